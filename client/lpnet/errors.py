@@ -1,0 +1,162 @@
+"""Everything lpnet raises on purpose.
+
+LpnetError
++-- SpaceError               a model or graph cannot become a space
+|   +-- UnsupportedOp        the graph holds an op (or a coupling) that lpnet does not know
++-- WidthsError (ValueError) widths out of range, off granule, NaN, missing, or of the wrong length
++-- NotCovered               the LPNet has never seen an op of this space on that target
++-- NotReachable             no widths of the space meet the asked budget
++-- FileFormatError          a space, LPNet or samples file cannot be read
++-- MissingExtra             a command needs an extra that is not installed
++-- ApiError                 the server answered with a problem (RFC 9457)
+|   +-- BadRequest           400, 413, 415, 422
+|   +-- NotAllowed           401, 403
+|   +-- NotFound             404
+|   +-- Conflict             409, 412
+|   |   +-- LeaseLost        409 with code `lease_lost`: someone else may hold the job now
+|   +-- ServerFault          5xx
++-- Unreachable              no answer from the server at all
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class LpnetError(Exception):
+    """Base of all errors that lpnet raises on purpose; the message is written for the user."""
+
+
+class SpaceError(LpnetError):
+    """A model or graph cannot become a space, or a space cannot do what is asked."""
+
+
+class UnsupportedOp(SpaceError):
+    """The graph holds an op, or couples channels in a way, that lpnet does not know.
+
+    `node` is the name of the node in the graph and `op` its ONNX op type.
+    """
+
+    def __init__(self, node: str, op: str, reason: str) -> None:
+        super().__init__(f"node {node!r} (op {op}): {reason}")
+        self.node = node
+        self.op = op
+        self.reason = reason
+
+
+class WidthsError(LpnetError, ValueError):
+    """Widths that the space does not have: out of range, off granule, NaN, missing, too many."""
+
+
+class NotCovered(LpnetError):
+    """The LPNet has never seen ops like these on its target, so it gives no number for them.
+
+    `ops` lists what is missing, in words.
+    """
+
+    def __init__(self, target: str, ops: Sequence[str]) -> None:
+        super().__init__(
+            f"the LPNet of target {target!r} has never seen: {'; '.join(ops)}. "
+            "Profile a space that holds them on this target, then train again."
+        )
+        self.target = target
+        self.ops = tuple(ops)
+
+
+class NotReachable(LpnetError):
+    """No widths of the space meet the asked budget. `floor_ms` is the least the space can take."""
+
+    def __init__(self, budget_ms: float, floor_ms: float, detail: str = "") -> None:
+        super().__init__(
+            f"no widths of this space take {budget_ms:.4g} ms or less: the least is "
+            f"{floor_ms:.4g} ms{'; ' + detail if detail else ''}"
+        )
+        self.budget_ms = budget_ms
+        self.floor_ms = floor_ms
+
+
+class FileFormatError(LpnetError):
+    """A file (space, LPNet, samples) cannot be read; the message says where and why."""
+
+
+class MissingExtra(LpnetError):
+    """A command or class needs packages of an extra that is not installed."""
+
+    def __init__(self, what: str, extra: str, missing: str) -> None:
+        super().__init__(f"{what} needs the package {missing!r}: pip install 'lpnet[{extra}]'")
+        self.extra = extra
+
+
+class ApiError(LpnetError):
+    """The server answered with a problem document (RFC 9457).
+
+    `status` is the HTTP status, `code` the stable machine-readable code, `errors` the faulty
+    fields, where the server names them.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        errors: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        listed = "".join(f"\n  {e.get('field', '?')}: {e.get('reason', '?')}" for e in errors)
+        super().__init__(f"{detail} [{status} {code}]{listed}")
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = tuple(errors)
+
+
+class BadRequest(ApiError):
+    """The request is malformed or holds a wrong value; `errors` names the fields."""
+
+
+class NotAllowed(ApiError):
+    """The token is missing, unknown, or does not reach this."""
+
+
+class NotFound(ApiError):
+    """There is no such thing on the server."""
+
+
+class Conflict(ApiError):
+    """The request contradicts what the server holds now."""
+
+
+class LeaseLost(Conflict):
+    """The lease has expired or was taken over; results are still welcome as samples."""
+
+
+class ServerFault(ApiError):
+    """The server failed; the same request may work later."""
+
+
+class Unreachable(LpnetError):
+    """No answer from the server: refused, timed out, or cut off."""
+
+
+_BY_STATUS: dict[int, type[ApiError]] = {
+    400: BadRequest,
+    401: NotAllowed,
+    403: NotAllowed,
+    404: NotFound,
+    409: Conflict,
+    412: Conflict,
+    413: BadRequest,
+    415: BadRequest,
+    422: BadRequest,
+}
+
+
+def api_error(
+    status: int, code: str, detail: str, errors: Sequence[Mapping[str, Any]] = ()
+) -> ApiError:
+    """The error class that matches an HTTP status and a problem code."""
+    if code == "lease_lost":
+        return LeaseLost(status, code, detail, errors)
+    if status >= 500:
+        return ServerFault(status, code, detail, errors)
+    return _BY_STATUS.get(status, ApiError)(status, code, detail, errors)

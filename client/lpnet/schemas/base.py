@@ -1,0 +1,40 @@
+"""What every wire schema shares."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+TARGET_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+MAX_CHANNELS = 1_000_000
+MAX_SIDE = 100_000
+
+
+class Wire(BaseModel):
+    """A value as it travels: immutable, and no unknown field is accepted in silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a time needs its zone, for example 2026-01-31T12:00:00Z")
+    return value.astimezone(UTC)
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    return value
+
+
+Time = Annotated[datetime, AfterValidator(_utc)]
+Milliseconds = Annotated[float, Field(gt=0, le=1e9), AfterValidator(_finite)]
+Name = Annotated[str, Field(pattern=TARGET_NAME)]
+SpaceHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Channels = Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+Widths = dict[str, int]

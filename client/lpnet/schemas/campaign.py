@@ -1,0 +1,130 @@
+"""Campaigns, the jobs they are cut into, and the leases under which agents hold jobs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from lpnet.schemas.base import Name, SpaceHash, Time, Wire
+from lpnet.schemas.sample import Draw, Sample
+from lpnet.schemas.workload import Kind, SpaceWorkload
+
+CampaignState = Literal["running", "done", "cancelled", "failed"]
+
+
+class PlannedWorkload(Wire):
+    """A workload to be measured."""
+
+    kind: Kind
+    workload: SpaceWorkload
+    draw: Draw | None = Field(default=None, description="how the workload was chosen")
+    sentinel: bool = False
+
+
+class NewCampaign(Wire):
+    """Measure a space on a target: workloads drawn by the service, or the ones given."""
+
+    target: Name
+    space: SpaceHash
+    blocks: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=300, description="blocks to draw and measure"
+    )
+    networks: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=40, description="whole networks to draw and measure"
+    )
+    pruned: Annotated[int, Field(ge=0, le=1_000)] = Field(
+        default=10,
+        description="networks that a pruner chooses with a provisional LPNet once the drawn "
+        "workloads are measured",
+    )
+    repeats: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=8, description="workloads measured again in another session: the noise floor"
+    )
+    seed: int = Field(default=0, description="seed of the draw")
+    batch: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=1, description="inferences run at once"
+    )
+    workloads: tuple[PlannedWorkload, ...] = Field(
+        default=(), description="measure exactly these instead of drawing any"
+    )
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> NewCampaign:
+        if not self.workloads and self.blocks + self.networks == 0:
+            raise ValueError("blocks, networks and workloads: nothing is asked for")
+        for index, planned in enumerate(self.workloads):
+            if planned.workload.space != self.space:
+                raise ValueError(f"workloads[{index}].space is not the campaign's space")
+        return self
+
+
+class Campaign(Wire):
+    id: str
+    target: Name
+    space: SpaceHash
+    state: CampaignState
+    total: int = Field(description="workloads to measure")
+    measured: int = Field(description="workloads that have a sample")
+    failed: int = Field(description="workloads that could not be measured")
+    failures: tuple[str, ...] = Field(default=(), description="why, a line per kind of failure")
+    seconds_left: float | None = Field(default=None, description="estimate, s; null: unknown yet")
+    created_at: Time
+    finished_at: Time | None = None
+
+
+class LeaseRequest(Wire):
+    """Ask for a job for one of these targets; answered at once, or when one comes up."""
+
+    targets: tuple[Name, ...] = Field(min_length=1)
+    wait_s: Annotated[float, Field(ge=0, le=60)] = Field(
+        default=20.0, description="how long the server may hold the request, s"
+    )
+
+
+class LeasedItem(Wire):
+    """One workload of a job. The sample made of it carries this id."""
+
+    id: str = Field(description="id that the sample must carry")
+    kind: Kind
+    workload: SpaceWorkload
+    draw: Draw | None = Field(default=None, description="how the workload was chosen")
+    sentinel: bool = False
+
+
+class Lease(Wire):
+    """A job, held until it expires."""
+
+    token: str = Field(description="names the lease; heartbeat, complete and fail take it")
+    job: str
+    campaign: str
+    target: Name
+    expires_s: float = Field(description="seconds until it expires, unless a heartbeat comes")
+    fresh_session: bool = Field(
+        description="measure in a new process: these workloads repeat earlier ones"
+    )
+    items: tuple[LeasedItem, ...]
+
+
+class Heartbeat(Wire):
+    """Still at work."""
+
+    measured: int = Field(default=0, ge=0, description="workloads of the job measured so far")
+
+
+class ItemFailure(Wire):
+    item: str = Field(description="id of the leased item")
+    reason: Annotated[str, Field(max_length=2000)]
+
+
+class Completion(Wire):
+    """The job is over: what was measured, and what could not be."""
+
+    samples: tuple[Sample, ...] = Field(default=(), max_length=10_000)
+    failures: tuple[ItemFailure, ...] = ()
+
+
+class JobFailure(Wire):
+    """The whole job could not be done here; it goes to another agent, or comes back later."""
+
+    reason: Annotated[str, Field(max_length=2000)]

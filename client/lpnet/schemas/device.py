@@ -1,0 +1,90 @@
+"""Devices and targets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from lpnet.schemas.base import Name, Time, Wire
+
+Source = Literal["agent", "imported"]
+TargetState = Literal["idle", "measuring", "paused", "offline", "broken", "imported"]
+Text = Annotated[str, Field(max_length=500)]
+
+
+class DeviceFacts(Wire):
+    """What a device is. Null is unknown: never guessed."""
+
+    cpu: Text | None = Field(default=None, description="model name of the CPU")
+    architecture: Text | None = Field(default=None, description="x86_64, aarch64, ...")
+    cores: int | None = Field(default=None, description="CPU cores the operating system shows")
+    memory_mib: int | None = Field(default=None, description="main memory, MiB")
+    os: Text | None = Field(default=None, description="operating system and kernel")
+    flags: tuple[str, ...] = Field(default=(), description="vector instruction sets of the CPU")
+    virtual: bool | None = Field(default=None, description="runs under a hypervisor")
+
+
+class TargetSpec(Wire):
+    """Identity of a target: a change of any field is another target. Null is unknown."""
+
+    name: Name = Field(description="unique; made by the agent from the other fields")
+    runtime: Text | None = Field(
+        default=None, description="what executes the network: onnxruntime"
+    )
+    runtime_version: Text | None = None
+    provider: Text | None = Field(default=None, description="execution provider: cpu")
+    precision: Text | None = Field(default=None, description="fp32, fp16 or int8")
+    threads: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="intra-op threads"
+    )
+    cores: tuple[int, ...] | None = Field(default=None, description="cores it is pinned to")
+    power_mode: Text | None = None
+    clock_policy: Text | None = Field(default=None, description="cpufreq governor")
+    driver: Text | None = None
+    duty: Text | None = Field(default=None, description="sustained: back-to-back runs")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the runtime")
+
+
+class Registration(Wire):
+    """An agent says what it is and what it can measure. Repeating it is harmless."""
+
+    device: Name = Field(description="name of the device")
+    facts: DeviceFacts
+    targets: tuple[TargetSpec, ...] = Field(min_length=1, max_length=100)
+    agent_version: Text
+
+
+class Registered(Wire):
+    agent: str = Field(description="id of the agent, used in `agents/{id}/leases`")
+
+
+class Device(Wire):
+    name: Name
+    source: Source = Field(description="agent, or imported: only a table of it is known")
+    facts: DeviceFacts
+    targets: tuple[str, ...] = Field(description="names of its targets")
+    last_seen_at: Time | None = Field(description="when its agent last spoke; null: never had one")
+    created_at: Time
+
+
+class Target(Wire):
+    name: Name
+    device: Name
+    source: Source
+    spec: TargetSpec
+    state: TargetState
+    state_reason: str | None = Field(default=None, description="why it is in that state")
+    epoch: int = Field(description="current epoch, counted from 1")
+    samples: int = Field(description="samples of the current epoch")
+    noise_floor_pct: float | None = Field(
+        default=None,
+        description="median spread between sessions of repeated workloads, percent; null: too few "
+        "repeats yet",
+    )
+    lpnet: str | None = Field(default=None, description="id of the active LPNet")
+    network_mape_pct: float | None = Field(
+        default=None, description="held-out whole-network error of the active LPNet, percent"
+    )
+    last_seen_at: Time | None
+    created_at: Time

@@ -1,0 +1,126 @@
+"""Ops: what a network is made of, at concrete channel counts.
+
+An op's `h` and `w` are the size of its input in pixels; a tensor without pixels has 1 x 1. An op
+follows the one before it unless `inputs` names earlier ops by index, -1 being the workload's own
+input.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lpnet.schemas.base import Channels, Side, Wire
+
+Pair = tuple[Annotated[int, Field(ge=0, le=10_000)], Annotated[int, Field(ge=0, le=10_000)]]
+PositivePair = tuple[
+    Annotated[int, Field(ge=1, le=10_000)], Annotated[int, Field(ge=1, le=10_000)]
+]
+
+
+class _Op(Wire):
+    c_in: Channels = Field(
+        description="channels of the input (of the first, where there are several)"
+    )
+    c_out: Channels = Field(description="channels of the output")
+    h: Side = Field(description="height of the input in pixels")
+    w: Side = Field(description="width of the input in pixels")
+    inputs: tuple[Annotated[int, Field(ge=-1)], ...] | None = Field(
+        default=None,
+        description="indices of the earlier ops that feed this one, -1 for the workload's input; "
+        "absent: the op before",
+    )
+
+
+class _Window(_Op):
+    kernel: PositivePair = Field(description="kernel height and width")
+    stride: PositivePair = Field(default=(1, 1), description="stride, vertical and horizontal")
+    padding: Pair | None = Field(
+        default=None,
+        description="padding added on each side, vertical and horizontal; null: not recorded",
+    )
+    dilation: PositivePair = Field(default=(1, 1), description="dilation of the kernel")
+
+
+class Conv2d(_Window):
+    type: Literal["conv2d"] = "conv2d"
+    groups: Channels = Field(default=1, description="groups; equal to c_in for a depthwise conv")
+
+
+class ConvTranspose2d(_Window):
+    type: Literal["conv_transpose2d"] = "conv_transpose2d"
+    groups: Channels = 1
+
+
+class Linear(_Op):
+    type: Literal["linear"] = "linear"
+    h: Side = 1
+    w: Side = 1
+
+
+class BatchNorm(_Op):
+    """A BatchNorm that no conv before it can absorb."""
+
+    type: Literal["batch_norm"] = "batch_norm"
+
+
+class Activation(_Op):
+    type: Literal["activation"] = "activation"
+    function: str = Field(
+        default="unknown",
+        max_length=40,
+        description="relu, relu6, silu, hardswish, hardsigmoid, sigmoid, tanh, gelu, leaky_relu, "
+        "elu, or unknown",
+    )
+
+
+class Add(_Op):
+    type: Literal["add"] = "add"
+
+
+class Mul(_Op):
+    type: Literal["mul"] = "mul"
+
+
+class Concat(_Op):
+    type: Literal["concat"] = "concat"
+
+
+class Split(_Op):
+    type: Literal["split"] = "split"
+
+
+class Pool(_Window):
+    """`global` averages over all pixels and has the input's size as its kernel."""
+
+    type: Literal["pool"] = "pool"
+    mode: Literal["max", "avg", "global"]
+
+
+class Resize(_Op):
+    type: Literal["resize"] = "resize"
+    scale: tuple[float, float] | None = Field(default=None, description="null: not recorded")
+
+
+class Flatten(_Op):
+    """Channels and pixels become one axis: c_out = c_in * h * w."""
+
+    type: Literal["flatten"] = "flatten"
+
+
+Op = Annotated[
+    Conv2d
+    | ConvTranspose2d
+    | Linear
+    | BatchNorm
+    | Activation
+    | Add
+    | Mul
+    | Concat
+    | Split
+    | Pool
+    | Resize
+    | Flatten,
+    Field(discriminator="type"),
+]

@@ -1,0 +1,122 @@
+"""Samples: one measured workload on one target."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from lpnet.schemas.base import Milliseconds, Name, Time, Wire
+from lpnet.schemas.workload import Kind, Workload
+
+Draw = Literal["random", "mixed", "aligned", "dense", "sweep", "pruned", "asked"]
+SampleId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
+
+
+class Conditions(Wire):
+    """What the device was like while the sample was taken. Null: not exposed or not read."""
+
+    wall_s: float | None = Field(default=None, description="wall time of the timed runs, s")
+    cpu_s: float | None = Field(
+        default=None, description="CPU time of the measuring process in the timed runs, s"
+    )
+    voluntary_switches: int | None = Field(
+        default=None, description="context switches it asked for"
+    )
+    involuntary_switches: int | None = Field(
+        default=None, description="context switches forced on it"
+    )
+    page_faults: int | None = Field(default=None, description="major page faults")
+    steal_s: float | None = Field(default=None, description="CPU time stolen by the hypervisor, s")
+    load_1m: float | None = Field(default=None, description="load average over one minute")
+    runnable: int | None = Field(default=None, description="runnable threads on the machine")
+    frequency_mhz: float | None = Field(
+        default=None, description="mean clock of the cores used, MHz"
+    )
+    temperature_c: float | None = Field(default=None, description="hottest thermal zone, deg C")
+    throttled: bool | None = Field(default=None, description="a throttle flag was set meanwhile")
+
+
+class Sample(Wire):
+    """One line of a samples file; all latencies are of one inference at the workload's batch."""
+
+    kind: Kind = Field(default="block", description="block, or a whole network")
+    workload: Workload
+    latency_ms: Milliseconds = Field(description="median latency, ms")
+    std_ms: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="standard deviation over the runs, ms"
+    )
+    count: Annotated[int, Field(ge=1)] | None = Field(default=None, description="timed runs")
+    p10_ms: Milliseconds | None = Field(default=None, description="10th percentile, ms")
+    p90_ms: Milliseconds | None = Field(default=None, description="90th percentile, ms")
+    min_ms: Milliseconds | None = Field(default=None, description="fastest run, ms")
+    ci_low_ms: Milliseconds | None = Field(
+        default=None, description="lower end of the within-session 95% interval of the median, ms"
+    )
+    ci_high_ms: Milliseconds | None = Field(
+        default=None, description="upper end of the within-session 95% interval of the median, ms"
+    )
+    converged: bool | None = Field(
+        default=None,
+        description="the interval reached the asked precision before the budget ended",
+    )
+    id: SampleId | None = Field(
+        default=None, description="made by whoever measured; the same id is stored once"
+    )
+    measured_at: Time | None = Field(default=None, description="when, with zone")
+    session: str | None = Field(
+        default=None,
+        max_length=64,
+        description="the measuring process; a workload repeated in another session shows the "
+        "noise floor",
+    )
+    draw: Draw | None = Field(
+        default=None,
+        description="how the workload was chosen: at random (arbitrary widths), mixed, aligned, "
+        "dense, as part of a sweep of one width, by a pruner, or asked for by a user",
+    )
+    sentinel: bool = Field(
+        default=False, description="a check of the device, kept out of training"
+    )
+    disturbed: bool = Field(default=False, description="disturbed; kept out of training")
+    reasons: tuple[str, ...] = Field(default=(), description="why it counts as disturbed")
+    conditions: Conditions | None = None
+
+    @model_validator(mode="after")
+    def _interval_is_ordered(self) -> Sample:
+        low, high = self.ci_low_ms, self.ci_high_ms
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"ci_low_ms {low} is above ci_high_ms {high}")
+        return self
+
+
+class SampleBatch(Wire):
+    """Samples to store, all of one target."""
+
+    target: Name = Field(description="target they were measured on")
+    samples: tuple[Sample, ...] = Field(min_length=1, max_length=10_000)
+
+
+class IngestResult(Wire):
+    """What became of a batch."""
+
+    stored: int = Field(description="samples stored now")
+    known: int = Field(description="samples that were stored before under the same id")
+
+
+class StoredSample(Sample):
+    """A sample as the service holds it."""
+
+    id: SampleId
+    target: Name
+    epoch: int = Field(description="epoch of the target it belongs to")
+    stored_at: Time
+
+
+class SamplePage(Wire):
+    """A page of samples, oldest first."""
+
+    items: tuple[StoredSample, ...]
+    next: str | None = Field(
+        default=None, description="pass as `after` for the next page; null: none"
+    )

@@ -1,0 +1,57 @@
+"""Workloads: what is timed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from lpnet.schemas.base import SpaceHash, Widths, Wire
+from lpnet.schemas.ops import Op
+
+Kind = Literal["block", "network"]
+Batch = Annotated[int, Field(ge=1, le=100_000)]
+
+
+class OpsWorkload(Wire):
+    """A block or network given op by op; needs no space."""
+
+    ops: tuple[Op, ...] = Field(min_length=1, max_length=10_000)
+    batch: Batch = Field(default=1, description="inferences run at once")
+
+    @model_validator(mode="after")
+    def _inputs_are_earlier_ops(self) -> OpsWorkload:
+        for index, op in enumerate(self.ops):
+            for source in op.inputs or ():
+                if source >= index:
+                    raise ValueError(f"ops[{index}].inputs: {source} is not an earlier op")
+        return self
+
+
+class SpaceWorkload(Wire):
+    """A space, or one block of it, at concrete widths."""
+
+    space: SpaceHash = Field(description="content hash of the space")
+    block: str | None = Field(default=None, description="name of the block; null: the network")
+    widths: Widths = Field(description="kept channels by width name, of every width involved")
+    batch: Batch = Field(default=1, description="inferences run at once")
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, dict):
+        return "ops" if "ops" in value else "space"
+    return "ops" if isinstance(value, OpsWorkload) else "space"
+
+
+Workload = Annotated[
+    Annotated[OpsWorkload, Tag("ops")] | Annotated[SpaceWorkload, Tag("space")],
+    Discriminator(_form),
+]
+
+
+def workload_key(workload: OpsWorkload | SpaceWorkload) -> str:
+    """The same workload always has the same key, whatever the order of its widths."""
+    text = json.dumps(workload.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Spaces: prunable networks as templates whose channel counts are variables."""

@@ -1,0 +1,230 @@
+"""The op table: a space as arithmetic.
+
+One row per op, with its constants, and affine maps from the widths to the op's channels:
+
+    c_in = A_in w + b_in        c_out = A_out w + b_out        groups = A_g w + b_g
+
+Plain numpy, so that an edge agent can read it without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lpnet.schemas import ops as wire
+
+Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class OpRow:
+    """An op without its channel counts.
+
+    `name` is the path of the module (or the name of the node) it comes from, `h, w` the size of
+    its input and `h_out, w_out` of its output. `inputs` are row indices, -1 for the table's input.
+    `function` is an activation's, `mode` a pool's. `padding` is None where nobody recorded it.
+    """
+
+    name: str
+    type: str
+    inputs: tuple[int, ...]
+    h: int
+    w: int
+    h_out: int
+    w_out: int
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] | None = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    function: str = ""
+    mode: str = ""
+
+
+@dataclass(frozen=True)
+class OpTable:
+    """Rows and the affine maps of their channels; `a_*` are (ops, widths), `b_*` are (ops,)."""
+
+    rows: tuple[OpRow, ...]
+    a_in: Matrix
+    b_in: Vector
+    a_out: Matrix
+    b_out: Vector
+    a_g: Matrix
+    b_g: Vector
+
+    @property
+    def n_widths(self) -> int:
+        return int(self.a_in.shape[1])
+
+    def c_in(self, widths: Matrix) -> Matrix:
+        """Input channels of every op: widths (..., widths) to (..., ops)."""
+        return np.asarray(widths @ self.a_in.T + self.b_in)
+
+    def c_out(self, widths: Matrix) -> Matrix:
+        """Output channels of every op."""
+        return np.asarray(widths @ self.a_out.T + self.b_out)
+
+    def groups(self, widths: Matrix) -> Matrix:
+        """Groups of every op; 1 where the notion does not apply."""
+        return np.asarray(widths @ self.a_g.T + self.b_g)
+
+    def macs(self, widths: Matrix) -> Vector:
+        """Multiply-accumulates of conv and linear ops for one inference: (..., widths) to (...,).
+
+        c_in / groups * c_out * kernel area * output pixels; for a transposed conv, input pixels.
+        """
+        weight = self._weights(widths)
+        pixels = np.array(
+            [
+                row.h * row.w if row.type == "conv_transpose2d" else row.h_out * row.w_out
+                for row in self.rows
+            ]
+        )
+        return np.asarray((weight * pixels).sum(-1))
+
+    def params(self, widths: Matrix) -> Vector:
+        """Parameters after BatchNorm is folded: weights and one bias per output channel.
+
+        A BatchNorm that no conv absorbs counts a scale and a shift per channel.
+        """
+        bias = np.array([row.type in _WITH_BIAS for row in self.rows], dtype=float)
+        norm = np.array([2.0 * (row.type == "batch_norm") for row in self.rows])
+        return np.asarray((self._weights(widths) + (bias + norm) * self.c_out(widths)).sum(-1))
+
+    def ops(self, widths: Vector) -> tuple[wire.Op, ...]:
+        """The ops at concrete integer widths, as they travel."""
+        c_in, c_out, groups = self.c_in(widths), self.c_out(widths), self.groups(widths)
+        return tuple(
+            to_wire(row, round(c_in[i]), round(c_out[i]), round(groups[i]))
+            for i, row in enumerate(self.rows)
+        )
+
+    def slice(self, start: int, stop: int) -> OpTable:
+        """Rows start to stop as a table of their own; what came before becomes its input."""
+        rows = tuple(
+            replace(row, inputs=tuple(i - start if i >= start else -1 for i in row.inputs))
+            for row in self.rows[start:stop]
+        )
+        part = np.s_[start:stop]
+        return OpTable(
+            rows,
+            self.a_in[part],
+            self.b_in[part],
+            self.a_out[part],
+            self.b_out[part],
+            self.a_g[part],
+            self.b_g[part],
+        )
+
+    @classmethod
+    def from_ops(cls, ops: Sequence[wire.Op]) -> OpTable:
+        """A table without widths: every channel count is a constant."""
+        rows = tuple(from_wire(op, index) for index, op in enumerate(ops))
+        nothing = np.zeros((len(rows), 0))
+        return cls(
+            rows,
+            nothing,
+            np.array([op.c_in for op in ops], dtype=float),
+            nothing,
+            np.array([op.c_out for op in ops], dtype=float),
+            nothing,
+            np.array([getattr(op, "groups", 1) for op in ops], dtype=float),
+        )
+
+    def _weights(self, widths: Matrix) -> Matrix:
+        area = np.array(
+            [row.kernel[0] * row.kernel[1] if row.type in _WEIGHTED else 0 for row in self.rows]
+        )
+        return np.asarray(self.c_in(widths) / self.groups(widths) * self.c_out(widths) * area)
+
+
+_WEIGHTED = frozenset({"conv2d", "conv_transpose2d", "linear"})
+_WITH_BIAS = _WEIGHTED
+_BY_TYPE: dict[str, Any] = {
+    "conv2d": wire.Conv2d,
+    "conv_transpose2d": wire.ConvTranspose2d,
+    "linear": wire.Linear,
+    "batch_norm": wire.BatchNorm,
+    "activation": wire.Activation,
+    "add": wire.Add,
+    "mul": wire.Mul,
+    "concat": wire.Concat,
+    "split": wire.Split,
+    "pool": wire.Pool,
+    "resize": wire.Resize,
+    "flatten": wire.Flatten,
+}
+
+
+def to_wire(row: OpRow, c_in: int, c_out: int, groups: int) -> wire.Op:
+    """A row at concrete channel counts, as it travels."""
+    fields: dict[str, Any] = {"c_in": c_in, "c_out": c_out, "h": row.h, "w": row.w}
+    fields["inputs"] = row.inputs
+    if row.type in ("conv2d", "conv_transpose2d", "pool"):
+        fields |= {
+            "kernel": row.kernel,
+            "stride": row.stride,
+            "padding": row.padding,
+            "dilation": row.dilation,
+        }
+    if row.type in ("conv2d", "conv_transpose2d"):
+        fields["groups"] = groups
+    if row.type == "activation":
+        fields["function"] = row.function or "unknown"
+    if row.type == "pool":
+        fields["mode"] = row.mode
+    if row.type == "resize":
+        fields["scale"] = (row.h_out / row.h, row.w_out / row.w)
+    op: wire.Op = _BY_TYPE[row.type](**fields)
+    return op
+
+
+def from_wire(op: wire.Op, index: int) -> OpRow:
+    """A row of an op that travelled; `index` is its place among its workload's ops."""
+    window = isinstance(op, wire.Conv2d | wire.ConvTranspose2d | wire.Pool)
+    h_out, w_out = _output_size(op)
+    return OpRow(
+        name=f"{index}",
+        type=op.type,
+        inputs=op.inputs if op.inputs is not None else (index - 1,),
+        h=op.h,
+        w=op.w,
+        h_out=h_out,
+        w_out=w_out,
+        kernel=op.kernel if window else (1, 1),
+        stride=op.stride if window else (1, 1),
+        padding=op.padding if window else (0, 0),
+        dilation=op.dilation if window else (1, 1),
+        function=op.function if isinstance(op, wire.Activation) else "",
+        mode=op.mode if isinstance(op, wire.Pool) else "",
+    )
+
+
+def _output_size(op: wire.Op) -> tuple[int, int]:
+    """Pixels that leave an op. Where nobody recorded the padding, it is taken to keep the size."""
+    if isinstance(op, wire.Flatten):
+        return 1, 1
+    if isinstance(op, wire.Pool) and op.mode == "global":
+        return 1, 1
+    if isinstance(op, wire.Resize) and op.scale is not None:
+        return max(1, int(op.h * op.scale[0])), max(1, int(op.w * op.scale[1]))
+    if not isinstance(op, wire.Conv2d | wire.ConvTranspose2d | wire.Pool):
+        return op.h, op.w
+    sizes = []
+    for axis, side in enumerate((op.h, op.w)):
+        reach = op.dilation[axis] * (op.kernel[axis] - 1) + 1
+        stride = op.stride[axis]
+        if isinstance(op, wire.ConvTranspose2d):
+            padding = (reach - stride) / 2 if op.padding is None else op.padding[axis]
+            sizes.append(max(1, int((side - 1) * stride + reach - 2 * padding)))
+        elif op.padding is None:
+            sizes.append(-(-side // stride))
+        else:
+            sizes.append(max(1, (side + 2 * op.padding[axis] - reach) // stride + 1))
+    return sizes[0], sizes[1]
