@@ -16,17 +16,17 @@ CampaignState = Literal["running", "done", "cancelled", "failed"]
 class PlannedWorkload(Wire):
     """A workload to be measured."""
 
-    kind: Kind
-    workload: SpaceWorkload
+    kind: Kind = Field(description="block, or a whole network")
+    workload: SpaceWorkload = Field(description="what to time")
     draw: Draw | None = Field(default=None, description="how the workload was chosen")
-    sentinel: bool = False
+    sentinel: bool = Field(default=False, description="a check of the device")
 
 
 class NewCampaign(Wire):
     """Measure a space on a target: workloads drawn by the service, or the ones given."""
 
-    target: Name
-    space: SpaceHash
+    target: Name = Field(description="target to measure on")
+    space: SpaceHash = Field(description="content hash of the space")
     blocks: Annotated[int, Field(ge=0, le=100_000)] = Field(
         default=300, description="blocks to draw and measure"
     )
@@ -60,23 +60,25 @@ class NewCampaign(Wire):
 
 
 class Campaign(Wire):
-    id: str
-    target: Name
-    space: SpaceHash
-    state: CampaignState
+    """A request to measure, and how far it is."""
+
+    id: str = Field(description="unique id")
+    target: Name = Field(description="target it measures on")
+    space: SpaceHash = Field(description="content hash of its space")
+    state: CampaignState = Field(description="running, or how it ended")
     total: int = Field(description="workloads to measure")
     measured: int = Field(description="workloads that have a sample")
     failed: int = Field(description="workloads that could not be measured")
     failures: tuple[str, ...] = Field(default=(), description="why, a line per kind of failure")
     seconds_left: float | None = Field(default=None, description="estimate, s; null: unknown yet")
-    created_at: Time
-    finished_at: Time | None = None
+    created_at: Time = Field(description="when it was asked for")
+    finished_at: Time | None = Field(default=None, description="when it ended")
 
 
 class LeaseRequest(Wire):
     """Ask for a job for one of these targets; answered at once, or when one comes up."""
 
-    targets: tuple[Name, ...] = Field(min_length=1)
+    targets: tuple[Name, ...] = Field(min_length=1, description="targets it can measure on")
     wait_s: Annotated[float, Field(ge=0, le=60)] = Field(
         default=20.0, description="how long the server may hold the request, s"
     )
@@ -86,24 +88,24 @@ class LeasedItem(Wire):
     """One workload of a job. The sample made of it carries this id."""
 
     id: str = Field(description="id that the sample must carry")
-    kind: Kind
-    workload: SpaceWorkload
+    kind: Kind = Field(description="block, or a whole network")
+    workload: SpaceWorkload = Field(description="what to time")
     draw: Draw | None = Field(default=None, description="how the workload was chosen")
-    sentinel: bool = False
+    sentinel: bool = Field(default=False, description="a check of the device")
 
 
 class Lease(Wire):
     """A job, held until it expires."""
 
     token: str = Field(description="names the lease; heartbeat, complete and fail take it")
-    job: str
-    campaign: str
-    target: Name
+    job: str = Field(description="id of the job")
+    campaign: str = Field(description="campaign the job belongs to")
+    target: Name = Field(description="target to measure on")
     expires_s: float = Field(description="seconds until it expires, unless a heartbeat comes")
     fresh_session: bool = Field(
         description="measure in a new process: these workloads repeat earlier ones"
     )
-    items: tuple[LeasedItem, ...]
+    items: tuple[LeasedItem, ...] = Field(description="workloads of the job")
 
 
 class Heartbeat(Wire):
@@ -113,18 +115,22 @@ class Heartbeat(Wire):
 
 
 class ItemFailure(Wire):
+    """Why a workload could not be measured."""
+
     item: str = Field(description="id of the leased item")
-    reason: Annotated[str, Field(max_length=2000)]
+    reason: Annotated[str, Field(max_length=2000, description="what went wrong")]
 
 
 class Completion(Wire):
     """The job is over: what was measured, and what could not be."""
 
-    samples: tuple[Sample, ...] = Field(default=(), max_length=10_000)
-    failures: tuple[ItemFailure, ...] = ()
+    samples: tuple[Sample, ...] = Field(
+        default=(), max_length=10_000, description="what was measured"
+    )
+    failures: tuple[ItemFailure, ...] = Field(default=(), description="what could not be measured")
 
 
 class JobFailure(Wire):
     """The whole job could not be done here; it goes to another agent, or comes back later."""
 
-    reason: Annotated[str, Field(max_length=2000)]
+    reason: Annotated[str, Field(max_length=2000, description="what went wrong")]

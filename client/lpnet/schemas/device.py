@@ -32,16 +32,16 @@ class TargetSpec(Wire):
     runtime: Text | None = Field(
         default=None, description="what executes the network: onnxruntime"
     )
-    runtime_version: Text | None = None
+    runtime_version: Text | None = Field(default=None, description="version of the runtime")
     provider: Text | None = Field(default=None, description="execution provider: cpu")
     precision: Text | None = Field(default=None, description="fp32, fp16 or int8")
     threads: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="intra-op threads"
     )
     cores: tuple[int, ...] | None = Field(default=None, description="cores it is pinned to")
-    power_mode: Text | None = None
+    power_mode: Text | None = Field(default=None, description="power mode of the device")
     clock_policy: Text | None = Field(default=None, description="cpufreq governor")
-    driver: Text | None = None
+    driver: Text | None = Field(default=None, description="version of the driver")
     duty: Text | None = Field(default=None, description="sustained: back-to-back runs")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the runtime")
 
@@ -50,9 +50,11 @@ class Registration(Wire):
     """An agent says what it is and what it can measure. Repeating it is harmless."""
 
     device: Name = Field(description="name of the device")
-    facts: DeviceFacts
-    targets: tuple[TargetSpec, ...] = Field(min_length=1, max_length=100)
-    agent_version: Text
+    facts: DeviceFacts = Field(description="what the device is")
+    targets: tuple[TargetSpec, ...] = Field(
+        min_length=1, max_length=100, description="what this agent can measure on"
+    )
+    agent_version: Text = Field(description="version of lpnet that the agent runs")
 
 
 class Registered(Wire):
@@ -60,20 +62,24 @@ class Registered(Wire):
 
 
 class Device(Wire):
-    name: Name
+    """A physical thing that runs networks."""
+
+    name: Name = Field(description="unique name")
     source: Source = Field(description="agent, or imported: only a table of it is known")
-    facts: DeviceFacts
+    facts: DeviceFacts = Field(description="what it is")
     targets: tuple[str, ...] = Field(description="names of its targets")
     last_seen_at: Time | None = Field(description="when its agent last spoke; null: never had one")
-    created_at: Time
+    created_at: Time = Field(description="when the service first heard of it")
 
 
 class Target(Wire):
-    name: Name
-    device: Name
-    source: Source
-    spec: TargetSpec
-    state: TargetState
+    """What an LPNet belongs to: a device with a runtime in a mode."""
+
+    name: Name = Field(description="unique name")
+    device: Name = Field(description="device it is on")
+    source: Source = Field(description="agent, or imported: only a table of it is known")
+    spec: TargetSpec = Field(description="its identity")
+    state: TargetState = Field(description="what it is doing")
     state_reason: str | None = Field(default=None, description="why it is in that state")
     epoch: int = Field(description="current epoch, counted from 1")
     samples: int = Field(description="samples of the current epoch")
@@ -86,5 +92,5 @@ class Target(Wire):
     network_mape_pct: float | None = Field(
         default=None, description="held-out whole-network error of the active LPNet, percent"
     )
-    last_seen_at: Time | None
-    created_at: Time
+    last_seen_at: Time | None = Field(description="when its agent last spoke; null: never had one")
+    created_at: Time = Field(description="when the service first heard of it")

@@ -16,36 +16,41 @@ RunState = Literal["queued", "running", "done", "failed", "cancelled"]
 class LPNetInfo(Wire):
     """A version of a target's LPNet."""
 
-    id: str
-    target: Name
+    id: str = Field(description="unique id")
+    target: Name = Field(description="target it belongs to")
     version: int = Field(description="counted from 1 per target")
-    epoch: int
-    active: bool
-    seed: int
+    epoch: int = Field(description="epoch of the target it was trained on")
+    active: bool = Field(description="it is the version that answers predictions")
+    seed: int = Field(description="seed of the training")
     network_mape_pct: float | None = Field(description="held-out whole-network error, percent")
-    weights_sha256: str
+    weights_sha256: str = Field(description="sha256 of the safetensors file")
     batches: tuple[int, ...] = Field(description="batch sizes it has seen")
-    created_at: Time
+    created_at: Time = Field(description="when it was trained")
 
 
 class NewTraining(Wire):
-    seed: int = 0
+    """Train a new version on the samples of the current epoch."""
+
+    seed: int = Field(default=0, description="seed of the training")
 
 
 class Training(Wire):
     """A training (or study) in the queue of the worker."""
 
-    id: str
-    target: Name
-    kind: Literal["training", "study"]
-    state: RunState
+    id: str = Field(description="unique id")
+    target: Name = Field(description="target it trains for")
+    kind: Literal["training", "study", "plan"] = Field(
+        description="a training; a study, which publishes nothing; or a plan: the choice of "
+        "the networks that a campaign measures last"
+    )
+    state: RunState = Field(description="queued, running, or how it ended")
     progress: float = Field(description="0 to 1")
     stage: str | None = Field(default=None, description="what it is doing, in words")
-    error: str | None = None
+    error: str | None = Field(default=None, description="why it failed")
     lpnet: str | None = Field(default=None, description="id of the LPNet it made")
-    report: Report | None = None
-    created_at: Time
-    finished_at: Time | None = None
+    report: Report | None = Field(default=None, description="how good the result is")
+    created_at: Time = Field(description="when it was asked for")
+    finished_at: Time | None = Field(default=None, description="when it ended")
 
 
 class NewStudy(Wire):
@@ -56,8 +61,10 @@ class NewStudy(Wire):
 
 
 class PredictionRequest(Wire):
-    target: Name
-    space: SpaceHash
+    """Latency of a space at given widths on a target."""
+
+    target: Name = Field(description="target whose active LPNet answers")
+    space: SpaceHash = Field(description="content hash of the space")
     widths: tuple[Widths | tuple[float, ...], ...] = Field(
         min_length=1,
         max_length=10_000,
@@ -71,7 +78,9 @@ class PredictionRequest(Wire):
 
 
 class Prediction(Wire):
-    latency_ms: float
+    """The answer for one width vector."""
+
+    latency_ms: float = Field(description="predicted latency, ms")
     low_ms: float = Field(description="lower end of the interval, ms")
     high_ms: float = Field(description="upper end of the interval, ms")
     gradient: dict[str, float] | None = Field(
@@ -80,33 +89,37 @@ class Prediction(Wire):
 
 
 class PredictionResponse(Wire):
-    target: Name
+    """The answers, in the order of the request."""
+
+    target: Name = Field(description="target")
     lpnet: str = Field(description="id of the LPNet that answered")
-    coverage: float
-    predictions: tuple[Prediction, ...]
+    coverage: float = Field(description="asked coverage of the intervals")
+    predictions: tuple[Prediction, ...] = Field(description="one per width vector")
 
 
 class TableRow(Wire):
     """A measured workload of a target, beside what its LPNet says."""
 
-    id: str
-    kind: Kind
-    workload: Workload
-    latency_ms: float
-    std_ms: float | None
-    count: int | None
-    disturbed: bool
+    id: str = Field(description="id of the sample")
+    kind: Kind = Field(description="block, or a whole network")
+    workload: Workload = Field(description="what was timed")
+    latency_ms: float = Field(description="measured median, ms")
+    std_ms: float | None = Field(description="standard deviation over the runs, ms")
+    count: int | None = Field(description="timed runs")
+    disturbed: bool = Field(description="disturbed; kept out of training")
     held_out: bool | None = Field(description="not trained on; null: not assigned yet")
     predicted_ms: float | None = Field(description="null: no LPNet yet, or ops it does not cover")
     error_pct: float | None = Field(description="predicted over measured, less one, percent")
-    measured_at: Time | None
+    measured_at: Time | None = Field(description="when it was measured")
 
 
 class TablePage(Wire):
-    target: Name
-    lpnet: str | None
-    noise_floor_pct: float | None
-    items: tuple[TableRow, ...]
+    """A page of a target's latency table."""
+
+    target: Name = Field(description="target")
+    lpnet: str | None = Field(description="id of the LPNet that predicts; null: none yet")
+    noise_floor_pct: float | None = Field(description="spread between sessions, percent")
+    items: tuple[TableRow, ...] = Field(description="rows")
     next: str | None = Field(
         default=None, description="pass as `after` for the next page; null: none"
     )
@@ -115,18 +128,20 @@ class TablePage(Wire):
 class SpaceInfo(Wire):
     """A space the service holds."""
 
-    hash: SpaceHash
-    name: str
-    widths: tuple[WidthInfo, ...]
-    blocks: tuple[str, ...]
-    ops: int
-    created_at: Time
+    hash: SpaceHash = Field(description="content hash")
+    name: str = Field(description="name, for people")
+    widths: tuple[WidthInfo, ...] = Field(description="its widths, in order")
+    blocks: tuple[str, ...] = Field(description="names of its blocks, in order")
+    ops: int = Field(description="ops in its table")
+    created_at: Time = Field(description="when it was uploaded")
 
 
 class WidthInfo(Wire):
-    name: str
-    max: int
-    granule: int
+    """How many channels of one prunable group are kept."""
+
+    name: str = Field(description="module path of the first conv or linear of the group")
+    max: int = Field(description="channels of the unpruned network")
+    granule: int = Field(description="legal values are its multiples")
 
 
 SpaceInfo.model_rebuild()

@@ -13,10 +13,10 @@ from pydantic import Field
 
 from lpnet.schemas.base import Channels, Side, Wire
 
-Pair = tuple[Annotated[int, Field(ge=0, le=10_000)], Annotated[int, Field(ge=0, le=10_000)]]
-PositivePair = tuple[
-    Annotated[int, Field(ge=1, le=10_000)], Annotated[int, Field(ge=1, le=10_000)]
-]
+_Amount = Annotated[int, Field(ge=0, le=10_000)]
+_Count = Annotated[int, Field(ge=1, le=10_000)]
+Pair = tuple[_Amount, _Amount]
+PositivePair = tuple[_Count, _Count]
 
 
 class _Op(Wire):
@@ -44,29 +44,29 @@ class _Window(_Op):
 
 
 class Conv2d(_Window):
-    type: Literal["conv2d"] = "conv2d"
+    type: Literal["conv2d"] = Field(default="conv2d", description="kind of op")
     groups: Channels = Field(default=1, description="groups; equal to c_in for a depthwise conv")
 
 
 class ConvTranspose2d(_Window):
-    type: Literal["conv_transpose2d"] = "conv_transpose2d"
-    groups: Channels = 1
+    type: Literal["conv_transpose2d"] = Field(default="conv_transpose2d", description="kind of op")
+    groups: Channels = Field(default=1, description="groups of channels")
 
 
 class Linear(_Op):
-    type: Literal["linear"] = "linear"
-    h: Side = 1
-    w: Side = 1
+    type: Literal["linear"] = Field(default="linear", description="kind of op")
+    h: Side = Field(default=1, description="height of the input in pixels")
+    w: Side = Field(default=1, description="width of the input in pixels")
 
 
 class BatchNorm(_Op):
     """A BatchNorm that no conv before it can absorb."""
 
-    type: Literal["batch_norm"] = "batch_norm"
+    type: Literal["batch_norm"] = Field(default="batch_norm", description="kind of op")
 
 
 class Activation(_Op):
-    type: Literal["activation"] = "activation"
+    type: Literal["activation"] = Field(default="activation", description="kind of op")
     function: str = Field(
         default="unknown",
         max_length=40,
@@ -76,37 +76,37 @@ class Activation(_Op):
 
 
 class Add(_Op):
-    type: Literal["add"] = "add"
+    type: Literal["add"] = Field(default="add", description="kind of op")
 
 
 class Mul(_Op):
-    type: Literal["mul"] = "mul"
+    type: Literal["mul"] = Field(default="mul", description="kind of op")
 
 
 class Concat(_Op):
-    type: Literal["concat"] = "concat"
+    type: Literal["concat"] = Field(default="concat", description="kind of op")
 
 
 class Split(_Op):
-    type: Literal["split"] = "split"
+    type: Literal["split"] = Field(default="split", description="kind of op")
 
 
 class Pool(_Window):
     """`global` averages over all pixels and has the input's size as its kernel."""
 
-    type: Literal["pool"] = "pool"
-    mode: Literal["max", "avg", "global"]
+    type: Literal["pool"] = Field(default="pool", description="kind of op")
+    mode: Literal["max", "avg", "global"] = Field(description="how a window becomes a value")
 
 
 class Resize(_Op):
-    type: Literal["resize"] = "resize"
+    type: Literal["resize"] = Field(default="resize", description="kind of op")
     scale: tuple[float, float] | None = Field(default=None, description="null: not recorded")
 
 
 class Flatten(_Op):
     """Channels and pixels become one axis: c_out = c_in * h * w."""
 
-    type: Literal["flatten"] = "flatten"
+    type: Literal["flatten"] = Field(default="flatten", description="kind of op")
 
 
 Op = Annotated[

@@ -8,20 +8,22 @@ from lpnet.schemas.base import Wire
 
 
 class FieldError(Wire):
+    """One faulty field of a request."""
+
     field: str = Field(
         description="dotted path of the faulty field, for example samples.3.latency_ms"
     )
-    reason: str
+    reason: str = Field(description="what is wrong with it")
 
 
 class Problem(Wire):
     """application/problem+json"""
 
-    type: str = "about:blank"
-    title: str
-    status: int
+    type: str = Field(default="about:blank", description="URI of the kind of problem")
+    title: str = Field(description="the HTTP status in words")
+    status: int = Field(description="HTTP status")
     code: str = Field(
         description="stable, for programs: not_found, invalid, lease_lost, not_covered"
     )
     detail: str = Field(description="for people")
-    errors: tuple[FieldError, ...] = ()
+    errors: tuple[FieldError, ...] = Field(default=(), description="the faulty fields")

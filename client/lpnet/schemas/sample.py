@@ -41,7 +41,7 @@ class Sample(Wire):
     """One line of a samples file; all latencies are of one inference at the workload's batch."""
 
     kind: Kind = Field(default="block", description="block, or a whole network")
-    workload: Workload
+    workload: Workload = Field(description="what was timed")
     latency_ms: Milliseconds = Field(description="median latency, ms")
     std_ms: Annotated[float, Field(ge=0)] | None = Field(
         default=None, description="standard deviation over the runs, ms"
@@ -80,7 +80,9 @@ class Sample(Wire):
     )
     disturbed: bool = Field(default=False, description="disturbed; kept out of training")
     reasons: tuple[str, ...] = Field(default=(), description="why it counts as disturbed")
-    conditions: Conditions | None = None
+    conditions: Conditions | None = Field(
+        default=None, description="what the device was like meanwhile"
+    )
 
     @model_validator(mode="after")
     def _interval_is_ordered(self) -> Sample:
@@ -94,7 +96,9 @@ class SampleBatch(Wire):
     """Samples to store, all of one target."""
 
     target: Name = Field(description="target they were measured on")
-    samples: tuple[Sample, ...] = Field(min_length=1, max_length=10_000)
+    samples: tuple[Sample, ...] = Field(
+        min_length=1, max_length=10_000, description="all of them are stored, or none"
+    )
 
 
 class IngestResult(Wire):
@@ -107,16 +111,16 @@ class IngestResult(Wire):
 class StoredSample(Sample):
     """A sample as the service holds it."""
 
-    id: SampleId
-    target: Name
+    id: SampleId = Field(description="unique id")
+    target: Name = Field(description="target it was measured on")
     epoch: int = Field(description="epoch of the target it belongs to")
-    stored_at: Time
+    stored_at: Time = Field(description="when the service stored it")
 
 
 class SamplePage(Wire):
     """A page of samples, oldest first."""
 
-    items: tuple[StoredSample, ...]
+    items: tuple[StoredSample, ...] = Field(description="samples")
     next: str | None = Field(
         default=None, description="pass as `after` for the next page; null: none"
     )

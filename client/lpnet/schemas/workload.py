@@ -18,7 +18,9 @@ Batch = Annotated[int, Field(ge=1, le=100_000)]
 class OpsWorkload(Wire):
     """A block or network given op by op; needs no space."""
 
-    ops: tuple[Op, ...] = Field(min_length=1, max_length=10_000)
+    ops: tuple[Op, ...] = Field(
+        min_length=1, max_length=10_000, description="the ops in execution order"
+    )
     batch: Batch = Field(default=1, description="inferences run at once")
 
     @model_validator(mode="after")

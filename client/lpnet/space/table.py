@@ -187,7 +187,7 @@ def to_wire(row: OpRow, c_in: int, c_out: int, groups: int) -> wire.Op:
 
 def from_wire(op: wire.Op, index: int) -> OpRow:
     """A row of an op that travelled; `index` is its place among its workload's ops."""
-    window = isinstance(op, wire.Conv2d | wire.ConvTranspose2d | wire.Pool)
+    window = op if isinstance(op, wire.Conv2d | wire.ConvTranspose2d | wire.Pool) else None
     h_out, w_out = _output_size(op)
     return OpRow(
         name=f"{index}",
@@ -197,10 +197,10 @@ def from_wire(op: wire.Op, index: int) -> OpRow:
         w=op.w,
         h_out=h_out,
         w_out=w_out,
-        kernel=op.kernel if window else (1, 1),
-        stride=op.stride if window else (1, 1),
-        padding=op.padding if window else (0, 0),
-        dilation=op.dilation if window else (1, 1),
+        kernel=window.kernel if window else (1, 1),
+        stride=window.stride if window else (1, 1),
+        padding=window.padding if window else (0, 0),
+        dilation=window.dilation if window else (1, 1),
         function=op.function if isinstance(op, wire.Activation) else "",
         mode=op.mode if isinstance(op, wire.Pool) else "",
     )
