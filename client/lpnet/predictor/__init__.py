@@ -1,0 +1,1 @@
+"""LPNets (latency models of targets) and predictors (an LPNet bound to a space). Needs torch."""
