@@ -1,1 +1,92 @@
+"""lpnet: latency models of real devices, learned from measurements, differentiable in widths.
 
+>>> import lpnet
+>>> space = lpnet.zoo.space("resnet50")
+>>> client = lpnet.Client("http://127.0.0.1:8000")
+>>> predictor = client.predictor("my-target", space)
+
+Names are loaded when first used: `import lpnet` takes neither torch nor onnx.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+from lpnet.errors import (
+    ApiError,
+    BadRequest,
+    Conflict,
+    FileFormatError,
+    LeaseLost,
+    LpnetError,
+    MissingExtra,
+    NotAllowed,
+    NotCovered,
+    NotFound,
+    NotReachable,
+    ServerFault,
+    SpaceError,
+    Unreachable,
+    UnsupportedOp,
+    WidthsError,
+)
+
+if TYPE_CHECKING:
+    from lpnet import zoo
+    from lpnet.client import Client
+    from lpnet.predictor.model import LPNet
+    from lpnet.predictor.predictor import Predictor
+    from lpnet.space.space import Space
+
+__version__ = _version("lpnet")
+
+__all__ = [
+    "ApiError",
+    "BadRequest",
+    "Client",
+    "Conflict",
+    "FileFormatError",
+    "LPNet",
+    "LeaseLost",
+    "LpnetError",
+    "MissingExtra",
+    "NotAllowed",
+    "NotCovered",
+    "NotFound",
+    "NotReachable",
+    "Predictor",
+    "ServerFault",
+    "Space",
+    "SpaceError",
+    "Unreachable",
+    "UnsupportedOp",
+    "WidthsError",
+    "zoo",
+]
+
+_LAZY = {
+    "Client": "lpnet.client",
+    "LPNet": "lpnet.predictor.model",
+    "Predictor": "lpnet.predictor.predictor",
+    "Space": "lpnet.space.space",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "zoo":
+        return import_module("lpnet.zoo")
+    if name not in _LAZY:
+        raise AttributeError(f"module 'lpnet' has no attribute {name!r}")
+    try:
+        return getattr(import_module(_LAZY[name]), name)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if missing.startswith("lpnet"):
+            raise
+        raise MissingExtra(f"lpnet.{name}", "client", missing) from error
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,67 @@
+"""Commands that predict a network's latency, or measure it really."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lpnet.cli import show
+from lpnet.cli.base import (
+    Json,
+    SpaceName,
+    TargetName,
+    Token,
+    Url,
+    connect,
+    open_space,
+    print_json,
+    read_widths,
+)
+from lpnet.progress import terminal_progress
+
+Widths = Annotated[
+    str,
+    typer.Option(
+        help="`dense`, or JSON: an object {name: channels}, a list in the space's order, or a "
+        "list of those; @FILE reads it from a file."
+    ),
+]
+
+
+def predict(
+    target: TargetName,
+    space: SpaceName,
+    widths: Widths = "dense",
+    gradient: Annotated[
+        bool, typer.Option("--gradient", help="Also give ms per channel of each width.")
+    ] = False,
+    coverage: Annotated[
+        float, typer.Option(min=0.01, max=0.999, help="Asked coverage of the interval.")
+    ] = 0.9,
+    as_json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Predict the latency of a network, with an interval."""
+    opened = open_space(space)
+    vectors = read_widths(widths, opened)
+    with connect(url, token) as client:
+        found = client.predict(target, opened, vectors, gradient=gradient, coverage=coverage)
+    print_json(found) if as_json else show.predictions(found, coverage)
+
+
+def measure(
+    target: TargetName,
+    space: SpaceName,
+    widths: Widths = "dense",
+    as_json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Measure a network really, now, on the device."""
+    opened = open_space(space)
+    vectors = read_widths(widths, opened)
+    with connect(url, token) as client, terminal_progress() as progress:
+        found = client.measure(target, opened, vectors, progress=progress)
+    print_json(found) if as_json else show.samples(found)

@@ -1,0 +1,132 @@
+"""A service and an agent as child processes on loopback, for the demo."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lpnet.client import Client
+from lpnet.errors import LpnetError, MissingExtra, Unreachable
+
+START_S = 60.0
+STOP_S = 15.0
+
+
+class LocalLoop:
+    """A running service with a fresh database, and an agent of this machine.
+
+    Both are started as `python -m` of this interpreter and stopped on leaving the context; their
+    logs are in `folder`. Raises LpnetError, with the end of the log, where one does not come up.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        for module, extra in (("lpnet_service", "service"), ("onnxruntime", "agent")):
+            if importlib.util.find_spec(module) is None:
+                raise MissingExtra("lpnet demo", extra, module)
+        self.folder = folder.resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        self.database_url = f"sqlite:///{self.folder / f'lpnet-{stamp}.db'}"
+        self.url = f"http://127.0.0.1:{_free_port()}"
+        self.client = Client(self.url)
+        self._state = self.folder / f"agent-{stamp}"
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        port = self.url.rpartition(":")[2]
+        try:
+            self._start("service", "lpnet_service", "run", "--port", port)
+            self._wait("service", self._service_answers)
+            self._start(
+                "agent",
+                "lpnet_agent",
+                "run",
+                "--server",
+                self.url,
+                "--state-dir",
+                str(self._state),
+            )
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    def wait_for_target(self) -> str:
+        """Name of the agent's target, once it has registered."""
+        self._wait("agent", lambda: bool(self.client.targets()))
+        return self.client.targets()[0].name
+
+    def _start(self, name: str, module: str, *arguments: str) -> None:
+        environment = {**os.environ, "LPNET_DATABASE_URL": self.database_url}
+        environment.pop("LPNET_TOKEN", None)
+        with self._log(name).open("wb") as log:
+            self._children[name] = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _wait(self, name: str, ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_S
+        while not ready():
+            if self._children[name].poll() is not None:
+                raise LpnetError(f"the {name} ended:\n{self._end_of_log(name)}")
+            if time.monotonic() > deadline:
+                raise LpnetError(
+                    f"the {name} is not up after {START_S:.0f} s:\n{self._end_of_log(name)}"
+                )
+            time.sleep(0.2)
+
+    def _service_answers(self) -> bool:
+        try:
+            self.client.targets()
+        except Unreachable:
+            return False
+        return True
+
+    def _stop(self) -> None:
+        """The agent first, so that it can hand back what it holds."""
+        for name in ("agent", "service"):
+            child = self._children.pop(name, None)
+            if child is None:
+                continue
+            if child.poll() is None:
+                child.send_signal(signal.SIGTERM)
+            try:
+                child.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+        self.client.close()
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def _end_of_log(self, name: str) -> str:
+        return "\n".join(self._log(name).read_text(errors="replace").splitlines()[-15:])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

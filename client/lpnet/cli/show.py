@@ -1,0 +1,279 @@
+"""Results as people read them in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from lpnet.schemas.campaign import Campaign
+from lpnet.schemas.device import Device, Target
+from lpnet.schemas.lpnet import Prediction, TableRow
+from lpnet.schemas.report import Baseline, Metrics, Report
+from lpnet.schemas.sample import Sample
+from lpnet.schemas.workload import OpsWorkload, SpaceWorkload
+
+if TYPE_CHECKING:
+    from lpnet.space.space import Space
+
+UNKNOWN = "-"
+MAX_LISTED_GRADIENTS = 60
+
+
+def _print(*things: Any) -> None:
+    console = Console()
+    for thing in things:
+        console.print(thing, soft_wrap=isinstance(thing, str))
+
+
+def _grid(title: str | None, *columns: str, numbers: Sequence[str] = ()) -> Table:
+    grid = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        grid.add_column(column, justify="right" if column in numbers else "left")
+    return grid
+
+
+def ms(value: float | None) -> str:
+    """Milliseconds with four significant digits."""
+    return UNKNOWN if value is None else f"{value:#.4g}".rstrip(".")
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A share in percent."""
+    return UNKNOWN if value is None else f"{value:.{digits}f}%"
+
+
+def ago(when: datetime | None) -> str:
+    """How long ago, in the largest unit that fits."""
+    if when is None:
+        return "never"
+    seconds = (datetime.now(UTC) - when).total_seconds()
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{max(0.0, seconds):.0f} s ago"
+
+
+def devices(found: Sequence[Device]) -> None:
+    """The devices, a row each."""
+    grid = _grid(None, "device", "cpu", "cores", "memory", "targets", "seen", numbers=["cores"])
+    for device in found:
+        facts = device.facts
+        memory = UNKNOWN if facts.memory_mib is None else f"{facts.memory_mib / 1024:.0f} GiB"
+        cores = UNKNOWN if facts.cores is None else str(facts.cores)
+        seen = "imported" if device.source == "imported" else ago(device.last_seen_at)
+        names = ", ".join(device.targets)
+        grid.add_row(device.name, facts.cpu or UNKNOWN, cores, memory, names, seen)
+    _print(grid if found else "no device yet: run `lpnet-agent run` on one")
+
+
+def targets(found: Sequence[Target]) -> None:
+    """The targets, a row each."""
+    numbers = ["samples", "noise floor", "network error"]
+    grid = _grid(
+        None, "target", "device", "runtime", "state", *numbers, "LPNet", "seen", numbers=numbers
+    )
+    for one in found:
+        spec = one.spec
+        runtime = " ".join(filter(None, (spec.runtime, spec.runtime_version))) or UNKNOWN
+        state = one.state + (f": {one.state_reason}" if one.state_reason else "")
+        grid.add_row(
+            one.name,
+            one.device,
+            runtime,
+            state,
+            str(one.samples),
+            percent(one.noise_floor_pct, 2),
+            percent(one.network_mape_pct),
+            one.lpnet[:8] if one.lpnet else UNKNOWN,
+            ago(one.last_seen_at),
+        )
+    _print(grid if found else "no target yet: run `lpnet-agent run`, or `lpnet import`")
+
+
+def table(about: Target, rows: Sequence[TableRow]) -> None:
+    """Rows of a latency table."""
+    numbers = ["measured ms", "spread", "predicted ms", "error"]
+    grid = _grid(
+        f"{about.name}: {about.samples} samples, noise floor {percent(about.noise_floor_pct, 2)}",
+        "kind",
+        "workload",
+        *numbers,
+        "note",
+        numbers=numbers,
+    )
+    for row in rows:
+        spread = None if row.std_ms is None else 100 * row.std_ms / row.latency_ms
+        grid.add_row(
+            row.kind,
+            workload(row.workload),
+            ms(row.latency_ms),
+            percent(spread),
+            ms(row.predicted_ms),
+            percent(row.error_pct),
+            "disturbed" if row.disturbed else "held out" if row.held_out else "",
+        )
+    _print(grid)
+
+
+def workload(value: OpsWorkload | SpaceWorkload, most: int = 60) -> str:
+    """A workload in a few words."""
+    if isinstance(value, OpsWorkload):
+        text = " + ".join(f"{op.type} {op.c_in}>{op.c_out}" for op in value.ops)
+    else:
+        kept = " ".join(str(channels) for channels in value.widths.values())
+        text = f"{value.block or value.space[:8]} {kept}"
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def campaign(found: Campaign) -> None:
+    """How a campaign ended."""
+    _print(f"campaign {found.id} {found.state}: {found.measured} of {found.total} measured")
+    for line in found.failures:
+        _print(f"  {line}")
+
+
+def predictions(found: Sequence[Prediction], coverage: float) -> None:
+    """Predictions with their intervals, and gradients where there are any."""
+    for one in found:
+        _print(
+            f"[bold]{ms(one.latency_ms)} ms[/bold]  "
+            f"({coverage:.0%} interval {ms(one.low_ms)} to {ms(one.high_ms)} ms)"
+        )
+        if one.gradient is not None:
+            grid = _grid(None, "width", "us per channel", numbers=["us per channel"])
+            steepest = sorted(one.gradient.items(), key=lambda item: -abs(item[1]))
+            for name, slope in steepest[:MAX_LISTED_GRADIENTS]:
+                grid.add_row(name, f"{1000 * slope:.3f}")
+            _print(grid)
+
+
+def samples(found: Iterable[Sample]) -> None:
+    """Measured latencies."""
+    for one in found:
+        within = (
+            f", within-session 95% interval {ms(one.ci_low_ms)} to {ms(one.ci_high_ms)} ms"
+            if one.ci_low_ms is not None
+            else ""
+        )
+        runs = "" if one.count is None else f"{one.count} runs"
+        _print(f"[bold]{ms(one.latency_ms)} ms[/bold]  ({runs}{within})")
+
+
+def space_facts(found: Space) -> dict[str, Any]:
+    """What a space is, as plain values."""
+    return {
+        "name": found.name,
+        "hash": found.hash,
+        "batch": found.batch,
+        "input_shape": list(found.input_shape),
+        "macs": found.macs(found.dense),
+        "params": found.params(found.dense),
+        "widths": [
+            {"name": width.name, "max": width.max, "granule": width.granule}
+            for width in found.widths
+        ],
+        "blocks": [block.name for block in found.blocks],
+    }
+
+
+def space(found: Space) -> None:
+    """A space: its widths and blocks."""
+    grid = _grid(None, "width", "channels", "granule", numbers=["channels", "granule"])
+    for width in found.widths:
+        grid.add_row(width.name, str(width.max), str(width.granule))
+    shape = "x".join(str(side) for side in (found.batch, *found.input_shape))
+    _print(
+        f"[bold]{found.name}[/bold] {found.hash[:12]}, input {shape}: "
+        f"{found.macs(found.dense) / 1e6:.0f} M MACs, {found.params(found.dense) / 1e6:.2f} M "
+        f"parameters, {len(found.blocks)} blocks",
+        grid,
+    )
+
+
+def report(found: Report) -> None:
+    """A report: errors of the LPNet beside its baselines, on the same held-out workloads."""
+    trained = found.trained_on
+    _print(
+        f"[bold]{found.target}[/bold]: trained on {trained.block} blocks and {trained.network} "
+        f"networks; noise floor {percent(found.noise_floor_pct, 2)}"
+    )
+    numbers = ["n", "MAPE", "RMSPE", "within 5%", "within 10%", "Spearman"]
+    grid = _grid(None, "held out", *numbers, numbers=numbers)
+    held = found.held_out
+    for name, metrics in (
+        ("networks", held.network),
+        ("  random", held.network_random),
+        ("  aligned", held.network_aligned),
+        ("  chosen by a pruner", held.network_pruned),
+        ("blocks", held.block),
+    ):
+        grid.add_row(name, *_metrics(metrics))
+    _print(grid, _baselines(found), _interval(found))
+
+
+def _metrics(metrics: Metrics | None) -> list[str]:
+    if metrics is None:
+        return [UNKNOWN] * 6
+    return [
+        str(metrics.n),
+        percent(metrics.mape_pct, 2),
+        percent(metrics.rmspe_pct, 2),
+        percent(metrics.within_5_pct, 0),
+        percent(metrics.within_10_pct, 0),
+        UNKNOWN if metrics.spearman is None else f"{metrics.spearman:.3f}",
+    ]
+
+
+def _baselines(found: Report) -> Table:
+    grid = _grid(None, "MAPE of", "networks", "blocks", numbers=["networks", "blocks"])
+
+    def row(name: str, network: Metrics | None, block: Metrics | None) -> None:
+        values = (percent(m.mape_pct, 2) if m else UNKNOWN for m in (network, block))
+        grid.add_row(name, *values)
+
+    row("LPNet", found.held_out.network, found.held_out.block)
+    for name in type(found.baselines).model_fields:
+        baseline: Baseline = getattr(found.baselines, name)
+        row(name.replace("_", " "), baseline.network, baseline.block)
+    return grid
+
+
+def _interval(found: Report) -> str:
+    interval = found.interval
+    if interval.covered_pct is None:
+        return ""
+    return (
+        f"{interval.asked_pct:.0f}% interval: holds {interval.covered_pct:.0f}% of held-out "
+        f"networks, mean width {percent(interval.mean_width_pct)}"
+    )
+
+
+def line(text: str) -> None:
+    """A line as it is."""
+    Console().print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+def shrink(found: dict[str, Any]) -> None:
+    """The demo's result: what was promised, and what was measured."""
+    dense_ms, budget_ms = found["dense_ms"], found["budget_ms"]
+    numbers = ["MACs", "predicted ms", "measured ms", "off", "of dense"]
+    grid = _grid(None, "network", *numbers, numbers=numbers)
+    for name, macs, predicted_ms, measured_ms in (
+        ("dense", "dense", found["dense_predicted_ms"], dense_ms),
+        ("shrunk with the gradient", "shrunk", found["predicted_ms"], found["measured_ms"]),
+        ("uniform, same MACs", "uniform", found["uniform_predicted_ms"], found["uniform_ms"]),
+    ):
+        grid.add_row(
+            name,
+            f"{found['macs'][macs] / 1e6:.0f} M",
+            ms(predicted_ms),
+            ms(measured_ms),
+            percent(100 * (predicted_ms / measured_ms - 1)),
+            percent(100 * measured_ms / dense_ms, 0),
+        )
+    share = 100 * found["measured_ms"] / budget_ms
+    _print(grid, f"budget {ms(budget_ms)} ms: the shrunk network takes {share:.1f}% of it")

@@ -1,0 +1,65 @@
+"""The command that makes a space file."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lpnet.cli import show
+from lpnet.cli.base import Json, open_space, print_json
+from lpnet.errors import LpnetError
+
+if TYPE_CHECKING:
+    from lpnet.space.space import Space
+
+
+def space(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A network of the zoo, a space file, or pkg.mod:factory that returns a "
+            "torch.nn.Module.",
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write the space to this file.")] = None,
+    shape: Annotated[
+        str, typer.Option(help="Input of a factory's model: batch,channels,height,width.")
+    ] = "1,3,224,224",
+    as_json: Json = False,
+) -> None:
+    """Turn a network into a space: show its widths and blocks, and write it to a file.
+
+    The file is an ONNX graph without weights, a few kilobytes; `lpnet-agent measure --space`
+    takes it on any machine.
+    """
+    found = _from_factory(name, shape) if ":" in name else open_space(name)
+    if out is not None:
+        found.save(out)
+        typer.echo(f"wrote {out}", err=True)
+    if as_json:
+        print_json(show.space_facts(found))
+    else:
+        show.space(found)
+
+
+def _from_factory(name: str, shape: str) -> Space:
+    import torch
+
+    from lpnet.space.space import Space
+
+    module, _, factory = name.partition(":")
+    try:
+        sizes = [int(part) for part in shape.split(",")]
+    except ValueError as error:
+        raise LpnetError(f"--shape {shape}: four numbers with commas between") from error
+    try:
+        model = getattr(import_module(module), factory)()
+    except (ImportError, AttributeError) as error:
+        raise LpnetError(f"{name}: {error}") from error
+    if not isinstance(model, torch.nn.Module):
+        raise LpnetError(f"{name} returned {type(model).__name__}, not a torch.nn.Module")
+    return Space.from_model(model, torch.randn(*sizes), name=factory)
