@@ -1,0 +1,132 @@
+"""Samples files: what is written can be read, and a wrong line is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lpnet import samples as files
+from lpnet.errors import FileFormatError
+from lpnet.schemas.ops import Activation, Conv2d, Linear
+from lpnet.schemas.sample import Conditions, Sample
+from lpnet.schemas.workload import OpsWorkload, SpaceWorkload, workload_key
+
+channels = st.integers(1, 4096)
+sides = st.integers(1, 512)
+convs = st.builds(
+    Conv2d,
+    c_in=channels,
+    c_out=channels,
+    h=sides,
+    w=sides,
+    kernel=st.sampled_from([(1, 1), (3, 3), (7, 7)]),
+    padding=st.sampled_from([None, (0, 0), (1, 1)]),
+)
+acts = st.builds(
+    Activation,
+    c_in=channels,
+    c_out=channels,
+    h=sides,
+    w=sides,
+    function=st.sampled_from(["relu", "unknown"]),
+)
+linears = st.builds(Linear, c_in=channels, c_out=channels)
+workloads = st.one_of(
+    st.builds(
+        OpsWorkload,
+        ops=st.lists(st.one_of(convs, acts, linears), min_size=1, max_size=4).map(tuple),
+        batch=st.integers(1, 64),
+    ),
+    st.builds(
+        SpaceWorkload,
+        space=st.text("0123456789abcdef", min_size=64, max_size=64),
+        block=st.none() | st.text(max_size=20),
+        widths=st.dictionaries(st.text(min_size=1, max_size=20), channels, max_size=5),
+        batch=st.integers(1, 64),
+    ),
+)
+milliseconds = st.floats(1e-6, 1e6)
+samples = st.builds(
+    Sample,
+    kind=st.sampled_from(["block", "network"]),
+    workload=workloads,
+    latency_ms=milliseconds,
+    std_ms=st.none() | st.floats(0, 1e6),
+    count=st.none() | st.integers(1, 10_000),
+    converged=st.none() | st.booleans(),
+    id=st.text("abcdef0123456789", min_size=8, max_size=32),
+    disturbed=st.booleans(),
+    conditions=st.none() | st.builds(Conditions, wall_s=st.floats(0, 1e6)),
+)
+
+
+@given(st.lists(samples, max_size=5))
+def test_what_is_written_is_read_again(
+    tmp_path_factory: pytest.TempPathFactory, written: list[Sample]
+) -> None:
+    path = tmp_path_factory.mktemp("samples") / "samples.jsonl"
+    files.write(path, written)
+    read = files.read(path)
+    assert list(read.samples) == written
+    assert read.bad == ()
+
+
+def test_the_example_of_the_docs_is_a_sample() -> None:
+    line = (
+        '{"kind": "block", "workload": {"batch": 1, "ops": [{"type": "conv2d", "c_in": 64, '
+        '"c_out": 128, "h": 56, "w": 56, "kernel": [3, 3], "stride": [1, 1], "padding": [1, 1], '
+        '"groups": 1}]}, "latency_ms": 1.234, "std_ms": 0.01, "count": 50}'
+    )
+    sample = Sample.model_validate_json(line)
+    assert isinstance(sample.workload, OpsWorkload)
+    assert sample.latency_ms == 1.234
+
+
+GOOD = '{"workload": {"ops": [{"type": "linear", "c_in": 3, "c_out": 4}]}, "latency_ms": 1.5}'
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("not json", "JSON"),
+        (GOOD.replace("1.5", "-1"), "latency_ms"),
+        (GOOD.replace("1.5", '"NaN"'), "latency_ms"),
+        (GOOD.replace("linear", "lstm"), "lstm"),
+        (GOOD.replace('"c_in": 3, ', ""), "c_in"),
+        (GOOD.replace('"c_in": 3', '"c_in": 0'), "c_in"),
+        (GOOD[:-1] + ', "latency": 3}', "latency"),
+    ],
+)
+def test_a_wrong_line_is_named_with_its_reason(tmp_path: Path, line: str, named: str) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_text(f"{GOOD}\n\n{line}\n{GOOD}\n")
+    read = files.read(path)
+    assert len(read.samples) == 2
+    (bad,) = read.bad
+    assert bad.number == 3
+    assert named in bad.reason
+
+
+def test_ids_are_stable_and_a_repeated_line_is_another_sample(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_text(f"{GOOD}\n{GOOD}\n")
+    first, again = files.read(path, target="a"), files.read(path, target="a")
+    assert [s.id for s in first.samples] == [s.id for s in again.samples]
+    assert len({s.id for s in first.samples}) == 2
+    other = files.read(path, target="b")
+    assert {s.id for s in first.samples}.isdisjoint(s.id for s in other.samples)
+
+
+def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(FileFormatError, match=r"nothing\.jsonl"):
+        files.read(tmp_path / "nothing.jsonl")
+
+
+def test_a_workload_has_one_key_whatever_the_order_of_its_widths() -> None:
+    one = SpaceWorkload(space="0" * 64, widths={"a": 1, "b": 2})
+    other = SpaceWorkload(space="0" * 64, widths={"b": 2, "a": 1})
+    assert workload_key(one) == workload_key(other)
+    assert workload_key(one) != workload_key(one.model_copy(update={"batch": 2}))
