@@ -1,4 +1,4 @@
-"""A service and an agent as child processes on loopback, for the demo."""
+"""A service and an agent as child processes on loopback, for the demo and for benchmarks."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ class LocalLoop:
 
     Both are started as `python -m` of this interpreter and stopped on leaving the context; their
     logs are in `folder`. Raises LpnetError, with the end of the log, where one does not come up.
+    Without `agent` only the service runs.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, agent: bool = True) -> None:
         for module, extra in (("lpnet_service", "service"), ("onnxruntime", "agent")):
             if importlib.util.find_spec(module) is None:
                 raise MissingExtra("lpnet demo", extra, module)
@@ -39,6 +40,7 @@ class LocalLoop:
         self.url = f"http://127.0.0.1:{_free_port()}"
         self.client = Client(self.url)
         self._state = self.folder / f"agent-{stamp}"
+        self._with_agent = agent
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:

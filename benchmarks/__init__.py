@@ -1,0 +1,1 @@
+"""What is fast and accurate, measured against peers in one run."""

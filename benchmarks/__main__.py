@@ -1,0 +1,34 @@
+"""Run all benchmarks, one after another: `make bench`, or `python -m benchmarks NAME ...`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+BENCHMARKS = {
+    "prediction_speed": "one local prediction with gradient, against one forward pass",
+    "ingest": "POST /v1/samples:batch into SQLite, against bare sqlite3",
+    "network_accuracy": "ResNet-50: profile, train, report beside the baselines",
+    "exactness": "op table and template against physically pruned models",
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(
+            f"unknown: {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr
+        )
+        return 2
+    failed = []
+    for name in names or BENCHMARKS:
+        print(f"== {name}: {BENCHMARKS[name]}", flush=True)
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode:
+            failed.append(name)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,98 @@
+"""Rows per second through POST /v1/samples:batch into SQLite, against bare sqlite3.
+
+    python -m benchmarks.ingest [--rows 50000] [--batch 2000]
+
+The peer writes the same JSON bodies into one SQLite table with one executemany per batch: parsing
+and validation are what lpnet adds to it. Both run several times in turn in one call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sqlite3
+import statistics
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+from lpnet.cli.processes import LocalLoop
+from lpnet.http import Http
+
+ROUNDS = 5
+
+
+def bodies(rows: int, batch: int, target: str) -> list[bytes]:
+    """Request bodies with new sample ids, made before the clock starts."""
+    op = {"type": "conv2d", "h": 56, "w": 56, "kernel": [3, 3], "padding": [1, 1]}
+    made = []
+    for start in range(0, rows, batch):
+        samples = [
+            {
+                "kind": "block",
+                "workload": {"batch": 1, "ops": [{**op, "c_in": 1 + i % 512, "c_out": 64}]},
+                "latency_ms": 1.0 + i / 1e6,
+                "std_ms": 0.01,
+                "count": 50,
+                "id": uuid.uuid4().hex,
+            }
+            for i in range(start, min(rows, start + batch))
+        ]
+        made.append(json.dumps({"target": target, "samples": samples}).encode())
+    return made
+
+
+def through_http(http: Http, made: list[bytes]) -> float:
+    began = time.perf_counter()
+    for body in made:
+        http.post_bytes(
+            "/v1/samples:batch", body, content_type="application/json", params={"create": True}
+        )
+    return time.perf_counter() - began
+
+
+def through_sqlite(path: Path, made: list[bytes]) -> float:
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS samples (id TEXT PRIMARY KEY, workload TEXT, latency_ms REAL)"
+    )
+    began = time.perf_counter()
+    for body in made:
+        rows = [
+            (s["id"], json.dumps(s["workload"]), s["latency_ms"])
+            for s in json.loads(body)["samples"]
+        ]
+        with connection:
+            connection.executemany("INSERT INTO samples VALUES (?, ?, ?)", rows)
+    took = time.perf_counter() - began
+    connection.close()
+    return took
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=50_000)
+    parser.add_argument("--batch", type=int, default=2_000)
+    options = parser.parse_args()
+    ours, bare = [], []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LocalLoop(Path(folder), agent=False) as loop,
+        Http(loop.url) as http,
+    ):
+        for _ in range(ROUNDS):
+            made = bodies(options.rows, options.batch, "benchmark")
+            ours.append(options.rows / through_http(http, made))
+            bare.append(options.rows / through_sqlite(Path(folder) / "bare.db", made))
+    ratio = statistics.median(a / b for a, b in zip(ours, bare, strict=True))
+    print(f"rows {options.rows}, batches of {options.batch}, median of {ROUNDS} rounds")
+    print(f"  POST /v1/samples:batch  {statistics.median(ours):>9,.0f} rows/s")
+    print(f"  bare sqlite3            {statistics.median(bare):>9,.0f} rows/s")
+    print(f"  ratio                   {ratio:>9.3f}")
+
+
+if __name__ == "__main__":
+    main()
