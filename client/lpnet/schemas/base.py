@@ -22,7 +22,10 @@ class Wire(BaseModel):
 def _utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time needs its zone, for example 2026-01-31T12:00:00Z")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("this time has no equivalent in UTC") from error
 
 
 def _finite(value: float) -> float:
@@ -37,4 +40,5 @@ Name = Annotated[str, Field(pattern=TARGET_NAME)]
 SpaceHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Channels = Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Widths = dict[str, int]

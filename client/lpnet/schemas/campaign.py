@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lpnet.schemas.base import Name, SpaceHash, Time, Wire
+from lpnet.schemas.base import Name, Seed, SpaceHash, Time, Wire
 from lpnet.schemas.sample import Draw, Sample
 from lpnet.schemas.workload import Kind, SpaceWorkload
 
@@ -41,7 +41,7 @@ class NewCampaign(Wire):
     repeats: Annotated[int, Field(ge=0, le=10_000)] = Field(
         default=8, description="workloads measured again in another session: the noise floor"
     )
-    seed: int = Field(default=0, description="seed of the draw")
+    seed: Seed = Field(default=0, description="seed of the draw")
     batch: Annotated[int, Field(ge=1, le=100_000)] = Field(
         default=1, description="inferences run at once"
     )
@@ -114,6 +114,12 @@ class Heartbeat(Wire):
     measured: int = Field(default=0, ge=0, description="workloads of the job measured so far")
 
 
+class Extended(Wire):
+    """The lease goes on."""
+
+    expires_s: float = Field(description="seconds until it expires, unless a heartbeat comes")
+
+
 class ItemFailure(Wire):
     """Why a workload could not be measured."""
 
@@ -134,3 +140,9 @@ class JobFailure(Wire):
     """The whole job could not be done here; it goes to another agent, or comes back later."""
 
     reason: Annotated[str, Field(max_length=2000, description="what went wrong")]
+
+
+class CampaignList(Wire):
+    """Campaigns, newest first."""
+
+    items: tuple[Campaign, ...] = Field(description="the campaigns")

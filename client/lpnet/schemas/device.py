@@ -94,3 +94,15 @@ class Target(Wire):
     )
     last_seen_at: Time | None = Field(description="when its agent last spoke; null: never had one")
     created_at: Time = Field(description="when the service first heard of it")
+
+
+class DeviceList(Wire):
+    """Every device, by name."""
+
+    items: tuple[Device, ...] = Field(description="the devices")
+
+
+class TargetList(Wire):
+    """Every target, by name."""
+
+    items: tuple[Target, ...] = Field(description="the targets")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lpnet.schemas.base import Name, SpaceHash, Time, Widths, Wire
+from lpnet.schemas.base import Name, Seed, SpaceHash, Time, Widths, Wire
 from lpnet.schemas.report import Report
 from lpnet.schemas.workload import Kind, Workload
 
@@ -31,7 +31,7 @@ class LPNetInfo(Wire):
 class NewTraining(Wire):
     """Train a new version on the samples of the current epoch."""
 
-    seed: int = Field(default=0, description="seed of the training")
+    seed: Seed = Field(default=0, description="seed of the training")
 
 
 class Training(Wire):
@@ -57,7 +57,7 @@ class NewStudy(Wire):
     """Train on N samples drawn with a seed, judge on all others; nothing is published."""
 
     samples: Annotated[int, Field(ge=2)] = Field(description="samples to train on")
-    seed: int = Field(default=0, description="seed of the draw")
+    seed: Seed = Field(default=0, description="seed of the draw")
 
 
 class PredictionRequest(Wire):
@@ -142,6 +142,18 @@ class WidthInfo(Wire):
     name: str = Field(description="module path of the first conv or linear of the group")
     max: int = Field(description="channels of the unpruned network")
     granule: int = Field(description="legal values are its multiples")
+
+
+class LPNetList(Wire):
+    """Versions of a target's LPNet, newest first."""
+
+    items: tuple[LPNetInfo, ...] = Field(description="the versions")
+
+
+class SpaceList(Wire):
+    """Every space the service holds, oldest first."""
+
+    items: tuple[SpaceInfo, ...] = Field(description="the spaces")
 
 
 SpaceInfo.model_rebuild()
