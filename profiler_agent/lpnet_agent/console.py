@@ -1,0 +1,65 @@
+"""What `lpnet-agent measure` shows: progress while it works, a summary when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from lpnet_agent.device_info.facts import read_facts
+from lpnet_agent.device_info.names import device_name
+from lpnet_agent.device_info.target import target_spec
+from lpnet_agent.local import Outcome
+from lpnet_agent.local import Progress as Show
+from lpnet_agent.measure.messages import Ready, Setup
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Show]:
+    """A bar on standard error if that is a terminal; silence in a pipe."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def summary(
+    out: Path, outcome: Outcome, setup: Setup, ready: Ready, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """What was measured, on what, and how far it can be trusted."""
+    facts = read_facts()
+    device = device_name(facts, "unnamed" if facts.cpu is None else None)
+    return {
+        "out": str(out),
+        "target": target_spec(device, setup, ready).model_dump(mode="json"),
+        "samples": outcome.samples,
+        "networks": outcome.networks,
+        "repeated": outcome.repeated,
+        "disturbed": outcome.disturbed,
+        "noise_floor_pct": outcome.noise_floor_pct,
+        "failures": outcome.failures,
+        "seconds": {name: round(value, 2) for name, value in seconds.items()},
+    }
+
+
+def in_words(summary: dict[str, Any]) -> str:
+    """The same for a reader."""
+    seconds = summary["seconds"]
+    lines = [
+        f"{summary['samples']} samples in {summary['out']} ({summary['networks']} of whole "
+        f"networks, {summary['repeated']} repeated, {summary['disturbed']} disturbed)",
+        f"measured as {summary['target']['name']} in {seconds['total']:.0f} s, "
+        f"{seconds['timed']:.0f} s of it timing",
+    ]
+    if summary["noise_floor_pct"] is not None:
+        lines.append(f"spread between sessions: {summary['noise_floor_pct']:.2f}%")
+    if summary["failures"]:
+        lines.append(f"{len(summary['failures'])} failed, the first: {summary['failures'][0]}")
+    return "\n".join(lines)

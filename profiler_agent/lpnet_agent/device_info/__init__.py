@@ -1,0 +1,1 @@
+"""What the device is; what cannot be read is unknown, never guessed."""

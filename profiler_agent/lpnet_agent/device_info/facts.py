@@ -1,0 +1,73 @@
+"""What this machine is, read from the operating system."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import cpuinfo
+import psutil  # type: ignore[import-untyped]
+
+from lpnet.schemas.device import DeviceFacts
+
+_VECTOR = (
+    "sse2",
+    "ssse3",
+    "sse4_1",
+    "sse4_2",
+    "avx",
+    "avx2",
+    "fma",
+    "f16c",
+    "avx_vnni",
+    "amx_bf16",
+    "amx_int8",
+    "amx_tile",
+    "neon",
+    "asimd",
+    "asimdhp",
+    "asimddp",
+    "fphp",
+    "i8mm",
+    "bf16",
+    "sve",
+    "sve2",
+)
+
+
+def read_facts() -> DeviceFacts:
+    """The facts of this machine; takes about a second."""
+    seen: dict[str, Any] = cpuinfo.get_cpu_info() or {}
+    flags = frozenset(seen.get("flags") or ())
+    return DeviceFacts(
+        cpu=seen.get("brand_raw") or None,
+        architecture=platform.machine() or None,
+        cores=psutil.cpu_count(logical=True),
+        memory_mib=psutil.virtual_memory().total // 2**20,
+        os=f"{platform.system()} {platform.release()}".strip() or None,
+        flags=vector_flags(flags),
+        virtual=_virtual(flags, platform.machine()),
+    )
+
+
+def clock_policy(core: int, root: Path = Path("/")) -> str | None:
+    """The cpufreq governor of a core, None where there is none to see."""
+    path = root / f"sys/devices/system/cpu/cpu{core}/cpufreq/scaling_governor"
+    try:
+        return path.read_text().strip() or None
+    except OSError:
+        return None
+
+
+def vector_flags(flags: frozenset[str]) -> tuple[str, ...]:
+    """The vector instruction sets among a CPU's flags."""
+    known = [flag for flag in _VECTOR if flag in flags]
+    return (*known, *sorted(flag for flag in flags if flag.startswith("avx512")))
+
+
+def _virtual(flags: frozenset[str], architecture: str) -> bool | None:
+    # Only x86 says it by a flag; elsewhere its absence says nothing.
+    if "hypervisor" in flags:
+        return True
+    return False if flags and architecture in ("x86_64", "AMD64") else None

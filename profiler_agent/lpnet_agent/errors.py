@@ -1,0 +1,43 @@
+"""Everything the agent raises on purpose, beside lpnet's own errors.
+
+LpnetError
++-- AgentError
+    +-- BadSetup               the agent cannot start: no such cores, a busy state folder, ...
+    +-- RuntimeFailed          the runtime cannot load or run a network
+    +-- MeasureFailed          a workload could not be measured
+        +-- WorkerDied         the measuring process ended in the middle of it
+        +-- WorkerHung         the measuring process did not answer in time
+        +-- Interrupted        the agent is stopping, so the measurement was given up
+"""
+
+from __future__ import annotations
+
+from lpnet.errors import LpnetError
+
+
+class AgentError(LpnetError):
+    """Base of the agent's errors; the message is written for the user."""
+
+
+class BadSetup(AgentError):
+    """The agent cannot start as it is set up."""
+
+
+class RuntimeFailed(AgentError):
+    """The runtime cannot load or run a network."""
+
+
+class MeasureFailed(AgentError):
+    """A workload could not be measured; the message is the reason that the server is told."""
+
+
+class WorkerDied(MeasureFailed):
+    """The measuring process ended in the middle of a workload."""
+
+
+class WorkerHung(MeasureFailed):
+    """The measuring process did not answer in time, and was ended."""
+
+
+class Interrupted(MeasureFailed):
+    """The agent is stopping, so the measurement was given up."""

@@ -1,0 +1,1 @@
+"""How a latency is taken: calibration, statistics, conditions, and the process it happens in."""

@@ -1,0 +1,82 @@
+"""The measuring process: `python -m lpnet_agent.measure.worker`, started by `measure.process`.
+
+It reads a `Setup` line and then `Ask` lines, and answers each on what was its standard output.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+import uuid
+from typing import TextIO
+
+from pydantic import BaseModel
+
+from lpnet_agent.measure.messages import Ask, Ready, Setup
+
+
+def main() -> None:
+    """Answer until the agent closes the pipe or is gone."""
+    # The agent decides when this process ends; a Ctrl-C in its terminal is the agent's to handle.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    answers = _take_stdout()
+    lines = _read_lines(sys.stdin)
+    setup = Setup.model_validate_json(lines.get())
+    # Pinned before the runtime is imported: it sizes its thread pools by what it sees.
+    if setup.cores:
+        os.sched_setaffinity(0, setup.cores)
+
+    from lpnet_agent.measure.workload import Bench
+    from lpnet_agent.runtimes.registry import make
+
+    runtime = make(setup.runtime, setup.threads)
+    info = runtime.describe()
+    session = uuid.uuid4().hex
+    _send(
+        answers,
+        Ready(
+            session=session,
+            runtime=info.name,
+            version=info.version,
+            provider=info.provider,
+            precision=info.precision,
+            options=dict(info.options),
+        ),
+    )
+    bench = Bench(runtime, setup, session)
+    while True:
+        _send(answers, bench.answer(Ask.model_validate_json(lines.get())))
+
+
+def _take_stdout() -> TextIO:
+    """What native code prints must not end up among the answers."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return answers
+
+
+def _read_lines(source: TextIO) -> queue.Queue[str]:
+    """Lines as they come. The end of them ends this process at once, even inside native code:
+    an agent that was killed must leave nothing running."""
+    lines: queue.Queue[str] = queue.Queue()
+
+    def read() -> None:
+        for line in source:
+            lines.put(line)
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+def _send(answers: TextIO, message: BaseModel) -> None:
+    answers.write(message.model_dump_json() + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""How the agent is told to end."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from types import FrameType
+
+
+class Stop:
+    """A request to end, made by a signal or by `set`; it is never taken back.
+
+    It is a pipe and not an Event: a signal handler may run while the same thread holds an Event's
+    lock, and a pipe can be waited for beside another file.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        self._set = False
+
+    def fileno(self) -> int:
+        """Readable once the end is asked for."""
+        return self._reader
+
+    def on_signals(self) -> None:
+        """Let SIGTERM and SIGINT ask for the end; a second one ends the process at once."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def set(self) -> None:
+        self._set = True
+        os.write(self._writer, b"x")
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep, but wake when the end is asked for. True if it was."""
+        select.select([self._reader], [], [], max(0.0, seconds))
+        return self._set
+
+    def close(self) -> None:
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._set:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self.set()
