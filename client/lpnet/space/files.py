@@ -1,0 +1,174 @@
+"""The space file: an ONNX model whose weights are inputs with symbolic channel dimensions.
+
+What ONNX has no place for (widths, blocks, which widths a symbol stands for) is JSON in the
+model's metadata under the key `lpnet`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import helper, numpy_helper
+
+from lpnet.errors import FileFormatError, SpaceError
+from lpnet.space.axis import Axis, Segment, Width
+from lpnet.space.blocks import Block
+from lpnet.space.graph import Graph
+from lpnet.space.onnx_writer import INPUT_NAME, assemble, ends, parts, tensor
+from lpnet.space.raw import RawGraph, RawNode, Shape
+from lpnet.space.recognise import recognise
+from lpnet.space.template import Template
+
+FORMAT = 1
+_KEY = "lpnet"
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a space file holds."""
+
+    name: str
+    batch: int
+    hash: str
+    template: Template
+    blocks: tuple[Block, ...]
+
+
+def to_model(content: Content) -> onnx.ModelProto:
+    """The ONNX model of a space."""
+    template = content.template
+    made = parts(template, None)
+    weights = [tensor(weight.name, weight.dims) for weight in made.weights]
+    model = assemble(content.name, made, ends(template, None, "batch"), inputs=weights)
+    axes = [template.input, *template.axes]
+    meta = {
+        "format": FORMAT,
+        "name": content.name,
+        "batch": content.batch,
+        "hash": content.hash,
+        "widths": [asdict(width) for width in template.widths],
+        "blocks": [asdict(block) for block in content.blocks],
+        "dims": {
+            axis.label(): [[s.width, s.size, s.inner] for s in axis.segments]
+            for axis in axes
+            if axis.widths
+        },
+    }
+    helper.set_model_props(model, {_KEY: json.dumps(meta, sort_keys=True)})
+    return model
+
+
+def from_bytes(data: bytes) -> Content:
+    """What a space file says; FileFormatError if it is none, is damaged, or is of a later format.
+
+    The caller compares the hash.
+    """
+    try:
+        model = onnx.load_model_from_string(data)
+    except (DecodeError, ValueError) as error:
+        raise FileFormatError("not a space file: it is not an ONNX model") from error
+    props = {prop.key: prop.value for prop in model.metadata_props}
+    if _KEY not in props:
+        raise FileFormatError("not a space file: an ONNX model without lpnet's metadata")
+    try:
+        meta = json.loads(props[_KEY])
+        if meta["format"] != FORMAT:
+            raise FileFormatError(
+                f"the space file has format {meta['format']}; this lpnet reads {FORMAT}"
+            )
+        return _content(model, meta)
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, SpaceError) as error:
+        raise FileFormatError(f"the space file is damaged: {error!r}") from error
+
+
+def _content(model: onnx.ModelProto, meta: Mapping[str, Any]) -> Content:
+    widths = tuple(Width(**width) for width in meta["widths"])
+    sizes = {width.name: width.max for width in widths}
+    dims = {
+        label: Axis(tuple(Segment(*segment) for segment in segments))
+        for label, segments in meta["dims"].items()
+    }
+    for label, axis in dims.items():
+        if any(s.width is not None and sizes[s.width] != s.size for s in axis.segments):
+            raise ValueError(f"dimension {label!r} disagrees with the widths")
+    shapes = {value.name: _dims(value) for value in model.graph.input}
+    raw = _raw(model, {name: _dense(shape, dims) for name, shape in shapes.items()})
+    graph = _with_paths(recognise(raw), model)
+    own = {
+        i: _axis(shapes[f"{node.name}.weight"][0], dims)
+        for i, node in enumerate(graph.nodes)
+        if node.weighted
+    }
+    template = Template.of(graph, widths, _axis(shapes[INPUT_NAME][1], dims), own)
+    blocks = tuple(Block(**block) for block in meta["blocks"])
+    edges = [0, *(block.stop for block in blocks)]
+    if [block.start for block in blocks] != edges[:-1] or edges[-1] != len(graph.nodes):
+        raise ValueError("the blocks do not cover the graph")
+    return Content(str(meta["name"]), int(meta["batch"]), str(meta["hash"]), template, blocks)
+
+
+def _dims(value: onnx.ValueInfoProto) -> tuple[int | str, ...]:
+    return tuple(d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim)
+
+
+def _dense(shape: tuple[int | str, ...], dims: Mapping[str, Axis]) -> Shape:
+    return tuple(_dense_dim(d, dims) for d in shape)
+
+
+def _dense_dim(value: int | str, dims: Mapping[str, Axis]) -> int:
+    if isinstance(value, int):
+        return value
+    if value == "batch":
+        return 1
+    if value in dims:
+        return dims[value].dense
+    label, groups = value.rsplit("/", 1)
+    return dims[label].dense // int(groups)
+
+
+def _axis(value: int | str, dims: Mapping[str, Axis]) -> Axis:
+    return Axis.constant(value) if isinstance(value, int) else dims[value]
+
+
+def _raw(model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> RawGraph:
+    graph = model.graph
+    return RawGraph(
+        nodes=tuple(
+            RawNode(
+                name=node.name,
+                op=node.op_type,
+                inputs=tuple(node.input),
+                outputs=tuple(node.output),
+                attributes={a.name: helper.get_attribute_value(a) for a in node.attribute},
+                path=node.name,
+            )
+            for node in graph.node
+        ),
+        input=INPUT_NAME,
+        input_shape=shapes[INPUT_NAME],
+        output=graph.output[0].name,
+        parameters={name: shape for name, shape in shapes.items() if name != INPUT_NAME},
+        constants={c.name: np.asarray(numpy_helper.to_array(c)) for c in graph.initializer},
+    )
+
+
+def _with_paths(graph: Graph, model: onnx.ModelProto) -> Graph:
+    """Module paths are kept beside the nodes, since names may differ from them."""
+    props = {n.name: {p.key: p.value for p in n.metadata_props} for n in model.graph.node}
+    return replace(
+        graph,
+        nodes=tuple(
+            replace(
+                node,
+                module=props[node.name].get("module", ""),
+                norm=props[node.name].get("norm", ""),
+            )
+            for node in graph.nodes
+        ),
+    )

@@ -1,0 +1,155 @@
+"""The normalised graph of a network: one node per priced op, BatchNorm folded away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from lpnet.errors import SpaceError
+from lpnet.space.axis import Axis
+
+INPUT = -1
+Attributes = tuple[tuple[str, float | int | str], ...]
+
+
+@dataclass(frozen=True)
+class Node:
+    """An op. `inputs` are node indices, INPUT for the graph's input.
+
+    `c_out` is the dense channel count of a conv or linear (0 for others, which keep what comes
+    in), `module` the path of the torch module that holds its weights, `norm` the path of the
+    BatchNorm folded into it. `attributes` are what else ONNX has to know.
+    """
+
+    name: str
+    type: str
+    inputs: tuple[int, ...]
+    c_out: int = 0
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    function: str = ""
+    mode: str = ""
+    attributes: Attributes = ()
+    module: str = ""
+    norm: str = ""
+
+    @property
+    def weighted(self) -> bool:
+        return self.type in ("conv2d", "linear")
+
+    @property
+    def windowed(self) -> bool:
+        return self.type == "conv2d" or (self.type == "pool" and self.mode != "global")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in execution order, the last one being the output.
+
+    `c, h, w` is the dense input; `flat` says that it has no pixel axes (batch, features).
+    """
+
+    nodes: tuple[Node, ...]
+    c: int
+    h: int
+    w: int
+    flat: bool = False
+
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Height and width of every node's output; raises SpaceError where nothing is left."""
+        sizes: list[tuple[int, int]] = []
+        for node in self.nodes:
+            sizes.append(output_size(node, self.size_of(node.inputs[0], sizes)))
+        return tuple(sizes)
+
+    def size_of(
+        self, index: int, sizes: list[tuple[int, int]] | tuple[tuple[int, int], ...]
+    ) -> tuple[int, int]:
+        return (self.h, self.w) if index == INPUT else sizes[index]
+
+    def flats(self) -> tuple[bool, ...]:
+        """Whether each node's output is (batch, features)."""
+        flats: list[bool] = []
+        for node in self.nodes:
+            before = self.flat if node.inputs[0] == INPUT else flats[node.inputs[0]]
+            flats.append(before or node.type == "flatten")
+        return tuple(flats)
+
+    def depthwise(self, index: int, c_in: Axis) -> bool:
+        """Whether a conv's every group has one input channel, so that out is tied to in."""
+        node = self.nodes[index]
+        return node.type == "conv2d" and node.groups > 1 and node.groups == c_in.dense
+
+    def slice(self, start: int, stop: int) -> tuple[Node, ...]:
+        """Nodes start to stop; what came before becomes their input."""
+        return tuple(
+            replace(node, inputs=tuple(i - start if i >= start else INPUT for i in node.inputs))
+            for node in self.nodes[start:stop]
+        )
+
+
+def output_size(node: Node, size: tuple[int, int]) -> tuple[int, int]:
+    """Pixels that leave an op that `size` pixels enter."""
+    if node.type == "flatten" or node.mode == "global":
+        return 1, 1
+    if not node.windowed:
+        return size
+    ceil = dict(node.attributes).get("ceil_mode", 0)
+    out = []
+    for axis, side in enumerate(size):
+        reach = node.dilation[axis] * (node.kernel[axis] - 1) + 1
+        room = side + 2 * node.padding[axis] - reach
+        if room < 0:
+            raise SpaceError(f"{node.name}: an input of {size[0]}x{size[1]} pixels is too small")
+        count = room // node.stride[axis] + 1
+        # A last, partial window counts only if it starts inside the image or its left padding.
+        starts_at = count * node.stride[axis]
+        if ceil and room % node.stride[axis] and starts_at < side + node.padding[axis]:
+            count += 1
+        out.append(count)
+    return out[0], out[1]
+
+
+def propagate(
+    graph: Graph,
+    source: Axis,
+    own: Callable[[int], Axis],
+    meet: Callable[[int, Axis, Axis], None],
+) -> tuple[Axis, ...]:
+    """The channel axis of every node's output.
+
+    `own` gives that of a conv or linear (but not of a depthwise conv: it follows its input);
+    `meet` is told of two axes that are added, and objects if they cannot be.
+    """
+    sizes = graph.sizes()
+    axes: list[Axis] = []
+    for index, node in enumerate(graph.nodes):
+        c_in = axis_of(node.inputs[0], source, axes)
+        if graph.depthwise(index, c_in):
+            axes.append(c_in.repeat(node.c_out // node.groups))
+        elif node.weighted:
+            axes.append(own(index))
+        elif node.type == "flatten":
+            h, w = graph.size_of(node.inputs[0], sizes)
+            axes.append(c_in.repeat(h * w))
+        else:
+            if node.type == "add":
+                meet(index, c_in, axis_of(node.inputs[1], source, axes))
+            axes.append(c_in)
+    return tuple(axes)
+
+
+def axis_of(index: int, source: Axis, axes: list[Axis] | tuple[Axis, ...]) -> Axis:
+    return source if index == INPUT else axes[index]
+
+
+def attribute(node: Node, name: str, default: float) -> float:
+    """A numeric attribute of a node."""
+    values: Mapping[str, float | int | str] = dict(node.attributes)
+    value = values.get(name, default)
+    if isinstance(value, str):
+        raise TypeError(f"{node.name}: attribute {name} is text")
+    return value

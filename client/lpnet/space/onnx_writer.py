@@ -1,0 +1,195 @@
+"""Writing ONNX: a template with symbolic channels, or a network at concrete widths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from lpnet.space.axis import Axis
+from lpnet.space.graph import Node
+from lpnet.space.recognise import PLAIN_ACTIVATIONS
+from lpnet.space.template import Template
+
+# Known to every ONNX Runtime since 1.18; Gelu needs opset 20.
+OPSET, IR_VERSION = 20, 10
+INPUT_NAME = "input"
+Dim = int | str
+_OF_FUNCTION = {function: op for op, (function, _) in PLAIN_ACTIVATIONS.items()}
+_BOUNDS = {"relu6": {"min": 0.0, "max": 6.0}}
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A weight of a network: `node` is the index of the node it belongs to, `role` what it is."""
+
+    name: str
+    node: int
+    role: str
+    dims: tuple[Dim, ...]
+
+
+@dataclass
+class Parts:
+    """What a graph is put together from."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    weights: list[Weight] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
+
+
+def parts(template: Template, widths: Mapping[str, int] | None) -> Parts:
+    """Nodes, weights and constants; with symbolic channels if `widths` is None."""
+    writer = _Writer(template, widths)
+    for index in range(len(template.graph.nodes)):
+        writer.node(index)
+    return writer.made
+
+
+def assemble(
+    name: str,
+    made: Parts,
+    ends: tuple[onnx.ValueInfoProto, onnx.ValueInfoProto],
+    *,
+    inputs: Sequence[onnx.ValueInfoProto] = (),
+    initializers: Sequence[onnx.TensorProto] = (),
+) -> onnx.ModelProto:
+    """A model of parts. Deterministic: the same parts give the same bytes."""
+    graph = helper.make_graph(
+        made.nodes,
+        name,
+        [ends[0], *inputs],
+        [ends[1]],
+        initializer=[*made.constants, *initializers],
+    )
+    opset = helper.make_opsetid("", OPSET)
+    return helper.make_model(
+        graph, producer_name="lpnet", opset_imports=[opset], ir_version=IR_VERSION
+    )
+
+
+def ends(
+    template: Template, widths: Mapping[str, int] | None, batch: Dim
+) -> tuple[onnx.ValueInfoProto, onnx.ValueInfoProto]:
+    """The input and the output of a graph."""
+    graph = template.graph
+    last = graph.nodes[-1]
+    source = [batch, dim(template.input, widths)]
+    result = [batch, dim(template.axes[-1], widths)]
+    source += [] if graph.flat else [graph.h, graph.w]
+    result += [] if graph.flats()[-1] else [*graph.sizes()[-1]]
+    return tensor(INPUT_NAME, source), tensor(last.name, result)
+
+
+def tensor(name: str, dims: Sequence[Dim]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, list(dims))
+
+
+def dim(axis: Axis, widths: Mapping[str, int] | None, groups: int = 1) -> Dim:
+    """A channel dimension: a number, or its affine form spelled out."""
+    if widths is not None:
+        return axis.count(widths) // groups
+    if not axis.widths:
+        return axis.dense // groups
+    return axis.label() if groups == 1 else f"{axis.label()}/{groups}"
+
+
+class _Writer:
+    def __init__(self, template: Template, widths: Mapping[str, int] | None) -> None:
+        self.template = template
+        self.widths = widths
+        self.made = Parts()
+
+    def node(self, index: int) -> None:
+        node = self.template.graph.nodes[index]
+        nodes = self.template.graph.nodes
+        inputs = [INPUT_NAME if i < 0 else nodes[i].name for i in node.inputs]
+        match node.type:
+            case "conv2d":
+                self._conv(index, node, inputs)
+            case "linear":
+                c_in, c_out = self.template.axis_in(index), self.template.axes[index]
+                inputs.append(
+                    self._weight(index, "weight", dim(c_out, self.widths), dim(c_in, self.widths))
+                )
+                inputs.append(self._weight(index, "bias", dim(c_out, self.widths)))
+                self._add(node, "Gemm", inputs, transB=1)
+            case "batch_norm":
+                channels = dim(self.template.axes[index], self.widths)
+                for role in ("weight", "bias", "running_mean", "running_var"):
+                    inputs.append(self._weight(index, role, channels))
+                self._add(node, "BatchNormalization", inputs)
+            case "activation":
+                self._activation(node, inputs)
+            case "add":
+                self._add(node, "Add", inputs)
+            case "flatten":
+                self._add(node, "Flatten", inputs, axis=1)
+            case _:
+                self._pool(node, inputs)
+
+    def _conv(self, index: int, node: Node, inputs: list[str]) -> None:
+        c_in, c_out = self.template.axis_in(index), dim(self.template.axes[index], self.widths)
+        groups, per_group = node.groups, dim(c_in, self.widths, node.groups)
+        if self.template.depthwise(index):
+            per_group = 1
+            groups = c_in.dense if self.widths is None else c_in.count(self.widths)
+        inputs.append(self._weight(index, "weight", c_out, per_group, *node.kernel))
+        inputs.append(self._weight(index, "bias", c_out))
+        self._add(node, "Conv", inputs, group=groups, **_window(node))
+
+    def _activation(self, node: Node, inputs: list[str]) -> None:
+        if node.function == "silu":
+            gate = f"{node.name}/sigmoid"
+            self.made.nodes.append(helper.make_node("Sigmoid", inputs, [gate], name=gate))
+            self._add(node, "Mul", [inputs[0], gate])
+            return
+        if node.function in ("relu6", "clip"):
+            bounds = _BOUNDS.get(node.function) or dict(node.attributes)
+            for place in ("min", "max"):
+                inputs.append(self._constant(node, place, bounds.get(place)))
+            self._add(node, "Clip", inputs)
+            return
+        self._add(node, _OF_FUNCTION[node.function], inputs, **dict(node.attributes))
+
+    def _constant(self, node: Node, place: str, value: float | int | str | None) -> str:
+        if value is None:
+            return ""
+        name = f"{node.name}/{place}"
+        scalar = np.array(value, dtype=np.float32)
+        self.made.constants.append(onnx.numpy_helper.from_array(scalar, name))
+        return name
+
+    def _pool(self, node: Node, inputs: list[str]) -> None:
+        if node.mode == "global":
+            self._add(node, "GlobalAveragePool", inputs)
+            return
+        op = "MaxPool" if node.mode == "max" else "AveragePool"
+        self._add(node, op, inputs, **_window(node), **dict(node.attributes))
+
+    def _add(self, node: Node, op: str, inputs: list[str], **attributes: Any) -> None:
+        made = helper.make_node(op, inputs, [node.name], name=node.name, **attributes)
+        for key, path in (("module", node.module), ("norm", node.norm)):
+            if path:
+                made.metadata_props.add(key=key, value=path)
+        self.made.nodes.append(made)
+
+    def _weight(self, index: int, role: str, *dims: Dim) -> str:
+        name = f"{self.template.graph.nodes[index].name}.{role}"
+        self.made.weights.append(Weight(name, index, role, dims))
+        return name
+
+
+def _window(node: Node) -> dict[str, Any]:
+    window: dict[str, Any] = {
+        "kernel_shape": list(node.kernel),
+        "strides": list(node.stride),
+        "pads": [*node.padding, *node.padding],
+    }
+    if node.dilation != (1, 1):
+        window["dilations"] = list(node.dilation)
+    return window

@@ -1,0 +1,49 @@
+"""An ONNX graph as it comes, with static shapes, whoever wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RawNode:
+    """An ONNX node. `path` is what to call it: the module it comes from, as far as known."""
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    path: str
+    norm: str = ""
+
+    def attr(self, name: str, default: Any) -> Any:
+        return self.attributes.get(name, default)
+
+
+@dataclass(frozen=True)
+class RawGraph:
+    """`parameters` are weights by name, of which only the shape matters; `constants` are small
+    arrays; `shapes` are those of the other tensors, where they are known."""
+
+    nodes: tuple[RawNode, ...]
+    input: str
+    input_shape: Shape
+    output: str
+    parameters: Mapping[str, Shape]
+    constants: Mapping[str, NDArray[Any]]
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+
+    def scalar(self, name: str) -> float | None:
+        """The value of a constant with one element, else None."""
+        value = self.constants.get(name)
+        return (
+            float(np.asarray(value).reshape(())) if value is not None and value.size == 1 else None
+        )

@@ -1,0 +1,67 @@
+"""A few well-known networks with random weights, and their spaces.
+
+Module paths are those of torchvision, so that width names look familiar.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from typing import TYPE_CHECKING
+
+from lpnet.errors import MissingExtra, SpaceError
+from lpnet.space.space import Space
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_SOURCES: dict[str, tuple[str, str, int]] = {
+    "resnet20": ("lpnet.zoo.resnet", "resnet20", 32),
+    "resnet34": ("lpnet.zoo.resnet", "resnet34", 224),
+    "resnet50": ("lpnet.zoo.resnet", "resnet50", 224),
+    "vgg16_bn": ("lpnet.zoo.vgg", "vgg16_bn", 224),
+    "mobilenet_v2": ("lpnet.zoo.mobilenet", "mobilenet_v2", 224),
+    "mobilenet_v2_32": ("lpnet.zoo.mobilenet", "mobilenet_v2_32", 32),
+}
+NAMES = tuple(_SOURCES)
+
+
+def model(name: str) -> nn.Module:
+    """A new network of the zoo, in training mode, with random weights.
+
+    Raises SpaceError for a name that is not in NAMES, MissingExtra without torch.
+    """
+    module, factory, _ = _source(name)
+    try:
+        built: nn.Module = getattr(importlib.import_module(module), factory)()
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingExtra("lpnet.zoo", "client", "torch") from error
+    return built
+
+
+def side(name: str) -> int:
+    """Pixels per side of the square input that a network of the zoo is made for."""
+    return _source(name)[2]
+
+
+@cache
+def space(name: str) -> Space:
+    """The space of a network of the zoo, at batch size 1. Made once per process.
+
+    Raises SpaceError for a name that is not in NAMES, MissingExtra without torch.
+    """
+    network = model(name)
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        example = torch.randn(1, 3, side(name), side(name))
+    return Space.from_model(network, example, name=name)
+
+
+def _source(name: str) -> tuple[str, str, int]:
+    try:
+        return _SOURCES[name]
+    except KeyError:
+        raise SpaceError(f"the zoo has no {name!r}; it has {', '.join(NAMES)}") from None
