@@ -1,0 +1,200 @@
+"""The whole loop with real processes: measure, store, train, predict, differentiate, export."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import lpnet
+from lpnet import samples as files
+from lpnet.cli.processes import LocalLoop
+from lpnet.errors import LpnetError, NotFound
+from lpnet.schemas.report import Report
+
+
+@pytest.fixture(scope="module")
+def space() -> lpnet.Space:
+    return lpnet.zoo.space("resnet20")
+
+
+@pytest.fixture(scope="module")
+def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLoop]:
+    with LocalLoop(tmp_path_factory.mktemp("loop")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def target(loop: LocalLoop) -> str:
+    return loop.wait_for_target()
+
+
+@pytest.fixture(scope="module")
+def report(loop: LocalLoop, target: str, space: lpnet.Space) -> Report:
+    return loop.client.profile(
+        target, space, blocks=60, networks=24, pruned=4, repeats=4, progress=_silent
+    )
+
+
+def _silent(stage: str, done: float, total: float) -> None:
+    assert 0 <= done <= total, stage
+
+
+def command(loop: LocalLoop, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from lpnet.cli import app; app()", *arguments],
+        env={**os.environ, "LPNET_URL": loop.url, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_the_report_is_complete(report: Report, target: str) -> None:
+    assert report.target == target
+    held = report.held_out
+    assert held.network is not None
+    assert held.network.n >= 10
+    assert held.block is not None
+    assert report.baselines.flops_linear.network is not None
+    for path in ("granule_change", "regret_pct"):
+        assert getattr(report, path) is None
+        assert path in report.reasons
+
+
+def test_the_target_shows_what_was_learned(loop: LocalLoop, target: str, report: Report) -> None:
+    shown = loop.client.target(target)
+    assert shown.lpnet is not None
+    assert shown.samples >= 88
+    assert report.held_out.network is not None
+    assert shown.network_mape_pct == pytest.approx(report.held_out.network.mape_pct)
+    versions = loop.client.lpnets(target)
+    assert [v.active for v in versions] == [True]
+
+
+def test_local_and_remote_predictions_agree(
+    loop: LocalLoop, target: str, space: lpnet.Space, report: Report
+) -> None:
+    predictor = loop.client.predictor(target, space)
+    widths = torch.tensor(np.stack([space.dense, space.dense // 2]), dtype=torch.float32)
+    widths.requires_grad_(True)
+    local = predictor(widths)
+    local.sum().backward()
+    low, high = predictor.interval(widths, coverage=0.9)
+    remote = loop.client.predict(target, space, widths.tolist(), gradient=True)
+    for row, answer in enumerate(remote):
+        assert answer.latency_ms == pytest.approx(float(local[row]), rel=1e-4)
+        assert answer.low_ms == pytest.approx(float(low[row]), rel=1e-3)
+        assert answer.high_ms == pytest.approx(float(high[row]), rel=1e-3)
+        assert answer.gradient is not None
+        assert list(answer.gradient) == [width.name for width in space.widths]
+        assert widths.grad is not None
+        assert list(answer.gradient.values()) == pytest.approx(
+            widths.grad[row].tolist(), rel=1e-2, abs=1e-6
+        )
+
+
+def test_measure_answers_in_the_order_asked(
+    loop: LocalLoop, target: str, space: lpnet.Space
+) -> None:
+    half = space.named(space.dense // 2)
+    asked = [space.named(space.dense), half, space.named(space.dense)]
+    found = loop.client.measure(target, space, asked)
+    widths = [getattr(sample.workload, "widths", None) for sample in found]
+    assert widths == asked
+    assert found[0].latency_ms > found[1].latency_ms
+    assert len({sample.id for sample in found}) == 3
+
+
+def test_an_unknown_target_is_an_error(loop: LocalLoop, space: lpnet.Space) -> None:
+    with pytest.raises(NotFound, match="no-such-target"):
+        loop.client.target("no-such-target")
+    with pytest.raises(NotFound):
+        loop.client.measure("no-such-target", space, space.named(space.dense))
+
+
+def test_export_and_import_round_trip(
+    loop: LocalLoop, target: str, report: Report, tmp_path: Path
+) -> None:
+    out = tmp_path / "samples.jsonl"
+    assert command(loop, "export", target, "--out", str(out)).returncode == 0
+    exported = files.read(out)
+    assert not exported.bad
+    assert len(exported.samples) >= 88
+
+    # Another target, so other samples: ids belong to whoever measured.
+    copy = tmp_path / "copy.jsonl"
+    files.write(copy, [s.model_copy(update={"id": None}) for s in exported.samples])
+    done = command(loop, "import", "--target", "copied", str(copy), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["stored"] == len(exported.samples)
+    again = command(loop, "import", "--target", "copied", str(copy), "--json")
+    assert json.loads(again.stdout)["stored"] == 0
+
+    back = tmp_path / "back.jsonl"
+    assert command(loop, "export", "copied", "--out", str(back)).returncode == 0
+    strip = {"id": None}
+    assert [s.model_copy(update=strip) for s in files.read(back).samples] == [
+        s.model_copy(update=strip) for s in files.read(copy).samples
+    ]
+    imported = loop.client.target("copied")
+    assert imported.source == "imported"
+    assert imported.spec.runtime is None
+
+
+def test_a_wrong_line_stops_the_import(loop: LocalLoop, tmp_path: Path) -> None:
+    good = {"workload": {"ops": [{"type": "linear", "c_in": 3, "c_out": 4}]}, "latency_ms": 1.5}
+    bad = {**good, "latency_ms": -1}
+    unknown = {"workload": {"space": "0" * 64, "widths": {}}, "latency_ms": 1.0}
+    path = tmp_path / "mixed.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in (good, bad, unknown)) + "\n")
+    stopped = command(loop, "import", "--target", "mixed", str(path))
+    assert stopped.returncode == 1
+    assert "line 2" in stopped.stderr
+    assert "line 3" in stopped.stderr
+    assert "nothing was imported" in stopped.stderr
+    with pytest.raises(NotFound):
+        loop.client.target("mixed")
+    skipped = command(loop, "import", "--target", "mixed", "--skip-bad", str(path), "--json")
+    assert skipped.returncode == 0, skipped.stderr
+    assert json.loads(skipped.stdout) == {"stored": 1, "known": 0, "skipped": 2}
+
+
+def test_a_study_publishes_nothing(loop: LocalLoop, target: str, report: Report) -> None:
+    before = loop.client.lpnets(target)
+    done = command(loop, "study", target, "--samples", "50", "--seed", "3", "--json")
+    assert done.returncode == 0, done.stderr
+    found = Report.model_validate_json(done.stdout)
+    assert found.lpnet is None
+    assert found.seed == 3
+    assert found.trained_on.block + found.trained_on.network == 50
+    assert loop.client.lpnets(target) == before
+
+
+@pytest.mark.parametrize("listing", [["devices"], ["targets"], ["table"], ["report"]])
+def test_listings_read_by_people_and_by_programs(
+    loop: LocalLoop, target: str, report: Report, listing: list[str]
+) -> None:
+    arguments = listing if listing[0].endswith("s") else [*listing, target]
+    shown = command(loop, *arguments)
+    assert shown.returncode == 0, shown.stderr
+    assert target in shown.stdout
+    plain = command(loop, *arguments, "--json")
+    assert json.loads(plain.stdout)
+
+
+def test_a_target_without_samples_cannot_be_trained(loop: LocalLoop, tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    line = {"workload": {"ops": [{"type": "linear", "c_in": 3, "c_out": 4}]}, "latency_ms": 1.5}
+    path.write_text(json.dumps(line) + "\n")
+    assert command(loop, "import", "--target", "tiny", str(path)).returncode == 0
+    with pytest.raises(LpnetError, match="sample"):
+        loop.client.train("tiny")
