@@ -1,0 +1,40 @@
+"""Campaigns."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+
+from lpnet.schemas.campaign import Campaign, CampaignList, NewCampaign
+from lpnet_service.api.deps import Ctx, Id, StrictRoute, limit
+from lpnet_service.api.problems import problems
+from lpnet_service.services import campaigns
+
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=StrictRoute)
+
+
+@router.get("", responses=problems(422))
+def list_campaigns(ctx: Ctx, limit: Annotated[int, limit(200, 50)] = 50) -> CampaignList:
+    """The newest campaigns."""
+    return CampaignList(items=tuple(campaigns.newest(ctx, limit)))
+
+
+@router.post("", status_code=201, responses=problems(404, 409, 413, 422))
+def start_campaign(ctx: Ctx, new: NewCampaign, response: Response) -> Campaign:
+    """Have a space measured on a target: workloads drawn here, or exactly those given."""
+    campaign = campaigns.create(ctx, new)
+    response.headers["Location"] = f"/v1/campaigns/{campaign.id}"
+    return campaign
+
+
+@router.get("/{id}", responses=problems(404, 422))
+def get_campaign(ctx: Ctx, id: Id) -> Campaign:
+    """How far a campaign is."""
+    return campaigns.get(ctx, id)
+
+
+@router.post("/{id}/cancel", responses=problems(404, 422))
+def cancel_campaign(ctx: Ctx, id: Id) -> Campaign:
+    """Stop a campaign; what was measured stays. One that is over stays as it is."""
+    return campaigns.cancel(ctx, id)

@@ -1,0 +1,92 @@
+"""What endpoints ask for in their signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from pydantic import AfterValidator
+from pydantic_core import from_json
+
+from lpnet.schemas.base import TARGET_NAME
+from lpnet_service.services.context import Context
+
+HASH = r"^[0-9a-f]{64}$"
+_ID = r"^[a-z]{1,10}-[0-9a-f]{24}$"
+
+
+def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+Ctx = Annotated[Context, Depends(_context)]
+TargetName = Annotated[str, Path(pattern=TARGET_NAME, description="name of the target")]
+Id = Annotated[str, Path(pattern=_ID, description="id, as the service gave it")]
+Token = Annotated[str, Path(pattern=_ID, description="token of the lease")]
+HashPath = Annotated[str, Path(pattern=HASH, description="content hash of the space")]
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("holds a NUL character")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+After = Annotated[
+    str | None,
+    Query(max_length=500, description="`next` of the page before; absent: the first page"),
+]
+
+
+def limit(most: int, default: int) -> Any:
+    """A query parameter: how many items a page has."""
+    return Query(
+        ge=1, le=most, description=f"items of a page, at most {most}; {default} if absent"
+    )
+
+
+class StrictRequest(Request):
+    """A request whose JSON a database can keep: no NUL and no lone surrogate in any string.
+
+    Nesting without end, and numbers of thousands of digits, are refused by the parser.
+    """
+
+    async def json(self) -> Any:
+        body = await self.body()
+        try:
+            value = from_json(body, allow_inf_nan=False)
+        except ValueError as error:
+            raise _unreadable(str(error)) from error
+        if b"\\u0000" in body and _holds_nul(value):
+            raise _unreadable("a string holds a NUL character")
+        return value
+
+
+def _unreadable(reason: str) -> RequestValidationError:
+    return RequestValidationError([{"type": "json_invalid", "loc": ("body",), "msg": reason}])
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any("\x00" in key or _holds_nul(inner) for key, inner in value.items())
+    return isinstance(value, list) and any(_holds_nul(inner) for inner in value)
+
+
+class StrictRoute(APIRoute):
+    """A route that reads its body through StrictRequest."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def strictly(request: Request) -> Response:
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return strictly

@@ -1,0 +1,17 @@
+"""Devices."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from lpnet.schemas.device import DeviceList
+from lpnet_service.api.deps import Ctx
+from lpnet_service.services import targets
+
+router = APIRouter(prefix="/v1/devices", tags=["devices"])
+
+
+@router.get("")
+def list_devices(ctx: Ctx) -> DeviceList:
+    """Every device, by name."""
+    return DeviceList(items=tuple(targets.devices(ctx)))

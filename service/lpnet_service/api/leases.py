@@ -1,0 +1,39 @@
+"""Leases: held, completed, failed."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from lpnet.schemas.campaign import Completion, Extended, Heartbeat, JobFailure
+from lpnet.schemas.sample import IngestResult
+from lpnet_service.api.deps import Ctx, StrictRoute, Token
+from lpnet_service.api.problems import problems
+from lpnet_service.services import leasing
+
+router = APIRouter(
+    prefix="/v1/leases",
+    tags=["leases"],
+    route_class=StrictRoute,
+    responses=problems(409, 413, 422),
+)
+
+
+@router.post("/{token}/heartbeat")
+def heartbeat(ctx: Ctx, token: Token, beat: Heartbeat) -> Extended:
+    """Hold on to a lease. 409 `lease_lost`: stop, and post what was measured as samples."""
+    return leasing.heartbeat(ctx, token, beat)
+
+
+@router.post("/{token}/complete")
+def complete(ctx: Ctx, token: Token, said: Completion) -> IngestResult:
+    """End a job with its samples, and the reasons of those that could not be measured.
+
+    Repeating it is harmless. 409 `lease_lost`: post the samples to `samples:batch` instead.
+    """
+    return leasing.complete(ctx, token, said)
+
+
+@router.post("/{token}/fail", status_code=204)
+def fail(ctx: Ctx, token: Token, said: JobFailure) -> None:
+    """Give a job back undone; it is offered again, at most three times in all."""
+    leasing.fail(ctx, token, said)

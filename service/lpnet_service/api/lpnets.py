@@ -1,0 +1,72 @@
+"""LPNets: their versions, weights and reports; trainings and studies are started here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+
+from lpnet.schemas.lpnet import LPNetInfo, LPNetList, NewStudy, NewTraining, Training
+from lpnet.schemas.report import Report
+from lpnet_service.api.deps import Ctx, Id, StrictRoute, TargetName
+from lpnet_service.api.etags import OCTETS, matches
+from lpnet_service.api.problems import problems
+from lpnet_service.services import lpnets, trainings
+
+router = APIRouter(prefix="/v1", tags=["lpnets"], route_class=StrictRoute)
+
+
+@router.get("/targets/{name}/lpnets", responses=problems(404, 422))
+def list_lpnets(ctx: Ctx, name: TargetName) -> LPNetList:
+    """Versions of a target's LPNet, newest first."""
+    return LPNetList(items=tuple(lpnets.of_target(ctx, name)))
+
+
+@router.post("/targets/{name}/lpnets", status_code=202, responses=problems(404, 409, 413, 422))
+def start_training(ctx: Ctx, name: TargetName, new: NewTraining, response: Response) -> Training:
+    """Train a new version on all samples of the target's epoch; follow it at `Location`."""
+    return _follow(response, trainings.start(ctx, name, new))
+
+
+@router.post("/targets/{name}/studies", status_code=202, responses=problems(404, 409, 413, 422))
+def start_study(ctx: Ctx, name: TargetName, new: NewStudy, response: Response) -> Training:
+    """Train on some samples, judge on all others; publishes nothing. Follow it at `Location`."""
+    return _follow(response, trainings.study(ctx, name, new))
+
+
+def _follow(response: Response, training: Training) -> Training:
+    response.headers["Location"] = f"/v1/trainings/{training.id}"
+    return training
+
+
+@router.get("/lpnets/{id}", responses=problems(404, 422))
+def get_lpnet(ctx: Ctx, id: Id) -> LPNetInfo:
+    """One version."""
+    return lpnets.get(ctx, id)
+
+
+@router.get("/lpnets/{id}/report", responses=problems(404, 422))
+def get_report(ctx: Ctx, id: Id) -> Report:
+    """How good it was when it was trained, beside the baselines."""
+    return lpnets.report(ctx, id)
+
+
+@router.get(
+    "/lpnets/{id}/weights",
+    response_class=Response,
+    responses=problems(404, 422) | OCTETS,
+)
+def get_weights(
+    ctx: Ctx,
+    id: Id,
+    if_none_match: Annotated[
+        str | None, Header(description="answered with 304 if it names these weights")
+    ] = None,
+) -> Response:
+    """Its weights as a safetensors file."""
+    sha256 = lpnets.weights_sha256(ctx, id)
+    headers = {"ETag": f'"{sha256}"'}
+    if matches(if_none_match, sha256):
+        return Response(status_code=304, headers=headers)
+    content = lpnets.weights(ctx, id)
+    return Response(content, headers=headers, media_type="application/octet-stream")

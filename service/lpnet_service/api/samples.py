@@ -1,0 +1,73 @@
+"""Samples: in, by batches; out, by pages or as a whole."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from lpnet.schemas.base import TARGET_NAME
+from lpnet.schemas.sample import IngestResult, SampleBatch, SamplePage
+from lpnet.schemas.workload import Kind
+from lpnet_service.api.deps import HASH, After, Ctx, StrictRoute, Text, limit
+from lpnet_service.api.problems import Responses, problems
+from lpnet_service.services import ingest, samples
+
+router = APIRouter(prefix="/v1", tags=["samples"], route_class=StrictRoute)
+
+_MEDIA_TYPES: dict[samples.Format, str] = {"jsonl": "application/jsonl", "csv": "text/csv"}
+_FILES: Responses = {
+    200: {
+        "description": "One sample a line",
+        "content": {kind: {"schema": {"type": "string"}} for kind in _MEDIA_TYPES.values()},
+    }
+}
+
+
+@router.post("/samples:batch", responses=problems(404, 413, 422))
+def store_samples(
+    ctx: Ctx,
+    batch: SampleBatch,
+    create: Annotated[
+        bool, Query(description="make an imported target of that name if there is none")
+    ] = False,
+) -> IngestResult:
+    """Store samples, all of them or none. One whose id is stored already is left as it is."""
+    return ingest.store(ctx, batch, create=create)
+
+
+@router.get("/samples", responses=problems(422))
+def list_samples(
+    ctx: Ctx,
+    target: Annotated[
+        str | None, Query(pattern=TARGET_NAME, description="name of a target; absent: all")
+    ] = None,
+    kind: Annotated[Kind | None, Query(description="blocks or networks; absent: both")] = None,
+    space: Annotated[
+        str | None, Query(pattern=HASH, description="content hash of a space; absent: all")
+    ] = None,
+    campaign: Annotated[
+        Text | None, Query(max_length=100, description="id of a campaign; absent: all")
+    ] = None,
+    after: After = None,
+    limit: Annotated[int, limit(1000, 100)] = 100,
+) -> SamplePage:
+    """Samples in the order they were stored."""
+    filters = {"target": target, "kind": kind, "space": space, "campaign": campaign}
+    return samples.page(ctx, filters, after=after, limit=limit)
+
+
+@router.get(
+    "/samples/export",
+    response_class=StreamingResponse,
+    responses=problems(404, 422) | _FILES,
+)
+def export_samples(
+    ctx: Ctx,
+    target: Annotated[str, Query(pattern=TARGET_NAME, description="name of a target")],
+    format: Annotated[samples.Format, Query(description="jsonl, or csv")] = "jsonl",
+) -> StreamingResponse:
+    """Every sample of a target, as a file that `lpnet import` reads (JSONL), or as a table."""
+    lines = samples.export(ctx, target, format)
+    return StreamingResponse(lines, media_type=_MEDIA_TYPES[format])

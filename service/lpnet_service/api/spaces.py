@@ -1,0 +1,74 @@
+"""Spaces."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+
+from lpnet.schemas.lpnet import SpaceInfo, SpaceList
+from lpnet_service.api.deps import Ctx, HashPath
+from lpnet_service.api.etags import OCTETS, matches
+from lpnet_service.api.problems import problems
+from lpnet_service.services import spaces
+
+router = APIRouter(prefix="/v1/spaces", tags=["spaces"])
+
+_FILE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+        },
+    }
+}
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+@router.get("")
+def list_spaces(ctx: Ctx) -> SpaceList:
+    """Every space, oldest first."""
+    return SpaceList(items=tuple(spaces.all_(ctx)))
+
+
+@router.post(
+    "",
+    status_code=201,
+    openapi_extra=_FILE,
+    responses=problems(413, 422)
+    | {200: {"model": SpaceInfo, "description": "The service has it already"}},
+)
+def upload_space(
+    ctx: Ctx, content: Annotated[bytes, Depends(_body)], response: Response
+) -> SpaceInfo:
+    """Upload the file of a space, as `Space.save` writes it. Repeating it is harmless."""
+    info, new = spaces.add(ctx, content)
+    response.status_code = 201 if new else 200
+    response.headers["Location"] = f"/v1/spaces/{info.hash}"
+    return info
+
+
+@router.get("/{hash}", responses=problems(404, 422))
+def get_space(ctx: Ctx, hash: HashPath) -> SpaceInfo:
+    """One space."""
+    return spaces.get(ctx, hash)
+
+
+@router.get("/{hash}/file", response_class=Response, responses=problems(404, 422) | OCTETS)
+def get_space_file(
+    ctx: Ctx,
+    hash: HashPath,
+    if_none_match: Annotated[
+        str | None, Header(description="answered with 304 if it names this space")
+    ] = None,
+) -> Response:
+    """The file of a space, as it was uploaded."""
+    spaces.get(ctx, hash)
+    headers = {"ETag": f'"{hash}"'}
+    if matches(if_none_match, hash):
+        return Response(status_code=304, headers=headers)
+    content = spaces.file(ctx, hash)
+    return Response(content, headers=headers, media_type="application/octet-stream")

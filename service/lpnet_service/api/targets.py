@@ -1,0 +1,48 @@
+"""Targets, and their latency tables."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from lpnet.schemas.device import Target, TargetList
+from lpnet.schemas.lpnet import TablePage
+from lpnet.schemas.workload import Kind
+from lpnet_service.api.deps import HASH, After, Ctx, TargetName, Text, limit
+from lpnet_service.api.problems import problems
+from lpnet_service.services import table, targets
+
+router = APIRouter(prefix="/v1/targets", tags=["targets"])
+
+
+@router.get("")
+def list_targets(ctx: Ctx) -> TargetList:
+    """Every target, by name."""
+    return TargetList(items=tuple(targets.targets(ctx)))
+
+
+@router.get("/{name}", responses=problems(404, 422))
+def get_target(ctx: Ctx, name: TargetName) -> Target:
+    """One target."""
+    return targets.target(ctx, name)
+
+
+@router.get("/{name}/table", responses=problems(404, 422))
+def get_table(
+    ctx: Ctx,
+    name: TargetName,
+    kind: Annotated[Kind | None, Query(description="blocks or networks; absent: both")] = None,
+    space: Annotated[
+        str | None, Query(pattern=HASH, description="content hash of a space; absent: all")
+    ] = None,
+    block: Annotated[
+        Text | None, Query(max_length=500, description="name of a block; absent: all")
+    ] = None,
+    sort: Annotated[table.Sort, Query(description="ascending by this")] = "measured_at",
+    after: After = None,
+    limit: Annotated[int, limit(500, 100)] = 100,
+) -> TablePage:
+    """Measured workloads of the current epoch, beside what the active LPNet says of them."""
+    filters = {"kind": kind, "space": space, "block": block}
+    return table.page(ctx, name, filters, sort=sort, after=after, limit=limit)

@@ -1,0 +1,24 @@
+"""Trainings and studies: followed and cancelled."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from lpnet.schemas.lpnet import Training
+from lpnet_service.api.deps import Ctx, Id
+from lpnet_service.api.problems import problems
+from lpnet_service.services import trainings
+
+router = APIRouter(prefix="/v1/trainings", tags=["trainings"], responses=problems(404, 422))
+
+
+@router.get("/{id}")
+def get_training(ctx: Ctx, id: Id) -> Training:
+    """How far a training or study is, and what came of it."""
+    return trainings.get(ctx, id)
+
+
+@router.post("/{id}/cancel")
+def cancel_training(ctx: Ctx, id: Id) -> Training:
+    """Stop it. One that is over stays as it is."""
+    return trainings.cancel(ctx, id)

@@ -1,0 +1,1 @@
+"""Rows, engine and migrations."""

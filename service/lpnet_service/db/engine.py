@@ -1,0 +1,99 @@
+"""The database: read units and write units on SQLite or Postgres.
+
+On SQLite a unit that will write says so as it begins (BEGIN IMMEDIATE): one that starts as a
+reader and turns writer fails as soon as another wrote in between, and waiting does not help it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.orm import Session
+
+from lpnet_service.errors import SetupError
+
+_LOCK_WAIT_S = 30.0
+_WRITES = "lpnet_writes"
+
+
+class Database:
+    """Where everything is kept. `url` is `sqlite:///PATH` or `postgresql://...`.
+
+    `read()` and `write()` give a session for one short transaction each: it commits as the block
+    ends and rolls back if the block raises. Rows stay readable after the block. Several processes
+    may hold one database at once.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _driver_url(url)
+        self._engine = _engine(self.url)
+        self._writer = self._engine.execution_options(**{_WRITES: True})
+
+    @property
+    def engine(self) -> Engine:
+        """The engine whose transactions begin as writers; migrations run on it."""
+        return self._writer
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that sees one consistent state and changes nothing."""
+        with Session(self._engine, expire_on_commit=False, autoflush=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session whose changes are kept together, or not at all."""
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+def _driver_url(text: str) -> URL:
+    url = make_url(text)
+    if url.drivername in ("postgres", "postgresql"):
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise SetupError(
+            f"LPNET_DATABASE_URL: {url.drivername!r} is neither sqlite nor postgresql"
+        )
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise SetupError(
+            "LPNET_DATABASE_URL: the API and the worker are two processes and need a database "
+            "file, for example sqlite:///lpnet.db"
+        )
+    return url
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_size=20, max_overflow=30, pool_pre_ping=True)
+    engine = create_engine(
+        url, pool_size=20, max_overflow=30, connect_args={"timeout": _LOCK_WAIT_S}
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    # The driver would begin transactions by itself, and only ever as a reader.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

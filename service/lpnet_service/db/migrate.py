@@ -1,0 +1,40 @@
+"""Bringing a database to the tables that this version of the service needs."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from lpnet_service.db.engine import Database
+
+# Any number will do, as long as every version of the service takes the same.
+_ADVISORY_LOCK = 7_302_007
+
+
+def config(connection: Connection | None = None) -> Config:
+    """Alembic's configuration; the migrations travel with the package."""
+    found = Config()
+    found.set_main_option("script_location", str(files("lpnet_service.db") / "migrations"))
+    if connection is not None:
+        found.attributes["connection"] = connection
+    return found
+
+
+def migrate(database: Database) -> None:
+    """Apply what is missing, in one transaction. Processes that start at once take turns."""
+    with database.engine.begin() as connection:
+        if not database.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _ADVISORY_LOCK})
+        command.upgrade(config(connection), "head")
+
+
+def is_current(database: Database) -> bool:
+    """Whether every migration has been applied."""
+    wanted = ScriptDirectory.from_config(config()).get_current_head()
+    with database.read() as session:
+        return MigrationContext.configure(session.connection()).get_current_revision() == wanted

@@ -1,0 +1,24 @@
+"""Rows, one file per noun. Text columns named `..._json` hold a wire value as JSON."""
+
+from lpnet_service.db.rows.base import Base, LeasedRow
+from lpnet_service.db.rows.campaigns import CampaignRow, JobRow
+from lpnet_service.db.rows.devices import AgentRow, DeviceRow, TargetRow
+from lpnet_service.db.rows.lpnets import ArtifactRow, LPNetRow, RunRow
+from lpnet_service.db.rows.samples import SampleRow, SideRow
+from lpnet_service.db.rows.spaces import SpaceRow
+
+__all__ = [
+    "AgentRow",
+    "ArtifactRow",
+    "Base",
+    "CampaignRow",
+    "DeviceRow",
+    "JobRow",
+    "LPNetRow",
+    "LeasedRow",
+    "RunRow",
+    "SampleRow",
+    "SideRow",
+    "SpaceRow",
+    "TargetRow",
+]

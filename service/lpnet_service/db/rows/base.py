@@ -1,0 +1,44 @@
+"""What rows share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from lpnet_service.db.types import UtcTime
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Base of all rows. Constraints have names, so that a migration can find them."""
+
+    metadata = MetaData(naming_convention=_NAMES)
+
+
+class LeasedRow(Base):
+    """Work that one process at a time holds under a lease that expires.
+
+    `state` is queued, running, done, failed or cancelled. While it runs, `lease_token` names the
+    lease; whoever applies a result does so `WHERE lease_token = ...`, and zero rows means that the
+    work is somebody else's by now. The token stays on a row that is done, so that a repeated
+    completion is recognised; it is cleared by everything else that ends a lease.
+    """
+
+    __abstract__ = True
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(default="queued")
+    lease_token: Mapped[str | None] = mapped_column(unique=True)
+    lease_expires_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    attempts: Mapped[int] = mapped_column(default=0)
+    available_at: Mapped[datetime] = mapped_column(UtcTime)
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcTime)

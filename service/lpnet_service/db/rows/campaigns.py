@@ -1,0 +1,55 @@
+"""Campaigns and the jobs they are cut into."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from lpnet_service.db.rows.base import Base, LeasedRow
+from lpnet_service.db.types import UtcTime
+
+
+class CampaignRow(Base):
+    """A campaign. `stage` is drawn, planning or pruned: which of its jobs exist so far.
+
+    `total` counts the workloads it is to measure, those a pruner has yet to choose included;
+    `unplanned` those of them that the pruner could not choose, `unplanned_json` why.
+    """
+
+    __tablename__ = "campaigns"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    target: Mapped[str] = mapped_column(ForeignKey("targets.name"), index=True)
+    space: Mapped[str] = mapped_column(ForeignKey("spaces.hash"))
+    state: Mapped[str] = mapped_column(default="running")
+    stage: Mapped[str] = mapped_column(default="drawn")
+    request_json: Mapped[str] = mapped_column(Text)
+    total: Mapped[int]
+    unplanned: Mapped[int] = mapped_column(default=0)
+    unplanned_json: Mapped[str] = mapped_column(Text, default="[]")
+    created_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class JobRow(LeasedRow):
+    """A few workloads for one agent. `failures_json` lists the reasons, one per failed workload.
+
+    Jobs are offered by `priority` (what a user waits for first), then age, then `position`.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_offer", "target", "state", "priority", "created_at"),)
+
+    campaign: Mapped[str] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    target: Mapped[str] = mapped_column(ForeignKey("targets.name"))
+    priority: Mapped[int] = mapped_column(default=0)
+    position: Mapped[int]
+    fresh_session: Mapped[bool]
+    items_json: Mapped[str] = mapped_column(Text)
+    items: Mapped[int]
+    measured: Mapped[int] = mapped_column(default=0)
+    failures_json: Mapped[str] = mapped_column(Text, default="[]")
+    agent: Mapped[str | None] = mapped_column(ForeignKey("agents.id"))
+    started_at: Mapped[datetime | None] = mapped_column(UtcTime)

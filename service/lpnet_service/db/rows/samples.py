@@ -1,0 +1,56 @@
+"""Samples, and which workloads are held out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from lpnet_service.db.rows.base import Base
+from lpnet_service.db.types import Sequence, UtcTime
+
+
+class SampleRow(Base):
+    """A sample. `body_json` is the whole of it as it came; the other columns are for finding it.
+
+    `taken_at` is when it was measured, or stored where nobody recorded that.
+    """
+
+    __tablename__ = "samples"
+    __table_args__ = (
+        Index("ix_samples_taken", "target", "epoch", "taken_at", "seq"),
+        Index("ix_samples_latency", "target", "epoch", "latency_ms", "seq"),
+        Index("ix_samples_workload", "target", "epoch", "workload_key"),
+        Index("ix_samples_campaign", "campaign", "seq"),
+    )
+
+    seq: Mapped[int] = mapped_column(Sequence, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    target: Mapped[str] = mapped_column(ForeignKey("targets.name"))
+    epoch: Mapped[int]
+    campaign: Mapped[str | None] = mapped_column(ForeignKey("campaigns.id"))
+    kind: Mapped[str]
+    workload_key: Mapped[str]
+    space: Mapped[str | None] = mapped_column(ForeignKey("spaces.hash"))
+    block: Mapped[str | None]
+    draw: Mapped[str | None]
+    session: Mapped[str | None]
+    latency_ms: Mapped[float]
+    sentinel: Mapped[bool]
+    disturbed: Mapped[bool]
+    taken_at: Mapped[datetime] = mapped_column(UtcTime)
+    stored_at: Mapped[datetime] = mapped_column(UtcTime)
+    body_json: Mapped[str] = mapped_column(Text)
+
+
+class SideRow(Base):
+    """The side of a split that a workload is on. Drawn once for an epoch, never again."""
+
+    __tablename__ = "workload_sides"
+
+    target: Mapped[str] = mapped_column(ForeignKey("targets.name"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    workload_key: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    held_out: Mapped[bool]

@@ -1,0 +1,125 @@
+"""Everything the service refuses on purpose; each becomes a problem document (RFC 9457).
+
+ServiceError
++-- NotThere         404 not_found       no such thing
++-- Contradiction    409 conflict        what is asked contradicts what is stored
+|   +-- LeaseLost    409 lease_lost      someone else may hold the job now, or it is over
+|   +-- NameTaken    409 name_taken      another device or an import has that target
+|   +-- NoSamples    409 no_samples      nothing to train on yet
+|   +-- NoLPNet      409 no_lpnet        the target has no LPNet yet
+|   +-- OutOfReach   409 not_covered     the LPNet has never seen ops like these
++-- Invalid          422 invalid         a value is wrong; `errors` names the fields
+|   +-- BadWidths    422 invalid_widths  widths that the space does not have
+|   +-- BadSpace     422 invalid_space   the bytes are not a space
++-- TooLarge         413 too_large       more than the service takes at once
++-- NotReady         503 not_ready       the database is out of reach, or behind its migrations
+SetupError           the service cannot start as asked (not an answer over HTTP)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from lpnet.schemas.problem import FieldError
+
+
+class ServiceError(Exception):
+    """Base of all refusals; the message is written for the user."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "fault"
+    title: ClassVar[str] = "The service failed"
+
+    def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = tuple(errors)
+
+
+class NotThere(ServiceError):
+    """There is no such thing."""
+
+    status, code, title = 404, "not_found", "Not found"
+
+    def __init__(self, noun: str, name: str) -> None:
+        super().__init__(f"there is no {noun} {name!r}")
+
+
+class Contradiction(ServiceError):
+    """The request contradicts what the service holds now."""
+
+    status, code, title = 409, "conflict", "Conflict"
+
+
+class LeaseLost(Contradiction):
+    """The lease was taken over, cancelled or ended."""
+
+    code, title = "lease_lost", "Lease lost"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this lease is over: it expired and was taken over, or its campaign was cancelled. "
+            "Samples already taken are welcome at POST /v1/samples:batch"
+        )
+
+
+class NameTaken(Contradiction):
+    """The name belongs to something else."""
+
+    code, title = "name_taken", "Name taken"
+
+
+class NoSamples(Contradiction):
+    """There is nothing to train on."""
+
+    code, title = "no_samples", "No samples"
+
+
+class NoLPNet(Contradiction):
+    """The target has no LPNet yet."""
+
+    code, title = "no_lpnet", "No LPNet"
+
+    def __init__(self, target: str) -> None:
+        super().__init__(f"target {target!r} has no LPNet yet: train one first")
+
+
+class OutOfReach(Contradiction):
+    """The LPNet has never seen ops like these, so it gives no number."""
+
+    code, title = "not_covered", "Not covered"
+
+
+class Invalid(ServiceError):
+    """A value is wrong."""
+
+    status, code, title = 422, "invalid", "Invalid request"
+
+
+class BadWidths(Invalid):
+    """Widths that the space does not have."""
+
+    code, title = "invalid_widths", "Invalid widths"
+
+
+class BadSpace(Invalid):
+    """The bytes are not a space."""
+
+    code, title = "invalid_space", "Invalid space"
+
+
+class TooLarge(ServiceError):
+    """More than the service takes at once."""
+
+    status, code, title = 413, "too_large", "Too large"
+
+
+class NotReady(ServiceError):
+    """The database is out of reach or behind its migrations."""
+
+    status, code, title = 503, "not_ready", "Not ready"
+
+
+class SetupError(Exception):
+    """The service cannot start as it was asked to."""

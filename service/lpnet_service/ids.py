@@ -1,0 +1,10 @@
+"""Names for new rows."""
+
+from __future__ import annotations
+
+import secrets
+
+
+def new_id(prefix: str) -> str:
+    """An id that nobody can guess and that says what it names: `job-5f0c...`."""
+    return f"{prefix}-{secrets.token_hex(12)}"

@@ -1,0 +1,145 @@
+"""Samples: stored in bulk, read in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    distinct,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from lpnet_service.db.rows import SampleRow
+from lpnet_service.repositories.rows import insert_ignoring
+
+Filters = Mapping[str, str | int | bool | None]
+_CHUNK = 500
+
+
+def add(session: Session, rows: Sequence[dict[str, Any]]) -> int:
+    """Store samples whose id is new; returns how many that were."""
+    # Without being asked to, SQLAlchemy does not keep the row count of an insert.
+    done = session.connection(execution_options={"preserve_rowcount": True}).execute(
+        insert_ignoring(session, SampleRow, "id"), list(rows)
+    )
+    return int(done.rowcount)
+
+
+def known(session: Session, ids: Sequence[str]) -> set[str]:
+    """Those of the ids that are stored."""
+    found: set[str] = set()
+    for start in range(0, len(ids), _CHUNK):
+        part = ids[start : start + _CHUNK]
+        found.update(session.scalars(select(SampleRow.id).where(SampleRow.id.in_(part))))
+    return found
+
+
+def assign(session: Session, campaign: str, ids: Sequence[str]) -> None:
+    """Samples that came before their job was completed belong to its campaign all the same."""
+    session.execute(
+        update(SampleRow)
+        .where(SampleRow.id.in_(ids), SampleRow.campaign.is_(None))
+        .values(campaign=campaign)
+    )
+
+
+def _matching(filters: Filters) -> list[ColumnElement[bool]]:
+    return [
+        getattr(SampleRow, name) == value for name, value in filters.items() if value is not None
+    ]
+
+
+def page(session: Session, filters: Filters, after: int, limit: int) -> Sequence[SampleRow]:
+    """Samples in the order they were stored, those behind number `after`."""
+    query = select(SampleRow).where(SampleRow.seq > after, *_matching(filters))
+    return session.scalars(query.order_by(SampleRow.seq).limit(limit)).all()
+
+
+def table_page(
+    session: Session,
+    filters: Filters,
+    order: InstrumentedAttribute[Any],
+    after: tuple[Any, int] | None,
+    limit: int,
+) -> Sequence[SampleRow]:
+    """Samples in the order of a column, those behind the pair (its value, number)."""
+    query = select(SampleRow).where(SampleRow.sentinel.is_(False), *_matching(filters))
+    if after is not None:
+        value, seq = after
+        query = query.where(or_(order > value, and_(order == value, SampleRow.seq > seq)))
+    return session.scalars(query.order_by(order, SampleRow.seq).limit(limit)).all()
+
+
+def counts(session: Session) -> dict[tuple[str, int], int]:
+    """Samples per target and epoch."""
+    query = select(SampleRow.target, SampleRow.epoch, func.count()).group_by(
+        SampleRow.target, SampleRow.epoch
+    )
+    return {(target, epoch): count for target, epoch, count in session.execute(query)}
+
+
+def trainable(session: Session, target: str, epoch: int) -> Sequence[SampleRow]:
+    """What an LPNet learns from: undisturbed samples of workloads, sentinels left out."""
+    return session.scalars(
+        select(SampleRow)
+        .where(
+            SampleRow.target == target,
+            SampleRow.epoch == epoch,
+            SampleRow.sentinel.is_(False),
+            SampleRow.disturbed.is_(False),
+        )
+        .order_by(SampleRow.seq)
+    ).all()
+
+
+def has_trainable(session: Session, target: str, epoch: int) -> bool:
+    query = select(SampleRow.seq).where(
+        SampleRow.target == target,
+        SampleRow.epoch == epoch,
+        SampleRow.sentinel.is_(False),
+        SampleRow.disturbed.is_(False),
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def repeated(
+    session: Session, target: str | None = None
+) -> Sequence[Row[str, int, str, str | None, float]]:
+    """Target, epoch, workload key, session and latency of the workloads that were measured in two
+    or more sessions; of one target, or of all."""
+    usable = and_(
+        SampleRow.session.is_not(None),
+        SampleRow.sentinel.is_(False),
+        SampleRow.disturbed.is_(False),
+        *([] if target is None else [SampleRow.target == target]),
+    )
+    workload = (SampleRow.target, SampleRow.epoch, SampleRow.workload_key)
+    again = (
+        select(*workload)
+        .where(usable)
+        .group_by(*workload)
+        .having(func.count(distinct(SampleRow.session)) > 1)
+    )
+    query = select(*workload, SampleRow.session, SampleRow.latency_ms).where(
+        usable, tuple_(*workload).in_(again)
+    )
+    return session.execute(query).all()
+
+
+def stored_between(session: Session, campaign: str) -> tuple[datetime | None, datetime | None]:
+    """When the first and the last sample of a campaign were stored."""
+    query = select(func.min(SampleRow.stored_at), func.max(SampleRow.stored_at)).where(
+        SampleRow.campaign == campaign
+    )
+    first, last = session.execute(query).one()
+    return first, last

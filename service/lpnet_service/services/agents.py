@@ -1,0 +1,85 @@
+"""Agents: who they are and what they can measure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from lpnet.schemas.device import Registered, Registration, TargetSpec
+from lpnet_service.db.rows import AgentRow, DeviceRow, TargetRow
+from lpnet_service.errors import NameTaken, NotThere
+from lpnet_service.ids import new_id
+from lpnet_service.repositories import devices as devices_
+from lpnet_service.repositories import rows as rows_
+from lpnet_service.services.context import Context
+
+
+def register(ctx: Context, said: Registration) -> Registered:
+    """Take in a device, its agent and its targets; repeating it changes only what changed.
+
+    A device has one agent: whoever registers it again is that agent, restarted. An imported device
+    of the same name becomes the agent's. Raises NameTaken for a target of another device or of an
+    import.
+    """
+    now = ctx.clock.now()
+    with ctx.db.write() as session:
+        _device(session, said, now)
+        agent = _agent(session, said, now)
+        for spec in said.targets:
+            _target(session, said.device, spec, now)
+        return Registered(agent=agent.id)
+
+
+def known(ctx: Context, id_: str) -> str:
+    """The device that an agent speaks for. NotThere where no agent has that id."""
+    with ctx.db.read() as session:
+        agent = devices_.agent(session, id_)
+    if agent is None:
+        raise NotThere("agent", id_)
+    return agent.device
+
+
+def _device(session: Session, said: Registration, now: datetime) -> None:
+    facts = said.facts.model_dump_json()
+    values = {"name": said.device, "source": "agent", "facts_json": facts, "created_at": now}
+    if not rows_.insert_if_new(session, DeviceRow, values, key="name"):
+        row = session.get_one(DeviceRow, said.device)
+        row.source, row.facts_json = "agent", facts
+
+
+def _agent(session: Session, said: Registration, now: datetime) -> AgentRow:
+    values = {
+        "id": new_id("agent"),
+        "device": said.device,
+        "version": said.agent_version,
+        "last_seen_at": now,
+        "created_at": now,
+    }
+    rows_.insert_if_new(session, AgentRow, values, key="device")
+    row = devices_.agent_of(session, said.device)
+    if row is None:
+        raise NotThere("agent of device", said.device)
+    row.version, row.last_seen_at = said.agent_version, now
+    return row
+
+
+def _target(session: Session, device: str, spec: TargetSpec, now: datetime) -> None:
+    text = spec.model_dump_json()
+    values = {
+        "name": spec.name,
+        "device": device,
+        "source": "agent",
+        "spec_json": text,
+        "epoch": 1,
+        "created_at": now,
+    }
+    if rows_.insert_if_new(session, TargetRow, values, key="name"):
+        return
+    row = session.get_one(TargetRow, spec.name)
+    if row.device != device or row.source != "agent":
+        owner = "an import" if row.source == "imported" else f"device {row.device!r}"
+        raise NameTaken(f"target {spec.name!r} belongs to {owner}")
+    if TargetSpec.model_validate_json(row.spec_json) != spec:
+        # Samples of one epoch were taken under the same conditions; these are others.
+        row.spec_json, row.epoch = text, row.epoch + 1

@@ -1,0 +1,214 @@
+"""Campaigns: drawn, cut into jobs, followed to their end.
+
+A campaign first measures what was drawn, and its repeats. If networks chosen by a pruner are
+wanted, a run of kind `plan` then lets a provisional LPNet choose them, and they become jobs too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from lpnet.schemas.campaign import Campaign, LeasedItem, NewCampaign, PlannedWorkload
+from lpnet.schemas.problem import FieldError
+from lpnet.space.sampling import plan
+from lpnet_service.db.rows import CampaignRow, JobRow, RunRow
+from lpnet_service.errors import Contradiction, NotThere
+from lpnet_service.ids import new_id
+from lpnet_service.repositories import campaigns as campaigns_
+from lpnet_service.repositories import leases as leases_
+from lpnet_service.repositories import runs as runs_
+from lpnet_service.services import shapes
+from lpnet_service.services.context import Context
+from lpnet_service.services.ingest import refuse
+from lpnet_service.services.planning import cut, repeats
+from lpnet_service.services.targets import found
+
+# What a user asked to have measured now goes before what was drawn.
+_ASKED, _DRAWN = 1, 0
+
+
+def create(ctx: Context, new: NewCampaign) -> Campaign:
+    """Start a campaign. NotThere for an unknown target or space, Invalid for workloads that the
+    space does not have, Contradiction for a target that no agent measures."""
+    with ctx.db.read() as session:
+        if found(session, new.target).source == "imported":
+            raise Contradiction(f"target {new.target!r} is imported: no agent measures it")
+    first, again = _workloads(ctx, new)
+    now = ctx.clock.now()
+    row = CampaignRow(
+        id=new_id("campaign"),
+        target=new.target,
+        space=new.space,
+        request_json=new.model_dump_json(exclude={"workloads"}),
+        total=len(first) + len(again) + _pruned(new),
+        created_at=now,
+    )
+    with ctx.db.write() as session:
+        session.add(row)
+        session.flush()
+        priority = _ASKED if new.workloads else _DRAWN
+        add_jobs(session, row, first, now=now, priority=priority)
+        add_jobs(session, row, again, now=now, fresh_session=True, start=len(first))
+    return get(ctx, row.id)
+
+
+def _pruned(new: NewCampaign) -> int:
+    return 0 if new.workloads else new.pruned
+
+
+def _workloads(
+    ctx: Context, new: NewCampaign
+) -> tuple[Sequence[PlannedWorkload], Sequence[PlannedWorkload]]:
+    """What to measure, and what of it again in another session."""
+    space = shapes.held(ctx, new.space).space
+    if new.workloads:
+        refuse(
+            FieldError(field=f"workloads.{index}.workload.{fault.field}", reason=fault.reason)
+            for index, planned in enumerate(new.workloads)
+            for fault in shapes.faults(ctx, planned.kind, planned.workload)
+        )
+        return new.workloads, ()
+    drawn = plan(space, blocks=new.blocks, networks=new.networks, seed=new.seed, batch=new.batch)
+    return drawn, repeats(drawn, new.repeats, new.seed)
+
+
+def add_jobs(
+    session: Session,
+    campaign: CampaignRow,
+    workloads: Sequence[PlannedWorkload],
+    *,
+    now: datetime,
+    priority: int = _DRAWN,
+    fresh_session: bool = False,
+    start: int = 0,
+) -> None:
+    """Cut workloads into jobs of a campaign; `start` is the place of the first."""
+    for index, part in enumerate(cut(workloads)):
+        items = [
+            LeasedItem(id=new_id("item"), **planned.model_dump(mode="python")) for planned in part
+        ]
+        session.add(
+            JobRow(
+                id=new_id("job"),
+                campaign=campaign.id,
+                target=campaign.target,
+                priority=priority,
+                position=start + index,
+                fresh_session=fresh_session,
+                items_json=json.dumps([item.model_dump(mode="json") for item in items]),
+                items=len(items),
+                available_at=now,
+                created_at=now,
+            )
+        )
+
+
+def get(ctx: Context, id_: str) -> Campaign:
+    """One campaign. NotThere where there is none of that id."""
+    with ctx.db.read() as session:
+        row = campaigns_.get(session, id_)
+        if row is None:
+            raise NotThere("campaign", id_)
+        jobs = campaigns_.jobs(session, id_)
+    return _wire(row, jobs, ctx.clock.now())
+
+
+def newest(ctx: Context, limit: int) -> list[Campaign]:
+    """Campaigns, newest first."""
+    with ctx.db.read() as session:
+        rows = campaigns_.page(session, limit)
+        jobs = campaigns_.jobs_of(session, [row.id for row in rows])
+    now = ctx.clock.now()
+    return [_wire(row, jobs[row.id], now) for row in rows]
+
+
+def cancel(ctx: Context, id_: str) -> Campaign:
+    """Stop a campaign: its jobs are offered to nobody, and leases on them are lost. What was
+    measured stays. Cancelling one that is over changes nothing."""
+    now = ctx.clock.now()
+    with ctx.db.write() as session:
+        row = campaigns_.lock(session, id_)
+        if row is None:
+            raise NotThere("campaign", id_)
+        if row.state == "running":
+            row.state, row.finished_at = "cancelled", now
+            for job in campaigns_.jobs(session, id_):
+                if job.state in campaigns_.OPEN:
+                    leases_.end(job, "cancelled", now=now)
+            for run in runs_.open_of_campaign(session, id_):
+                leases_.end(run, "cancelled", now=now)
+    return get(ctx, id_)
+
+
+def advance(session: Session, row: CampaignRow, now: datetime) -> None:
+    """Take a campaign to its next stage if all its jobs are over. The caller has locked it."""
+    session.flush()
+    if row.state != "running" or row.stage == "planning":
+        return
+    if campaigns_.open_jobs(session, row.id):
+        return
+    measured = sum(job.measured for job in campaigns_.jobs(session, row.id))
+    missing = row.total - sum(job.items for job in campaigns_.jobs(session, row.id))
+    if row.stage == "drawn" and missing and measured:
+        row.stage = "planning"
+        session.add(_plan_run(row, now))
+        return
+    if row.stage == "drawn" and missing:
+        unplanned(row, missing, "nothing was measured that a pruner could choose by")
+    row.state, row.finished_at = ("done" if measured else "failed"), now
+
+
+def _plan_run(row: CampaignRow, now: datetime) -> RunRow:
+    return RunRow(
+        id=new_id("run"),
+        kind="plan",
+        target=row.target,
+        campaign=row.id,
+        params_json="{}",
+        available_at=now,
+        created_at=now,
+    )
+
+
+def unplanned(row: CampaignRow, count: int, reason: str) -> None:
+    """Some networks of a campaign could not be chosen."""
+    row.unplanned += count
+    row.unplanned_json = json.dumps([*json.loads(row.unplanned_json), *[reason] * count])
+
+
+def _wire(row: CampaignRow, jobs: Sequence[JobRow], now: datetime) -> Campaign:
+    failures = [text for job in jobs for text in json.loads(job.failures_json)]
+    failures += json.loads(row.unplanned_json)
+    measured = sum(job.measured for job in jobs)
+    lines = [f"{count} x {text}" for text, count in Counter(failures).most_common()]
+    return Campaign.model_validate(
+        {
+            "id": row.id,
+            "target": row.target,
+            "space": row.space,
+            "state": row.state,
+            "total": row.total,
+            "measured": measured,
+            "failed": len(failures),
+            "failures": tuple(lines),
+            "seconds_left": _seconds_left(row, jobs, measured + len(failures), now),
+            "created_at": row.created_at,
+            "finished_at": row.finished_at,
+        }
+    )
+
+
+def _seconds_left(
+    row: CampaignRow, jobs: Sequence[JobRow], over: int, now: datetime
+) -> float | None:
+    if row.state != "running":
+        return 0.0
+    starts = [job.started_at for job in jobs if job.started_at is not None]
+    if not starts or not over:
+        return None
+    return (now - min(starts)).total_seconds() / over * (row.total - over)

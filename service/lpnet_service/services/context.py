@@ -1,0 +1,46 @@
+"""What every service function works in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lpnet_service.clock import Clock, SystemClock
+from lpnet_service.db.engine import Database
+from lpnet_service.services.cache import Cache
+from lpnet_service.settings import Settings
+
+if TYPE_CHECKING:
+    from lpnet_service.services.shapes import HeldSpace
+
+_CACHED_NUMBERS = 200_000
+
+
+@dataclass(frozen=True)
+class Context:
+    """Database, clock and settings; and memories of what never changes.
+
+    `models` holds LPNets by id, `predictors` them bound to a space (id, space, block, batch),
+    `numbers` predictions of measured workloads (id, workload key), NaN where not covered.
+    """
+
+    db: Database
+    clock: Clock
+    settings: Settings
+    spaces: Cache[str, HeldSpace]
+    models: Cache[str, Any]
+    predictors: Cache[tuple[str, str, str | None, int], Any]
+    numbers: Cache[tuple[str, str], float]
+
+
+def context(settings: Settings, db: Database | None = None, clock: Clock | None = None) -> Context:
+    """A context on the database that the settings name."""
+    return Context(
+        db=db or Database(settings.database_url),
+        clock=clock or SystemClock(),
+        settings=settings,
+        spaces=Cache(settings.cached_spaces),
+        models=Cache(settings.cached_predictors),
+        predictors=Cache(settings.cached_predictors),
+        numbers=Cache(_CACHED_NUMBERS),
+    )

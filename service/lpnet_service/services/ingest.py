@@ -1,0 +1,102 @@
+"""Samples coming in: checked, then stored in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from lpnet.schemas.device import DeviceFacts, TargetSpec
+from lpnet.schemas.problem import FieldError
+from lpnet.schemas.sample import IngestResult, Sample, SampleBatch
+from lpnet.schemas.workload import SpaceWorkload, workload_key
+from lpnet_service.db.rows import DeviceRow, TargetRow
+from lpnet_service.errors import Invalid, NotThere
+from lpnet_service.ids import new_id
+from lpnet_service.repositories import devices as devices_
+from lpnet_service.repositories import rows as rows_
+from lpnet_service.repositories import samples as samples_
+from lpnet_service.services import shapes
+from lpnet_service.services.context import Context
+
+_LISTED_FAULTS = 100
+
+
+def store(ctx: Context, batch: SampleBatch, *, create: bool = False) -> IngestResult:
+    """Store the samples of a batch, all of them or none.
+
+    A sample whose id is stored already is known and left as it is; one without an id gets one.
+    `create` makes an imported target, and its device, where the target is unknown. Raises Invalid,
+    naming `samples.i.field`, and NotThere for an unknown target.
+    """
+    check(ctx, batch.samples)
+    now = ctx.clock.now()
+    with ctx.db.write() as session:
+        target = devices_.target(session, batch.target)
+        if target is None and create:
+            target = _imported(session, batch.target, now)
+        if target is None:
+            raise NotThere("target", batch.target)
+        rows = [row(target, sample, now) for sample in batch.samples]
+        stored = samples_.add(session, rows)
+    return IngestResult(stored=stored, known=len(rows) - stored)
+
+
+def check(ctx: Context, samples: Sequence[Sample]) -> None:
+    """Raises Invalid, naming every faulty field, where a workload is not one of its space's."""
+    refuse(
+        FieldError(field=f"samples.{index}.workload.{fault.field}", reason=fault.reason)
+        for index, sample in enumerate(samples)
+        for fault in shapes.faults(ctx, sample.kind, sample.workload)
+    )
+
+
+def refuse(faults: Iterable[FieldError]) -> None:
+    """Raises Invalid if there are faults; a long list is cut, and says so."""
+    listed = tuple(faults)
+    if listed:
+        more = len(listed) - _LISTED_FAULTS
+        text = f"{len(listed)} fields are wrong" if len(listed) > 1 else "a field is wrong"
+        cut = f"; the first {_LISTED_FAULTS} are listed" if more > 0 else ""
+        raise Invalid(f"{text}, so nothing was done{cut}", listed[:_LISTED_FAULTS])
+
+
+def row(
+    target: TargetRow, sample: Sample, now: datetime, campaign: str | None = None
+) -> dict[str, Any]:
+    """The columns of a sample's row."""
+    id_ = sample.id or new_id("sample")
+    body = sample if sample.id else sample.model_copy(update={"id": id_})
+    workload = sample.workload
+    in_space = workload if isinstance(workload, SpaceWorkload) else None
+    return {
+        "id": id_,
+        "target": target.name,
+        "epoch": target.epoch,
+        "campaign": campaign,
+        "kind": sample.kind,
+        "workload_key": workload_key(workload),
+        "space": in_space.space if in_space else None,
+        "block": in_space.block if in_space else None,
+        "draw": sample.draw,
+        "session": sample.session,
+        "latency_ms": sample.latency_ms,
+        "sentinel": sample.sentinel,
+        "disturbed": sample.disturbed,
+        "taken_at": sample.measured_at or now,
+        "stored_at": now,
+        "body_json": body.model_dump_json(exclude_none=True),
+    }
+
+
+def _imported(session: Session, name: str, now: datetime) -> TargetRow:
+    """A target of which only a table is known, on a device of the same name."""
+    device = {"name": name, "source": "imported", "created_at": now}
+    device["facts_json"] = DeviceFacts().model_dump_json()
+    rows_.insert_if_new(session, DeviceRow, device, key="name")
+    target = {"name": name, "device": name, "source": "imported", "epoch": 1, "created_at": now}
+    target["spec_json"] = TargetSpec(name=name).model_dump_json()
+    rows_.insert_if_new(session, TargetRow, target, key="name")
+    return session.get_one(TargetRow, name)

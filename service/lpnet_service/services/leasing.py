@@ -1,0 +1,216 @@
+"""Jobs under leases: offered to agents, held, completed, failed, taken away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from pydantic import TypeAdapter
+from sqlalchemy.orm import Session
+
+from lpnet.schemas.campaign import Completion, Extended, Heartbeat, JobFailure, Lease, LeasedItem
+from lpnet.schemas.problem import FieldError
+from lpnet.schemas.sample import IngestResult
+from lpnet.schemas.workload import workload_key
+from lpnet_service.db.rows import CampaignRow, JobRow
+from lpnet_service.errors import LeaseLost, NotThere
+from lpnet_service.repositories import campaigns as campaigns_
+from lpnet_service.repositories import devices as devices_
+from lpnet_service.repositories import leases as leases_
+from lpnet_service.repositories import samples as samples_
+from lpnet_service.services import campaigns, ingest
+from lpnet_service.services.context import Context
+
+_ITEMS = TypeAdapter(list[LeasedItem])
+_SILENT = "the agent reported neither a sample nor a failure"
+
+
+def check_agent(ctx: Context, agent: str, targets: Sequence[str]) -> None:
+    """The agent is here, and asks for targets of its own. NotThere, Invalid."""
+    with ctx.db.write() as session:
+        row = devices_.agent(session, agent)
+        if row is None:
+            raise NotThere("agent", agent)
+        own = {target.name for target in devices_.targets(session) if target.device == row.device}
+        row.last_seen_at = ctx.clock.now()
+    ingest.refuse(
+        FieldError(field=f"targets.{index}", reason=f"{name!r} is not a target of this agent")
+        for index, name in enumerate(targets)
+        if name not in own
+    )
+
+
+def claim(ctx: Context, agent: str, targets: Sequence[str]) -> Lease | None:
+    """A job for one of the targets, under a new lease; None where there is none.
+
+    It looks before it locks: polls that find nothing must not keep writers waiting.
+    """
+    now, settings = ctx.clock.now(), ctx.settings
+    wanted = campaigns_.of_targets(targets)
+    with ctx.db.read() as session:
+        most = settings.max_attempts
+        if not leases_.any_free(session, JobRow, wanted, now=now, max_attempts=most):
+            return None
+    with ctx.db.write() as session:
+        job = leases_.claim(
+            session,
+            JobRow,
+            wanted,
+            order=campaigns_.offer_order(),
+            now=now,
+            lease_s=settings.lease_s,
+            max_attempts=settings.max_attempts,
+            values={"agent": agent, "measured": 0, "started_at": now},
+        )
+        if job is None:
+            return None
+        devices_.saw_agent(session, agent, now)
+    return _lease(job, settings.lease_s)
+
+
+def _lease(job: JobRow, expires_s: float) -> Lease:
+    assert job.lease_token is not None
+    return Lease(
+        token=job.lease_token,
+        job=job.id,
+        campaign=job.campaign,
+        target=job.target,
+        expires_s=expires_s,
+        fresh_session=job.fresh_session,
+        items=tuple(_items(job)),
+    )
+
+
+def _items(job: JobRow) -> list[LeasedItem]:
+    return _ITEMS.validate_json(job.items_json)
+
+
+def heartbeat(ctx: Context, token: str, beat: Heartbeat) -> Extended:
+    """Hold on to a lease. LeaseLost where it is over."""
+    now, lease_s = ctx.clock.now(), ctx.settings.lease_s
+    with ctx.db.write() as session:
+        job = leases_.extend(session, JobRow, token, now=now, lease_s=lease_s)
+        if job is None:
+            raise LeaseLost
+        job.measured = min(beat.measured, job.items)
+        _saw(session, job, now)
+    return Extended(expires_s=lease_s)
+
+
+def complete(ctx: Context, token: str, said: Completion) -> IngestResult:
+    """End a job: its samples are stored, its failures counted. Repeating it is harmless.
+
+    Raises LeaseLost where the lease is over, Invalid for samples that are not of this job.
+    """
+    with ctx.db.read() as session:
+        job = leases_.of_token(session, JobRow, token)
+    if job is None:
+        raise LeaseLost
+    _check(ctx, _items(job), said)
+    now = ctx.clock.now()
+    with ctx.db.write() as session:
+        campaign, job = _held(session, token, job.campaign)
+        target = devices_.target(session, job.target)
+        assert target is not None
+        rows = [ingest.row(target, sample, now, campaign.id) for sample in said.samples]
+        stored = samples_.add(session, rows) if rows else 0
+        if job.state == "running":
+            _end(session, job, said, now)
+            _saw(session, job, now)
+            campaigns.advance(session, campaign, now)
+    return IngestResult(stored=stored, known=len(rows) - stored)
+
+
+def _check(ctx: Context, items: Sequence[LeasedItem], said: Completion) -> None:
+    ingest.check(ctx, said.samples)
+    keys = {item.id: workload_key(item.workload) for item in items}
+    faults = []
+    for index, sample in enumerate(said.samples):
+        if sample.sentinel:
+            continue
+        if sample.id not in keys:
+            reason = f"{sample.id!r} is not an item of this job"
+            faults.append(FieldError(field=f"samples.{index}.id", reason=reason))
+        elif workload_key(sample.workload) != keys[sample.id]:
+            reason = "this is not the workload of the item"
+            faults.append(FieldError(field=f"samples.{index}.workload", reason=reason))
+    for index, failure in enumerate(said.failures):
+        if failure.item not in keys:
+            reason = f"{failure.item!r} is not an item of this job"
+            faults.append(FieldError(field=f"failures.{index}.item", reason=reason))
+    ingest.refuse(faults)
+
+
+def _held(session: Session, token: str, campaign_id: str) -> tuple[CampaignRow, JobRow]:
+    """The campaign and the job of a lease, both locked. LeaseLost where the lease is over."""
+    campaign = campaigns_.lock(session, campaign_id)
+    job = leases_.of_token(session, JobRow, token, lock=True)
+    if campaign is None or job is None:
+        raise LeaseLost
+    return campaign, job
+
+
+def _end(session: Session, job: JobRow, said: Completion, now: datetime) -> None:
+    ids = [item.id for item in _items(job)]
+    measured = samples_.known(session, ids)
+    samples_.assign(session, job.campaign, ids)
+    reasons = {failure.item: failure.reason for failure in said.failures}
+    job.measured = len(measured)
+    job.failures_json = json.dumps(
+        [reasons.get(id_, _SILENT) for id_ in ids if id_ not in measured]
+    )
+    leases_.end(job, "done", now=now)
+
+
+def fail(ctx: Context, token: str, said: JobFailure) -> None:
+    """Give a job back undone. It is offered again, until it was tried too often. LeaseLost."""
+    now, settings = ctx.clock.now(), ctx.settings
+    with ctx.db.read() as session:
+        seen = leases_.of_token(session, JobRow, token)
+    if seen is None:
+        raise LeaseLost
+    with ctx.db.write() as session:
+        campaign, job = _held(session, token, seen.campaign)
+        if job.state != "running":
+            raise LeaseLost
+        _saw(session, job, now)
+        if job.attempts < settings.max_attempts:
+            pause = timedelta(seconds=settings.retry_s * job.attempts)
+            leases_.release(job, available_at=now + pause)
+            job.measured = 0
+        else:
+            _give_up(session, campaign, job, said.reason, now)
+
+
+def _give_up(
+    session: Session, campaign: CampaignRow, job: JobRow, reason: str, now: datetime
+) -> None:
+    """The job has failed for good. Items that were measured in spite of that count as measured."""
+    ids = [item.id for item in _items(job)]
+    measured = samples_.known(session, ids)
+    job.measured = len(measured)
+    job.failures_json = json.dumps([reason] * (len(ids) - len(measured)))
+    leases_.end(job, "failed", now=now)
+    campaigns.advance(session, campaign, now)
+
+
+def sweep(ctx: Context) -> int:
+    """Fail jobs whose last permitted lease has expired; returns how many there were."""
+    now, most = ctx.clock.now(), ctx.settings.max_attempts
+    with ctx.db.read() as session:
+        ids = leases_.worn_out(session, JobRow, now=now, max_attempts=most)
+    for id_ in ids:
+        with ctx.db.write() as session:
+            seen = campaigns_.job(session, id_)
+            campaign = campaigns_.lock(session, seen.campaign) if seen else None
+            job = leases_.still_worn_out(session, JobRow, id_, now=now, max_attempts=most)
+            if campaign is not None and job is not None:
+                reason = f"its agents went silent, {job.attempts} times"
+                _give_up(session, campaign, job, reason, now)
+    return len(ids)
+
+
+def _saw(session: Session, job: JobRow, now: datetime) -> None:
+    if job.agent is not None:
+        devices_.saw_agent(session, job.agent, now)

@@ -1,0 +1,140 @@
+"""Devices and targets as users see them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from lpnet.schemas.device import Device, DeviceFacts, Target, TargetSpec, TargetState
+from lpnet_service.db.rows import AgentRow, LPNetRow, TargetRow
+from lpnet_service.errors import NotThere
+from lpnet_service.repositories import campaigns as campaigns_
+from lpnet_service.repositories import devices as devices_
+from lpnet_service.repositories import lpnets as lpnets_
+from lpnet_service.repositories import samples as samples_
+from lpnet_service.services.context import Context
+from lpnet_service.services.noise import Measured, noise_floor_pct
+
+
+def devices(ctx: Context) -> list[Device]:
+    """Every device, by name."""
+    with ctx.db.read() as session:
+        targets: dict[str, list[str]] = defaultdict(list)
+        for target in devices_.targets(session):
+            targets[target.device].append(target.name)
+        agents = devices_.agents(session)
+        return [
+            Device.model_validate(
+                {
+                    "name": row.name,
+                    "source": row.source,
+                    "facts": DeviceFacts.model_validate_json(row.facts_json),
+                    "targets": tuple(targets[row.name]),
+                    "last_seen_at": agents[row.name].last_seen_at if row.name in agents else None,
+                    "created_at": row.created_at,
+                }
+            )
+            for row in devices_.devices(session)
+        ]
+
+
+def targets(ctx: Context) -> list[Target]:
+    """Every target, by name."""
+    with ctx.db.read() as session:
+        rows = devices_.targets(session)
+        seen = _look(ctx, session)
+    return [_target(row, seen) for row in rows]
+
+
+def target(ctx: Context, name: str) -> Target:
+    """One target. NotThere where there is none of that name."""
+    with ctx.db.read() as session:
+        row = found(session, name)
+        seen = _look(ctx, session, name)
+    return _target(row, seen)
+
+
+def found(session: Session, name: str) -> TargetRow:
+    """The row of a target. NotThere where there is none of that name."""
+    row = devices_.target(session, name)
+    if row is None:
+        raise NotThere("target", name)
+    return row
+
+
+def noise_of(session: Session, row: TargetRow) -> float | None:
+    """Noise floor of a target's current epoch, percent."""
+    return _noise_floors(session, row.name).get((row.name, row.epoch))
+
+
+@dataclass(frozen=True)
+class _Surroundings:
+    """What a target's wire form needs beside its row."""
+
+    now: datetime
+    silence: timedelta
+    agents: Mapping[str, AgentRow]
+    measuring: set[str]
+    counts: Mapping[tuple[str, int], int]
+    noise: Mapping[tuple[str, int], float | None]
+    lpnets: Mapping[str, LPNetRow]
+
+
+def _look(ctx: Context, session: Session, name: str | None = None) -> _Surroundings:
+    now = ctx.clock.now()
+    return _Surroundings(
+        now=now,
+        silence=timedelta(seconds=ctx.settings.offline_s),
+        agents=devices_.agents(session),
+        measuring=campaigns_.measuring(session, now),
+        counts=samples_.counts(session),
+        noise=_noise_floors(session, name),
+        lpnets=lpnets_.active_of_all(session),
+    )
+
+
+def _noise_floors(session: Session, name: str | None) -> dict[tuple[str, int], float | None]:
+    measured: dict[tuple[str, int], list[Measured]] = defaultdict(list)
+    for target_, epoch, workload, session_, latency in samples_.repeated(session, name):
+        if session_ is not None:
+            measured[target_, epoch].append((workload, session_, latency))
+    return {place: noise_floor_pct(found_) for place, found_ in measured.items()}
+
+
+def _target(row: TargetRow, seen: _Surroundings) -> Target:
+    agent = seen.agents.get(row.device)
+    state, reason = _state(row, agent, seen)
+    lpnet = seen.lpnets.get(row.name)
+    place = (row.name, row.epoch)
+    return Target.model_validate(
+        {
+            "name": row.name,
+            "device": row.device,
+            "source": row.source,
+            "spec": TargetSpec.model_validate_json(row.spec_json),
+            "state": state,
+            "state_reason": reason,
+            "epoch": row.epoch,
+            "samples": seen.counts.get(place, 0),
+            "noise_floor_pct": seen.noise.get(place),
+            "lpnet": lpnet.id if lpnet else None,
+            "network_mape_pct": lpnet.network_mape_pct if lpnet else None,
+            "last_seen_at": agent.last_seen_at if agent and row.source == "agent" else None,
+            "created_at": row.created_at,
+        }
+    )
+
+
+def _state(
+    row: TargetRow, agent: AgentRow | None, seen: _Surroundings
+) -> tuple[TargetState, str | None]:
+    if row.source == "imported" or agent is None:
+        return "imported", "only a table of it is known; no agent measures it"
+    silence = seen.now - agent.last_seen_at
+    if silence > seen.silence:
+        return "offline", f"its agent has been silent for {silence.total_seconds():.0f} s"
+    return ("measuring", None) if row.name in seen.measuring else ("idle", None)

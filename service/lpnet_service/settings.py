@@ -1,0 +1,39 @@
+"""Settings of the service, read from the environment (`LPNET_...`)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One value per environment variable: `database_url` is LPNET_DATABASE_URL, and so on."""
+
+    model_config = SettingsConfigDict(env_prefix="LPNET_", frozen=True, extra="ignore")
+
+    database_url: str = Field(
+        default="sqlite:///lpnet.db", description="sqlite:///PATH or postgresql://..."
+    )
+    lease_s: float = Field(default=120.0, gt=0, description="an agent's lease on a job, s")
+    run_lease_s: float = Field(default=30.0, gt=0, description="a worker's lease on a run, s")
+    retry_s: float = Field(
+        default=2.0, ge=0, description="pause before a job that failed is offered again, s"
+    )
+    max_attempts: int = Field(default=3, ge=1, description="times a job or run is tried")
+    offline_s: float = Field(
+        default=90.0, gt=0, description="silence after which an agent counts as offline, s"
+    )
+    poll_s: float = Field(default=0.25, gt=0, description="how often a held poll looks again, s")
+    max_body_mib: int = Field(default=64, ge=1, description="largest request body, MiB")
+    max_space_mib: int = Field(default=16, ge=1, description="largest space file, MiB")
+    cached_predictors: int = Field(default=32, ge=1, description="predictors kept in memory")
+    cached_spaces: int = Field(default=64, ge=1, description="spaces kept in memory")
+    torch_threads: int = Field(default=1, ge=1, description="threads of torch in each process")
+
+
+@lru_cache
+def from_environment() -> Settings:
+    """The settings of this process."""
+    return Settings()

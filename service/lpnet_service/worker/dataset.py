@@ -1,0 +1,85 @@
+"""What an LPNet learns from: the samples of a target's epoch, and their sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from lpnet.schemas.sample import Sample
+from lpnet.schemas.workload import Kind, OpsWorkload, SpaceWorkload
+from lpnet.space.table import OpTable
+from lpnet_service.db.rows import SampleRow
+from lpnet_service.repositories import samples as samples_
+from lpnet_service.repositories import sides as sides_
+from lpnet_service.services import shapes
+from lpnet_service.services.context import Context
+from lpnet_service.services.splits import Candidate, draw_sides
+from lpnet_service.services.targets import found, noise_of
+from lpnet_service.training import Record
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples of one epoch of a target, ready to train on."""
+
+    target: str
+    epoch: int
+    noise_floor_pct: float | None
+    records: tuple[Record, ...]
+
+
+def load(ctx: Context, target: str) -> Dataset:
+    """The undisturbed samples of a target's current epoch.
+
+    Workloads that have no side yet get one, here and for good: a training is what needs it.
+    """
+    with ctx.db.write() as session:
+        row = found(session, target)
+        samples = samples_.trainable(session, target, row.epoch)
+        known = sides_.of_epoch(session, target, row.epoch)
+        candidates = [Candidate(s.workload_key, _kind(s), s.draw) for s in samples]
+        new = draw_sides(candidates, known, target=target, epoch=row.epoch)
+        sides_.add(session, target, row.epoch, new)
+        noise = noise_of(session, row)
+    held_out = {key: out for key, (_, out) in (known | new).items()}
+    return Dataset(target, row.epoch, noise, _records(ctx, samples, held_out))
+
+
+def _kind(row: SampleRow) -> Kind:
+    return cast(Literal["block", "network"], row.kind)
+
+
+def _records(
+    ctx: Context, samples: Sequence[SampleRow], held_out: dict[str, bool]
+) -> tuple[Record, ...]:
+    tables: dict[str, OpTable] = {}
+    records = []
+    for row in samples:
+        workload = Sample.model_validate_json(row.body_json).workload
+        if row.workload_key not in tables:
+            tables[row.workload_key] = table(ctx, workload)
+        widths = workload.widths if isinstance(workload, SpaceWorkload) else None
+        records.append(
+            Record(
+                key=row.workload_key,
+                kind=_kind(row),
+                table=tables[row.workload_key],
+                batch=workload.batch,
+                latency_ms=row.latency_ms,
+                draw=row.draw,
+                space=row.space,
+                widths=widths,
+                held_out=held_out[row.workload_key],
+            )
+        )
+    return tuple(records)
+
+
+def table(ctx: Context, workload: OpsWorkload | SpaceWorkload) -> OpTable:
+    """The op table of a workload, its channel counts constants."""
+    if isinstance(workload, OpsWorkload):
+        return OpTable.from_ops(workload.ops)
+    whole = shapes.held(ctx, workload.space).space
+    part = whole if workload.block is None else whole.block(workload.block)
+    return OpTable.from_ops(part.ops(workload.widths))

@@ -1,0 +1,100 @@
+"""The worker's loop: sweep what died, take a run, work, repeat."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from threading import Event
+from types import FrameType
+
+import structlog
+
+from lpnet_service.db.migrate import migrate
+from lpnet_service.errors import LeaseLost
+from lpnet_service.services import leasing, runs
+from lpnet_service.services.context import Context
+from lpnet_service.services.runs import HeldRun
+from lpnet_service.worker.reins import Reins
+from lpnet_service.worker.work import KINDS, Work
+
+_IDLE_S = 0.5
+_log = structlog.get_logger()
+
+
+class Stopped(BaseException):
+    """The process was asked to end. Not an Exception: no handler of failures may swallow it."""
+
+
+def tick(
+    ctx: Context,
+    kinds: Mapping[str, Work] = KINDS,
+    orphaned: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Sweep leases, and do one run if there is one; whether there was."""
+    leasing.sweep(ctx)
+    runs.sweep(ctx)
+    run = runs.claim(ctx)
+    if run is None:
+        return False
+    _do(ctx, run, kinds[run.kind], orphaned)
+    return True
+
+
+def _do(ctx: Context, run: HeldRun, work: Work, orphaned: Callable[[], bool]) -> None:
+    log = _log.bind(run=run.id, kind=run.kind, target=run.target)
+    log.info("run started")
+    try:
+        with Reins(ctx, run, orphaned) as reins:
+            work(ctx, run, reins.progress)
+    except LeaseLost:
+        log.info("run given up: it was cancelled or taken over")
+    except Stopped:
+        runs.give_back(ctx, run)
+        raise
+    except Exception as error:
+        # Whatever it was, the user who waits for this run has to be told; the log has the trace.
+        log.exception("run failed")
+        _fail(ctx, run, f"{type(error).__name__}: {error}")
+    else:
+        log.info("run done")
+
+
+def _fail(ctx: Context, run: HeldRun, reason: str) -> None:
+    try:
+        runs.fail(ctx, run, reason)
+    except LeaseLost:
+        _log.info("nobody waits for this run any more", run=run.id)
+
+
+def work_until_stopped(ctx: Context, parent: int | None = None) -> None:
+    """Work until SIGTERM or SIGINT, or until the process `parent`, that started this one, is gone.
+
+    A run that is interrupted goes back to the queue.
+    """
+
+    def orphaned() -> bool:
+        return parent is not None and os.getppid() != parent
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        # Asked twice, it would be torn out of putting its run back.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        raise Stopped
+
+    import torch
+
+    torch.set_num_threads(ctx.settings.torch_threads)
+    idle = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    try:
+        migrate(ctx.db)
+        _log.info("worker started")
+        while not orphaned():
+            if not tick(ctx, orphaned=orphaned):
+                idle.wait(_IDLE_S)
+    except Stopped:
+        _log.info("worker stopped")
+    finally:
+        ctx.db.close()

@@ -1,0 +1,103 @@
+"""What the worker does with a run, by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lpnet.errors import NotReachable
+from lpnet.predictor.files import save
+from lpnet.predictor.predictor import Predictor
+from lpnet.schemas.campaign import NewCampaign, PlannedWorkload
+from lpnet.schemas.lpnet import NewStudy, NewTraining
+from lpnet.schemas.workload import SpaceWorkload, workload_key
+from lpnet_service.errors import NotThere
+from lpnet_service.repositories import campaigns as campaigns_
+from lpnet_service.services import lpnets, runs, shapes
+from lpnet_service.services.context import Context
+from lpnet_service.services.planning import budgets
+from lpnet_service.services.runs import HeldRun
+from lpnet_service.training import provisional, study, train
+from lpnet_service.worker import dataset
+
+Progress = Callable[[float, str], None]
+Work = Callable[[Context, HeldRun, Progress], None]
+
+
+def training(ctx: Context, run: HeldRun, progress: Progress) -> None:
+    """Train on everything that is not held out, judge on what is, publish."""
+    asked = NewTraining.model_validate_json(run.params_json)
+    progress(0.0, "reading samples")
+    data = dataset.load(ctx, run.target)
+    lpnet, report = train(
+        data.records,
+        target=data.target,
+        epoch=data.epoch,
+        seed=asked.seed,
+        noise_floor_pct=data.noise_floor_pct,
+        progress=progress,
+    )
+    lpnets.publish(
+        ctx,
+        run,
+        save(lpnet),
+        report,
+        epoch=data.epoch,
+        seed=asked.seed,
+        batches=lpnet.header.batches,
+    )
+
+
+def studying(ctx: Context, run: HeldRun, progress: Progress) -> None:
+    """Train on a drawn part, judge on all the rest, publish nothing but the report."""
+    asked = NewStudy.model_validate_json(run.params_json)
+    progress(0.0, "reading samples")
+    data = dataset.load(ctx, run.target)
+    report = study(
+        data.records,
+        samples=asked.samples,
+        seed=asked.seed,
+        target=data.target,
+        epoch=data.epoch,
+        noise_floor_pct=data.noise_floor_pct,
+        progress=progress,
+    )
+    runs.finish_study(ctx, run, report)
+
+
+def planning(ctx: Context, run: HeldRun, progress: Progress) -> None:
+    """Choose networks as a pruner would, by an LPNet of what the campaign has measured so far."""
+    asked = _request(ctx, run)
+    progress(0.0, "fitting a provisional LPNet")
+    data = dataset.load(ctx, run.target)
+    lpnet = provisional(data.records, target=run.target, seed=asked.seed)
+    space = shapes.held(ctx, asked.space).space
+    predictor = Predictor(lpnet, space, asked.batch)
+    dense_ms = float(predictor([width.max for width in space.widths]))
+    chosen: dict[str, PlannedWorkload] = {}
+    missed: list[str] = []
+    for index, budget_ms in enumerate(budgets(dense_ms, asked.pruned)):
+        progress(0.2 + 0.8 * index / asked.pruned, "choosing networks as a pruner would")
+        try:
+            widths = predictor.widest(budget_ms, seed=asked.seed + index)
+        except NotReachable:
+            missed.append("a pruner found no network within a budget of its share")
+            continue
+        named = {w.name: int(k) for w, k in zip(space.widths, widths, strict=True)}
+        workload = SpaceWorkload(space=asked.space, widths=named, batch=asked.batch)
+        if workload_key(workload) in chosen:
+            missed.append("a pruner found the same network for two budgets")
+        chosen[workload_key(workload)] = PlannedWorkload(
+            kind="network", workload=workload, draw="pruned"
+        )
+    runs.finish_plan(ctx, run, list(chosen.values()), missed)
+
+
+def _request(ctx: Context, run: HeldRun) -> NewCampaign:
+    with ctx.db.read() as session:
+        row = campaigns_.get(session, run.campaign) if run.campaign else None
+    if row is None:
+        raise NotThere("campaign", str(run.campaign))
+    return NewCampaign.model_validate_json(row.request_json)
+
+
+KINDS: dict[str, Work] = {"training": training, "study": studying, "plan": planning}
