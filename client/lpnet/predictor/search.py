@@ -1,0 +1,135 @@
+"""Exact local search over rungs: moves of one width, then swaps of two, under a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lpnet.predictor.ladder import Ladders
+from lpnet.predictor.reprice import Repricer
+
+# Rungs that a move may climb or descend at once.
+_STRIDES = (1, 2, 4, 8)
+# Promising swaps that are predicted exactly, out of all pairs of moves.
+_SWAPS = 48
+_ROUNDS = 400
+_TINY = 1e-12
+
+Gain = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Changes of one width each, (N,): where, to which value, and what each brings."""
+
+    places: Tensor
+    values: Tensor
+    ms: Tensor
+    gain: Tensor
+
+
+class Search:
+    """Seeks widths of high `gain` ((N, L) to (N,)) among rungs; deterministic."""
+
+    def __init__(self, repricer: Repricer, ladders: Ladders, gain: Gain) -> None:
+        self.repricer = repricer
+        self.ladders = ladders
+        self.gain = gain
+
+    def ms(self, widths: Tensor) -> float:
+        """Predicted milliseconds of one width vector (L,)."""
+        return float(self._totals(widths.unsqueeze(0))[0])
+
+    def into(self, widths: Tensor, budget: float) -> Tensor | None:
+        """Steps that save the most ms per gain lost, until within the budget; None: stuck."""
+        ms = self.ms(widths)
+        for _ in range(_ROUNDS):
+            if ms <= budget:
+                return widths
+            moves = self._moves(widths)
+            lost = (-moves.gain).clamp(min=_TINY)
+            rate = torch.where(moves.ms < -_TINY, -moves.ms / lost, -torch.inf)
+            best = int(rate.argmax()) if len(rate) else 0
+            if not len(rate) or rate[best] == -torch.inf:
+                return None
+            widths = _moved(widths, moves, best)
+            ms = self.ms(widths)
+        return None
+
+    def improve(self, widths: Tensor, budget: float, *, swaps: bool = True) -> Tensor:
+        """Raises the gain, staying within the budget, until no move and no swap does."""
+        for _ in range(_ROUNDS):
+            moves, ms = self._moves(widths), self.ms(widths)
+            better = self._single(widths, moves, budget - ms)
+            if better is None and swaps:
+                better = self._swap(widths, moves, budget, ms)
+            if better is None:
+                break
+            widths = better
+        return widths
+
+    def _single(self, widths: Tensor, moves: Moves, room: float) -> Tensor | None:
+        """The move that brings the most gain per ms among those that fit."""
+        fits = (moves.ms <= room) & (moves.gain > _TINY)
+        if not bool(fits.any()):
+            return None
+        rate = moves.gain / moves.ms.clamp(min=_TINY)
+        best = int(torch.where(fits, rate, -torch.inf).argmax())
+        return _moved(widths, moves, best)
+
+    def _swap(self, widths: Tensor, moves: Moves, budget: float, ms: float) -> Tensor | None:
+        """The best pair of moves of two widths, one gaining and one saving."""
+        up = (moves.gain > _TINY).nonzero().flatten()
+        down = (moves.ms < -_TINY).nonzero().flatten()
+        gain = moves.gain[up, None] + moves.gain[down]
+        # Prices of two moves add up nearly; a little over is worth an exact look.
+        fits = ms + moves.ms[up, None] + moves.ms[down] <= budget * 1.002
+        fits &= (moves.places[up, None] != moves.places[down]) & (gain > _TINY)
+        pairs = fits.nonzero()
+        if not len(pairs):
+            return None
+        order = gain[fits].argsort(descending=True, stable=True)[:_SWAPS]
+        first, second = up[pairs[order, 0]], down[pairs[order, 1]]
+        rows = widths.repeat(len(order), 1)
+        turn = torch.arange(len(order))
+        rows[turn, moves.places[first]] = moves.values[first]
+        rows[turn, moves.places[second]] = moves.values[second]
+        exact = self._gains(rows) - self._gains(widths.unsqueeze(0))
+        fine = (self._totals(rows) <= budget) & (exact > _TINY)
+        if not bool(fine.any()):
+            return None
+        return rows[int(torch.where(fine, exact, -torch.inf).argmax())]
+
+    def _moves(self, widths: Tensor) -> Moves:
+        places: list[int] = []
+        values: list[int] = []
+        for place, rungs in enumerate(self.ladders.rungs):
+            here = int(widths[place])
+            above = int(torch.searchsorted(rungs, here, right=True))
+            below = int(torch.searchsorted(rungs, here)) - 1
+            near = [above + stride - 1 for stride in _STRIDES]
+            near += [below - stride + 1 for stride in _STRIDES]
+            found = [int(rungs[i]) for i in near if 0 <= i < len(rungs)]
+            places += [place] * len(found)
+            values += found
+        where, value = torch.tensor(places).long(), torch.tensor(values).long()
+        device = self.repricer.device
+        ms = self.repricer.changes(widths.to(device), where.to(device), value.to(device)).cpu()
+        rows = widths.repeat(len(where), 1)
+        rows[torch.arange(len(where)), where] = value
+        return Moves(where, value, ms, self._gains(rows) - self._gains(widths.unsqueeze(0)))
+
+    def _gains(self, rows: Tensor) -> Tensor:
+        return self.gain(rows.double())
+
+    def _totals(self, rows: Tensor) -> Tensor:
+        return self.repricer.total(rows.to(self.repricer.device)).cpu()
+
+
+def _moved(widths: Tensor, moves: Moves, index: int) -> Tensor:
+    widths = widths.clone()
+    widths[moves.places[index]] = moves.values[index]
+    return widths
