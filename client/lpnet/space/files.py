@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import helper, numpy_helper
 
 from lpnet.errors import FileFormatError, SpaceError
 from lpnet.space.axis import Axis, Segment, Width
 from lpnet.space.blocks import Block
 from lpnet.space.graph import Graph
+from lpnet.space.onnx_reader.recognise import recognise
 from lpnet.space.onnx_writer import INPUT_NAME, assemble, ends, parts, tensor
 from lpnet.space.raw import RawGraph, RawNode, Shape
-from lpnet.space.recognise import recognise
 from lpnet.space.template import Template
 
 FORMAT = 1

@@ -7,6 +7,7 @@ the last conv of a residual branch is damped, so that sums do not grow with dept
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from math import log2, prod, sqrt
@@ -44,14 +45,14 @@ class Filler:
     def __init__(self, template: Template) -> None:
         self.gains = _gains(template.graph)
 
-    def initializer(self, weight: Weight, place: int, seed: int) -> onnx.TensorProto:
-        """The `place`-th weight of a network, as a tensor of float32."""
-        shape = tuple(int(d) for d in weight.dims)
-        made = onnx.TensorProto(
-            name=weight.name, data_type=onnx.TensorProto.FLOAT, dims=list(shape)
-        )
-        made.raw_data = self._bytes(weight, shape, place, seed)
-        return made
+    def initialize(self, graph: onnx.GraphProto, weights: Sequence[Weight], seed: int) -> None:
+        """Add all weights to a graph, as float32. In place: copying them takes most of the time."""
+        for place, weight in enumerate(weights):
+            shape = tuple(int(d) for d in weight.dims)
+            made = graph.initializer.add()
+            made.name, made.data_type = weight.name, onnx.TensorProto.FLOAT
+            made.dims.extend(shape)
+            made.raw_data = self._bytes(weight, shape, place, seed)
 
     def _bytes(self, weight: Weight, shape: tuple[int, ...], place: int, seed: int) -> bytes:
         count = prod(shape)
@@ -65,7 +66,7 @@ class Filler:
             return (pool[start : start + count] * scale).tobytes()
         turn = (np.concatenate((pool[start:], pool[:start])) * scale).tobytes()
         turns, rest = divmod(count, _POOL)
-        return turn * turns + turn[: 4 * rest]
+        return b"".join([turn] * turns + [turn[: 4 * rest]])
 
 
 @lru_cache(maxsize=4)
@@ -73,9 +74,9 @@ def _pool(seed: int) -> NDArray[np.float32]:
     """Values of zero mean and unit variance, none near zero: no weight is subnormal in fp16."""
     rng = np.random.default_rng(seed)
     values = rng.uniform(0.5, 1.4, _POOL) * rng.choice((-1.0, 1.0), _POOL)
-    values = (values / values.std()).astype(np.float32)
-    values.flags.writeable = False
-    return values
+    scaled: NDArray[np.float32] = (values / values.std()).astype(np.float32)
+    scaled.flags.writeable = False
+    return scaled
 
 
 @cache

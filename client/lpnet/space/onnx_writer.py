@@ -11,16 +11,16 @@ import onnx
 from onnx import helper
 
 from lpnet.space.axis import Axis
-from lpnet.space.graph import Node
-from lpnet.space.recognise import PLAIN_ACTIVATIONS
+from lpnet.space.graph import Attributes, Node
+from lpnet.space.onnx_reader.activations import PLAIN
 from lpnet.space.template import Template
 
 # Known to every ONNX Runtime since 1.18; Gelu needs opset 20.
 OPSET, IR_VERSION = 20, 10
 INPUT_NAME = "input"
 Dim = int | str
-_OF_FUNCTION = {function: op for op, (function, _) in PLAIN_ACTIVATIONS.items()}
-_BOUNDS = {"relu6": {"min": 0.0, "max": 6.0}}
+_OF_FUNCTION = {function: op for op, (function, _) in PLAIN.items()}
+_BOUNDS: dict[str, Attributes] = {"relu6": (("min", 0.0), ("max", 6.0))}
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,10 @@ def assemble(
     ends: tuple[onnx.ValueInfoProto, onnx.ValueInfoProto],
     *,
     inputs: Sequence[onnx.ValueInfoProto] = (),
-    initializers: Sequence[onnx.TensorProto] = (),
 ) -> onnx.ModelProto:
     """A model of parts. Deterministic: the same parts give the same bytes."""
     graph = helper.make_graph(
-        made.nodes,
-        name,
-        [ends[0], *inputs],
-        [ends[1]],
-        initializer=[*made.constants, *initializers],
+        made.nodes, name, [ends[0], *inputs], [ends[1]], initializer=made.constants
     )
     opset = helper.make_opsetid("", OPSET)
     return helper.make_model(
@@ -149,7 +144,7 @@ class _Writer:
             self._add(node, "Mul", [inputs[0], gate])
             return
         if node.function in ("relu6", "clip"):
-            bounds = _BOUNDS.get(node.function) or dict(node.attributes)
+            bounds = dict(_BOUNDS.get(node.function, node.attributes))
             for place in ("min", "max"):
                 inputs.append(self._constant(node, place, bounds.get(place)))
             self._add(node, "Clip", inputs)

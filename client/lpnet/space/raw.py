@@ -22,7 +22,6 @@ class RawNode:
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
     path: str
-    norm: str = ""
 
     def attr(self, name: str, default: Any) -> Any:
         return self.attributes.get(name, default)

@@ -21,7 +21,7 @@ from lpnet.space.axis import Width
 from lpnet.space.blocks import Block, partition
 from lpnet.space.coupling import solve
 from lpnet.space.fill import Filler
-from lpnet.space.recognise import recognise
+from lpnet.space.onnx_reader.recognise import recognise
 from lpnet.space.table import OpTable
 from lpnet.space.template import Template
 from lpnet.space.widths import Widths, vector
@@ -86,7 +86,8 @@ class Space:
 
     def to_bytes(self) -> bytes:
         """The space as a file: an ONNX model, the same bytes for the same space."""
-        return self.to_onnx().SerializeToString(deterministic=True)
+        data: bytes = self.to_onnx().SerializeToString(deterministic=True)
+        return data
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Space:
@@ -226,16 +227,11 @@ class Space:
         """
         named = self.named(widths)
         made = onnx_writer.parts(self.template, named)
-        filler = Filler(self.template)
-        return onnx_writer.assemble(
-            self.name,
-            made,
-            onnx_writer.ends(self.template, named, self.batch if batch is None else batch),
-            initializers=[
-                filler.initializer(weight, place, seed)
-                for place, weight in enumerate(made.weights)
-            ],
-        )
+        batch = self.batch if batch is None else batch
+        ends = onnx_writer.ends(self.template, named, batch)
+        model = onnx_writer.assemble(self.name, made, ends)
+        Filler(self.template).initialize(model.graph, made.weights, seed)
+        return model
 
     def prune(self, model: nn.Module, kept: Mapping[str, Sequence[int]]) -> nn.Module:
         """A copy of a model with channels physically removed.

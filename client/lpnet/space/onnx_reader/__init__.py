@@ -1,0 +1,1 @@
+"""From an ONNX graph to the normalised one: BatchNorm folded, idioms known, the rest refused."""

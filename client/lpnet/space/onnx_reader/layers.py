@@ -1,0 +1,117 @@
+"""Reading conv, linear, BatchNorm and pooling."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lpnet.space.graph import INPUT, Node, output_size
+from lpnet.space.onnx_reader.builder import Builder, padding, pair, unsupported
+from lpnet.space.raw import RawNode
+
+
+def conv(builder: Builder, node: RawNode) -> None:
+    value = builder.image(node)
+    module, shape = builder.parameter(node, 1)
+    groups = int(node.attr("group", 1))
+    if len(shape) != 4 or shape[1] * groups != value.shape[1] or shape[0] % groups:
+        raise unsupported(node, f"weight {[*shape]} does not fit {value.shape[1]} channels")
+    ours = Node(
+        name=module or node.path,
+        type="conv2d",
+        inputs=(value.index,),
+        c_out=shape[0],
+        kernel=pair(shape[2:]),
+        stride=pair(node.attr("strides", (1, 1))),
+        padding=padding(node),
+        dilation=pair(node.attr("dilations", (1, 1))),
+        groups=groups,
+        module=module,
+    )
+    size = output_size(ours, pair(value.shape[2:]))
+    made = (value.shape[0], shape[0], *size)
+    builder.check_shape(node, made)
+    builder.emit(node, ours, made)
+
+
+def linear(builder: Builder, node: RawNode) -> None:
+    value = builder.source(node)
+    module, shape = builder.parameter(node, 1)
+    plain = (node.attr("transA", 0), node.attr("transB", 0)) == (0, 1)
+    scales = (node.attr("alpha", 1.0), node.attr("beta", 1.0))
+    if not plain or scales != (1.0, 1.0) or len(value.shape) != 2:
+        raise unsupported(node, "only x W' + b of (batch, features)")
+    if shape[1] != value.shape[1]:
+        raise unsupported(node, f"weight {[*shape]} does not fit {value.shape[1]} features")
+    ours = Node(module or node.path, "linear", (value.index,), c_out=shape[0], module=module)
+    builder.emit(node, ours, (value.shape[0], shape[0]))
+
+
+def batch_norm(builder: Builder, node: RawNode) -> None:
+    """Folded into the conv or linear that it alone follows; else an op of its own."""
+    value = builder.source(node)
+    if node.attr("training_mode", 0):
+        raise unsupported(node, "it normalises by the statistics of the batch")
+    path = _norm_path(node)
+    before = builder.nodes[value.index] if value.index != INPUT else None
+    if before is not None and before.weighted and not before.norm and builder.alone(node, value):
+        builder.nodes[value.index] = replace(before, norm=path)
+        builder.values[node.outputs[0]] = value
+        return
+    ours = Node(path or node.path, "batch_norm", (value.index,), module=path)
+    builder.emit(node, ours, value.shape)
+
+
+def _norm_path(node: RawNode) -> str:
+    """Path of a BatchNorm's module, from whichever of its tensors carries it."""
+    for name in node.inputs[1:]:
+        for suffix in (".weight", ".bias", ".running_mean", ".running_var"):
+            if name.endswith(suffix):
+                return name.removesuffix(suffix)
+    return ""
+
+
+def pool(builder: Builder, node: RawNode) -> None:
+    value = builder.image(node)
+    mode = "max" if node.op == "MaxPool" else "avg"
+    extra = {"ceil_mode": int(node.attr("ceil_mode", 0))}
+    if mode == "avg":
+        extra["count_include_pad"] = int(node.attr("count_include_pad", 0))
+    ours = Node(
+        name=node.path,
+        type="pool",
+        inputs=(value.index,),
+        kernel=pair(node.attr("kernel_shape", ())),
+        stride=pair(node.attr("strides", (1, 1))),
+        padding=padding(node),
+        dilation=pair(node.attr("dilations", (1, 1))),
+        mode=mode,
+        attributes=tuple(sorted(extra.items())),
+    )
+    if ours.kernel == ours.stride == (1, 1) and ours.padding == (0, 0):
+        builder.rename(node, value, 0)  # an adaptive pooling to the size that is already there
+        return
+    made = (*value.shape[:2], *output_size(ours, pair(value.shape[2:])))
+    builder.check_shape(node, made)
+    builder.emit(node, ours, made)
+
+
+def global_pool(builder: Builder, node: RawNode) -> None:
+    value = builder.image(node)
+    ours = Node(node.path, "pool", (value.index,), mode="global")
+    builder.emit(node, ours, (*value.shape[:2], 1, 1))
+
+
+def mean(builder: Builder, node: RawNode) -> None:
+    """A mean over height and width is a global pooling, with or without a flatten."""
+    value = builder.image(node)
+    axes = node.attr("axes", None)
+    if axes is None and len(node.inputs) > 1:
+        constant = builder.raw.constants.get(node.inputs[1])
+        axes = None if constant is None else constant.reshape(-1).tolist()
+    if axes is None or sorted(int(a) % 4 for a in axes) != [2, 3]:
+        raise unsupported(node, "only a mean over height and width")
+    global_pool(builder, node)
+    if not node.attr("keepdims", 1):
+        pooled = len(builder.nodes) - 1
+        flatten = Node(f"{node.path}.flatten", "flatten", (pooled,))
+        builder.emit(node, flatten, value.shape[:2])

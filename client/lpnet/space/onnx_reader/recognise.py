@@ -1,0 +1,69 @@
+"""Reading a whole graph."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from lpnet.errors import SpaceError, UnsupportedOp
+from lpnet.space.graph import INPUT, Graph
+from lpnet.space.onnx_reader import activations, layers, shapes
+from lpnet.space.onnx_reader.builder import Builder, odd_view, unsupported
+from lpnet.space.raw import RawGraph, RawNode
+
+_READERS: dict[str, Callable[[Builder, RawNode], None]] = {
+    **dict.fromkeys(activations.PLAIN, activations.plain),
+    "Sigmoid": activations.sigmoid,
+    "Clip": activations.clip,
+    "Max": activations.maximum,
+    "Mul": shapes.multiply,
+    "Add": shapes.add,
+    "Conv": layers.conv,
+    "Gemm": layers.linear,
+    "BatchNormalization": layers.batch_norm,
+    "MaxPool": layers.pool,
+    "AveragePool": layers.pool,
+    "GlobalAveragePool": layers.global_pool,
+    "ReduceMean": layers.mean,
+    "Identity": shapes.alias,
+    "Dropout": shapes.alias,
+    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), shapes.reshape),
+}
+
+
+def recognise(raw: RawGraph) -> Graph:
+    """The normalised graph.
+
+    Raises UnsupportedOp, naming node and op, for whatever it does not know; nothing is dropped.
+    """
+    shape = raw.input_shape
+    if len(shape) not in (2, 4):
+        raise SpaceError(
+            f"the example input has shape {[*shape]}; a space takes images "
+            "(batch, channels, height, width) or features (batch, features)"
+        )
+    builder = Builder(raw)
+    for node in raw.nodes:
+        reader = _READERS.get(node.op)
+        if reader is None:
+            raise unsupported(node, "lpnet does not know this op")
+        reader(builder, node)
+    _check_whole(builder)
+    h, w = (shape[2], shape[3]) if len(shape) == 4 else (1, 1)
+    return Graph(tuple(builder.nodes), shape[1], h, w, flat=len(shape) == 2)
+
+
+def _check_whole(builder: Builder) -> None:
+    output = builder.values.get(builder.raw.output)
+    if output is None or output.index == INPUT:
+        raise SpaceError("the output of the model is not made by any op")
+    if output.view is not None:
+        raise odd_view(output.view)
+    used = {index for node in builder.nodes for index in node.inputs} | {output.index}
+    for index, node in enumerate(builder.nodes):
+        if index not in used:
+            raise UnsupportedOp(node.name, node.type, "its output is not used")
+    modules = Counter(m for node in builder.nodes for m in (node.module, node.norm) if m)
+    for module, count in modules.items():
+        if count > 1:
+            raise UnsupportedOp(module, "module", f"it is called {count} times in one pass")
