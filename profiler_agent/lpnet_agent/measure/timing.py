@@ -38,18 +38,25 @@ class SystemClock:
 class TimingPlan:
     """How much is enough.
 
-    `budget_s` bounds the timed repeats, `warmup_s` the warm-up, unless `least_repeats` take
-    longer. `repeat_s` is the least length of one timed repeat: short workloads run several times
-    in it, so that neither the clock's resolution nor reading it shows. `precision` is the
+    The timed repeats take between `least_s` and `budget_s`, unless `least_repeats` take longer;
+    a median that is certain after a moment may be certain of that moment only. `warmup_s` bounds
+    the warm-up. `repeat_s` is the least length of one timed repeat: short workloads run several
+    times in it, so that neither the clock's resolution nor reading it shows. `precision` is the
     asked half width of the median's 95% interval, relative to the median.
     """
 
     budget_s: float
     warmup_s: float
+    least_s: float
     repeat_s: float = 200e-6
     precision: float = 0.005
     least_repeats: int = LEAST_REPEATS
     warm_agreement: float = 0.02
+
+    @classmethod
+    def of_budget(cls, budget_s: float) -> TimingPlan:
+        """The usual shares of a budget."""
+        return cls(budget_s, warmup_s=budget_s / 3, least_s=budget_s / 5)
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,8 @@ def _repeat(run: Run, inner: int, warm: bool, plan: TimingPlan, clock: Clock) ->
         over = clock.wall() >= end and len(walls) >= plan.least_repeats
         if over or len(walls) >= look_at:
             summary = summarise(np.array(walls) / (inner * 1e6))
-            if over or summary.precision <= plan.precision:
+            enough = clock.wall() >= start + plan.least_s * 1e9
+            if over or (enough and summary.precision <= plan.precision):
                 break
             # Looking costs time and evicts the network from the cache: ever more rarely.
             look_at += max(5, look_at // 3)

@@ -39,8 +39,8 @@ class Bench:
     ) -> None:
         self._runtime = runtime
         self._plans = {
-            "block": TimingPlan(setup.block_s, setup.block_s / 3),
-            "network": TimingPlan(setup.network_s, setup.network_s / 3),
+            "block": TimingPlan.of_budget(setup.block_s),
+            "network": TimingPlan.of_budget(setup.network_s),
         }
         self._session = session
         self._clock = clock or SystemClock()

@@ -1,0 +1,58 @@
+"""A small space, and the measuring processes of the agent on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lpnet import zoo
+from lpnet.schemas.workload import SpaceWorkload
+from lpnet.space.space import Space
+from lpnet_agent.measure.cores import choose
+from lpnet_agent.measure.messages import Item, Setup
+from lpnet_agent.stop import Stop
+
+
+@pytest.fixture(scope="session")
+def space() -> Space:
+    return zoo.space("resnet20")
+
+
+@pytest.fixture(scope="session")
+def space_file(space: Space, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("spaces") / "resnet20.onnx"
+    space.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def setup() -> Setup:
+    """Budgets so short that a test is over soon; the figures need not be good."""
+    return Setup(runtime="onnxruntime", threads=1, cores=choose(1), block_s=0.01, network_s=0.03)
+
+
+@pytest.fixture
+def stop() -> Iterator[Stop]:
+    made = Stop()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def block_item(space: Space) -> Callable[[int], Item]:
+    """The block of that number at its full width."""
+
+    def make(number: int) -> Item:
+        part = space.block(space.blocks[number].name)
+        workload = SpaceWorkload(space=space.hash, block=part.name, widths=part.named(part.dense))
+        return Item(kind="block", workload=workload, draw="dense")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def network_item(space: Space) -> Item:
+    workload = SpaceWorkload(space=space.hash, widths=space.named(space.dense))
+    return Item(kind="network", workload=workload, draw="dense")

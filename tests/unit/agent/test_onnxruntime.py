@@ -1,0 +1,92 @@
+"""ONNX Runtime as a runtime of the agent."""
+
+from __future__ import annotations
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from lpnet_agent.errors import BadSetup, RuntimeFailed
+from lpnet_agent.runtimes.onnxruntime import OnnxRuntimeCpu
+from lpnet_agent.runtimes.registry import NAMES, listing, make
+
+
+def relu(shape: list[int | str], kind: int = TensorProto.FLOAT, op: str = "Relu") -> bytes:
+    graph = helper.make_graph(
+        [helper.make_node(op, ["x"], ["y"])],
+        "one",
+        [helper.make_tensor_value_info("x", kind, shape)],
+        [helper.make_tensor_value_info("y", kind, shape)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+@pytest.fixture
+def runtime() -> OnnxRuntimeCpu:
+    return OnnxRuntimeCpu(threads=1)
+
+
+def test_a_network_runs_as_often_as_asked(runtime: OnnxRuntimeCpu) -> None:
+    session = runtime.load(relu([2, 3, 4, 4]))
+    session.run(1)
+    session.run(7)
+
+
+def test_half_precision_runs_too(runtime: OnnxRuntimeCpu) -> None:
+    runtime.load(relu([1, 3], TensorProto.FLOAT16)).run(1)
+
+
+def test_the_runtime_says_what_it_is(runtime: OnnxRuntimeCpu) -> None:
+    info = runtime.describe()
+    assert (info.name, info.provider, info.precision, info.threads) == (
+        "onnxruntime",
+        "cpu",
+        "fp32",
+        1,
+    )
+    assert info.options["graph_optimization"] == "all"
+    assert info.version[0].isdigit()
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (b"not a model", "cannot load"),
+        (relu([1, 3], op="NoSuchOp"), "cannot load"),
+        (relu(["batch", 3]), "no concrete shape"),
+        (relu([1, 3], TensorProto.INT64, op="Identity"), "int64"),
+    ],
+)
+def test_what_cannot_run_is_said_so(runtime: OnnxRuntimeCpu, model: bytes, reason: str) -> None:
+    with pytest.raises(RuntimeFailed, match=reason):
+        runtime.load(model)
+
+
+def test_a_network_that_fails_while_it_runs_is_said_so(runtime: OnnxRuntimeCpu) -> None:
+    ones = helper.make_tensor("shape", TensorProto.INT64, [1], [7])
+    graph = helper.make_graph(
+        [
+            helper.make_node("NonZero", ["x"], ["places"]),
+            helper.make_node("Reshape", ["places", "shape"], ["y"]),
+        ],
+        "cannot be",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [4])],
+        [helper.make_tensor_value_info("y", TensorProto.INT64, [7])],
+        [ones],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model)
+    with pytest.raises(RuntimeFailed):
+        runtime.load(model.SerializeToString()).run(1)
+
+
+def test_runtimes_are_known_by_name() -> None:
+    assert make("onnxruntime", 1).describe().name == "onnxruntime"
+    with pytest.raises(BadSetup, match="onnxruntime"):
+        make("no-such-runtime", 1)
+    found = listing()
+    assert [entry.name for entry in found] == list(NAMES)
+    assert found[0].available
+    assert found[0].version is not None

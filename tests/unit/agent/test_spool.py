@@ -1,0 +1,200 @@
+"""Results wait on disk, in order, until a server has acted on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lpnet.errors import NotFound, ServerFault, Unreachable
+from lpnet.http import Http
+from lpnet.schemas.campaign import ItemFailure
+from lpnet.schemas.sample import Sample
+from lpnet.schemas.workload import SpaceWorkload
+from lpnet_agent.spool import Parcel, Spool
+
+TARGET = "box-ort1.31-cpu-fp32-t1"
+
+
+class Server:
+    """The part of a server that takes results: it stores samples once, and knows its leases."""
+
+    def __init__(self, *leases: str) -> None:
+        self.leases = set(leases)
+        self.stored: list[str] = []
+        self.calls: list[str] = []
+        self.failed: list[str] = []
+        self.down: Callable[[], httpx.Response] | None = None
+        self.targets = {TARGET}
+        self.refuses: set[str] = set()
+
+    def http(self) -> Http:
+        return Http("http://lpnet.test", transport=httpx.MockTransport(self), attempts=1)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if self.down is not None:
+            return self.down()
+        self.calls.append(request.url.path)
+        body = json.loads(request.content)
+        samples = body.get("samples", [])
+        if self.refuses & {sample["id"] for sample in samples}:
+            return _problem(422, "invalid")
+        if request.url.path == "/v1/samples:batch":
+            if body["target"] not in self.targets:
+                return _problem(404, "not_found")
+            return self._store(samples)
+        _, _, _, token, verb = request.url.path.split("/")
+        if token not in self.leases:
+            return _problem(409, "lease_lost")
+        self.leases.remove(token)
+        if verb == "fail":
+            self.failed.append(body["reason"])
+            return httpx.Response(204)
+        return self._store(samples)
+
+    def _store(self, samples: list[dict[str, str]]) -> httpx.Response:
+        new = [sample["id"] for sample in samples if sample["id"] not in self.stored]
+        self.stored += new
+        return httpx.Response(200, json={"stored": len(new), "known": len(samples) - len(new)})
+
+
+def _problem(status: int, code: str) -> httpx.Response:
+    return httpx.Response(status, json={"status": status, "code": code, "detail": "no"})
+
+
+def refused() -> httpx.Response:
+    raise httpx.ConnectError("refused")
+
+
+def parcel(token: str, *ids: str, given_up: str | None = None) -> Parcel:
+    workload = SpaceWorkload(space="0" * 64, widths={"conv": 4})
+    return Parcel(
+        token=token,
+        target=TARGET,
+        samples=tuple(Sample(workload=workload, latency_ms=1.5, id=id_) for id_ in ids),
+        failures=(ItemFailure(item="item-of-" + token, reason="too big"),),
+        given_up=given_up,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def test_what_is_delivered_leaves_the_folder(folder: Path) -> None:
+    spool, server = Spool(folder), Server("a", "b")
+    spool.put(parcel("a", "sample-0001"))
+    spool.put(parcel("b", "sample-0002", "sample-0003"))
+    assert len(spool) == 2
+    assert spool.deliver(server.http()) == 2
+    assert server.stored == ["sample-0001", "sample-0002", "sample-0003"]
+    assert server.calls == ["/v1/leases/a/complete", "/v1/leases/b/complete"]
+    assert len(spool) == 0
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("down", "error"), [(refused, Unreachable), (lambda: httpx.Response(503), ServerFault)]
+)
+def test_what_cannot_be_delivered_survives_restarts_and_goes_once_in_order(
+    folder: Path, down: Callable[[], httpx.Response], error: type[Exception]
+) -> None:
+    server = Server("a", "b", "c")
+    server.down = down
+    spool = Spool(folder)
+    spool.put(parcel("a", "sample-0001"))
+    spool.put(parcel("b", "sample-0002"))
+    with pytest.raises(error):
+        spool.deliver(server.http())
+    restarted = Spool(folder)
+    assert len(restarted) == 2
+    restarted.put(parcel("c", "sample-0003"))
+    server.down = None
+    assert Spool(folder).deliver(server.http()) == 3
+    assert server.stored == ["sample-0001", "sample-0002", "sample-0003"]
+    assert Spool(folder).deliver(server.http()) == 0
+
+
+def test_a_delivery_whose_answer_was_lost_is_stored_once(folder: Path) -> None:
+    spool, server = Spool(folder), Server("a")
+    spool.put(parcel("a", "sample-0001"))
+
+    def answer_lost(request: httpx.Request) -> httpx.Response:
+        server(request)
+        raise httpx.ReadError("cut")
+
+    with pytest.raises(Unreachable):
+        spool.deliver(Http("http://lpnet.test", transport=httpx.MockTransport(answer_lost)))
+    assert spool.deliver(server.http()) == 1
+    assert server.stored == ["sample-0001"]
+
+
+def test_samples_of_a_lost_lease_go_on_their_own(folder: Path) -> None:
+    spool, server = Spool(folder), Server()
+    spool.put(parcel("gone", "sample-0001"))
+    assert spool.deliver(server.http()) == 1
+    assert server.calls == ["/v1/leases/gone/complete", "/v1/samples:batch"]
+    assert server.stored == ["sample-0001"]
+
+
+def test_a_lost_lease_without_samples_has_nothing_to_say(folder: Path) -> None:
+    spool, server = Spool(folder), Server()
+    spool.put(parcel("gone"))
+    assert spool.deliver(server.http()) == 1
+    assert server.calls == ["/v1/leases/gone/complete"]
+
+
+def test_a_job_that_was_given_up_keeps_its_samples_and_goes_back(folder: Path) -> None:
+    spool, server = Spool(folder), Server("a")
+    spool.put(parcel("a", "sample-0001", given_up="the agent was asked to end"))
+    assert spool.deliver(server.http()) == 1
+    assert server.calls == ["/v1/samples:batch", "/v1/leases/a/fail"]
+    assert server.stored == ["sample-0001"]
+    assert server.failed == ["the agent was asked to end"]
+
+
+def test_a_corrupt_parcel_is_set_aside_and_the_others_go(folder: Path) -> None:
+    spool, server = Spool(folder), Server("a", "b")
+    spool.put(parcel("a", "sample-0001"))
+    spool.put(parcel("b", "sample-0002"))
+    first = folder / "000000000001.json"
+    half = first.read_bytes()[:40]
+    first.write_bytes(half)
+    assert spool.deliver(server.http()) == 1
+    assert server.stored == ["sample-0002"]
+    assert (folder / "set-aside" / first.name).read_bytes() == half
+    assert "cannot be read" in (folder / "set-aside" / "000000000001.reason.txt").read_text()
+
+
+def test_a_parcel_that_the_server_refuses_is_set_aside_and_not_lost(folder: Path) -> None:
+    spool, server = Spool(folder), Server("a", "b")
+    server.refuses = {"sample-0001"}
+    spool.put(parcel("a", "sample-0001"))
+    spool.put(parcel("b", "sample-0002"))
+    assert spool.deliver(server.http()) == 1
+    kept = Parcel.model_validate_json((folder / "set-aside" / "000000000001.json").read_bytes())
+    assert [sample.id for sample in kept.samples] == ["sample-0001"]
+    assert "422" in (folder / "set-aside" / "000000000001.reason.txt").read_text()
+
+
+def test_an_unknown_target_is_for_the_agent_to_register(folder: Path) -> None:
+    spool, server = Spool(folder), Server()
+    spool.put(parcel("a", "sample-0001"))
+    server.targets = set()
+    with pytest.raises(NotFound):
+        spool.deliver(server.http())
+    assert len(spool) == 1
+    spool.refuse_oldest("the server does not want it")
+    assert len(spool) == 0
+    assert (folder / "set-aside" / "000000000001.json").exists()
+
+
+def test_a_write_that_was_cut_short_is_no_parcel(folder: Path) -> None:
+    (folder / ".000000000007.json.part").write_bytes(b'{"token": "a"')
+    spool = Spool(folder)
+    assert len(spool) == 0
+    assert spool.deliver(Server().http()) == 0

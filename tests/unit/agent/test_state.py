@@ -1,0 +1,77 @@
+"""The state folder, the settings, and how the agent waits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lpnet_agent.backoff import Backoff
+from lpnet_agent.errors import BadSetup
+from lpnet_agent.files import write_atomically
+from lpnet_agent.settings import Settings
+from lpnet_agent.state import StateDir
+
+
+def test_a_state_folder_has_one_agent(tmp_path: Path) -> None:
+    with StateDir(tmp_path / "a" / "b") as state:
+        assert state.spool.is_dir()
+        with pytest.raises(BadSetup, match="another agent uses it"), StateDir(state.path):
+            pass
+    with StateDir(state.path):
+        pass
+
+
+def test_a_killed_agent_lets_go_of_its_folder(tmp_path: Path) -> None:
+    code = (
+        "import sys, os, signal, pathlib\n"
+        "from lpnet_agent.state import StateDir\n"
+        "with StateDir(pathlib.Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert (tmp_path / "lock").exists()
+    with StateDir(tmp_path):
+        pass
+
+
+def test_a_state_folder_that_cannot_be_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadSetup, match="state folder"), StateDir(tmp_path / "file" / "state"):
+        pass
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_atomically(path, b"one")
+    write_atomically(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_waiting_grows_to_its_bound_and_starts_again() -> None:
+    backoff = Backoff(first_s=1.0, most_s=8.0)
+    waits = [backoff.next() for _ in range(200)]
+    for wait, base in zip(waits, [1, 2, 4, 8, 8, 8], strict=False):
+        assert 0.8 * base <= wait <= 1.2 * base
+    assert max(waits) <= 9.6
+    backoff.reset()
+    assert backoff.next() <= 1.2
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LPNET_URL", "http://server:9")
+    monkeypatch.setenv("LPNET_AGENT_THREADS", "3")
+    assert Settings().url == "http://server:9"
+    assert Settings().threads == 3
+    assert Settings(url="http://other:1", threads=2).url == "http://other:1"
+    monkeypatch.setenv("LPNET_AGENT_URL", "http://mine:9")
+    assert Settings().url == "http://mine:9"
+
+
+def test_the_state_folder_follows_the_system(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert Settings().state_dir == tmp_path / "lpnet-agent"

@@ -1,0 +1,109 @@
+"""The interval of the median holds what it promises, for runs that depend on each other too."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from lpnet_agent.measure.statistics import (
+    LEAST_REPEATS,
+    autocorrelation_time,
+    median_interval,
+    summarise,
+)
+
+Series = NDArray[np.float64]
+
+positive = st.lists(st.floats(1e-4, 1e4), min_size=1, max_size=60)
+
+
+def autoregressive(rng: np.random.Generator, n: int, rho: float) -> Series:
+    """A stationary AR(1) series with median 10 and deviation 1."""
+    noise = rng.standard_normal(n) * math.sqrt(1 - rho**2)
+    values = np.empty(n)
+    values[0] = rng.standard_normal()
+    for i in range(1, n):
+        values[i] = rho * values[i - 1] + noise[i]
+    return 10 + values
+
+
+def covered(rho: float, n: int, trials: int = 800) -> float:
+    rng = np.random.default_rng(7)
+    hits = 0
+    for _ in range(trials):
+        low, high = median_interval(autoregressive(rng, n, rho))
+        hits += low <= 10 <= high
+    return hits / trials
+
+
+def test_independent_runs_are_covered_as_promised() -> None:
+    assert 0.93 <= covered(rho=0.0, n=101) <= 0.985
+
+
+@pytest.mark.parametrize("rho", [0.5, 0.8])
+def test_correlated_runs_are_covered_nearly_as_promised(rho: float) -> None:
+    assert 0.9 <= covered(rho, n=201) <= 0.99
+
+
+def test_ignoring_correlation_would_not_cover() -> None:
+    rng = np.random.default_rng(7)
+    hits = 0
+    for _ in range(400):
+        values = np.sort(autoregressive(rng, 201, 0.8))
+        hits += values[86] <= 10 <= values[114]  # the ranks of 201 independent runs
+    assert hits / 400 < 0.7
+
+
+def test_autocorrelation_time_is_one_for_independent_runs_and_grows() -> None:
+    rng = np.random.default_rng(1)
+    times = [autocorrelation_time(autoregressive(rng, 4000, rho)) for rho in (0.0, 0.5, 0.9)]
+    assert 1.0 <= times[0] < 1.3
+    # Of the signs of an AR(1) series: 1 + 2 sum of (2/pi) asin(rho^k).
+    for time, rho in zip(times[1:], (0.5, 0.9), strict=True):
+        expected = 1 + 2 * sum(2 / math.pi * math.asin(rho**k) for k in range(1, 200))
+        assert time == pytest.approx(expected, rel=0.3)
+
+
+@given(positive)
+def test_a_summary_is_in_order(values: list[float]) -> None:
+    found = summarise(np.array(values))
+    assert found.count == len(values)
+    assert min(values) == found.least <= found.p10 <= found.median <= found.p90 <= max(values)
+    assert found.least <= found.ci_low <= found.median <= found.ci_high <= max(values)
+    assert found.std >= 0
+
+
+@given(
+    st.lists(st.floats(1e-4, 1e4), min_size=LEAST_REPEATS, max_size=60),
+    st.sampled_from([2.0**-7, 0.5, 64.0]),
+)
+def test_a_unit_changes_nothing(values: list[float], factor: float) -> None:
+    one, other = summarise(np.array(values)), summarise(np.array(values) * factor)
+    assert other.median == pytest.approx(one.median * factor)
+    assert other.precision == pytest.approx(one.precision)
+
+
+def test_equal_runs_are_exact() -> None:
+    found = summarise(np.full(20, 3.5))
+    assert (found.median, found.ci_low, found.ci_high, found.std) == (3.5, 3.5, 3.5, 0.0)
+    assert found.precision == 0.0
+
+
+def test_too_few_runs_are_never_precise() -> None:
+    assert summarise(np.full(LEAST_REPEATS - 1, 3.5)).precision == math.inf
+
+
+def test_outliers_move_no_median() -> None:
+    values = np.full(101, 2.0)
+    values[::10] = 50.0
+    assert summarise(values).median == 2.0
+
+
+def test_nothing_is_no_sample() -> None:
+    with pytest.raises(ValueError, match="no repeats"):
+        summarise(np.array([]))
