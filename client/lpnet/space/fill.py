@@ -46,7 +46,7 @@ class Filler:
         self.gains = _gains(template.graph)
 
     def initialize(self, graph: onnx.GraphProto, weights: Sequence[Weight], seed: int) -> None:
-        """Add all weights to a graph, as float32. In place: copying them takes most of the time."""
+        """Add all weights to a graph, as float32; in place, since copies take most of the time."""
         for place, weight in enumerate(weights):
             shape = tuple(int(d) for d in weight.dims)
             made = graph.initializer.add()
