@@ -1,0 +1,207 @@
+"""`lpnet-agent measure` and `list-runtimes`, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from lpnet.schemas.sample import Sample
+from lpnet.schemas.workload import SpaceWorkload, workload_key
+from lpnet.space.space import Space
+
+FAST = {"LPNET_AGENT_BLOCK_S": "0.005", "LPNET_AGENT_NETWORK_S": "0.01"}
+COMMAND = [sys.executable, "-m", "lpnet_agent"]
+
+
+def agent(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=os.environ | FAST | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def read(path: Path) -> list[Sample]:
+    return [Sample.model_validate_json(line) for line in path.read_text().splitlines()]
+
+
+def widths(sample: Sample) -> dict[str, int]:
+    assert isinstance(sample.workload, SpaceWorkload)
+    return sample.workload.widths
+
+
+@pytest.fixture(scope="module")
+def run(
+    space_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    out = tmp_path_factory.mktemp("out") / "samples.jsonl"
+    plan = ("--blocks", "12", "--networks", "3", "--repeats", "4", "--seed", "5", "--json")
+    return out, agent("measure", "--space", str(space_file), "--out", str(out), *plan)
+
+
+def test_samples_need_no_server(
+    run: tuple[Path, subprocess.CompletedProcess[str]], space: Space
+) -> None:
+    out, done = run
+    assert done.returncode == 0, done.stderr
+    samples = read(out)
+    assert Counter(sample.kind for sample in samples)["block"] >= 12
+    assert len(samples) == 12 + 3 + 4
+    assert len({sample.id for sample in samples}) == len(samples)
+    for sample in samples:
+        assert isinstance(sample.workload, SpaceWorkload)
+        assert sample.workload.space == space.hash
+        assert sample.measured_at is not None
+        assert sample.draw is not None
+        assert sample.conditions is not None
+    assert "dense" in {s.draw for s in samples if s.kind == "network"}
+
+
+def test_repeats_are_of_another_session(
+    run: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    samples = read(run[0])
+    sessions = list(dict.fromkeys(sample.session for sample in samples))
+    assert len(sessions) == 2
+    first, second = ([s for s in samples if s.session == name] for name in sessions)
+    assert (len(first), len(second)) == (15, 4)
+    assert {workload_key(s.workload) for s in second} <= {workload_key(s.workload) for s in first}
+
+
+def test_standard_output_holds_json_only(
+    run: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    summary = json.loads(run[1].stdout)
+    assert summary["samples"] == 19
+    assert summary["repeated"] == 4
+    assert summary["failures"] == []
+    assert summary["noise_floor_pct"] >= 0
+    assert summary["target"]["name"].endswith("-cpu-fp32-t1")
+    assert 0 < summary["seconds"]["timed"] <= summary["seconds"]["total"]
+
+
+def test_given_widths_are_measured_alone(space: Space, space_file: Path, tmp_path: Path) -> None:
+    half = space.named(space.dense // 2)
+    out = tmp_path / "samples.jsonl"
+    listed = json.dumps(list(space.named(space.dense).values()))
+    done = agent(
+        *("measure", "--space", str(space_file), "--out", str(out)),
+        *("--widths", json.dumps(half), "--widths", listed),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 samples" in done.stdout
+    small, full = sorted(read(out), key=lambda sample: sum(widths(sample).values()))
+    assert widths(small) == half
+    assert widths(full) == space.named(space.dense)
+    assert small.draw == full.draw == "asked"
+    assert small.latency_ms < full.latency_ms
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--widths", "{"), "not JSON"),
+        (("--widths", "3"), "object of names"),
+        (("--widths", "[1, 2]"), "2"),
+        (("--blocks", "0", "--networks", "0"), "nothing to measure"),
+        (("--threads", "4096"), "4096 threads"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_in_a_line(
+    space_file: Path, tmp_path: Path, arguments: tuple[str, ...], reason: str
+) -> None:
+    out = tmp_path / "samples.jsonl"
+    done = agent("measure", "--space", str(space_file), "--out", str(out), *arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not out.exists()
+
+
+def test_a_file_that_is_no_space_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "space.onnx").write_bytes(b"garbage")
+    for name in ("space.onnx", "missing.onnx"):
+        done = agent(
+            "measure", "--space", str(tmp_path / name), "--out", str(tmp_path / "s.jsonl")
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ")
+
+
+def test_samples_are_not_overwritten_by_accident(space_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "samples.jsonl"
+    out.write_text("mine\n")
+    arguments = ("measure", "--space", str(space_file), "--out", str(out), "--blocks", "1")
+    done = agent(*arguments, "--networks", "0")
+    assert done.returncode == 1
+    assert "--force" in done.stderr
+    assert out.read_text() == "mine\n"
+    assert agent(*arguments, "--networks", "0", "--force").returncode == 0
+    assert len(read(out)) == 1
+
+
+def test_bad_settings_name_the_setting(space_file: Path, tmp_path: Path) -> None:
+    arguments = ("measure", "--space", str(space_file), "--out", str(tmp_path / "s.jsonl"))
+    done = agent(*arguments, LPNET_AGENT_BLOCK_S="quick")
+    assert done.returncode == 1
+    assert "block_s" in done.stderr
+
+
+def test_an_end_in_the_middle_keeps_what_was_measured(space_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "samples.jsonl"
+    process = subprocess.Popen(
+        [*COMMAND, "measure", "--space", str(space_file), "--out", str(out), "--blocks", "9999"],
+        env=os.environ | FAST,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        while not (out.exists() and out.stat().st_size):
+            assert process.poll() is None
+            # Waits on the process instead of the clock: it ends early if the command does.
+            try:
+                process.wait(0.05)
+            except subprocess.TimeoutExpired:
+                continue
+        process.send_signal(signal.SIGINT)
+        words, _ = process.communicate(timeout=20)
+    assert process.returncode == 1
+    samples = read(out)
+    assert 1 <= len(samples) < 9999
+    assert f"{len(samples)} samples" in words
+
+
+def test_runtimes_are_listed() -> None:
+    assert "onnxruntime (cpu)" in agent("list-runtimes").stdout
+    (entry,) = json.loads(agent("list-runtimes", "--json").stdout)
+    assert entry["name"] == "onnxruntime"
+    assert entry["available"] is True
+
+
+def test_a_missing_extra_is_a_line_and_not_a_traceback(tmp_path: Path) -> None:
+    """The packages of the extra are hidden as an environment without them would."""
+    code = (
+        "import sys\n"
+        "for name in ('onnxruntime', 'psutil', 'cpuinfo', 'pydantic_settings'):\n"
+        "    sys.modules[name] = None\n"
+        "from lpnet_agent.main import app\n"
+        "app()\n"
+    )
+    for command in (["run"], ["measure", "--space", "x", "--out", str(tmp_path / "y")]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert "pip install 'lpnet[agent]'" in done.stderr
+        assert "Traceback" not in done.stderr
