@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from lpnet.client import Client
-from lpnet.errors import LpnetError, MissingExtra, Unreachable
+from lpnet.errors import LpnetError, MissingExtra
 
 START_S = 60.0
 STOP_S = 15.0
@@ -47,7 +47,7 @@ class LocalLoop:
         port = self.url.rpartition(":")[2]
         try:
             self._start("service", "lpnet_service", "run", "--port", port)
-            self._wait("service", self._service_answers)
+            self._wait("service", self._service_listens)
             self._start(
                 "agent",
                 "lpnet_agent",
@@ -99,12 +99,10 @@ class LocalLoop:
                 )
             time.sleep(0.2)
 
-    def _service_answers(self) -> bool:
-        try:
-            self.client.targets()
-        except Unreachable:
-            return False
-        return True
+    def _service_listens(self) -> bool:
+        port = int(self.url.rpartition(":")[2])
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
 
     def _stop(self) -> None:
         """The agent first, so that it can hand back what it holds."""
