@@ -167,7 +167,7 @@ def _with_paths(graph: Graph, model: onnx.ModelProto) -> Graph:
             replace(
                 node,
                 module=props[node.name].get("module", ""),
-                norm=props[node.name].get("norm", ""),
+                norms=tuple(json.loads(props[node.name].get("norms", "[]"))),
             )
             for node in graph.nodes
         ),

@@ -17,8 +17,8 @@ class Node:
     """An op. `inputs` are node indices, INPUT for the graph's input.
 
     `c_out` is the dense channel count of a conv or linear (0 for others, which keep what comes
-    in), `module` the path of the torch module that holds its weights, `norm` the path of the
-    BatchNorm folded into it. `attributes` are what else ONNX has to know.
+    in), `module` the path of the torch module that holds its weights, `norms` the paths
+    of the BatchNorms folded into it. `attributes` are what else ONNX has to know.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Node:
     mode: str = ""
     attributes: Attributes = ()
     module: str = ""
-    norm: str = ""
+    norms: tuple[str, ...] = ()
 
     @property
     def weighted(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -168,9 +169,10 @@ class _Writer:
 
     def _add(self, node: Node, op: str, inputs: list[str], **attributes: Any) -> None:
         made = helper.make_node(op, inputs, [node.name], name=node.name, **attributes)
-        for key, path in (("module", node.module), ("norm", node.norm)):
-            if path:
-                made.metadata_props.add(key=key, value=path)
+        if node.module:
+            made.metadata_props.add(key="module", value=node.module)
+        if node.norms:
+            made.metadata_props.add(key="norms", value=json.dumps(node.norms))
         self.made.nodes.append(made)
 
     def _weight(self, index: int, role: str, *dims: Dim) -> str:

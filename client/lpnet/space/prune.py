@@ -31,8 +31,7 @@ def prune(template: Template, model: nn.Module, kept: Mapping[str, Sequence[int]
             _prune_conv(node, pruned, (c_in, c_out), stay, template.depthwise(index))
         elif node.type == "linear":
             _prune_linear(node, pruned, (c_in, c_out), stay)
-        norm = node.module if node.type == "batch_norm" else node.norm
-        if norm:
+        for norm in [node.module] if node.type == "batch_norm" else node.norms:
             layer = _layer(pruned, norm, _Norm)
             _fits(norm, (layer.num_features,), (c_out.dense,))
             with _same_grad(layer):

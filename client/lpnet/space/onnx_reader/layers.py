@@ -53,8 +53,8 @@ def batch_norm(builder: Builder, node: RawNode) -> None:
         raise unsupported(node, "it normalises by the statistics of the batch")
     path = _norm_path(node)
     before = builder.nodes[value.index] if value.index != INPUT else None
-    if before is not None and before.weighted and not before.norm and builder.alone(node, value):
-        builder.nodes[value.index] = replace(before, norm=path)
+    if before is not None and before.weighted and builder.alone(node, value):
+        builder.nodes[value.index] = replace(before, norms=(*before.norms, path))
         builder.values[node.outputs[0]] = value
         return
     ours = Node(path or node.path, "batch_norm", (value.index,), module=path)

@@ -63,7 +63,7 @@ def _check_whole(builder: Builder) -> None:
     for index, node in enumerate(builder.nodes):
         if index not in used:
             raise UnsupportedOp(node.name, node.type, "its output is not used")
-    modules = Counter(m for node in builder.nodes for m in (node.module, node.norm) if m)
+    modules = Counter(m for node in builder.nodes for m in (node.module, *node.norms) if m)
     for module, count in modules.items():
         if count > 1:
             raise UnsupportedOp(module, "module", f"it is called {count} times in one pass")

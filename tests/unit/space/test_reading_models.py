@@ -1,0 +1,259 @@
+"""What a torch model becomes, and what is refused."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lpnet.errors import SpaceError, UnsupportedOp
+from lpnet.space.space import Space
+
+Make = Callable[..., Space]
+
+
+class Call(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def conv() -> nn.Conv2d:
+    return nn.Conv2d(3, 8, 3, padding=1)
+
+
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [
+        (nn.ReLU(inplace=True), "relu"),
+        (Call(lambda x: x.clamp(min=0)), "relu"),
+        (nn.ReLU6(), "relu6"),
+        (nn.Hardtanh(-1, 1), "clip"),
+        (nn.SiLU(), "silu"),
+        (Call(lambda x: torch.sigmoid(x) * x), "silu"),
+        (nn.Sigmoid(), "sigmoid"),
+        (nn.Tanh(), "tanh"),
+        (nn.Hardswish(), "hardswish"),
+        (nn.Hardsigmoid(), "hardsigmoid"),
+        (nn.LeakyReLU(0.1), "leaky_relu"),
+        (nn.ELU(), "elu"),
+        (nn.GELU(), "gelu"),
+        (nn.GELU("tanh"), "gelu"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_an_activation_is_one_row_and_computes_what_torch_computes(
+    module: nn.Module, function: str, space_of: Make, run: Callable[..., list[Tensor]]
+) -> None:
+    space = space_of(conv(), module)
+    assert [(row.type, row.function) for row in space.table.rows] == [
+        ("conv2d", ""),
+        ("activation", function),
+    ]
+    again = Space.from_bytes(space.to_bytes())
+    assert again == space
+    assert again.template == space.template
+    model = again.concrete(space.dense)
+    image = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    before = nn.Conv2d(3, 8, 3, padding=1)
+    weights = {t.name: t for t in model.graph.initializer}
+    raw = weights["0.weight"].raw_data
+    before.weight.data = torch.frombuffer(bytearray(raw), dtype=torch.float32).reshape(8, 3, 3, 3)
+    assert before.bias is not None
+    before.bias.data.zero_()
+    with torch.no_grad():
+        expected = module(before(image))
+    torch.testing.assert_close(
+        torch.as_tensor(run(model, image.numpy())[0]), expected, rtol=1e-3, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("tail", "types"),
+    [
+        ([nn.AdaptiveAvgPool2d(1), nn.Flatten()], ["pool", "flatten"]),
+        ([Call(lambda x: x.mean([2, 3]))], ["pool", "flatten"]),
+        ([Call(lambda x: x.mean((-1, -2), keepdim=True).squeeze(-1).squeeze(-1))], ["pool", "flatten"]),
+        ([Call(lambda x: x.view(x.size(0), -1))], ["flatten"]),
+        ([Call(lambda x: x.reshape(-1, 8 * 16 * 16))], ["flatten"]),
+        ([nn.Dropout(), nn.Identity(), nn.AdaptiveAvgPool2d(16)], []),
+        ([nn.MaxPool2d(3, 2, 1, ceil_mode=True)], ["pool"]),
+        ([nn.AvgPool2d(2)], ["pool"]),
+        ([nn.BatchNorm2d(8)], []),
+        ([nn.BatchNorm2d(8, affine=False)], []),
+        ([nn.ReLU(), nn.BatchNorm2d(8)], ["activation", "batch_norm"]),
+        ([nn.BatchNorm2d(8), nn.BatchNorm2d(8)], []),
+        ([nn.Flatten(), nn.Linear(2048, 9, bias=False), nn.BatchNorm1d(9)], ["flatten", "linear"]),
+        ([Call(lambda x: x + x)], ["add"]),
+    ],
+)  # fmt: skip
+def test_idioms(tail: list[nn.Module], types: list[str], space_of: Make) -> None:
+    space = space_of(conv(), *tail)
+    assert [row.type for row in space.table.rows] == ["conv2d", *types]
+    assert Space.from_bytes(space.to_bytes()).template == space.template
+
+
+def test_a_conv_whose_output_is_also_read_before_its_batch_norm_does_not_absorb_it(
+    space_of: Make,
+) -> None:
+    class Forked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.drop, self.bn = conv(), nn.Dropout(), nn.BatchNorm2d(8)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.conv(x)
+            out: Tensor = x + self.bn(self.drop(x))
+            return out
+
+    rows = space_of(Forked()).table.rows
+    assert [(row.type, row.inputs) for row in rows] == [
+        ("conv2d", (-1,)),
+        ("batch_norm", (0,)),
+        ("add", (0, 1)),
+    ]
+
+
+def test_rows_know_their_pixels_and_windows(space_of: Make) -> None:
+    space = space_of(
+        nn.Conv2d(3, 8, (3, 5), stride=(1, 2), padding=(1, 2), dilation=(1, 1)),
+        nn.MaxPool2d(3, 2, 1, ceil_mode=True),
+        nn.Conv2d(8, 8, 3, padding=2, dilation=2),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 10),
+    )
+    first, pool, dilated, last, flatten, linear = space.table.rows
+    assert (first.h, first.w, first.h_out, first.w_out) == (16, 16, 16, 8)
+    assert (first.kernel, first.stride, first.padding) == ((3, 5), (1, 2), (1, 2))
+    assert (pool.mode, pool.h_out, pool.w_out) == ("max", 9, 5)
+    assert (dilated.dilation, dilated.h_out, dilated.w_out) == ((2, 2), 9, 5)
+    assert (last.mode, last.kernel, last.h_out) == ("global", (9, 5), 1)
+    assert (flatten.h, flatten.w, linear.h, linear.h_out) == (1, 1, 1, 1)
+
+
+def test_rows_are_named_by_module_path_and_uniquely(residual: Space) -> None:
+    names = [row.name for row in residual.table.rows]
+    assert len(set(names)) == len(names)
+    assert names[:3] == ["stem", "act", "expand"]
+    assert {"relu", "relu#2", "relu6", "add", "view", "pool", "fc2"} < set(names)
+
+
+class Shared(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.b(self.b(self.a(x)))
+        return out
+
+
+REFUSED: list[tuple[nn.Module, str]] = [
+    (Call(lambda x: torch.cat(x.chunk(2, 1)[::-1], 1)), "Split"),
+    (Call(lambda x: torch.cat(x.split([3, 5], 1)[::-1], 1)), "Split"),
+    (Call(lambda x: torch.cat([x, x], 1)), "Concat"),
+    (Call(lambda x: x[:, :4]), "Slice"),
+    (Call(lambda x: x * x), "Mul"),
+    (Call(lambda x: x * x.mean((2, 3), keepdim=True)), "Mul"),
+    (Call(lambda x: x + x.mean((2, 3), keepdim=True)), "Add"),
+    (Call(lambda x: x + 1), "Add"),
+    (Call(lambda x: x - x), "Sub"),
+    (Call(lambda x: x.permute(0, 2, 3, 1)), "Transpose"),
+    (Call(lambda x: x.view(1, 2, 4, 16, 16).relu()), "Reshape"),
+    (Call(lambda x: x.mean(1)), "ReduceMean"),
+    (Call(lambda x: nn.functional.interpolate(x, scale_factor=2)), "Resize"),
+    (Call(lambda x: torch.softmax(x, 1)), "Softmax"),
+    (nn.ConvTranspose2d(8, 8, 2, 2), "ConvTranspose"),
+    (nn.ZeroPad2d(1), "Pad"),
+    (nn.PReLU(), "PRelu"),
+    (nn.Mish(), "Mish"),
+    (nn.InstanceNorm2d(8), "InstanceNormalization"),
+    (nn.Linear(16, 4), "MatMul"),
+    (nn.AdaptiveMaxPool2d(1), "ReduceMax"),
+    (Call(lambda x: x.view(8, -1)), "Reshape"),
+]
+
+
+@pytest.mark.parametrize(("tail", "op"), REFUSED, ids=lambda v: v if isinstance(v, str) else "")
+def test_another_op_is_refused_by_node_and_op(tail: nn.Module, op: str, space_of: Make) -> None:
+    with pytest.raises(UnsupportedOp) as caught:
+        space_of(conv(), tail)
+    assert caught.value.op == op
+    assert caught.value.node
+    assert caught.value.node in str(caught.value)
+    assert op in str(caught.value)
+
+
+def test_a_module_called_twice_is_refused_by_its_path() -> None:
+    with pytest.raises(UnsupportedOp, match="'b'.*called 2 times"):
+        Space.from_model(Shared(), torch.zeros(1, 3, 8, 8))
+
+
+def test_one_dimensional_convs_are_refused(space_of: Make) -> None:
+    with pytest.raises(SpaceError, match=r"shape \[1, 3, 16\]"):
+        space_of(nn.Conv1d(3, 4, 3), shape=(1, 3, 16))
+
+
+def test_a_model_that_torch_cannot_export_says_why() -> None:
+    def branch(x: Tensor) -> Tensor:
+        return x if x.sum().item() > 0 else -x
+
+    with pytest.raises(SpaceError, match="torch cannot export"):
+        Space.from_model(nn.Sequential(conv(), Call(branch)), torch.zeros(1, 3, 8, 8))
+
+
+def test_two_outputs_are_refused() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = conv()
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return self.a(x), x
+
+    with pytest.raises(SpaceError, match="2 outputs"):
+        Space.from_model(Two(), torch.zeros(1, 3, 8, 8))
+
+
+def test_a_model_without_ops_is_refused() -> None:
+    with pytest.raises(SpaceError, match="not made by any op"):
+        Space.from_model(nn.Identity(), torch.zeros(1, 3, 8, 8))
+
+
+def test_tracing_leaves_the_model_and_the_terminal_alone(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    model = nn.Sequential(conv(), nn.BatchNorm2d(8), nn.Dropout(), nn.Conv2d(8, 4, 1))
+    model[1].eval()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    modes = [module.training for module in model.modules()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Space.from_model(model, torch.randn(2, 3, 8, 8))
+    assert [module.training for module in model.modules()] == modes
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_example_input_gives_batch_and_resolution(space_of: Make) -> None:
+    space = space_of(conv(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), shape=(4, 3, 20, 12))
+    assert space.batch == 4
+    assert space.input_shape == (3, 20, 12)
+    assert space.hash == space_of(conv(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), shape=(1, 3, 20, 12)).hash  # fmt: skip
+
+
+def test_features_are_an_input_too(space_of: Make) -> None:
+    space = space_of(nn.Linear(12, 30), nn.ReLU(), nn.Linear(30, 3), shape=(2, 12))
+    assert space.input_shape == (12, 1, 1)
+    assert [width.max for width in space.widths] == [30]
+    assert Space.from_bytes(space.to_bytes()).template == space.template
