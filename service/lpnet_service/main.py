@@ -45,11 +45,16 @@ def run(host: Host = "127.0.0.1", port: Port = 8000, no_worker: NoWorker = False
 @app.command()
 def worker(parent: Parent = None) -> None:
     """Work through trainings, studies and plans, until asked to stop."""
+    import torch
+
     from lpnet_service.services.context import context
     from lpnet_service.worker.loop import work_until_stopped
+    from lpnet_service.worker.work import KINDS
 
+    settings = settings_.from_environment()
+    torch.set_num_threads(settings.torch_threads)
     try:
-        work_until_stopped(context(settings_.from_environment()), parent)
+        work_until_stopped(context(settings), KINDS, parent)
     except SetupError as error:
         raise typer.BadParameter(str(error)) from error
 

@@ -53,6 +53,7 @@ class Application(FastAPI):
             "inference at the workload's batch size.",
             docs_url=None,
             redoc_url=None,
+            generate_unique_id_function=lambda route: route.name,
             max_body_size=context.settings.max_body_mib << 20,
         )
         self.state.context = context

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import Depends, HTTPException, Path, Query, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator
@@ -68,8 +67,8 @@ class StrictRequest(Request):
         return value
 
 
-def _unreadable(reason: str) -> RequestValidationError:
-    return RequestValidationError([{"type": "json_invalid", "loc": ("body",), "msg": reason}])
+def _unreadable(reason: str) -> HTTPException:
+    return HTTPException(422, f"the body is not JSON that can be kept: {reason}")
 
 
 def _holds_nul(value: Any) -> bool:

@@ -29,8 +29,10 @@ _CHUNK = 500
 def add(session: Session, rows: Sequence[dict[str, Any]]) -> int:
     """Store samples whose id is new; returns how many that were."""
     # Without being asked to, SQLAlchemy does not keep the row count of an insert.
-    done = session.connection(execution_options={"preserve_rowcount": True}).execute(
-        insert_ignoring(session, SampleRow, "id"), list(rows)
+    done = session.connection().execute(
+        insert_ignoring(session, SampleRow, "id"),
+        list(rows),
+        execution_options={"preserve_rowcount": True},
     )
     return int(done.rowcount)
 

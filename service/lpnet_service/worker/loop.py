@@ -16,8 +16,8 @@ from lpnet_service.services import leasing, runs
 from lpnet_service.services.context import Context
 from lpnet_service.services.runs import HeldRun
 from lpnet_service.worker.reins import Reins
-from lpnet_service.worker.work import KINDS, Work
 
+Work = Callable[[Context, HeldRun, Callable[[float, str], None]], None]
 _IDLE_S = 0.5
 _log = structlog.get_logger()
 
@@ -28,10 +28,10 @@ class Stopped(BaseException):
 
 def tick(
     ctx: Context,
-    kinds: Mapping[str, Work] = KINDS,
+    kinds: Mapping[str, Work],
     orphaned: Callable[[], bool] = lambda: False,
 ) -> bool:
-    """Sweep leases, and do one run if there is one; whether there was."""
+    """Sweep leases, and do one run if there is one, as `kinds` says; whether there was."""
     leasing.sweep(ctx)
     runs.sweep(ctx)
     run = runs.claim(ctx)
@@ -67,7 +67,7 @@ def _fail(ctx: Context, run: HeldRun, reason: str) -> None:
         _log.info("nobody waits for this run any more", run=run.id)
 
 
-def work_until_stopped(ctx: Context, parent: int | None = None) -> None:
+def work_until_stopped(ctx: Context, kinds: Mapping[str, Work], parent: int | None = None) -> None:
     """Work until SIGTERM or SIGINT, or until the process `parent`, that started this one, is gone.
 
     A run that is interrupted goes back to the queue.
@@ -82,9 +82,6 @@ def work_until_stopped(ctx: Context, parent: int | None = None) -> None:
             signal.signal(number, signal.SIG_IGN)
         raise Stopped
 
-    import torch
-
-    torch.set_num_threads(ctx.settings.torch_threads)
     idle = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
@@ -92,7 +89,7 @@ def work_until_stopped(ctx: Context, parent: int | None = None) -> None:
         migrate(ctx.db)
         _log.info("worker started")
         while not orphaned():
-            if not tick(ctx, orphaned=orphaned):
+            if not tick(ctx, kinds, orphaned):
                 idle.wait(_IDLE_S)
     except Stopped:
         _log.info("worker stopped")

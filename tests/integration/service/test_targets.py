@@ -1,0 +1,90 @@
+"""Devices, agents and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lpnet.schemas.campaign import NewCampaign
+from lpnet.schemas.device import TargetSpec
+from lpnet.schemas.sample import SampleBatch
+from lpnet_service.errors import NameTaken, NotThere
+from lpnet_service.services import agents, campaigns, ingest, leasing, targets
+
+Bench = Any
+Register = Callable[..., str]
+
+
+def store(bench: Bench, *samples: Any) -> None:
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=samples))
+
+
+def test_registering_again_changes_nothing_and_gives_the_same_agent(bench: Bench) -> None:
+    before = targets.target(bench.ctx, bench.target)
+    again = agents.Registration(
+        device="desk",
+        facts=targets.devices(bench.ctx)[0].facts,
+        targets=(before.spec,),
+        agent_version="1",
+    )
+    assert agents.register(bench.ctx, again).agent == bench.agent
+    assert targets.target(bench.ctx, bench.target) == before
+
+
+def test_a_target_under_other_conditions_opens_an_epoch(bench: Bench, register: Register) -> None:
+    store(bench, bench.sample())
+    assert targets.target(bench.ctx, bench.target).samples == 1
+    register("desk", TargetSpec(name=bench.target, runtime="onnxruntime", threads=2))
+    after = targets.target(bench.ctx, bench.target)
+    assert (after.epoch, after.samples, after.spec.threads) == (2, 0, 2)
+
+
+def test_a_target_belongs_to_one_device(bench: Bench, register: Register) -> None:
+    with pytest.raises(NameTaken, match="device 'desk'"):
+        register("other", TargetSpec(name=bench.target))
+    assert [device.name for device in targets.devices(bench.ctx)] == ["desk"]
+    ingest.store(bench.ctx, SampleBatch(target="table", samples=(bench.sample(),)), create=True)
+    with pytest.raises(NameTaken, match="an import"):
+        register("other", TargetSpec(name="table"))
+
+
+def test_a_state_says_what_goes_on(bench: Bench) -> None:
+    def state() -> str:
+        return targets.target(bench.ctx, bench.target).state
+
+    assert state() == "idle"
+    new = NewCampaign(target=bench.target, space=bench.space.hash, blocks=1, networks=0, pruned=0)
+    campaigns.create(bench.ctx, new)
+    assert leasing.claim(bench.ctx, bench.agent, [bench.target]) is not None
+    assert state() == "measuring"
+    bench.clock.advance(100)
+    assert state() == "offline"
+    assert "silent for 100 s" in str(targets.target(bench.ctx, bench.target).state_reason)
+    bench.clock.advance(100)
+    leasing.check_agent(bench.ctx, bench.agent, [bench.target])
+    assert state() == "idle"
+
+
+def test_the_noise_floor_is_of_workloads_measured_in_two_sessions(bench: Bench) -> None:
+    def noise() -> float | None:
+        return targets.targets(bench.ctx)[0].noise_floor_pct
+
+    for stem, other in [(1, 1.01), (2, 1.02), (3, 1.04)]:
+        assert noise() is None
+        workload = bench.workload(stem=stem)
+        store(
+            bench,
+            bench.sample(1.0, workload=workload, session="a"),
+            bench.sample(other, workload=workload, session="b"),
+            bench.sample(9.0, workload=workload, session="c", disturbed=True),
+            bench.sample(9.0, workload=workload, session="d", sentinel=True),
+            bench.sample(9.0, workload=workload),
+        )
+    assert noise() == pytest.approx(100 * 0.02 / 1.01)
+
+
+def test_an_unknown_target_is_not_there(bench: Bench) -> None:
+    with pytest.raises(NotThere, match="target 'nobody'"):
+        targets.target(bench.ctx, "nobody")
