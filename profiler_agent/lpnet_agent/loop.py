@@ -11,6 +11,7 @@ import structlog
 from lpnet.errors import (
     ApiError,
     BadRequest,
+    Conflict,
     FileFormatError,
     LeaseLost,
     NotAllowed,
@@ -22,6 +23,7 @@ from lpnet.schemas.campaign import Heartbeat, ItemFailure, Lease, LeaseRequest
 from lpnet.schemas.device import Registered, Registration
 from lpnet.schemas.sample import Sample
 from lpnet_agent.backoff import Backoff
+from lpnet_agent.errors import BadSetup
 from lpnet_agent.measure.job import Measurer, measure_all
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.spaces import SpaceFiles
@@ -60,8 +62,8 @@ class Agent:
     def run(self) -> None:
         """Work until the end is asked for.
 
-        A server that is gone or fails is waited for. Raises NotAllowed or BadRequest where
-        waiting cannot help; what was measured is on disk by then.
+        A server that is gone or fails is waited for. Raises NotAllowed, BadRequest or BadSetup
+        where waiting cannot help; what was measured is on disk by then.
         """
         backoff = Backoff()
         reachable = True
@@ -90,7 +92,10 @@ class Agent:
             self._work(lease)
 
     def _register(self) -> str:
-        answer = self._http.post("/v1/agents", self._registration, idempotent=True)
+        try:
+            answer = self._http.post("/v1/agents", self._registration, idempotent=True)
+        except Conflict as error:
+            raise BadSetup(f"{error}\nGive this device another name with --device.") from error
         agent = Registered.model_validate(answer).agent
         names = [target.name for target in self._registration.targets]
         log.info("registered", server=self._http.base_url, agent=agent, targets=names)
