@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ _KICKS = 24
 _THROWN = 5
 _FAR = 4
 # A prediction in float32 differs from ours in float64 by less than this share.
-ROUNDING = 1e-6
+ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Shop:
             macs: Tensor = self.slope.macs(widths.to(self.repricer.device))
         return macs.cpu().log()
 
+    @cached_property
+    def dense_ms(self) -> float:
+        """Milliseconds with every width at its max."""
+        return self.search().ms(self.ladders.top)
+
     def search(self) -> Search:
         return Search(self.repricer, self.ladders, self.capacity)
 
@@ -52,11 +58,13 @@ class Shop:
         return self.ladders.nearest(found.cpu())
 
     def within(self, budget_ms: float) -> float:
-        """The budget, less what rounding may add. Raises NotReachable below the floor."""
-        floor = self.ladders.floor_ms
+        """The budget, less what rounding may add; the least, or all, asked for to the last digit
+        is met, whatever rounding did to it. Raises NotReachable below the floor."""
+        floor, dense = self.ladders.floor_ms, self.dense_ms
         if not floor <= budget_ms * (1 + ROUNDING):
             raise NotReachable(budget_ms, floor)
-        # A floor asked for as the budget is met, whatever rounding did to it.
+        if dense <= budget_ms * (1 + ROUNDING):
+            return max(budget_ms, dense)
         return max(budget_ms * (1 - ROUNDING), floor)
 
 
@@ -64,7 +72,7 @@ def widest(shop: Shop, budget_ms: float, seed: int) -> Tensor:
     """Widths (L,) int64 of the most MACs found whose predicted latency is within the budget."""
     budget = shop.within(budget_ms)
     search, top = shop.search(), shop.ladders.top
-    if search.ms(top) <= budget:
+    if shop.dense_ms <= budget:
         return top
     budgets = torch.full((_STARTS,), budget, dtype=torch.float64)
     ascended = torch.unique(shop.ascended(budgets, seed), dim=0)

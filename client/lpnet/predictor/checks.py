@@ -52,7 +52,7 @@ def require_in_range(widths: Tensor, low: Tensor, high: Tensor, names: Sequence[
     if bool(fine.all()):
         return
     place = tuple(int(i) for i in (~fine).nonzero()[0])
-    value, index = float(widths[place]), place[-1]
+    value, index = float(widths.detach()[place]), place[-1]
     row = f" of row {', '.join(str(i) for i in place[:-1])}" if len(place) > 1 else ""
     raise WidthsError(
         f"width {names[index]!r}{row} is {value:g}, out of its range "
@@ -65,7 +65,7 @@ def require_legal(widths: Tensor, granule: Tensor, names: Sequence[str]) -> None
     off = (torch.remainder(widths.to(granule.dtype), granule) != 0).nonzero()
     if len(off):
         index = int(off[0, -1])
-        value, step = float(widths[tuple(off[0])]), float(granule[index])
+        value, step = float(widths.detach()[tuple(off[0])]), float(granule[index])
         what = "a whole number" if step == 1 else f"a multiple of its granule {step:g}"
         raise WidthsError(f"width {names[index]!r} is {value:g}, not {what}")
 
@@ -97,12 +97,11 @@ def _from_values(
     elif not isinstance(widths, np.ndarray) and any(isinstance(row, Mapping) for row in widths):
         rows = [_in_order(row, names) if isinstance(row, Mapping) else row for row in widths]
     try:
-        found = torch.as_tensor(rows, device=device)
+        # A copy: torch does not like memory that may not be written to.
+        found = torch.tensor(rows, device=device)
     except (TypeError, ValueError, RuntimeError) as error:
         raise WidthsError(f"widths cannot be read as numbers: {error}") from error
-    if isinstance(widths, np.ndarray):
-        return found
-    return found.to(torch.float32) if not found.is_complex() else found
+    return found
 
 
 def _in_order(widths: Mapping[str, float], names: Sequence[str]) -> list[float]:

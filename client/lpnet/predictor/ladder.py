@@ -32,15 +32,19 @@ class Ladders:
         return torch.tensor([int(rungs[-1]) for rungs in self.rungs], dtype=torch.long)
 
     def nearest(self, widths: Tensor) -> Tensor:
-        """The rung nearest to each width of (..., L), by ratio; the upper one in a tie: int64."""
-        found = torch.empty(widths.shape, dtype=torch.long)
-        for place, rungs in enumerate(self.rungs):
-            value = widths[..., place].double().clamp(min=1e-9).log().unsqueeze(-1)
-            distance = (rungs.double().log() - value).abs()
-            # argmin takes the first of equals; flipped, that is the upper one.
-            nearest = len(rungs) - 1 - distance.flip(-1).argmin(-1)
-            found[..., place] = rungs[nearest]
-        return found
+        """The rung nearest to each width of (..., L), as `nearest` says."""
+        return nearest(self.rungs, widths)
+
+
+def nearest(rungs: Sequence[Tensor], widths: Tensor) -> Tensor:
+    """Of each width's rungs the nearest by ratio, the upper one in a tie: (..., L) int64."""
+    found = torch.empty(widths.shape, dtype=torch.long)
+    for place, values in enumerate(rungs):
+        log = widths[..., place].double().log().unsqueeze(-1)
+        distance = (values.double().log() - log).abs()
+        # argmin takes the first of equals; flipped, that is the upper one.
+        found[..., place] = values[len(values) - 1 - distance.flip(-1).argmin(-1)]
+    return found
 
 
 def ladders(

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +20,7 @@ from lpnet.predictor.budget import Shop, widest
 from lpnet.predictor.checks import WidthsLike
 from lpnet.predictor.envelope import Envelope
 from lpnet.predictor.fast import fast_widths
-from lpnet.predictor.ladder import Ladders, ladders
+from lpnet.predictor.ladder import Ladders, ladders, nearest
 from lpnet.predictor.macs import Macs
 from lpnet.predictor.model import LPNet
 from lpnet.predictor.reach import FrontPoint, Reachable, front
@@ -139,15 +140,18 @@ class Predictor(nn.Module):
         """The nearest fast widths, up or down, by ratio: int64, shaped as `widths`.
 
         With a budget, forward at the result is within it, and the widths change as little as a
-        local search finds: the sum of |log(new / old)| is kept small. Raises NotReachable if the
-        least that the space can take is above the budget.
+        local search finds: the sum of |log(new / old)| is kept small. (Values that the least
+        latency takes are allowed too, fast or not.) Raises NotReachable if the least that the
+        space can take is above the budget.
         """
         found = self._tensor(widths).detach()
         checks.require_in_range(found, self.low, self.high, self.widths)
         budget = None if budget_ms is None else self._shop.within(_number(budget_ms))
-        rows = found.cpu().reshape(-1, len(self.widths))
-        done = [snapped(self._repricer, self._ladders, row, budget) for row in rows]
-        return torch.stack(done).reshape(found.shape).to(found.device)
+        near = nearest([values for values, _ in self._fast], found.cpu())
+        if budget is not None:
+            for place in np.ndindex(found.shape[:-1]):
+                near[place] = snapped(self._shop, found[place].cpu(), near[place], budget)
+        return near.to(found.device)
 
     def widest(self, budget_ms: float, *, keep: float = 0.0, seed: int = 0) -> Tensor:
         """Widths (L,) int64 with as many MACs as found whose forward is within the budget.
@@ -168,7 +172,7 @@ class Predictor(nn.Module):
         if points < 2:
             raise ValueError(f"points must be at least 2, not {points}")
         shop = self._shop
-        floor, dense = shop.ladders.floor_ms, shop.search().ms(shop.ladders.top)
+        floor, dense = shop.ladders.floor_ms, shop.dense_ms
         budgets = torch.linspace(floor, max(dense, floor), points, dtype=torch.float64)
         found = front(shop, budgets, seed) if floor < dense else [(dense, shop.ladders.top)]
         return Reachable(

@@ -42,7 +42,7 @@ def front(shop: Shop, budgets: Tensor, seed: int) -> list[tuple[float, Tensor]]:
         budget = shop.within(asked)
         landed = search.into(near, budget)
         rows = [best] if landed is None else [best, landed]
-        if search.ms(shop.ladders.top) <= budget:
+        if shop.dense_ms <= budget:
             rows.append(shop.ladders.top)
         start = torch.stack(rows)
         best = start[int(shop.capacity(start).argmax())]

@@ -1,29 +1,23 @@
-"""The nearest fast widths, within a budget where one is given."""
+"""Widths within a budget that change as little as can be."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from lpnet.predictor.ladder import Ladders
-from lpnet.predictor.reprice import Repricer
+from lpnet.predictor.budget import Shop
 from lpnet.predictor.search import Search
 
 
-def snapped(
-    repricer: Repricer, ladders: Ladders, widths: Tensor, budget_ms: float | None
-) -> Tensor:
-    """Rungs (L,) int64 near widths (L,): the sum of |log(rung / width)| is kept small.
+def snapped(shop: Shop, widths: Tensor, near: Tensor, budget_ms: float) -> Tensor:
+    """Rungs (L,) int64 within a budget, starting from the rungs `near` to widths (L,).
 
-    The budget must not be below the floor of the ladders.
+    The sum of |log(rung / width)| is kept small. The budget must not be below the floor.
     """
-    near = ladders.nearest(widths)
-    if budget_ms is None:
-        return near
-    asked = widths.detach().double().cpu().log()
+    asked = widths.double().log()
 
     def closeness(rows: Tensor) -> Tensor:
         return -(rows.log() - asked).abs().sum(-1)
 
-    search = Search(repricer, ladders, closeness)
+    search = Search(shop.repricer, shop.ladders, closeness)
     inside = search.into(near, budget_ms)
-    return search.improve(ladders.floor if inside is None else inside, budget_ms)
+    return search.improve(shop.ladders.floor if inside is None else inside, budget_ms)
