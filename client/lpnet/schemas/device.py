@@ -58,6 +58,8 @@ class Registration(Wire):
 
 
 class Registered(Wire):
+    """The agent is known."""
+
     agent: str = Field(description="id of the agent, used in `agents/{id}/leases`")
 
 

@@ -44,16 +44,22 @@ class _Window(_Op):
 
 
 class Conv2d(_Window):
+    """A convolution; its BatchNorm, if it has one, is folded into it."""
+
     type: Literal["conv2d"] = Field(default="conv2d", description="kind of op")
     groups: Channels = Field(default=1, description="groups; equal to c_in for a depthwise conv")
 
 
 class ConvTranspose2d(_Window):
+    """A transposed convolution; its BatchNorm, if it has one, is folded into it."""
+
     type: Literal["conv_transpose2d"] = Field(default="conv_transpose2d", description="kind of op")
     groups: Channels = Field(default=1, description="groups of channels")
 
 
 class Linear(_Op):
+    """A fully connected layer."""
+
     type: Literal["linear"] = Field(default="linear", description="kind of op")
     h: Side = Field(default=1, description="height of the input in pixels")
     w: Side = Field(default=1, description="width of the input in pixels")
@@ -66,6 +72,8 @@ class BatchNorm(_Op):
 
 
 class Activation(_Op):
+    """A function of each value by itself."""
+
     type: Literal["activation"] = Field(default="activation", description="kind of op")
     function: str = Field(
         default="unknown",
@@ -76,18 +84,26 @@ class Activation(_Op):
 
 
 class Add(_Op):
+    """The sum of tensors of one shape."""
+
     type: Literal["add"] = Field(default="add", description="kind of op")
 
 
 class Mul(_Op):
+    """The product of tensors, of one shape or one value per channel."""
+
     type: Literal["mul"] = Field(default="mul", description="kind of op")
 
 
 class Concat(_Op):
+    """Tensors laid side by side along the channels."""
+
     type: Literal["concat"] = Field(default="concat", description="kind of op")
 
 
 class Split(_Op):
+    """A part of the channels."""
+
     type: Literal["split"] = Field(default="split", description="kind of op")
 
 
@@ -99,6 +115,8 @@ class Pool(_Window):
 
 
 class Resize(_Op):
+    """Pixels made more or fewer."""
+
     type: Literal["resize"] = Field(default="resize", description="kind of op")
     scale: tuple[float, float] | None = Field(default=None, description="null: not recorded")
 

@@ -1,0 +1,25 @@
+"""Commands of the service that refuse."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from lpnet_service.main import app
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", "example.org"])
+def test_an_address_that_others_reach_is_refused(host: str) -> None:
+    result = CliRunner().invoke(app, ["run", "--host", host])
+    assert result.exit_code == 2
+    assert "tokens" in result.output
+
+
+@pytest.mark.parametrize("command", [["run"], ["migrate"]])
+def test_a_database_of_another_kind_is_refused(
+    command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LPNET_DATABASE_URL", "mysql://somewhere/else")
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2
+    assert "LPNET_DATABASE_URL" in result.output

@@ -1,0 +1,106 @@
+"""The OpenAPI document is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lpnet.errors import api_error
+from lpnet_service import errors
+from lpnet_service.api.app import Application
+from lpnet_service.services.context import context
+from lpnet_service.settings import Settings
+
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+# These take nothing that could be wrong, and name nothing that could be missing.
+CANNOT_FAIL = {"list_devices", "list_targets", "list_spaces", "healthz"}
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    path: Path = tmp_path_factory.mktemp("openapi") / "unused.db"
+    ctx = context(Settings(database_url=f"sqlite:///{path}"))
+    yield Application(ctx).openapi()
+    ctx.db.close()
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def test_every_field_is_described(document: dict[str, Any]) -> None:
+    bare = [
+        f"{name}.{field}"
+        for name, schema in document["components"]["schemas"].items()
+        for field, spec in schema.get("properties", {}).items()
+        if not spec.get("description") and "const" not in spec
+    ]
+    assert bare == []
+
+
+def test_every_schema_is_described(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert [name for name, schema in schemas.items() if not schema.get("description")] == []
+
+
+def test_every_operation_and_parameter_is_described(document: dict[str, Any]) -> None:
+    bare = [name for name, op in operations(document) if not op.get("description")]
+    bare += [
+        f"{name}: {parameter['name']}"
+        for name, op in operations(document)
+        for parameter in op.get("parameters", [])
+        if not parameter.get("description")
+    ]
+    assert bare == []
+
+
+def test_every_operation_lists_its_problems(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        answers = operation["responses"]
+        listed = [status for status in answers if status >= "400"]
+        assert listed or operation["operationId"] in CANNOT_FAIL, name
+        for status in listed:
+            content = answers[status]["content"]
+            assert content == {"application/problem+json": {"schema": PROBLEM}}, (name, status)
+        if "requestBody" in operation:
+            assert {"413", "422"} <= set(answers), name
+        if "{" in name:
+            assert {"404", "409"} & set(answers), name
+            assert "422" in answers, name
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    def references(value: Any) -> Iterator[str]:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                if key == "$ref":
+                    yield inner
+                else:
+                    yield from references(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from references(inner)
+
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert set(references(document)) <= known
+
+
+def test_operations_have_plain_unique_names(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, operation in operations(document)]
+    assert len(set(names)) == len(names)
+    assert all(name.isidentifier() for name in names)
+
+
+def test_every_refusal_has_a_code_and_a_class_in_the_client() -> None:
+    found: list[type[errors.ServiceError]] = [errors.ServiceError]
+    for refusal in found:
+        found += refusal.__subclasses__()
+    assert len({refusal.code for refusal in found}) == len(found)
+    for refusal in found:
+        raised = api_error(refusal.status, refusal.code, "why")
+        assert type(raised).__name__ != "ApiError", refusal

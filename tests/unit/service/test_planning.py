@@ -1,0 +1,53 @@
+"""Cutting campaigns into jobs."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lpnet.schemas.campaign import PlannedWorkload
+from lpnet.schemas.workload import Kind, SpaceWorkload
+from lpnet_service.services.planning import budgets, cut, repeats
+
+
+def planned(kind: Kind, number: int) -> PlannedWorkload:
+    block = None if kind == "network" else "b"
+    workload = SpaceWorkload(space="0" * 64, block=block, widths={"a": number + 1})
+    return PlannedWorkload(kind=kind, workload=workload)
+
+
+kinds: st.SearchStrategy[list[Kind]] = st.lists(st.sampled_from(["block", "network"]))
+
+
+@given(kinds)
+def test_jobs_hold_every_workload_once_in_order_and_stay_small(given_kinds: list[Kind]) -> None:
+    workloads = [planned(kind, i) for i, kind in enumerate(given_kinds)]
+    jobs = cut(workloads)
+    assert [one for job in jobs for one in job] == workloads
+    for job in jobs:
+        networks = sum(one.kind == "network" for one in job)
+        assert 0 < 4 * networks + (len(job) - networks) <= 12
+
+
+def test_a_job_is_twelve_blocks_or_three_networks() -> None:
+    assert [len(job) for job in cut(planned("block", i) for i in range(25))] == [12, 12, 1]
+    assert [len(job) for job in cut(planned("network", i) for i in range(7))] == [3, 3, 1]
+
+
+@given(kinds, st.integers(0, 30), st.integers(0, 2**63 - 1))
+def test_repeats_are_distinct_workloads_of_both_kinds(
+    given_kinds: list[Kind], count: int, seed: int
+) -> None:
+    workloads = [planned(kind, i) for i, kind in enumerate(given_kinds)]
+    found = repeats(workloads, count, seed)
+    assert found == repeats(workloads, count, seed)
+    assert len(found) == min(count, len(workloads))
+    assert len({one.workload.widths["a"] for one in found}) == len(found)
+    if count > 1 and set(given_kinds) == {"block", "network"}:
+        assert {one.kind for one in found} == {"block", "network"}
+
+
+def test_budgets_spread_from_a_third_to_nearly_all() -> None:
+    assert budgets(10.0, 4) == pytest.approx([3.5, 5.5, 7.5, 9.5])
+    assert budgets(10.0, 1) == pytest.approx([3.5])
