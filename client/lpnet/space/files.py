@@ -83,7 +83,14 @@ def from_bytes(data: bytes) -> Content:
                 f"the space file has format {meta['format']}; this lpnet reads {FORMAT}"
             )
         return _content(model, meta)
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError, SpaceError) as error:
+    except (
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        SpaceError,
+    ) as error:
         raise FileFormatError(f"the space file is damaged: {error!r}") from error
 
 
@@ -132,6 +139,13 @@ def _dense_dim(value: int | str, dims: Mapping[str, Axis]) -> int:
     return dims[label].dense // int(groups)
 
 
+def _text(value: str | bytes) -> str:
+    """Protobuf hands out what is not UTF-8 as bytes."""
+    if isinstance(value, bytes):
+        raise ValueError(f"the name {value!r} is not UTF-8")
+    return value
+
+
 def _axis(value: int | str, dims: Mapping[str, Axis]) -> Axis:
     return Axis.constant(value) if isinstance(value, int) else dims[value]
 
@@ -141,12 +155,12 @@ def _raw(model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> RawGraph:
     return RawGraph(
         nodes=tuple(
             RawNode(
-                name=node.name,
-                op=node.op_type,
-                inputs=tuple(node.input),
-                outputs=tuple(node.output),
+                name=_text(node.name),
+                op=_text(node.op_type),
+                inputs=tuple(map(_text, node.input)),
+                outputs=tuple(map(_text, node.output)),
                 attributes={a.name: helper.get_attribute_value(a) for a in node.attribute},
-                path=node.name,
+                path=_text(node.name),
             )
             for node in graph.node
         ),
@@ -160,7 +174,7 @@ def _raw(model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> RawGraph:
 
 def _with_paths(graph: Graph, model: onnx.ModelProto) -> Graph:
     """Module paths are kept beside the nodes, since names may differ from them."""
-    props = {n.name: {p.key: p.value for p in n.metadata_props} for n in model.graph.node}
+    props = {n.name: {p.key: _text(p.value) for p in n.metadata_props} for n in model.graph.node}
     return replace(
         graph,
         nodes=tuple(

@@ -60,7 +60,7 @@ def assemble(
 ) -> onnx.ModelProto:
     """A model of parts. Deterministic: the same parts give the same bytes."""
     graph = helper.make_graph(
-        made.nodes, name, [ends[0], *inputs], [ends[1]], initializer=made.constants
+        made.nodes, name or "space", [ends[0], *inputs], [ends[1]], initializer=made.constants
     )
     opset = helper.make_opsetid("", OPSET)
     return helper.make_model(

@@ -81,7 +81,7 @@ def test_an_activation_is_one_row_and_computes_what_torch_computes(
     [
         ([nn.AdaptiveAvgPool2d(1), nn.Flatten()], ["pool", "flatten"]),
         ([Call(lambda x: x.mean([2, 3]))], ["pool", "flatten"]),
-        ([Call(lambda x: x.mean((-1, -2), keepdim=True).squeeze(-1).squeeze(-1))], ["pool", "flatten"]),
+        ([nn.AdaptiveAvgPool2d(1), Call(lambda x: x.squeeze(3).squeeze(2))], ["pool", "flatten"]),
         ([Call(lambda x: x.view(x.size(0), -1))], ["flatten"]),
         ([Call(lambda x: x.reshape(-1, 8 * 16 * 16))], ["flatten"]),
         ([nn.Dropout(), nn.Identity(), nn.AdaptiveAvgPool2d(16)], []),
@@ -159,7 +159,7 @@ class Shared(nn.Module):
 
 REFUSED: list[tuple[nn.Module, str]] = [
     (Call(lambda x: torch.cat(x.chunk(2, 1)[::-1], 1)), "Split"),
-    (Call(lambda x: torch.cat(x.split([3, 5], 1)[::-1], 1)), "Split"),
+    (Call(lambda x: torch.cat(torch.split(x, [3, 5], 1)[::-1], 1)), "Split"),
     (Call(lambda x: torch.cat([x, x], 1)), "Concat"),
     (Call(lambda x: x[:, :4]), "Slice"),
     (Call(lambda x: x * x), "Mul"),
@@ -194,7 +194,7 @@ def test_another_op_is_refused_by_node_and_op(tail: nn.Module, op: str, space_of
 
 
 def test_a_module_called_twice_is_refused_by_its_path() -> None:
-    with pytest.raises(UnsupportedOp, match="'b'.*called 2 times"):
+    with pytest.raises(UnsupportedOp, match=r"'b'.*called 2 times"):
         Space.from_model(Shared(), torch.zeros(1, 3, 8, 8))
 
 
@@ -246,10 +246,11 @@ def test_tracing_leaves_the_model_and_the_terminal_alone(
 
 
 def test_the_example_input_gives_batch_and_resolution(space_of: Make) -> None:
-    space = space_of(conv(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), shape=(4, 3, 20, 12))
+    tail = nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    space = space_of(conv(), *tail, shape=(4, 3, 20, 12))
     assert space.batch == 4
     assert space.input_shape == (3, 20, 12)
-    assert space.hash == space_of(conv(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), shape=(1, 3, 20, 12)).hash  # fmt: skip
+    assert space.hash == space_of(conv(), *tail, shape=(1, 3, 20, 12)).hash
 
 
 def test_features_are_an_input_too(space_of: Make) -> None:
