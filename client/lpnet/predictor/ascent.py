@@ -48,7 +48,7 @@ def ascend(
     """
     widths = starts(slope, budgets, seed)
     widths = _climb(slope, widths, budgets.log(), steps)
-    near = ladders.nearest(widths)
+    near = ladders.nearest(widths.cpu()).to(widths.device)
     with torch.no_grad():
         missed = (total(near) / slope.envelope(near.double())).log()
     return _climb(slope, widths, budgets.log() - missed, steps)

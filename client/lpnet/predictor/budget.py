@@ -68,7 +68,7 @@ class Shop:
         return max(budget_ms * (1 - ROUNDING), floor)
 
 
-def widest(shop: Shop, budget_ms: float, seed: int) -> Tensor:
+def widest(shop: Shop, budget_ms: float, seed: int, thorough: bool) -> Tensor:
     """Widths (L,) int64 of the most MACs found whose predicted latency is within the budget."""
     budget = shop.within(budget_ms)
     search, top = shop.search(), shop.ladders.top
@@ -78,13 +78,15 @@ def widest(shop: Shop, budget_ms: float, seed: int) -> Tensor:
     ascended = torch.unique(shop.ascended(budgets, seed), dim=0)
     landed = [search.into(row, budget) for row in ascended]
     inside = torch.stack([shop.ladders.floor, *(row for row in landed if row is not None)])
-    order = shop.capacity(inside).argsort(descending=True, stable=True)[:_FINALS]
+    order = shop.capacity(inside).argsort(descending=True, stable=True)[
+        : _FINALS if thorough else 1
+    ]
     chosen = [inside[index] for index in order]
     # Stripping the dense network step by step goes elsewhere, and sometimes further.
     stripped = search.into(top, budget)
     ends = [search.improve(row, budget) for row in (*chosen, stripped) if row is not None]
     best = ends[int(shop.capacity(torch.stack(ends)).argmax())]
-    return _kicked(shop, search, best, budget, seed)
+    return _kicked(shop, search, best, budget, seed) if thorough else best
 
 
 def _kicked(shop: Shop, search: Search, best: Tensor, budget: float, seed: int) -> Tensor:

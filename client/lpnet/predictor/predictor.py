@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -20,7 +19,7 @@ from lpnet.predictor.budget import Shop, widest
 from lpnet.predictor.checks import WidthsLike
 from lpnet.predictor.envelope import Envelope
 from lpnet.predictor.fast import fast_widths
-from lpnet.predictor.ladder import Ladders, ladders, nearest
+from lpnet.predictor.ladder import ladders, nearest
 from lpnet.predictor.macs import Macs
 from lpnet.predictor.model import LPNet
 from lpnet.predictor.reach import FrontPoint, Reachable, front
@@ -146,32 +145,36 @@ class Predictor(nn.Module):
         """
         found = self._tensor(widths).detach()
         checks.require_in_range(found, self.low, self.high, self.widths)
-        budget = None if budget_ms is None else self._shop.within(_number(budget_ms))
+        budget = None if budget_ms is None else self._shop().within(_number(budget_ms))
         near = nearest([values for values, _ in self._fast], found.cpu())
         if budget is not None:
             for place in np.ndindex(found.shape[:-1]):
-                near[place] = snapped(self._shop, found[place].cpu(), near[place], budget)
+                near[place] = snapped(self._shop(), found[place].cpu(), near[place], budget)
         return near.to(found.device)
 
-    def widest(self, budget_ms: float, *, keep: float = 0.0, seed: int = 0) -> Tensor:
+    def widest(
+        self, budget_ms: float, *, keep: float = 0.0, seed: int = 0, thorough: bool = True
+    ) -> Tensor:
         """Widths (L,) int64 with as many MACs as found whose forward is within the budget.
 
-        The gradient of the envelope leads there from several starts, drawn with `seed`; exact
-        local search over fast widths ends it. No width goes below the share `keep` of its max:
-        what an LPNet says of much narrower ones than were measured is a guess. Raises
-        NotReachable, with the least ms that such widths take.
+        The gradient of the envelope leads there from several starts, drawn with `seed`, and
+        stripping the dense network leads there from another; exact local search over fast widths
+        goes on from where they end. No width goes below the share `keep` of its max:
+        what an LPNet says of much narrower ones than were measured is a guess. Not `thorough` is
+        several times faster, and a few percent short of the same MACs. Raises NotReachable, with
+        the least ms that such widths take.
         """
         if not 0.0 <= keep <= 1.0:
             raise ValueError(f"keep is a share between 0 and 1, not {keep}")
-        shop = self._keeping(keep) if keep > 0 else self._shop
-        return widest(shop, _number(budget_ms), seed).to(self.low.device)
+        found = widest(self._shop(keep), _number(budget_ms), seed, thorough)
+        return found.to(self.low.device)
 
     def reachable(self, points: int = 20, *, seed: int = 0) -> Reachable:
         """The least latency found, and the most capacity found for `points` budgets from there
         to the dense latency. A point is found by a quicker search than `widest` makes."""
         if points < 2:
             raise ValueError(f"points must be at least 2, not {points}")
-        shop = self._shop
+        shop = self._shop()
         floor, dense = shop.ladders.floor_ms, shop.dense_ms
         budgets = torch.linspace(floor, max(dense, floor), points, dtype=torch.float64)
         found = front(shop, budgets, seed) if floor < dense else [(dense, shop.ladders.top)]
@@ -179,7 +182,7 @@ class Predictor(nn.Module):
             floor_ms=floor,
             dense_ms=dense,
             floor_widths=self._named(shop.ladders.floor),
-            front=tuple(self._point(budget, widths) for budget, widths in found),
+            front=tuple(self._point(shop, budget, widths) for budget, widths in found),
         )
 
     def _checked(self, widths: WidthsLike, ms: Callable[[Tensor], Tensor]) -> Tensor:
@@ -189,10 +192,14 @@ class Predictor(nn.Module):
         checks.require_in_range(found, self.low, self.high, self.widths)
         return ms(found)
 
-    def _keeping(self, keep: float) -> Shop:
-        rungs = ladders(self._repricer, self.space.widths, self._fast, keep)
-        low = torch.maximum(self.low, keep * self.high)
-        return Shop(self._repricer, rungs, replace(self._slope, low=low))
+    def _shop(self, keep: float = 0.0) -> Shop:
+        if keep not in self._shops:
+            rungs = ladders(self._repricer, self.space.widths, self._fast, keep)
+            low = torch.maximum(self.low, keep * self.high)
+            macs = Macs(self.space.table).to(self.low.device)
+            slope = Slope(self._envelope, macs, low, self.high)
+            self._shops[keep] = Shop(self._repricer, rungs, slope)
+        return self._shops[keep]
 
     def _tensor(self, widths: WidthsLike) -> Tensor:
         return checks.as_tensor(widths, self.widths, self.low.device)
@@ -207,11 +214,11 @@ class Predictor(nn.Module):
     def _named(self, widths: Tensor) -> dict[str, int]:
         return {name: int(k) for name, k in zip(self.widths, widths, strict=True)}
 
-    def _point(self, budget: float, widths: Tensor) -> FrontPoint:
-        macs = self._slope.macs(torch.stack((widths, self._ladders.top)).double().to(self.low))
+    def _point(self, shop: Shop, budget: float, widths: Tensor) -> FrontPoint:
+        macs = shop.slope.macs(torch.stack((widths, shop.ladders.top)).to(self.low))
         return FrontPoint(
             budget_ms=budget,
-            latency_ms=self._shop.search().ms(widths),
+            latency_ms=shop.search().ms(widths),
             macs=round(float(macs[0])),
             capacity=float(macs[0] / macs[1]) if macs[1] else 1.0,
             widths=self._named(widths),
@@ -234,20 +241,11 @@ class Predictor(nn.Module):
         return Envelope(axes, tables, len(self.widths)).to(self.low.device)
 
     @cached_property
-    def _ladders(self) -> Ladders:
-        return ladders(self._repricer, self.space.widths, self._fast)
-
-    @cached_property
-    def _slope(self) -> Slope:
-        macs = Macs(self.space.table).to(self.low.device)
-        return Slope(self._envelope, macs, self.low, self.high)
-
-    @cached_property
-    def _shop(self) -> Shop:
-        return Shop(self._repricer, self._ladders, self._slope)
+    def _shops(self) -> dict[float, Shop]:
+        return {}
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        for name in ("_repricer", "_fast", "_envelope", "_ladders", "_slope", "_shop"):
+        for name in ("_repricer", "_fast", "_envelope", "_shops"):
             self.__dict__.pop(name, None)
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self

@@ -90,6 +90,14 @@ def test_the_same_seed_gives_the_same_widths(
     assert predictor.widest(HALF * dense_ms).tolist() == half.tolist()
 
 
+def test_a_quick_search_is_nearly_as_good(
+    predictor: Predictor, space: Space, dense_ms: float, half: Tensor
+) -> None:
+    quick = predictor.widest(HALF * dense_ms, thorough=False)
+    assert float(predictor(quick)) <= HALF * dense_ms
+    assert 0.9 * space.macs(half.numpy()) < space.macs(quick.numpy()) <= space.macs(half.numpy())
+
+
 def test_all_is_kept_where_all_fits(predictor: Predictor, dense_ms: float) -> None:
     assert predictor.widest(2 * dense_ms).tolist() == predictor.high.tolist()
 

@@ -104,7 +104,6 @@ def test_vmap_is_the_batch(predictor: Predictor, seed: int) -> None:
     torch.testing.assert_close(gradients, expected)
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_it_compiles_as_one_graph(predictor: Predictor) -> None:
     compiled = torch.compile(predictor, backend="eager", fullgraph=True)
     rows = floats(predictor, 5, 3).requires_grad_()
