@@ -54,7 +54,6 @@ class Application(FastAPI):
             docs_url=None,
             redoc_url=None,
             generate_unique_id_function=lambda route: route.name,
-            max_body_size=context.settings.max_body_mib << 20,
         )
         self.state.context = context
         self.state.stopping = asyncio.Event()

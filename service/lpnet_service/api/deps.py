@@ -51,10 +51,22 @@ def limit(most: int, default: int) -> Any:
 
 
 class StrictRequest(Request):
-    """A request whose JSON a database can keep: no NUL and no lone surrogate in any string.
+    """A request whose body has a largest size, and whose JSON a database can keep.
 
-    Nesting without end, and numbers of thousands of digits, are refused by the parser.
+    That is: no NUL and no lone surrogate in any string. Nesting without end, and numbers of
+    thousands of digits, are refused by the parser.
     """
+
+    async def body(self) -> bytes:
+        if not hasattr(self, "_body"):
+            most = _context(self).settings.max_body_mib
+            read = bytearray()
+            async for chunk in self.stream():
+                read += chunk
+                if len(read) > most << 20:
+                    raise HTTPException(413, f"a request body may have {most} MiB")
+            self._body = bytes(read)
+        return self._body
 
     async def json(self) -> Any:
         body = await self.body()

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Request, Response
 
 from lpnet.schemas.lpnet import SpaceInfo, SpaceList
-from lpnet_service.api.deps import Ctx, HashPath
+from lpnet_service.api.deps import Ctx, HashPath, StrictRoute
 from lpnet_service.api.etags import OCTETS, matches
 from lpnet_service.api.problems import problems
 from lpnet_service.services import spaces
 
-router = APIRouter(prefix="/v1/spaces", tags=["spaces"])
+router = APIRouter(prefix="/v1/spaces", tags=["spaces"], route_class=StrictRoute)
 
 _FILE: dict[str, Any] = {
     "requestBody": {

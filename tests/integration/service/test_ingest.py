@@ -24,7 +24,7 @@ def store(bench: Bench, *given: Sample, target: str | None = None, create: bool 
 
 def full(bench: Bench, **fields: Any) -> Sample:
     """A sample with everything in it."""
-    return bench.sample(
+    made: Sample = bench.sample(
         1.25,
         **{
             "id": "sample-000001",
@@ -45,6 +45,7 @@ def full(bench: Bench, **fields: Any) -> Sample:
         }
         | fields,
     )
+    return made
 
 
 def test_a_sample_comes_back_as_it_came(bench: Bench) -> None:

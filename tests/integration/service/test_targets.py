@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lpnet.schemas.campaign import NewCampaign
-from lpnet.schemas.device import TargetSpec
+from lpnet.schemas.device import Registration, TargetSpec
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.errors import NameTaken, NotThere
 from lpnet_service.services import agents, campaigns, ingest, leasing, targets
@@ -23,7 +23,7 @@ def store(bench: Bench, *samples: Any) -> None:
 
 def test_registering_again_changes_nothing_and_gives_the_same_agent(bench: Bench) -> None:
     before = targets.target(bench.ctx, bench.target)
-    again = agents.Registration(
+    again = Registration(
         device="desk",
         facts=targets.devices(bench.ctx)[0].facts,
         targets=(before.spec,),

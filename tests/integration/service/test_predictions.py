@@ -1,0 +1,294 @@
+"""Publishing LPNets, predicting with them, and the latency table."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from fastapi.testclient import TestClient
+
+from lpnet.predictor.files import load, save
+from lpnet.predictor.graph import coverage
+from lpnet.predictor.header import Calibration, Header
+from lpnet.predictor.model import LPNet
+from lpnet.predictor.predictor import Predictor
+from lpnet.schemas.lpnet import LPNetInfo, NewTraining
+from lpnet.schemas.report import (
+    Baseline,
+    Baselines,
+    HeldOut,
+    Interval,
+    Metrics,
+    Report,
+    TrainedOn,
+)
+from lpnet.schemas.sample import SampleBatch
+from lpnet_service.api.app import Application
+from lpnet_service.errors import Invalid, LeaseLost
+from lpnet_service.services import ingest, lpnets, runs, table, trainings
+
+Bench = Any
+
+
+def made(bench: Bench, seed: int = 0, **header: Any) -> LPNet:
+    """An LPNet that covers the bench's space; its prices are those of its initial weights."""
+    fields = {
+        "target": bench.target,
+        "seed": seed,
+        "batches": (1,),
+        "coverage": tuple(coverage(bench.space.table)),
+        "calibration": Calibration(coverages=(0.5, 0.9), block=(0.7, 1.6), network=(0.7, 1.6)),
+    }
+    return LPNet(Header(**(fields | header)))
+
+
+def report(bench: Bench, mape: float | None, noise: float | None = None) -> Report:
+    metrics = mape and Metrics(
+        n=10, mape_pct=mape, rmspe_pct=mape, within_5_pct=1, within_10_pct=1, spearman=None
+    )
+    none = dict.fromkeys(Baselines.model_fields, Baseline())
+    return Report(
+        target=bench.target,
+        lpnet=None,
+        epoch=1,
+        seed=0,
+        trained_on=TrainedOn(block=1, network=1),
+        noise_floor_pct=noise,
+        held_out=HeldOut(
+            block=None,
+            network=metrics,
+            network_random=None,
+            network_aligned=None,
+            network_pruned=None,
+        ),
+        baselines=Baselines(**none),
+        interval=Interval(asked_pct=90, covered_pct=None, mean_width_pct=None),
+    )
+
+
+def publish(bench: Bench, lpnet: LPNet | None = None, mape: float | None = 3.0) -> LPNetInfo:
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=(bench.sample(),)))
+    training = trainings.start(bench.ctx, bench.target, NewTraining())
+    run = runs.claim(bench.ctx)
+    assert run is not None
+    content = save(lpnet or made(bench))
+    info = lpnets.publish(
+        bench.ctx, run, content, report(bench, mape), epoch=1, seed=0, batches=(1,)
+    )
+    done = trainings.get(bench.ctx, training.id)
+    assert (done.state, done.lpnet) == ("done", info.id)
+    return info
+
+
+@pytest.fixture
+def http(lite_bench: Bench) -> TestClient:
+    return TestClient(Application(lite_bench.ctx), raise_server_exceptions=False)
+
+
+def test_versions_are_counted_and_one_is_active(bench: Bench) -> None:
+    first, worse, better = publish(bench), publish(bench, mape=9.0), publish(bench, mape=2.0)
+    assert (first.active, worse.active, better.active) == (True, False, True)
+    found = lpnets.of_target(bench.ctx, bench.target)
+    assert [(one.version, one.active) for one in found] == [(3, True), (2, False), (1, False)]
+    assert lpnets.report(bench.ctx, better.id).lpnet == better.id
+    loaded = load(lpnets.weights(bench.ctx, first.id))
+    assert loaded.header.coverage == tuple(coverage(bench.space.table))
+
+
+def test_a_run_that_was_lost_publishes_nothing(bench: Bench) -> None:
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=(bench.sample(),)))
+    training = trainings.start(bench.ctx, bench.target, NewTraining())
+    run = runs.claim(bench.ctx)
+    assert run is not None
+    trainings.cancel(bench.ctx, training.id)
+    with pytest.raises(LeaseLost):
+        lpnets.publish(
+            bench.ctx, run, save(made(bench)), report(bench, 1.0), epoch=1, seed=0, batches=(1,)
+        )
+    assert lpnets.of_target(bench.ctx, bench.target) == []
+
+
+def test_a_prediction_is_that_of_the_predictor(lite_bench: Bench, http: TestClient) -> None:
+    info = publish(lite_bench)
+    asked = {
+        "target": lite_bench.target,
+        "space": lite_bench.space.hash,
+        "widths": [lite_bench.widths(stem=8), [5.5, 17]],
+        "gradient": True,
+    }
+    answer = http.post("/v1/predictions", json=asked)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["lpnet"] == info.id
+    predictor = Predictor(load(lpnets.weights(lite_bench.ctx, info.id)), lite_bench.space)
+    widths = torch.tensor([[8, 32], [5.5, 17]], dtype=torch.float64, requires_grad=True)
+    ms = predictor(widths)
+    (gradient,) = torch.autograd.grad(ms.sum(), widths)
+    ms, (low, high) = ms.detach(), predictor.interval(widths.detach(), 0.9)
+    for index, found in enumerate(answer.json()["predictions"]):
+        assert found["latency_ms"] == pytest.approx(float(ms[index]))
+        assert found["low_ms"] == pytest.approx(float(low[index]))
+        assert found["high_ms"] == pytest.approx(float(high[index]))
+        assert list(found["gradient"]) == list(predictor.widths)
+        assert list(found["gradient"].values()) == pytest.approx(gradient[index].tolist())
+
+
+def test_without_being_asked_no_gradient_comes(lite_bench: Bench, http: TestClient) -> None:
+    publish(lite_bench)
+    asked = {"target": lite_bench.target, "space": lite_bench.space.hash, "widths": [[16, 32]]}
+    (found,) = http.post("/v1/predictions", json=asked).json()["predictions"]
+    assert found["gradient"] is None
+    assert 0 < found["low_ms"] < found["latency_ms"] < found["high_ms"]
+
+
+def refusal(http: TestClient, bench: Bench, **fields: Any) -> tuple[int, str, list[str]]:
+    asked = {"target": bench.target, "space": bench.space.hash, "widths": [[16, 32]]} | fields
+    answer = http.post("/v1/predictions", json=asked)
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    return answer.status_code, body["code"], [fault["field"] for fault in body["errors"]]
+
+
+def test_what_cannot_be_predicted_is_refused_with_its_reason(
+    lite_bench: Bench, http: TestClient
+) -> None:
+    bench = lite_bench
+    assert refusal(http, bench) == (409, "no_lpnet", [])
+    publish(bench)
+    assert refusal(http, bench, target="nobody") == (404, "not_found", [])
+    assert refusal(http, bench, space="0" * 64) == (404, "not_found", [])
+    assert refusal(http, bench, batch=7) == (409, "not_covered", [])
+    widths: dict[str, Any] = {
+        "widths.1": [[16, 32], [16]],
+        "widths.0.stem": [bench.widths(stem=17)],
+        "widths.0.other": [bench.widths(other=1)],
+        "widths.0.wide": [{"stem": 1}],
+    }
+    for field, given in widths.items():
+        assert refusal(http, bench, widths=given) == (422, "invalid_widths", [field])
+    status, code, _ = refusal(http, bench, widths=[[16, 33]])
+    assert (status, code) == (422, "invalid_widths")
+    assert refusal(http, bench, widths=[[16, 10**400]])[0] == 422
+    assert refusal(http, bench, widths=[bench.widths(stem=10**400)])[1] == "invalid_widths"
+
+
+def test_ops_that_were_never_seen_are_named(lite_bench: Bench, http: TestClient) -> None:
+    seen = coverage(lite_bench.space.table)
+    missing = next(text for text in seen if "depthwise" in text)
+    publish(lite_bench, made(lite_bench, coverage=tuple(s for s in seen if s != missing)))
+    asked = {"target": lite_bench.target, "space": lite_bench.space.hash, "widths": [[16, 32]]}
+    answer = http.post("/v1/predictions", json=asked)
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_covered")
+    assert missing in answer.json()["detail"]
+
+
+def test_weights_are_sent_once(lite_bench: Bench, http: TestClient) -> None:
+    info = publish(lite_bench)
+    first = http.get(f"/v1/lpnets/{info.id}/weights")
+    assert first.headers["etag"] == f'"{info.weights_sha256}"'
+    assert load(first.content).header.target == lite_bench.target
+    again = http.get(
+        f"/v1/lpnets/{info.id}/weights", headers={"If-None-Match": first.headers["etag"]}
+    )
+    assert (again.status_code, again.content) == (304, b"")
+    assert http.get(f"/v1/lpnets/{info.id}/report").json()["lpnet"] == info.id
+    assert http.get(f"/v1/lpnets/{info.id}").json()["network_mape_pct"] == 3.0
+
+
+def page(bench: Bench, **fields: Any) -> Any:
+    given = {"sort": "latency_ms", "after": None, "limit": 100, "filters": {}} | fields
+    filters = given.pop("filters")
+    return table.page(bench.ctx, bench.target, filters, **given)
+
+
+def fill(bench: Bench) -> None:
+    block = bench.space.blocks[0].name
+    unseen = {"ops": [{"type": "resize", "c_in": 3, "c_out": 3, "h": 8, "w": 8}]}
+    conv = {"type": "conv2d", "c_in": 3, "c_out": 8, "h": 16, "w": 16, "kernel": [3, 3]}
+    relu = {"type": "activation", "function": "relu", "c_in": 8, "c_out": 8, "h": 16, "w": 16}
+    seen = {"ops": [conv | {"padding": [1, 1]}, relu]}
+    given = (
+        bench.sample(3.0, measured_at="2026-01-01T12:00:00Z"),
+        bench.sample(2.0, block=block, disturbed=True),
+        bench.sample(1.0, kind="block", workload=unseen),
+        bench.sample(4.0, kind="block", workload=seen),
+        bench.sample(5.0, sentinel=True),
+    )
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=given))
+
+
+def test_a_table_without_an_lpnet_holds_what_was_measured(bench: Bench) -> None:
+    fill(bench)
+    found = page(bench)
+    assert [row.latency_ms for row in found.items] == [1.0, 2.0, 3.0, 4.0]
+    assert [row.disturbed for row in found.items] == [False, True, False, False]
+    assert {(row.predicted_ms, row.error_pct, row.held_out) for row in found.items} == {
+        (None, None, None)
+    }
+    assert (found.lpnet, found.next) == (None, None)
+
+
+def test_a_table_shows_what_the_lpnet_says(bench: Bench) -> None:
+    info = publish(bench)
+    fill(bench)
+    found = page(bench)
+    assert found.lpnet == info.id
+    lpnet = load(lpnets.weights(bench.ctx, info.id))
+    for row in found.items:
+        if row.latency_ms == 1.0 and row.kind == "block":
+            assert (row.predicted_ms, row.error_pct) == (None, None)
+            continue
+        assert row.error_pct == pytest.approx(100 * (row.predicted_ms / row.latency_ms - 1))
+    networks = [row for row in found.items if row.kind == "network"]
+    dense = float(Predictor(lpnet, bench.space)([16, 32]))
+    assert [row.predicted_ms for row in networks] == pytest.approx([dense, dense])
+    assert page(bench) == found
+
+
+@pytest.mark.parametrize("sort", ["latency_ms", "measured_at"])
+def test_pages_of_a_table_join_up(bench: Bench, sort: str) -> None:
+    many = [
+        bench.sample(1.0 + (i * 7 % 5), measured_at=f"2026-01-{1 + i * 3 % 7:02}T00:00:00Z")
+        for i in range(20)
+    ]
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(many)))
+    seen: list[Any] = []
+    after: str | None = None
+    while True:
+        found = page(bench, sort=sort, after=after, limit=3)
+        seen += found.items
+        after = found.next
+        if after is None:
+            break
+    assert len({row.id for row in seen}) == 20
+    values = [getattr(row, sort) for row in seen]
+    assert values == sorted(values)
+
+
+def test_a_table_is_filtered(bench: Bench) -> None:
+    fill(bench)
+    block = bench.space.blocks[0].name
+    assert [row.latency_ms for row in page(bench, filters={"block": block}).items] == [2.0]
+    assert [row.latency_ms for row in page(bench, filters={"kind": "network"}).items] == [3.0]
+    hash_ = bench.space.hash
+    assert [row.latency_ms for row in page(bench, filters={"space": hash_}).items] == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("after", ["x", "e30=", "W10=", "é", "WyJsYXRlbmN5X21zIiwgTmFOLCAxXQ=="])
+def test_a_table_after_nothing_is_refused(lite_bench: Bench, after: str) -> None:
+    with pytest.raises(Invalid, match="after"):
+        page(lite_bench, after=after)
+    fill(lite_bench)
+    other = page(lite_bench, sort="measured_at", limit=1).next
+    with pytest.raises(Invalid, match="after"):
+        page(lite_bench, after=other)
+
+
+def test_not_a_number_stays_out_of_the_table(lite_bench: Bench) -> None:
+    publish(lite_bench)
+    fill(lite_bench)
+    assert all(
+        row.predicted_ms is None or math.isfinite(row.predicted_ms)
+        for row in page(lite_bench).items
+    )
