@@ -19,6 +19,8 @@ from lpnet_service.services.runs import HeldRun
 from lpnet_service.training import provisional, study, train
 from lpnet_service.worker import dataset
 
+# The least ratio that workloads are drawn with: of narrower networks the LPNet knows nothing.
+LEAST_RATIO = 0.1
 Progress = Callable[[float, str], None]
 
 
@@ -77,7 +79,9 @@ def planning(ctx: Context, run: HeldRun, progress: Progress) -> None:
     for index, budget_ms in enumerate(budgets(dense_ms, asked.pruned)):
         progress(0.2 + 0.8 * index / asked.pruned, "choosing networks as a pruner would")
         try:
-            widths = predictor.widest(budget_ms, seed=asked.seed + index)
+            widths = predictor.widest(
+                budget_ms, keep=LEAST_RATIO, seed=asked.seed + index, thorough=False
+            )
         except NotReachable:
             missed.append("a pruner found no network within a budget of its share")
             continue
