@@ -83,7 +83,8 @@ def _shrink(client: Client, target: str, space: Space, progress: Progress) -> di
     (dense_ms,) = _measured(client, target, space, [space.dense], progress)
     budget_ms = BUDGET_SHARE * dense_ms
     predictor = client.predictor(target, space)
-    widths = predictor.widest(budget_ms).numpy()
+    # Nothing thinner than what was measured: there a prediction would be a guess.
+    widths = predictor.widest(budget_ms, keep=0.1).numpy()
     uniform = uniform_shrink(space, space.macs(widths))
     asked = torch.from_numpy(np.stack([widths, uniform, space.dense]))
     with torch.no_grad():
