@@ -322,21 +322,29 @@ class Client:
         """Which of these samples the service would refuse, by index, and why; stores nothing."""
         refused: dict[int, str] = {}
         for start in range(0, len(samples), IMPORT_BATCH):
-            chunk = tuple(samples[start : start + IMPORT_BATCH])
-            body = SampleBatch(target=target, samples=chunk)
-            params = {"create": True, "dry_run": True}
-            try:
-                self._http.post("/v1/samples:batch", body, params=params, idempotent=True)
-            except BadRequest as error:
-                for entry in error.errors:
-                    match = _INDEX.match(entry.get("field", ""))
-                    if match is None:
-                        raise
-                    why = f"{match[2]}: {entry.get('reason')}"
-                    refused.setdefault(start + int(match[1]), why)
-                if not error.errors:
-                    raise
+            left = list(range(start, min(len(samples), start + IMPORT_BATCH)))
+            # The service lists only so many faults at once: ask again without those it named.
+            while left and (faults := self._faults(target, [samples[i] for i in left])):
+                refused |= {left[place]: why for place, why in faults.items()}
+                left = [index for index in left if index not in refused]
         return refused
+
+    def _faults(self, target: str, samples: Sequence[Sample]) -> dict[int, str]:
+        body = SampleBatch(target=target, samples=tuple(samples))
+        params = {"create": True, "dry_run": True}
+        try:
+            self._http.post("/v1/samples:batch", body, params=params, idempotent=True)
+        except BadRequest as error:
+            faults: dict[int, str] = {}
+            for entry in error.errors:
+                match = _INDEX.match(entry.get("field", ""))
+                if match is None:
+                    raise
+                faults.setdefault(int(match[1]), f"{match[2]}: {entry.get('reason')}")
+            if not faults:
+                raise
+            return faults
+        return {}
 
     def export(self, target: str, format_: str = "jsonl") -> Iterator[bytes]:
         """A target's samples as JSON lines or CSV, in chunks as they come."""

@@ -32,8 +32,14 @@ def store_samples(
     create: Annotated[
         bool, Query(description="make an imported target of that name if there is none")
     ] = False,
+    dry_run: Annotated[
+        bool, Query(description="only check the samples: nothing is stored")
+    ] = False,
 ) -> IngestResult:
     """Store samples, all of them or none. One whose id is stored already is left as it is."""
+    if dry_run:
+        ingest.check(ctx, batch.samples)
+        return IngestResult(stored=0, known=0)
     return ingest.store(ctx, batch, create=create)
 
 
