@@ -27,10 +27,22 @@ from lpnet.space.table import OpRow, OpTable
 STEPS = (4.0, 8.0, 16.0, 32.0, 64.0)
 # A neighbour that does not exist counts as two channels: a multiple of no step.
 ABSENT = 2.0
-# Per channel count a bump and a padding for each step; then three log channel counts.
-DYNAMIC = 4 * 2 * len(STEPS) + 5
+# Of a neighbour's channels only the bumps at the first steps are features.
+NEIGHBOUR_STEPS = 3
+# Bump and padding per step of c_in and c_out, the neighbours' bumps, and five logs: of c_in,
+# c_out, c_in per group, FLOPs and bytes.
+_MIXED = (
+    *(("bump", channel, step) for channel in (0, 1) for step in range(len(STEPS))),
+    *(("padding", channel, step) for channel in (0, 1) for step in range(len(STEPS))),
+    *(("bump", channel, step) for channel in (2, 3) for step in range(NEIGHBOUR_STEPS)),
+    *(("log", 0, 0), ("log", 1, 0), ("log per group", 0, 0), ("log", 5, 0), ("log", 6, 0)),
+)
+DYNAMIC = len(_MIXED)
+RAW = 2 * 4 * len(STEPS) + 7
 _SIDES = ("dense", "depthwise", "other")
-STATIC = len(TYPES) + len(FUNCTIONS) + 12 + 2 * (1 + len(_SIDES))
+_SHAPES = 9
+_CONTEXT = 3 + 2 * (1 + len(_SIDES))
+STATIC = len(TYPES) + len(FUNCTIONS) + _SHAPES + _CONTEXT
 _BYTES_PER_NUMBER = 4.0
 
 
@@ -39,7 +51,7 @@ class Units:
     """The priced kernels of one table, or of many one after another, as tensors (float64).
 
     `static` is (U, STATIC); `a_*` (U, widths) and `b_*` (U,) map widths to channels; `producer`
-    and `consumer` (U,) are unit indices, U where there is none; `cost` is (U, 5): whether weights
+    and `consumer` (U,) are unit indices, U where there is none; `cost` is (5, U): whether weights
     are multiplied, the log of FLOPs per channel product, bytes per input channel, per output
     channel and per weight channel product; `segment` (U,) says which table a unit belongs to.
     """
@@ -87,7 +99,7 @@ class Units:
             b_g=torch.from_numpy(maps[5]),
             producer=torch.tensor([unit_of(node.producer) for node in found]),
             consumer=torch.tensor([unit_of(node.consumer) for node in found]),
-            cost=torch.tensor([_cost(table, node, batch) for node in found]).double(),
+            cost=torch.tensor([_cost(table, node, batch) for node in found]).double().T,
             segment=torch.zeros(count, dtype=torch.long),
         )
 
@@ -97,7 +109,8 @@ class Units:
         total = sum(units.count for units in many)
         offsets = np.cumsum([0, *(units.count for units in many)])
         parts: dict[str, Tensor] = {
-            f.name: torch.cat([getattr(units, f.name) for units in many]) for f in fields(cls)
+            f.name: torch.cat([getattr(u, f.name) for u in many], -1 if f.name == "cost" else 0)
+            for f in fields(cls)
         }
         for name in ("producer", "consumer"):
             parts[name] = torch.cat(
@@ -113,35 +126,71 @@ class Units:
         return cls(**parts)
 
 
-@dataclass(frozen=True)
-class Dynamic:
-    """Channel features (..., U, DYNAMIC), and the logs of FLOPs and bytes (..., U)."""
-
-    features: Tensor
-    log_flops: Tensor
-    log_bytes: Tensor
-
-
-def dynamic(
+def raw(
     cost: Tensor, c_in: Tensor, c_out: Tensor, groups: Tensor, producer: Tensor, consumer: Tensor
-) -> Dynamic:
-    """Channel features of units with the given channels, each (..., U); `cost` is (U, 5)."""
-    steps = torch.tensor(STEPS, dtype=c_in.dtype, device=c_in.device)
-    channels = torch.stack((c_in, c_out, producer, consumer), -1).unsqueeze(-1)
-    whole = torch.floor(channels / steps)
-    rest = channels - whole * steps
-    above = _smoothstep(rest.clamp(max=1.0))
-    nearly = _smoothstep((rest - (steps - 1.0)).clamp(min=0.0))
-    padding = torch.log((whole + above) * steps / channels)
-    bumps = 1.0 - above + nearly
-    log_in, log_out, log_groups = torch.log(torch.stack((c_in, c_out, groups))).unbind(0)
-    product = c_in * c_out / groups
-    log_flops = cost[:, 0] * (log_in - log_groups) + log_out + cost[:, 1]
-    log_bytes = torch.log(c_in * cost[:, 2] + c_out * cost[:, 3] + product * cost[:, 4])
-    smooth = torch.stack((log_in, log_out, log_in - log_groups, log_flops, log_bytes), -1)
-    return Dynamic(
-        torch.cat((bumps.flatten(-2), padding.flatten(-2), smooth), -1), log_flops, log_bytes
-    )
+) -> Tensor:
+    """What is computed from the channels of units, each (..., U): (..., RAW, U).
+
+    For each step, how far each of c_in, c_out, producer, consumer is from its multiples (0 at
+    one, 1 from one channel away), then the log of what each is rounded up to, in steps; the logs
+    of those four and of groups; the logs of FLOPs and bytes. `cost` is (5, U).
+    """
+    return raw_of_stack(cost, torch.stack((c_in, c_out, producer, consumer, groups), -2))
+
+
+def raw_of_stack(cost: Tensor, channels: Tensor) -> Tensor:
+    """As `raw`, of (..., 5, U): c_in, c_out, producer, consumer and groups."""
+    steps = torch.tensor(STEPS, dtype=channels.dtype, device=channels.device)[:, None, None]
+    scaled = channels[..., None, :4, :] / steps
+    whole = torch.floor(scaled)
+    rest = (scaled - whole) * steps
+    risen = _smoothstep(torch.cat((rest, rest - (steps - 1.0)), -2).clamp(0.0, 1.0))
+    above, nearly = risen[..., :4, :], risen[..., 4:, :]
+    off = (above - nearly).flatten(-3, -2)
+    rounded = torch.log(whole + above).flatten(-3, -2)
+    logs = torch.log(channels)
+    c_in, c_out, groups = channels[..., 0, :], channels[..., 1, :], channels[..., 4, :]
+    weights = c_in * c_out / groups
+    ratio = logs[..., 0, :] - logs[..., 4, :]
+    flops = cost[0] * ratio + logs[..., 1, :] + cost[1]
+    moved = torch.log(c_in * cost[2] + c_out * cost[3] + weights * cost[4])
+    return torch.cat((off, rounded, logs, flops.unsqueeze(-2), moved.unsqueeze(-2)), -2)
+
+
+def mix() -> tuple[Tensor, Tensor]:
+    """The channel features as a fixed mix of the raw ones: (DYNAMIC, RAW) and (DYNAMIC,).
+
+    A padding is the log of what a count is rounded up to over the count itself.
+    """
+    steps = len(STEPS)
+    weights, shift = torch.zeros(DYNAMIC, RAW).double(), torch.zeros(DYNAMIC).double()
+    log = 2 * 4 * steps
+    for row, (feature, channel, step) in enumerate(_MIXED):
+        at = step * 4 + channel
+        if feature == "bump":
+            weights[row, at], shift[row] = -1.0, 1.0
+        elif feature == "padding":
+            weights[row, 4 * steps + at], weights[row, log + channel] = 1.0, -1.0
+            shift[row] = math.log(STEPS[step])
+        else:
+            weights[row, log + channel] = 1.0
+        if feature == "log per group":
+            weights[row, log + 4] = -1.0
+    return weights, shift
+
+
+def prior() -> Tensor:
+    """How freely each feature may speak, (STATIC + DYNAMIC,): a scale on its standardised value.
+
+    What stands next to a kernel, and steps wider than a vector register, matter seldom: they need
+    more evidence, else small sets of samples are explained by them.
+    """
+    scale = torch.ones(STATIC + DYNAMIC)
+    scale[STATIC - _CONTEXT : STATIC] = 0.3
+    for row, (feature, channel, step) in enumerate(_MIXED):
+        if feature != "log" and (channel in (2, 3) or step >= NEIGHBOUR_STEPS):
+            scale[STATIC + row] = 0.1
+    return scale
 
 
 def _smoothstep(x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lpnet.errors import NotCovered
-from lpnet.predictor.features import ABSENT, DYNAMIC, STATIC, Units, dynamic
+from lpnet.predictor.features import ABSENT, DYNAMIC, STATIC, Units, mix, raw, raw_of_stack
 from lpnet.predictor.graph import coverage
 from lpnet.predictor.header import Header
 from lpnet.schemas.workload import Kind
@@ -70,14 +70,30 @@ class LPNet(nn.Module):
             raise NotCovered(self.header.target, missing)
         return BoundLPNet(self, Units.of(table, batch))
 
+    def inputs(self, units: Units) -> tuple[Tensor, Tensor]:
+        """What the MLPs take of tables without widths: standardised features (U, STATIC +
+        DYNAMIC), and logs (2, U) of FLOPs and bytes."""
+        features, logs = features_of(units)
+        return ((features - self.mean) * self.scale).to(self.w1.dtype), logs.to(self.w1.dtype)
+
     def hidden(self, inputs: Tensor) -> Tensor:
         """Last hidden layer (M, U, H) of standardised inputs (U, STATIC + DYNAMIC)."""
         first = nn.functional.silu(inputs @ self.w1 + self.b1)
         return nn.functional.silu(first @ self.w2 + self.b2)
 
     def terms(self, inputs: Tensor, logs: Tensor) -> Tensor:
-        """Both summands of the price in ms, (M, U, 2); `logs` (U, 2) of FLOPs and bytes."""
-        return torch.exp(self.hidden(inputs) @ self.w3 + self.b3 + logs)
+        """Both summands of the price in ms, (M, U, 2); `logs` (2, U) of FLOPs and bytes."""
+        return torch.exp(self.hidden(inputs) @ self.w3 + self.b3 + logs.T)
+
+
+def features_of(units: Units) -> tuple[Tensor, Tensor]:
+    """Features (U, STATIC + DYNAMIC) of tables without widths, and logs (2, U), float64."""
+    pad = nn.functional.pad
+    before = pad(units.b_in, (0, 1), value=ABSENT)[units.producer]
+    after = pad(units.b_out, (0, 1), value=ABSENT)[units.consumer]
+    computed = raw(units.cost, units.b_in, units.b_out, units.b_g, before, after)
+    weights, shift = mix()
+    return torch.cat((units.static, (weights @ computed).T + shift), 1), computed[-2:]
 
 
 class BoundLPNet(nn.Module):
@@ -108,7 +124,7 @@ class BoundLPNet(nn.Module):
 
     def channels(self, widths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """c_in, c_out, groups (..., U) of every kernel, from widths (..., L)."""
-        c_in, c_out, groups, _, _ = self._all_channels(widths)
+        c_in, c_out, _, _, groups = self._stack(widths).unbind(-2)
         return c_in, c_out, groups
 
     def context(self, c_in: Tensor, c_out: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,13 +146,14 @@ class BoundLPNet(nn.Module):
 
         `units` (N,) picks the units that the N last-axis entries are; None: all, in order.
         """
-        terms, _ = self._terms(units, c_in, c_out, groups, producer, consumer)
-        return terms.sum(-1).movedim(-2, -1)
+        stack = torch.stack((c_in, c_out, producer, consumer, groups), -2)
+        terms, _ = self._terms(units, stack)
+        return terms.sum(-2).transpose(-1, -2)
 
     def forward(self, widths: Tensor) -> Tensor:
         """Latency in ms (...,) of widths (..., L)."""
-        terms, _ = self._terms(None, *self._all_channels(widths))
-        return terms.sum((-1, -2)).mean(-1)
+        terms, _ = self._terms(None, self._stack(widths))
+        return terms.sum((-1, -2, -3)) / self.header.members
 
     def spread(self, widths: Tensor) -> Tensor:
         """Relative spread (...,) of the prediction at widths (..., L), for intervals.
@@ -144,8 +161,9 @@ class BoundLPNet(nn.Module):
         The root of three variances of the log: what is there everywhere, the members'
         disagreement, and the distance from the training data (leverage of the linearised model).
         """
-        terms, hidden = self._terms(None, *self._all_channels(widths))
-        return relative_spread(terms, hidden, self._as(self.leverage, widths), self.header)
+        terms, hidden = self._terms(None, self._stack(widths))
+        total, slope = terms.sum((-1, -2)), last_layer_slope(terms, hidden)
+        return relative_spread(total, slope, self.leverage.to(total), self.header.base_spread)
 
     def quantile(self, coverage: float, kind: Kind) -> float:
         """Factor q of the interval `ms * exp(+-q s)` that held `coverage` of unseen workloads.
@@ -155,89 +173,86 @@ class BoundLPNet(nn.Module):
         """
         return self.header.calibration.quantile(coverage, kind)
 
-    def _all_channels(self, widths: Tensor) -> tuple[Tensor, ...]:
-        flat = widths @ self._as(self.maps, widths) + self._as(self.constants, widths)
-        return flat.reshape(*flat.shape[:-1], 5, self.units.count).unbind(-2)
+    def _stack(self, widths: Tensor) -> Tensor:
+        """c_in, c_out, producer, consumer, groups: (..., 5, U)."""
+        flat = nn.functional.linear(widths, self.maps.to(widths), self.constants.to(widths))
+        return flat.reshape(*widths.shape[:-1], 5, self.units.count)
 
-    def _terms(self, units: Tensor | None, *channels: Tensor) -> tuple[Tensor, Tensor]:
-        """Summands of the prices (..., M, U, 2) and the last hidden layer (..., M, U, H)."""
-        like = channels[0]
-        cost, base = self._as(self.cost, like), self._as(self.b1, like)
+    def _terms(self, units: Tensor | None, channels: Tensor) -> tuple[Tensor, Tensor]:
+        """Summands of the prices (..., M, 2, U) and the last hidden layer (..., M, H, U)."""
+        cost, base = self.cost.to(channels), self.b1.to(channels)
         if units is not None:
-            cost, base = cost[units], base[units]
-        known = dynamic(cost, *channels)
-        first = nn.functional.silu(known.features @ self._as(self.w1, like) + base)
-        apart = first.reshape(*first.shape[:-1], self.header.members, -1).transpose(-2, -3)
-        hidden = nn.functional.silu(apart @ self._as(self.w2, like) + self._as(self.b2, like))
-        logs = torch.stack((known.log_flops, known.log_bytes), -1).unsqueeze(-3)
-        outputs = hidden @ self._as(self.w3, like) + self._as(self.b3, like)
-        return torch.exp(outputs + logs), hidden
-
-    def _as(self, constant: Tensor, like: Tensor) -> Tensor:
-        return constant.to(like.dtype)
+            cost, base = cost[:, units], base[:, units]
+        known = raw_of_stack(cost, channels)
+        first = nn.functional.silu(self.w1.to(channels) @ known + base)
+        apart = first.reshape(*known.shape[:-2], *self.b2.shape[:2], known.shape[-1])
+        hidden = nn.functional.silu(self.w2.to(channels) @ apart + self.b2.to(channels))
+        outputs = self.w3.to(channels) @ hidden + self.b3.to(channels)
+        return torch.exp(outputs + known[..., None, -2:, :]), hidden
 
 
-def relative_spread(terms: Tensor, hidden: Tensor, leverage: Tensor, header: Header) -> Tensor:
-    """Spread (...,) of sums over units; see BoundLPNet.spread for the parts.
+def relative_spread(total: Tensor, slope: Tensor, leverage: Tensor, base: float) -> Tensor:
+    """Spread (...,) of predictions; BoundLPNet.spread says of what parts.
 
-    `terms` (..., M, U, 2) and `hidden` (..., M, U, H) as the network gives them, `leverage`
-    (M, D, D) the factor of the inverse information matrix of the last layer, D = 2 (H + 1).
+    `total` (..., M) in ms, `slope` (..., M, D) of log ms by the last layer's weights, `leverage`
+    (M, D, D) a factor of its inverse information matrix.
     """
-    total = terms.sum((-1, -2))
-    slope = last_layer_slope(terms, hidden)
     distance = (slope.unsqueeze(-2) @ leverage).square().sum((-1, -2)).mean(-1)
     disagreement = torch.log(total).var(-1, correction=0)
-    return torch.sqrt(header.base_spread**2 + disagreement + distance)
+    return torch.sqrt(base**2 + disagreement + distance)
 
 
 def last_layer_slope(terms: Tensor, hidden: Tensor) -> Tensor:
-    """Derivative (..., M, D) of the log of the sum over units by the last layer's weights."""
+    """Derivative (..., M, D) of the log of the sum over units by the last layer's weights.
+
+    `terms` (..., M, 2, U), `hidden` (..., M, H, U); D = 2 (H + 1).
+    """
     share = terms / terms.sum((-1, -2), keepdim=True)
-    weights = share.transpose(-1, -2) @ hidden
-    return torch.cat((weights, share.sum(-2).unsqueeze(-1)), -1).flatten(-2)
+    weights = share @ hidden.transpose(-1, -2)
+    return torch.cat((weights, share.sum(-1, keepdim=True)), -1).flatten(-2)
 
 
 def _folded(lpnet: LPNet, units: Units) -> dict[str, Tensor]:
-    """The LPNet's weights with standardisation and the units' static facts worked in, float32."""
-    with torch.no_grad():
-        mean, scale, w1 = lpnet.mean.double(), lpnet.scale.double(), lpnet.w1.double()
-        weights = w1 * scale[:, None]
-        static = units.static.to(mean.device) - mean[:STATIC]
-        base = static @ weights[:, :STATIC] + lpnet.b1.double()
-        shift = torch.einsum("f,mfh->mh", mean[STATIC:], weights[:, STATIC:])
-        base = base - shift[:, None]
-        found = {
-            "maps": _maps(units)[0],
-            "constants": _maps(units)[1],
-            "cost": units.cost,
-            "w1": weights[:, STATIC:].permute(1, 0, 2).flatten(1),
-            "b1": base.permute(1, 0, 2).flatten(1),
-            "w2": lpnet.w2,
-            "b2": lpnet.b2,
-            "w3": lpnet.w3,
-            "b3": lpnet.b3,
-            "leverage": lpnet.leverage,
-        }
-        return {name: value.detach().float().contiguous() for name, value in found.items()}
+    """The weights with standardisation, mix and the units' static facts worked in, float32."""
+    maps, constants = _maps(units)
+    weights = lpnet.w1.detach().double().transpose(1, 2) * lpnet.scale.double()
+    mean = lpnet.mean.double()
+    blend, shift = mix()
+    fixed = weights[..., :STATIC] @ (units.static - mean[:STATIC]).T
+    moved = weights[..., STATIC:] @ (shift - mean[STATIC:])
+    base = fixed + moved.unsqueeze(-1) + lpnet.b1.detach().double().transpose(1, 2)
+    found = {
+        "maps": maps,
+        "constants": constants,
+        "cost": units.cost,
+        "w1": (weights[..., STATIC:] @ blend).flatten(0, 1),
+        "b1": base.flatten(0, 1),
+        "w2": lpnet.w2.transpose(1, 2),
+        "b2": lpnet.b2.transpose(1, 2),
+        "w3": lpnet.w3.transpose(1, 2),
+        "b3": lpnet.b3.transpose(1, 2),
+        "leverage": lpnet.leverage,
+    }
+    return {name: value.detach().float().contiguous() for name, value in found.items()}
 
 
 def _maps(units: Units) -> tuple[Tensor, Tensor]:
-    """One product for all channels: (L, 5 U) and (5 U,), of c_in, c_out, groups, neighbours."""
+    """One product for all channels, (5 U, L) and (5 U,), in `raw_of_stack`'s order."""
     nothing = torch.zeros(1, units.a_in.shape[1], dtype=units.a_in.dtype)
     absent = torch.full((1,), ABSENT, dtype=units.b_in.dtype)
     before, after = units.producer, units.consumer
     maps = (
         units.a_in,
         units.a_out,
-        units.a_g,
         torch.cat((units.a_in, nothing))[before],
         torch.cat((units.a_out, nothing))[after],
+        units.a_g,
     )
     constants = (
         units.b_in,
         units.b_out,
-        units.b_g,
         torch.cat((units.b_in, absent))[before],
         torch.cat((units.b_out, absent))[after],
+        units.b_g,
     )
-    return torch.cat(maps).T, torch.cat(constants)
+    return torch.cat(maps), torch.cat(constants)
