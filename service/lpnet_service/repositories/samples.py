@@ -90,27 +90,32 @@ def counts(session: Session) -> dict[tuple[str, int], int]:
     return {(target, epoch): count for target, epoch, count in session.execute(query)}
 
 
-def trainable(session: Session, target: str, epoch: int) -> Sequence[SampleRow]:
-    """What an LPNet learns from: undisturbed samples of workloads, sentinels left out."""
-    return session.scalars(
-        select(SampleRow)
-        .where(
-            SampleRow.target == target,
-            SampleRow.epoch == epoch,
-            SampleRow.sentinel.is_(False),
-            SampleRow.disturbed.is_(False),
-        )
-        .order_by(SampleRow.seq)
-    ).all()
-
-
-def has_trainable(session: Session, target: str, epoch: int) -> bool:
-    query = select(SampleRow.seq).where(
+def _trainable(target: str, epoch: int) -> ColumnElement[bool]:
+    return and_(
         SampleRow.target == target,
         SampleRow.epoch == epoch,
         SampleRow.sentinel.is_(False),
         SampleRow.disturbed.is_(False),
     )
+
+
+def trainable(session: Session, target: str, epoch: int) -> Sequence[SampleRow]:
+    """What an LPNet learns from: undisturbed samples of workloads, sentinels left out."""
+    query = select(SampleRow).where(_trainable(target, epoch)).order_by(SampleRow.seq)
+    return session.scalars(query).all()
+
+
+def trainable_workloads(
+    session: Session, target: str, epoch: int
+) -> Sequence[Row[str, str, str | None]]:
+    """Key, kind and draw of the workloads of those samples."""
+    columns = (SampleRow.workload_key, SampleRow.kind, SampleRow.draw)
+    query = select(*columns).where(_trainable(target, epoch)).distinct()
+    return session.execute(query).all()
+
+
+def has_trainable(session: Session, target: str, epoch: int) -> bool:
+    query = select(SampleRow.seq).where(_trainable(target, epoch))
     return session.scalar(query.limit(1)) is not None
 
 

@@ -42,10 +42,15 @@ def draw_sides(
     """
     seed = hashlib.sha256(f"{target}/{epoch}/{len(known)}".encode()).digest()
     rng = np.random.default_rng(list(seed))
-    new = {c.key: c for c in candidates if c.key not in known}
+    new = {c.key: c for c in sorted(candidates, key=_rank) if c.key not in known}
     ordered = [new[key] for key in sorted(new)]
     out = _drawn(ordered, known, "network", rng) | _drawn(ordered, known, "block", rng)
     return {c.key: (c.kind, c.key in out) for c in ordered}
+
+
+def _rank(candidate: Candidate) -> tuple[bool, str]:
+    """Of a workload drawn in several ways, one always counts, whatever the order of samples."""
+    return candidate.draw == "dense", candidate.draw or ""
 
 
 def _drawn(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import Kind, OpsWorkload, SpaceWorkload
@@ -30,29 +30,41 @@ class Dataset:
 
 
 def load(ctx: Context, target: str) -> Dataset:
-    """The undisturbed samples of a target's current epoch.
+    """The undisturbed samples of a target's current epoch, on the sides drawn so far.
 
-    Workloads that have no side yet get one, here and for good: a training is what needs it.
+    Workloads that have no side yet count as not held out.
     """
-    with ctx.db.write() as session:
+    with ctx.db.read() as session:
         row = found(session, target)
         samples = samples_.trainable(session, target, row.epoch)
-        known = sides_.of_epoch(session, target, row.epoch)
-        candidates = [Candidate(s.workload_key, _kind(s), s.draw) for s in samples]
-        new = draw_sides(candidates, known, target=target, epoch=row.epoch)
-        sides_.add(session, target, row.epoch, new)
+        sides = sides_.of_epoch(session, target, row.epoch)
         noise = noise_of(session, row)
-    held_out = {key: out for key, (_, out) in (known | new).items()}
+    held_out = {key for key, (_, out) in sides.items() if out}
     return Dataset(target, row.epoch, noise, _records(ctx, samples, held_out))
 
 
-def _kind(row: SampleRow) -> Kind:
-    return cast(Literal["block", "network"], row.kind)
+def draw_missing_sides(ctx: Context, target: str) -> None:
+    """Give every workload of the current epoch that has no side yet one, for good.
+
+    Only a training does this. A plan or a study comes too early: drawn before the networks that a
+    pruner chose are measured, the held-out ones would all be others.
+    """
+    with ctx.db.write() as session:
+        row = found(session, target)
+        known = sides_.of_epoch(session, target, row.epoch)
+        candidates = [
+            Candidate(key, _kind(kind), draw)
+            for key, kind, draw in samples_.trainable_workloads(session, target, row.epoch)
+        ]
+        new = draw_sides(candidates, known, target=target, epoch=row.epoch)
+        sides_.add(session, target, row.epoch, new)
 
 
-def _records(
-    ctx: Context, samples: Sequence[SampleRow], held_out: dict[str, bool]
-) -> tuple[Record, ...]:
+def _kind(stored: str) -> Kind:
+    return cast(Kind, stored)
+
+
+def _records(ctx: Context, samples: Sequence[SampleRow], held_out: set[str]) -> tuple[Record, ...]:
     tables: dict[str, OpTable] = {}
     records = []
     for row in samples:
@@ -63,14 +75,14 @@ def _records(
         records.append(
             Record(
                 key=row.workload_key,
-                kind=_kind(row),
+                kind=_kind(row.kind),
                 table=tables[row.workload_key],
                 batch=workload.batch,
                 latency_ms=row.latency_ms,
                 draw=row.draw,
                 space=row.space,
                 widths=widths,
-                held_out=held_out[row.workload_key],
+                held_out=row.workload_key in held_out,
             )
         )
     return tuple(records)

@@ -28,6 +28,7 @@ def training(ctx: Context, run: HeldRun, progress: Progress) -> None:
     """Train on everything that is not held out, judge on what is, publish."""
     asked = NewTraining.model_validate_json(run.params_json)
     progress(0.0, "reading samples")
+    dataset.draw_missing_sides(ctx, run.target)
     data = dataset.load(ctx, run.target)
     lpnet, report = train(
         data.records,
