@@ -38,8 +38,7 @@ def store_samples(
 ) -> IngestResult:
     """Store samples, all of them or none. One whose id is stored already is left as it is."""
     if dry_run:
-        ingest.check(ctx, batch.samples)
-        return IngestResult(stored=0, known=0)
+        return ingest.rehearse(ctx, batch, create=create)
     return ingest.store(ctx, batch, create=create)
 
 

@@ -44,6 +44,15 @@ def store(ctx: Context, batch: SampleBatch, *, create: bool = False) -> IngestRe
     return IngestResult(stored=stored, known=len(rows) - stored)
 
 
+def rehearse(ctx: Context, batch: SampleBatch, *, create: bool = False) -> IngestResult:
+    """Refuse what `store` would refuse, and store nothing."""
+    check(ctx, batch.samples)
+    with ctx.db.read() as session:
+        if devices_.target(session, batch.target) is None and not create:
+            raise NotThere("target", batch.target)
+    return IngestResult(stored=0, known=0)
+
+
 def check(ctx: Context, samples: Sequence[Sample]) -> None:
     """Raises Invalid, naming every faulty field, where a workload is not one of its space's."""
     refuse(

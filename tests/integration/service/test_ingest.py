@@ -115,6 +115,20 @@ def test_an_unknown_target_is_made_only_when_asked_for(bench: Bench) -> None:
     assert (device.source, device.targets, device.last_seen_at) == ("imported", ("table",), None)
 
 
+def test_a_rehearsal_refuses_the_same_and_stores_nothing(bench: Bench) -> None:
+    def rehearse(*given: Sample, target: str = "table", create: bool = True) -> Any:
+        batch = SampleBatch(target=target, samples=given)
+        return ingest.rehearse(bench.ctx, batch, create=create)
+
+    assert rehearse(bench.sample()).model_dump() == {"stored": 0, "known": 0}
+    with pytest.raises(NotThere, match="'table'"):
+        rehearse(bench.sample(), create=False)
+    with pytest.raises(Invalid, match="a field is wrong"):
+        rehearse(bench.sample(workload=bench.workload(stem=17)))
+    assert samples.page(bench.ctx, {}, after=None, limit=10).items == ()
+    assert [target.name for target in targets.targets(bench.ctx)] == [bench.target]
+
+
 def test_pages_join_up(bench: Bench) -> None:
     store(bench, *[full(bench, id=f"sample-{i:06}") for i in range(7)])
     seen: list[str] = []
