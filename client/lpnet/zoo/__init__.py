@@ -32,12 +32,8 @@ def model(name: str) -> nn.Module:
     Raises SpaceError for a name that is not in NAMES, MissingExtra without torch.
     """
     module, factory, _ = _source(name)
-    try:
-        built: nn.Module = getattr(importlib.import_module(module), factory)()
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise MissingExtra("lpnet.zoo", "client", "torch") from error
+    _need_torch()
+    built: nn.Module = getattr(importlib.import_module(module), factory)()
     return built
 
 
@@ -52,12 +48,20 @@ def space(name: str) -> Space:
 
     Raises SpaceError for a name that is not in NAMES, MissingExtra without torch.
     """
-    network = model(name)
+    _source(name)
+    _need_torch()
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        example = torch.randn(1, 3, side(name), side(name))
-    return Space.from_model(network, example, name=name)
+        network = model(name)
+    return Space.from_model(network, torch.zeros(1, 3, side(name), side(name)), name=name)
+
+
+def _need_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingExtra("lpnet.zoo", "client", "torch") from error
 
 
 def _source(name: str) -> tuple[str, str, int]:
