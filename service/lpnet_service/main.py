@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import structlog
 import typer
 
-from lpnet_service import settings as settings_
+from lpnet.errors import MissingExtra
 from lpnet_service.errors import SetupError
 
 app = typer.Typer(
@@ -33,44 +35,55 @@ def _logs() -> None:
 @app.command()
 def run(host: Host = "127.0.0.1", port: Port = 8000, no_worker: NoWorker = False) -> None:
     """Bring the database up to date, serve the API, and keep a training worker beside it."""
-    from lpnet_service.server import serve
+    with _refusals("lpnet-service run"):
+        from lpnet_service.server import serve
+        from lpnet_service.settings import from_environment
 
-    try:
         _only_loopback(host)
-        serve(settings_.from_environment(), host=host, port=port, worker=not no_worker)
-    except SetupError as error:
-        raise typer.BadParameter(str(error)) from error
+        serve(from_environment(), host=host, port=port, worker=not no_worker)
 
 
 @app.command()
 def worker(parent: Parent = None) -> None:
     """Work through trainings, studies and plans, until asked to stop."""
-    import torch
+    with _refusals("lpnet-service worker"):
+        import torch
 
-    from lpnet_service.services.context import context
-    from lpnet_service.worker.loop import work_until_stopped
-    from lpnet_service.worker.work import KINDS
+        from lpnet_service.services.context import context
+        from lpnet_service.settings import from_environment
+        from lpnet_service.worker.loop import work_until_stopped
+        from lpnet_service.worker.work import KINDS
 
-    settings = settings_.from_environment()
-    torch.set_num_threads(settings.torch_threads)
-    try:
+        settings = from_environment()
+        torch.set_num_threads(settings.torch_threads)
         work_until_stopped(context(settings), KINDS, parent)
-    except SetupError as error:
-        raise typer.BadParameter(str(error)) from error
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database to the tables that this version needs."""
-    from lpnet_service.db.engine import Database
-    from lpnet_service.db.migrate import migrate as migrate_
+    with _refusals("lpnet-service migrate"):
+        from lpnet_service.db.engine import Database
+        from lpnet_service.db.migrate import migrate as migrate_
+        from lpnet_service.settings import from_environment
 
+        database = Database(from_environment().database_url)
+        migrate_(database)
+        database.close()
+
+
+@contextmanager
+def _refusals(command: str) -> Iterator[None]:
+    """Say in a sentence why a command cannot start: a setting, or the extra that is missing."""
     try:
-        database = Database(settings_.from_environment().database_url)
+        yield
     except SetupError as error:
         raise typer.BadParameter(str(error)) from error
-    migrate_(database)
-    database.close()
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("lpnet"):
+            raise
+        typer.echo(str(MissingExtra(command, "service", error.name)), err=True)
+        raise typer.Exit(1) from error
 
 
 def _only_loopback(host: str) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lpnet_service.errors import SetupError
 
 
 class Settings(BaseSettings):
@@ -33,7 +33,10 @@ class Settings(BaseSettings):
     torch_threads: int = Field(default=1, ge=1, description="threads of torch in each process")
 
 
-@lru_cache
 def from_environment() -> Settings:
-    """The settings of this process."""
-    return Settings()
+    """The settings of this process. Raises SetupError, naming the variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [f"LPNET_{str(f['loc'][0]).upper()}: {f['msg']}" for f in error.errors()]
+        raise SetupError("; ".join(faults)) from error

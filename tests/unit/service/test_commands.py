@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from typer.testing import CliRunner
 
@@ -23,3 +25,20 @@ def test_a_database_of_another_kind_is_refused(
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 2
     assert "LPNET_DATABASE_URL" in result.output
+
+
+def test_a_setting_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LPNET_LEASE_S", "soon")
+    result = CliRunner().invoke(app, ["migrate"])
+    assert result.exit_code == 2
+    assert "LPNET_LEASE_S" in result.output
+
+
+def test_without_its_extra_a_command_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pydantic_settings", None)
+    monkeypatch.delitem(sys.modules, "lpnet_service.settings")
+    result = CliRunner().invoke(app, ["migrate"])
+    assert result.exit_code == 1
+    assert "pip install 'lpnet[service]'" in result.output
