@@ -10,12 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from lpnet_agent.device_info.facts import read_facts
-from lpnet_agent.device_info.names import device_name
-from lpnet_agent.device_info.target import target_spec
+from lpnet.schemas.device import TargetSpec
 from lpnet_agent.local import Outcome
 from lpnet_agent.local import Progress as Show
-from lpnet_agent.measure.messages import Ready, Setup
 
 
 @contextmanager
@@ -31,14 +28,12 @@ def progress(what: str) -> Iterator[Show]:
 
 
 def summary(
-    out: Path, outcome: Outcome, setup: Setup, ready: Ready, seconds: dict[str, float]
+    out: Path, target: TargetSpec, outcome: Outcome, seconds: dict[str, float]
 ) -> dict[str, Any]:
     """What was measured, on what, and how far it can be trusted."""
-    facts = read_facts()
-    device = device_name(facts, "unnamed" if facts.cpu is None else None)
     return {
         "out": str(out),
-        "target": target_spec(device, setup, ready).model_dump(mode="json"),
+        "target": target.model_dump(mode="json"),
         "samples": outcome.samples,
         "networks": outcome.networks,
         "repeated": outcome.repeated,

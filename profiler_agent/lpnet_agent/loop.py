@@ -14,6 +14,7 @@ from lpnet.errors import (
     Conflict,
     FileFormatError,
     LeaseLost,
+    LpnetError,
     NotAllowed,
     NotFound,
     Unreachable,
@@ -23,8 +24,8 @@ from lpnet.schemas.campaign import Heartbeat, ItemFailure, Lease, LeaseRequest
 from lpnet.schemas.device import Registered, Registration
 from lpnet.schemas.sample import Sample
 from lpnet_agent.backoff import Backoff
-from lpnet_agent.errors import BadSetup
-from lpnet_agent.measure.job import Measurer, measure_all
+from lpnet_agent.errors import BadSetup, Interrupted
+from lpnet_agent.measure.job import Measured, Measurer, measure_all
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.spaces import SpaceFiles
 from lpnet_agent.spool import Parcel, Spool
@@ -122,48 +123,45 @@ class Agent:
 
     def _work(self, lease: Lease) -> None:
         """Measure a job; whatever comes of it is on disk when this returns."""
-        log.info("job", job=lease.job, workloads=len(lease.items), fresh=lease.fresh_session)
         try:
             files = {
                 wanted: self._spaces.path(wanted)
                 for wanted in {item.workload.space for item in lease.items}
             }
-        except (NotFound, FileFormatError) as error:
-            self._spool.put(
-                Parcel(token=lease.token, target=lease.target, given_up=str(error)[:_REASON])
-            )
-            return
-        if lease.fresh_session:
-            self._measurer.renew()
-        self._spool.put(self._measure(lease, files))
+        except LpnetError as error:
+            self._spool.put(_Results(lease).parcel(str(error)))
+            if isinstance(error, NotFound | FileFormatError):
+                return
+            raise
+        log.info("job", job=lease.job, workloads=len(lease.items), fresh=lease.fresh_session)
+        results = _Results(lease)
+        given_up: str | None = "the agent failed"
+        try:
+            if lease.fresh_session:
+                self._measurer.renew()
+            given_up = self._measure(lease, files, results)
+        except (Interrupted, BadSetup) as error:
+            given_up = str(error)
+            if isinstance(error, BadSetup):
+                raise
+        finally:
+            self._spool.put(results.parcel(given_up))
 
-    def _measure(self, lease: Lease, files: dict[str, Path]) -> Parcel:
-        samples: list[Sample] = []
-        failures: list[ItemFailure] = []
+    def _measure(self, lease: Lease, files: dict[str, Path], results: _Results) -> str | None:
+        """Measure what the lease holds; why it was not finished, or None."""
         pulse = _Pulse(self._http, lease)
         items = [Item.model_validate(item.model_dump()) for item in lease.items]
         for result in measure_all(
             self._measurer,
             items,
             lambda item: files[item.workload.space],
-            lambda: not self._stop.is_set() and pulse.beat(len(samples)),
+            lambda: not self._stop.is_set() and pulse.beat(len(results.samples)),
             np.random.default_rng(),
         ):
-            if result.sample is not None:
-                samples.append(result.sample)
-            else:
-                reason = (result.reason or "unknown")[:_REASON]
-                failures.append(ItemFailure(item=str(result.item.id), reason=reason))
-        given_up = None
-        if len(samples) + len(failures) < len(items):
-            given_up = "the lease was lost" if pulse.lost else "the agent was asked to end"
-        return Parcel(
-            token=lease.token,
-            target=lease.target,
-            samples=tuple(samples),
-            failures=tuple(failures),
-            given_up=given_up,
-        )
+            results.add(result)
+        if len(results) == len(items):
+            return None
+        return "the lease was lost" if pulse.lost else "the agent was asked to end"
 
     def _take_leave(self, reachable: bool) -> None:
         if reachable and len(self._spool):
@@ -172,6 +170,34 @@ class Agent:
             except (Unreachable, ApiError) as error:
                 log.warning("not delivered; it will be later", why=str(error))
         log.info("ended", undelivered=len(self._spool))
+
+
+class _Results:
+    """What a lease has come to so far."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self.samples: list[Sample] = []
+        self.failures: list[ItemFailure] = []
+
+    def __len__(self) -> int:
+        return len(self.samples) + len(self.failures)
+
+    def add(self, result: Measured) -> None:
+        if result.sample is not None:
+            self.samples.append(result.sample)
+        else:
+            reason = (result.reason or "unknown")[:_REASON]
+            self.failures.append(ItemFailure(item=str(result.item.id), reason=reason))
+
+    def parcel(self, given_up: str | None) -> Parcel:
+        return Parcel(
+            token=self._lease.token,
+            target=self._lease.target,
+            samples=tuple(self.samples),
+            failures=tuple(self.failures),
+            given_up=given_up and given_up[:_REASON],
+        )
 
 
 class _Pulse:

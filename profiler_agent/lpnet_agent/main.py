@@ -28,6 +28,10 @@ app = typer.Typer(
 
 _EXTRA = {"onnxruntime", "psutil", "cpuinfo", "pydantic_settings"}
 
+Device = Annotated[
+    str | None,
+    typer.Option("--device", "--name", help="Name of this device (default: its CPU's)."),
+]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads, and cores, to measure with.")
 ]
@@ -56,10 +60,7 @@ def run(
         str | None,
         typer.Option(help="URL of the server (default: LPNET_URL).", show_default=False),
     ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option("--device", "--name", help="Name of this device (default: its CPU's)."),
-    ] = None,
+    device: Device = None,
     threads: Threads = None,
     state_dir: Annotated[
         Path | None, typer.Option(help="Folder for what must survive this process.")
@@ -100,6 +101,7 @@ def measure(
     ] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Inferences run at once.")] = 1,
+    device: Device = None,
     threads: Threads = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a samples file.")] = False,
     as_json: AsJson = False,
@@ -109,6 +111,9 @@ def measure(
     logs.configure(verbose)
     with _reported("measure"):
         from lpnet_agent import console, local
+        from lpnet_agent.device_info.facts import read_facts
+        from lpnet_agent.device_info.names import device_name
+        from lpnet_agent.device_info.target import target_spec
         from lpnet_agent.measure import cores
         from lpnet_agent.measure.job import Measurer
         from lpnet_agent.start import setup_of
@@ -125,8 +130,9 @@ def measure(
             batch=batch,
         )
         _check_out(out, force)
-        settings = _settings(threads=threads)
+        settings = _settings(device=device, threads=threads)
         items = local.planned(local.read_space(space), wish)
+        name = device_name(read_facts(), settings.device)
         setup = setup_of(settings)
         stop = Stop()
         stop.on_signals()
@@ -137,7 +143,8 @@ def measure(
         ):
             outcome = local.measure_space(measurer, space, items, out, wish, stop, show)
         seconds = {"timed": measurer.timed_s, "total": time.monotonic() - start}
-        summary = console.summary(out, outcome, setup, measurer.ready, seconds)
+        target = target_spec(name, setup, measurer.ready)
+        summary = console.summary(out, target, outcome, seconds)
     typer.echo(json.dumps(summary) if as_json else console.in_words(summary))
     if not outcome.samples or stop.is_set():
         raise typer.Exit(1)

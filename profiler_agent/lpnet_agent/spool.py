@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 from pydantic import Field, ValidationError
 
-from lpnet.errors import ApiError, LeaseLost, NotAllowed, NotFound, ServerFault
+from lpnet.errors import BadRequest, Conflict, LeaseLost, NotFound
 from lpnet.http import Http
 from lpnet.schemas.base import Name, Wire
 from lpnet.schemas.campaign import Completion, ItemFailure, JobFailure
@@ -53,16 +53,15 @@ class Spool:
     def deliver(self, http: Http) -> int:
         """Deliver what waits; how many parcels were taken.
 
-        Raises Unreachable, ServerFault or NotAllowed with all that is not delivered still here,
-        and NotFound where the server does not know the target: register again, then repeat.
+        A parcel that the server finds wrong is set aside. Raises what Http raises otherwise, with
+        all that is not delivered still here; NotFound means that the server does not know the
+        target: register again, then repeat.
         """
         delivered = 0
         for path, parcel in self._parcels():
             try:
                 _deliver(parcel, http)
-            except (NotFound, NotAllowed, ServerFault):
-                raise
-            except ApiError as error:
+            except (BadRequest, Conflict) as error:
                 self.set_aside(path, f"the server refuses it: {error}")
                 continue
             path.unlink()

@@ -11,6 +11,7 @@ from lpnet.schemas.device import DeviceFacts, Registration
 from lpnet_agent.device_info.facts import read_facts
 from lpnet_agent.device_info.names import device_name
 from lpnet_agent.device_info.target import target_spec
+from lpnet_agent.errors import Interrupted
 from lpnet_agent.loop import Agent
 from lpnet_agent.measure import cores
 from lpnet_agent.measure.job import Measurer
@@ -49,7 +50,11 @@ def run_agent(settings: Settings, stop: Stop) -> None:
         Http(settings.url, settings.token, timeout=settings.request_s, attempts=1) as http,
     ):
         cores.leave(setup.cores)
-        with Measurer(setup, stop, settings.workload_timeout_s) as measurer:
+        try:
+            measurer = Measurer(setup, stop, settings.workload_timeout_s)
+        except Interrupted:
+            return
+        with measurer:
             spool = Spool(state.spool)
             log.info("agent", device=device, cores=setup.cores, undelivered=len(spool))
             Agent(

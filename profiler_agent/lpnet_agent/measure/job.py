@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import structlog
@@ -27,6 +27,15 @@ class Measured:
     item: Item
     sample: Sample | None
     reason: str | None = None
+
+
+class Measures(Protocol):
+    """What a job needs of whoever measures."""
+
+    def measure(self, item: Item, space_file: Path) -> Sample:
+        """One workload. Raises MeasureFailed with the reason; the next one can be measured
+        nevertheless, unless it is Interrupted."""
+        ...
 
 
 class Measurer:
@@ -64,8 +73,7 @@ class Measurer:
         self._process = MeasuringProcess(self._setup, self._stop)
 
     def measure(self, item: Item, space_file: Path) -> Sample:
-        """One workload. Raises MeasureFailed with the reason; the next one can be measured
-        nevertheless, unless it is Interrupted."""
+        """See Measures. Raises BadSetup if a process has to be replaced and cannot be."""
         if not self._process.alive:
             self.renew()
         answer = self._process.measure(item, space_file, self._timeout_s)
@@ -77,7 +85,7 @@ class Measurer:
 
 
 def measure_all(
-    measurer: Measurer,
+    measurer: Measures,
     items: Sequence[Item],
     space_file: Callable[[Item], Path],
     go_on: Callable[[], bool],
@@ -104,7 +112,7 @@ def measure_all(
 
 
 def _measure(
-    measurer: Measurer, item: Item, space_file: Callable[[Item], Path]
+    measurer: Measures, item: Item, space_file: Callable[[Item], Path]
 ) -> Measured | None:
     """None if the agent is to end before the workload did."""
     try:

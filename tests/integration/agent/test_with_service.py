@@ -173,9 +173,9 @@ def test_an_agent_may_come_before_its_server(pair: Pair, space: Space) -> None:
 
 def test_a_server_that_dies_loses_nothing(pair: Pair, space: Space) -> None:
     pair.start_service()
-    pair.start_agent()
-    campaign = pair.ask(space, blocks=40, networks=4, repeats=0)
-    pair.until(lambda: pair.campaign(campaign).measured > 0, "measuring begins")
+    pair.start_agent(LPNET_AGENT_BLOCK_S="0.5")
+    campaign = pair.ask(space, blocks=24, networks=2, repeats=0)
+    pair.until(lambda: "job=" in _log(pair), "a job begins")
     end(pair.service, signal.SIGKILL)
     pair.service = None
     pair.until(lambda: pair.spooled() > 0, "results wait on disk")
@@ -186,7 +186,7 @@ def test_a_server_that_dies_loses_nothing(pair: Pair, space: Space) -> None:
     }
     pair.start_service()
     done = pair.done(campaign)
-    assert (done.state, done.measured, done.failed) == ("done", 44, 0)
+    assert (done.state, done.measured, done.failed) == ("done", 26, 0)
     stored = Counter(sample.id for sample in pair.samples())
     assert waiting
     assert waiting <= set(stored)
@@ -197,9 +197,9 @@ def test_a_server_that_dies_loses_nothing(pair: Pair, space: Space) -> None:
 def test_results_wait_for_the_next_agent(pair: Pair, space: Space) -> None:
     """Server killed, agent ended, both started again: what was measured is stored once."""
     pair.start_service()
-    pair.start_agent()
-    campaign = pair.ask(space, blocks=40, networks=4, repeats=0)
-    pair.until(lambda: pair.campaign(campaign).measured > 0, "measuring begins")
+    pair.start_agent(LPNET_AGENT_BLOCK_S="0.5")
+    campaign = pair.ask(space, blocks=24, networks=2, repeats=0)
+    pair.until(lambda: "job=" in _log(pair), "a job begins")
     end(pair.service, signal.SIGKILL)
     pair.service = None
     pair.until(lambda: pair.spooled() > 0, "results wait on disk")
@@ -210,9 +210,9 @@ def test_results_wait_for_the_next_agent(pair: Pair, space: Space) -> None:
     before = {sample.id for sample in pair.samples()}
     pair.start_agent()
     done = pair.done(campaign)
-    assert (done.state, done.measured) == ("done", 44)
+    assert (done.state, done.measured) == ("done", 26)
     after = Counter(sample.id for sample in pair.samples())
-    assert len(after) == 44 > len(before)
+    assert len(after) == 26 > len(before)
     assert set(after.values()) == {1}
     assert pair.spooled() == 0
 
@@ -228,6 +228,18 @@ def test_an_agent_that_is_killed_is_replaced(pair: Pair, space: Space) -> None:
     done = pair.done(campaign)
     assert (done.state, done.measured, done.failed) == ("done", 34, 0)
     assert set(Counter(sample.id for sample in pair.samples()).values()) == {1}
+
+
+def test_a_server_with_a_new_database_is_registered_with_again(pair: Pair) -> None:
+    pair.start_service()
+    pair.start_agent()
+    name = pair.target().name
+    end(pair.service, signal.SIGTERM, within_s=15)
+    pair.service = None
+    for file in pair.folder.glob("lpnet.db*"):
+        file.unlink()
+    pair.start_service()
+    assert pair.target().name == name
 
 
 def test_an_end_in_the_middle_of_a_job_keeps_what_was_measured(pair: Pair, space: Space) -> None:
@@ -246,15 +258,21 @@ def test_an_end_in_the_middle_of_a_job_keeps_what_was_measured(pair: Pair, space
 
 
 def test_a_lease_outlives_a_long_job(pair: Pair, space: Space) -> None:
-    """Heartbeats hold a lease of 6 s while its job takes longer."""
-    pair.start_service(lease_s=6)
-    pair.start_agent(LPNET_AGENT_BLOCK_S="4.0")
+    """Heartbeats hold a lease of 4 s while its job takes longer."""
+    pair.start_service(lease_s=4)
+    pair.start_agent(LPNET_AGENT_BLOCK_S="2.5")
     campaign = pair.done(pair.ask(space, blocks=10, networks=0, repeats=0))
     assert (campaign.measured, campaign.failed) == (10, 0)
     times = [sample.measured_at for sample in pair.samples() if sample.measured_at]
-    assert (max(times) - min(times)).total_seconds() > 6
+    assert (max(times) - min(times)).total_seconds() > 4
     assert "lease lost" not in _log(pair)
     assert "the lease is gone" not in _log(pair)
+
+
+def test_an_agent_may_be_ended_before_it_has_begun(pair: Pair) -> None:
+    pair.start_agent()
+    pair.until((pair.state / "lock").exists, "the agent starts")
+    assert end(pair.agent, signal.SIGTERM) == 0
 
 
 def test_a_frozen_server_does_not_hold_the_agent(pair: Pair, space: Space) -> None:

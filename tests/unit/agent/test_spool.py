@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lpnet.errors import NotFound, ServerFault, Unreachable
+from lpnet.errors import ApiError, NotAllowed, NotFound, ServerFault, Unreachable
 from lpnet.http import Http
 from lpnet.schemas.campaign import ItemFailure
 from lpnet.schemas.sample import Sample
@@ -98,7 +98,13 @@ def test_what_is_delivered_leaves_the_folder(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("down", "error"), [(refused, Unreachable), (lambda: httpx.Response(503), ServerFault)]
+    ("down", "error"),
+    [
+        (refused, Unreachable),
+        (lambda: httpx.Response(503), ServerFault),
+        (lambda: httpx.Response(401), NotAllowed),
+        (lambda: httpx.Response(200, text="<html>sign in</html>"), ApiError),
+    ],
 )
 def test_what_cannot_be_delivered_survives_restarts_and_goes_once_in_order(
     folder: Path, down: Callable[[], httpx.Response], error: type[Exception]
