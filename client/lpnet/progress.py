@@ -25,9 +25,8 @@ def terminal_progress() -> Iterator[Progress]:
         yield quiet
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
-    from rich.progress import TaskID
 
     columns = (
         TextColumn("{task.description:<34}"),
