@@ -45,7 +45,7 @@ def to_model(content: Content) -> onnx.ModelProto:
     template = content.template
     made = parts(template, None)
     weights = [tensor(weight.name, weight.dims) for weight in made.weights]
-    model = assemble(content.name, made, ends(template, None, "batch"), inputs=weights)
+    model = assemble(content.name, made, ends(template, None, _batch(template)), inputs=weights)
     axes = [template.input, *template.axes]
     meta = {
         "format": FORMAT,
@@ -62,6 +62,14 @@ def to_model(content: Content) -> onnx.ModelProto:
     }
     helper.set_model_props(model, {_KEY: json.dumps(meta, sort_keys=True)})
     return model
+
+
+def _batch(template: Template) -> str:
+    """The symbol of the batch dimension, which no width may have too."""
+    symbol = "batch"
+    while any(width.name == symbol for width in template.widths):
+        symbol += "_"
+    return symbol
 
 
 def from_bytes(data: bytes) -> Content:
@@ -105,6 +113,7 @@ def _content(model: onnx.ModelProto, meta: Mapping[str, Any]) -> Content:
         if any(s.width is not None and sizes[s.width] != s.size for s in axis.segments):
             raise ValueError(f"dimension {label!r} disagrees with the widths")
     shapes = {value.name: _dims(value) for value in model.graph.input}
+    shapes[INPUT_NAME] = (1, *shapes[INPUT_NAME][1:])
     raw = _raw(model, {name: _dense(shape, dims) for name, shape in shapes.items()})
     graph = _with_paths(recognise(raw), model)
     own = {
@@ -131,8 +140,6 @@ def _dense(shape: tuple[int | str, ...], dims: Mapping[str, Axis]) -> Shape:
 def _dense_dim(value: int | str, dims: Mapping[str, Axis]) -> int:
     if isinstance(value, int):
         return value
-    if value == "batch":
-        return 1
     if value in dims:
         return dims[value].dense
     label, groups = value.rsplit("/", 1)

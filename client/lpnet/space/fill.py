@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from math import log2, prod, sqrt
 
 import numpy as np
@@ -79,7 +79,6 @@ def _pool(seed: int) -> NDArray[np.float32]:
     return scaled
 
 
-@cache
 def _gains(graph: Graph) -> tuple[float, ...]:
     """Per node, the standard deviation of its weights times the root of the fan-in."""
     damped = _last_of_branches(graph)

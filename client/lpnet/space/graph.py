@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from lpnet.errors import SpaceError
@@ -144,12 +144,3 @@ def propagate(
 
 def axis_of(index: int, source: Axis, axes: list[Axis] | tuple[Axis, ...]) -> Axis:
     return source if index == INPUT else axes[index]
-
-
-def attribute(node: Node, name: str, default: float) -> float:
-    """A numeric attribute of a node."""
-    values: Mapping[str, float | int | str] = dict(node.attributes)
-    value = values.get(name, default)
-    if isinstance(value, str):
-        raise TypeError(f"{node.name}: attribute {name} is text")
-    return value

@@ -230,8 +230,12 @@ class Space:
         batch = self.batch if batch is None else batch
         ends = onnx_writer.ends(self.template, named, batch)
         model = onnx_writer.assemble(self.name, made, ends)
-        Filler(self.template).initialize(model.graph, made.weights, seed)
+        self._filler.initialize(model.graph, made.weights, seed)
         return model
+
+    @cached_property
+    def _filler(self) -> Filler:
+        return Filler(self.template)
 
     def prune(self, model: nn.Module, kept: Mapping[str, Sequence[int]]) -> nn.Module:
         """A copy of a model with channels physically removed.

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor, nn
 
 from lpnet import zoo
 from lpnet.errors import FileFormatError, SpaceError
@@ -122,6 +124,34 @@ def test_weights_are_inputs_with_symbolic_channels() -> None:
     assert dims["classifier.0.weight"] == ["classifier.0", "49*features.40"]
     assert dims["classifier.6.bias"] == [1000]
     assert not graph.initializer
+
+
+def test_a_layer_may_be_called_what_the_file_calls_other_things() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.batch = nn.Conv2d(3, 4, 1)
+            self.input = nn.Conv2d(4, 5, 1)
+            self.out = nn.Conv2d(5, 6, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.out(self.input(self.batch(x)))
+            return out
+
+    space = Space.from_model(Odd(), torch.zeros(2, 3, 8, 8))
+    assert [width.max for width in space.widths] == [4, 5]
+    assert Space.from_bytes(space.to_bytes()).template == space.template
+    onnx.checker.check_model(space.to_onnx(), full_check=True)
+    onnx.checker.check_model(space.concrete([2, 2]), full_check=True)
+
+
+def test_a_lone_layer_is_a_space(tmp_path: Path) -> None:
+    model = nn.Conv2d(3, 4, 3)
+    space = Space.from_model(model, torch.zeros(1, 3, 8, 8))
+    space.save(tmp_path / "space.onnx")
+    again = Space.load(tmp_path / "space.onnx")
+    assert again.template == space.template
+    assert again.prune(model, {}).get_submodule("").weight.shape == (4, 3, 3, 3)
 
 
 def test_the_hash_is_of_the_content() -> None:
