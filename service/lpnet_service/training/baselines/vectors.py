@@ -1,0 +1,102 @@
+"""Workloads as vectors of fixed length, for models that know nothing of ops."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lpnet.predictor.kinds import FUNCTIONS, WEIGHTED, known_function
+from lpnet_service.training.baselines.task import Impossible
+from lpnet_service.training.records import Record
+
+Matrix = NDArray[np.float64]
+# Of longer workloads only totals are described.
+MOST_DESCRIBED = 8
+
+
+def width_vectors(training: Sequence[Record], judged: Sequence[Record]) -> tuple[Matrix, Matrix]:
+    """The widths of workloads of one space, over the largest. Raises Impossible for others."""
+    records = [*training, *judged]
+    if any(record.widths is None for record in records):
+        raise Impossible("these workloads were given op by op and have no widths")
+    named = [record.widths for record in records if record.widths is not None]
+    if len({(r.space, *sorted(w)) for r, w in zip(records, named, strict=True)}) > 1:
+        raise Impossible("these workloads do not share one vector of widths")
+    names = sorted(named[0])
+    if not names:
+        raise Impossible("these workloads have no widths")
+    values = np.array([[float(widths[name]) for name in names] for widths in named])
+    return _split(values / values.max(0), len(training))
+
+
+def summaries(training: Sequence[Record], judged: Sequence[Record]) -> tuple[Matrix, Matrix]:
+    """Totals, and the shape and channels of each conv and linear op of short workloads.
+
+    Columns that do not vary, or repeat another, are left out; the others are standardised.
+    Raises Impossible where nothing varies.
+    """
+    values = np.array([_summary(record) for record in (*training, *judged)])
+    seen = values[: len(training)]
+    varied = seen.std(0) > 1e-9
+    values, seen = values[:, varied], seen[:, varied]
+    if not values.shape[1]:
+        raise Impossible("what was learnt from does not vary")
+    values = (values - seen.mean(0)) / seen.std(0)
+    return _split(values[:, _distinct(values[: len(training)])], len(training))
+
+
+def _summary(record: Record) -> list[float]:
+    table, nothing = record.table, np.zeros(0)
+    c_in, c_out, groups = table.c_in(nothing), table.c_out(nothing), table.groups(nothing)
+    pixels = [row.h_out * row.w_out for row in table.rows]
+    moved = float((c_out * pixels).sum())
+    weighted = [i for i, row in enumerate(table.rows) if row.type in WEIGHTED]
+    totals = [
+        math.log(record.batch),
+        math.log1p(float(table.macs(nothing))),
+        math.log(moved),
+        math.log(float(table.params(nothing)) + 1.0),
+        float(len(table.rows)),
+    ]
+    described = weighted if len(weighted) <= MOST_DESCRIBED else []
+    for place in range(MOST_DESCRIBED):
+        if place >= len(described):
+            totals += [0.0] * 7
+            continue
+        i = described[place]
+        row = table.rows[i]
+        totals += [
+            math.log(c_in[i]),
+            math.log(c_out[i]),
+            math.log(groups[i]),
+            math.log(row.kernel[0] * row.kernel[1]),
+            math.log(row.stride[0] * row.stride[1]),
+            math.log(pixels[i]),
+            _function_after(record, i),
+        ]
+    return totals
+
+
+def _function_after(record: Record, index: int) -> float:
+    """The activation that follows an op, as a number; 0 for none."""
+    after = record.table.rows[index + 1 : index + 2]
+    if not after or after[0].type != "activation":
+        return 0.0
+    return float(FUNCTIONS.index(known_function(after[0].function)))
+
+
+def _distinct(values: Matrix) -> list[int]:
+    """Columns that do not repeat an earlier one, up to sign and scale."""
+    kept: list[int] = []
+    for column in range(values.shape[1]):
+        same = (abs(np.mean(values[:, column] * values[:, other])) > 0.9999 for other in kept)
+        if not any(same):
+            kept.append(column)
+    return kept
+
+
+def _split(values: Matrix, count: int) -> tuple[Matrix, Matrix]:
+    return values[:count], values[count:]

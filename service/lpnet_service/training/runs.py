@@ -1,0 +1,163 @@
+"""Trainings, studies and quick provisional fits: records in, LPNet and report out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from lpnet.errors import LpnetError
+from lpnet.predictor.graph import coverage
+from lpnet.predictor.header import Header
+from lpnet.predictor.model import LPNet
+from lpnet.schemas.report import Report
+from lpnet_service.training.calibration import calibrate
+from lpnet_service.training.fitting import QUICK, Effort, fit, folds_of
+from lpnet_service.training.judging import report
+from lpnet_service.training.records import Data, Record, by_workload, enough
+from lpnet_service.training.threads import one_thread
+
+Progress = Callable[[float, str], None]
+# Shares of a training's time, for progress.
+_FITTED, _CALIBRATED = 0.7, 0.75
+
+
+def train(
+    records: Sequence[Record],
+    *,
+    target: str,
+    epoch: int,
+    seed: int,
+    noise_floor_pct: float | None,
+    progress: Progress,
+) -> tuple[LPNet, Report]:
+    """An LPNet learnt from the records that are not held out, judged on those that are.
+
+    `noise_floor_pct` is the spread between sessions, in percent, None where nobody measured it.
+    `progress` takes the share done (0 to 1) and what is being done. Raises LpnetError, saying what
+    is missing, for too few samples to learn from.
+    """
+    learnt, judged = _sides(records, [record.held_out for record in records])
+    with one_thread():
+        return _run(learnt, judged, target, epoch, seed, noise_floor_pct, progress)
+
+
+def study(
+    records: Sequence[Record],
+    *,
+    samples: int,
+    seed: int,
+    target: str,
+    epoch: int,
+    noise_floor_pct: float | None,
+    progress: Progress,
+) -> Report:
+    """Trains on `samples` records drawn with `seed`, judges on all others.
+
+    Whether a record is held out does not matter here. Records of one workload fall on one side;
+    workloads are drawn until `samples` records are reached. Raises LpnetError where fewer than
+    `samples` and one are there.
+    """
+    workloads = by_workload(records)
+    count = len(records)
+    if count <= samples:
+        raise LpnetError(f"a study on {samples} samples needs more than that; there are {count}")
+    distinct = np.random.default_rng(seed).permutation(np.unique(workloads))
+    size = np.bincount(workloads)[distinct]
+    drawn = set(distinct[: int(np.searchsorted(np.cumsum(size), samples)) + 1].tolist())
+    if len(drawn) == len(distinct):
+        raise LpnetError(
+            "all samples are of workloads that would be learnt from: nothing to judge"
+        )
+    learnt, judged = _sides(records, [int(w) not in drawn for w in workloads])
+    with one_thread():
+        return _run(learnt, judged, target, epoch, seed, noise_floor_pct, progress)[1]
+
+
+def provisional(records: Sequence[Record], *, target: str, seed: int) -> LPNet:
+    """A quick, rough fit to all records, for planning what to measure next; not calibrated well.
+
+    Raises LpnetError for too few samples to learn from.
+    """
+    enough(records, "a provisional LPNet")
+    data = Data.of(records)
+    header = _header(data, target, 1, seed, None, QUICK)
+    left_out = folds_of(data, QUICK.members, seed)
+    with one_thread():
+        lpnet = fit(data, header, QUICK, left_out, lambda share: None)
+        return calibrate(lpnet, data, left_out, None)
+
+
+def _run(
+    learnt: Sequence[Record],
+    judged: Sequence[Record],
+    target: str,
+    epoch: int,
+    seed: int,
+    noise_floor_pct: float | None,
+    progress: Progress,
+) -> tuple[LPNet, Report]:
+    enough(learnt, "a training")
+    progress(0.0, "preparing features")
+    data, effort = Data.of(learnt), Effort()
+    header = _header(data, target, epoch, seed, noise_floor_pct, effort)
+    left_out = folds_of(data, effort.members, seed)
+    lpnet = fit(data, header, effort, left_out, lambda share: progress(_FITTED * share, "fitting"))
+    progress(_FITTED, "calibrating")
+    calibrate(lpnet, data, left_out, noise_floor_pct)
+    known = [record for record in judged if _covered(record, header)]
+    found = report(
+        lpnet,
+        data,
+        Data.of(known) if known else None,
+        seed=seed,
+        progress=lambda share, stage: progress(_CALIBRATED + (1 - _CALIBRATED) * share, stage),
+    )
+    if len(known) < len(judged):
+        why = (
+            f"{len(judged) - len(known)} held-out workloads hold ops that nothing learnt from has"
+        )
+        found = found.model_copy(update={"reasons": {**found.reasons, "held_out.uncovered": why}})
+    progress(1.0, "done")
+    return lpnet, found
+
+
+def _sides(records: Sequence[Record], judged: Sequence[bool]) -> tuple[list[Record], list[Record]]:
+    """Records to learn from, and to judge on."""
+    pairs = list(zip(records, judged, strict=True))
+    return [r for r, other in pairs if not other], [r for r, other in pairs if other]
+
+
+def _covered(record: Record, header: Header) -> bool:
+    return record.batch in header.batches and set(coverage(record.table)) <= set(header.coverage)
+
+
+def _header(
+    data: Data,
+    target: str,
+    epoch: int,
+    seed: int,
+    noise_floor_pct: float | None,
+    effort: Effort,
+) -> Header:
+    tables = [record.table for record in data.records]
+    kinds = dict.fromkeys(text for table in tables for text in coverage(table))
+    channels = np.concatenate([np.concatenate((table.b_in, table.b_out)) for table in tables])
+    pixels = [row.h * row.w for table in tables for row in table.rows]
+    networks = int(data.network.sum())
+    return Header(
+        target=target,
+        epoch=epoch,
+        seed=seed,
+        members=effort.members,
+        hidden=effort.hidden,
+        batches=tuple(sorted({record.batch for record in data.records})),
+        coverage=tuple(sorted(kinds)),
+        ranges={
+            "channels": (float(channels.min()), float(channels.max())),
+            "pixels": (float(min(pixels)), float(max(pixels))),
+            "latency_ms": (float(data.latency.min()), float(data.latency.max())),
+        },
+        trained_on={"block": len(data) - networks, "network": networks},
+        noise_floor_pct=noise_floor_pct,
+    )
