@@ -27,9 +27,19 @@ Parent = Annotated[int | None, typer.Option(hidden=True, help="End when this pro
 
 @app.callback()
 def _logs() -> None:
-    # Standard output belongs to nobody but the logs' readers; both processes share one stream.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            # Not the colourful one, which prints the values of every variable on the way.
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 @app.command()
