@@ -218,6 +218,19 @@ def lite_bench(lite: Context, clock: HandClock, space: Space) -> Bench:
     return bench_on(lite, clock, space)
 
 
+@pytest.fixture(scope="module")
+def shared_bench(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, space: Space
+) -> Iterator[Bench]:
+    """A bench on SQLite that the tests of a module share: for what takes long to get ready."""
+    path = tmp_path_factory.mktemp("shared") / "lpnet.db"
+    shutil.copy(sqlite_template, path)
+    clock = HandClock()
+    made = context(Settings(database_url=f"sqlite:///{path}"), clock=clock)
+    yield bench_on(made, clock, space)
+    made.db.close()
+
+
 @pytest.fixture
 def register(ctx: Context) -> Callable[..., str]:
     """Registers a device with targets; returns the agent's id."""
