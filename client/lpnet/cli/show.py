@@ -212,7 +212,7 @@ def report(found: Report) -> None:
         ("blocks", held.block),
     ):
         grid.add_row(name, *_metrics(metrics))
-    _print(grid, _baselines(found), _interval(found))
+    _print(grid, "", _baselines(found), "", _interval(found))
 
 
 def _metrics(metrics: Metrics | None) -> list[str]:
@@ -276,4 +276,4 @@ def shrink(found: dict[str, Any]) -> None:
             percent(100 * measured_ms / dense_ms, 0),
         )
     share = 100 * found["measured_ms"] / budget_ms
-    _print(grid, f"budget {ms(budget_ms)} ms: the shrunk network takes {share:.1f}% of it")
+    _print("", grid, "", f"budget {ms(budget_ms)} ms: the shrunk network takes {share:.1f}% of it")
