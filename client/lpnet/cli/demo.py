@@ -135,8 +135,8 @@ def _measured(
                 quiet[place].append(sample.latency_ms)
     if not all(quiet):
         raise LpnetError(
-            "something else keeps this machine busy: every measurement of a network was disturbed. "
-            "Stop it and run the demo again."
+            "something else keeps this machine busy: every measurement of a network was "
+            "disturbed. Stop it and run the demo again."
         )
     return [statistics.median(found) for found in quiet]
 
