@@ -91,9 +91,9 @@ def test_local_and_remote_predictions_agree(
     low, high = predictor.interval(widths, coverage=0.9)
     remote = loop.client.predict(target, space, widths.tolist(), gradient=True)
     for row, answer in enumerate(remote):
-        assert answer.latency_ms == pytest.approx(float(local[row]), rel=1e-4)
-        assert answer.low_ms == pytest.approx(float(low[row]), rel=1e-3)
-        assert answer.high_ms == pytest.approx(float(high[row]), rel=1e-3)
+        assert answer.latency_ms == pytest.approx(local[row].item(), rel=1e-4)
+        assert answer.low_ms == pytest.approx(low[row].item(), rel=1e-3)
+        assert answer.high_ms == pytest.approx(high[row].item(), rel=1e-3)
         assert answer.gradient is not None
         assert list(answer.gradient) == [width.name for width in space.widths]
         assert widths.grad is not None

@@ -1,13 +1,4 @@
-"""What an LPNet knows about a kernel: static facts, and channel features that are smooth in the
-widths.
-
-Latency steps at multiples of 4, 8, 16, 32 and 64 channels, so the features say how each channel
-count stands to them. They are exact at whole channels and continuously differentiable in between:
-
-    above(c, q) = smoothstep(min(c mod q, 1))            0 at a multiple, 1 from one channel above
-    padded(c, q) = q (floor(c / q) + above(c, q))        what c is rounded up to
-    bump(c, q)                                           1 at a multiple, 0 one channel away
-"""
+"""What an LPNet knows about the kernels of a table before it knows their channels."""
 
 from __future__ import annotations
 
@@ -20,25 +11,11 @@ import torch
 from torch import Tensor
 
 from lpnet.errors import LpnetError
+from lpnet.predictor.channels import DYNAMIC, seldom
 from lpnet.predictor.graph import Node, nodes
 from lpnet.predictor.kinds import FUNCTIONS, TYPES, WEIGHTED, known_function, unit_type
 from lpnet.space.table import OpRow, OpTable
 
-STEPS = (4.0, 8.0, 16.0, 32.0, 64.0)
-# A neighbour that does not exist counts as two channels: a multiple of no step.
-ABSENT = 2.0
-# Of a neighbour's channels only the bumps at the first steps are features.
-NEIGHBOUR_STEPS = 3
-# Bump and padding per step of c_in and c_out, the neighbours' bumps, and five logs: of c_in,
-# c_out, c_in per group, FLOPs and bytes.
-_MIXED = (
-    *(("bump", channel, step) for channel in (0, 1) for step in range(len(STEPS))),
-    *(("padding", channel, step) for channel in (0, 1) for step in range(len(STEPS))),
-    *(("bump", channel, step) for channel in (2, 3) for step in range(NEIGHBOUR_STEPS)),
-    *(("log", 0, 0), ("log", 1, 0), ("log per group", 0, 0), ("log", 5, 0), ("log", 6, 0)),
-)
-DYNAMIC = len(_MIXED)
-RAW = 2 * 4 * len(STEPS) + 7
 _SIDES = ("dense", "depthwise", "other")
 _SHAPES = 9
 _CONTEXT = 3 + 2 * (1 + len(_SIDES))
@@ -126,59 +103,6 @@ class Units:
         return cls(**parts)
 
 
-def raw(
-    cost: Tensor, c_in: Tensor, c_out: Tensor, groups: Tensor, producer: Tensor, consumer: Tensor
-) -> Tensor:
-    """What is computed from the channels of units, each (..., U): (..., RAW, U).
-
-    For each step, how far each of c_in, c_out, producer, consumer is from its multiples (0 at
-    one, 1 from one channel away), then the log of what each is rounded up to, in steps; the logs
-    of those four and of groups; the logs of FLOPs and bytes. `cost` is (5, U).
-    """
-    return raw_of_stack(cost, torch.stack((c_in, c_out, producer, consumer, groups), -2))
-
-
-def raw_of_stack(cost: Tensor, channels: Tensor) -> Tensor:
-    """As `raw`, of (..., 5, U): c_in, c_out, producer, consumer and groups."""
-    steps = torch.tensor(STEPS, dtype=channels.dtype, device=channels.device)[:, None, None]
-    scaled = channels[..., None, :4, :] / steps
-    whole = torch.floor(scaled)
-    rest = (scaled - whole) * steps
-    risen = _smoothstep(torch.cat((rest, rest - (steps - 1.0)), -2).clamp(0.0, 1.0))
-    above, nearly = risen[..., :4, :], risen[..., 4:, :]
-    off = (above - nearly).flatten(-3, -2)
-    rounded = torch.log(whole + above).flatten(-3, -2)
-    logs = torch.log(channels)
-    c_in, c_out, groups = channels[..., 0, :], channels[..., 1, :], channels[..., 4, :]
-    weights = c_in * c_out / groups
-    ratio = logs[..., 0, :] - logs[..., 4, :]
-    flops = cost[0] * ratio + logs[..., 1, :] + cost[1]
-    moved = torch.log(c_in * cost[2] + c_out * cost[3] + weights * cost[4])
-    return torch.cat((off, rounded, logs, flops.unsqueeze(-2), moved.unsqueeze(-2)), -2)
-
-
-def mix() -> tuple[Tensor, Tensor]:
-    """The channel features as a fixed mix of the raw ones: (DYNAMIC, RAW) and (DYNAMIC,).
-
-    A padding is the log of what a count is rounded up to over the count itself.
-    """
-    steps = len(STEPS)
-    weights, shift = torch.zeros(DYNAMIC, RAW).double(), torch.zeros(DYNAMIC).double()
-    log = 2 * 4 * steps
-    for row, (feature, channel, step) in enumerate(_MIXED):
-        at = step * 4 + channel
-        if feature == "bump":
-            weights[row, at], shift[row] = -1.0, 1.0
-        elif feature == "padding":
-            weights[row, 4 * steps + at], weights[row, log + channel] = 1.0, -1.0
-            shift[row] = math.log(STEPS[step])
-        else:
-            weights[row, log + channel] = 1.0
-        if feature == "log per group":
-            weights[row, log + 4] = -1.0
-    return weights, shift
-
-
 def prior() -> Tensor:
     """How freely each feature may speak, (STATIC + DYNAMIC,): a scale on its standardised value.
 
@@ -187,14 +111,8 @@ def prior() -> Tensor:
     """
     scale = torch.ones(STATIC + DYNAMIC)
     scale[STATIC - _CONTEXT : STATIC] = 0.3
-    for row, (feature, channel, step) in enumerate(_MIXED):
-        if feature != "log" and (channel in (2, 3) or step >= NEIGHBOUR_STEPS):
-            scale[STATIC + row] = 0.1
+    scale[STATIC:][torch.tensor(seldom())] = 0.1
     return scale
-
-
-def _smoothstep(x: Tensor) -> Tensor:
-    return x * x * (3.0 - 2.0 * x)
 
 
 def _maps(table: OpTable, found: Sequence[Node]) -> tuple[np.ndarray, ...]:

@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from lpnet.errors import LpnetError
-from lpnet.predictor.features import DYNAMIC, STATIC
+from lpnet.predictor.channels import DYNAMIC
+from lpnet.predictor.features import STATIC
 from lpnet.schemas.base import Name, Wire
 from lpnet.schemas.workload import Kind
 

@@ -1,6 +1,6 @@
 """How far an LPNet may be off: its spread, and what spread held how many unseen workloads.
 
-Every member has left out some workloads, so each workload has one prediction by a member that
+Every pair of members has left out some workloads, so each workload is predicted by members that
 never saw it. Its error over its spread is a conformal score; the quantiles of the scores, by
 kind, scale the intervals. (Barber et al., Predictive inference with the jackknife+, is the idea
 of scoring by models that left the sample out.)
@@ -13,12 +13,12 @@ from statistics import NormalDist
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from lpnet.predictor.bound import relative_spread
 from lpnet.predictor.header import Calibration
-from lpnet.predictor.model import TERMS, LPNet, relative_spread
-from lpnet_service.training.records import Data, Index, Vector
+from lpnet.predictor.model import TERMS, LPNet
+from lpnet_service.training.records import Data, Mask, Vector
 
 COVERAGES = (0.5, 0.6, 0.68, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
 # Precision of the last layer's weights before anything was measured.
@@ -68,26 +68,24 @@ def outputs(lpnet: LPNet, data: Data) -> Outputs:
     return Outputs(total, slope)
 
 
-def calibrate(lpnet: LPNet, data: Data, left_out: Index, noise_floor_pct: float | None) -> LPNet:
+def calibrate(lpnet: LPNet, data: Data, unseen: Mask, noise_floor_pct: float | None) -> LPNet:
     """Gives an LPNet its spread and its quantiles, from the data it was fitted to.
 
-    `left_out` (N,) is the member that did not see each record, -1: all saw it.
+    `unseen` (M, N) says which records each member did not see.
     """
     said = outputs(lpnet, data)
-    checked = _Checked.of(said, np.log(data.latency), left_out)
+    checked = _Checked.of(said, np.log(data.latency), unseen)
     scale = _scales(checked, data.network)
     precision = torch.from_numpy(1.0 / scale[data.network.astype(int)] ** 2)
     for member in range(lpnet.header.members):
-        seen = torch.from_numpy(left_out != member)
+        seen = torch.from_numpy(~unseen[member])
         lpnet.leverage[member] = _factor(said.slope[member], precision * seen)
-    distance = _distance(said.slope, lpnet.leverage, checked.member)
-    variance = distance + checked.disagreement
+    variance = checked.disagreement + _distance(said.slope, lpnet.leverage, checked.judges)
     base_spread = _base_spread(scale, variance, noise_floor_pct)
-    spread = np.sqrt(base_spread**2 + variance)
-    scores = checked.error / spread * checked.of_the_mean(lpnet.header.members)
+    scores = checked.error / np.sqrt(base_spread**2 + variance)
     update = {
         "base_spread": base_spread,
-        "calibration": _quantiles(scores, checked.unseen, data.network),
+        "calibration": _quantiles(scores, checked.known, data.network),
     }
     lpnet.header = lpnet.header.model_copy(update=update)
     return lpnet
@@ -95,43 +93,54 @@ def calibrate(lpnet: LPNet, data: Data, left_out: Index, noise_floor_pct: float 
 
 @dataclass(frozen=True)
 class _Checked:
-    """Each record as the member that never saw it predicts it, all (N,).
+    """Each record as members that never saw it predict it.
 
-    `member` is that one (0 where there is none), `unseen` whether there is one, `error` its
-    absolute log error, `apart` its squared distance from the mean of the others, `disagreement`
-    the members' variance as it would be had none of them seen the record.
+    `judges` (M, N) are those members (all, where each saw it), `known` (N,) whether there are
+    any, `error` (N,) the absolute log error that all members would have made had none seen it,
+    `disagreement` (N,) the variance of the log they would have had.
     """
 
-    member: Index
-    unseen: NDArray[np.bool_]
+    judges: Mask
+    known: Mask
     error: Vector
-    apart: Vector
     disagreement: Vector
 
     @classmethod
-    def of(cls, said: Outputs, truth: Vector, left_out: Index) -> _Checked:
+    def of(cls, said: Outputs, truth: Vector, unseen: Mask) -> _Checked:
         logs = torch.log(said.total).double().numpy()
-        members, count = logs.shape
-        unseen = left_out >= 0
-        member = np.where(unseen, left_out, 0)
-        own = logs[member, np.arange(count)]
-        apart = (own - (logs.sum(0) - own) / max(1, members - 1)) ** 2
+        known = np.asarray(unseen.any(0))
+        judges = np.where(known, unseen, True)
+        error = np.abs(truth - _mean(logs, judges))
         disagreement = logs.var(0)
-        # Members that have seen a workload agree on it more than they will on a new one.
-        if unseen.any() and disagreement[unseen].any():
-            disagreement = disagreement * (apart[unseen].mean() / disagreement[unseen].mean())
-        return cls(member, unseen, np.abs(truth - own), apart, disagreement)
+        if known.any():
+            # Members that have seen a workload agree on it more than on a new one.
+            apart = _variance(logs, judges)
+            inflated = apart[known].mean() / max(float(disagreement[known].mean()), 1e-12)
+            disagreement = disagreement * max(1.0, inflated)
+            error = error * _of_all(error[known], apart[known], unseen)
+        return cls(judges, known, error, disagreement)
 
-    def of_the_mean(self, members: int) -> float:
-        """How much less the mean of all members errs than one of them, as a factor.
 
-        One member's squared error holds its own deviation; the mean keeps 1 / M of that.
-        """
-        error, apart = self.error[self.unseen], self.apart[self.unseen]
-        if not error.any():
-            return 1.0
-        own = float(np.median(apart)) * (1.0 - 1.0 / members)
-        return float(np.sqrt(max(0.5, 1.0 - own / float(np.median(error**2)))))
+def _of_all(error: Vector, apart: Vector, unseen: Mask) -> float:
+    """How much less the mean of all members errs than the mean of a record's few judges.
+
+    With `apart` the variance among members, v / few of the squared error becomes v / all.
+    """
+    members, few = len(unseen), float(unseen.sum(0).max())
+    squared, variance = float((error**2).mean()), float(apart.mean())
+    rest = squared - variance * (1.0 / few - 1.0 / members)
+    return float(np.sqrt(max(rest / max(squared, 1e-12), 0.5)))
+
+
+def _mean(values: Vector, chosen: Mask) -> Vector:
+    """Mean over the chosen members of each record, (M, N) to (N,)."""
+    return np.asarray((values * chosen).sum(0) / chosen.sum(0))
+
+
+def _variance(values: Vector, chosen: Mask) -> Vector:
+    """Unbiased variance over the chosen members of each record; 0 for a single one."""
+    squared = (values - _mean(values, chosen)) ** 2
+    return np.asarray((squared * chosen).sum(0) / np.maximum(1, chosen.sum(0) - 1))
 
 
 def _per_term(share: Tensor, known: Tensor) -> Tensor:
@@ -140,11 +149,11 @@ def _per_term(share: Tensor, known: Tensor) -> Tensor:
     return (share[:, :, None] * known[:, None, :]).flatten(1)
 
 
-def _scales(checked: _Checked, network: NDArray[np.bool_]) -> Vector:
+def _scales(checked: _Checked, network: Mask) -> Vector:
     """Robust standard deviation of the log error of blocks and of networks."""
     found = []
     for kind in (False, True):
-        of_kind = checked.error[checked.unseen & (network == kind)]
+        of_kind = checked.error[checked.known & (network == kind)]
         chosen = of_kind if len(of_kind) else checked.error
         found.append(max(LEAST_SPREAD, 1.4826 * float(np.median(chosen))))
     return np.array(found)
@@ -171,17 +180,15 @@ def _factor(slope: Tensor, precision: Tensor) -> Tensor:
     return factor
 
 
-def _distance(slope: Tensor, leverage: Tensor, member: Index) -> Vector:
-    """Squared distance (N,) of each record from the data of the given member."""
+def _distance(slope: Tensor, leverage: Tensor, judges: Mask) -> Vector:
+    """Squared distance (N,) of each record from the data of the members that judge it."""
     squared = (slope @ leverage).square().sum(-1)
-    return np.asarray(squared.double().numpy()[member, np.arange(len(member))])
+    return _mean(squared.double().numpy(), judges)
 
 
-def _quantiles(
-    scores: Vector, unseen: NDArray[np.bool_], network: NDArray[np.bool_]
-) -> Calibration:
-    block = _of_kind(scores[unseen & ~network])
-    networks = _of_kind(scores[unseen & network])
+def _quantiles(scores: Vector, known: Mask, network: Mask) -> Calibration:
+    block = _of_kind(scores[known & ~network])
+    networks = _of_kind(scores[known & network])
     normal = [_normal(coverage) * UNSEEN_KIND for coverage in COVERAGES]
     if block is None and networks is None:
         block = networks = normal

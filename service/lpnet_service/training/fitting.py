@@ -13,7 +13,7 @@ from torch import Tensor
 from lpnet.predictor.features import prior
 from lpnet.predictor.header import Header
 from lpnet.predictor.model import LPNet
-from lpnet_service.training.records import Data, Index, by_workload
+from lpnet_service.training.records import Data, Mask, by_workload
 
 # Relative errors under 2% count by their square, larger ones by their size: measurements that
 # something disturbed unseen must not bend the model.
@@ -39,34 +39,38 @@ class Effort:
 QUICK = Effort(members=2, hidden=24, steps=250, rate=1.5e-2)
 
 
-def folds_of(data: Data, members: int, seed: int) -> Index:
-    """The member (N,) that does not see a record: blocks and networks spread evenly over members,
-    records of one workload together. Of a kind with fewer than 4 workloads all see all (-1)."""
-    workloads = by_workload(data.records)
+def unseen_by(data: Data, members: int, seed: int) -> Mask:
+    """Which records each member is not to see, (M, N).
+
+    Members come in pairs; a pair leaves out its share of the blocks and of the networks, records
+    of one workload together. Of a kind with fewer than 4 workloads, and where there is but one
+    pair, everybody sees everything.
+    """
+    pairs, workloads = members // 2, by_workload(data.records)
     rng = np.random.default_rng(seed)
-    left_out = np.full(len(data), -1, dtype=np.int64)
+    fold = np.full(len(data), -1, dtype=np.int64)
     for network in (False, True):
-        members_of_kind = np.flatnonzero(data.network == network)
-        distinct = rng.permutation(np.unique(workloads[members_of_kind]))
-        if len(distinct) < LEAST_LEFT_OUT:
+        of_kind = np.flatnonzero(data.network == network)
+        distinct = rng.permutation(np.unique(workloads[of_kind]))
+        if pairs < 2 or len(distinct) < LEAST_LEFT_OUT:
             continue
-        turn = {int(workload): i % members for i, workload in enumerate(distinct)}
-        left_out[members_of_kind] = [turn[int(w)] for w in workloads[members_of_kind]]
-    return left_out
+        turn = {int(workload): i % pairs for i, workload in enumerate(distinct)}
+        fold[of_kind] = [turn[int(w)] for w in workloads[of_kind]]
+    return np.asarray(fold == (np.arange(members) // 2)[:, None])
 
 
 def fit(
     data: Data,
     header: Header,
     effort: Effort,
-    left_out: Index,
+    unseen: Mask,
     progress: Callable[[float], None],
 ) -> LPNet:
     """An LPNet that fits the data, by AdamW on the log of summed prices; deterministic by
-    `header.seed`. Member m never sees records whose `left_out` is m."""
+    `header.seed`. Member m never sees records where `unseen[m]` (M, N)."""
     lpnet = LPNet(header)
     _standardise(lpnet, data)
-    weights = _weights(left_out, header.members)
+    weights = _weights(unseen)
     optimiser = torch.optim.AdamW(
         lpnet.parameters(), effort.rate, betas=(0.9, 0.98), weight_decay=effort.decay
     )
@@ -137,10 +141,10 @@ def _standardise(lpnet: LPNet, data: Data) -> None:
     lpnet.scale.copy_(scale * prior())
 
 
-def _weights(left_out: Index, members: int) -> Tensor:
+def _weights(unseen: Mask) -> Tensor:
     """Weight of each record for each member, (M, N), each row adding up to one."""
-    seen = torch.from_numpy(left_out) != torch.arange(members)[:, None]
-    return seen.float() / seen.sum(1, keepdim=True)
+    seen = torch.from_numpy(~unseen).float()
+    return seen / seen.sum(1, keepdim=True)
 
 
 def _robust(error: Tensor) -> Tensor:

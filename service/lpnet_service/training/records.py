@@ -19,6 +19,7 @@ from lpnet.space.table import OpTable
 
 Vector = NDArray[np.float64]
 Index = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 LEAST_SAMPLES = 4
 
 
@@ -55,7 +56,7 @@ class Data:
     logs: Tensor
     bounds: Index
     latency: Vector
-    network: NDArray[np.bool_]
+    network: Mask
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> Data:

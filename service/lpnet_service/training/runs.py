@@ -12,7 +12,7 @@ from lpnet.predictor.header import Header
 from lpnet.predictor.model import LPNet
 from lpnet.schemas.report import Report
 from lpnet_service.training.calibration import calibrate
-from lpnet_service.training.fitting import QUICK, Effort, fit, folds_of
+from lpnet_service.training.fitting import QUICK, Effort, fit, unseen_by
 from lpnet_service.training.judging import report
 from lpnet_service.training.records import Data, Record, by_workload, enough
 from lpnet_service.training.threads import one_thread
@@ -82,10 +82,10 @@ def provisional(records: Sequence[Record], *, target: str, seed: int) -> LPNet:
     enough(records, "a provisional LPNet")
     data = Data.of(records)
     header = _header(data, target, 1, seed, None, QUICK)
-    left_out = folds_of(data, QUICK.members, seed)
+    unseen = unseen_by(data, QUICK.members, seed)
     with one_thread():
-        lpnet = fit(data, header, QUICK, left_out, lambda share: None)
-        return calibrate(lpnet, data, left_out, None)
+        lpnet = fit(data, header, QUICK, unseen, lambda share: None)
+        return calibrate(lpnet, data, unseen, None)
 
 
 def _run(
@@ -101,10 +101,10 @@ def _run(
     progress(0.0, "preparing features")
     data, effort = Data.of(learnt), Effort()
     header = _header(data, target, epoch, seed, noise_floor_pct, effort)
-    left_out = folds_of(data, effort.members, seed)
-    lpnet = fit(data, header, effort, left_out, lambda share: progress(_FITTED * share, "fitting"))
+    unseen = unseen_by(data, effort.members, seed)
+    lpnet = fit(data, header, effort, unseen, lambda share: progress(_FITTED * share, "fitting"))
     progress(_FITTED, "calibrating")
-    calibrate(lpnet, data, left_out, noise_floor_pct)
+    calibrate(lpnet, data, unseen, noise_floor_pct)
     known = [record for record in judged if _covered(record, header)]
     found = report(
         lpnet,

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from lpnet_service.main import app
+
+
+@pytest.fixture(autouse=True)
+def _logs_go_back() -> Iterator[None]:
+    """A command sends the logs of its process to its own standard error."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", "example.org"])

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lpnet.predictor.features import ABSENT, Units, dynamic
+from lpnet.predictor.features import Units
 from lpnet.predictor.graph import coverage
 from lpnet.predictor.header import Calibration, Header
-from lpnet.predictor.model import LPNet
+from lpnet.predictor.model import LPNet, features_of
 from lpnet.predictor.predictor import Predictor
 from lpnet.space.sampling import draw_widths
 from lpnet.space.space import Space
@@ -118,19 +118,8 @@ def _taught(tables: list[OpTable], covered: tuple[str, ...]) -> LPNet:
     lpnet = LPNet(header)
     units = Units.cat([Units.of(table, 1) for table in tables])
 
-    def beside(channels: Tensor, index: Tensor) -> Tensor:
-        return torch.cat((channels, torch.tensor([ABSENT]).to(channels)))[index]
-
-    known = dynamic(
-        units.cost,
-        units.b_in,
-        units.b_out,
-        units.b_g,
-        beside(units.b_in, units.producer),
-        beside(units.b_out, units.consumer),
-    )
-    inputs = torch.cat((units.static, known.features), -1).float()
-    logs = torch.stack((known.log_flops, known.log_bytes), -1).float()
+    features, logs = features_of(units)
+    inputs, logs = features.float(), logs.float()
     spread = inputs.std(0)
     lpnet.mean.copy_(inputs.mean(0))
     lpnet.scale.copy_(torch.where(spread > 1e-6, 1 / spread.clamp(min=1e-6), 0.0))
