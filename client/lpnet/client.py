@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 from lpnet import progress as progress_
-from lpnet.errors import ApiError, BadRequest, LpnetError
+from lpnet.errors import BadRequest, LpnetError, NotFound
 from lpnet.http import Http
 from lpnet.progress import Progress
 from lpnet.schemas.campaign import Campaign, NewCampaign, PlannedWorkload
@@ -296,8 +296,8 @@ class Client:
         )
         try:
             answer = self._http.post("/v1/predictions", request, idempotent=True)
-        except ApiError as error:
-            if error.code != "unknown_space":
+        except NotFound as error:
+            if space.hash not in error.detail:
                 raise
             self.upload(space)
             answer = self._http.post("/v1/predictions", request, idempotent=True)

@@ -16,7 +16,7 @@ import torch
 import lpnet
 from lpnet import samples as files
 from lpnet.cli.processes import LocalLoop
-from lpnet.errors import LpnetError, NotFound
+from lpnet.errors import Conflict, LpnetError, NotCovered, NotFound
 from lpnet.schemas.report import Report
 
 
@@ -112,6 +112,26 @@ def test_measure_answers_in_the_order_asked(
     assert widths == asked
     assert found[0].latency_ms > found[1].latency_ms
     assert len({sample.id for sample in found}) == 3
+
+
+def test_a_space_the_service_never_saw_is_given_to_it(
+    loop: LocalLoop, target: str, report: Report
+) -> None:
+    """Same ops, so the LPNet covers it; another resolution, so another space."""
+    other = lpnet.zoo.space("resnet20").at(resolution=24)
+    (answer,) = loop.client.predict(target, other, other.named(other.dense))
+    assert answer.low_ms < answer.latency_ms < answer.high_ms
+
+
+def test_ops_never_seen_are_named_instead_of_priced(
+    loop: LocalLoop, target: str, report: Report
+) -> None:
+    other = lpnet.zoo.space("mobilenet_v2_32")
+    with pytest.raises(Conflict, match="depthwise") as refused:
+        loop.client.predict(target, other, other.named(other.dense))
+    assert refused.value.code == "not_covered"
+    with pytest.raises(NotCovered, match="depthwise"):
+        loop.client.predictor(target, other)
 
 
 def test_an_unknown_target_is_an_error(loop: LocalLoop, space: lpnet.Space) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 from lpnet.schemas.campaign import Campaign
@@ -31,8 +31,10 @@ def _print(*things: Any) -> None:
 
 def _grid(title: str | None, *columns: str, numbers: Sequence[str] = ()) -> Table:
     grid = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        grid.add_column(column, justify="right" if column in numbers else "left")
+    for place, column in enumerate(columns):
+        # The first column is what users copy into the next command: never cut.
+        justify: JustifyMethod = "right" if column in numbers else "left"
+        grid.add_column(column, justify=justify, no_wrap=place == 0)
     return grid
 
 
@@ -73,9 +75,7 @@ def devices(found: Sequence[Device]) -> None:
 def targets(found: Sequence[Target]) -> None:
     """The targets, a row each."""
     numbers = ["samples", "noise floor", "network error"]
-    grid = _grid(
-        None, "target", "device", "runtime", "state", *numbers, "LPNet", "seen", numbers=numbers
-    )
+    grid = _grid(None, "target", "device", "runtime", "state", *numbers, "seen", numbers=numbers)
     for one in found:
         spec = one.spec
         runtime = " ".join(filter(None, (spec.runtime, spec.runtime_version))) or UNKNOWN
@@ -88,7 +88,6 @@ def targets(found: Sequence[Target]) -> None:
             str(one.samples),
             percent(one.noise_floor_pct, 2),
             percent(one.network_mape_pct),
-            one.lpnet[:8] if one.lpnet else UNKNOWN,
             ago(one.last_seen_at),
         )
     _print(grid if found else "no target yet: run `lpnet-agent run`, or `lpnet import`")
