@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Event, current_thread
 from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from lpnet.schemas.campaign import (
     Campaign,
@@ -209,6 +213,35 @@ def test_of_jobs_that_end_at_once_one_ends_the_campaign(bench: Bench) -> None:
         )
     after = state(bench, campaign)
     assert (after.state, after.measured) == ("done", 24)
+
+
+def test_a_job_that_ends_while_another_is_being_ended_waits_for_it(bench: Bench) -> None:
+    """Neither would see the other's end, and nobody would end the campaign."""
+    campaign = asked(bench, 6)
+    first, second = must_take(bench), must_take(bench)
+    bench.clock.advance(100)
+    leasing.heartbeat(bench.ctx, first.token, Heartbeat())
+    bench.clock.advance(21)
+    strict = bench.ctx.settings.model_copy(update={"max_attempts": 1})
+    about_to_commit, done = Event(), Event()
+
+    def hold_up(_session: Session) -> None:
+        if current_thread().name.startswith("first"):
+            about_to_commit.set()
+            done.wait(0.5)
+
+    event.listen(Session, "before_commit", hold_up)
+    try:
+        with ThreadPoolExecutor(1, "first") as pool:
+            ending = pool.submit(leasing.complete, bench.ctx, first.token, measured(bench, first))
+            assert about_to_commit.wait(30)
+            assert leasing.sweep(replace(bench.ctx, settings=strict)) == 1
+            done.set()
+            ending.result(30)
+    finally:
+        event.remove(Session, "before_commit", hold_up)
+    after = state(bench, campaign)
+    assert (after.state, after.measured, after.failed) == ("done", 3, len(second.items))
 
 
 def test_what_a_user_waits_for_goes_first(bench: Bench) -> None:
