@@ -1,6 +1,6 @@
 """Which workloads are held out: drawn at random, once for an epoch, never by the LPNet.
 
-At least 10 networks or a fifth of them, whichever is more, but never more than half; a fifth of
+At least 10 networks or a quarter of them, whichever is more, but never more than half; a fifth of
 the blocks. Up to half of the networks that a pruner chose are drawn first, since the error on
 those is the figure that counts, and there are few of them. A dense workload was not drawn at
 random, and bounds what the LPNet has seen: it is held out only where nothing else is left.
@@ -18,7 +18,8 @@ import numpy as np
 from lpnet.schemas.workload import Kind
 
 LEAST_NETWORKS = 10
-SHARE = 0.2
+NETWORK_SHARE = 0.25
+BLOCK_SHARE = 0.2
 
 Sides = Mapping[str, tuple[str, bool]]
 
@@ -68,5 +69,5 @@ def _drawn(
 
 def _wanted(kind: Kind, count: int) -> int:
     if kind == "block":
-        return round(SHARE * count)
-    return min(max(LEAST_NETWORKS, ceil(SHARE * count)), count // 2)
+        return round(BLOCK_SHARE * count)
+    return min(max(LEAST_NETWORKS, ceil(NETWORK_SHARE * count)), count // 2)
