@@ -26,6 +26,7 @@ from lpnet.predictor.reach import FrontPoint, Reachable, front
 from lpnet.predictor.reprice import Repricer
 from lpnet.predictor.snap import snapped
 from lpnet.predictor.tables import tabulate
+from lpnet.predictor.threads import one_thread
 from lpnet.schemas.workload import Kind
 from lpnet.space.space import Space
 
@@ -119,6 +120,7 @@ class Predictor(nn.Module):
         checks.require_in_range(found, self.low, self.high, self.widths)
         checks.require_legal(found, self.low, self.widths)
 
+    @one_thread()
     def fast_widths(self, name: str, at: WidthsLike | None = None) -> list[int]:
         """Values of a width that no larger one beats, ascending; its max is always one.
 
@@ -135,6 +137,7 @@ class Predictor(nn.Module):
             values = fast_widths(self._repricer, self.space.widths, base, [place])[0][0]
         return [int(value) for value in values]
 
+    @one_thread()
     def snap(self, widths: WidthsLike, budget_ms: float | None = None) -> Tensor:
         """The nearest fast widths, up or down, by ratio: int64, shaped as `widths`.
 
@@ -152,6 +155,7 @@ class Predictor(nn.Module):
                 near[place] = snapped(self._shop(), found[place].cpu(), near[place], budget)
         return near.to(found.device)
 
+    @one_thread()
     def widest(
         self, budget_ms: float, *, keep: float = 0.0, seed: int = 0, thorough: bool = True
     ) -> Tensor:
@@ -169,6 +173,7 @@ class Predictor(nn.Module):
         found = widest(self._shop(keep), _number(budget_ms), seed, thorough)
         return found.to(self.low.device)
 
+    @one_thread()
     def reachable(self, points: int = 20, *, seed: int = 0) -> Reachable:
         """The least latency found, and the most capacity found for `points` budgets from there
         to the dense latency. A point is found by a quicker search than `widest` makes."""
@@ -237,7 +242,8 @@ class Predictor(nn.Module):
 
     @cached_property
     def _envelope(self) -> Envelope:
-        axes, tables = tabulate(self._repricer, self.high, self._fast)
+        with one_thread():
+            axes, tables = tabulate(self._repricer, self.high, self._fast)
         return Envelope(axes, tables, len(self.widths)).to(self.low.device)
 
     @cached_property
