@@ -96,8 +96,9 @@ class _Checked:
     """Each record as members that never saw it predict it.
 
     `judges` (M, N) are those members (all, where each saw it), `known` (N,) whether there are
-    any, `error` (N,) the absolute log error that all members would have made had none seen it,
-    `disagreement` (N,) the variance of the log they would have had.
+    any, `error` (N,) the absolute log error of their mean, `disagreement` (N,) the variance of
+    the log that all members would have had, had none seen it. All members together err a little
+    less than a record's few judges, so intervals are a little wide rather than narrow.
     """
 
     judges: Mask
@@ -117,19 +118,7 @@ class _Checked:
             apart = _variance(logs, judges)
             inflated = apart[known].mean() / max(float(disagreement[known].mean()), 1e-12)
             disagreement = disagreement * max(1.0, inflated)
-            error = error * _of_all(error[known], apart[known], unseen)
         return cls(judges, known, error, disagreement)
-
-
-def _of_all(error: Vector, apart: Vector, unseen: Mask) -> float:
-    """How much less the mean of all members errs than the mean of a record's few judges.
-
-    With `apart` the variance among members, v / few of the squared error becomes v / all.
-    """
-    members, few = len(unseen), float(unseen.sum(0).max())
-    squared, variance = float((error**2).mean()), float(apart.mean())
-    rest = squared - variance * (1.0 / few - 1.0 / members)
-    return float(np.sqrt(max(rest / max(squared, 1e-12), 0.5)))
 
 
 def _mean(values: Vector, chosen: Mask) -> Vector:

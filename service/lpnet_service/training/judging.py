@@ -38,9 +38,11 @@ def report(
     ratio, why = network_over_blocks(lpnet, training)
     if why is not None:
         reasons["network_over_blocks"] = why
-    progress(0.1, "fitting the baselines")
     others, missing = baselines(
-        training.records, () if judged is None else judged.records, seed, progress
+        training.records,
+        () if judged is None else judged.records,
+        seed,
+        lambda share, stage: progress(0.1 + 0.9 * share, stage),
     )
     networks = int(training.network.sum())
     return Report(

@@ -67,7 +67,7 @@ def study(
     drawn = set(distinct[: int(np.searchsorted(np.cumsum(size), samples)) + 1].tolist())
     if len(drawn) == len(distinct):
         raise LpnetError(
-            "all samples are of workloads that would be learnt from: nothing to judge"
+            "the drawn samples are of all workloads there are: nothing is left to judge"
         )
     learnt, judged = _sides(records, [int(w) not in drawn for w in workloads])
     with one_thread():
@@ -114,9 +114,7 @@ def _run(
         progress=lambda share, stage: progress(_CALIBRATED + (1 - _CALIBRATED) * share, stage),
     )
     if len(known) < len(judged):
-        why = (
-            f"{len(judged) - len(known)} held-out workloads hold ops that nothing learnt from has"
-        )
+        why = f"{len(judged) - len(known)} workloads hold ops that nothing learnt from has"
         found = found.model_copy(update={"reasons": {**found.reasons, "held_out.uncovered": why}})
     progress(1.0, "done")
     return lpnet, found
