@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-
-from sqlalchemy.orm import Session
+from dataclasses import dataclass
 
 from lpnet.schemas.lpnet import LPNetInfo
 from lpnet.schemas.report import Report
@@ -19,7 +18,17 @@ from lpnet_service.services.context import Context
 from lpnet_service.services.runs import HeldRun
 from lpnet_service.services.targets import found
 
-NOT_WORSE = 1.1
+
+class RivalChanged(Exception):
+    """Another version became active while this one was compared with the one before."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a new LPNet takes over from `rival`, the id of the one in use; None: none was."""
+
+    rival: str | None
+    takes_over: bool
 
 
 def of_target(ctx: Context, target: str) -> list[LPNetInfo]:
@@ -62,11 +71,19 @@ def _row(ctx: Context, id_: str) -> LPNetRow:
     return row
 
 
+def active(ctx: Context, target: str) -> str | None:
+    """The id of the LPNet that answers for a target; None where there is none."""
+    with ctx.db.read() as session:
+        row = lpnets_.active(session, target)
+    return row.id if row else None
+
+
 def publish(
     ctx: Context,
     run: HeldRun,
     content: bytes,
     report: Report,
+    verdict: Verdict,
     *,
     epoch: int,
     seed: int,
@@ -74,20 +91,28 @@ def publish(
 ) -> LPNetInfo:
     """Keep a trained LPNet as its target's next version, and end the run that made it.
 
-    It becomes the active one if it is not worse; see `not_worse`. Raises LeaseLost, and keeps
-    nothing, where the run was cancelled or taken over.
+    It becomes the active one as the verdict says, unless its epoch is over by now. Nothing is kept
+    where this raises LeaseLost (the run was cancelled or taken over) or RivalChanged (the verdict
+    is about a version that is not in use any more).
     """
     now, id_ = ctx.clock.now(), new_id("lpnet")
     with ctx.db.write() as session:
         # Two trainings of a target take turns here, so that versions are counted without gaps.
-        devices_.lock_target(session, run.target)
+        target = devices_.lock_target(session, run.target)
+        assert target is not None
         held = runs.held(session, run)
+        old = lpnets_.active(session, run.target)
+        if verdict.rival != (old.id if old else None):
+            raise RivalChanged
+        takes_over = old is None or (verdict.takes_over and target.epoch == epoch)
+        if takes_over:
+            lpnets_.deactivate(session, run.target)
         row = LPNetRow(
             id=id_,
             target=run.target,
             version=lpnets_.next_version(session, run.target),
             epoch=epoch,
-            active=False,
+            active=takes_over,
             seed=seed,
             network_mape_pct=_network_mape(report),
             batches_json=json.dumps(batches),
@@ -95,34 +120,10 @@ def publish(
             report_json=report.model_copy(update={"lpnet": id_}).model_dump_json(),
             created_at=now,
         )
-        _activate(session, row, report.noise_floor_pct)
         session.add(row)
         session.flush()
         runs.finish(session, ctx, held, Report.model_validate_json(row.report_json), id_)
     return _wire(row)
-
-
-def _activate(session: Session, new: LPNetRow, noise_floor_pct: float | None) -> None:
-    old = lpnets_.active(session, new.target)
-    if (
-        old is None
-        or old.epoch != new.epoch
-        or not_worse(new.network_mape_pct, old.network_mape_pct, noise_floor_pct)
-    ):
-        lpnets_.deactivate(session, new.target)
-        new.active = True
-
-
-def not_worse(new: float | None, old: float | None, noise_floor_pct: float | None) -> bool:
-    """Whether a new version may take over: its held-out network error (MAPE, percent) is at most
-    1.1 times that of the version in use, plus the noise floor, below which nothing can be told.
-
-    Sides are never redrawn, so both were judged on the same networks but for those that came
-    since. A version that was judged is better than one that was not.
-    """
-    if old is None:
-        return True
-    return new is not None and new <= old * NOT_WORSE + (noise_floor_pct or 0.0)
 
 
 def _network_mape(report: Report) -> float | None:

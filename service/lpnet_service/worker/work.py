@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 
 from lpnet.errors import NotReachable
 from lpnet.predictor.files import save
+from lpnet.predictor.model import LPNet
 from lpnet.predictor.predictor import Predictor
 from lpnet.schemas.campaign import NewCampaign, PlannedWorkload
 from lpnet.schemas.lpnet import NewStudy, NewTraining
+from lpnet.schemas.report import Report
 from lpnet.schemas.workload import SpaceWorkload, workload_key
 from lpnet_service.errors import NotThere
 from lpnet_service.repositories import campaigns as campaigns_
@@ -17,7 +19,8 @@ from lpnet_service.services.context import Context
 from lpnet_service.services.planning import budgets
 from lpnet_service.services.runs import HeldRun
 from lpnet_service.training import provisional, study, train
-from lpnet_service.worker import dataset
+from lpnet_service.worker import dataset, succession
+from lpnet_service.worker.dataset import Dataset
 
 # The least ratio that workloads are drawn with: of narrower networks the LPNet knows nothing.
 LEAST_RATIO = 0.1
@@ -38,15 +41,28 @@ def training(ctx: Context, run: HeldRun, progress: Progress) -> None:
         noise_floor_pct=data.noise_floor_pct,
         progress=progress,
     )
-    lpnets.publish(
-        ctx,
-        run,
-        save(lpnet),
-        report,
-        epoch=data.epoch,
-        seed=asked.seed,
-        batches=lpnet.header.batches,
-    )
+    progress(1.0, "comparing with the version in use")
+    _publish(ctx, run, lpnet, report, data)
+
+
+def _publish(ctx: Context, run: HeldRun, lpnet: LPNet, report: Report, data: Dataset) -> None:
+    header, content = lpnet.header, save(lpnet)
+    while True:
+        verdict = succession.judge(ctx, content, data)
+        try:
+            lpnets.publish(
+                ctx,
+                run,
+                content,
+                report,
+                verdict,
+                epoch=data.epoch,
+                seed=header.seed,
+                batches=header.batches,
+            )
+            return
+        except lpnets.RivalChanged:
+            continue
 
 
 def studying(ctx: Context, run: HeldRun, progress: Progress) -> None:

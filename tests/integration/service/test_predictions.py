@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,6 +29,11 @@ from lpnet.schemas.sample import SampleBatch
 from lpnet_service.api.app import Application
 from lpnet_service.errors import Invalid, LeaseLost
 from lpnet_service.services import ingest, lpnets, runs, table, trainings
+from lpnet_service.services.lpnets import Verdict
+from lpnet_service.services.runs import HeldRun
+from lpnet_service.worker import dataset
+from lpnet_service.worker.dataset import Dataset
+from lpnet_service.worker.succession import judge
 
 Bench = Any
 
@@ -68,14 +74,22 @@ def report(bench: Bench, mape: float | None, noise: float | None = None) -> Repo
     )
 
 
-def publish(bench: Bench, lpnet: LPNet | None = None, mape: float | None = 3.0) -> LPNetInfo:
+def publish(
+    bench: Bench,
+    lpnet: LPNet | None = None,
+    mape: float | None = 3.0,
+    *,
+    takes_over: bool = True,
+    epoch: int = 1,
+) -> LPNetInfo:
     ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=(bench.sample(),)))
     training = trainings.start(bench.ctx, bench.target, NewTraining())
     run = runs.claim(bench.ctx)
     assert run is not None
     content = save(lpnet or made(bench))
+    verdict = Verdict(lpnets.active(bench.ctx, bench.target), takes_over)
     info = lpnets.publish(
-        bench.ctx, run, content, report(bench, mape), epoch=1, seed=0, batches=(1,)
+        bench.ctx, run, content, report(bench, mape), verdict, epoch=epoch, seed=0, batches=(1,)
     )
     done = trainings.get(bench.ctx, training.id)
     assert (done.state, done.lpnet) == ("done", info.id)
@@ -88,7 +102,7 @@ def http(lite_bench: Bench) -> TestClient:
 
 
 def test_versions_are_counted_and_one_is_active(bench: Bench) -> None:
-    first, worse, better = publish(bench), publish(bench, mape=9.0), publish(bench, mape=2.0)
+    first, worse, better = publish(bench), publish(bench, takes_over=False), publish(bench)
     assert (first.active, worse.active, better.active) == (True, False, True)
     found = lpnets.of_target(bench.ctx, bench.target)
     assert [(one.version, one.active) for one in found] == [(3, True), (2, False), (1, False)]
@@ -104,10 +118,66 @@ def test_a_run_that_was_lost_publishes_nothing(bench: Bench) -> None:
     assert run is not None
     trainings.cancel(bench.ctx, training.id)
     with pytest.raises(LeaseLost):
-        lpnets.publish(
-            bench.ctx, run, save(made(bench)), report(bench, 1.0), epoch=1, seed=0, batches=(1,)
-        )
+        publish_as(bench, run, Verdict(None, takes_over=True))
     assert lpnets.of_target(bench.ctx, bench.target) == []
+
+
+def publish_as(bench: Bench, run: HeldRun, verdict: Verdict) -> LPNetInfo:
+    content, said = save(made(bench)), report(bench, 1.0)
+    return lpnets.publish(bench.ctx, run, content, said, verdict, epoch=1, seed=0, batches=(1,))
+
+
+def test_a_verdict_about_a_version_no_longer_in_use_publishes_nothing(bench: Bench) -> None:
+    first = publish(bench)
+    trainings.start(bench.ctx, bench.target, NewTraining())
+    run = runs.claim(bench.ctx)
+    assert run is not None
+    with pytest.raises(lpnets.RivalChanged):
+        publish_as(bench, run, Verdict(None, takes_over=True))
+    assert [one.id for one in lpnets.of_target(bench.ctx, bench.target)] == [first.id]
+    assert publish_as(bench, run, Verdict(first.id, takes_over=True)).active
+
+
+def test_what_was_trained_on_an_epoch_that_is_over_does_not_take_over(bench: Bench) -> None:
+    assert publish(bench, epoch=2).active
+    assert not publish(bench, epoch=2).active
+
+
+def held_out(bench: Bench, ms: dict[int, float]) -> Dataset:
+    """Networks by how wide their stem is, all of them held out."""
+    given = [bench.sample(value, workload=bench.workload(stem=n)) for n, value in ms.items()]
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(given)))
+    data = dataset.load(bench.ctx, bench.target)
+    return replace(data, records=tuple(replace(r, held_out=True) for r in data.records))
+
+
+def said_ms(bench: Bench, lpnet: LPNet, stem: int) -> float:
+    return float(Predictor(lpnet, bench.space)([stem, 32]))
+
+
+def test_versions_are_compared_on_the_same_held_out_workloads(lite_bench: Bench) -> None:
+    bench = lite_bench
+    right, wrong = made(bench, seed=1), made(bench, seed=2)
+    data = held_out(bench, {n: said_ms(bench, right, n) for n in (4, 8, 12)})
+    assert judge(bench.ctx, save(wrong), data) == Verdict(None, takes_over=True)
+    active = publish(bench, wrong)
+    assert judge(bench.ctx, save(right), data) == Verdict(active.id, takes_over=True)
+    active = publish(bench, right)
+    assert judge(bench.ctx, save(wrong), data) == Verdict(active.id, takes_over=False)
+    assert judge(bench.ctx, save(right), data) == Verdict(active.id, takes_over=True)
+    nothing = replace(data, records=tuple(replace(r, held_out=False) for r in data.records))
+    assert judge(bench.ctx, save(wrong), nothing) == Verdict(active.id, takes_over=True)
+
+
+def test_whoever_covers_more_of_the_held_out_workloads_answers(lite_bench: Bench) -> None:
+    bench = lite_bench
+    fewer = tuple(text for text in coverage(bench.space.table) if "depthwise" not in text)
+    right, blind = made(bench, seed=1), made(bench, seed=1, coverage=fewer)
+    data = held_out(bench, {n: 2 * said_ms(bench, right, n) for n in (4, 8)})
+    active = publish(bench, blind)
+    assert judge(bench.ctx, save(right), data) == Verdict(active.id, takes_over=True)
+    active = publish(bench, right)
+    assert judge(bench.ctx, save(blind), data) == Verdict(active.id, takes_over=False)
 
 
 def test_a_prediction_is_that_of_the_predictor(lite_bench: Bench, http: TestClient) -> None:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from lpnet_service.services.lpnets import not_worse
+from lpnet_service.worker.succession import not_worse
 
 
 @pytest.mark.parametrize(
-    ("new", "old", "noise", "takes_over"),
+    ("new", "old", "takes_over"),
     [
-        (5.0, None, None, True),
-        (None, None, None, True),
-        (None, 3.0, 1.0, False),
-        (2.0, 3.0, None, True),
-        (3.3, 3.0, None, True),
-        (3.4, 3.0, None, False),
-        (3.9, 3.0, 0.6, True),
-        (4.0, 3.0, 0.6, False),
+        ([], [], True),
+        ([0.10], [0.10], True),
+        ([0.11], [0.10], False),
+        ([0.09], [0.10], True),
+        # Mean difference 0.01, standard error 0.01: within the noise.
+        ([0.12, 0.10], [0.10, 0.10], True),
+        # The same mean difference on every workload is no noise.
+        ([0.11, 0.21, 0.31], [0.10, 0.20, 0.30], False),
+        # Differences that are noisy on each side alone cancel in pairs.
+        ([0.51, 0.11, 0.31, 0.912], [0.50, 0.10, 0.30, 0.90], False),
+        ([0.50, 0.10, 0.30, 0.95], [0.50, 0.10, 0.30, 0.90], True),
     ],
 )
-def test_it_must_not_be_worse_within_the_noise(
-    new: float | None, old: float | None, noise: float | None, takes_over: bool
+def test_it_must_not_be_worse_within_the_paired_noise(
+    new: list[float], old: list[float], takes_over: bool
 ) -> None:
-    assert not_worse(new, old, noise) is takes_over
+    assert not_worse(new, old) is takes_over
