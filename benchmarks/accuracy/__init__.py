@@ -1,0 +1,1 @@
+"""How accurate LPNets are, over many splits of the same samples."""

@@ -1,0 +1,90 @@
+"""One local prediction with its gradient, one thread, against one forward pass of the network.
+
+    python -m benchmarks.prediction_speed [--model resnet50] [--repeats 500]
+
+The LPNet has the size that a training makes; its weights do not matter here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+from lpnet import zoo
+from lpnet.predictor.graph import coverage
+from lpnet.predictor.header import Calibration, Header
+from lpnet.predictor.model import LPNet
+from lpnet.predictor.predictor import Predictor
+from lpnet.space.space import Space
+from lpnet_service.training.fitting import Effort
+
+WARM_UP = 50
+ASKED_MS = 1.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="resnet50", choices=zoo.NAMES)
+    parser.add_argument("--repeats", type=int, default=500)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    space = zoo.space(options.model)
+    predictor = _predictor(space)
+    widths = torch.tensor(space.dense * 0.7).requires_grad_()
+
+    def gradient() -> object:
+        return torch.autograd.grad(predictor(widths), widths)
+
+    def value() -> object:
+        with torch.no_grad():
+            return predictor(widths)
+
+    model = zoo.model(options.model).eval()
+    image = torch.randn(1, *space.input_shape)
+
+    def forward() -> object:
+        with torch.no_grad():
+            return model(image)
+
+    with_gradient = _median_ms(gradient, options.repeats)
+    without = _median_ms(value, options.repeats)
+    passed = _median_ms(forward, 20)
+    print(f"{options.model}, {len(space.widths)} widths, one thread, medians")
+    print(f"  prediction with gradient   {with_gradient:8.3f} ms (asked: under {ASKED_MS:.0f} ms)")
+    print(f"  prediction alone           {without:8.3f} ms")
+    print(
+        f"  one forward pass           {passed:8.3f} ms, {passed / with_gradient:.0f} times more"
+    )
+    return 0 if with_gradient < ASKED_MS else 1
+
+
+def _predictor(space: Space) -> Predictor:
+    size = Effort()
+    header = Header(
+        target="benchmark",
+        members=size.members,
+        hidden=size.hidden,
+        batches=(space.batch,),
+        coverage=coverage(space.table),
+        calibration=Calibration(coverages=(0.9,), block=(1.0,), network=(1.0,)),
+    )
+    return Predictor(LPNet(header).requires_grad_(False), space)
+
+
+def _median_ms(work: Callable[[], object], repeats: int) -> float:
+    for _ in range(min(WARM_UP, repeats)):
+        work()
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        times.append(1e3 * (time.perf_counter() - began))
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
