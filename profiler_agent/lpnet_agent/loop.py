@@ -96,7 +96,7 @@ class Agent:
         try:
             answer = self._http.post("/v1/agents", self._registration, idempotent=True)
         except Conflict as error:
-            raise BadSetup(f"{error}\nGive this device another name with --device.") from error
+            raise BadSetup(str(error)) from error
         agent = Registered.model_validate(answer).agent
         names = [target.name for target in self._registration.targets]
         log.info("registered", server=self._http.base_url, agent=agent, targets=names)

@@ -59,7 +59,7 @@ def run_agent(settings: Settings, stop: Stop) -> None:
             log.info("agent", device=device, cores=setup.cores, undelivered=len(spool))
             Agent(
                 http=http,
-                registration=_registration(device, facts, setup, measurer),
+                registration=_registration(device, facts, setup, measurer, state.machine()),
                 measurer=measurer,
                 spool=spool,
                 spaces=SpaceFiles(state.spaces, http),
@@ -69,11 +69,12 @@ def run_agent(settings: Settings, stop: Stop) -> None:
 
 
 def _registration(
-    device: str, facts: DeviceFacts, setup: Setup, measurer: Measurer
+    device: str, facts: DeviceFacts, setup: Setup, measurer: Measurer, machine: str
 ) -> Registration:
     return Registration(
         device=device,
         facts=facts,
         targets=(target_spec(device, setup, measurer.ready),),
         agent_version=metadata.version("lpnet"),
+        machine=machine,
     )

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import secrets
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from lpnet_agent.errors import BadSetup
+from lpnet_agent.files import write_atomically
+
+_MACHINE = re.compile(r"[0-9a-f]{32}")
 
 
 class StateDir:
@@ -46,3 +51,20 @@ class StateDir:
         trace: TracebackType | None,
     ) -> None:
         os.close(self._lock)
+
+    def machine(self) -> str:
+        """A random id of this machine, made the first time; the folder must be entered.
+
+        It is not read off the hardware: copies of a virtual machine share what is there.
+        Raises BadSetup for a file that holds something else.
+        """
+        path = self.path / "machine-id"
+        if not path.exists():
+            write_atomically(path, secrets.token_hex(16).encode())
+        found = path.read_bytes().decode("ascii", "replace").strip()
+        if not _MACHINE.fullmatch(found):
+            raise BadSetup(
+                f"{path}: not the id of a machine; delete the file, and give this device another "
+                "name by --device"
+            )
+        return found

@@ -4,7 +4,7 @@ ServiceError
 +-- NotThere         404 not_found       no such thing
 +-- Contradiction    409 conflict        what is asked contradicts what is stored
 |   +-- LeaseLost    409 lease_lost      someone else may hold the job now, or it is over
-|   +-- NameTaken    409 name_taken      another device or an import has that target
+|   +-- NameTaken    409 name_taken      another machine, device or import has that name
 |   +-- NoSamples    409 no_samples      nothing to train on yet
 |   +-- NoLPNet      409 no_lpnet        the target has no LPNet yet
 |   +-- OutOfReach   409 not_covered     the LPNet has never seen ops like these

@@ -11,6 +11,7 @@ from lpnet.schemas.base import Name, Time, Wire
 Source = Literal["agent", "imported"]
 TargetState = Literal["idle", "measuring", "paused", "offline", "broken", "imported"]
 Text = Annotated[str, Field(max_length=500)]
+MachineId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 
 
 class DeviceFacts(Wire):
@@ -55,6 +56,11 @@ class Registration(Wire):
         min_length=1, max_length=100, description="what this agent can measure on"
     )
     agent_version: Text = Field(description="version of lpnet that the agent runs")
+    machine: MachineId | None = Field(
+        default=None,
+        description="random id that the agent keeps, which tells two machines of one name apart; "
+        "null: not told apart",
+    )
 
 
 class Registered(Wire):

@@ -14,13 +14,15 @@ from lpnet_service.repositories import devices as devices_
 from lpnet_service.repositories import rows as rows_
 from lpnet_service.services.context import Context
 
+_ANOTHER_NAME = "choose another name for this device, by --device of lpnet-agent"
+
 
 def register(ctx: Context, said: Registration) -> Registered:
     """Take in a device, its agent and its targets; repeating it changes only what changed.
 
     A device has one agent: whoever registers it again is that agent, restarted. An imported device
-    of the same name becomes the agent's. Raises NameTaken for a target of another device or of an
-    import.
+    of the same name becomes the agent's. Raises NameTaken for the device of another machine, and
+    for a target of another device or of an import.
     """
     now = ctx.clock.now()
     with ctx.db.write() as session:
@@ -31,21 +33,18 @@ def register(ctx: Context, said: Registration) -> Registered:
         return Registered(agent=agent.id)
 
 
-def known(ctx: Context, id_: str) -> str:
-    """The device that an agent speaks for. NotThere where no agent has that id."""
-    with ctx.db.read() as session:
-        agent = devices_.agent(session, id_)
-    if agent is None:
-        raise NotThere("agent", id_)
-    return agent.device
-
-
 def _device(session: Session, said: Registration, now: datetime) -> None:
     facts = said.facts.model_dump_json()
     values = {"name": said.device, "source": "agent", "facts_json": facts, "created_at": now}
-    if not rows_.insert_if_new(session, DeviceRow, values, key="name"):
-        row = session.get_one(DeviceRow, said.device)
-        row.source, row.facts_json = "agent", facts
+    if rows_.insert_if_new(session, DeviceRow, values | {"machine": said.machine}, key="name"):
+        return
+    row = session.get_one(DeviceRow, said.device, with_for_update=True)
+    if said.machine is not None and row.machine not in (None, said.machine):
+        raise NameTaken(
+            f"device {said.device!r} is another machine, or this one before the state folder of "
+            f"its agent was lost: {_ANOTHER_NAME}"
+        )
+    row.source, row.facts_json, row.machine = "agent", facts, said.machine or row.machine
 
 
 def _agent(session: Session, said: Registration, now: datetime) -> AgentRow:
@@ -79,7 +78,7 @@ def _target(session: Session, device: str, spec: TargetSpec, now: datetime) -> N
     row = session.get_one(TargetRow, spec.name)
     if row.device != device or row.source != "agent":
         owner = "an import" if row.source == "imported" else f"device {row.device!r}"
-        raise NameTaken(f"target {spec.name!r} belongs to {owner}")
+        raise NameTaken(f"target {spec.name!r} belongs to {owner}: {_ANOTHER_NAME}")
     if TargetSpec.model_validate_json(row.spec_json) != spec:
         # Samples of one epoch were taken under the same conditions; these are others.
         row.spec_json, row.epoch = text, row.epoch + 1

@@ -257,6 +257,20 @@ def test_an_end_in_the_middle_of_a_job_keeps_what_was_measured(pair: Pair, space
     assert kept <= {sample.id for sample in pair.samples()}
 
 
+def test_another_machine_of_the_same_name_is_told_so(pair: Pair) -> None:
+    pair.start_service()
+    pair.start_agent()
+    pair.target()
+    assert end(pair.agent, signal.SIGTERM) == 0
+    pair.agent = None
+    pair.state = pair.folder / "other-machine"
+    pair.start_agent()
+    assert pair.agent is not None
+    assert pair.agent.wait(60) == 1
+    assert "error: device 'box' is another machine" in _log(pair)
+    assert "--device" in _log(pair)
+
+
 def test_a_lease_outlives_a_long_job(pair: Pair, space: Space) -> None:
     """Heartbeats hold a lease of 4 s while its job takes longer."""
     pair.start_service(lease_s=4)

@@ -235,8 +235,14 @@ def shared_bench(
 def register(ctx: Context) -> Callable[..., str]:
     """Registers a device with targets; returns the agent's id."""
 
-    def register_(device: str, *targets: TargetSpec) -> str:
-        said = Registration(device=device, facts=DeviceFacts(), targets=targets, agent_version="1")
+    def register_(device: str, *targets: TargetSpec, machine: str | None = None) -> str:
+        said = Registration(
+            device=device,
+            facts=DeviceFacts(),
+            targets=targets,
+            agent_version="1",
+            machine=machine,
+        )
         return agents.register(ctx, said).agent
 
     return register_

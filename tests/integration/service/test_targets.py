@@ -50,6 +50,28 @@ def test_a_target_belongs_to_one_device(bench: Bench, register: Register) -> Non
         register("other", TargetSpec(name="table"))
 
 
+def test_two_machines_are_not_one_device(bench: Bench, register: Register) -> None:
+    spec = TargetSpec(name="twin-cpu")
+    first = register("twin", spec, machine="machine-1")
+    assert register("twin", spec, machine="machine-1") == first
+    with pytest.raises(NameTaken, match=r"'twin' is another machine.*--device"):
+        register("twin", spec, machine="machine-2")
+    assert register("twin", spec) == first
+    with pytest.raises(NameTaken, match="another machine"):
+        register("twin", spec, machine="machine-2")
+    register("other-twin", TargetSpec(name="other-cpu"), machine="machine-2")
+    assert {device.name for device in targets.devices(bench.ctx)} == {"desk", "twin", "other-twin"}
+
+
+def test_a_device_without_a_machine_takes_the_first_that_comes(
+    bench: Bench, register: Register
+) -> None:
+    spec = TargetSpec(name=bench.target, runtime="onnxruntime", threads=1)
+    assert register("desk", spec, machine="machine-1") == bench.agent
+    with pytest.raises(NameTaken, match="another machine"):
+        register("desk", spec, machine="machine-2")
+
+
 def test_a_state_says_what_goes_on(bench: Bench) -> None:
     def state() -> str:
         return targets.target(bench.ctx, bench.target).state

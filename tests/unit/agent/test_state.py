@@ -75,3 +75,15 @@ def test_the_state_folder_follows_the_system(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert Settings().state_dir == tmp_path / "lpnet-agent"
+
+
+def test_a_machine_keeps_its_id(tmp_path: Path) -> None:
+    with StateDir(tmp_path / "a") as state:
+        first = state.machine()
+    with StateDir(tmp_path / "a") as state:
+        assert state.machine() == first
+    with StateDir(tmp_path / "b") as other:
+        assert other.machine() != first
+        (tmp_path / "b" / "machine-id").write_bytes(b"\xff")
+        with pytest.raises(BadSetup, match=r"machine-id.*--device"):
+            other.machine()

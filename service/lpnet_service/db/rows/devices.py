@@ -12,11 +12,14 @@ from lpnet_service.db.types import UtcTime
 
 
 class DeviceRow(Base):
+    """`machine` is the random id of the agent's machine; null: not told apart."""
+
     __tablename__ = "devices"
 
     name: Mapped[str] = mapped_column(primary_key=True)
     source: Mapped[str]
     facts_json: Mapped[str] = mapped_column(Text)
+    machine: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(UtcTime)
 
 

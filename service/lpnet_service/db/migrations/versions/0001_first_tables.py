@@ -60,6 +60,7 @@ def _devices() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("facts_json", sa.Text(), nullable=False),
+        sa.Column("machine", sa.String(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_devices"),
     )
