@@ -7,9 +7,9 @@ input.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lpnet.schemas.base import Channels, Side, Wire
 
@@ -17,6 +17,12 @@ _Amount = Annotated[int, Field(ge=0, le=10_000)]
 _Count = Annotated[int, Field(ge=1, le=10_000)]
 Pair = tuple[_Amount, _Amount]
 PositivePair = tuple[_Count, _Count]
+
+
+def positions(side: int, reach: int, stride: int, padding: int) -> int:
+    """Positions along one axis of a window that reaches over `reach` pixels; less than 1 where
+    it does not fit."""
+    return (side + 2 * padding - reach) // stride + 1
 
 
 class _Op(Wire):
@@ -33,6 +39,16 @@ class _Op(Wire):
     )
 
 
+class _Keeping(_Op):
+    """Leaves the channels as they are."""
+
+    @model_validator(mode="after")
+    def _channels_stay(self) -> Self:
+        if self.c_out != self.c_in:
+            raise ValueError(f"c_out: {self.c_out} is not c_in, {self.c_in}, as it has to be here")
+        return self
+
+
 class _Window(_Op):
     kernel: PositivePair = Field(description="kernel height and width")
     stride: PositivePair = Field(default=(1, 1), description="stride, vertical and horizontal")
@@ -42,19 +58,59 @@ class _Window(_Op):
     )
     dilation: PositivePair = Field(default=(1, 1), description="dilation of the kernel")
 
+    def size_out(self) -> tuple[int, int] | None:
+        """Height and width of the output in pixels; None where the padding is not recorded."""
+        if self.padding is None:
+            return None
+        return self._side_out(0, self.h, self.padding[0]), self._side_out(
+            1, self.w, self.padding[1]
+        )
 
-class Conv2d(_Window):
+    def _side_out(self, axis: int, side: int, padding: int) -> int:
+        return positions(side, self.reach(axis), self.stride[axis], padding)
+
+    def reach(self, axis: int) -> int:
+        """Pixels along an axis from the first that the kernel touches to the last."""
+        return self.dilation[axis] * (self.kernel[axis] - 1) + 1
+
+    @model_validator(mode="after")
+    def _something_comes_out(self) -> Self:
+        size = self.size_out()
+        if size is not None and min(size) < 1:
+            raise ValueError(
+                f"kernel: {self.kernel} with dilation {self.dilation} and padding {self.padding} "
+                f"does not fit {self.h} x {self.w} pixels"
+            )
+        return self
+
+
+class _Grouped(_Window):
+    """A convolution of either kind."""
+
+    groups: Channels = Field(default=1, description="groups; equal to c_in for a depthwise conv")
+
+    @model_validator(mode="after")
+    def _groups_divide(self) -> Self:
+        if self.groups > 1:
+            for name, channels in (("c_in", self.c_in), ("c_out", self.c_out)):
+                if channels % self.groups:
+                    raise ValueError(f"groups: {self.groups} does not divide {name}, {channels}")
+        return self
+
+
+class Conv2d(_Grouped):
     """A convolution; its BatchNorm, if it has one, is folded into it."""
 
     type: Literal["conv2d"] = Field(default="conv2d", description="kind of op")
-    groups: Channels = Field(default=1, description="groups; equal to c_in for a depthwise conv")
 
 
-class ConvTranspose2d(_Window):
+class ConvTranspose2d(_Grouped):
     """A transposed convolution; its BatchNorm, if it has one, is folded into it."""
 
     type: Literal["conv_transpose2d"] = Field(default="conv_transpose2d", description="kind of op")
-    groups: Channels = Field(default=1, description="groups of channels")
+
+    def _side_out(self, axis: int, side: int, padding: int) -> int:
+        return (side - 1) * self.stride[axis] + self.reach(axis) - 2 * padding
 
 
 class Linear(_Op):
@@ -65,13 +121,13 @@ class Linear(_Op):
     w: Side = Field(default=1, description="width of the input in pixels")
 
 
-class BatchNorm(_Op):
+class BatchNorm(_Keeping):
     """A BatchNorm that no conv before it can absorb."""
 
     type: Literal["batch_norm"] = Field(default="batch_norm", description="kind of op")
 
 
-class Activation(_Op):
+class Activation(_Keeping):
     """A function of each value by itself."""
 
     type: Literal["activation"] = Field(default="activation", description="kind of op")
@@ -83,13 +139,13 @@ class Activation(_Op):
     )
 
 
-class Add(_Op):
+class Add(_Keeping):
     """The sum of tensors of one shape."""
 
     type: Literal["add"] = Field(default="add", description="kind of op")
 
 
-class Mul(_Op):
+class Mul(_Keeping):
     """The product of tensors, of one shape or one value per channel."""
 
     type: Literal["mul"] = Field(default="mul", description="kind of op")
@@ -107,14 +163,14 @@ class Split(_Op):
     type: Literal["split"] = Field(default="split", description="kind of op")
 
 
-class Pool(_Window):
+class Pool(_Keeping, _Window):
     """`global` averages over all pixels and has the input's size as its kernel."""
 
     type: Literal["pool"] = Field(default="pool", description="kind of op")
     mode: Literal["max", "avg", "global"] = Field(description="how a window becomes a value")
 
 
-class Resize(_Op):
+class Resize(_Keeping):
     """Pixels made more or fewer."""
 
     type: Literal["resize"] = Field(default="resize", description="kind of op")
@@ -125,6 +181,14 @@ class Flatten(_Op):
     """Channels and pixels become one axis: c_out = c_in * h * w."""
 
     type: Literal["flatten"] = Field(default="flatten", description="kind of op")
+
+    @model_validator(mode="after")
+    def _nothing_is_lost(self) -> Self:
+        if self.c_out != self.c_in * self.h * self.w:
+            raise ValueError(
+                f"c_out: {self.c_out} is not c_in * h * w, {self.c_in} * {self.h} * {self.w}"
+            )
+        return self
 
 
 Op = Annotated[

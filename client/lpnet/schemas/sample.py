@@ -12,6 +12,15 @@ from lpnet.schemas.workload import Kind, Workload
 Draw = Literal["random", "mixed", "aligned", "dense", "sweep", "pruned", "asked"]
 SampleId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 
+# Pairs rather than a chain: any of them may be missing. An imported `latency_ms` may be a mean,
+# which no percentile bounds.
+_ORDERED = (
+    ("min_ms", "p10_ms"),
+    ("p10_ms", "p90_ms"),
+    ("min_ms", "p90_ms"),
+    ("min_ms", "latency_ms"),
+)
+
 
 class Conditions(Wire):
     """What the device was like while the sample was taken. Null: not exposed or not read."""
@@ -89,6 +98,14 @@ class Sample(Wire):
         low, high = self.ci_low_ms, self.ci_high_ms
         if low is not None and high is not None and low > high:
             raise ValueError(f"ci_low_ms {low} is above ci_high_ms {high}")
+        return self
+
+    @model_validator(mode="after")
+    def _quantiles_are_ordered(self) -> Sample:
+        for low, high in _ORDERED:
+            below, above = getattr(self, low), getattr(self, high)
+            if below is not None and above is not None and below > above:
+                raise ValueError(f"{low} {below} is above {high} {above}")
         return self
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from lpnet.schemas.base import SpaceHash, Widths, Wire
-from lpnet.schemas.ops import Op
+from lpnet.schemas.ops import Add, Mul, Op
 
 Kind = Literal["block", "network"]
 Batch = Annotated[int, Field(ge=1, le=100_000)]
@@ -29,6 +29,20 @@ class OpsWorkload(Wire):
             for source in op.inputs or ():
                 if source >= index:
                     raise ValueError(f"ops[{index}].inputs: {source} is not an earlier op")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_merged_is_alike(self) -> OpsWorkload:
+        for index, op in enumerate(self.ops):
+            if not isinstance(op, Add | Mul):
+                continue
+            for source in op.inputs or ():
+                # Of the workload's own input (-1) nothing is said.
+                if source >= 0 and self.ops[source].c_out != op.c_in:
+                    raise ValueError(
+                        f"ops[{index}].inputs: op {source} gives {self.ops[source].c_out} "
+                        f"channels, this {op.type} takes {op.c_in}"
+                    )
         return self
 
 

@@ -20,18 +20,20 @@ convs = st.builds(
     Conv2d,
     c_in=channels,
     c_out=channels,
-    h=sides,
-    w=sides,
+    h=st.integers(7, 512),
+    w=st.integers(7, 512),
     kernel=st.sampled_from([(1, 1), (3, 3), (7, 7)]),
     padding=st.sampled_from([None, (0, 0), (1, 1)]),
 )
-acts = st.builds(
-    Activation,
-    c_in=channels,
-    c_out=channels,
-    h=sides,
-    w=sides,
-    function=st.sampled_from(["relu", "unknown"]),
+acts = channels.flatmap(
+    lambda c: st.builds(
+        Activation,
+        c_in=st.just(c),
+        c_out=st.just(c),
+        h=sides,
+        w=sides,
+        function=st.sampled_from(["relu", "unknown"]),
+    )
 )
 linears = st.builds(Linear, c_in=channels, c_out=channels)
 workloads = st.one_of(

@@ -1,0 +1,119 @@
+"""Ops and samples that cannot be are refused, and the error names the field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from lpnet.schemas.ops import Op
+from lpnet.schemas.sample import Sample
+from lpnet.schemas.workload import OpsWorkload
+
+OPS: TypeAdapter[Op] = TypeAdapter(Op)
+KEEPING = ("batch_norm", "activation", "add", "mul", "pool", "resize")
+
+
+def op(type: str, c_in: int = 8, c_out: int = 8, side: int = 5, **fields: Any) -> dict[str, Any]:
+    if type == "pool":
+        fields = {"mode": "max", "kernel": (2, 2)} | fields
+    if type in ("conv2d", "conv_transpose2d"):
+        fields = {"kernel": (3, 3)} | fields
+    return {"type": type, "c_in": c_in, "c_out": c_out, "h": side, "w": side, **fields}
+
+
+@pytest.mark.parametrize("type", KEEPING)
+def test_what_keeps_channels_has_as_many_out_as_in(type: str) -> None:
+    assert OPS.validate_python(op(type)).c_out == 8
+    with pytest.raises(ValidationError, match="c_out: 9 is not c_in, 8"):
+        OPS.validate_python(op(type, c_out=9))
+
+
+@pytest.mark.parametrize("type", ["conv2d", "conv_transpose2d"])
+def test_groups_divide_channels(type: str) -> None:
+    for groups in (1, 2, 64):
+        OPS.validate_python(op(type, 64, 128, groups=groups))
+    for c_in, c_out, groups, named in ((64, 128, 7, "c_in, 64"), (6, 128, 3, "c_out, 128")):
+        with pytest.raises(ValidationError, match=f"groups: {groups} does not divide {named}"):
+            OPS.validate_python(op(type, c_in, c_out, groups=groups))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        op("conv2d", kernel=(9, 9), padding=(0, 0)),
+        op("conv2d", kernel=(3, 3), padding=(0, 0), dilation=(1, 3)),
+        op("conv2d", kernel=(8, 8), padding=(1, 1)),
+        op("conv_transpose2d", side=1, kernel=(3, 3), padding=(2, 2)),
+        op("pool", kernel=(6, 1), padding=(0, 0)),
+        op("pool", kernel=(6, 6), padding=(0, 0), mode="global"),
+    ],
+)
+def test_a_window_fits_its_input(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"kernel: .* does not fit \d x \d pixels"):
+        OPS.validate_python(wrong)
+    # Where nobody recorded the padding, it may have been large enough.
+    assert OPS.validate_python(wrong | {"padding": None}).h == wrong["h"]
+
+
+@pytest.mark.parametrize(
+    "tight",
+    [
+        op("conv2d", kernel=(7, 7), padding=(1, 1)),
+        op("conv2d", kernel=(3, 3), padding=(0, 0), dilation=(2, 2), stride=(9, 9)),
+        op("conv_transpose2d", side=1, kernel=(3, 3), padding=(1, 1)),
+        op("pool", kernel=(5, 5), padding=(0, 0)),
+    ],
+)
+def test_a_window_may_fit_just_once(tight: dict[str, Any]) -> None:
+    assert OPS.validate_python(tight).type == tight["type"]
+
+
+def test_a_flatten_loses_nothing() -> None:
+    OPS.validate_python(op("flatten", c_out=8 * 25))
+    with pytest.raises(ValidationError, match=r"c_out: 8 is not c_in \* h \* w, 8 \* 5 \* 5"):
+        OPS.validate_python(op("flatten"))
+
+
+@pytest.mark.parametrize("type", ["add", "mul"])
+def test_what_is_added_or_multiplied_has_the_same_channels(type: str) -> None:
+    convs = [op("conv2d", 3, 8), op("conv2d", 8, 16)]
+    OpsWorkload.model_validate({"ops": [convs[0], op(type, inputs=(0, -1))]})
+    with pytest.raises(
+        ValidationError, match=rf"ops\[2\].inputs: op 1 gives 16 channels, this {type} takes 8"
+    ):
+        OpsWorkload.model_validate({"ops": [*convs, op(type, inputs=(0, 1))]})
+
+
+def sample(**fields: float) -> Sample:
+    workload = {"ops": [op("linear", side=1)]}
+    return Sample.model_validate({"workload": workload, "latency_ms": 2.0, **fields})
+
+
+def test_the_op_is_named_where_it_is_one_of_many() -> None:
+    ops = [op("conv2d"), op("conv2d", groups=3)]
+    with pytest.raises(ValidationError) as caught:
+        Sample.model_validate({"workload": {"ops": ops}, "latency_ms": 1.0})
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("workload", "ops", "ops", 1, "conv2d")
+    assert "groups: 3" in error["msg"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"min_ms": 2.5}, r"min_ms 2.5 is above latency_ms 2.0"),
+        ({"min_ms": 1.5, "p10_ms": 1.2}, r"min_ms 1.5 is above p10_ms 1.2"),
+        ({"min_ms": 1.5, "p90_ms": 1.2}, r"min_ms 1.5 is above p90_ms 1.2"),
+        ({"p10_ms": 2.5, "p90_ms": 2.2}, r"p10_ms 2.5 is above p90_ms 2.2"),
+    ],
+)
+def test_quantiles_are_ordered(fields: dict[str, float], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        sample(**fields)
+
+
+def test_equal_and_missing_quantiles_are_fine() -> None:
+    assert sample(min_ms=2.0, p10_ms=2.0, p90_ms=2.0).min_ms == 2.0
+    assert sample(p90_ms=2.0).min_ms is None
