@@ -39,7 +39,9 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._aside = folder / "set-aside"
-        self._next = 1 + max((_number(path) for path in self._waiting()), default=0)
+        # Those set aside count too: a number given twice would put one parcel over another there.
+        names = (*self._waiting(), *self._aside.glob("[0-9]*.json"))
+        self._next = 1 + max(map(_number, names), default=0)
 
     def __len__(self) -> int:
         return len(self._waiting())

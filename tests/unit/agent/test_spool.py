@@ -187,6 +187,19 @@ def test_a_parcel_that_the_server_refuses_is_set_aside_and_not_lost(folder: Path
     assert "422" in (folder / "set-aside" / "000000000001.reason.txt").read_text()
 
 
+def test_a_restart_puts_nothing_over_what_was_set_aside(folder: Path) -> None:
+    server = Server("a", "b", "c")
+    server.refuses = {"sample-0001", "sample-0002"}
+    for token, id_ in (("a", "sample-0001"), ("b", "sample-0002"), ("c", "sample-0003")):
+        restarted = Spool(folder)
+        restarted.put(parcel(token, id_))
+        restarted.deliver(server.http())
+    files = sorted((folder / "set-aside").glob("*.json"))
+    kept = [Parcel.model_validate_json(file.read_bytes()) for file in files]
+    assert [sample.id for one in kept for sample in one.samples] == ["sample-0001", "sample-0002"]
+    assert server.stored == ["sample-0003"]
+
+
 def test_an_unknown_target_is_for_the_agent_to_register(folder: Path) -> None:
     spool, server = Spool(folder), Server()
     spool.put(parcel("a", "sample-0001"))
