@@ -45,7 +45,8 @@ class Http:
     connection and on a passing server fault. GET, PUT and DELETE count as idempotent; a POST does
     where the caller says so.
 
-    Raises an `ApiError` for an answer that is an error, `Unreachable` for no answer.
+    Raises an `ApiError` for an answer that is an error, `Unreachable` for no answer, and at once
+    for a `base_url` that no server can have.
     """
 
     def __init__(
@@ -63,17 +64,15 @@ class Http:
         headers = {"Accept": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        try:
-            self._client = httpx.Client(
-                base_url=self.base_url,
-                headers=headers,
-                transport=transport,
-                timeout=timeout,
-                # A proxy from the environment cannot reach this machine's loopback.
-                trust_env=not _is_loopback(httpx.URL(self.base_url).host),
-            )
-        except httpx.InvalidURL as error:
-            raise Unreachable(f"{base_url!r} is not the URL of a server: {error}") from error
+        url = _server_url(self.base_url)
+        self._client = httpx.Client(
+            base_url=url,
+            headers=headers,
+            transport=transport,
+            timeout=timeout,
+            # A proxy from the environment cannot reach this machine's loopback.
+            trust_env=not _is_loopback(url.host),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -214,6 +213,19 @@ class Http:
             raise Unreachable(
                 f"the connection to {self.base_url} broke: {error or type(error).__name__}"
             ) from error
+
+
+def _server_url(text: str) -> httpx.URL:
+    """Raises Unreachable for what can never be the URL of a server."""
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as error:
+        raise Unreachable(f"{text!r} is not the URL of a server: {error}") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise Unreachable(
+            f"{text!r} is not the URL of a server: it should look like http://127.0.0.1:8000"
+        )
+    return url
 
 
 def _is_loopback(host: str) -> bool:
