@@ -221,7 +221,8 @@ def _server_url(text: str) -> httpx.URL:
         url = httpx.URL(text)
     except httpx.InvalidURL as error:
         raise Unreachable(f"{text!r} is not the URL of a server: {error}") from error
-    if url.scheme not in ("http", "https") or not url.host:
+    port_is_fine = url.port is None or 0 < url.port < 2**16
+    if url.scheme not in ("http", "https") or not url.host or not port_is_fine:
         raise Unreachable(
             f"{text!r} is not the URL of a server: it should look like http://127.0.0.1:8000"
         )

@@ -257,6 +257,19 @@ def test_an_end_in_the_middle_of_a_job_keeps_what_was_measured(pair: Pair, space
     assert kept <= {sample.id for sample in pair.samples()}
 
 
+def test_a_server_that_cannot_be_is_not_waited_for(tmp_path: Path) -> None:
+    command = ("-m", "lpnet_agent", "run", "--server", "ftp://x", "--device", "box")
+    done = subprocess.run(
+        [sys.executable, *command, "--state-dir", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: 'ftp://x' is not the URL of a server")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_another_machine_of_the_same_name_is_told_so(pair: Pair) -> None:
     pair.start_service()
     pair.start_agent()

@@ -172,10 +172,21 @@ def test_a_refused_connection_names_the_server() -> None:
             server.get("/healthz")
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://x", "http://host:port", ""])
-def test_what_is_not_a_url_is_said_so(url: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:8000",
+        "localhost:8000",
+        "ftp://x",
+        "http://",
+        "http://host:port",
+        "http://h:0",
+        "",
+    ],
+)
+def test_what_is_not_a_url_is_said_before_anything_is_asked(url: str) -> None:
     with pytest.raises(Unreachable, match="not the URL of a server"):
-        Http(url).get("/healthz")
+        Http(url)
 
 
 @pytest.fixture
