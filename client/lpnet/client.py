@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 from lpnet import progress as progress_
+from lpnet.arguments import WidthsLike, asking, segment, vectors
 from lpnet.errors import BadRequest, LpnetError, NotFound
 from lpnet.http import Http
 from lpnet.progress import Progress
@@ -33,6 +33,7 @@ from lpnet.schemas.lpnet import (
 from lpnet.schemas.report import Report
 from lpnet.schemas.sample import IngestResult, Sample, SampleBatch, SamplePage, StoredSample
 from lpnet.schemas.workload import SpaceWorkload
+from lpnet.waiting import Waiting, log
 
 if TYPE_CHECKING:
     from lpnet.predictor.predictor import Predictor
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 DEFAULT_URL = "http://127.0.0.1:8000"
 IMPORT_BATCH = 2_000
 _INDEX = re.compile(r"samples\.(\d+)\.?(.*)")
-
-WidthsLike = Mapping[str, int] | Sequence[float]
 
 
 class Client:
@@ -61,7 +60,7 @@ class Client:
     ) -> None:
         self.url = url or os.environ.get("LPNET_URL") or DEFAULT_URL
         self._http = Http(self.url, token=token or os.environ.get("LPNET_TOKEN"))
-        self._poll_s = poll_s
+        self._waiting = Waiting(self._http, poll_s)
 
     def close(self) -> None:
         """Close the connections."""
@@ -85,7 +84,7 @@ class Client:
 
     def target(self, name: str) -> Target:
         """One target. NotFound where there is none of that name."""
-        return Target.model_validate(self._http.get(f"/v1/targets/{name}"))
+        return Target.model_validate(self._http.get(f"/v1/targets/{segment(name)}"))
 
     def table(self, target: str, **filters: Any) -> Iterator[TableRow]:
         """Rows of a target's latency table: measured beside predicted.
@@ -97,7 +96,7 @@ class Client:
         while True:
             params = {**given, "limit": 500} | ({"after": after} if after else {})
             page = TablePage.model_validate(
-                self._http.get(f"/v1/targets/{target}/table", params=params)
+                self._http.get(f"/v1/targets/{segment(target)}/table", params=params)
             )
             yield from page.items
             after = page.next
@@ -128,7 +127,7 @@ class Client:
         """Fetch a space by its content hash."""
         from lpnet.space.space import Space
 
-        return Space.from_bytes(self._bytes(f"/v1/spaces/{hash_}/file"))
+        return Space.from_bytes(self._bytes(f"/v1/spaces/{segment(hash_)}/file"))
 
     def campaign(
         self,
@@ -147,20 +146,21 @@ class Client:
 
         Raises LpnetError where the campaign fails or is cancelled.
         """
+        with asking():
+            asked = NewCampaign(
+                target=target,
+                space=space.hash,
+                blocks=0 if workloads else blocks,
+                networks=0 if workloads else networks,
+                pruned=0 if workloads else pruned,
+                repeats=0 if workloads else repeats,
+                seed=seed,
+                batch=space.batch,
+                workloads=tuple(workloads),
+            )
         self.upload(space)
-        asked = NewCampaign(
-            target=target,
-            space=space.hash,
-            blocks=0 if workloads else blocks,
-            networks=0 if workloads else networks,
-            pruned=0 if workloads else pruned,
-            repeats=0 if workloads else repeats,
-            seed=seed,
-            batch=space.batch,
-            workloads=tuple(workloads),
-        )
         answer = self._http.post("/v1/campaigns", asked)
-        return self._finished_campaign(Campaign.model_validate(answer), progress)
+        return self._waiting.campaign(Campaign.model_validate(answer), progress)
 
     def profile(
         self,
@@ -212,18 +212,17 @@ class Client:
 
         Raises LpnetError, with the agent's reason, where one could not be measured.
         """
-        vectors = _many(widths)
         planned = [
             PlannedWorkload(
                 kind="network",
                 draw="asked",
                 workload=SpaceWorkload(
                     space=space.hash,
-                    widths=space.named(space.vector(_as_ints(v))),
+                    widths=space.named(space.vector(given)),
                     batch=space.batch,
                 ),
             )
-            for v in vectors
+            for given in vectors(widths)
         ]
         done = self.campaign(target, space, workloads=planned, progress=progress)
         if done.failed:
@@ -235,8 +234,10 @@ class Client:
 
     def train(self, target: str, *, seed: int = 0, progress: Progress = progress_.quiet) -> Report:
         """Train a new LPNet version on all samples of the target's epoch; returns its report."""
-        body = NewTraining(seed=seed)
-        return self._finished_run(f"/v1/targets/{target}/lpnets", body, "training", progress)
+        with asking():
+            body = NewTraining(seed=seed)
+        answer = self._http.post(f"/v1/targets/{segment(target)}/lpnets", body)
+        return self._waiting.report(Training.model_validate(answer), "training", progress)
 
     def study(
         self,
@@ -247,18 +248,23 @@ class Client:
         progress: Progress = progress_.quiet,
     ) -> Report:
         """Train on `samples` samples drawn with `seed`, judge on all others; publishes nothing."""
-        body = NewStudy(samples=samples, seed=seed)
-        return self._finished_run(f"/v1/targets/{target}/studies", body, "study", progress)
+        with asking():
+            body = NewStudy(samples=samples, seed=seed)
+        answer = self._http.post(f"/v1/targets/{segment(target)}/studies", body)
+        return self._waiting.report(Training.model_validate(answer), "study", progress)
 
     def lpnets(self, target: str) -> list[LPNetInfo]:
         """Versions of a target's LPNet, newest first."""
-        answer = self._http.get(f"/v1/targets/{target}/lpnets")
+        answer = self._http.get(f"/v1/targets/{segment(target)}/lpnets")
         return [LPNetInfo.model_validate(item) for item in answer["items"]]
 
     def report(self, target: str, lpnet: str | None = None) -> Report:
         """Report of a target's active LPNet, or of the version `lpnet`."""
-        chosen = lpnet or self._active(target)
-        return Report.model_validate(self._http.get(f"/v1/lpnets/{chosen}/report"))
+        chosen = segment(lpnet or self._active(target))
+        found = Report.model_validate(self._http.get(f"/v1/lpnets/{chosen}/report"))
+        if found.target != target:
+            raise LpnetError(f"LPNet {lpnet} is of target {found.target!r}, not of {target!r}")
+        return found
 
     # Predicting.
 
@@ -283,17 +289,18 @@ class Client:
         coverage: float = 0.9,
     ) -> list[Prediction]:
         """Latency with an interval, and ms per channel where `gradient`; needs no torch here."""
-        vectors = [
-            v if isinstance(v, Mapping) else tuple(float(x) for x in v) for v in _many(widths)
-        ]
-        request = PredictionRequest(
-            target=target,
-            space=space.hash,
-            widths=tuple(dict(v) if isinstance(v, Mapping) else v for v in vectors),
-            batch=space.batch,
-            gradient=gradient,
-            coverage=coverage,
-        )
+        with asking():
+            request = PredictionRequest(
+                target=target,
+                space=space.hash,
+                widths=tuple(
+                    dict(given) if isinstance(given, Mapping) else tuple(given)
+                    for given in vectors(widths)
+                ),
+                batch=space.batch,
+                gradient=gradient,
+                coverage=coverage,
+            )
         try:
             answer = self._http.post("/v1/predictions", request, idempotent=True)
         except NotFound as error:
@@ -310,10 +317,15 @@ class Client:
         stored = known = 0
         iterator = iter(samples)
         while chunk := tuple(islice(iterator, IMPORT_BATCH)):
-            body = SampleBatch(target=target, samples=chunk)
-            answer = self._http.post(
-                "/v1/samples:batch", body, params={"create": True}, idempotent=True
-            )
+            with asking():
+                body = SampleBatch(target=target, samples=chunk)
+            try:
+                answer = self._http.post(
+                    "/v1/samples:batch", body, params={"create": True}, idempotent=True
+                )
+            except LpnetError:
+                log.warning("%d samples were stored; import again to go on", stored + known)
+                raise
             result = IngestResult.model_validate(answer)
             stored, known = stored + result.stored, known + result.known
         return IngestResult(stored=stored, known=known)
@@ -330,7 +342,8 @@ class Client:
         return refused
 
     def _faults(self, target: str, samples: Sequence[Sample]) -> dict[int, str]:
-        body = SampleBatch(target=target, samples=tuple(samples))
+        with asking():
+            body = SampleBatch(target=target, samples=tuple(samples))
         params = {"create": True, "dry_run": True}
         try:
             self._http.post("/v1/samples:batch", body, params=params, idempotent=True)
@@ -365,50 +378,6 @@ class Client:
                 f"target {target!r} has no LPNet yet: profile a space on it, or train it"
             )
         return lpnet
-
-    def _finished_campaign(self, campaign: Campaign, progress: Progress) -> Campaign:
-        while campaign.state == "running":
-            progress("measuring", campaign.measured + campaign.failed, campaign.total)
-            time.sleep(self._poll_s)
-            campaign = Campaign.model_validate(self._http.get(f"/v1/campaigns/{campaign.id}"))
-        if campaign.state != "done":
-            raise LpnetError(
-                f"campaign {campaign.id} {campaign.state}: {'; '.join(campaign.failures)}"
-            )
-        progress("measuring", campaign.total, campaign.total)
-        return campaign
-
-    def _finished_run(
-        self, path: str, body: NewTraining | NewStudy, stage: str, progress: Progress
-    ) -> Report:
-        run = Training.model_validate(self._http.post(path, body))
-        while run.state in ("queued", "running"):
-            progress(stage, run.progress, 1.0)
-            time.sleep(self._poll_s)
-            run = Training.model_validate(self._http.get(f"/v1/trainings/{run.id}"))
-        if run.state != "done" or run.report is None:
-            raise LpnetError(f"{run.kind} {run.id} {run.state}: {run.error or 'no reason given'}")
-        progress(stage, 1.0, 1.0)
-        return run.report
-
-
-def _many(widths: WidthsLike | Sequence[WidthsLike]) -> list[WidthsLike]:
-    """One vector or several, as several."""
-    if isinstance(widths, Mapping):
-        return [widths]
-    rows: list[Any] = list(widths)
-    if rows and all(isinstance(row, Mapping) or hasattr(row, "__len__") for row in rows):
-        return rows
-    return [rows]
-
-
-def _as_ints(widths: WidthsLike) -> Mapping[str, int] | list[int]:
-    if isinstance(widths, Mapping):
-        return widths
-    whole = [int(x) for x in widths]
-    if whole != list(widths):
-        raise LpnetError("only whole channels can be measured")
-    return whole
 
 
 def _take(found: list[StoredSample], workload: SpaceWorkload) -> Sample:

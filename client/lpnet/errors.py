@@ -10,10 +10,12 @@ LpnetError
 +-- MissingExtra             a command needs an extra that is not installed
 +-- ApiError                 the server answered with a problem (RFC 9457)
 |   +-- BadRequest           400, 413, 415, 422
+|   |   +-- RemoteWidthsError  code `invalid_widths`; a WidthsError too
 |   +-- NotAllowed           401, 403
 |   +-- NotFound             404
 |   +-- Conflict             409, 412
-|   |   +-- LeaseLost        409 with code `lease_lost`: someone else may hold the job now
+|   |   +-- LeaseLost        code `lease_lost`: someone else may hold the job now
+|   |   +-- RemoteNotCovered   code `not_covered`; a NotCovered too
 |   +-- ServerFault          5xx
 +-- Unreachable              no answer from the server at all
 """
@@ -103,7 +105,7 @@ class ApiError(LpnetError):
         errors: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         listed = "".join(f"\n  {e.get('field', '?')}: {e.get('reason', '?')}" for e in errors)
-        super().__init__(f"{detail} [{status} {code}]{listed}")
+        Exception.__init__(self, f"{detail} [{status} {code}]{listed}")
         self.status = status
         self.code = code
         self.detail = detail
@@ -112,6 +114,10 @@ class ApiError(LpnetError):
 
 class BadRequest(ApiError):
     """The request is malformed or holds a wrong value; `errors` names the fields."""
+
+
+class RemoteWidthsError(BadRequest, WidthsError):
+    """The service refused widths, as a local predictor would."""
 
 
 class NotAllowed(ApiError):
@@ -130,6 +136,24 @@ class LeaseLost(Conflict):
     """The lease has expired or was taken over; results are still welcome as samples."""
 
 
+class RemoteNotCovered(Conflict, NotCovered):
+    """The service's LPNet does not cover a space, as a local predictor would say.
+
+    The detail names what is missing; `target` is empty and `ops` holds the detail.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        errors: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        ApiError.__init__(self, status, code, detail, errors)
+        self.target = ""
+        self.ops = (detail,)
+
+
 class ServerFault(ApiError):
     """The server failed; the same request may work later."""
 
@@ -138,6 +162,11 @@ class Unreachable(LpnetError):
     """No answer from the server: refused, timed out, or cut off."""
 
 
+_BY_CODE: dict[str, type[ApiError]] = {
+    "invalid_widths": RemoteWidthsError,
+    "lease_lost": LeaseLost,
+    "not_covered": RemoteNotCovered,
+}
 _BY_STATUS: dict[int, type[ApiError]] = {
     400: BadRequest,
     401: NotAllowed,
@@ -155,8 +184,8 @@ def api_error(
     status: int, code: str, detail: str, errors: Sequence[Mapping[str, Any]] = ()
 ) -> ApiError:
     """The error class that matches an HTTP status and a problem code."""
-    if code == "lease_lost":
-        return LeaseLost(status, code, detail, errors)
+    if code in _BY_CODE:
+        return _BY_CODE[code](status, code, detail, errors)
     if status >= 500:
         return ServerFault(status, code, detail, errors)
     return _BY_STATUS.get(status, ApiError)(status, code, detail, errors)

@@ -16,7 +16,7 @@ import torch
 import lpnet
 from lpnet import samples as files
 from lpnet.cli.processes import LocalLoop
-from lpnet.errors import Conflict, LpnetError, NotCovered, NotFound
+from lpnet.errors import LpnetError, NotCovered, NotFound, WidthsError
 from lpnet.schemas.report import Report
 
 
@@ -127,11 +127,33 @@ def test_ops_never_seen_are_named_instead_of_priced(
     loop: LocalLoop, target: str, report: Report
 ) -> None:
     other = lpnet.zoo.space("mobilenet_v2_32")
-    with pytest.raises(Conflict, match="depthwise") as refused:
+    with pytest.raises(NotCovered, match="depthwise"):
         loop.client.predict(target, other, other.named(other.dense))
-    assert refused.value.code == "not_covered"
     with pytest.raises(NotCovered, match="depthwise"):
         loop.client.predictor(target, other)
+
+
+def test_what_a_predictor_chose_can_be_measured_as_it_is(
+    loop: LocalLoop, target: str, space: lpnet.Space, report: Report
+) -> None:
+    predictor = loop.client.predictor(target, space)
+    chosen = predictor.widest(0.7 * predictor(space.dense.tolist()).item(), keep=0.1)
+    (sample,) = loop.client.measure(target, space, chosen)
+    assert getattr(sample.workload, "widths", None) == space.named(chosen.tolist())
+    (answer,) = loop.client.predict(target, space, chosen)
+    assert answer.latency_ms == pytest.approx(predictor(chosen).item(), rel=1e-4)
+
+
+def test_wrong_widths_are_named_here_and_there(
+    loop: LocalLoop, target: str, space: lpnet.Space, report: Report
+) -> None:
+    wrong = {**space.named(space.dense), "conv1": 17}
+    with pytest.raises(WidthsError, match="conv1"):
+        loop.client.predict(target, space, wrong)
+    with pytest.raises(WidthsError, match="conv1"):
+        loop.client.measure(target, space, wrong)
+    with pytest.raises(WidthsError):
+        loop.client.predict(target, space, [float("nan")] * len(space.widths))
 
 
 def test_an_unknown_target_is_an_error(loop: LocalLoop, space: lpnet.Space) -> None:

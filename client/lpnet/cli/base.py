@@ -31,6 +31,13 @@ Token = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON only, on standard output.")]
 TargetName = Annotated[str, typer.Argument(help="Target, as `lpnet targets` lists it.")]
+Batch = Annotated[int | None, typer.Option(min=1, help="Inferences run at once.")]
+Resolution = Annotated[
+    int | None, typer.Option(min=1, help="Side of the input in pixels; the space's own if unset.")
+]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**63 - 1, help="Seed: the same seed draws the same.")
+]
 SpaceName = Annotated[
     str,
     typer.Argument(
@@ -49,7 +56,7 @@ class _Commands(TyperGroup):
         stamina.instrumentation.set_on_retry_hooks([])
         try:
             return super().invoke(ctx)
-        except LpnetError as error:
+        except (LpnetError, OSError) as error:
             typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
             raise typer.Exit(1) from error
         except ModuleNotFoundError as error:

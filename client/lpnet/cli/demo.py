@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from lpnet.cli import show
+from lpnet.cli.base import Seed
 from lpnet.cli.processes import LocalLoop
 from lpnet.errors import LpnetError
 from lpnet.progress import Progress, terminal_progress
@@ -42,7 +43,7 @@ def demo(
     model: Annotated[str, typer.Option(help="Network of the zoo to shrink.")] = "mobilenet_v2",
     blocks: Annotated[int, typer.Option(min=1, help="Blocks to measure.")] = 300,
     networks: Annotated[int, typer.Option(min=12, help="Whole networks to measure.")] = 48,
-    seed: Annotated[int, typer.Option(help="Seed of the draw and the training.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Run the whole loop on this machine, with one CPU thread and a fresh database.
 
@@ -51,6 +52,10 @@ def demo(
     """
     from lpnet import zoo
 
+    if json_file is not None:
+        # Better now than after the measuring.
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.touch()
     say = Console(stderr=True).print
     began = time.monotonic()
     say(f"[bold]lpnet demo[/bold]: {model} on this machine's CPU, one thread, in {folder}/")

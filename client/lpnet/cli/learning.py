@@ -7,10 +7,20 @@ from typing import Annotated
 import typer
 
 from lpnet.cli import show
-from lpnet.cli.base import Json, SpaceName, TargetName, Token, Url, connect, open_space, print_json
+from lpnet.cli.base import (
+    Batch,
+    Json,
+    Resolution,
+    Seed,
+    SpaceName,
+    TargetName,
+    Token,
+    Url,
+    connect,
+    open_space,
+    print_json,
+)
 from lpnet.progress import terminal_progress
-
-Seed = Annotated[int, typer.Option(help="Seed: the same seed draws the same.")]
 
 
 def profile(
@@ -24,7 +34,8 @@ def profile(
     repeats: Annotated[
         int, typer.Option(min=0, help="Workloads measured again: the noise floor.")
     ] = 8,
-    batch: Annotated[int, typer.Option(min=1, help="Inferences run at once.")] = 1,
+    batch: Batch = None,
+    resolution: Resolution = None,
     seed: Seed = 0,
     train: Annotated[bool, typer.Option(help="Train an LPNet afterwards.")] = True,
     as_json: Json = False,
@@ -32,7 +43,7 @@ def profile(
     token: Token = None,
 ) -> None:
     """Measure a space on a target, then train an LPNet from the samples."""
-    opened = open_space(space, batch=batch if batch != 1 else None)
+    opened = open_space(space, batch=batch, resolution=resolution)
     with connect(url, token) as client, terminal_progress() as progress:
         campaign = client.campaign(
             target,

@@ -8,7 +8,9 @@ import typer
 
 from lpnet.cli import show
 from lpnet.cli.base import (
+    Batch,
     Json,
+    Resolution,
     SpaceName,
     TargetName,
     Token,
@@ -33,6 +35,8 @@ def predict(
     target: TargetName,
     space: SpaceName,
     widths: Widths = "dense",
+    batch: Batch = None,
+    resolution: Resolution = None,
     gradient: Annotated[
         bool, typer.Option("--gradient", help="Also give ms per channel of each width.")
     ] = False,
@@ -44,7 +48,7 @@ def predict(
     token: Token = None,
 ) -> None:
     """Predict the latency of a network, with an interval."""
-    opened = open_space(space)
+    opened = open_space(space, batch=batch, resolution=resolution)
     vectors = read_widths(widths, opened)
     with connect(url, token) as client:
         found = client.predict(target, opened, vectors, gradient=gradient, coverage=coverage)
@@ -55,12 +59,14 @@ def measure(
     target: TargetName,
     space: SpaceName,
     widths: Widths = "dense",
+    batch: Batch = None,
+    resolution: Resolution = None,
     as_json: Json = False,
     url: Url = None,
     token: Token = None,
 ) -> None:
     """Measure a network really, now, on the device."""
-    opened = open_space(space)
+    opened = open_space(space, batch=batch, resolution=resolution)
     vectors = read_widths(widths, opened)
     with connect(url, token) as client, terminal_progress() as progress:
         found = client.measure(target, opened, vectors, progress=progress)

@@ -30,7 +30,8 @@ class LocalLoop:
     """
 
     def __init__(self, folder: Path, *, agent: bool = True) -> None:
-        for module, extra in (("lpnet_service", "service"), ("onnxruntime", "agent")):
+        needed = [("lpnet_service", "service"), ("fastapi", "service")]
+        for module, extra in [*needed, *([("onnxruntime", "agent")] if agent else [])]:
             if importlib.util.find_spec(module) is None:
                 raise MissingExtra("lpnet demo", extra, module)
         self.folder = folder.resolve()
@@ -44,19 +45,15 @@ class LocalLoop:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
+        # Whoever asks this process to end means its children too.
+        signal.signal(signal.SIGTERM, _interrupt)
         port = self.url.rpartition(":")[2]
         try:
             self._start("service", "lpnet_service", "run", "--port", port)
             self._wait("service", self._service_listens)
-            self._start(
-                "agent",
-                "lpnet_agent",
-                "run",
-                "--server",
-                self.url,
-                "--state-dir",
-                str(self._state),
-            )
+            if self._with_agent:
+                at = ("--server", self.url, "--state-dir", str(self._state), "--threads", "1")
+                self._start("agent", "lpnet_agent", "run", *at)
         except BaseException:
             self._stop()
             raise
@@ -76,8 +73,9 @@ class LocalLoop:
         return self.client.targets()[0].name
 
     def _start(self, name: str, module: str, *arguments: str) -> None:
-        environment = {**os.environ, "LPNET_DATABASE_URL": self.database_url}
-        environment.pop("LPNET_TOKEN", None)
+        # Settings of some other service or agent must not reach these.
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("LPNET_")}
+        environment = {**inherited, "LPNET_DATABASE_URL": self.database_url}
         with self._log(name).open("wb") as log:
             self._children[name] = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
@@ -118,6 +116,7 @@ class LocalLoop:
                 os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
         self.client.close()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def _log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
@@ -130,3 +129,7 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt

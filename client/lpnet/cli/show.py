@@ -160,6 +160,8 @@ def samples(found: Iterable[Sample]) -> None:
         )
         runs = "" if one.count is None else f"{one.count} runs"
         _print(f"[bold]{ms(one.latency_ms)} ms[/bold]  ({runs}{within})")
+        if one.disturbed:
+            _print(f"  [yellow]disturbed, not to be trusted[/yellow]: {'; '.join(one.reasons)}")
 
 
 def space_facts(found: Space) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lpnet.cli import show
-from lpnet.cli.base import Json, open_space, print_json
+from lpnet.cli.base import Json, Token, Url, connect, open_space, print_json
 from lpnet.errors import LpnetError
 
 if TYPE_CHECKING:
@@ -29,7 +29,10 @@ def space(
     shape: Annotated[
         str, typer.Option(help="Input of a factory's model: batch,channels,height,width.")
     ] = "1,3,224,224",
+    upload: Annotated[bool, typer.Option("--upload", help="Also give it to the service.")] = False,
     as_json: Json = False,
+    url: Url = None,
+    token: Token = None,
 ) -> None:
     """Turn a network into a space: show its widths and blocks, and write it to a file.
 
@@ -40,6 +43,9 @@ def space(
     if out is not None:
         found.save(out)
         typer.echo(f"wrote {out}", err=True)
+    if upload:
+        with connect(url, token) as client:
+            client.upload(found)
     if as_json:
         print_json(show.space_facts(found))
     else:
@@ -58,8 +64,9 @@ def _from_factory(name: str, shape: str) -> Space:
         raise LpnetError(f"--shape {shape}: four numbers with commas between") from error
     try:
         model = getattr(import_module(module), factory)()
-    except (ImportError, AttributeError) as error:
-        raise LpnetError(f"{name}: {error}") from error
+        example = torch.randn(*sizes)
+    except (ImportError, AttributeError, TypeError, ValueError, RuntimeError) as error:
+        raise LpnetError(f"{name}, --shape {shape}: {error}") from error
     if not isinstance(model, torch.nn.Module):
         raise LpnetError(f"{name} returned {type(model).__name__}, not a torch.nn.Module")
-    return Space.from_model(model, torch.randn(*sizes), name=factory)
+    return Space.from_model(model, example, name=factory)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lpnet import samples as files
-from lpnet.cli.base import Json, TargetName, Token, Url, connect, print_json
+from lpnet.cli.base import Json, TargetName, Token, Url, connect, open_space, print_json
 from lpnet.errors import LpnetError
 
 SHOWN = 20
@@ -18,6 +18,14 @@ SHOWN = 20
 def import_(
     file: Annotated[Path, typer.Argument(help="Samples file: JSON lines.")],
     target: Annotated[str, typer.Option(help="Target; made where there is none of that name.")],
+    spaces: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--space",
+            help="A space that the samples name, for a service that has never seen it: a network "
+            "of the zoo or a file. May be given several times.",
+        ),
+    ] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave wrong lines out and import the rest.")
     ] = False,
@@ -32,6 +40,8 @@ def import_(
     """
     with connect(url, token) as client:
         read = files.read(file, target=target)
+        for name in spaces or ():
+            client.upload(open_space(name))
         good = dict(zip(read.lines, read.samples, strict=True))
         refused = client.check_samples(target, read.samples)
         bad = [*read.bad, *(files.BadLine(read.lines[i], why) for i, why in refused.items())]

@@ -1,0 +1,71 @@
+"""`lpnet demo` as a user runs it, on a small network: its JSON, its last words, its processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from lpnet.schemas.report import Report
+
+
+def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from lpnet.cli import app; app()", *arguments],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "200", "LPNET_AGENT_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+
+
+def running_from(folder: Path) -> list[int]:
+    """Processes that work for a demo in this folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        about = [*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values()]
+        if process.pid != os.getpid() and any(str(folder) in text for text in about):
+            found.append(process.pid)
+    return found
+
+
+def test_the_demo_keeps_what_it_says(tmp_path: Path) -> None:
+    small = ("--model", "resnet20", "--blocks", "40", "--networks", "16")
+    done = command("demo", *small, "--json", "out/demo.json", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+    written = json.loads((tmp_path / "out/demo.json").read_text())
+    report = Report.model_validate(written["report"])
+    assert report.held_out.network is not None
+    assert report.held_out.network.n >= 10
+    assert set(written["seconds"]) == {"profile", "train", "total"}
+    shrink = written["shrink"]
+    asked = {"dense_ms", "budget_ms", "predicted_ms", "measured_ms", "uniform_ms", "widths"}
+    assert asked <= set(shrink)
+    assert shrink["budget_ms"] == pytest.approx(shrink["dense_ms"] / 2)
+    assert shrink["predicted_ms"] <= shrink["budget_ms"] * (1 + 1e-6)
+    assert shrink["measured_ms"] < shrink["dense_ms"]
+    assert shrink["macs"]["uniform"] == pytest.approx(shrink["macs"]["shrunk"], rel=0.1)
+
+    assert report.target in done.stdout
+    assert re.search(r"LPNET_DATABASE_URL=sqlite:///\S+\.db lpnet-service run", done.stdout)
+    assert f"lpnet table {report.target}" in done.stdout
+    assert running_from(tmp_path) == []
+
+
+def test_a_result_that_could_not_be_written_is_refused_before_anything_runs(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("")
+    done = command("demo", "--json", "file/out.json", folder=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "lpnet-demo").exists()
