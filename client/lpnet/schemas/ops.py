@@ -19,10 +19,20 @@ Pair = tuple[_Amount, _Amount]
 PositivePair = tuple[_Count, _Count]
 
 
-def positions(side: int, reach: int, stride: int, padding: int) -> int:
-    """Positions along one axis of a window that reaches over `reach` pixels; less than 1 where
-    it does not fit."""
-    return (side + 2 * padding - reach) // stride + 1
+def reach(kernel: int, dilation: int) -> int:
+    """Pixels along one axis from the first that a window touches to the last."""
+    return dilation * (kernel - 1) + 1
+
+
+def positions(side: int, window: int, stride: int, padding: int, *, ceil: bool = False) -> int:
+    """Positions along one axis of a window that reaches over `window` pixels; less than 1
+    where it does not fit. `ceil` counts a last one that is partly outside."""
+    room = side + 2 * padding - window
+    count = room // stride + 1
+    # It counts only if it starts inside the image or the padding before it.
+    if ceil and room % stride and count * stride < side + padding:
+        count += 1
+    return count
 
 
 class _Op(Wire):
@@ -67,11 +77,10 @@ class _Window(_Op):
         )
 
     def _side_out(self, axis: int, side: int, padding: int) -> int:
-        return positions(side, self.reach(axis), self.stride[axis], padding)
+        return positions(side, self._reach(axis), self.stride[axis], padding)
 
-    def reach(self, axis: int) -> int:
-        """Pixels along an axis from the first that the kernel touches to the last."""
-        return self.dilation[axis] * (self.kernel[axis] - 1) + 1
+    def _reach(self, axis: int) -> int:
+        return reach(self.kernel[axis], self.dilation[axis])
 
     @model_validator(mode="after")
     def _something_comes_out(self) -> Self:
@@ -110,7 +119,7 @@ class ConvTranspose2d(_Grouped):
     type: Literal["conv_transpose2d"] = Field(default="conv_transpose2d", description="kind of op")
 
     def _side_out(self, axis: int, side: int, padding: int) -> int:
-        return (side - 1) * self.stride[axis] + self.reach(axis) - 2 * padding
+        return (side - 1) * self.stride[axis] + self._reach(axis) - 2 * padding
 
 
 class Linear(_Op):
@@ -168,6 +177,13 @@ class Pool(_Keeping, _Window):
 
     type: Literal["pool"] = Field(default="pool", description="kind of op")
     mode: Literal["max", "avg", "global"] = Field(description="how a window becomes a value")
+    ceil_mode: bool = Field(
+        default=False, description="a last window that is partly outside the input counts too"
+    )
+
+    def _side_out(self, axis: int, side: int, padding: int) -> int:
+        stride, ceil = self.stride[axis], self.ceil_mode
+        return positions(side, self._reach(axis), stride, padding, ceil=ceil)
 
 
 class Resize(_Keeping):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from lpnet.errors import SpaceError
+from lpnet.schemas.ops import positions, reach
 from lpnet.space.axis import Axis
 
 INPUT = -1
@@ -97,18 +98,13 @@ def output_size(node: Node, size: tuple[int, int]) -> tuple[int, int]:
         return 1, 1
     if not node.windowed:
         return size
-    ceil = dict(node.attributes).get("ceil_mode", 0)
+    ceil = bool(dict(node.attributes).get("ceil_mode", 0))
     out = []
     for axis, side in enumerate(size):
-        reach = node.dilation[axis] * (node.kernel[axis] - 1) + 1
-        room = side + 2 * node.padding[axis] - reach
-        if room < 0:
+        window = reach(node.kernel[axis], node.dilation[axis])
+        count = positions(side, window, node.stride[axis], node.padding[axis], ceil=ceil)
+        if count < 1:
             raise SpaceError(f"{node.name}: an input of {size[0]}x{size[1]} pixels is too small")
-        count = room // node.stride[axis] + 1
-        # A last, partial window counts only if it starts inside the image or its left padding.
-        starts_at = count * node.stride[axis]
-        if ceil and room % node.stride[axis] and starts_at < side + node.padding[axis]:
-            count += 1
         out.append(count)
     return out[0], out[1]
 

@@ -178,11 +178,23 @@ def to_wire(row: OpRow, c_in: int, c_out: int, groups: int) -> wire.Op:
     if row.type == "activation":
         fields["function"] = row.function or "unknown"
     if row.type == "pool":
-        fields["mode"] = row.mode
+        fields |= {"mode": row.mode, "ceil_mode": _rounds_up(row)}
     if row.type == "resize":
         fields["scale"] = (row.h_out / row.h, row.w_out / row.w)
     op: wire.Op = _BY_TYPE[row.type](**fields)
     return op
+
+
+def _rounds_up(row: OpRow) -> bool:
+    """Whether a pool has more positions than fit wholly into its input."""
+    if row.padding is None:
+        return False
+    sides = zip((row.h, row.w), (row.h_out, row.w_out), strict=True)
+    for axis, (side, out) in enumerate(sides):
+        window = wire.reach(row.kernel[axis], row.dilation[axis])
+        if out > wire.positions(side, window, row.stride[axis], row.padding[axis]):
+            return True
+    return False
 
 
 def from_wire(op: wire.Op, index: int) -> OpRow:
@@ -216,15 +228,9 @@ def _output_size(op: wire.Op) -> tuple[int, int]:
         return max(1, int(op.h * op.scale[0])), max(1, int(op.w * op.scale[1]))
     if not isinstance(op, wire.Conv2d | wire.ConvTranspose2d | wire.Pool):
         return op.h, op.w
-    sizes = []
-    for axis, side in enumerate((op.h, op.w)):
-        reach = op.dilation[axis] * (op.kernel[axis] - 1) + 1
-        stride = op.stride[axis]
-        if isinstance(op, wire.ConvTranspose2d):
-            padding = (reach - stride) / 2 if op.padding is None else op.padding[axis]
-            sizes.append(max(1, int((side - 1) * stride + reach - 2 * padding)))
-        elif op.padding is None:
-            sizes.append(-(-side // stride))
-        else:
-            sizes.append(max(1, (side + 2 * op.padding[axis] - reach) // stride + 1))
-    return sizes[0], sizes[1]
+    size = op.size_out()
+    if size is not None:
+        return size
+    if isinstance(op, wire.ConvTranspose2d):
+        return op.h * op.stride[0], op.w * op.stride[1]
+    return -(-op.h // op.stride[0]), -(-op.w // op.stride[1])

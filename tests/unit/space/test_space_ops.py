@@ -1,0 +1,105 @@
+"""What a space says of itself over the wire is what its table says: a predictor is bound to the
+table, but an LPNet learns from the ops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from torch import nn
+
+from lpnet import zoo
+from lpnet.schemas import ops as wire
+from lpnet.schemas.workload import OpsWorkload
+from lpnet.space.space import Space
+from lpnet.space.table import OpRow, OpTable
+
+Make = Callable[..., Space]
+
+
+def nameless(table: OpTable) -> list[OpRow]:
+    return [replace(row, name="") for row in table.rows]
+
+
+def check(space: Space, widths: NDArray[np.int64]) -> None:
+    sent = OpsWorkload(ops=space.ops(widths)).model_dump_json()
+    read = OpTable.from_ops(OpsWorkload.model_validate_json(sent).ops)
+    assert nameless(read) == nameless(space.table)
+    for name in ("c_in", "c_out", "groups"):
+        expected = getattr(space.table, name)(widths.astype(np.float64))
+        np.testing.assert_array_equal(getattr(read, name)(np.zeros(0)), expected)
+
+
+@pytest.mark.parametrize("name", zoo.NAMES)
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=10)
+def test_the_ops_of_the_zoo_are_its_tables(name: str, seed: int) -> None:
+    space = zoo.space(name)
+    rng = np.random.default_rng(seed)
+    steps = [rng.integers(1, width.max // width.granule + 1) for width in space.widths]
+    granules = np.array([width.granule for width in space.widths])
+    check(space, np.array(steps) * granules)
+
+
+@pytest.mark.parametrize("resolution", [15, 16, (16, 17)])
+@pytest.mark.parametrize(
+    "pool",
+    [
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.MaxPool2d(3, 2, 1, ceil_mode=True),
+        nn.MaxPool2d((3, 2), (3, 1), (1, 0), ceil_mode=True),
+        nn.MaxPool2d(3, 2, dilation=2, ceil_mode=True),
+        nn.AvgPool2d(3, 3, 1, ceil_mode=True),
+        nn.AvgPool2d(3, 2),
+    ],
+)
+def test_a_pool_keeps_its_pixels_over_the_wire(
+    pool: nn.Module, resolution: int | tuple[int, int], space_of: Make
+) -> None:
+    space = space_of(nn.Conv2d(3, 8, 3, padding=1), pool, nn.Conv2d(8, 4, 1))
+    at = space.at(resolution=resolution)
+    check(at, at.dense)
+
+
+def test_only_a_pool_that_rounds_up_says_so(space_of: Make) -> None:
+    def pool(side: int, ceil_mode: bool) -> wire.Op:
+        layer = nn.MaxPool2d(3, 2, ceil_mode=ceil_mode)
+        space = space_of(nn.Conv2d(3, 8, 1), layer, shape=(1, 3, side, side))
+        return space.ops(space.dense)[-1]
+
+    assert [
+        op.ceil_mode
+        for op in (pool(16, False), pool(15, True), pool(16, True))
+        if isinstance(op, wire.Pool)
+    ] == [False, False, True]
+
+
+def test_a_window_larger_than_its_image_counts_where_torch_counts_it(space_of: Make) -> None:
+    space = space_of(nn.Conv2d(3, 8, 1), nn.MaxPool2d(3, 2, ceil_mode=True), shape=(1, 3, 2, 2))
+    assert (space.table.rows[-1].h_out, space.table.rows[-1].w_out) == (1, 1)
+    check(space, space.dense)
+
+
+def test_sizes_of_ops_that_no_space_has() -> None:
+    side = {"c_in": 8, "c_out": 8, "h": 5, "w": 7}
+    table = OpTable.from_ops(
+        [
+            wire.ConvTranspose2d(kernel=(4, 4), stride=(2, 2), padding=(1, 1), **side),
+            wire.ConvTranspose2d(kernel=(3, 3), stride=(2, 1), **side),
+            wire.Conv2d(kernel=(3, 3), stride=(2, 1), **side),
+            wire.Pool(kernel=(2, 2), stride=(2, 2), mode="avg", **side),
+            wire.Resize(scale=(2.0, 3.0), **side),
+        ]
+    )
+    assert [(row.h_out, row.w_out) for row in table.rows] == [
+        (10, 14),
+        (10, 7),
+        (3, 7),
+        (3, 4),
+        (10, 21),
+    ]
