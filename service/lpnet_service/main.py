@@ -16,7 +16,10 @@ from lpnet.errors import MissingExtra
 from lpnet_service.errors import SetupError
 
 app = typer.Typer(
-    help="The lpnet service: REST API, database and training worker.", no_args_is_help=True
+    help="The lpnet service: REST API, database and training worker.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 Host = Annotated[str, typer.Option(help="Address to listen on; a loopback address.")]
@@ -84,11 +87,12 @@ def migrate() -> None:
 
 @contextmanager
 def _refusals(command: str) -> Iterator[None]:
-    """Say in a sentence why a command cannot start: a setting, or the extra that is missing."""
+    """Say in a line why a command cannot start: a setting, a database, a missing extra."""
     try:
         yield
     except SetupError as error:
-        raise typer.BadParameter(str(error)) from error
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("lpnet"):
             raise

@@ -13,16 +13,19 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
 from lpnet_service.errors import SetupError
 
 _LOCK_WAIT_S = 30.0
 _WRITES = "lpnet_writes"
+_DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 
 
 class Database:
-    """Where everything is kept. `url` is `sqlite:///PATH` or `postgresql://...`.
+    """Where everything is kept. `url` is `sqlite:///PATH` or `postgresql://...`; SetupError for
+    anything else.
 
     `read()` and `write()` give a session for one short transaction each: it commits as the block
     ends and rolls back if the block raises. Rows stay readable after the block. Several processes
@@ -55,16 +58,33 @@ class Database:
         with Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
+    def reach(self) -> None:
+        """Connect once. Raises SetupError, saying why, for a database that cannot be opened."""
+        try:
+            with self._engine.connect():
+                return
+        except DBAPIError as error:
+            why = str(error.orig).partition("\n")[0]
+            name = self.url.render_as_string(hide_password=True)
+            raise SetupError(f"LPNET_DATABASE_URL: {name} cannot be opened: {why}") from error
+
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
 
 
 def _driver_url(text: str) -> URL:
-    url = make_url(text)
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError) as error:
+        # The text is not repeated: a password may be in it.
+        raise SetupError(
+            "LPNET_DATABASE_URL: not the URL of a database; it should look like "
+            "sqlite:///lpnet.db or postgresql://user@host/name"
+        ) from error
     if url.drivername in ("postgres", "postgresql"):
         return url.set(drivername="postgresql+psycopg")
-    if url.get_backend_name() not in ("sqlite", "postgresql"):
+    if url.drivername not in _DRIVERS:
         raise SetupError(
             f"LPNET_DATABASE_URL: {url.drivername!r} is neither sqlite nor postgresql"
         )

@@ -8,9 +8,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from lpnet_service.db.engine import Database
+from lpnet_service.errors import SetupError
 
 # Any number will do, as long as every version of the service takes the same.
 _ADVISORY_LOCK = 7_302_007
@@ -26,11 +28,20 @@ def config(connection: Connection | None = None) -> Config:
 
 
 def migrate(database: Database) -> None:
-    """Apply what is missing, in one transaction. Processes that start at once take turns."""
+    """Apply what is missing, in one transaction. Processes that start at once take turns.
+
+    Raises SetupError for a database that cannot be opened, or that a later version has changed.
+    """
+    database.reach()
     with database.engine.begin() as connection:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _ADVISORY_LOCK})
-        command.upgrade(config(connection), "head")
+        try:
+            command.upgrade(config(connection), "head")
+        except CommandError as error:
+            raise SetupError(
+                f"the database was made by another version of lpnet: {error}"
+            ) from error
 
 
 def is_current(database: Database) -> bool:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 import structlog
@@ -13,34 +17,66 @@ from lpnet_service.main import app
 
 
 @pytest.fixture(autouse=True)
-def _logs_go_back() -> Iterator[None]:
-    """A command sends the logs of its process to its own standard error."""
+def _process_as_before() -> Iterator[None]:
+    """A command sends the logs of its process to its own standard error, and handles signals."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     structlog.reset_defaults()
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", "example.org"])
 def test_an_address_that_others_reach_is_refused(host: str) -> None:
     result = CliRunner().invoke(app, ["run", "--host", host])
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "tokens" in result.output
 
 
-@pytest.mark.parametrize("command", [["run"], ["migrate"]])
-def test_a_database_of_another_kind_is_refused(
-    command: list[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("command", [["run"], ["worker"], ["migrate"]])
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("foo", "not the URL of a database"),
+        ("postgresql://me:secret@here:port/x", "not the URL of a database"),
+        ("mysql://somewhere/else", "'mysql' is neither sqlite nor postgresql"),
+        ("sqlite+other:///x.db", "'sqlite+other' is neither"),
+        ("sqlite:///{tmp}/nowhere/lpnet.db", "nowhere/lpnet.db cannot be opened: unable to open"),
+        ("sqlite:///{tmp}/notes.txt", "notes.txt cannot be opened: file is not a database"),
+        ("postgresql://me:secret@127.0.0.1:1/x", "127.0.0.1:1/x cannot be opened: conn"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_one_line(
+    command: list[str], url: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LPNET_DATABASE_URL", "mysql://somewhere/else")
+    (tmp_path / "notes.txt").write_text("no database " * 100)
+    monkeypatch.setenv("LPNET_DATABASE_URL", url.format(tmp=tmp_path))
     result = CliRunner().invoke(app, command)
-    assert result.exit_code == 2
-    assert "LPNET_DATABASE_URL" in result.output
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: LPNET_DATABASE_URL: ")
+    assert why in result.stderr
+    assert "secret" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_database_of_a_later_version_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "later.db")) as later, later:
+        later.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        later.execute("INSERT INTO alembic_version VALUES ('9999')")
+    monkeypatch.setenv("LPNET_DATABASE_URL", f"sqlite:///{tmp_path / 'later.db'}")
+    result = CliRunner().invoke(app, ["migrate"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: the database was made by another version")
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_a_setting_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LPNET_LEASE_S", "soon")
     result = CliRunner().invoke(app, ["migrate"])
-    assert result.exit_code == 2
-    assert "LPNET_LEASE_S" in result.output
+    assert result.exit_code == 1
+    assert "LPNET_LEASE_S" in result.stderr
 
 
 def test_without_its_extra_a_command_says_what_to_install(
