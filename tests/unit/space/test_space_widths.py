@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -46,6 +47,15 @@ def test_legal_widths_by_name_and_in_order(a: int, b: int) -> None:
         (["1", 4], "a: '1' is not a number"),
         ([True, 4], "a: True is not a number"),
         ("14", "numbers by name"),
+        (None, "numbers by name, .* not NoneType None"),
+        (5, "numbers by name, .* not int 5"),
+        ({1, 4}, "not set"),
+        (np.array(5), "numbers by name"),
+        (torch.tensor(5), "not Tensor"),
+        (np.ones((2, 2)), "one vector of widths at a time"),
+        ([[1, 4]], "one vector of widths at a time"),
+        (torch.tensor([1.0, math.nan]), "b: nan is not a finite number"),
+        (torch.tensor([1.0, 6.0]), "b: 6 is not a multiple of 4"),
     ],
 )
 def test_what_is_wrong_is_named(widths: object, message: str) -> None:
@@ -63,6 +73,24 @@ def test_every_method_checks(residual: Space) -> None:
     ):
         with pytest.raises(WidthsError, match="stem: 9 is outside 1 to 8"):
             method([9, 12, 20])
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float32, torch.float64])
+def test_a_tensor_is_widths_too(dtype: torch.dtype, residual: Space) -> None:
+    """Such as a predictor gives."""
+    tensor = torch.tensor([4, 6, 10], dtype=dtype, requires_grad=dtype.is_floating_point)
+    widths = [4, 6, 10]
+    assert residual.vector(tensor).tolist() == widths
+    assert residual.named(tensor) == residual.named(widths)
+    assert residual.macs(tensor) == residual.macs(widths)
+    assert residual.params(tensor) == residual.params(widths)
+    assert residual.ops(tensor) == residual.ops(widths)
+    assert residual.concrete(tensor) == residual.concrete(widths)
+
+
+def test_macs_of_no_widths_is_a_clear_error(residual: Space) -> None:
+    with pytest.raises(WidthsError, match="not int 5"):
+        residual.macs(5)  # type: ignore[arg-type]
 
 
 def test_named_is_in_order(residual: Space) -> None:
