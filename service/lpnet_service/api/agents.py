@@ -12,7 +12,7 @@ from lpnet.schemas.campaign import Lease, LeaseRequest
 from lpnet.schemas.device import Registered, Registration
 from lpnet_service.api.deps import Ctx, Id, StrictRoute
 from lpnet_service.api.problems import problems
-from lpnet_service.services import agents, leasing
+from lpnet_service.services import agents, leasing, sweeping
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=StrictRoute)
 
@@ -31,6 +31,7 @@ def register_agent(ctx: Ctx, said: Registration) -> Registered:
 async def lease_job(ctx: Ctx, id: Id, asked: LeaseRequest, request: Request) -> Lease | Response:
     """Ask for a job: answered at once, or when one comes up, or with 204 after `wait_s`."""
     await run_in_threadpool(leasing.check_agent, ctx, id, asked.targets)
+    await run_in_threadpool(sweeping.sweep, ctx)
     stopping: asyncio.Event = request.app.state.stopping
     deadline = time.monotonic() + asked.wait_s
     while not await request.is_disconnected():

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from lpnet.schemas.campaign import Campaign, CampaignList, NewCampaign
 from lpnet_service.api.deps import Ctx, Id, StrictRoute, limit
 from lpnet_service.api.problems import problems
-from lpnet_service.services import campaigns
+from lpnet_service.services import campaigns, sweeping
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=StrictRoute)
 
@@ -17,6 +17,7 @@ router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=Stric
 @router.get("", responses=problems(422))
 def list_campaigns(ctx: Ctx, limit: Annotated[int, limit(200, 50)] = 50) -> CampaignList:
     """The newest campaigns."""
+    sweeping.sweep(ctx)
     return CampaignList(items=tuple(campaigns.newest(ctx, limit)))
 
 
@@ -31,6 +32,7 @@ def start_campaign(ctx: Ctx, new: NewCampaign, response: Response) -> Campaign:
 @router.get("/{id}", responses=problems(404, 422))
 def get_campaign(ctx: Ctx, id: Id) -> Campaign:
     """How far a campaign is."""
+    sweeping.sweep(ctx)
     return campaigns.get(ctx, id)
 
 

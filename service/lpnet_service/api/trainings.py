@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from lpnet.schemas.lpnet import Training
 from lpnet_service.api.deps import Ctx, Id
 from lpnet_service.api.problems import problems
-from lpnet_service.services import trainings
+from lpnet_service.services import sweeping, trainings
 
 router = APIRouter(prefix="/v1/trainings", tags=["trainings"], responses=problems(404, 422))
 
@@ -15,6 +15,7 @@ router = APIRouter(prefix="/v1/trainings", tags=["trainings"], responses=problem
 @router.get("/{id}")
 def get_training(ctx: Ctx, id: Id) -> Training:
     """How far a training or study is, and what came of it."""
+    sweeping.sweep(ctx)
     return trainings.get(ctx, id)
 
 

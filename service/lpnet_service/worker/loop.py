@@ -12,7 +12,7 @@ import structlog
 
 from lpnet_service.db.migrate import migrate
 from lpnet_service.errors import LeaseLost
-from lpnet_service.services import leasing, runs
+from lpnet_service.services import runs, sweeping
 from lpnet_service.services.context import Context
 from lpnet_service.services.runs import HeldRun
 from lpnet_service.worker.reins import Reins
@@ -32,8 +32,7 @@ def tick(
     orphaned: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Sweep leases, and do one run if there is one, as `kinds` says; whether there was."""
-    leasing.sweep(ctx)
-    runs.sweep(ctx)
+    sweeping.sweep(ctx)
     run = runs.claim(ctx)
     if run is None:
         return False

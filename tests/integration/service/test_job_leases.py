@@ -8,6 +8,7 @@ from threading import Event, current_thread
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
@@ -187,6 +188,29 @@ def test_a_job_that_kills_its_agents_is_given_up_by_the_sweep(bench: Bench) -> N
     after = state(bench, campaign)
     assert (after.state, after.failed) == ("failed", 3)
     assert after.failures == ("3 x its agents went silent, 3 times",)
+
+
+def worn_out(bench: Bench) -> Campaign:
+    """A campaign whose only job has been left behind by its last agent."""
+    campaign = asked(bench, 3)
+    for _ in range(3):
+        must_take(bench)
+        bench.clock.advance(121)
+    return campaign
+
+
+def test_without_a_worker_a_worn_out_job_ends_as_soon_as_someone_looks(
+    bench: Bench, api: TestClient
+) -> None:
+    seen = worn_out(bench)
+    assert api.get(f"/v1/campaigns/{seen.id}").json()["state"] == "failed"
+    listed = worn_out(bench)
+    states = {one["id"]: one["state"] for one in api.get("/v1/campaigns").json()["items"]}
+    assert states[listed.id] == "failed"
+    polled = worn_out(bench)
+    asking = {"targets": [bench.target], "wait_s": 0}
+    assert api.post(f"/v1/agents/{bench.agent}/leases", json=asking).status_code == 204
+    assert state(bench, polled).state == "failed"
 
 
 def test_a_cancelled_campaign_takes_its_leases_away(bench: Bench) -> None:

@@ -7,6 +7,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
 from lpnet.schemas.lpnet import NewStudy, NewTraining, Training
 from lpnet.schemas.sample import SampleBatch
@@ -127,6 +128,15 @@ def test_a_run_that_kills_its_workers_is_given_up(bench: Bench, training: Traini
     assert not tick(bench.ctx, {})
     after = state(bench, training)
     assert (after.state, after.error) == ("failed", "the worker died of it, 3 times")
+
+
+def test_without_a_worker_such_a_run_ends_when_it_is_looked_at(
+    bench: Bench, training: Training, api: TestClient
+) -> None:
+    for _ in range(3):
+        assert runs.claim(bench.ctx) is not None
+        bench.clock.advance(31)
+    assert api.get(f"/v1/trainings/{training.id}").json()["state"] == "failed"
 
 
 def test_a_plan_is_not_shown_as_a_training(bench: Bench) -> None:

@@ -40,7 +40,10 @@ class JobRow(LeasedRow):
     """
 
     __tablename__ = "jobs"
-    __table_args__ = (Index("ix_jobs_offer", "target", "state", "priority", "created_at"),)
+    __table_args__ = (
+        Index("ix_jobs_offer", "target", "state", "priority", "created_at"),
+        Index("ix_jobs_expiry", "state", "lease_expires_at"),
+    )
 
     campaign: Mapped[str] = mapped_column(ForeignKey("campaigns.id"), index=True)
     target: Mapped[str] = mapped_column(ForeignKey("targets.name"))

@@ -194,6 +194,7 @@ def _jobs() -> None:
         sa.UniqueConstraint("lease_token", name="uq_jobs_lease_token"),
     )
     op.create_index("ix_jobs_campaign", "jobs", ["campaign"])
+    op.create_index("ix_jobs_expiry", "jobs", ["state", "lease_expires_at"])
     op.create_index("ix_jobs_offer", "jobs", ["target", "state", "priority", "created_at"])
 
 
