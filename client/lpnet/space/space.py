@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -34,7 +35,10 @@ __all__ = ["Block", "Frozen", "Space", "Width"]
 
 @dataclass(frozen=True)
 class Frozen:
-    """A node whose channels cannot be pruned, and why."""
+    """A node whose channels cannot be pruned, and why.
+
+    No space has one yet: what cannot be pruned makes `Space.from_model` raise UnsupportedOp.
+    """
 
     node: str
     op: str
@@ -47,7 +51,8 @@ class Space:
 
     `widths` are its variables in execution order; `blocks` partition the rows of `table`. A width
     vector holds the kept channels of every width, in that order. `batch` is the batch size it is
-    measured at unless another is asked for.
+    measured at unless another is asked for. `frozen` is empty for now: any op or coupling that is
+    not supported makes `from_model` raise UnsupportedOp instead.
     """
 
     name: str
@@ -65,7 +70,8 @@ class Space:
         was. `name` defaults to the class of the model.
 
         Raises UnsupportedOp, naming node and op, for an op or a coupling that lpnet does not
-        know, SpaceError if torch cannot export the model, MissingExtra without torch.
+        know, SpaceError for what is no model or that torch cannot export, MissingExtra without
+        torch.
         """
         with _extra("Space.from_model"):
             from lpnet.space.trace import trace
@@ -146,18 +152,18 @@ class Space:
     ) -> Space:
         """The same space at another batch size (same hash) or resolution (another hash).
 
-        Raises SpaceError where the network has only one resolution, or does not fit in it.
+        Raises SpaceError for what is not a whole number of at least 1, and where the network has
+        only one resolution, or does not fit in it.
         """
         space = self
         if batch is not None:
-            if batch < 1:
-                raise SpaceError(f"batch: {batch} is less than 1")
-            space = replace(space, batch=batch)
+            space = replace(space, batch=_positive("batch", batch))
         if resolution is not None:
-            pair = (resolution, resolution) if isinstance(resolution, int) else resolution
-            if min(pair) < 1:
-                raise SpaceError(f"resolution: {pair} is less than one pixel")
-            space = replace(space, template=self.template.resized(*pair))
+            sides = resolution if isinstance(resolution, Sequence) else (resolution, resolution)
+            if len(sides) != 2:
+                raise SpaceError(f"resolution: {resolution!r} is not a height and a width")
+            h, w = (_positive("resolution", side) for side in sides)
+            space = replace(space, template=self.template.resized(h, w))
         return space
 
     def block(self, name: str) -> Space:
@@ -223,11 +229,12 @@ class Space:
         """The network at concrete widths: an ONNX model with random weights as initializers.
 
         For inputs of unit variance activations stay finite and of normal size, in fp16 too. The
-        same arguments give the same model. Raises WidthsError.
+        same arguments give the same model. Raises WidthsError, and SpaceError for a batch that is
+        not a whole number of at least 1.
         """
         named = self.named(widths)
+        batch = self.batch if batch is None else _positive("batch", batch)
         made = onnx_writer.parts(self.template, named)
-        batch = self.batch if batch is None else batch
         ends = onnx_writer.ends(self.template, named, batch)
         model = onnx_writer.assemble(self.name, made, ends)
         self._filler.initialize(model.graph, made.weights, seed)
@@ -248,6 +255,16 @@ class Space:
         with _extra("Space.prune"):
             from lpnet.space.prune import prune
         return prune(self.template, model, kept)
+
+
+def _positive(name: str, value: Any) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise SpaceError(f"{name}: {value!r} is not a whole number") from None
+    if isinstance(value, bool) or number < 1:
+        raise SpaceError(f"{name}: {value!r} is not a whole number of at least 1")
+    return number
 
 
 @contextmanager

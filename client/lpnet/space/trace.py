@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import io
 import logging
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 import onnx_ir as ir
@@ -24,8 +25,12 @@ from lpnet.space.raw import RawGraph, RawNode, Shape
 def trace(model: nn.Module, example_input: Tensor) -> RawGraph:
     """The graph of a model in evaluation mode, constants folded. The model's modes are restored.
 
-    Raises SpaceError if torch cannot export it.
+    Raises SpaceError for what is not a model and a tensor, or if torch cannot export it.
     """
+    if not isinstance(model, nn.Module):
+        raise SpaceError(f"the model has to be a torch.nn.Module, not {_kind(model)}")
+    if not isinstance(example_input, Tensor):
+        raise SpaceError(f"the example input has to be a tensor, not {_kind(example_input)}")
     exported = _export(model, example_input)
     graph = exported.graph
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
@@ -46,6 +51,12 @@ def trace(model: nn.Module, example_input: Tensor) -> RawGraph:
         constants=_constants(graph, named),
         shapes={v.name: s for n in graph for v in n.outputs if v.name and (s := _shape(v))},
     )
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, type):
+        return f"the class {value.__name__}: make an instance of it"
+    return f"{type(value).__name__} {value!r:.50}"
 
 
 def _export(model: nn.Module, example_input: Tensor) -> ir.Model:
@@ -72,16 +83,21 @@ def _export(model: nn.Module, example_input: Tensor) -> ir.Model:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter reports every operator library that is not installed; nobody here asked."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """The exporter reports every operator library that is not installed, and prints the graph of
+    a model that it cannot export; nobody here asked. What is wrong is in the error it raises."""
+    torchs = [name for name in logging.root.manager.loggerDict if name.startswith("torch.")]
+    loggers = [logging.getLogger(name) for name in ("torch", *torchs)]
+    levels = [logger.level for logger in loggers]
+    nowhere = io.StringIO()
     try:
-        with warnings.catch_warnings():
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        with warnings.catch_warnings(), redirect_stdout(nowhere), redirect_stderr(nowhere):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _node(node: ir.Node, leaves: set[str]) -> RawNode:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -203,12 +205,31 @@ def test_one_dimensional_convs_are_refused(space_of: Make) -> None:
         space_of(nn.Conv1d(3, 4, 3), shape=(1, 3, 16))
 
 
-def test_a_model_that_torch_cannot_export_says_why() -> None:
+def test_a_model_that_torch_cannot_export_says_why_in_the_error_alone(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     def branch(x: Tensor) -> Tensor:
-        return x if x.sum().item() > 0 else -x
+        return x if int(x.sum().item()) > 0 else -x
 
-    with pytest.raises(SpaceError, match="torch cannot export"):
+    levels = {name: logging.getLogger(name).level for name in ("torch", "torch.onnx")}
+    with pytest.raises(SpaceError, match=r"torch cannot export.*data-dependent"):
         Space.from_model(nn.Sequential(conv(), Call(branch)), torch.zeros(1, 3, 8, 8))
+    assert capfd.readouterr() == ("", "")
+    assert caplog.records == []
+    assert {name: logging.getLogger(name).level for name in levels} == levels
+
+
+@pytest.mark.parametrize(
+    ("model", "example", "message"),
+    [
+        ("resnet20", torch.zeros(1, 3, 8, 8), "torch.nn.Module, not str 'resnet20'"),
+        (nn.ReLU, torch.zeros(1, 3, 8, 8), "the class ReLU: make an instance"),
+        (nn.ReLU(), (1, 3, 8, 8), r"a tensor, not tuple \(1, 3, 8, 8\)"),
+    ],
+)
+def test_what_is_no_model_or_no_tensor_is_named(model: Any, example: Any, message: str) -> None:
+    with pytest.raises(SpaceError, match=message):
+        Space.from_model(model, example)
 
 
 def test_two_outputs_are_refused() -> None:

@@ -182,10 +182,24 @@ def test_the_hash_is_the_same_in_another_process() -> None:
 def test_a_resolution_that_a_linear_layer_forbids_is_refused() -> None:
     with pytest.raises(SpaceError, match=r"classifier\.0"):
         zoo.space("vgg16_bn").at(resolution=256)
-    with pytest.raises(SpaceError, match="resolution"):
-        zoo.space("resnet20").at(resolution=0)
-    with pytest.raises(SpaceError, match="batch"):
-        zoo.space("resnet20").at(batch=0)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, True, "8", float("nan")])
+def test_batch_and_resolution_are_whole_and_positive(wrong: Any) -> None:
+    space = zoo.space("resnet20")
+    with pytest.raises(SpaceError, match=r"resolution: .* is not a"):
+        space.at(resolution=wrong)
+    with pytest.raises(SpaceError, match=r"resolution: .* is not a"):
+        space.at(resolution=(32, wrong))
+    with pytest.raises(SpaceError, match=r"batch: .* is not a whole number"):
+        space.at(batch=wrong)
+    with pytest.raises(SpaceError, match=r"batch: .* is not a whole number"):
+        space.concrete(space.dense, batch=wrong)
+
+
+def test_a_resolution_has_two_sides() -> None:
+    with pytest.raises(SpaceError, match=r"resolution: \(32, 32, 3\) is not a height and a width"):
+        zoo.space("resnet20").at(resolution=(32, 32, 3))  # type: ignore[arg-type]
 
 
 def test_another_resolution_is_more_pixels() -> None:
