@@ -3,7 +3,7 @@
     python -m benchmarks.network_accuracy [--model resnet50] [--blocks 300] [--networks 60]
 
 Profiles the model with one CPU thread, trains, prints the report, and writes the samples to
---out, where benchmarks/accuracy can split them again and again.
+--out, where `python -m benchmarks.accuracy.splits` can split them many times.
 """
 
 from __future__ import annotations
