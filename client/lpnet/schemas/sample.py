@@ -70,7 +70,7 @@ class Sample(Wire):
         description="the interval reached the asked precision before the budget ended",
     )
     id: SampleId | None = Field(
-        default=None, description="made by whoever measured; the same id is stored once"
+        default=None, description="made by whoever measured; stored once for a target"
     )
     measured_at: Time | None = Field(default=None, description="when, with zone")
     session: str | None = Field(
@@ -128,7 +128,7 @@ class IngestResult(Wire):
 class StoredSample(Sample):
     """A sample as the service holds it."""
 
-    id: SampleId = Field(description="unique id")
+    id: SampleId = Field(description="unique within its target")
     target: Name = Field(description="target it was measured on")
     epoch: int = Field(description="epoch of the target it belongs to")
     stored_at: Time = Field(description="when the service stored it")

@@ -35,11 +35,22 @@ def store_samples(
     dry_run: Annotated[
         bool, Query(description="only check the samples: nothing is stored")
     ] = False,
+    again: Annotated[
+        bool,
+        Query(
+            description="they are of a job that may have been measured by others too: one whose "
+            "id is stored for another measurement is left out"
+        ),
+    ] = False,
 ) -> IngestResult:
-    """Store samples, all of them or none. One whose id is stored already is left as it is."""
+    """Store samples, all of them or none.
+
+    An id is unique within a target. A sample that is stored already under its id is known, and
+    left as it is; an id that is stored for another sample is refused.
+    """
     if dry_run:
-        return ingest.rehearse(ctx, batch, create=create)
-    return ingest.store(ctx, batch, create=create)
+        return ingest.rehearse(ctx, batch, create=create, again=again)
+    return ingest.store(ctx, batch, create=create, again=again)
 
 
 @router.get("/samples", responses=problems(422))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -27,30 +26,32 @@ _CHUNK = 500
 
 
 def add(session: Session, rows: Sequence[dict[str, Any]]) -> int:
-    """Store samples whose id is new; returns how many that were."""
+    """Store samples whose id is new to their target; returns how many that were."""
     # Without being asked to, SQLAlchemy does not keep the row count of an insert.
     done = session.connection().execute(
-        insert_ignoring(session, SampleRow, "id"),
+        insert_ignoring(session, SampleRow, "target", "id"),
         list(rows),
         execution_options={"preserve_rowcount": True},
     )
     return int(done.rowcount)
 
 
-def known(session: Session, ids: Sequence[str]) -> set[str]:
-    """Those of the ids that are stored."""
-    found: set[str] = set()
+def bodies(session: Session, target: str, ids: Sequence[str]) -> dict[str, str]:
+    """Those of the ids that are stored for a target, and the samples as they came, as JSON."""
+    found: dict[str, str] = {}
     for start in range(0, len(ids), _CHUNK):
-        part = ids[start : start + _CHUNK]
-        found.update(session.scalars(select(SampleRow.id).where(SampleRow.id.in_(part))))
+        query = select(SampleRow.id, SampleRow.body_json).where(
+            SampleRow.target == target, SampleRow.id.in_(ids[start : start + _CHUNK])
+        )
+        found |= {id_: body for id_, body in session.execute(query)}
     return found
 
 
-def assign(session: Session, campaign: str, ids: Sequence[str]) -> None:
+def assign(session: Session, target: str, campaign: str, ids: Sequence[str]) -> None:
     """Samples that came before their job was completed belong to its campaign all the same."""
     session.execute(
         update(SampleRow)
-        .where(SampleRow.id.in_(ids), SampleRow.campaign.is_(None))
+        .where(SampleRow.target == target, SampleRow.id.in_(ids), SampleRow.campaign.is_(None))
         .values(campaign=campaign)
     )
 
@@ -141,12 +142,3 @@ def repeated(
         usable, tuple_(*workload).in_(again)
     )
     return session.execute(query).all()
-
-
-def stored_between(session: Session, campaign: str) -> tuple[datetime | None, datetime | None]:
-    """When the first and the last sample of a campaign were stored."""
-    query = select(func.min(SampleRow.stored_at), func.max(SampleRow.stored_at)).where(
-        SampleRow.campaign == campaign
-    )
-    first, last = session.execute(query).one()
-    return first, last

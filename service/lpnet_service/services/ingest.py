@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,12 +24,14 @@ from lpnet_service.services.context import Context
 _LISTED_FAULTS = 100
 
 
-def store(ctx: Context, batch: SampleBatch, *, create: bool = False) -> IngestResult:
+def store(
+    ctx: Context, batch: SampleBatch, *, create: bool = False, again: bool = False
+) -> IngestResult:
     """Store the samples of a batch, all of them or none.
 
-    A sample whose id is stored already is known and left as it is; one without an id gets one.
-    `create` makes an imported target, and its device, where the target is unknown. Raises Invalid,
-    naming `samples.i.field`, and NotThere for an unknown target.
+    A sample without an id gets one. `create` makes an imported target, and its device, where the
+    target is unknown; for `again` see `put`. Raises Invalid, naming `samples.i.field`, and
+    NotThere for an unknown target.
     """
     check(ctx, batch.samples)
     now = ctx.clock.now()
@@ -39,18 +41,70 @@ def store(ctx: Context, batch: SampleBatch, *, create: bool = False) -> IngestRe
             target = _imported(session, batch.target, now)
         if target is None:
             raise NotThere("target", batch.target)
-        rows = [row(target, sample, now) for sample in batch.samples]
-        stored = samples_.add(session, rows)
-    return IngestResult(stored=stored, known=len(rows) - stored)
+        return put(session, target, batch.samples, now, again=again)
 
 
-def rehearse(ctx: Context, batch: SampleBatch, *, create: bool = False) -> IngestResult:
+def rehearse(
+    ctx: Context, batch: SampleBatch, *, create: bool = False, again: bool = False
+) -> IngestResult:
     """Refuse what `store` would refuse, and store nothing."""
     check(ctx, batch.samples)
     with ctx.db.read() as session:
         if devices_.target(session, batch.target) is None and not create:
             raise NotThere("target", batch.target)
+        refuse(_repeated(batch.samples))
+        if not again:
+            refuse(_changed(session, batch.target, batch.samples))
     return IngestResult(stored=0, known=0)
+
+
+def put(
+    session: Session,
+    target: TargetRow,
+    samples: Sequence[Sample],
+    now: datetime,
+    *,
+    campaign: str | None = None,
+    again: bool = False,
+) -> IngestResult:
+    """Store checked samples in the caller's transaction.
+
+    A sample whose id is stored for this target already is known, and what is stored stays. It must
+    be the same sample, unless they were measured `again`: a job that lost its lease is measured by
+    somebody else too, under the same ids. Raises Invalid naming `samples.i.id`.
+    """
+    refuse(_repeated(samples))
+    rows = [row(target, sample, now, campaign) for sample in samples]
+    stored = samples_.add(session, rows) if rows else 0
+    # Compared after the insert: what another transaction stored meanwhile is seen by now.
+    if not again and stored < len({row["id"] for row in rows}):
+        refuse(_changed(session, target.name, samples))
+    return IngestResult(stored=stored, known=len(rows) - stored)
+
+
+def _repeated(samples: Sequence[Sample]) -> Iterator[FieldError]:
+    """Samples that have the id of an earlier one of the batch, and are not the same."""
+    first: dict[str, tuple[int, Sample]] = {}
+    for index, sample in enumerate(samples):
+        if sample.id is None:
+            continue
+        before, other = first.setdefault(sample.id, (index, sample))
+        if other is not sample and other != sample:
+            reason = f"{sample.id!r} is the id of samples.{before} too, which is another sample"
+            yield FieldError(field=f"samples.{index}.id", reason=reason)
+
+
+def _changed(session: Session, target: str, samples: Sequence[Sample]) -> Iterator[FieldError]:
+    """Samples whose ids are stored for other ones."""
+    ids = [sample.id for sample in samples if sample.id is not None]
+    stored = samples_.bodies(session, target, ids)
+    for index, sample in enumerate(samples):
+        body = stored.get(sample.id) if sample.id is not None else None
+        # Reading is slow, and needed only where the same is written in another way.
+        if body is None or body == _body(sample) or Sample.model_validate_json(body) == sample:
+            continue
+        reason = f"{sample.id!r} is stored for another sample of target {target!r}"
+        yield FieldError(field=f"samples.{index}.id", reason=reason)
 
 
 def check(ctx: Context, samples: Sequence[Sample]) -> None:
@@ -96,8 +150,12 @@ def row(
         "disturbed": sample.disturbed,
         "taken_at": sample.measured_at or now,
         "stored_at": now,
-        "body_json": body.model_dump_json(exclude_none=True),
+        "body_json": _body(body),
     }
+
+
+def _body(sample: Sample) -> str:
+    return sample.model_dump_json(exclude_none=True)
 
 
 def _imported(session: Session, name: str, now: datetime) -> TargetRow:

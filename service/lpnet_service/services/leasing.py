@@ -113,13 +113,12 @@ def complete(ctx: Context, token: str, said: Completion) -> IngestResult:
         campaign, job = _held(session, token, job.campaign)
         target = devices_.target(session, job.target)
         assert target is not None
-        rows = [ingest.row(target, sample, now, campaign.id) for sample in said.samples]
-        stored = samples_.add(session, rows) if rows else 0
+        result = ingest.put(session, target, said.samples, now, campaign=campaign.id, again=True)
         if job.state == "running":
             _end(session, job, said, now)
             _saw(session, job, now)
             campaigns.advance(session, campaign, now)
-    return IngestResult(stored=stored, known=len(rows) - stored)
+    return result
 
 
 def _check(ctx: Context, items: Sequence[LeasedItem], said: Completion) -> None:
@@ -153,8 +152,8 @@ def _held(session: Session, token: str, campaign_id: str) -> tuple[CampaignRow, 
 
 def _end(session: Session, job: JobRow, said: Completion, now: datetime) -> None:
     ids = [item.id for item in _items(job)]
-    measured = samples_.known(session, ids)
-    samples_.assign(session, job.campaign, ids)
+    measured = samples_.bodies(session, job.target, ids)
+    samples_.assign(session, job.target, job.campaign, ids)
     reasons = {failure.item: failure.reason for failure in said.failures}
     job.measured = len(measured)
     job.failures_json = json.dumps(
@@ -188,7 +187,7 @@ def _give_up(
 ) -> None:
     """The job has failed for good. Items that were measured in spite of that count as measured."""
     ids = [item.id for item in _items(job)]
-    measured = samples_.known(session, ids)
+    measured = samples_.bodies(session, job.target, ids)
     job.measured = len(measured)
     job.failures_json = json.dumps([reason] * (len(ids) - len(measured)))
     leases_.end(job, "failed", now=now)

@@ -65,6 +65,49 @@ def test_the_same_id_is_stored_once(bench: Bench) -> None:
     assert store(bench, twice, twice).model_dump() == {"stored": 1, "known": 1}
 
 
+def test_an_id_is_of_one_sample_of_a_target(bench: Bench) -> None:
+    given, other = full(bench), full(bench, latency_ms=1.26)
+    with pytest.raises(Invalid) as caught:
+        store(bench, given, full(bench, id="sample-other"), other)
+    (fault,) = caught.value.errors
+    assert fault.field == "samples.2.id"
+    assert "samples.0" in fault.reason
+    store(bench, given)
+    for refusing in (ingest.store, ingest.rehearse):
+        batch = SampleBatch(target=bench.target, samples=(bench.sample(), given, other))
+        with pytest.raises(Invalid):
+            refusing(bench.ctx, batch)
+        batch = SampleBatch(target=bench.target, samples=(bench.sample(), other))
+        with pytest.raises(Invalid, match="a field is wrong") as caught:
+            refusing(bench.ctx, batch)
+        assert [fault.field for fault in caught.value.errors] == ["samples.1.id"]
+        assert bench.target in caught.value.errors[0].reason
+        known = refusing(bench.ctx, SampleBatch(target=bench.target, samples=(other,)), again=True)
+        assert known.stored == 0
+    (kept,) = samples.page(bench.ctx, {}, after=None, limit=10).items
+    assert kept.latency_ms == 1.25
+
+
+def test_the_same_sample_written_in_another_way_is_known(bench: Bench) -> None:
+    store(bench, full(bench))
+    workload = bench.workload()
+    backwards = dict(reversed(workload["widths"].items()))
+    other = full(
+        bench, workload=workload | {"widths": backwards}, measured_at="2026-01-01T08:00:00Z"
+    )
+    assert store(bench, other).model_dump() == {"stored": 0, "known": 1}
+
+
+def test_what_was_exported_can_be_stored_for_another_target(bench: Bench) -> None:
+    store(bench, full(bench), bench.sample())
+    lines = "".join(samples.export(bench.ctx, bench.target, "jsonl")).splitlines()
+    read = [Sample.model_validate_json(line) for line in lines]
+    copied = store(bench, *read, target="copy", create=True)
+    assert copied.model_dump() == {"stored": 2, "known": 0}
+    assert store(bench, *read).model_dump() == {"stored": 0, "known": 2}
+    assert "".join(samples.export(bench.ctx, "copy", "jsonl")).splitlines() == lines
+
+
 def test_batches_that_arrive_at_once_are_stored_once(bench: Bench) -> None:
     given = [full(bench, id=f"sample-{i:06}") for i in range(50)]
     with ThreadPoolExecutor(6) as pool:

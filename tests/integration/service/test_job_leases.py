@@ -124,6 +124,30 @@ def test_a_late_result_is_welcome_as_samples_and_counts_once(bench: Bench) -> No
     assert [sample.latency_ms for sample in stored.items] == [2.0] * 3
 
 
+def test_samples_of_two_attempts_under_one_id_are_of_the_first(bench: Bench) -> None:
+    campaign = asked(bench, 3)
+    first = must_take(bench)
+    bench.clock.advance(121)
+    second = must_take(bench)
+    leasing.complete(bench.ctx, second.token, measured(bench, second, 3.0))
+    late = SampleBatch(target=bench.target, samples=measured(bench, first, 2.0).samples)
+    result = ingest.store(bench.ctx, late, again=True)
+    assert (result.stored, result.known) == (0, 3)
+    stored = samples.page(bench.ctx, {"campaign": campaign.id}, after=None, limit=100)
+    assert [sample.latency_ms for sample in stored.items] == [3.0] * 3
+
+
+def test_a_job_counts_the_samples_of_its_target_alone(bench: Bench) -> None:
+    campaign = asked(bench, 3)
+    lease = must_take(bench)
+    copied = SampleBatch(target="copy", samples=measured(bench, lease).samples)
+    assert ingest.store(bench.ctx, copied, create=True).stored == 3
+    leasing.complete(bench.ctx, lease.token, Completion())
+    after = state(bench, campaign)
+    assert (after.measured, after.failed) == (0, 3)
+    assert samples.page(bench.ctx, {"campaign": campaign.id}, after=None, limit=9).items == ()
+
+
 def test_heartbeats_keep_a_lease_and_show_progress(bench: Bench) -> None:
     campaign = asked(bench, 3)
     lease = must_take(bench)

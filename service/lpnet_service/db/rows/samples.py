@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lpnet_service.db.rows.base import Base
@@ -14,11 +14,13 @@ from lpnet_service.db.types import Sequence, UtcTime
 class SampleRow(Base):
     """A sample. `body_json` is the whole of it as it came; the other columns are for finding it.
 
+    An id is unique within a target, so that a table can be imported again under another name.
     `taken_at` is when it was measured, or stored where nobody recorded that.
     """
 
     __tablename__ = "samples"
     __table_args__ = (
+        UniqueConstraint("target", "id"),
         Index("ix_samples_taken", "target", "epoch", "taken_at", "seq"),
         Index("ix_samples_latency", "target", "epoch", "latency_ms", "seq"),
         Index("ix_samples_workload", "target", "epoch", "workload_key"),
@@ -26,7 +28,7 @@ class SampleRow(Base):
     )
 
     seq: Mapped[int] = mapped_column(Sequence, primary_key=True, autoincrement=True)
-    id: Mapped[str] = mapped_column(unique=True)
+    id: Mapped[str]
     target: Mapped[str] = mapped_column(ForeignKey("targets.name"))
     epoch: Mapped[int]
     campaign: Mapped[str | None] = mapped_column(ForeignKey("campaigns.id"))

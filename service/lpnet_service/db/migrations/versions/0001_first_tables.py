@@ -257,7 +257,7 @@ def _samples() -> None:
         sa.ForeignKeyConstraint(["space"], ["spaces.hash"], name="fk_samples_space"),
         sa.ForeignKeyConstraint(["target"], ["targets.name"], name="fk_samples_target"),
         sa.PrimaryKeyConstraint("seq", name="pk_samples"),
-        sa.UniqueConstraint("id", name="uq_samples_id"),
+        sa.UniqueConstraint("target", "id", name="uq_samples_target_id"),
     )
     op.create_index("ix_samples_campaign", "samples", ["campaign", "seq"])
     op.create_index("ix_samples_latency", "samples", ["target", "epoch", "latency_ms", "seq"])
