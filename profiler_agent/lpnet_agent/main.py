@@ -99,7 +99,7 @@ def measure(
     repeats: Annotated[
         int, typer.Option(min=0, help="Workloads to measure again in a new process.")
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Inferences run at once.")] = 1,
     device: Device = None,
     threads: Threads = None,

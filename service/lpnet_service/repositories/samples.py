@@ -115,9 +115,10 @@ def trainable_workloads(
     return session.execute(query).all()
 
 
-def has_trainable(session: Session, target: str, epoch: int) -> bool:
-    query = select(SampleRow.seq).where(_trainable(target, epoch))
-    return session.scalar(query.limit(1)) is not None
+def count_trainable(session: Session, target: str, epoch: int) -> int:
+    """How many different workloads those are."""
+    count = func.count(distinct(SampleRow.workload_key))
+    return session.scalar(select(count).where(_trainable(target, epoch))) or 0
 
 
 def repeated(

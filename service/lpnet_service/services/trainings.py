@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from lpnet.schemas.lpnet import NewStudy, NewTraining, Training
+from lpnet.schemas.problem import FieldError
 from lpnet.schemas.report import Report
 from lpnet_service.db.rows import RunRow
-from lpnet_service.errors import NoSamples, NotThere
+from lpnet_service.errors import Invalid, NoSamples, NotThere
 from lpnet_service.ids import new_id
 from lpnet_service.repositories import leases as leases_
 from lpnet_service.repositories import runs as runs_
@@ -18,21 +19,22 @@ _SHOWN = ("training", "study")
 
 def start(ctx: Context, target: str, new: NewTraining) -> Training:
     """Queue a training. NotThere for an unknown target, NoSamples where it has none."""
-    return _queue(ctx, target, "training", new.model_dump_json())
+    return _queue(ctx, target, "training", new)
 
 
 def study(ctx: Context, target: str, new: NewStudy) -> Training:
-    """Queue a study. NotThere for an unknown target, NoSamples where it has none."""
-    return _queue(ctx, target, "study", new.model_dump_json())
+    """Queue a study. NotThere for an unknown target, NoSamples where it has none, Invalid where
+    so many samples would leave no workload to judge on."""
+    return _queue(ctx, target, "study", new)
 
 
-def _queue(ctx: Context, target: str, kind: str, params: str) -> Training:
+def _queue(ctx: Context, target: str, kind: str, new: NewTraining | NewStudy) -> Training:
     now = ctx.clock.now()
     row = RunRow(
         id=new_id("run"),
         kind=kind,
         target=target,
-        params_json=params,
+        params_json=new.model_dump_json(),
         state="queued",
         progress=0.0,
         available_at=now,
@@ -40,10 +42,22 @@ def _queue(ctx: Context, target: str, kind: str, params: str) -> Training:
     )
     with ctx.db.write() as session:
         epoch = found(session, target).epoch
-        if not samples_.has_trainable(session, target, epoch):
+        workloads = samples_.count_trainable(session, target, epoch)
+        if not workloads:
             raise NoSamples(f"target {target!r} has no undisturbed samples in epoch {epoch}")
+        if isinstance(new, NewStudy):
+            _leaves_some(new.samples, workloads, target)
         session.add(row)
     return _wire(row)
+
+
+def _leaves_some(samples: int, workloads: int, target: str) -> None:
+    if samples >= workloads:
+        reason = (
+            f"a study on {samples} samples needs more workloads than that, to judge on the "
+            f"others; target {target!r} has {workloads}"
+        )
+        raise Invalid(reason, [FieldError(field="samples", reason=reason)])
 
 
 def get(ctx: Context, id_: str) -> Training:

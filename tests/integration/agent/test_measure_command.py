@@ -205,3 +205,11 @@ def test_a_missing_extra_is_a_line_and_not_a_traceback(tmp_path: Path) -> None:
         assert done.returncode == 1
         assert "pip install 'lpnet[agent]'" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_negative_seed_is_refused(space_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "samples.jsonl"
+    done = agent("measure", "--space", str(space_file), "--out", str(out), "--seed", "-1")
+    assert done.returncode == 2
+    assert "--seed" in done.stderr
+    assert not out.exists()

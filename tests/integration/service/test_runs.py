@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from lpnet.schemas.lpnet import NewStudy, NewTraining, Training
 from lpnet.schemas.sample import SampleBatch
-from lpnet_service.errors import LeaseLost, NoSamples, NotThere
+from lpnet_service.errors import Invalid, LeaseLost, NoSamples, NotThere
 from lpnet_service.services import ingest, runs, trainings
 from lpnet_service.services.context import Context, context
 from lpnet_service.services.runs import HeldRun
@@ -51,6 +51,28 @@ def test_there_must_be_something_to_train_on(bench: Bench) -> None:
     ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=(sentinel, disturbed)))
     with pytest.raises(NoSamples):
         trainings.start(bench.ctx, bench.target, NewTraining())
+
+
+def test_a_study_needs_workloads_to_judge_on(bench: Bench) -> None:
+    given = [bench.sample(workload=bench.workload(stem=n)) for n in (4, 4, 5, 6)]
+    given.append(bench.sample(workload=bench.workload(stem=7), disturbed=True))
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(given)))
+    with pytest.raises(Invalid, match=r"3 samples needs more .*'desk-cpu' has 3") as caught:
+        trainings.study(bench.ctx, bench.target, NewStudy(samples=3))
+    assert [fault.field for fault in caught.value.errors] == ["samples"]
+    assert trainings.study(bench.ctx, bench.target, NewStudy(samples=2)).state == "queued"
+
+
+def test_a_negative_seed_is_refused(bench: Bench, api: TestClient) -> None:
+    hash_ = bench.space.hash
+    for path, body in [
+        (f"/v1/targets/{bench.target}/lpnets", {}),
+        (f"/v1/targets/{bench.target}/studies", {"samples": 2}),
+        ("/v1/campaigns", {"target": bench.target, "space": hash_}),
+    ]:
+        answer = api.post(path, json=body | {"seed": -1})
+        assert answer.status_code == 422
+        assert [fault["field"] for fault in answer.json()["errors"]] == ["seed"]
 
 
 def test_a_run_that_raises_has_failed_with_its_reason(bench: Bench, training: Training) -> None:

@@ -118,11 +118,3 @@ def test_a_study_leaves_nothing_but_its_report(measured: Bench) -> None:
     assert done.report is not None
     assert done.report.lpnet is None
     assert lpnets.of_target(measured.ctx, measured.target) == before
-
-
-def test_a_study_that_asks_for_more_than_there_is_fails_with_a_reason(measured: Bench) -> None:
-    study = trainings.study(measured.ctx, measured.target, NewStudy(samples=100_000))
-    assert tick(measured.ctx, KINDS)
-    done = trainings.get(measured.ctx, study.id)
-    assert done.state == "failed"
-    assert done.error
