@@ -28,9 +28,3 @@ def put(session: Session, content: bytes, now: datetime) -> str:
 def get(session: Session, sha256: str) -> bytes | None:
     """The bytes with this sha256."""
     return session.scalar(select(ArtifactRow.content).where(ArtifactRow.sha256 == sha256))
-
-
-def exists(session: Session, sha256: str) -> bool:
-    """Whether the bytes with this sha256 are kept."""
-    found = select(ArtifactRow.sha256).where(ArtifactRow.sha256 == sha256)
-    return session.scalar(found) is not None

@@ -15,10 +15,6 @@ def devices(session: Session) -> Sequence[DeviceRow]:
     return session.scalars(select(DeviceRow).order_by(DeviceRow.name)).all()
 
 
-def device(session: Session, name: str) -> DeviceRow | None:
-    return session.get(DeviceRow, name)
-
-
 def agents(session: Session) -> dict[str, AgentRow]:
     """Every agent by the name of its device."""
     return {agent.device: agent for agent in session.scalars(select(AgentRow))}
