@@ -55,16 +55,22 @@ def study(
     """Trains on `samples` records drawn with `seed`, judges on all others.
 
     Whether a record is held out does not matter here. Records of one workload fall on one side;
-    workloads are drawn until `samples` records are reached. Raises LpnetError where fewer than
+    workloads are drawn until there is room for no further one in `samples`. Raises LpnetError where fewer than
     `samples` and one are there.
     """
     workloads = by_workload(records)
     count = len(records)
     if count <= samples:
         raise LpnetError(f"a study on {samples} samples needs more than that; there are {count}")
+    sizes = np.bincount(workloads)
     distinct = np.random.default_rng(seed).permutation(np.unique(workloads))
-    size = np.bincount(workloads)[distinct]
-    drawn = set(distinct[: int(np.searchsorted(np.cumsum(size), samples)) + 1].tolist())
+    drawn: set[int] = set()
+    left = samples
+    for workload in distinct.tolist():
+        # One that was measured more often than there is room for is passed over.
+        if sizes[workload] <= left:
+            drawn.add(workload)
+            left -= int(sizes[workload])
     if len(drawn) == len(distinct):
         raise LpnetError(
             "the drawn samples are of all workloads there are: nothing is left to judge"
