@@ -34,7 +34,7 @@ def main() -> int:
     torch.set_num_threads(1)
     space = zoo.space(options.model)
     predictor = _predictor(space)
-    widths = torch.tensor(space.dense * 0.7).requires_grad_()
+    widths = torch.tensor(space.dense * 0.7, dtype=torch.float32).requires_grad_()
 
     def gradient() -> object:
         return torch.autograd.grad(predictor(widths), widths)

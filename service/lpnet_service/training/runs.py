@@ -55,8 +55,8 @@ def study(
     """Trains on `samples` records drawn with `seed`, judges on all others.
 
     Whether a record is held out does not matter here. Records of one workload fall on one side;
-    workloads are drawn until there is room for no further one in `samples`. Raises LpnetError where fewer than
-    `samples` and one are there.
+    workloads are drawn until there is room for no further one in `samples`. Raises LpnetError
+    where fewer than `samples` and one are there.
     """
     workloads = by_workload(records)
     count = len(records)
@@ -71,6 +71,10 @@ def study(
         if sizes[workload] <= left:
             drawn.add(workload)
             left -= int(sizes[workload])
+    if not drawn:
+        raise LpnetError(
+            f"every workload has more than {samples} samples: nothing is left to learn from"
+        )
     if len(drawn) == len(distinct):
         raise LpnetError(
             "the drawn samples are of all workloads there are: nothing is left to judge"
