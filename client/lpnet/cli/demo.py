@@ -42,7 +42,7 @@ def demo(
     ] = Path("lpnet-demo"),
     model: Annotated[str, typer.Option(help="Network of the zoo to shrink.")] = "mobilenet_v2",
     blocks: Annotated[int, typer.Option(min=1, help="Blocks to measure.")] = 300,
-    networks: Annotated[int, typer.Option(min=12, help="Whole networks to measure.")] = 48,
+    networks: Annotated[int, typer.Option(min=12, help="Whole networks to measure.")] = 62,
     seed: Seed = 0,
 ) -> None:
     """Run the whole loop on this machine, with one CPU thread and a fresh database.

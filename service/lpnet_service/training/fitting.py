@@ -30,8 +30,8 @@ class Effort:
     """How long and how large."""
 
     members: int = 8
-    hidden: int = 32
-    steps: int = 800
+    hidden: int = 40
+    steps: int = 1600
     rate: float = 1e-2
     decay: float = 1e-3
 
