@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from lpnet.space.space import Space
 
 BUDGET_SHARE = 0.5
+# Left of the budget for what the prediction may be off.
+MARGIN = 0.02
 ROUNDS = 3
 ATTEMPTS = 4
 
@@ -91,7 +93,7 @@ def _shrink(client: Client, target: str, space: Space, progress: Progress) -> di
     budget_ms = BUDGET_SHARE * dense_ms
     predictor = client.predictor(target, space)
     # Nothing thinner than what was measured: there a prediction would be a guess.
-    widths = predictor.widest(budget_ms, keep=0.1).numpy()
+    widths = predictor.widest((1 - MARGIN) * budget_ms, keep=0.1).numpy()
     uniform = uniform_shrink(space, space.macs(widths))
     asked = torch.from_numpy(np.stack([widths, uniform, space.dense]))
     with torch.no_grad():
