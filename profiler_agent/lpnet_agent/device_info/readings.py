@@ -1,0 +1,117 @@
+"""Readings of a device that change by the minute: its heat and its battery.
+
+Everything is read below a root, the file system or a recorded copy of it. What a device does not
+expose is None, never a number that stands in for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+# A sensor that is switched off or not wired reports -274000, -40000, 0 or an all-ones word.
+_COLDEST_C = 1.0
+_HOTTEST_C = 150.0
+
+# What a supply with `type` Battery says of itself (Documentation/ABI/testing/sysfs-class-power).
+_DISCHARGING = {"Discharging": True, "Charging": False, "Full": False, "Not charging": False}
+# A mouse or headset of its own is a battery too; it does not feed the device.
+_OTHER_DEVICE = "Device"
+
+
+@dataclass(frozen=True)
+class Battery:
+    """The device's battery: charge in percent of full, and whether it is what feeds the device.
+    None where the battery does not say."""
+
+    percent: float | None
+    discharging: bool | None
+
+
+def temperature_c(root: Path = Path("/")) -> float | None:
+    """The hottest thermal zone, degrees C; None where no zone can be read."""
+    return max((zone.temperature_c for zone in thermal_zones(root)), default=None)
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A thermal zone that says its temperature; `kind` is what the vendor calls it."""
+
+    name: str
+    kind: str
+    temperature_c: float
+
+
+def thermal_zones(root: Path = Path("/")) -> tuple[Zone, ...]:
+    """The zones that can be read; those that are switched off or fail are left out."""
+    found = []
+    for folder in _entries(root / "sys/class/thermal", "thermal_zone*"):
+        # The kernel's contract is millidegrees for every zone (sysfs-class-thermal), so a small
+        # number is a zone that is off and not one in whole degrees.
+        value = number(folder / "temp")
+        if value is not None and _COLDEST_C <= value / 1000 <= _HOTTEST_C:
+            found.append(Zone(folder.name, text(folder / "type") or "unnamed", value / 1000))
+    return tuple(found)
+
+
+def battery(root: Path = Path("/")) -> Battery | None:
+    """The battery that feeds this device; None where none is exposed.
+
+    Of several the lowest charge counts, and one that discharges makes the device discharge.
+    """
+    found = [
+        _battery(folder)
+        for folder in _entries(root / "sys/class/power_supply", "*")
+        if text(folder / "type") == "Battery"
+        and text(folder / "scope") != _OTHER_DEVICE
+        and text(folder / "present") != "0"
+    ]
+    if not found:
+        return None
+    states = {one.discharging for one in found}
+    return Battery(
+        percent=min((b.percent for b in found if b.percent is not None), default=None),
+        discharging=True if True in states else None if None in states else False,
+    )
+
+
+def mains(root: Path = Path("/")) -> bool | None:
+    """Whether a power supply other than a battery feeds the device; None where none is listed."""
+    online = [
+        value > 0
+        for folder in _entries(root / "sys/class/power_supply", "*")
+        if text(folder / "type") not in ("", "Battery")
+        and (value := number(folder / "online")) is not None
+    ]
+    return any(online) if online else None
+
+
+def text(path: Path) -> str:
+    """What a file says, stripped; "" where it is missing, unreadable or the driver fails."""
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def number(path: Path) -> int | None:
+    """The integer that a file holds; None for anything else."""
+    try:
+        return int(text(path))
+    except ValueError:
+        return None
+
+
+def _battery(folder: Path) -> Battery:
+    percent = number(folder / "capacity")
+    return Battery(
+        percent=float(percent) if percent is not None and 0 <= percent <= 100 else None,
+        discharging=_DISCHARGING.get(text(folder / "status")),
+    )
+
+
+def _entries(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
