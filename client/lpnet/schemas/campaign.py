@@ -19,7 +19,6 @@ class PlannedWorkload(Wire):
     kind: Kind = Field(description="block, or a whole network")
     workload: SpaceWorkload = Field(description="what to time")
     draw: Draw | None = Field(default=None, description="how the workload was chosen")
-    sentinel: bool = Field(default=False, description="a check of the device")
 
 
 class NewCampaign(Wire):
@@ -71,6 +70,11 @@ class Campaign(Wire):
     failed: int = Field(description="workloads that could not be measured")
     failures: tuple[str, ...] = Field(default=(), description="why, a line per kind of failure")
     seconds_left: float | None = Field(default=None, description="estimate, s; null: unknown yet")
+    waiting: str | None = Field(
+        default=None,
+        description="why nothing is measured now, as far as its target is the cause; null: nothing "
+        "keeps it",
+    )
     created_at: Time = Field(description="when it was asked for")
     finished_at: Time | None = Field(default=None, description="when it ended")
 
@@ -91,7 +95,6 @@ class LeasedItem(Wire):
     kind: Kind = Field(description="block, or a whole network")
     workload: SpaceWorkload = Field(description="what to time")
     draw: Draw | None = Field(default=None, description="how the workload was chosen")
-    sentinel: bool = Field(default=False, description="a check of the device")
 
 
 class Lease(Wire):
@@ -140,6 +143,11 @@ class JobFailure(Wire):
     """The whole job could not be done here; it goes to another agent, or comes back later."""
 
     reason: Annotated[str, Field(max_length=2000, description="what went wrong")]
+    postponed: bool = Field(
+        default=False,
+        description="nothing went wrong: the agent may not measure now, or was told to stop; the "
+        "job goes back without counting as an attempt",
+    )
 
 
 class CampaignList(Wire):

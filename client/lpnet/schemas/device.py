@@ -47,6 +47,14 @@ class TargetSpec(Wire):
     options: dict[str, Any] = Field(default_factory=dict, description="options of the runtime")
 
 
+class Budgets(Wire):
+    """Longest that an agent spends on warm-up and timed runs of a workload, as long as a single
+    run is short against it."""
+
+    block_s: Annotated[float, Field(gt=0)] = Field(description="of a block, s")
+    network_s: Annotated[float, Field(gt=0)] = Field(description="of a network, s")
+
+
 class Registration(Wire):
     """An agent says what it is and what it can measure. Repeating it is harmless."""
 
@@ -56,6 +64,9 @@ class Registration(Wire):
         min_length=1, max_length=100, description="what this agent can measure on"
     )
     agent_version: Text = Field(description="version of lpnet that the agent runs")
+    budgets: Budgets | None = Field(
+        default=None, description="time it takes for a workload; null: not said"
+    )
     machine: MachineId | None = Field(
         default=None,
         description="random id that the agent keeps, which tells two machines of one name apart; "
@@ -89,12 +100,21 @@ class Target(Wire):
     spec: TargetSpec = Field(description="its identity")
     state: TargetState = Field(description="what it is doing")
     state_reason: str | None = Field(default=None, description="why it is in that state")
+    state_since: Time | None = Field(
+        default=None, description="since when it is in that state; null: not known"
+    )
+    cleared: int = Field(
+        default=0, description="times that a person has said: what it measures now is normal"
+    )
     epoch: int = Field(description="current epoch, counted from 1")
     samples: int = Field(description="samples of the current epoch")
     noise_floor_pct: float | None = Field(
         default=None,
         description="median spread between sessions of repeated workloads, percent; null: too few "
         "repeats yet",
+    )
+    noise_floor_reason: str | None = Field(
+        default=None, description="why the noise floor is unknown; null: it is known"
     )
     lpnet: str | None = Field(default=None, description="id of the active LPNet")
     network_mape_pct: float | None = Field(

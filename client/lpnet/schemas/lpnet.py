@@ -23,6 +23,13 @@ class LPNetInfo(Wire):
     active: bool = Field(description="it is the version that answers predictions")
     seed: int = Field(description="seed of the training")
     network_mape_pct: float | None = Field(description="held-out whole-network error, percent")
+    noise_floor_pct: float | None = Field(
+        default=None,
+        description="spread between sessions on the target when it was trained, percent",
+    )
+    noise_floor_reason: str | None = Field(
+        default=None, description="why the noise floor is unknown; null: it is known"
+    )
     weights_sha256: str = Field(description="sha256 of the safetensors file")
     batches: tuple[int, ...] = Field(description="batch sizes it has seen")
     created_at: Time = Field(description="when it was trained")
@@ -107,9 +114,15 @@ class TableRow(Wire):
     std_ms: float | None = Field(description="standard deviation over the runs, ms")
     count: int | None = Field(description="timed runs")
     disturbed: bool = Field(description="disturbed; kept out of training")
+    reasons: tuple[str, ...] = Field(default=(), description="why it counts as disturbed")
     held_out: bool | None = Field(description="not trained on; null: not assigned yet")
     predicted_ms: float | None = Field(description="null: no LPNet yet, or ops it does not cover")
     error_pct: float | None = Field(description="predicted over measured, less one, percent")
+    noise_floor_pct: float | None = Field(
+        default=None,
+        description="spread between sessions on this target, percent; no error below it means "
+        "anything; null: unknown",
+    )
     measured_at: Time | None = Field(description="when it was measured")
 
 
@@ -119,6 +132,9 @@ class TablePage(Wire):
     target: Name = Field(description="target")
     lpnet: str | None = Field(description="id of the LPNet that predicts; null: none yet")
     noise_floor_pct: float | None = Field(description="spread between sessions, percent")
+    noise_floor_reason: str | None = Field(
+        default=None, description="why the noise floor is unknown; null: it is known"
+    )
     items: tuple[TableRow, ...] = Field(description="rows")
     next: str | None = Field(
         default=None, description="pass as `after` for the next page; null: none"

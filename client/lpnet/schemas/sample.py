@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lpnet.schemas.base import Milliseconds, Name, Time, Wire
 from lpnet.schemas.workload import Kind, Workload
 
+Sentinel = Literal["arithmetic", "memory"]
 Draw = Literal["random", "mixed", "aligned", "dense", "sweep", "pruned", "asked"]
 SampleId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 
@@ -84,14 +85,21 @@ class Sample(Wire):
         description="how the workload was chosen: at random (arbitrary widths), mixed, aligned, "
         "dense, as part of a sweep of one width, by a pruner, or asked for by a user",
     )
-    sentinel: bool = Field(
-        default=False, description="a check of the device, kept out of training"
+    sentinel: Sentinel | None = Field(
+        default=None,
+        description="which check of the device it is, kept out of training; null: a workload",
     )
     disturbed: bool = Field(default=False, description="disturbed; kept out of training")
     reasons: tuple[str, ...] = Field(default=(), description="why it counts as disturbed")
     conditions: Conditions | None = Field(
         default=None, description="what the device was like meanwhile"
     )
+
+    @field_validator("sentinel", mode="before")
+    @classmethod
+    def _false_is_none(cls, value: object) -> object:
+        """Files of lpnet 0.1 say false of a workload."""
+        return None if value is False else value
 
     @model_validator(mode="after")
     def _interval_is_ordered(self) -> Sample:

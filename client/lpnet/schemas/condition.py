@@ -1,0 +1,92 @@
+"""The condition of a target: whether it may be measured on, and how its sentinels are doing.
+
+A sentinel is a small workload that never changes, timed every so often. Its level is what it took
+when the epoch began; drift away from that level says that the device is not the one it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from statistics import median
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from lpnet.schemas.base import Name, Time, Wire
+from lpnet.schemas.sample import Sentinel
+
+Condition = Literal["ready", "paused", "broken"]
+
+LEVEL_READINGS = 5
+DRIFT_LIMIT_PCT = 3.0
+
+
+def level(latencies: Iterable[float]) -> float | None:
+    """Level of a sentinel, ms: the median of its first readings of an epoch.
+
+    `latencies` are those of the undisturbed readings, oldest first. None where there are none;
+    with fewer than LEVEL_READINGS it is the median of those, and not final.
+    """
+    first = list(islice(latencies, LEVEL_READINGS))
+    return median(first) if first else None
+
+
+def drift_pct(latency_ms: float, level_ms: float) -> float:
+    """How far a reading is above its level, percent; negative below it."""
+    return 100.0 * (latency_ms / level_ms - 1.0)
+
+
+class ConditionReport(Wire):
+    """An agent says whether a target of its may be measured on."""
+
+    target: Name = Field(description="target of this agent")
+    state: Condition = Field(
+        description="ready; paused: not now, it will go on by itself; broken: somebody has to look"
+    )
+    reason: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(
+        default=None, description="why, for people; needed unless it is ready"
+    )
+    cleared: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="how many clearings of this target the agent has acted on"
+    )
+
+    @model_validator(mode="after")
+    def _says_why(self) -> ConditionReport:
+        if self.state != "ready" and self.reason is None:
+            raise ValueError(f"reason: a target that is {self.state} needs one")
+        return self
+
+
+class Acknowledged(Wire):
+    """What the service holds of a target whose condition was reported."""
+
+    cleared: int = Field(
+        description="times that a person has cleared this target; more than the agent said: "
+        "forget the level and the condition, what is measured now is normal"
+    )
+    epoch: int = Field(description="current epoch of the target")
+
+
+class SentinelReading(Wire):
+    """One reading of a sentinel."""
+
+    sentinel: Sentinel = Field(description="which of the two")
+    latency_ms: float = Field(description="median latency, ms")
+    drift_pct: float | None = Field(
+        description="above the level of its own epoch, percent; null for the readings that make "
+        "the level"
+    )
+    disturbed: bool = Field(description="disturbed: nothing is concluded from it")
+    measured_at: Time = Field(description="when it was taken, or stored if nobody recorded that")
+    epoch: int = Field(description="epoch of the target")
+    session: str | None = Field(description="the measuring process; null: not recorded")
+
+
+class SentinelHistory(Wire):
+    """How the sentinels of a target have been doing."""
+
+    items: tuple[SentinelReading, ...] = Field(description="readings, newest first")
+    level_ms: dict[str, float] = Field(
+        description="level in the current epoch by sentinel, ms; one without readings is missing"
+    )
