@@ -1,13 +1,17 @@
-"""Putting an agent together from its settings."""
+"""Putting together what measures, from its settings: an agent, or a run without a server."""
 
 from __future__ import annotations
 
+import time
 from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 import structlog
 
 from lpnet.http import Http
 from lpnet.schemas.device import DeviceFacts, Registration
+from lpnet_agent import console, local
 from lpnet_agent.device_info.facts import read_facts
 from lpnet_agent.device_info.names import device_name
 from lpnet_agent.device_info.target import target_spec
@@ -66,6 +70,27 @@ def run_agent(settings: Settings, stop: Stop) -> None:
                 stop=stop,
                 poll_s=settings.poll_s,
             ).run()
+
+
+def measure_file(
+    settings: Settings, space_file: Path, out: Path, wish: local.Wish, stop: Stop
+) -> dict[str, Any]:
+    """Measure a space into a samples file, with no server; a summary of what came of it.
+
+    Raises FileFormatError, WidthsError or BadSetup before `out` is touched.
+    """
+    start = time.monotonic()
+    items = local.planned(local.read_space(space_file), wish)
+    name = device_name(read_facts(), settings.device)
+    setup = setup_of(settings)
+    cores.leave(setup.cores)
+    with (
+        Measurer(setup, stop, settings.workload_timeout_s) as measurer,
+        console.progress("measuring") as show,
+    ):
+        outcome = local.measure_space(measurer, space_file, items, out, wish, stop, show)
+    seconds = {"timed": measurer.timed_s, "total": time.monotonic() - start}
+    return console.summary(out, target_spec(name, setup, measurer.ready), outcome, seconds)
 
 
 def _registration(

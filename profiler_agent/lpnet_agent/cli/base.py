@@ -1,0 +1,66 @@
+"""What the commands of `lpnet-agent` share: options, settings, and errors in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lpnet.errors import LpnetError, MissingExtra
+
+if TYPE_CHECKING:
+    from lpnet_agent.settings import Settings
+
+_EXTRA = {"onnxruntime", "psutil", "cpuinfo", "pydantic_settings"}
+
+Server = Annotated[
+    str | None,
+    typer.Option(help="URL of the server (default: LPNET_URL).", show_default=False),
+]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", "--name", help="Name of this device (default: its CPU's)."),
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Threads, and cores, to measure with.")
+]
+StateFolder = Annotated[
+    Path | None, typer.Option("--state-dir", help="Folder for what must survive this process.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")]
+
+
+@contextmanager
+def reported(command: str) -> Iterator[None]:
+    """Errors that lpnet raises on purpose end the command in one line, not in a traceback."""
+    try:
+        try:
+            yield
+        except ModuleNotFoundError as error:
+            if error.name not in _EXTRA:
+                raise
+            raise MissingExtra(f"lpnet-agent {command}", "agent", error.name or "") from error
+    except LpnetError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def read_settings(**given: Any) -> Settings:
+    """The environment's settings, with the options that were given (not None) in front of them.
+
+    Raises BadSetup naming each setting that is wrong.
+    """
+    from pydantic import ValidationError
+
+    from lpnet_agent.errors import BadSetup
+    from lpnet_agent.settings import Settings
+
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise BadSetup("settings: " + "; ".join(faults)) from error
