@@ -93,6 +93,10 @@ class Http:
         """The JSON at `path`; None where the answer has no body."""
         return _json(self._send("GET", path, idempotent=True, params=_given(params)))
 
+    def headers(self, path: str) -> dict[str, str]:
+        """The headers of the answer to a GET of `path`, their names in lower case."""
+        return dict(self._send("GET", path, idempotent=True).headers)
+
     def post(
         self,
         path: str,

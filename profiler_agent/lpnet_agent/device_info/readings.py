@@ -6,12 +6,19 @@ expose is None, never a number that stands in for it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from lpnet_agent.device_info.sysfs import entries, number, text
 
 # A sensor that is switched off or not wired reports -274000, -40000, 0 or an all-ones word.
 _COLDEST_C = 1.0
 _HOTTEST_C = 150.0
+
+# Qualcomm registers zones of other things: battery current in mA, voltages in mV, charge in
+# percent, brown-out levels.
+_NO_TEMPERATURE = re.compile(r"ibat|vbat|vph|bcl|^socd?$|-lvl\d$")
 
 # What a supply with `type` Battery says of itself (Documentation/ABI/testing/sysfs-class-power).
 _DISCHARGING = {"Discharging": True, "Charging": False, "Full": False, "Not charging": False}
@@ -45,12 +52,15 @@ class Zone:
 def thermal_zones(root: Path = Path("/")) -> tuple[Zone, ...]:
     """The zones that can be read; those that are switched off or fail are left out."""
     found = []
-    for folder in _entries(root / "sys/class/thermal", "thermal_zone*"):
+    for folder in entries(root / "sys/class/thermal", "thermal_zone*"):
         # The kernel's contract is millidegrees for every zone (sysfs-class-thermal), so a small
         # number is a zone that is off and not one in whole degrees.
         value = number(folder / "temp")
-        if value is not None and _COLDEST_C <= value / 1000 <= _HOTTEST_C:
-            found.append(Zone(folder.name, text(folder / "type") or "unnamed", value / 1000))
+        kind = text(folder / "type") or "unnamed"
+        if value is None or _NO_TEMPERATURE.search(kind):
+            continue
+        if _COLDEST_C <= value / 1000 <= _HOTTEST_C:
+            found.append(Zone(folder.name, kind, value / 1000))
     return tuple(found)
 
 
@@ -61,7 +71,7 @@ def battery(root: Path = Path("/")) -> Battery | None:
     """
     found = [
         _battery(folder)
-        for folder in _entries(root / "sys/class/power_supply", "*")
+        for folder in entries(root / "sys/class/power_supply", "*")
         if text(folder / "type") == "Battery"
         and text(folder / "scope") != _OTHER_DEVICE
         and text(folder / "present") != "0"
@@ -79,27 +89,11 @@ def mains(root: Path = Path("/")) -> bool | None:
     """Whether a power supply other than a battery feeds the device; None where none is listed."""
     online = [
         value > 0
-        for folder in _entries(root / "sys/class/power_supply", "*")
+        for folder in entries(root / "sys/class/power_supply", "*")
         if text(folder / "type") not in ("", "Battery")
         and (value := number(folder / "online")) is not None
     ]
     return any(online) if online else None
-
-
-def text(path: Path) -> str:
-    """What a file says, stripped; "" where it is missing, unreadable or the driver fails."""
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def number(path: Path) -> int | None:
-    """The integer that a file holds; None for anything else."""
-    try:
-        return int(text(path))
-    except ValueError:
-        return None
 
 
 def _battery(folder: Path) -> Battery:
@@ -108,10 +102,3 @@ def _battery(folder: Path) -> Battery:
         percent=float(percent) if percent is not None and 0 <= percent <= 100 else None,
         discharging=_DISCHARGING.get(text(folder / "status")),
     )
-
-
-def _entries(folder: Path, pattern: str) -> list[Path]:
-    try:
-        return sorted(folder.glob(pattern))
-    except OSError:
-        return []
