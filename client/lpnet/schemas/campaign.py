@@ -72,8 +72,7 @@ class Campaign(Wire):
     seconds_left: float | None = Field(default=None, description="estimate, s; null: unknown yet")
     waiting: str | None = Field(
         default=None,
-        description="why nothing is measured now, as far as its target is the cause; null: nothing "
-        "keeps it",
+        description="what keeps its target from measuring; null: nothing, or it is over",
     )
     created_at: Time = Field(description="when it was asked for")
     finished_at: Time | None = Field(default=None, description="when it ended")

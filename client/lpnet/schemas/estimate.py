@@ -31,7 +31,7 @@ class KindEstimate(Wire):
         return self.drawn + self.pruned + self.repeats
 
 
-class Time(Wire):
+class Duration(Wire):
     """How long a campaign would measure, once it starts."""
 
     minutes: float | None = Field(description="estimate, min; null: unknown")
@@ -50,8 +50,10 @@ class Reach(Wire):
     widths_varied: int = Field(description="widths that are drawn at two values or more")
     widths_missing: tuple[str, ...] = Field(description="names of the others")
     blocks: int = Field(description="blocks of the space")
-    blocks_measured: int = Field(description="blocks that are drawn, alone or in a network")
-    blocks_missing: tuple[str, ...] = Field(description="names of the others")
+    blocks_alone: int = Field(description="blocks that are drawn to be timed alone")
+    blocks_missing: tuple[str, ...] = Field(
+        description="names of the others; drawn networks time them as parts"
+    )
     macs_share_low: float | None = Field(
         description="least MACs of a drawn network over dense; null: no network is drawn"
     )
@@ -61,8 +63,10 @@ class Reach(Wire):
 class Judging(Wire):
     """Whether an LPNet of these samples could be judged."""
 
-    networks: int = Field(description="distinct networks that would be held out")
-    blocks: int = Field(description="distinct blocks that would be held out")
+    networks: int = Field(
+        description="networks that would be held out, those of the epoch included"
+    )
+    blocks: int = Field(description="blocks that would be held out, those of the epoch included")
     enough: bool = Field(description="at least ten networks are held out, and enough are left")
     detail: str = Field(description="the same in words")
 
@@ -86,7 +90,7 @@ class CampaignEstimate(Wire):
     samples: int = Field(description="samples it would take")
     jobs: int = Field(description="jobs it would be cut into, without those of a pruner")
     kinds: tuple[KindEstimate, ...] = Field(description="samples by kind")
-    time: Time = Field(description="how long it would take")
+    time: Duration = Field(description="how long it would take")
     reach: Reach = Field(description="what of the space it would cover")
     judging: Judging = Field(description="whether the result could be judged")
     start: Start = Field(description="whether it would begin at once")

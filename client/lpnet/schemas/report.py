@@ -6,6 +6,9 @@ from pydantic import Field
 
 from lpnet.schemas.base import Wire
 
+# Why a target has no noise floor, in words for people.
+NOISE_UNKNOWN = "fewer than three workloads were repeated in a second session"
+
 
 class Metrics(Wire):
     """Errors over held-out workloads."""

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from lpnet.schemas.campaign import Lease, LeaseRequest
+from lpnet.schemas.condition import Acknowledged, ConditionReport
 from lpnet.schemas.device import Registered, Registration
 from lpnet_service.api.deps import Ctx, Id, StrictRoute
 from lpnet_service.api.problems import problems
-from lpnet_service.services import agents, leasing, sweeping
+from lpnet_service.services import agents, conditions, leasing, sweeping
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=StrictRoute)
 
@@ -44,6 +45,12 @@ async def lease_job(ctx: Ctx, id: Id, asked: LeaseRequest, request: Request) -> 
         # No thread and no connection is held here: a poll costs a query now and then.
         await _pause(stopping, min(left, ctx.settings.poll_s))
     return Response(status_code=204)
+
+
+@router.post("/{id}/condition", responses=problems(404, 413, 422))
+def report_condition(ctx: Ctx, id: Id, said: ConditionReport) -> Acknowledged:
+    """Say whether a target may be measured on. One that is paused or broken is given no jobs."""
+    return conditions.report(ctx, id, said)
 
 
 async def _pause(stopping: asyncio.Event, seconds: float) -> None:

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 
 from lpnet.schemas.campaign import Campaign, CampaignList, NewCampaign
+from lpnet.schemas.estimate import CampaignEstimate
 from lpnet_service.api.deps import Ctx, Id, StrictRoute, limit
 from lpnet_service.api.problems import problems
-from lpnet_service.services import campaigns, sweeping
+from lpnet_service.services import campaigns, estimates, sweeping
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=StrictRoute)
 
@@ -27,6 +28,12 @@ def start_campaign(ctx: Ctx, new: NewCampaign, response: Response) -> Campaign:
     campaign = campaigns.create(ctx, new)
     response.headers["Location"] = f"/v1/campaigns/{campaign.id}"
     return campaign
+
+
+@router.post(":estimate", responses=problems(404, 409, 413, 422))
+def estimate_campaign(ctx: Ctx, new: NewCampaign) -> CampaignEstimate:
+    """Say what a campaign would be: samples, minutes, reach. Nothing is started."""
+    return estimates.estimate(ctx, new)
 
 
 @router.get("/{id}", responses=problems(404, 422))

@@ -35,5 +35,6 @@ def complete(ctx: Ctx, token: Token, said: Completion) -> IngestResult:
 
 @router.post("/{token}/fail", status_code=204)
 def fail(ctx: Ctx, token: Token, said: JobFailure) -> None:
-    """Give a job back undone; it is offered again, at most three times in all."""
+    """Give a job back undone; it is offered again, at most three times in all, unless it was only
+    postponed."""
     leasing.fail(ctx, token, said)

@@ -66,11 +66,20 @@ def list_samples(
     campaign: Annotated[
         Text | None, Query(max_length=100, description="id of a campaign; absent: all")
     ] = None,
+    disturbed: Annotated[
+        bool | None, Query(description="only those that are, or that are not; absent: both")
+    ] = None,
     after: After = None,
     limit: Annotated[int, limit(1000, 100)] = 100,
 ) -> SamplePage:
     """Samples in the order they were stored."""
-    filters = {"target": target, "kind": kind, "space": space, "campaign": campaign}
+    filters = {
+        "target": target,
+        "kind": kind,
+        "space": space,
+        "campaign": campaign,
+        "disturbed": disturbed,
+    }
     return samples.page(ctx, filters, after=after, limit=limit)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from lpnet_service.db.rows import CampaignRow, JobRow
+from lpnet_service.db.rows import CampaignRow, JobRow, TargetRow
 
 OPEN = ("queued", "running")
 
@@ -20,7 +21,9 @@ def offer_order() -> Sequence[Any]:
 
 
 def of_targets(targets: Sequence[str]) -> ColumnElement[bool]:
-    return JobRow.target.in_(targets)
+    """Jobs for those of the targets that may be measured on."""
+    ready = select(TargetRow.name).where(TargetRow.condition == "ready")
+    return JobRow.target.in_(ready.where(TargetRow.name.in_(targets)))
 
 
 def page(session: Session, limit: int) -> Sequence[CampaignRow]:
@@ -72,7 +75,45 @@ def open_jobs(session: Session, campaign: str) -> int:
     return session.scalar(count) or 0
 
 
-def measuring(session: Session, now: datetime) -> set[str]:
-    """Targets for which a job is held right now."""
-    held = select(JobRow.target).where(JobRow.state == "running", JobRow.lease_expires_at >= now)
-    return set(session.scalars(held.distinct()))
+@dataclass(frozen=True)
+class Work:
+    """Open jobs of a target: held under a lease that goes on, the oldest `since`, and others."""
+
+    held: int
+    since: datetime | None
+    queued: int
+
+
+def work(session: Session, now: datetime) -> dict[str, Work]:
+    """The open jobs of every target that has some."""
+    holds = and_(JobRow.state == "running", JobRow.lease_expires_at >= now)
+    held = func.sum(case((holds, 1), else_=0))
+    since = func.min(case((holds, JobRow.started_at)))
+    query = select(JobRow.target, held, since, func.count())
+    rows = session.execute(query.where(JobRow.state.in_(OPEN)).group_by(JobRow.target))
+    return {
+        target: Work(held=int(held), since=since, queued=int(count) - int(held))
+        for target, held, since, count in rows
+    }
+
+
+def queue(session: Session, target: str, priority: int) -> Row[int, int]:
+    """Open jobs of a target that go before a new one of this priority, and how many workloads of
+    them are not measured yet."""
+    before = or_(JobRow.priority >= priority, JobRow.state == "running")
+    left = func.coalesce(func.sum(JobRow.items - JobRow.measured), 0)
+    query = select(func.count(), left)
+    return session.execute(
+        query.where(JobRow.target == target, JobRow.state.in_(OPEN), before)
+    ).one()
+
+
+def finished_jobs(session: Session, target: str, most: int) -> Sequence[JobRow]:
+    """The jobs of a target that were done last."""
+    done = select(JobRow).where(
+        JobRow.target == target,
+        JobRow.state == "done",
+        JobRow.started_at.is_not(None),
+        JobRow.finished_at.is_not(None),
+    )
+    return session.scalars(done.order_by(JobRow.finished_at.desc(), JobRow.id).limit(most)).all()

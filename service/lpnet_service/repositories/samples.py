@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -76,7 +76,7 @@ def table_page(
     limit: int,
 ) -> Sequence[SampleRow]:
     """Samples in the order of a column, those behind the pair (its value, number)."""
-    query = select(SampleRow).where(SampleRow.sentinel.is_(False), *_matching(filters))
+    query = select(SampleRow).where(SampleRow.sentinel.is_(None), *_matching(filters))
     if after is not None:
         value, seq = after
         query = query.where(or_(order > value, and_(order == value, SampleRow.seq > seq)))
@@ -84,18 +84,50 @@ def table_page(
 
 
 def counts(session: Session) -> dict[tuple[str, int], int]:
-    """Samples per target and epoch."""
-    query = select(SampleRow.target, SampleRow.epoch, func.count()).group_by(
-        SampleRow.target, SampleRow.epoch
+    """Samples per target and epoch, sentinels left out."""
+    query = select(SampleRow.target, SampleRow.epoch, func.count()).where(
+        SampleRow.sentinel.is_(None)
     )
+    query = query.group_by(SampleRow.target, SampleRow.epoch)
     return {(target, epoch): count for target, epoch, count in session.execute(query)}
+
+
+def sentinels(session: Session, target: str, limit: int) -> Sequence[SampleRow]:
+    """The newest readings of a target's sentinels, newest first."""
+    query = select(SampleRow).where(SampleRow.target == target, SampleRow.sentinel.is_not(None))
+    newest = query.order_by(SampleRow.taken_at.desc(), SampleRow.seq.desc())
+    return session.scalars(newest.limit(limit)).all()
+
+
+def first_sentinels(
+    session: Session, target: str, epochs: Collection[int], *, most: int
+) -> Sequence[SampleRow]:
+    """The first undisturbed readings of each sentinel in each of the epochs, oldest first."""
+    place = func.row_number().over(
+        partition_by=(SampleRow.epoch, SampleRow.sentinel),
+        order_by=(SampleRow.taken_at, SampleRow.seq),
+    )
+    numbered = (
+        select(SampleRow.seq, place.label("place"))
+        .where(
+            SampleRow.target == target,
+            SampleRow.epoch.in_(epochs),
+            SampleRow.sentinel.is_not(None),
+            SampleRow.disturbed.is_(False),
+        )
+        .subquery()
+    )
+    query = select(SampleRow).join(numbered, numbered.c.seq == SampleRow.seq)
+    return session.scalars(
+        query.where(numbered.c.place <= most).order_by(SampleRow.taken_at, SampleRow.seq)
+    ).all()
 
 
 def _trainable(target: str, epoch: int) -> ColumnElement[bool]:
     return and_(
         SampleRow.target == target,
         SampleRow.epoch == epoch,
-        SampleRow.sentinel.is_(False),
+        SampleRow.sentinel.is_(None),
         SampleRow.disturbed.is_(False),
     )
 
@@ -128,7 +160,7 @@ def repeated(
     or more sessions; of one target, or of all."""
     usable = and_(
         SampleRow.session.is_not(None),
-        SampleRow.sentinel.is_(False),
+        SampleRow.sentinel.is_(None),
         SampleRow.disturbed.is_(False),
         *([] if target is None else [SampleRow.target == target]),
     )

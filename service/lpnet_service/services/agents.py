@@ -60,6 +60,9 @@ def _agent(session: Session, said: Registration, now: datetime) -> AgentRow:
     if row is None:
         raise NotThere("agent of device", said.device)
     row.version, row.last_seen_at = said.agent_version, now
+    budgets = said.budgets
+    row.block_s = None if budgets is None else budgets.block_s
+    row.network_s = None if budgets is None else budgets.network_s
     return row
 
 

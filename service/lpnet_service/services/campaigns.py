@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -20,12 +21,14 @@ from lpnet_service.db.rows import CampaignRow, JobRow, RunRow
 from lpnet_service.errors import Contradiction, NotThere
 from lpnet_service.ids import new_id
 from lpnet_service.repositories import campaigns as campaigns_
+from lpnet_service.repositories import devices as devices_
 from lpnet_service.repositories import leases as leases_
 from lpnet_service.repositories import runs as runs_
 from lpnet_service.services import shapes
 from lpnet_service.services.context import Context
 from lpnet_service.services.ingest import refuse
 from lpnet_service.services.planning import cut, repeats
+from lpnet_service.services.states import HELD_UP, states
 from lpnet_service.services.targets import found
 
 # What a user asked to have measured now goes before what was drawn.
@@ -35,36 +38,50 @@ _ASKED, _DRAWN = 1, 0
 def create(ctx: Context, new: NewCampaign) -> Campaign:
     """Start a campaign. NotThere for an unknown target or space, Invalid for workloads that the
     space does not have, Contradiction for a target that no agent measures."""
-    with ctx.db.read() as session:
-        if found(session, new.target).source == "imported":
-            raise Contradiction(f"target {new.target!r} is imported: no agent measures it")
-    first, again = _workloads(ctx, new)
+    drawn = draw(ctx, new)
     now = ctx.clock.now()
     row = CampaignRow(
         id=new_id("campaign"),
         target=new.target,
         space=new.space,
         request_json=new.model_dump_json(exclude={"workloads"}),
-        total=len(first) + len(again) + _pruned(new),
+        total=drawn.total,
         created_at=now,
     )
     with ctx.db.write() as session:
         session.add(row)
         session.flush()
-        priority = _ASKED if new.workloads else _DRAWN
-        add_jobs(session, row, first, now=now, priority=priority)
-        add_jobs(session, row, again, now=now, fresh_session=True, start=len(first))
+        add_jobs(session, row, drawn.first, now=now, priority=priority(new))
+        start = len(drawn.first)
+        add_jobs(session, row, drawn.again, now=now, fresh_session=True, start=start)
     return get(ctx, row.id)
 
 
-def _pruned(new: NewCampaign) -> int:
-    return 0 if new.workloads else new.pruned
+@dataclass(frozen=True)
+class Drawn:
+    """What a campaign measures first, what of it again in another session, and how many networks
+    a pruner will choose in the end."""
+
+    first: Sequence[PlannedWorkload]
+    again: Sequence[PlannedWorkload]
+    pruned: int
+
+    @property
+    def total(self) -> int:
+        """Samples that the campaign takes."""
+        return len(self.first) + len(self.again) + self.pruned
 
 
-def _workloads(
-    ctx: Context, new: NewCampaign
-) -> tuple[Sequence[PlannedWorkload], Sequence[PlannedWorkload]]:
-    """What to measure, and what of it again in another session."""
+def priority(new: NewCampaign) -> int:
+    """How urgent the jobs of a campaign are."""
+    return _ASKED if new.workloads else _DRAWN
+
+
+def draw(ctx: Context, new: NewCampaign) -> Drawn:
+    """The workloads of a campaign; the same request always draws the same. Raises as `create`."""
+    with ctx.db.read() as session:
+        if found(session, new.target).source == "imported":
+            raise Contradiction(f"target {new.target!r} is imported: no agent measures it")
     space = shapes.held(ctx, new.space).space
     if new.workloads:
         refuse(
@@ -72,9 +89,9 @@ def _workloads(
             for index, planned in enumerate(new.workloads)
             for fault in shapes.faults(ctx, planned.kind, planned.workload)
         )
-        return new.workloads, ()
+        return Drawn(new.workloads, (), 0)
     drawn = plan(space, blocks=new.blocks, networks=new.networks, seed=new.seed, batch=new.batch)
-    return drawn, repeats(drawn, new.repeats, new.seed)
+    return Drawn(drawn, repeats(drawn, new.repeats, new.seed), new.pruned)
 
 
 def add_jobs(
@@ -115,7 +132,8 @@ def get(ctx: Context, id_: str) -> Campaign:
         if row is None:
             raise NotThere("campaign", id_)
         jobs = campaigns_.jobs(session, id_)
-    return _wire(row, jobs, ctx.clock.now())
+        waiting = _waiting(ctx, session, [row])
+    return _wire(row, jobs, ctx.clock.now(), waiting)
 
 
 def newest(ctx: Context, limit: int) -> list[Campaign]:
@@ -123,8 +141,22 @@ def newest(ctx: Context, limit: int) -> list[Campaign]:
     with ctx.db.read() as session:
         rows = campaigns_.page(session, limit)
         jobs = campaigns_.jobs_of(session, [row.id for row in rows])
+        waiting = _waiting(ctx, session, rows)
     now = ctx.clock.now()
-    return [_wire(row, jobs[row.id], now) for row in rows]
+    return [_wire(row, jobs[row.id], now, waiting) for row in rows]
+
+
+def _waiting(ctx: Context, session: Session, rows: Sequence[CampaignRow]) -> dict[str, str]:
+    """By target: why it measures nothing now, of the targets of campaigns that are not over."""
+    named = {row.target for row in rows if row.state == "running"}
+    if not named:
+        return {}
+    targets = [row for row in devices_.targets(session) if row.name in named]
+    return {
+        name: f"its target is {state.name}: {state.reason}"
+        for name, state in states(ctx, session, targets).items()
+        if state.name in HELD_UP
+    }
 
 
 def cancel(ctx: Context, id_: str) -> Campaign:
@@ -181,7 +213,10 @@ def unplanned(row: CampaignRow, count: int, reason: str) -> None:
     row.unplanned_json = json.dumps([*json.loads(row.unplanned_json), *[reason] * count])
 
 
-def _wire(row: CampaignRow, jobs: Sequence[JobRow], now: datetime) -> Campaign:
+def _wire(
+    row: CampaignRow, jobs: Sequence[JobRow], now: datetime, waiting: Mapping[str, str]
+) -> Campaign:
+    is_open = row.state == "running" and any(job.state in campaigns_.OPEN for job in jobs)
     failures = [text for job in jobs for text in json.loads(job.failures_json)]
     failures += json.loads(row.unplanned_json)
     measured = sum(job.measured for job in jobs)
@@ -197,6 +232,7 @@ def _wire(row: CampaignRow, jobs: Sequence[JobRow], now: datetime) -> Campaign:
             "failed": len(failures),
             "failures": tuple(lines),
             "seconds_left": _seconds_left(row, jobs, measured + len(failures), now),
+            "waiting": waiting.get(row.target) if is_open else None,
             "created_at": row.created_at,
             "finished_at": row.finished_at,
         }

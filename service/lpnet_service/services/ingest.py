@@ -138,7 +138,7 @@ def row(
         "id": id_,
         "target": target.name,
         "epoch": target.epoch,
-        "campaign": campaign,
+        "campaign": None if sample.sentinel else campaign,
         "kind": sample.kind,
         "workload_key": workload_key(workload),
         "space": in_space.space if in_space else None,

@@ -163,7 +163,8 @@ def _end(session: Session, job: JobRow, said: Completion, now: datetime) -> None
 
 
 def fail(ctx: Context, token: str, said: JobFailure) -> None:
-    """Give a job back undone. It is offered again, until it was tried too often. LeaseLost."""
+    """Give a job back undone. It is offered again, until it was tried too often; a job that was
+    only postponed is offered again for ever. LeaseLost."""
     now, settings = ctx.clock.now(), ctx.settings
     with ctx.db.read() as session:
         seen = leases_.of_token(session, JobRow, token)
@@ -174,9 +175,10 @@ def fail(ctx: Context, token: str, said: JobFailure) -> None:
         if job.state != "running":
             raise LeaseLost
         _saw(session, job, now)
-        if job.attempts < settings.max_attempts:
-            pause = timedelta(seconds=settings.retry_s * job.attempts)
-            leases_.release(job, available_at=now + pause)
+        if said.postponed or job.attempts < settings.max_attempts:
+            pause = settings.retry_s * (1 if said.postponed else job.attempts)
+            available_at = now + timedelta(seconds=pause)
+            leases_.release(job, available_at=available_at, count=not said.postponed)
             job.measured = 0
         else:
             _give_up(session, campaign, job, said.reason, now)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from lpnet.schemas.lpnet import LPNetInfo
-from lpnet.schemas.report import Report
+from lpnet.schemas.report import NOISE_UNKNOWN, Report
 from lpnet_service.db.rows import LPNetRow
 from lpnet_service.errors import NotThere
 from lpnet_service.ids import new_id
@@ -131,6 +131,8 @@ def _network_mape(report: Report) -> float | None:
 
 
 def _wire(row: LPNetRow) -> LPNetInfo:
+    report = Report.model_validate_json(row.report_json)
+    noise = report.noise_floor_pct
     return LPNetInfo(
         id=row.id,
         target=row.target,
@@ -139,6 +141,8 @@ def _wire(row: LPNetRow) -> LPNetInfo:
         active=row.active,
         seed=row.seed,
         network_mape_pct=row.network_mape_pct,
+        noise_floor_pct=noise,
+        noise_floor_reason=NOISE_UNKNOWN if noise is None else None,
         weights_sha256=row.weights_sha256,
         batches=tuple(json.loads(row.batches_json)),
         created_at=row.created_at,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import combinations
 from statistics import mean, median
 
-LEAST_WORKLOADS = 3
+LEAST_WORKLOADS = 3  # `lpnet.schemas.report.NOISE_UNKNOWN` says so in words
 
 Measured = tuple[str, str, float]
 

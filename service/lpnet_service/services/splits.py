@@ -59,7 +59,7 @@ def _drawn(
 ) -> set[str]:
     before = [held_out for kind_, held_out in known.values() if kind_ == kind]
     pool = [c for c in new if c.kind == kind]
-    wanted = _wanted(kind, len(before) + len(pool)) - sum(before)
+    wanted = held_out_of(kind, len(before) + len(pool)) - sum(before)
     pool = [pool[i] for i in rng.permutation(len(pool))]
     pruned = [c for c in pool if c.draw == "pruned"]
     first = pruned[: min(len(pruned) // 2, max(wanted, 0) // 2)]
@@ -67,7 +67,8 @@ def _drawn(
     return {c.key for c in [*first, *rest][: max(wanted, 0)]}
 
 
-def _wanted(kind: Kind, count: int) -> int:
+def held_out_of(kind: Kind, count: int) -> int:
+    """How many of so many workloads of a kind are held out."""
     if kind == "block":
         return round(BLOCK_SHARE * count)
     return min(max(LEAST_NETWORKS, ceil(NETWORK_SHARE * count)), count // 2)

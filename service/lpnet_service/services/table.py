@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from lpnet.errors import NotCovered
 from lpnet.schemas.lpnet import TablePage, TableRow
+from lpnet.schemas.report import NOISE_UNKNOWN
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import OpsWorkload, SpaceWorkload
 from lpnet_service.db.rows import LPNetRow, SampleRow
@@ -55,8 +56,9 @@ def page(
         target=target,
         lpnet=lpnet.id if lpnet else None,
         noise_floor_pct=noise,
+        noise_floor_reason=NOISE_UNKNOWN if noise is None else None,
         items=tuple(
-            _row(sample, body, sides.get(sample.workload_key), predicted)
+            _row(sample, body, sides.get(sample.workload_key), predicted, noise)
             for sample, body in zip(shown, samples, strict=True)
         ),
         next=_next(shown[-1], sort) if more else None,
@@ -64,7 +66,11 @@ def page(
 
 
 def _row(
-    row: SampleRow, sample: Sample, held_out: bool | None, predicted: dict[str, float]
+    row: SampleRow,
+    sample: Sample,
+    held_out: bool | None,
+    predicted: dict[str, float],
+    noise: float | None,
 ) -> TableRow:
     ms = predicted.get(row.workload_key, math.nan)
     known = math.isfinite(ms)
@@ -76,9 +82,11 @@ def _row(
         std_ms=sample.std_ms,
         count=sample.count,
         disturbed=sample.disturbed,
+        reasons=sample.reasons,
         held_out=held_out,
         predicted_ms=ms if known else None,
         error_pct=100.0 * (ms / sample.latency_ms - 1.0) if known else None,
+        noise_floor_pct=noise,
         measured_at=sample.measured_at,
     )
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from lpnet.schemas.device import Device, DeviceFacts, Target, TargetSpec, TargetState
+from lpnet.schemas.device import Device, DeviceFacts, Target, TargetSpec
+from lpnet.schemas.report import NOISE_UNKNOWN
 from lpnet_service.db.rows import AgentRow, LPNetRow, TargetRow
 from lpnet_service.errors import NotThere
-from lpnet_service.repositories import campaigns as campaigns_
 from lpnet_service.repositories import devices as devices_
 from lpnet_service.repositories import lpnets as lpnets_
 from lpnet_service.repositories import samples as samples_
 from lpnet_service.services.context import Context
 from lpnet_service.services.noise import Measured, noise_floor_pct
+from lpnet_service.services.states import State, states
 
 
 def devices(ctx: Context) -> list[Device]:
@@ -46,7 +46,7 @@ def targets(ctx: Context) -> list[Target]:
     """Every target, by name."""
     with ctx.db.read() as session:
         rows = devices_.targets(session)
-        seen = _look(ctx, session)
+        seen = _look(ctx, session, rows)
     return [_target(row, seen) for row in rows]
 
 
@@ -54,7 +54,7 @@ def target(ctx: Context, name: str) -> Target:
     """One target. NotThere where there is none of that name."""
     with ctx.db.read() as session:
         row = found(session, name)
-        seen = _look(ctx, session, name)
+        seen = _look(ctx, session, [row], name)
     return _target(row, seen)
 
 
@@ -75,22 +75,19 @@ def noise_of(session: Session, row: TargetRow) -> float | None:
 class _Surroundings:
     """What a target's wire form needs beside its row."""
 
-    now: datetime
-    silence: timedelta
     agents: Mapping[str, AgentRow]
-    measuring: set[str]
+    states: Mapping[str, State]
     counts: Mapping[tuple[str, int], int]
     noise: Mapping[tuple[str, int], float | None]
     lpnets: Mapping[str, LPNetRow]
 
 
-def _look(ctx: Context, session: Session, name: str | None = None) -> _Surroundings:
-    now = ctx.clock.now()
+def _look(
+    ctx: Context, session: Session, rows: Sequence[TargetRow], name: str | None = None
+) -> _Surroundings:
     return _Surroundings(
-        now=now,
-        silence=timedelta(seconds=ctx.settings.offline_s),
         agents=devices_.agents(session),
-        measuring=campaigns_.measuring(session, now),
+        states=states(ctx, session, rows),
         counts=samples_.counts(session),
         noise=_noise_floors(session, name),
         lpnets=lpnets_.active_of_all(session),
@@ -107,34 +104,27 @@ def _noise_floors(session: Session, name: str | None) -> dict[tuple[str, int], f
 
 def _target(row: TargetRow, seen: _Surroundings) -> Target:
     agent = seen.agents.get(row.device)
-    state, reason = _state(row, agent, seen)
+    state = seen.states[row.name]
     lpnet = seen.lpnets.get(row.name)
     place = (row.name, row.epoch)
+    noise = seen.noise.get(place)
     return Target.model_validate(
         {
             "name": row.name,
             "device": row.device,
             "source": row.source,
             "spec": TargetSpec.model_validate_json(row.spec_json),
-            "state": state,
-            "state_reason": reason,
+            "state": state.name,
+            "state_reason": state.reason,
+            "state_since": state.since,
+            "cleared": row.cleared,
             "epoch": row.epoch,
             "samples": seen.counts.get(place, 0),
-            "noise_floor_pct": seen.noise.get(place),
+            "noise_floor_pct": noise,
+            "noise_floor_reason": NOISE_UNKNOWN if noise is None else None,
             "lpnet": lpnet.id if lpnet else None,
             "network_mape_pct": lpnet.network_mape_pct if lpnet else None,
             "last_seen_at": agent.last_seen_at if agent and row.source == "agent" else None,
             "created_at": row.created_at,
         }
     )
-
-
-def _state(
-    row: TargetRow, agent: AgentRow | None, seen: _Surroundings
-) -> tuple[TargetState, str | None]:
-    if row.source == "imported" or agent is None:
-        return "imported", "only a table of it is known; no agent measures it"
-    silence = seen.now - agent.last_seen_at
-    if silence > seen.silence:
-        return "offline", f"its agent has been silent for {silence.total_seconds():.0f} s"
-    return ("measuring", None) if row.name in seen.measuring else ("idle", None)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpnet.predictor.model import LPNet
-from lpnet.schemas.report import HeldOut, Interval, Metrics, Report, TrainedOn
+from lpnet.schemas.report import NOISE_UNKNOWN, HeldOut, Interval, Metrics, Report, TrainedOn
 from lpnet_service.training.baselines import baselines
 from lpnet_service.training.calibration import outputs
 from lpnet_service.training.metrics import metrics
@@ -35,6 +35,8 @@ def report(
     progress(0.0, "judging")
     widest = _widest([*training.records, *(() if judged is None else judged.records)])
     held_out, interval = _held_out(lpnet, judged, widest, reasons)
+    if lpnet.header.noise_floor_pct is None:
+        reasons["noise_floor_pct"] = NOISE_UNKNOWN
     ratio, why = network_over_blocks(lpnet, training)
     if why is not None:
         reasons["network_over_blocks"] = why

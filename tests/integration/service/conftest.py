@@ -115,6 +115,15 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
+def empty_postgres(postgres: str) -> Iterator[str]:
+    """The URL of a Postgres database without tables."""
+    name = f"test_{next(_numbers)}"
+    _run(postgres, f"CREATE DATABASE {name}")
+    yield _named(postgres, name)
+    _run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
 def clock() -> HandClock:
     return HandClock()
 

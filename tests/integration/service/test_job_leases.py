@@ -323,7 +323,7 @@ def test_samples_of_another_workload_or_job_are_refused(bench: Bench) -> None:
 def test_a_sentinel_may_come_with_any_job(bench: Bench) -> None:
     campaign = asked(bench, 1)
     lease = must_take(bench)
-    check = bench.sample(0.5, sentinel=True, id="sentinel-0001")
+    check = bench.sample(0.5, sentinel="memory", id="sentinel-0001")
     said = Completion(samples=(*measured(bench, lease).samples, check))
     assert leasing.complete(bench.ctx, lease.token, said).stored == 2
     assert state(bench, campaign).measured == 1

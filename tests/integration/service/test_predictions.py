@@ -283,7 +283,7 @@ def fill(bench: Bench) -> None:
         bench.sample(2.0, block=block, disturbed=True),
         bench.sample(1.0, kind="block", workload=unseen),
         bench.sample(4.0, kind="block", workload=seen),
-        bench.sample(5.0, sentinel=True),
+        bench.sample(5.0, sentinel="memory"),
     )
     ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=given))
 

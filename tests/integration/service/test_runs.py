@@ -47,7 +47,7 @@ def test_there_must_be_something_to_train_on(bench: Bench) -> None:
         trainings.start(bench.ctx, bench.target, NewTraining())
     with pytest.raises(NotThere):
         trainings.study(bench.ctx, "nobody", NewStudy(samples=2))
-    sentinel, disturbed = bench.sample(sentinel=True), bench.sample(disturbed=True)
+    sentinel, disturbed = bench.sample(sentinel="memory"), bench.sample(disturbed=True)
     ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=(sentinel, disturbed)))
     with pytest.raises(NoSamples):
         trainings.start(bench.ctx, bench.target, NewTraining())

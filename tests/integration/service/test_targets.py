@@ -101,7 +101,7 @@ def test_the_noise_floor_is_of_workloads_measured_in_two_sessions(bench: Bench) 
             bench.sample(1.0, workload=workload, session="a"),
             bench.sample(other, workload=workload, session="b"),
             bench.sample(9.0, workload=workload, session="c", disturbed=True),
-            bench.sample(9.0, workload=workload, session="d", sentinel=True),
+            bench.sample(9.0, workload=workload, session="d", sentinel="memory"),
             bench.sample(9.0, workload=workload),
         )
     assert noise() == pytest.approx(100 * 0.02 / 1.01)

@@ -24,18 +24,26 @@ class DeviceRow(Base):
 
 
 class AgentRow(Base):
-    """One agent speaks for one device."""
+    """One agent speaks for one device.
+
+    `block_s` and `network_s` are its budgets for a workload; null: not said.
+    """
 
     __tablename__ = "agents"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     device: Mapped[str] = mapped_column(ForeignKey("devices.name"), unique=True)
     version: Mapped[str]
+    block_s: Mapped[float | None]
+    network_s: Mapped[float | None]
     last_seen_at: Mapped[datetime] = mapped_column(UtcTime)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
 class TargetRow(Base):
+    """A target. `condition` is ready, paused or broken, as its agent said last, `condition_at`
+    since when; null: nobody said. `cleared` counts how often a person called its level normal."""
+
     __tablename__ = "targets"
 
     name: Mapped[str] = mapped_column(primary_key=True)
@@ -43,4 +51,8 @@ class TargetRow(Base):
     source: Mapped[str]
     spec_json: Mapped[str] = mapped_column(Text)
     epoch: Mapped[int] = mapped_column(default=1)
+    condition: Mapped[str] = mapped_column(default="ready", server_default="ready")
+    condition_reason: Mapped[str | None]
+    condition_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    cleared: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(UtcTime)

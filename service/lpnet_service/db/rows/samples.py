@@ -15,7 +15,8 @@ class SampleRow(Base):
     """A sample. `body_json` is the whole of it as it came; the other columns are for finding it.
 
     An id is unique within a target, so that a table can be imported again under another name.
-    `taken_at` is when it was measured, or stored where nobody recorded that.
+    `sentinel` names the check of the device that it is; null: a workload. `taken_at` is when it
+    was measured, or stored where nobody recorded that.
     """
 
     __tablename__ = "samples"
@@ -25,6 +26,7 @@ class SampleRow(Base):
         Index("ix_samples_latency", "target", "epoch", "latency_ms", "seq"),
         Index("ix_samples_workload", "target", "epoch", "workload_key"),
         Index("ix_samples_campaign", "campaign", "seq"),
+        Index("ix_samples_sentinel", "target", "sentinel", "taken_at", "seq"),
     )
 
     seq: Mapped[int] = mapped_column(Sequence, primary_key=True, autoincrement=True)
@@ -39,7 +41,7 @@ class SampleRow(Base):
     draw: Mapped[str | None]
     session: Mapped[str | None]
     latency_ms: Mapped[float]
-    sentinel: Mapped[bool]
+    sentinel: Mapped[str | None]
     disturbed: Mapped[bool]
     taken_at: Mapped[datetime] = mapped_column(UtcTime)
     stored_at: Mapped[datetime] = mapped_column(UtcTime)
