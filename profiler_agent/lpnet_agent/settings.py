@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lpnet_agent.owner.hours import parse
 
 
 def _default_state_dir() -> Path:
@@ -56,3 +58,41 @@ class Settings(BaseSettings):
     request_s: Annotated[float, Field(gt=0)] = Field(
         default=5.0, description="how long the server may take for any other answer, s"
     )
+    quiet_hours: str = Field(
+        default="",
+        description="local times at which nothing is measured: 22:00-07:00, sat-sun 09:00-18:00",
+    )
+    max_temperature_c: Annotated[float, Field(ge=20, le=150)] | None = Field(
+        default=None, description="hottest that the device may be, degrees C"
+    )
+    min_battery_pct: Annotated[float, Field(ge=1, le=100)] | None = Field(
+        default=None, description="least charge of its battery, percent"
+    )
+    on_battery: bool = Field(
+        default=True, description="false: nothing is measured while the battery feeds the device"
+    )
+    max_share: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="share of any ten minutes that may be spent measuring"
+    )
+    max_load: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="processes of others that may want the CPU at a time"
+    )
+    governor: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")] | None = Field(
+        default=None,
+        description="cpufreq governor of the measured cores while the agent measures, put back "
+        "afterwards; None: left as it is",
+    )
+    turbo: Literal["off"] | None = Field(
+        default=None,
+        description="off: no turbo while the agent measures, put back afterwards; None: left as "
+        "it is",
+    )
+    root: Path = Field(
+        default=Path("/"), description="where /proc and /sys are: for tests on a copy of them"
+    )
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _hours(cls, value: str) -> str:
+        parse(value)
+        return value
