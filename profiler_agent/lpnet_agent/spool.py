@@ -19,14 +19,16 @@ log = structlog.get_logger()
 
 
 class Parcel(Wire):
-    """What one lease came to. With `given_up` the job was not finished: its samples are
-    delivered, and the job goes back for this reason."""
+    """What one lease came to, or samples without one. With `given_up` the job was not finished:
+    its samples are delivered, and the job goes back for this reason; `postponed` if nothing went
+    wrong with it."""
 
-    token: str
+    token: str | None = None
     target: Name
     samples: tuple[Sample, ...] = ()
     failures: tuple[ItemFailure, ...] = ()
     given_up: str | None = Field(default=None, max_length=2000)
+    postponed: bool = False
 
 
 class Spool:
@@ -99,7 +101,7 @@ def _number(path: Path) -> int:
 
 
 def _deliver(parcel: Parcel, http: Http) -> None:
-    if parcel.given_up is None:
+    if parcel.token is not None and parcel.given_up is None:
         try:
             done = Completion(samples=parcel.samples, failures=parcel.failures)
             http.post(f"/v1/leases/{parcel.token}/complete", done)
@@ -112,8 +114,9 @@ def _deliver(parcel: Parcel, http: Http) -> None:
         answer = http.post("/v1/samples:batch", batch, params={"again": True}, idempotent=True)
         result = IngestResult.model_validate(answer)
         log.info("samples delivered", stored=result.stored, known=result.known)
-    if parcel.given_up is not None:
+    if parcel.token is not None and parcel.given_up is not None:
+        failure = JobFailure(reason=parcel.given_up, postponed=parcel.postponed)
         try:
-            http.post(f"/v1/leases/{parcel.token}/fail", JobFailure(reason=parcel.given_up))
+            http.post(f"/v1/leases/{parcel.token}/fail", failure)
         except (LeaseLost, NotFound):
             log.info("the lease was gone already", lease=parcel.token)

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from lpnet.schemas.base import Wire
-from lpnet.schemas.sample import Draw, Sample
+from lpnet.schemas.sample import Draw, Sample, Sentinel
 from lpnet.schemas.workload import Kind, SpaceWorkload
 
 
@@ -39,7 +39,7 @@ class Item(Wire):
     kind: Kind
     workload: SpaceWorkload
     draw: Draw | None = None
-    sentinel: bool = False
+    sentinel: Sentinel | None = None
 
 
 class Ask(Wire):
