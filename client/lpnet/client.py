@@ -17,7 +17,9 @@ from lpnet.errors import BadRequest, LpnetError, NotFound
 from lpnet.http import Http
 from lpnet.progress import Progress
 from lpnet.schemas.campaign import Campaign, NewCampaign, PlannedWorkload
+from lpnet.schemas.condition import SentinelHistory
 from lpnet.schemas.device import Device, Target
+from lpnet.schemas.estimate import CampaignEstimate
 from lpnet.schemas.lpnet import (
     LPNetInfo,
     NewStudy,
@@ -36,6 +38,8 @@ from lpnet.schemas.workload import SpaceWorkload
 from lpnet.waiting import Waiting, log
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from lpnet.predictor.predictor import Predictor
     from lpnet.space.space import Space
 
@@ -86,10 +90,20 @@ class Client:
         """One target. NotFound where there is none of that name."""
         return Target.model_validate(self._http.get(f"/v1/targets/{segment(name)}"))
 
+    def sentinels(self, target: str, limit: int = 100) -> SentinelHistory:
+        """The newest readings of a target's sentinels with their drift, and the present levels."""
+        path = f"/v1/targets/{segment(target)}/sentinels"
+        return SentinelHistory.model_validate(self._http.get(path, params={"limit": limit}))
+
+    def clear(self, target: str) -> Target:
+        """Say that what a paused or broken target measures now is normal: it is ready again, in a
+        new epoch. Conflict where it is neither."""
+        return Target.model_validate(self._http.post(f"/v1/targets/{segment(target)}/clear"))
+
     def table(self, target: str, **filters: Any) -> Iterator[TableRow]:
         """Rows of a target's latency table: measured beside predicted.
 
-        `filters`: kind, space, block, sort (`measured_at` or `latency_ms`).
+        `filters`: kind, space, block, disturbed, sort (`measured_at` or `latency_ms`).
         """
         given = {key: value for key, value in filters.items() if value is not None}
         after: str | None = None
@@ -104,7 +118,8 @@ class Client:
                 return
 
     def samples(self, **filters: Any) -> Iterator[StoredSample]:
-        """Stored samples, oldest first. `filters`: target, kind, space, campaign."""
+        """Stored samples, oldest first. `filters`: target, kind, space, campaign,
+        disturbed."""
         given = {key: value for key, value in filters.items() if value is not None}
         after: str | None = None
         while True:
@@ -146,21 +161,27 @@ class Client:
 
         Raises LpnetError where the campaign fails or is cancelled.
         """
-        with asking():
-            asked = NewCampaign(
-                target=target,
-                space=space.hash,
-                blocks=0 if workloads else blocks,
-                networks=0 if workloads else networks,
-                pruned=0 if workloads else pruned,
-                repeats=0 if workloads else repeats,
-                seed=seed,
-                batch=space.batch,
-                workloads=tuple(workloads),
-            )
+        asked = _asked(target, space, blocks, networks, pruned, repeats, seed, workloads)
         self.upload(space)
         answer = self._http.post("/v1/campaigns", asked)
         return self._waiting.campaign(Campaign.model_validate(answer), progress)
+
+    def estimate(
+        self,
+        target: str,
+        space: Space,
+        *,
+        blocks: int = 300,
+        networks: int = 40,
+        pruned: int = 10,
+        repeats: int = 8,
+        seed: int = 0,
+    ) -> CampaignEstimate:
+        """What `campaign` with the same arguments would be: samples, minutes, reach. Starts
+        nothing; a space that the service has never seen is uploaded, which is harmless."""
+        asked = _asked(target, space, blocks, networks, pruned, repeats, seed)
+        answer = self._knowing(space, "/v1/campaigns:estimate", asked)
+        return CampaignEstimate.model_validate(answer)
 
     def profile(
         self,
@@ -301,14 +322,18 @@ class Client:
                 gradient=gradient,
                 coverage=coverage,
             )
+        answer = self._knowing(space, "/v1/predictions", request)
+        return list(PredictionResponse.model_validate(answer).predictions)
+
+    def _knowing(self, space: Space, path: str, body: BaseModel) -> Any:
+        """Post what changes nothing; upload the space first where the service lacks it."""
         try:
-            answer = self._http.post("/v1/predictions", request, idempotent=True)
+            return self._http.post(path, body, idempotent=True)
         except NotFound as error:
             if space.hash not in error.detail:
                 raise
-            self.upload(space)
-            answer = self._http.post("/v1/predictions", request, idempotent=True)
-        return list(PredictionResponse.model_validate(answer).predictions)
+        self.upload(space)
+        return self._http.post(path, body, idempotent=True)
 
     # Samples in and out.
 
@@ -378,6 +403,30 @@ class Client:
                 f"target {target!r} has no LPNet yet: profile a space on it, or train it"
             )
         return lpnet
+
+
+def _asked(
+    target: str,
+    space: Space,
+    blocks: int,
+    networks: int,
+    pruned: int,
+    repeats: int,
+    seed: int,
+    workloads: Sequence[PlannedWorkload] = (),
+) -> NewCampaign:
+    with asking():
+        return NewCampaign(
+            target=target,
+            space=space.hash,
+            blocks=0 if workloads else blocks,
+            networks=0 if workloads else networks,
+            pruned=0 if workloads else pruned,
+            repeats=0 if workloads else repeats,
+            seed=seed,
+            batch=space.batch,
+            workloads=tuple(workloads),
+        )
 
 
 def _take(found: list[StoredSample], workload: SpaceWorkload) -> Sample:

@@ -11,7 +11,6 @@ from lpnet.errors import LpnetError
 from lpnet.http import Http
 from lpnet.progress import Progress
 from lpnet.schemas.campaign import Campaign
-from lpnet.schemas.device import Target
 from lpnet.schemas.lpnet import Training
 from lpnet.schemas.report import Report
 
@@ -22,7 +21,7 @@ log = logging.getLogger("lpnet")
 
 
 class Waiting:
-    """Polls until a campaign or a run ends, and says once what it is waiting for if nothing moves.
+    """Polls until a campaign or a run ends, and says what it is waiting for if nothing moves.
 
     Interrupted (Ctrl-C), it cancels what it was waiting for: nobody else is.
     """
@@ -34,12 +33,12 @@ class Waiting:
     def campaign(self, campaign: Campaign, progress: Progress) -> Campaign:
         """The campaign once it is done. Raises LpnetError where it failed or was cancelled."""
         path = f"/v1/campaigns/{campaign.id}"
-        hint = _Once(lambda: self._idle_target(campaign.target))
+        hint = _Once(lambda: campaign.waiting)
         with self._cancelled_with(path):
             while campaign.state == "running":
                 done = campaign.measured + campaign.failed
                 progress("measuring", done, max(done, campaign.total))
-                hint.unless(done > 0)
+                hint.unless(campaign.waiting is None)
                 time.sleep(self._poll_s)
                 campaign = Campaign.model_validate(self._http.get(path))
         reasons = "; ".join(campaign.failures)
@@ -75,12 +74,6 @@ class Waiting:
         progress(stage, 1.0, 1.0)
         return run.report
 
-    def _idle_target(self, name: str) -> str | None:
-        target = Target.model_validate(self._http.get(f"/v1/targets/{name}"))
-        if target.state in ("idle", "measuring"):
-            return None
-        return f"target {name} is {target.state} ({target.state_reason or 'no reason given'})"
-
     @contextmanager
     def _cancelled_with(self, path: str) -> Iterator[None]:
         try:
@@ -91,15 +84,18 @@ class Waiting:
 
 
 class _Once:
-    """A hint, given once, when nothing has begun for a while."""
+    """A hint, given once a standstill, when nothing has moved for a while."""
 
     def __init__(self, hint: Callable[[], str | None]) -> None:
         self._hint = hint
         self._due = time.monotonic() + PATIENCE_S
+        self._told = False
 
-    def unless(self, begun: bool) -> None:
-        if begun or time.monotonic() < self._due:
+    def unless(self, moving: bool) -> None:
+        if moving:
+            self._due, self._told = time.monotonic() + PATIENCE_S, False
+        if self._told or time.monotonic() < self._due:
             return
-        self._due = float("inf")
         if text := self._hint():
+            self._told = True
             log.warning("still waiting: %s", text)

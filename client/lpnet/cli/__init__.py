@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lpnet.cli.base import new_app
+from lpnet.cli.conditions import clear, sentinels
 from lpnet.cli.demo import demo
 from lpnet.cli.learning import profile, report, study, train
 from lpnet.cli.listing import devices, table, targets
@@ -16,13 +17,20 @@ app = new_app("Latency of pruned networks on real devices: measured, predicted, 
 
 _panels: dict[str, dict[str, Callable[..., None]]] = {
     "Start here": {"demo": demo},
-    "What is there": {"devices": devices, "targets": targets, "table": table, "report": report},
+    "What is there": {
+        "devices": devices,
+        "targets": targets,
+        "table": table,
+        "report": report,
+        "sentinels": sentinels,
+    },
     "Measure and learn": {
         "space": space,
         "profile": profile,
         "train": train,
         "study": study,
         "measure": measure,
+        "clear": clear,
     },
     "Predict": {"predict": predict},
     "Samples in and out": {"import": import_, "export": export},

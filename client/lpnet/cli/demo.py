@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from lpnet.cli import show
+from lpnet.cli import layout, show
 from lpnet.cli.base import Seed
 from lpnet.cli.processes import LocalLoop
 from lpnet.errors import LpnetError
@@ -162,7 +162,8 @@ def uniform_shrink(space: Space, macs: int) -> NDArray[np.int64]:
 
 def _tell(report: Report, shrink: dict[str, Any], seconds: dict[str, float]) -> None:
     show.report(report)
-    show.shrink(shrink)
+    floor = layout.noise(report.noise_floor_pct, report.reasons.get("noise_floor_pct"))
+    show.shrink(shrink, floor)
     timing = ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items())
     show.line(f"took: {timing}")
 

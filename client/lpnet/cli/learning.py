@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lpnet.cli import show
+from lpnet.cli import show, show_estimate
 from lpnet.cli.base import (
     Batch,
     Json,
@@ -38,23 +38,28 @@ def profile(
     resolution: Resolution = None,
     seed: Seed = 0,
     train: Annotated[bool, typer.Option(help="Train an LPNet afterwards.")] = True,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Tell samples, minutes and reach, and start nothing. A space that the service "
+            "does not know is uploaded, which is harmless.",
+        ),
+    ] = False,
     as_json: Json = False,
     url: Url = None,
     token: Token = None,
 ) -> None:
     """Measure a space on a target, then train an LPNet from the samples."""
     opened = open_space(space, batch=batch, resolution=resolution)
+    counts = {"blocks": blocks, "networks": networks, "pruned": pruned, "repeats": repeats}
+    if dry_run:
+        with connect(url, token) as client:
+            estimate = client.estimate(target, opened, **counts, seed=seed)
+        print_json(estimate) if as_json else show_estimate.estimate(estimate)
+        return
     with connect(url, token) as client, terminal_progress() as progress:
-        campaign = client.campaign(
-            target,
-            opened,
-            blocks=blocks,
-            networks=networks,
-            pruned=pruned,
-            repeats=repeats,
-            seed=seed,
-            progress=progress,
-        )
+        campaign = client.campaign(target, opened, **counts, seed=seed, progress=progress)
         report = client.train(target, seed=seed, progress=progress) if train else None
     if report is None:
         print_json(campaign) if as_json else show.campaign(campaign)

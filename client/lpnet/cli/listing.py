@@ -31,6 +31,13 @@ def table(
         str | None, typer.Option(help="Only `block` or only `network` samples.")
     ] = None,
     sort: Annotated[str, typer.Option(help="`measured_at` or `latency_ms`.")] = "measured_at",
+    disturbed: Annotated[
+        bool | None,
+        typer.Option(
+            "--disturbed/--undisturbed",
+            help="Only disturbed samples, with their reasons, or only the others.",
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 40,
     as_json: Json = False,
     url: Url = None,
@@ -39,5 +46,6 @@ def table(
     """Show the latency table of a target: every sample, measured beside predicted."""
     with connect(url, token) as client:
         about = client.target(target)
-        rows = list(islice(client.table(target, kind=kind, sort=sort), limit))
+        found = client.table(target, kind=kind, sort=sort, disturbed=disturbed)
+        rows = list(islice(found, limit))
     print_json(rows) if as_json else show.table(about, rows)

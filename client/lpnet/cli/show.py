@@ -3,65 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, JustifyMethod
+from rich.console import Console
 from rich.table import Table
 
+from lpnet.cli.layout import UNKNOWN, ago, grid_of, ms, noise, percent, put
 from lpnet.schemas.campaign import Campaign
+from lpnet.schemas.condition import DRIFT_LIMIT_PCT, SentinelHistory
 from lpnet.schemas.device import Device, Target
 from lpnet.schemas.lpnet import Prediction, TableRow
-from lpnet.schemas.report import Baseline, Metrics, Report
+from lpnet.schemas.report import NOISE_UNKNOWN, Baseline, Metrics, Report
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import OpsWorkload, SpaceWorkload
 
 if TYPE_CHECKING:
     from lpnet.space.space import Space
 
-UNKNOWN = "-"
 MAX_LISTED_GRADIENTS = 60
-
-
-def _print(*things: Any) -> None:
-    console = Console()
-    for thing in things:
-        console.print(thing, soft_wrap=isinstance(thing, str))
-
-
-def _grid(title: str | None, *columns: str, numbers: Sequence[str] = ()) -> Table:
-    grid = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for place, column in enumerate(columns):
-        # The first column is what users copy into the next command: never cut.
-        justify: JustifyMethod = "right" if column in numbers else "left"
-        grid.add_column(column, justify=justify, no_wrap=place == 0)
-    return grid
-
-
-def ms(value: float | None) -> str:
-    """Milliseconds with four significant digits."""
-    return UNKNOWN if value is None else f"{value:#.4g}".rstrip(".")
-
-
-def percent(value: float | None, digits: int = 1) -> str:
-    """A share in percent."""
-    return UNKNOWN if value is None else f"{value:.{digits}f}%"
-
-
-def ago(when: datetime | None) -> str:
-    """How long ago, in the largest unit that fits."""
-    if when is None:
-        return "never"
-    seconds = (datetime.now(UTC) - when).total_seconds()
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit} ago"
-    return f"{max(0.0, seconds):.0f} s ago"
 
 
 def devices(found: Sequence[Device]) -> None:
     """The devices, a row each."""
-    grid = _grid(None, "device", "cpu", "cores", "memory", "targets", "seen", numbers=["cores"])
+    grid = grid_of(None, "device", "cpu", "cores", "memory", "targets", "seen", numbers=["cores"])
     for device in found:
         facts = device.facts
         memory = UNKNOWN if facts.memory_mib is None else f"{facts.memory_mib / 1024:.0f} GiB"
@@ -69,35 +33,46 @@ def devices(found: Sequence[Device]) -> None:
         seen = "imported" if device.source == "imported" else ago(device.last_seen_at)
         names = ", ".join(device.targets)
         grid.add_row(device.name, facts.cpu or UNKNOWN, cores, memory, names, seen)
-    _print(grid if found else "no device yet: run `lpnet-agent run` on one")
+    put(grid if found else "no device yet: run `lpnet-agent run` on one")
 
 
 def targets(found: Sequence[Target]) -> None:
     """The targets, a row each."""
     numbers = ["samples", "noise floor", "network error"]
-    grid = _grid(None, "target", "device", "runtime", "state", *numbers, "seen", numbers=numbers)
+    grid = grid_of(None, "target", "device", "runtime", "state", *numbers, "seen", numbers=numbers)
     for one in found:
         spec = one.spec
-        runtime = " ".join(filter(None, (spec.runtime, spec.runtime_version))) or UNKNOWN
-        state = one.state + (f": {one.state_reason}" if one.state_reason else "")
+        floor, error = one.noise_floor_pct, one.network_mape_pct
         grid.add_row(
             one.name,
             one.device,
-            runtime,
-            state,
+            " ".join(filter(None, (spec.runtime, spec.runtime_version))) or "unknown",
+            state(one),
             str(one.samples),
-            percent(one.noise_floor_pct, 2),
-            percent(one.network_mape_pct),
+            "unknown" if floor is None else percent(floor, 2),
+            "no LPNet" if one.lpnet is None else "unknown" if error is None else percent(error),
             ago(one.last_seen_at),
         )
-    _print(grid if found else "no target yet: run `lpnet-agent run`, or `lpnet import`")
+    put(grid if found else "no target yet: run `lpnet-agent run`, or `lpnet import`")
+    why = {one.noise_floor_reason or NOISE_UNKNOWN for one in found if one.noise_floor_pct is None}
+    for reason in sorted(why):
+        put(f"noise floor unknown: {reason}; no error below it would mean anything")
+
+
+def state(one: Target) -> str:
+    """What a target is doing, why, and since when."""
+    text = one.state + (f": {one.state_reason}" if one.state_reason else "")
+    # An import is one for ever, and an agent's silence says by itself how long it is.
+    timed = one.state_since is not None and one.state not in ("imported", "offline")
+    return f"{text}, since {ago(one.state_since)}" if timed else text
 
 
 def table(about: Target, rows: Sequence[TableRow]) -> None:
     """Rows of a latency table."""
     numbers = ["measured ms", "spread", "predicted ms", "error"]
-    grid = _grid(
-        f"{about.name}: {about.samples} samples, noise floor {percent(about.noise_floor_pct, 2)}",
+    grid = grid_of(
+        f"{about.name}: {about.samples} samples, noise floor "
+        f"{noise(about.noise_floor_pct, about.noise_floor_reason)}",
         "kind",
         "workload",
         *numbers,
@@ -113,9 +88,15 @@ def table(about: Target, rows: Sequence[TableRow]) -> None:
             percent(spread),
             ms(row.predicted_ms),
             percent(row.error_pct),
-            "disturbed" if row.disturbed else "held out" if row.held_out else "",
+            _note(row),
         )
-    _print(grid)
+    put(grid if rows else f"{about.name} has no such sample")
+
+
+def _note(row: TableRow) -> str:
+    if row.disturbed:
+        return f"disturbed: {'; '.join(row.reasons) or 'no reason recorded'}"
+    return "held out" if row.held_out else ""
 
 
 def workload(value: OpsWorkload | SpaceWorkload, most: int = 60) -> str:
@@ -130,24 +111,24 @@ def workload(value: OpsWorkload | SpaceWorkload, most: int = 60) -> str:
 
 def campaign(found: Campaign) -> None:
     """How a campaign ended."""
-    _print(f"campaign {found.id} {found.state}: {found.measured} of {found.total} measured")
+    put(f"campaign {found.id} {found.state}: {found.measured} of {found.total} measured")
     for line in found.failures:
-        _print(f"  {line}")
+        put(f"  {line}")
 
 
 def predictions(found: Sequence[Prediction], coverage: float) -> None:
     """Predictions with their intervals, and gradients where there are any."""
     for one in found:
-        _print(
+        put(
             f"[bold]{ms(one.latency_ms)} ms[/bold]  "
             f"({coverage:.0%} interval {ms(one.low_ms)} to {ms(one.high_ms)} ms)"
         )
         if one.gradient is not None:
-            grid = _grid(None, "width", "us per channel", numbers=["us per channel"])
+            grid = grid_of(None, "width", "us per channel", numbers=["us per channel"])
             steepest = sorted(one.gradient.items(), key=lambda item: -abs(item[1]))
             for name, slope in steepest[:MAX_LISTED_GRADIENTS]:
                 grid.add_row(name, f"{1000 * slope:.3f}")
-            _print(grid)
+            put(grid)
 
 
 def samples(found: Iterable[Sample]) -> None:
@@ -159,9 +140,9 @@ def samples(found: Iterable[Sample]) -> None:
             else ""
         )
         runs = "" if one.count is None else f"{one.count} runs"
-        _print(f"[bold]{ms(one.latency_ms)} ms[/bold]  ({runs}{within})")
+        put(f"[bold]{ms(one.latency_ms)} ms[/bold]  ({runs}{within})")
         if one.disturbed:
-            _print(f"  [yellow]disturbed, not to be trusted[/yellow]: {'; '.join(one.reasons)}")
+            put(f"  [yellow]disturbed, not to be trusted[/yellow]: {'; '.join(one.reasons)}")
 
 
 def space_facts(found: Space) -> dict[str, Any]:
@@ -183,11 +164,11 @@ def space_facts(found: Space) -> dict[str, Any]:
 
 def space(found: Space) -> None:
     """A space: its widths and blocks."""
-    grid = _grid(None, "width", "channels", "granule", numbers=["channels", "granule"])
+    grid = grid_of(None, "width", "channels", "granule", numbers=["channels", "granule"])
     for width in found.widths:
         grid.add_row(width.name, str(width.max), str(width.granule))
     shape = "x".join(str(side) for side in (found.batch, *found.input_shape))
-    _print(
+    put(
         f"[bold]{found.name}[/bold] {found.hash[:12]}, input {shape}: "
         f"{found.macs(found.dense) / 1e6:.0f} M MACs, {found.params(found.dense) / 1e6:.2f} M "
         f"parameters, {len(found.blocks)} blocks",
@@ -198,12 +179,13 @@ def space(found: Space) -> None:
 def report(found: Report) -> None:
     """A report: errors of the LPNet beside its baselines, on the same held-out workloads."""
     trained = found.trained_on
-    _print(
+    floor = noise(found.noise_floor_pct, found.reasons.get("noise_floor_pct"))
+    put(
         f"[bold]{found.target}[/bold]: trained on {trained.block} blocks and {trained.network} "
-        f"networks; noise floor {percent(found.noise_floor_pct, 2)}"
+        f"networks; noise floor {floor}"
     )
     numbers = ["n", "MAPE", "RMSPE", "within 5%", "within 10%", "Spearman"]
-    grid = _grid(None, "held out", *numbers, numbers=numbers)
+    grid = grid_of(None, "held out", *numbers, numbers=numbers)
     held = found.held_out
     for name, metrics in (
         ("networks", held.network),
@@ -213,7 +195,7 @@ def report(found: Report) -> None:
         ("blocks", held.block),
     ):
         grid.add_row(name, *_metrics(metrics))
-    _print(grid, "", _baselines(found), "", _interval(found))
+    put(grid, "", _baselines(found), "", _interval(found))
 
 
 def _metrics(metrics: Metrics | None) -> list[str]:
@@ -230,7 +212,7 @@ def _metrics(metrics: Metrics | None) -> list[str]:
 
 
 def _baselines(found: Report) -> Table:
-    grid = _grid(None, "MAPE of", "networks", "blocks", numbers=["networks", "blocks"])
+    grid = grid_of(None, "MAPE of", "networks", "blocks", numbers=["networks", "blocks"])
 
     def row(name: str, network: Metrics | None, block: Metrics | None) -> None:
         values = (percent(m.mape_pct, 2) if m else UNKNOWN for m in (network, block))
@@ -258,11 +240,11 @@ def line(text: str) -> None:
     Console().print(text, soft_wrap=True, markup=False, highlight=False)
 
 
-def shrink(found: dict[str, Any]) -> None:
-    """The demo's result: what was promised, and what was measured."""
+def shrink(found: dict[str, Any], floor: str) -> None:
+    """The demo's result: what was promised, and what was measured; `floor` is the noise floor."""
     dense_ms, budget_ms = found["dense_ms"], found["budget_ms"]
     numbers = ["MACs", "predicted ms", "measured ms", "off", "of dense"]
-    grid = _grid(None, "network", *numbers, numbers=numbers)
+    grid = grid_of(None, "network", *numbers, numbers=numbers)
     for name, macs, predicted_ms, measured_ms in (
         ("dense", "dense", found["dense_predicted_ms"], dense_ms),
         ("shrunk with the gradient", "shrunk", found["predicted_ms"], found["measured_ms"]),
@@ -277,4 +259,35 @@ def shrink(found: dict[str, Any]) -> None:
             percent(100 * measured_ms / dense_ms, 0),
         )
     share = 100 * found["measured_ms"] / budget_ms
-    _print("", grid, "", f"budget {ms(budget_ms)} ms: the shrunk network takes {share:.1f}% of it")
+    put(
+        "",
+        grid,
+        f"noise floor {floor}",
+        "",
+        f"budget {ms(budget_ms)} ms: the shrunk network takes {share:.1f}% of it",
+    )
+
+
+def sentinels(about: Target, found: SentinelHistory) -> None:
+    """Readings of a target's sentinels, newest first."""
+    levels = ", ".join(f"{name} {ms(value)} ms" for name, value in found.level_ms.items())
+    numbers = ["ms", "drift"]
+    grid = grid_of(
+        f"{about.name}: {state(about)}; levels of epoch {about.epoch}: {levels or 'none yet'}",
+        "taken",
+        "sentinel",
+        *numbers,
+        "epoch",
+        "note",
+        numbers=[*numbers, "epoch"],
+    )
+    for one in found.items:
+        drift = "level" if one.drift_pct is None else f"{one.drift_pct:+.1f}%"
+        note = "disturbed: says nothing" if one.disturbed else ""
+        taken = ago(one.measured_at)
+        grid.add_row(taken, one.sentinel, ms(one.latency_ms), drift, str(one.epoch), note)
+    put(grid if found.items else f"{about.name}: no reading of a sentinel yet")
+    put(
+        f"A drift of {DRIFT_LIMIT_PCT:g}% either way pauses the target until it has cooled and is "
+        f"back. Its noise floor: {noise(about.noise_floor_pct, about.noise_floor_reason)}."
+    )

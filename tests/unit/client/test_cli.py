@@ -15,6 +15,8 @@ COMMANDS = (
     "targets",
     "table",
     "report",
+    "sentinels",
+    "clear",
     "space",
     "profile",
     "train",
