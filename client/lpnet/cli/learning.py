@@ -52,14 +52,30 @@ def profile(
 ) -> None:
     """Measure a space on a target, then train an LPNet from the samples."""
     opened = open_space(space, batch=batch, resolution=resolution)
-    counts = {"blocks": blocks, "networks": networks, "pruned": pruned, "repeats": repeats}
     if dry_run:
         with connect(url, token) as client:
-            estimate = client.estimate(target, opened, **counts, seed=seed)
+            estimate = client.estimate(
+                target,
+                opened,
+                blocks=blocks,
+                networks=networks,
+                pruned=pruned,
+                repeats=repeats,
+                seed=seed,
+            )
         print_json(estimate) if as_json else show_estimate.estimate(estimate)
         return
     with connect(url, token) as client, terminal_progress() as progress:
-        campaign = client.campaign(target, opened, **counts, seed=seed, progress=progress)
+        campaign = client.campaign(
+            target,
+            opened,
+            blocks=blocks,
+            networks=networks,
+            pruned=pruned,
+            repeats=repeats,
+            seed=seed,
+            progress=progress,
+        )
         report = client.train(target, seed=seed, progress=progress) if train else None
     if report is None:
         print_json(campaign) if as_json else show.campaign(campaign)
