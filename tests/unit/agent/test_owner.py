@@ -256,7 +256,7 @@ def test_limits_come_from_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         Settings(quiet_hours="22-7")
     for wrong in ({"max_share": 0.0}, {"max_share": 1.1}, {"max_load": -1.0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            Settings(**wrong)
+            Settings.model_validate(wrong)
 
 
 @given(
