@@ -15,6 +15,7 @@ LpnetError
 |   +-- NotFound             404
 |   +-- Conflict             409, 412
 |   |   +-- LeaseLost        code `lease_lost`: someone else may hold the job now
+|   |   +-- DeviceBusy       code `device_busy`: another agent of this device is alive
 |   |   +-- RemoteNotCovered   code `not_covered`; a NotCovered too
 |   +-- ServerFault          5xx
 +-- Unreachable              no answer from the server at all
@@ -136,6 +137,10 @@ class LeaseLost(Conflict):
     """The lease has expired or was taken over; results are still welcome as samples."""
 
 
+class DeviceBusy(Conflict):
+    """Another agent of this device spoke a moment ago, from another state folder or machine."""
+
+
 class RemoteNotCovered(Conflict, NotCovered):
     """The service's LPNet does not cover a space, as a local predictor would say.
 
@@ -163,6 +168,7 @@ class Unreachable(LpnetError):
 
 
 _BY_CODE: dict[str, type[ApiError]] = {
+    "device_busy": DeviceBusy,
     "invalid_widths": RemoteWidthsError,
     "lease_lost": LeaseLost,
     "not_covered": RemoteNotCovered,

@@ -5,6 +5,7 @@ ServiceError
 +-- Contradiction    409 conflict        what is asked contradicts what is stored
 |   +-- LeaseLost    409 lease_lost      someone else may hold the job now, or it is over
 |   +-- NameTaken    409 name_taken      another machine, device or import has that name
+|   +-- DeviceBusy   409 device_busy     another agent of the device is alive
 |   +-- NoSamples    409 no_samples      nothing to train on yet
 |   +-- NoLPNet      409 no_lpnet        the target has no LPNet yet
 |   +-- OutOfReach   409 not_covered     the LPNet has never seen ops like these
@@ -12,6 +13,7 @@ ServiceError
 |   +-- BadWidths    422 invalid_widths  widths that the space does not have
 |   +-- BadSpace     422 invalid_space   the bytes are not a space
 +-- TooLarge         413 too_large       more than the service takes at once
++-- NoRoom           507 no_room         the database cannot be written: its disk is full
 +-- NotReady         503 not_ready       the database is out of reach, or behind its migrations
 SetupError           the service cannot start as asked (not an answer over HTTP)
 """
@@ -70,6 +72,19 @@ class NameTaken(Contradiction):
     code, title = "name_taken", "Name taken"
 
 
+class DeviceBusy(Contradiction):
+    """A device has one agent, and another one of it is alive."""
+
+    code, title = "device_busy", "Device busy"
+
+    def __init__(self, device: str) -> None:
+        super().__init__(
+            f"device {device!r} has an agent already, which spoke a moment ago from another state "
+            "folder or machine. If these are two devices, the state folder of one is a copy: "
+            "delete the copy and choose another name by --device of lpnet-agent"
+        )
+
+
 class NoSamples(Contradiction):
     """There is nothing to train on."""
 
@@ -113,6 +128,18 @@ class TooLarge(ServiceError):
     """More than the service takes at once."""
 
     status, code, title = 413, "too_large", "Too large"
+
+
+class NoRoom(ServiceError):
+    """The database cannot be written."""
+
+    status, code, title = 507, "no_room", "No room"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "nothing was stored: the disk that holds the database is full. Free space there; "
+            "agents keep what they measured and deliver it then"
+        )
 
 
 class NotReady(ServiceError):

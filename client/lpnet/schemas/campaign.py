@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from lpnet.schemas.base import Name, Seed, SpaceHash, Time, Wire
+from lpnet.schemas.device import MachineId
 from lpnet.schemas.sample import Draw, Sample
 from lpnet.schemas.workload import Kind, SpaceWorkload
 
@@ -84,6 +85,9 @@ class LeaseRequest(Wire):
     targets: tuple[Name, ...] = Field(min_length=1, description="targets it can measure on")
     wait_s: Annotated[float, Field(ge=0, le=60)] = Field(
         default=20.0, description="how long the server may hold the request, s"
+    )
+    seat: MachineId | None = Field(
+        default=None, description="seat that the agent registered with; null: not told apart"
     )
 
 

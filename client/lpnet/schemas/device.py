@@ -72,6 +72,11 @@ class Registration(Wire):
         description="random id that the agent keeps, which tells two machines of one name apart; "
         "null: not told apart",
     )
+    seat: MachineId | None = Field(
+        default=None,
+        description="state folder and boot of the machine that the agent runs on: of two agents of "
+        "one device only the one that came first is served; null: not told apart",
+    )
 
 
 class Registered(Wire):

@@ -27,11 +27,11 @@ def register_agent(ctx: Ctx, said: Registration) -> Registered:
 @router.post(
     "/{id}/leases",
     response_model=Lease,
-    responses=problems(404, 413, 422) | {204: {"description": "No job came up in `wait_s`"}},
+    responses=problems(404, 409, 413, 422) | {204: {"description": "No job came up in `wait_s`"}},
 )
 async def lease_job(ctx: Ctx, id: Id, asked: LeaseRequest, request: Request) -> Lease | Response:
     """Ask for a job: answered at once, or when one comes up, or with 204 after `wait_s`."""
-    await run_in_threadpool(leasing.check_agent, ctx, id, asked.targets)
+    await run_in_threadpool(leasing.check_agent, ctx, id, asked.targets, asked.seat)
     await run_in_threadpool(sweeping.sweep, ctx)
     stopping: asyncio.Event = request.app.state.stopping
     deadline = time.monotonic() + asked.wait_s

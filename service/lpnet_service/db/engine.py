@@ -16,10 +16,11 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
-from lpnet_service.errors import SetupError
+from lpnet_service.errors import NoRoom, SetupError
 
 _LOCK_WAIT_S = 30.0
 _WRITES = "lpnet_writes"
+_POSTGRES_DISK_FULL = "53100"
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 
 
@@ -49,13 +50,20 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one consistent state and changes nothing."""
-        with Session(self._engine, expire_on_commit=False, autoflush=False) as session:
+        with (
+            _full_disk_said(),
+            Session(self._engine, expire_on_commit=False, autoflush=False) as session,
+        ):
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session whose changes are kept together, or not at all."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+        """A session whose changes are kept together, or not at all. NoRoom on a full disk."""
+        with (
+            _full_disk_said(),
+            Session(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     def reach(self) -> None:
@@ -71,6 +79,24 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+
+@contextmanager
+def _full_disk_said() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if _is_full_disk(error.orig):
+            raise NoRoom from error
+        raise
+
+
+def _is_full_disk(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.Error):
+        # The log's shared memory is a file too; without room for it SQLite calls it an I/O error.
+        code = getattr(error, "sqlite_errorcode", None)
+        return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
+    return getattr(error, "sqlstate", None) == _POSTGRES_DISK_FULL
 
 
 def _driver_url(text: str) -> URL:

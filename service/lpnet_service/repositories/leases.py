@@ -17,6 +17,7 @@ from lpnet_service.db.rows import LeasedRow
 from lpnet_service.ids import new_id
 
 Row = TypeVar("Row", bound=LeasedRow)
+_CLOCK_SLACK_S = 1.0
 
 
 def _free(row: type[Row], now: datetime, max_attempts: int) -> ColumnElement[bool]:
@@ -71,6 +72,40 @@ def claim(
         "attempts": row.attempts + 1,
     }
     return _apply(session, update(row).where(row.id == first), row, taken | (values or {}))
+
+
+def any_ahead(
+    session: Session, row: type[Row], *, now: datetime, lease_s: float, pause_s: float
+) -> bool:
+    """Whether `pull_back` would change something."""
+    late_end, late_start = _ahead(row, now, lease_s, pause_s)
+    found = select(row.id).where(or_(late_end, late_start)).limit(1)
+    return session.scalar(found) is not None
+
+
+def pull_back(
+    session: Session, row: type[Row], *, now: datetime, lease_s: float, pause_s: float
+) -> None:
+    """Undo what a clock that was ahead has written: leases end within `lease_s` of now, and what
+    is queued is offered."""
+    late_end, late_start = _ahead(row, now, lease_s, pause_s)
+    ends = now + timedelta(seconds=lease_s)
+    session.execute(update(row).where(late_end).values(lease_expires_at=ends))
+    session.execute(update(row).where(late_start).values(available_at=now))
+
+
+def _ahead(
+    row: type[Row], now: datetime, lease_s: float, pause_s: float
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Leases that end, and pauses that last, later than any that is given now."""
+    # A process beside this one may have read the clock a moment later.
+    slack = timedelta(seconds=_CLOCK_SLACK_S)
+    return (
+        and_(
+            row.state == "running", row.lease_expires_at > now + timedelta(seconds=lease_s) + slack
+        ),
+        and_(row.state == "queued", row.available_at > now + timedelta(seconds=pause_s) + slack),
+    )
 
 
 def extend(

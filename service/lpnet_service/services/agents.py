@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from lpnet.schemas.device import Registered, Registration, TargetSpec
 from lpnet_service.db.rows import AgentRow, DeviceRow, TargetRow
-from lpnet_service.errors import NameTaken, NotThere
+from lpnet_service.errors import DeviceBusy, NameTaken, NotThere
 from lpnet_service.ids import new_id
 from lpnet_service.repositories import devices as devices_
 from lpnet_service.repositories import rows as rows_
@@ -22,12 +22,12 @@ def register(ctx: Context, said: Registration) -> Registered:
 
     A device has one agent: whoever registers it again is that agent, restarted. An imported device
     of the same name becomes the agent's. Raises NameTaken for the device of another machine, and
-    for a target of another device or of an import.
+    for a target of another device or of an import, DeviceBusy while another agent of it is alive.
     """
     now = ctx.clock.now()
     with ctx.db.write() as session:
         _device(session, said, now)
-        agent = _agent(session, said, now)
+        agent = _agent(session, said, now, timedelta(seconds=ctx.settings.offline_s))
         for spec in said.targets:
             _target(session, said.device, spec, now)
         return Registered(agent=agent.id)
@@ -47,11 +47,12 @@ def _device(session: Session, said: Registration, now: datetime) -> None:
     row.source, row.facts_json, row.machine = "agent", facts, said.machine or row.machine
 
 
-def _agent(session: Session, said: Registration, now: datetime) -> AgentRow:
+def _agent(session: Session, said: Registration, now: datetime, silence: timedelta) -> AgentRow:
     values = {
         "id": new_id("agent"),
         "device": said.device,
         "version": said.agent_version,
+        "seat": said.seat,
         "last_seen_at": now,
         "created_at": now,
     }
@@ -59,7 +60,13 @@ def _agent(session: Session, said: Registration, now: datetime) -> AgentRow:
     row = devices_.agent_of(session, said.device)
     if row is None:
         raise NotThere("agent of device", said.device)
+    # Within one seat a lock lets one agent live at a time, so a restart is served at once. Whoever
+    # was last seen in the future was seen before the clock went back: nobody knows when.
+    elsewhere = None not in (said.seat, row.seat) and said.seat != row.seat
+    if elsewhere and abs(now - row.last_seen_at) <= silence:
+        raise DeviceBusy(said.device)
     row.version, row.last_seen_at = said.agent_version, now
+    row.seat = said.seat or row.seat
     budgets = said.budgets
     row.block_s = None if budgets is None else budgets.block_s
     row.network_s = None if budgets is None else budgets.network_s

@@ -14,7 +14,7 @@ from lpnet.schemas.problem import FieldError
 from lpnet.schemas.sample import IngestResult
 from lpnet.schemas.workload import workload_key
 from lpnet_service.db.rows import CampaignRow, JobRow
-from lpnet_service.errors import LeaseLost, NotThere
+from lpnet_service.errors import DeviceBusy, LeaseLost, NotThere
 from lpnet_service.repositories import campaigns as campaigns_
 from lpnet_service.repositories import devices as devices_
 from lpnet_service.repositories import leases as leases_
@@ -26,12 +26,15 @@ _ITEMS = TypeAdapter(list[LeasedItem])
 _SILENT = "the agent reported neither a sample nor a failure"
 
 
-def check_agent(ctx: Context, agent: str, targets: Sequence[str]) -> None:
-    """The agent is here, and asks for targets of its own. NotThere, Invalid."""
+def check_agent(ctx: Context, agent: str, targets: Sequence[str], seat: str | None = None) -> None:
+    """The agent is here, and asks for targets of its own. NotThere, Invalid; DeviceBusy where
+    another agent of its device has taken its place."""
     with ctx.db.write() as session:
         row = devices_.agent(session, agent)
         if row is None:
             raise NotThere("agent", agent)
+        if None not in (seat, row.seat) and seat != row.seat:
+            raise DeviceBusy(row.device)
         own = {target.name for target in devices_.targets(session) if target.device == row.device}
         row.last_seen_at = ctx.clock.now()
     ingest.refuse(

@@ -12,7 +12,7 @@ from typing import Self
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from lpnet_service.errors import LeaseLost
+from lpnet_service.errors import LeaseLost, NoRoom
 from lpnet_service.services import runs
 from lpnet_service.services.context import Context
 from lpnet_service.services.runs import HeldRun
@@ -70,6 +70,6 @@ class Reins:
             except LeaseLost:
                 self._lost.set()
                 return
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, NoRoom) as error:
                 # The lease outlasts several of these; if the database stays away, it is lost.
                 _log.warning("lease not extended", run=self._run.id, error=str(error))

@@ -26,7 +26,8 @@ class DeviceRow(Base):
 class AgentRow(Base):
     """One agent speaks for one device.
 
-    `block_s` and `network_s` are its budgets for a workload; null: not said.
+    `block_s` and `network_s` are its budgets for a workload, `seat` the state folder and boot that
+    it speaks from; null: not said.
     """
 
     __tablename__ = "agents"
@@ -34,6 +35,7 @@ class AgentRow(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     device: Mapped[str] = mapped_column(ForeignKey("devices.name"), unique=True)
     version: Mapped[str]
+    seat: Mapped[str | None]
     block_s: Mapped[float | None]
     network_s: Mapped[float | None]
     last_seen_at: Mapped[datetime] = mapped_column(UtcTime)
