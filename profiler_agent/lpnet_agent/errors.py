@@ -3,6 +3,7 @@
 LpnetError
 +-- AgentError
     +-- BadSetup               the agent cannot start: no such cores, a busy state folder, ...
+    +-- NotKept                a file could not be written: the disk is full, or read-only
     +-- RuntimeFailed          the runtime cannot load or run a network
     +-- MeasureFailed          a workload could not be measured
         +-- WorkerDied         the measuring process ended in the middle of it
@@ -21,6 +22,10 @@ class AgentError(LpnetError):
 
 class BadSetup(AgentError):
     """The agent cannot start as it is set up."""
+
+
+class NotKept(AgentError):
+    """A file in the state folder could not be written; it is as it was before."""
 
 
 class RuntimeFailed(AgentError):

@@ -2,20 +2,68 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
+from lpnet_agent.errors import NotKept
+
+# Less than this is full: a parcel of results takes up to a few hundred kilobytes.
+_LEAST_ROOM = 2**20
+
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under another name, make it durable, and only then give it its name."""
-    partial = path.with_name(f".{path.name}.part")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    """Write a file under another name, make it durable, and only then give it its name.
+
+    Raises NotKept, naming the folder, where that cannot be; nothing is left of the attempt.
+    """
+    partial = _partial(path)
     try:
-        os.fsync(folder)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        _make_durable(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise NotKept(_in_words(path.parent, error.strerror or str(error))) from error
+
+
+def check_room(folder: Path) -> None:
+    """Raises NotKept, naming the folder, where a file would not fit into it or may not be there."""
+    try:
+        found = os.statvfs(folder)
+    except OSError as error:
+        raise NotKept(_in_words(folder, error.strerror or str(error))) from error
+    if found.f_flag & os.ST_RDONLY:
+        raise NotKept(_in_words(folder, "it is on a read-only file system"))
+    if found.f_bavail * found.f_frsize < _LEAST_ROOM:
+        raise NotKept(_in_words(folder, "no space left on device"))
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what a crash left of files that were being written; nobody may be writing now."""
+    for path in folder.glob(".*.part"):
+        path.unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _make_durable(folder: Path) -> None:
+    """A file's name is kept by its folder, which reaches the disk by itself."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
+
+
+def _in_words(folder: Path, why: str) -> str:
+    return (
+        f"cannot write to {folder}: {why}. Free space there, or give the agent another folder by "
+        "--state-dir"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from lpnet.http import Http
 from lpnet.schemas.base import Name, Wire
 from lpnet.schemas.campaign import Completion, ItemFailure, JobFailure
 from lpnet.schemas.sample import IngestResult, Sample, SampleBatch
-from lpnet_agent.files import write_atomically
+from lpnet_agent.errors import NotKept
+from lpnet_agent.files import check_room, write_atomically
 
 log = structlog.get_logger()
 
@@ -44,12 +46,33 @@ class Spool:
         # Those set aside count too: a number given twice would put one parcel over another there.
         names = (*self._waiting(), *self._aside.glob("[0-9]*.json"))
         self._next = 1 + max(map(_number, names), default=0)
+        self._loose: list[Parcel] = []
 
     def __len__(self) -> int:
-        return len(self._waiting())
+        return len(self._waiting()) + len(self._loose)
+
+    def check_room(self) -> None:
+        """Raises NotKept where a parcel could not be kept: no job should be taken then."""
+        self._write_loose()
+        check_room(self._folder)
 
     def put(self, parcel: Parcel) -> None:
-        """Keep a parcel; when this returns it survives a power cut."""
+        """Keep a parcel; when this returns it survives a power cut, if the disk takes it.
+
+        On a full disk it is kept in memory, until it can be written or is delivered.
+        """
+        self._loose.append(parcel)
+        try:
+            self._write_loose()
+        except NotKept as error:
+            log.error("results are only in memory", parcels=len(self._loose), why=str(error))
+
+    def _write_loose(self) -> None:
+        while self._loose:
+            self._write(self._loose[0])
+            del self._loose[0]
+
+    def _write(self, parcel: Parcel) -> None:
         path = self._folder / f"{self._next:012d}.json"
         write_atomically(path, parcel.model_dump_json(exclude_none=True).encode())
         self._next += 1
@@ -61,36 +84,66 @@ class Spool:
         all that is not delivered still here; NotFound means that the server does not know the
         target: register again, then repeat.
         """
+        with contextlib.suppress(NotKept):  # they go from memory then
+            self._write_loose()
         delivered = 0
         for path, parcel in self._parcels():
             try:
-                _deliver(parcel, http)
+                hand_over(parcel, http)
             except (BadRequest, Conflict) as error:
                 self.set_aside(path, f"the server refuses it: {error}")
                 continue
             path.unlink()
             delivered += 1
+        return delivered + self._deliver_loose(http)
+
+    def _deliver_loose(self, http: Http) -> int:
+        delivered = 0
+        while self._loose:
+            try:
+                hand_over(self._loose[0], http)
+            except (BadRequest, Conflict) as error:
+                self._drop_loose(f"the server refuses it: {error}")
+                continue
+            del self._loose[0]
+            delivered += 1
         return delivered
+
+    def _drop_loose(self, reason: str) -> None:
+        dropped = self._loose.pop(0)
+        samples = len(dropped.samples)
+        log.error("results dropped: no room to set them aside", samples=samples, why=reason)
 
     def refuse_oldest(self, reason: str) -> None:
         """Set the oldest parcel aside, so that those behind it can go."""
-        for path in self._waiting()[:1]:
-            self.set_aside(path, reason)
+        waiting = self._waiting()
+        if waiting:
+            self.set_aside(waiting[0], reason)
+        elif self._loose:
+            self._drop_loose(reason)
 
     def set_aside(self, path: Path, reason: str) -> None:
-        """Move a parcel that cannot be delivered where someone can look at it."""
-        self._aside.mkdir(exist_ok=True)
+        """Move a parcel that cannot be delivered where someone can look at it. Raises NotKept."""
         place = self._aside / path.name
-        path.replace(place)
-        place.with_suffix(".reason.txt").write_text(reason + "\n")
+        try:
+            self._aside.mkdir(exist_ok=True)
+            path.replace(place)
+        except OSError as error:
+            raise NotKept(f"cannot move {path} to {self._aside}: {error.strerror}") from error
         log.error("results set aside", file=str(place), why=reason)
+        try:
+            write_atomically(place.with_suffix(".reason.txt"), f"{reason}\n".encode())
+        except NotKept as error:
+            log.error("the reason is only in this log", why=str(error))
 
     def _parcels(self) -> Iterator[tuple[Path, Parcel]]:
         for path in self._waiting():
             try:
-                yield path, Parcel.model_validate_json(path.read_bytes())
-            except ValidationError as error:
+                parcel = Parcel.model_validate_json(path.read_bytes())
+            except (ValidationError, OSError) as error:
                 self.set_aside(path, f"it cannot be read: {error}")
+            else:
+                yield path, parcel
 
     def _waiting(self) -> list[Path]:
         return sorted(self._folder.glob("[0-9]*.json"))
@@ -100,7 +153,8 @@ def _number(path: Path) -> int:
     return int(path.stem) if path.stem.isdecimal() else 0
 
 
-def _deliver(parcel: Parcel, http: Http) -> None:
+def hand_over(parcel: Parcel, http: Http) -> None:
+    """Give one parcel to the server; repeating it is harmless. Raises what Http raises."""
     if parcel.token is not None and parcel.given_up is None:
         try:
             done = Completion(samples=parcel.samples, failures=parcel.failures)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import platform
 import re
 import secrets
 from pathlib import Path
@@ -11,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from lpnet_agent.errors import BadSetup
-from lpnet_agent.files import write_atomically
+from lpnet_agent.files import remove_partial, write_atomically
 
 _MACHINE = re.compile(r"[0-9a-f]{32}")
 
@@ -42,6 +44,8 @@ class StateDir:
             raise BadSetup(
                 f"state folder {self.path}: another agent uses it; give this one --state-dir"
             ) from error
+        for folder in (self.path, self.spool, self.spaces):
+            remove_partial(folder)
         return self
 
     def __exit__(
@@ -51,6 +55,20 @@ class StateDir:
         trace: TracebackType | None,
     ) -> None:
         os.close(self._lock)
+
+    def seat(self, root: Path = Path("/")) -> str:
+        """Names this folder on this boot of this machine; the folder must be entered.
+
+        The lock lets one agent live in a seat at a time. A copy of the folder is another seat,
+        whether it is used here or on another machine.
+        """
+        lock = os.fstat(self._lock)
+        try:
+            boot = (root / "proc/sys/kernel/random/boot_id").read_text().strip()
+        except OSError:  # no Linux, or hidden
+            boot = platform.node()
+        place = f"{boot} {lock.st_dev} {lock.st_ino}"
+        return hashlib.sha256(place.encode()).hexdigest()[:32]
 
     def machine(self) -> str:
         """A random id of this machine, made the first time; the folder must be entered.
