@@ -32,7 +32,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def check_room(folder: Path) -> None:
-    """Raises NotKept, naming the folder, where a file would not fit into it or may not be there."""
+    """Raises NotKept, naming the folder, where a file would not fit or may not be written."""
     try:
         found = os.statvfs(folder)
     except OSError as error:

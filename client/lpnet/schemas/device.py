@@ -74,8 +74,8 @@ class Registration(Wire):
     )
     seat: MachineId | None = Field(
         default=None,
-        description="state folder and boot of the machine that the agent runs on: of two agents of "
-        "one device only the one that came first is served; null: not told apart",
+        description="state folder and boot of the machine that the agent runs on: of two agents "
+        "of one device only the one that came first is served; null: not told apart",
     )
 
 
