@@ -20,7 +20,7 @@ from lpnet_agent.cli.base import (
 )
 
 Root = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         hidden=True, exists=True, file_okay=False, help="A recorded machine to examine instead."
     ),
@@ -31,7 +31,7 @@ def doctor(
     server: Server = None,
     threads: Threads = None,
     state_dir: StateFolder = None,
-    root: Root = Path("/"),
+    root: Root = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -45,8 +45,8 @@ def doctor(
         from lpnet_agent.doctor.examine import examine
         from lpnet_agent.doctor.words import as_data, in_words
 
-        settings = read_settings(url=server, threads=threads, state_dir=state_dir)
-        found = examine(settings, server_asked=server is not None, root=root)
+        settings = read_settings(url=server, threads=threads, state_dir=state_dir, root=root)
+        found = examine(settings, server_asked=server is not None)
     typer.echo(json.dumps(as_data(found)) if as_json else in_words(found))
     if not found.fit:
         raise typer.Exit(1)

@@ -1,0 +1,102 @@
+"""Which signals of interference this machine exposes: what a measurement can be judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lpnet_agent.device_info.readings import thermal_zones
+from lpnet_agent.device_info.sysfs import cpu_folder, entries, fields, number, text
+from lpnet_agent.doctor.finding import NOT_EXPOSED
+from lpnet_agent.doctor.heat import CPU_COOLING
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A signal, where it is read, and what it says now: None where it is not exposed."""
+
+    name: str
+    source: str
+    seen: str | None
+
+    @property
+    def words(self) -> str:
+        return self.seen if self.seen is not None else f"unknown: {NOT_EXPOSED}"
+
+
+def signals(root: Path, cores: tuple[int, ...] | None) -> tuple[Signal, ...]:
+    """Every signal that a detector of interference could use, in the order of their worth."""
+    return tuple(Signal(name, source, read(root, cores or ())) for name, source, read in _SIGNALS)
+
+
+def _cpu_time(root: Path, cores: tuple[int, ...]) -> str | None:
+    # utime and stime of the process, with its threads; the name before may hold spaces.
+    words = text(root / "proc/self/stat").rpartition(")")[2].split()
+    return "exposed" if len(words) > 12 else None
+
+
+def _waiting(root: Path, cores: tuple[int, ...]) -> str | None:
+    words = text(root / "proc/self/schedstat").split()
+    return "exposed, ns" if len(words) == 3 and any(word != "0" for word in words) else None
+
+
+def _switches(root: Path, cores: tuple[int, ...]) -> str | None:
+    found = fields(root / "proc/self/status")
+    return "exposed" if "nonvoluntary_ctxt_switches" in found else None
+
+
+def _steal(root: Path, cores: tuple[int, ...]) -> str | None:
+    words = fields(root / "proc/stat", " ").get("cpu", "").split()
+    if len(words) < 8:
+        return None
+    if words[7] == "0":
+        return "a counter is there and was never above 0: no steal, or a host that hides it"
+    return f"exposed, {words[7]} ticks since start"
+
+
+def _pressure(root: Path, cores: tuple[int, ...]) -> str | None:
+    line = text(root / "proc/pressure/cpu").partition("\n")[0]
+    return f"exposed: {line}" if line.startswith("some") else None
+
+
+def _runnable(root: Path, cores: tuple[int, ...]) -> str | None:
+    words = text(root / "proc/loadavg").split()
+    return f"exposed, {words[3].partition('/')[0]} now" if len(words) > 3 else None
+
+
+def _frequency(root: Path, cores: tuple[int, ...]) -> str | None:
+    known = [number(cpu_folder(root, core) / "cpufreq/scaling_cur_freq") for core in cores]
+    now = [value // 1000 for value in known if value is not None]
+    return f"exposed, {max(now)} MHz now" if now else None
+
+
+def _throttle(root: Path, cores: tuple[int, ...]) -> str | None:
+    known = [number(cpu_folder(root, c) / "thermal_throttle/core_throttle_count") for c in cores]
+    if any(value is not None for value in known):
+        return "exposed as counters of the cores"
+    kinds = [
+        text(folder / "type") for folder in entries(root / "sys/class/thermal", "cooling_device*")
+    ]
+    found = [kind for kind in kinds if CPU_COOLING.search(kind)]
+    return f"exposed as cooling devices: {', '.join(dict.fromkeys(found))}" if found else None
+
+
+def _temperature(root: Path, cores: tuple[int, ...]) -> str | None:
+    zones = thermal_zones(root)
+    if not zones:
+        return None
+    return f"exposed by {len(zones)} zones, {max(z.temperature_c for z in zones):.1f} C now"
+
+
+_SIGNALS: tuple[tuple[str, str, Callable[[Path, tuple[int, ...]], str | None]], ...] = (
+    ("wall against CPU time", "/proc/self/stat", _cpu_time),
+    ("time waited for a core", "/proc/self/schedstat", _waiting),
+    ("context switches", "/proc/self/status", _switches),
+    ("steal by the host", "/proc/stat", _steal),
+    ("pressure on the CPUs", "/proc/pressure/cpu", _pressure),
+    ("runnable threads", "/proc/loadavg", _runnable),
+    ("clock of the cores", "cpufreq/scaling_cur_freq", _frequency),
+    ("throttle flags", "thermal_throttle, cooling devices", _throttle),
+    ("temperature", "/sys/class/thermal", _temperature),
+)
