@@ -69,10 +69,10 @@ def state(one: Target) -> str:
 
 def table(about: Target, rows: Sequence[TableRow]) -> None:
     """Rows of a latency table."""
+    floor = noise(about.noise_floor_pct, about.noise_floor_reason)
     numbers = ["measured ms", "spread", "predicted ms", "error"]
     grid = grid_of(
-        f"{about.name}: {about.samples} samples, noise floor "
-        f"{noise(about.noise_floor_pct, about.noise_floor_reason)}",
+        f"{about.name}: {about.samples} samples, noise floor: {floor}",
         "kind",
         "workload",
         *numbers,
@@ -90,7 +90,7 @@ def table(about: Target, rows: Sequence[TableRow]) -> None:
             percent(row.error_pct),
             _note(row),
         )
-    put(grid if rows else f"{about.name} has no such sample")
+    put(grid if rows else f"{about.name} has no such sample; noise floor: {floor}")
 
 
 def _note(row: TableRow) -> str:
@@ -182,7 +182,7 @@ def report(found: Report) -> None:
     floor = noise(found.noise_floor_pct, found.reasons.get("noise_floor_pct"))
     put(
         f"[bold]{found.target}[/bold]: trained on {trained.block} blocks and {trained.network} "
-        f"networks; noise floor {floor}"
+        f"networks; noise floor: {floor}"
     )
     numbers = ["n", "MAPE", "RMSPE", "within 5%", "within 10%", "Spearman"]
     grid = grid_of(None, "held out", *numbers, numbers=numbers)
@@ -262,7 +262,7 @@ def shrink(found: dict[str, Any], floor: str) -> None:
     put(
         "",
         grid,
-        f"noise floor {floor}",
+        f"noise floor: {floor}",
         "",
         f"budget {ms(budget_ms)} ms: the shrunk network takes {share:.1f}% of it",
     )

@@ -158,8 +158,11 @@ def _judging(session: Session, row: TargetRow, drawn: Drawn) -> Judging:
     for kind in KINDS:
         counts[kind] = sum(value == kind for value in kinds.values())
         counts[kind] += drawn.pruned if kind == "network" else 0
-        held = sum(held_out for of, held_out in before.values() if of == kind)
-        out[kind] = max(held_out_of(kind, counts[kind]), held)
+        sides = [held_out for of, held_out in before.values() if of == kind]
+        new = counts[kind] - len(sides)
+        # A side that was drawn stays; only workloads without one can be held out still.
+        missing = held_out_of(kind, counts[kind]) - sum(sides)
+        out[kind] = sum(sides) + min(max(missing, 0), new)
     enough = out["network"] >= LEAST_NETWORKS
     return Judging(
         networks=out["network"],
@@ -175,7 +178,7 @@ def _judged(held_out: int, networks: int, enough: bool) -> str:
         return f"{said}: enough to judge an LPNet by"
     return (
         f"{said}: too few to judge an LPNet by; {LEAST_NETWORKS} are needed, which takes "
-        f"{2 * LEAST_NETWORKS} networks"
+        f"{2 * LEAST_NETWORKS} different networks"
     )
 
 

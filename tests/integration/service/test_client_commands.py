@@ -1,0 +1,150 @@
+"""The `lpnet` command against a running service: conditions, dry runs, and what is unknown."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lpnet import Client
+from lpnet.cli.processes import LocalLoop
+from lpnet.errors import Conflict
+from lpnet.http import Http
+from lpnet.schemas.condition import ConditionReport
+from lpnet.schemas.device import DeviceFacts, Registered, Registration, TargetSpec
+from lpnet.schemas.sample import Sample
+from lpnet.space.space import Space
+
+TARGET = "desk-cpu"
+OPS = {"ops": [{"type": "linear", "c_in": 64, "c_out": 64}]}
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A running service, and an agent's side of it that says what a test tells it to."""
+
+    url: str
+    client: Client
+    http: Http
+    agent: str
+    space: Path
+
+    def lpnet(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "LPNET_URL": self.url, "COLUMNS": "250"}
+        return subprocess.run(
+            [sys.executable, "-c", "from lpnet.cli import app; app()", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def say(self, *arguments: str) -> str:
+        done = self.lpnet(*arguments)
+        assert done.returncode == 0, done.stderr
+        return " ".join(done.stdout.split())
+
+    def report(self, state: str, reason: str | None, cleared: int = 0) -> None:
+        said = {"target": TARGET, "state": state, "reason": reason, "cleared": cleared}
+        path = f"/v1/agents/{self.agent}/condition"
+        self.http.post(path, ConditionReport.model_validate(said))
+
+    def store(self, *given: dict[str, Any]) -> None:
+        self.client.import_samples(TARGET, [Sample.model_validate(one) for one in given])
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory, space: Space) -> Iterator[Desk]:
+    folder = tmp_path_factory.mktemp("desk")
+    space.save(folder / "little.onnx")
+    with LocalLoop(folder, agent=False) as loop, Http(loop.url) as http:
+        said = Registration(
+            device="desk",
+            facts=DeviceFacts(),
+            targets=(TargetSpec(name=TARGET),),
+            agent_version="1",
+        )
+        agent = Registered.model_validate(http.post("/v1/agents", said)).agent
+        yield Desk(loop.url, loop.client, http, agent, folder / "little.onnx")
+
+
+def test_a_dry_run_starts_nothing_and_tells_what_it_would(desk: Desk) -> None:
+    told = desk.say("profile", TARGET, str(desk.space), "--dry-run", "--networks", "30")
+    assert "348 samples on desk-cpu" in told
+    assert "unknown: nothing was measured on this target yet" in told
+    assert "2 of 2 widths are varied, 3 of 3 blocks timed alone" in told
+    assert "to 100% of dense MACs" in told
+    assert "networks would be held out: enough" in told
+    assert "it would start at once" in told
+    found = json.loads(
+        desk.say("profile", TARGET, str(desk.space), "--dry-run", "--networks", "3", "--json")
+    )
+    assert not found["judging"]["enough"]
+    assert found["time"]["minutes"] is None
+    assert desk.http.get("/v1/campaigns")["items"] == []
+
+
+def test_what_keeps_a_target_is_shown_until_someone_clears_it(desk: Desk) -> None:
+    assert "neither paused nor broken" in desk.lpnet("clear", TARGET).stderr
+    desk.report("broken", "the memory sentinel is 14% above its level")
+    told = desk.say("targets")
+    assert "broken: the memory sentinel is 14% above its level, since" in told
+    dry = desk.say("profile", TARGET, str(desk.space), "--dry-run")
+    assert "it would wait: the target is broken: the memory sentinel" in dry
+    assert "desk-cpu is ready; epoch 2 begins" in desk.say("clear", TARGET)
+    assert "idle: no job waits for it" in desk.say("targets")
+    with pytest.raises(Conflict):
+        desk.client.clear(TARGET)
+    desk.report("paused", "quiet hours until 07:00", cleared=1)
+    assert json.loads(desk.say("clear", TARGET, "--json"))["cleared"] == 2
+
+
+def test_sentinels_are_told_with_their_drift_and_what_it_means(desk: Desk) -> None:
+    reading = {"kind": "network", "workload": OPS, "sentinel": "arithmetic"}
+    desk.store(
+        *(
+            reading | {"latency_ms": 2.0, "measured_at": f"2026-01-31T10:0{i}:00Z"}
+            for i in range(5)
+        ),
+        reading | {"latency_ms": 2.1, "measured_at": "2026-01-31T11:00:00Z"},
+        reading | {"latency_ms": 9.0, "measured_at": "2026-01-31T12:00:00Z", "disturbed": True},
+    )
+    told = desk.say("sentinels", TARGET)
+    assert "levels of epoch" in told
+    assert "arithmetic 2 ms" in told or "arithmetic 2.000 ms" in told
+    assert told.index("disturbed: says nothing") < told.index("+5.0%") < told.index(" level ")
+    assert "A drift of 3% either way pauses the target" in told
+    found = desk.client.sentinels(TARGET, limit=2)
+    assert [one.drift_pct for one in found.items] == pytest.approx([350.0, 5.0])
+    assert json.loads(desk.say("sentinels", TARGET, "--json"))["level_ms"] == {"arithmetic": 2.0}
+
+
+def test_what_is_not_known_is_said(desk: Desk) -> None:
+    told = desk.say("targets")
+    assert "no LPNet" in told
+    why = "fewer than three workloads were repeated in a second session"
+    assert f"noise floor unknown: {why}" in told
+    assert f"noise floor: unknown: {why}" in desk.say("table", TARGET)
+    (found,) = json.loads(desk.say("targets", "--json"))
+    assert (found["noise_floor_pct"], found["noise_floor_reason"]) == (None, why)
+
+
+def test_disturbed_samples_are_told_with_their_reasons(desk: Desk) -> None:
+    desk.store(
+        {"workload": OPS, "latency_ms": 1.0},
+        {"workload": OPS, "latency_ms": 8.0, "disturbed": True, "reasons": ["steal 12%"]},
+    )
+    told = desk.say("table", TARGET, "--disturbed")
+    assert "disturbed: steal 12%" in told
+    assert "1.000" not in told
+    rows = json.loads(desk.say("table", TARGET, "--undisturbed", "--json"))
+    assert [row["latency_ms"] for row in rows] == [1.0]
+    assert rows[0]["noise_floor_pct"] is None
