@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import overload
 
 _PIECE = 1 << 16
 _MOST_DIGITS = 20
@@ -30,9 +31,18 @@ def text(path: Path) -> str:
     return b"".join(pieces).decode(errors="replace").strip().strip("\x00")
 
 
-def number(path: Path) -> int | None:
-    """The integer that a file holds; None for anything else."""
-    return integer(text(path))
+@overload
+def number(path: Path) -> int | None: ...
+
+
+@overload
+def number(path: Path, scale: float) -> float | None: ...
+
+
+def number(path: Path, scale: float | None = None) -> float | None:
+    """The integer that a file holds, times `scale` where there is one; None for anything else."""
+    value = integer(text(path))
+    return value if value is None or scale is None else value * scale
 
 
 def integer(word: str) -> int | None:
