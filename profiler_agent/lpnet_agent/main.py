@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from lpnet_agent.cli.doctor import doctor
 from lpnet_agent.cli.measure import measure
+from lpnet_agent.cli.owner import pause, resume, status
 from lpnet_agent.cli.run import run
 from lpnet_agent.cli.runtimes import list_runtimes
 
@@ -15,6 +17,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command()(doctor)
 app.command()(run)
 app.command()(measure)
+app.command()(pause)
+app.command()(resume)
+app.command()(status)
 app.command("list-runtimes")(list_runtimes)

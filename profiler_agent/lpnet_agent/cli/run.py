@@ -12,6 +12,16 @@ from lpnet_agent.cli.base import (
     read_settings,
     reported,
 )
+from lpnet_agent.cli.owner import (
+    Governor,
+    MaxLoad,
+    MaxShare,
+    MaxTemperature,
+    MinBattery,
+    OnBattery,
+    QuietHours,
+    Turbo,
+)
 
 
 def run(
@@ -19,6 +29,14 @@ def run(
     device: Device = None,
     threads: Threads = None,
     state_dir: StateFolder = None,
+    quiet_hours: QuietHours = None,
+    max_temperature_c: MaxTemperature = None,
+    min_battery_pct: MinBattery = None,
+    on_battery: OnBattery = None,
+    max_share: MaxShare = None,
+    max_load: MaxLoad = None,
+    governor: Governor = None,
+    turbo: Turbo = None,
     verbose: Verbose = False,
 ) -> None:
     """Register this device with a server and measure what it asks for, until SIGTERM or Ctrl-C."""
@@ -27,7 +45,20 @@ def run(
         from lpnet_agent.start import run_agent
         from lpnet_agent.stop import Stop
 
-        settings = read_settings(url=server, device=device, threads=threads, state_dir=state_dir)
+        settings = read_settings(
+            url=server,
+            device=device,
+            threads=threads,
+            state_dir=state_dir,
+            quiet_hours=None if quiet_hours is None else ",".join(quiet_hours),
+            max_temperature_c=max_temperature_c,
+            min_battery_pct=min_battery_pct,
+            on_battery=on_battery,
+            max_share=max_share,
+            max_load=max_load,
+            governor=governor,
+            turbo=turbo,
+        )
         stop = Stop()
         stop.on_signals()
         run_agent(settings, stop)
