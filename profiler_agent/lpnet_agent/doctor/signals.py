@@ -31,6 +31,8 @@ def signals(root: Path, cores: tuple[int, ...] | None) -> tuple[Signal, ...]:
 
 
 def _cpu_time(root: Path, cores: tuple[int, ...]) -> str | None:
+    if root == Path("/"):
+        return "exposed"  # every system has the clock of a process
     # utime and stime of the process, with its threads; the name before may hold spaces.
     words = text(root / "proc/self/stat").rpartition(")")[2].split()
     return "exposed" if len(words) > 12 else None
@@ -42,6 +44,8 @@ def _waiting(root: Path, cores: tuple[int, ...]) -> str | None:
 
 
 def _switches(root: Path, cores: tuple[int, ...]) -> str | None:
+    if root == Path("/"):
+        return "exposed"  # getrusage
     found = fields(root / "proc/self/status")
     return "exposed" if "nonvoluntary_ctxt_switches" in found else None
 
@@ -56,8 +60,11 @@ def _steal(root: Path, cores: tuple[int, ...]) -> str | None:
 
 
 def _pressure(root: Path, cores: tuple[int, ...]) -> str | None:
-    line = text(root / "proc/pressure/cpu").partition("\n")[0]
-    return f"exposed: {line}" if line.startswith("some") else None
+    words = text(root / "proc/pressure/cpu").split()
+    if words[:1] != ["some"]:
+        return None
+    share = next((word[6:] for word in words if word.startswith("avg10=")), "unknown")
+    return f"exposed, {share}% of the last 10 s"
 
 
 def _runnable(root: Path, cores: tuple[int, ...]) -> str | None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
+
+from lpnet_agent.device_info.sysfs import fields, integer
 
 WATCH_S = 1.0
 _MOST_NAMED = 3
@@ -33,38 +36,58 @@ class Watched:
     users: tuple[User, ...]
 
 
+@dataclass(frozen=True)
+class _Times:
+    """What a core did since the machine started, in any unit; stolen None where it is unsaid."""
+
+    busy: float
+    total: float
+    stolen: float | None
+
+
 def watch(seconds: float = WATCH_S) -> Watched:
     """Watch this machine. This process sleeps meanwhile and is left out of what it finds."""
     processes = _started()
-    swapped, before = psutil.swap_memory().sin, psutil.cpu_times(percpu=True)
+    swapped, before = _swapped_in(), _times()
     time.sleep(seconds)
-    after, users = psutil.cpu_times(percpu=True), _users(processes)
-    shares = [_spent(first, second) for first, second in zip(before, after, strict=False)]
-    steals = [steal for _, steal in shares if steal is not None]
+    after, users = _times(), _users(processes)
+    # A core may be switched on or off meanwhile.
+    both = [core for core in before if core in after and after[core].total > before[core].total]
+    spent = {core: after[core].total - before[core].total for core in both}
+    stolen = [
+        (now - then) / spent[core]
+        for core in both
+        if (now := after[core].stolen) is not None and (then := before[core].stolen) is not None
+    ]
     return Watched(
         seconds=seconds,
-        busy={core: busy for core, (busy, _) in enumerate(shares)},
-        stolen=sum(steals) / len(steals) if steals else None,
-        swapped_in=max(0, psutil.swap_memory().sin - swapped),
+        busy={core: (after[core].busy - before[core].busy) / spent[core] for core in both},
+        stolen=sum(stolen) / len(stolen) if stolen else None,
+        swapped_in=max(0, _swapped_in() - swapped),
         users=users,
     )
 
 
-def _spent(before: object, after: object) -> tuple[float, float | None]:
-    """Share of the time between in which a core was busy, and that was stolen from it."""
-    names = before._fields  # type: ignore[attr-defined]
-    # Time of guests is counted in user time already.
-    spent = {
-        name: max(0.0, getattr(after, name) - getattr(before, name))
-        for name in names
-        if not name.startswith("guest")
+def _times() -> dict[int, _Times]:
+    """By core. The kernel's file names cores; psutil counts them, wrongly where one is off."""
+    found = {}
+    for name, words in fields(Path("/proc/stat"), " ").items():
+        ticks = [integer(word) or 0 for word in words.split()[:8]]
+        core = integer(name.removeprefix("cpu"))
+        if core is not None and len(ticks) == 8:
+            _, _, _, idle, waiting, _, _, stolen = ticks
+            found[core] = _Times(sum(ticks) - idle - waiting, sum(ticks), stolen)
+    if found:
+        return found
+    return {
+        core: _Times(sum(times) - times.idle, sum(times), None)
+        for core, times in enumerate(psutil.cpu_times(percpu=True))
     }
-    total = sum(spent.values())
-    idle = spent.get("idle", 0.0) + spent.get("iowait", 0.0)
-    if not total:
-        return 0.0, None
-    steal = spent["steal"] / total if "steal" in spent else None
-    return 1 - idle / total, steal
+
+
+def _swapped_in() -> int:
+    """Pages read back since the machine started; 0 where that is unsaid."""
+    return integer(fields(Path("/proc/vmstat"), " ").get("pswpin", "")) or 0
 
 
 def _started() -> list[psutil.Process]:

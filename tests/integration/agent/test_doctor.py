@@ -407,6 +407,13 @@ def test_who_keeps_the_machine_busy_is_named() -> None:
             burner.kill()
 
 
+def test_shares_of_cores_are_shares() -> None:
+    seen = watch(0.2)
+    assert set(seen.busy) >= os.sched_getaffinity(0)
+    assert all(0 <= share <= 1 for share in seen.busy.values())
+    assert seen.stolen is None or 0 <= seen.stolen <= 1
+
+
 def until(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE_S
     while not condition():

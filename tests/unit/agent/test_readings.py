@@ -170,6 +170,13 @@ def test_what_is_no_list_of_cores_is_unknown(words: str) -> None:
     assert cpu_list(words) is None
 
 
+def test_a_number_may_be_read_in_another_unit(tmp_path: Path) -> None:
+    file = write(tmp_path, "scaling_cur_freq", "1190400\n")
+    assert number(file) == 1_190_400
+    assert number(file, 1e-3) == pytest.approx(1190.4)
+    assert number(tmp_path / "absent", 1e-3) is None
+
+
 def test_numbers_are_sorted_as_numbers(tmp_path: Path) -> None:
     for place in (10, 2, 1):
         (tmp_path / f"zone{place}").mkdir()
