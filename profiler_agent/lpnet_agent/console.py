@@ -28,9 +28,18 @@ def progress(what: str) -> Iterator[Show]:
 
 
 def summary(
-    out: Path, target: TargetSpec, outcome: Outcome, seconds: dict[str, float]
+    out: Path,
+    target: TargetSpec,
+    outcome: Outcome,
+    seconds: dict[str, float],
+    drift_limit_pct: float,
 ) -> dict[str, Any]:
-    """What was measured, on what, and how far it can be trusted."""
+    """What was measured, on what, and how far it can be trusted.
+
+    `drifted` is null where a sentinel has no undisturbed reading at both ends.
+    """
+    drifts = list(outcome.drift_pct.values())
+    past = any(drift is not None and abs(drift) > drift_limit_pct for drift in drifts)
     return {
         "out": str(out),
         "target": target.model_dump(mode="json"),
@@ -39,6 +48,11 @@ def summary(
         "repeated": outcome.repeated,
         "disturbed": outcome.disturbed,
         "noise_floor_pct": outcome.noise_floor_pct,
+        "drift_pct": {
+            name: drift if drift is None else round(drift, 2)
+            for name, drift in outcome.drift_pct.items()
+        },
+        "drifted": True if past else (None if None in drifts else False),
         "failures": outcome.failures,
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
     }
@@ -55,6 +69,20 @@ def in_words(summary: dict[str, Any]) -> str:
     ]
     if summary["noise_floor_pct"] is not None:
         lines.append(f"spread between sessions: {summary['noise_floor_pct']:.2f}%")
+    lines.append(_drift_in_words(summary))
     if summary["failures"]:
         lines.append(f"{len(summary['failures'])} failed, the first: {summary['failures'][0]}")
     return "\n".join(lines)
+
+
+def _drift_in_words(summary: dict[str, Any]) -> str:
+    moved = ", ".join(
+        f"{name} {'unknown' if drift is None else f'{drift:+.1f}%'}"
+        for name, drift in summary["drift_pct"].items()
+    )
+    verdict = {
+        True: "the machine drifted: measure again when it has settled",
+        False: "the machine did not drift",
+        None: "no undisturbed reading at both ends, so whether the machine drifted is unknown",
+    }[summary["drifted"]]
+    return f"sentinels from before to after: {moved}; {verdict}"

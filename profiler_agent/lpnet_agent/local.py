@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
 from lpnet.errors import FileFormatError
 from lpnet.schemas.campaign import PlannedWorkload
-from lpnet.schemas.sample import Sample
+from lpnet.schemas.condition import drift_pct
+from lpnet.schemas.sample import Sample, Sentinel
 from lpnet.schemas.workload import SpaceWorkload, workload_key
 from lpnet.space.sampling import plan
 from lpnet.space.space import Space
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import BadSetup, Interrupted
 from lpnet_agent.measure.job import Measurer, measure_all
 from lpnet_agent.measure.messages import Item
+from lpnet_agent.sentinels.health import SENTINELS
+from lpnet_agent.sentinels.readings import latency_ms, read
 from lpnet_agent.stop import Stop
 
 Widths = Mapping[str, int] | Sequence[int]
@@ -38,8 +42,9 @@ class Wish:
 
 @dataclass
 class Outcome:
-    """What came of it. `spreads` are the differences between two sessions, relative to their
-    mean."""
+    """What came of it, sentinels apart. `spreads` are the differences between two sessions,
+    relative to their mean; `drift_pct` is how far each sentinel moved from before to after, null
+    without an undisturbed reading at both ends."""
 
     samples: int = 0
     networks: int = 0
@@ -47,6 +52,7 @@ class Outcome:
     repeated: int = 0
     failures: list[str] = field(default_factory=list)
     spreads: list[float] = field(default_factory=list)
+    drift_pct: dict[Sentinel, float | None] = field(default_factory=dict)
 
     @property
     def noise_floor_pct(self) -> float | None:
@@ -92,14 +98,16 @@ def measure_space(
     stop: Stop,
     progress: Progress,
 ) -> Outcome:
-    """Measure items, then some of them again in a new process. Every sample is in `out` as soon
-    as it is known, so an end in the middle loses nothing."""
+    """Measure items, then some of them again in a new process, and the sentinels before and
+    after. Every sample is in `out` as soon as it is known, so an end in the middle loses
+    nothing."""
     rng = np.random.default_rng(wish.seed)
     again = [items[i] for i in rng.permutation(len(items))[: wish.repeats]]
     outcome = Outcome()
     first: dict[str, Sample] = {}
     total, done = len(items) + len(again), 0
     with out.open("w", encoding="utf-8") as file:
+        before = _sentinels(measurer, stop, file)
         for session, batch in enumerate((items, again)):
             if session and batch:
                 measurer.renew()
@@ -111,10 +119,44 @@ def measure_space(
                 if result.sample is None:
                     outcome.failures.append(result.reason or "unknown")
                     continue
-                file.write(result.sample.model_dump_json(exclude_none=True) + "\n")
-                file.flush()
+                _write(file, result.sample)
                 _count(outcome, result.sample, first, repeated=bool(session))
+        outcome.drift_pct = _drifts(before, _sentinels(measurer, stop, file))
     return outcome
+
+
+def _sentinels(measurer: Measurer, stop: Stop, file: TextIO) -> dict[Sentinel, float | None]:
+    """Read the sentinels into the file; their undisturbed latencies in ms, null without one."""
+    seen: dict[Sentinel, float | None] = dict.fromkeys(SENTINELS)
+    for sentinel in SENTINELS:
+        if stop.is_set():
+            break
+        try:
+            samples = read(measurer, sentinel)
+        except Interrupted:
+            break
+        for sample in samples:
+            _write(file, sample)
+        seen[sentinel] = latency_ms(samples)
+    return seen
+
+
+def _drifts(
+    before: dict[Sentinel, float | None], after: dict[Sentinel, float | None]
+) -> dict[Sentinel, float | None]:
+    found: dict[Sentinel, float | None] = {}
+    for sentinel, was_ms in before.items():
+        now_ms = after[sentinel]
+        if was_ms is None or now_ms is None:
+            found[sentinel] = None
+        else:
+            found[sentinel] = drift_pct(now_ms, was_ms)
+    return found
+
+
+def _write(file: TextIO, sample: Sample) -> None:
+    file.write(sample.model_dump_json(exclude_none=True) + "\n")
+    file.flush()
 
 
 def _count(outcome: Outcome, sample: Sample, first: dict[str, Sample], *, repeated: bool) -> None:

@@ -12,30 +12,35 @@ from lpnet.errors import (
     ApiError,
     BadRequest,
     Conflict,
+    DeviceBusy,
     FileFormatError,
-    LeaseLost,
     LpnetError,
     NotAllowed,
     NotFound,
     Unreachable,
 )
 from lpnet.http import Http
-from lpnet.schemas.campaign import Heartbeat, ItemFailure, Lease, LeaseRequest
+from lpnet.schemas.campaign import Lease, LeaseRequest
 from lpnet.schemas.device import Registered, Registration
-from lpnet.schemas.sample import Sample
 from lpnet_agent.backoff import Backoff
-from lpnet_agent.errors import BadSetup, Interrupted
-from lpnet_agent.measure.job import Measured, Measurer, measure_all
+from lpnet_agent.condition import Reporter
+from lpnet_agent.errors import BadSetup, Interrupted, NotKept
+from lpnet_agent.gate import Gate, Standing
+from lpnet_agent.lease import GivenUp, Pulse, Results
+from lpnet_agent.measure.job import Measurer, measure_all
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.spaces import SpaceFiles
-from lpnet_agent.spool import Parcel, Spool
+from lpnet_agent.spool import Spool
 from lpnet_agent.stop import Stop
 
 log = structlog.get_logger()
 
 # A long poll is answered when its time is over; this is for the answer to travel.
 _POLL_SLACK_S = 4.0
-_REASON = 2000
+# How often a folder that cannot be written is looked at.
+_ROOM_S = 2.0
+# The shortest pause between two looks at a device that is not ready.
+_LEAST_S = 0.1
 
 
 class Agent:
@@ -46,18 +51,25 @@ class Agent:
         http: Http,
         registration: Registration,
         measurer: Measurer,
+        gate: Gate,
+        reporter: Reporter,
         spool: Spool,
         spaces: SpaceFiles,
         stop: Stop,
         poll_s: float,
+        takeover_s: float,
     ) -> None:
         self._http = http
         self._registration = registration
         self._measurer = measurer
+        self._gate = gate
+        self._reporter = reporter
         self._spool = spool
         self._spaces = spaces
         self._stop = stop
         self._poll_s = poll_s
+        self._takeover_s = takeover_s
+        self._refused_since: float | None = None
         self._id: str | None = None
 
     def run(self) -> None:
@@ -73,34 +85,89 @@ class Agent:
                 self._turn()
                 backoff.reset()
                 reachable = True
+            except Interrupted:
+                continue
             except (NotAllowed, BadRequest):
                 raise
+            except NotKept as error:
+                log.error("waiting for room", seconds=_ROOM_S, why=str(error))
+                self._stop.wait(_ROOM_S)
             except (Unreachable, ApiError) as error:
                 reachable = isinstance(error, ApiError)
-                if isinstance(error, NotFound):
-                    self._id = None  # the server has a new database: say again who this is
-                wait_s = backoff.next()
-                log.warning("waiting for the server", seconds=round(wait_s, 1), why=str(error))
-                self._stop.wait(wait_s)
+                if isinstance(error, NotFound | DeviceBusy):
+                    # The server has a new database, or another agent in this one's place.
+                    self._id = None
+                seconds = backoff.next()
+                log.warning("waiting for the server", seconds=round(seconds, 1), why=str(error))
+                self._wait_for_server(seconds)
         self._take_leave(reachable)
 
     def _turn(self) -> None:
         if self._id is None:
             self._id = self._register()
+        standing = self._gate.ask()
         self._deliver()
+        standing = self._with_room(self._report(self._id, self._with_room(standing)))
+        if standing.state != "ready":
+            self._gate.rest()
+            self._stop.wait(min(standing.retry_s, self._reporter.wait_s()))
+            return
         lease = self._ask_for_work(self._id)
-        if lease is not None:
+        if lease is None:
+            self._gate.rest()
+        else:
             self._work(lease)
+
+    def _with_room(self, standing: Standing) -> Standing:
+        """The standing, or paused where results could not be kept: no job is taken then."""
+        if standing.state == "ready":
+            try:
+                self._spool.check_room()
+            except NotKept as error:
+                return Standing("paused", str(error), _ROOM_S)
+        return standing
+
+    def _wait_for_server(self, seconds: float) -> None:
+        """Meanwhile the sentinels are looked at: what they say does not depend on a server."""
+        end = time.monotonic() + seconds
+        try:
+            while not self._stop.is_set() and (left := end - time.monotonic()) > 0:
+                standing = self._gate.ask()
+                self._gate.rest()
+                ready = standing.state == "ready"
+                self._stop.wait(left if ready else min(left, max(standing.retry_s, _LEAST_S)))
+        except Interrupted:
+            return
 
     def _register(self) -> str:
         try:
             answer = self._http.post("/v1/agents", self._registration, idempotent=True)
+        except DeviceBusy as error:
+            # After a power cut the one that is alive may be this one, before it.
+            now = time.monotonic()
+            self._refused_since = self._refused_since or now
+            if now - self._refused_since < self._takeover_s:
+                raise
+            raise BadSetup(str(error)) from error
         except Conflict as error:
             raise BadSetup(str(error)) from error
+        self._refused_since = None
         agent = Registered.model_validate(answer).agent
+        self._reporter.forget()
         names = [target.name for target in self._registration.targets]
         log.info("registered", server=self._http.base_url, agent=agent, targets=names)
         return agent
+
+    def _report(self, agent: str, standing: Standing) -> Standing:
+        """Report the standing; the one that holds after it."""
+        cleared = self._reporter.report(agent, standing, self._gate.cleared)
+        if cleared is None:
+            return standing
+        self._gate.clear(cleared)
+        standing = self._gate.ask()
+        self._deliver()
+        self._reporter.report(agent, standing, self._gate.cleared)
+        return standing
 
     def _deliver(self) -> None:
         try:
@@ -116,7 +183,7 @@ class Agent:
         names = tuple(target.name for target in self._registration.targets)
         answer = self._http.post(
             f"/v1/agents/{agent}/leases",
-            LeaseRequest(targets=names, wait_s=self._poll_s),
+            LeaseRequest(targets=names, wait_s=self._poll_s, seat=self._registration.seat),
             timeout=self._poll_s + _POLL_SLACK_S,
         )
         return None if answer is None else Lease.model_validate(answer)
@@ -129,39 +196,53 @@ class Agent:
                 for wanted in {item.workload.space for item in lease.items}
             }
         except LpnetError as error:
-            self._spool.put(_Results(lease).parcel(str(error)))
+            given_up = GivenUp(str(error), postponed=isinstance(error, NotKept))
+            self._spool.put(Results(lease).parcel(given_up))
             if isinstance(error, NotFound | FileFormatError):
                 return
             raise
         log.info("job", job=lease.job, workloads=len(lease.items), fresh=lease.fresh_session)
-        results = _Results(lease)
-        given_up: str | None = "the agent failed"
+        results = Results(lease)
+        given_up: GivenUp | None = GivenUp("the agent failed")
         try:
+            self._gate.enter()
             if lease.fresh_session:
                 self._measurer.renew()
             given_up = self._measure(lease, files, results)
-        except (Interrupted, BadSetup) as error:
-            given_up = str(error)
-            if isinstance(error, BadSetup):
-                raise
+        except Interrupted as error:
+            given_up = GivenUp(str(error), postponed=True)
+        except BadSetup as error:
+            given_up = GivenUp(str(error))
+            raise
         finally:
             self._spool.put(results.parcel(given_up))
 
-    def _measure(self, lease: Lease, files: dict[str, Path], results: _Results) -> str | None:
+    def _measure(self, lease: Lease, files: dict[str, Path], results: Results) -> GivenUp | None:
         """Measure what the lease holds; why it was not finished, or None."""
-        pulse = _Pulse(self._http, lease)
+        pulse = Pulse(self._http, lease)
+        leave = _Leave(self._gate, results)
         items = [Item.model_validate(item.model_dump()) for item in lease.items]
         for result in measure_all(
             self._measurer,
             items,
             lambda item: files[item.workload.space],
-            lambda: not self._stop.is_set() and pulse.beat(len(results.samples)),
+            lambda: not self._stop.is_set() and pulse.beat(len(results.samples)) and leave.given(),
             np.random.default_rng(),
         ):
             results.add(result)
+        # Asked once more at the end: a drift spoils a job that is finished, too.
+        if not self._stop.is_set():
+            leave.given()
+        if leave.refused is not None and leave.refused.drifted:
+            dropped = results.drop_unproven()
+            log.warning("samples dropped, to be taken again", samples=dropped)
         if len(results) == len(items):
             return None
-        return "the lease was lost" if pulse.lost else "the agent was asked to end"
+        if leave.refused is not None:
+            return GivenUp(leave.refused.reason or "not now", postponed=True)
+        if pulse.lost:
+            return GivenUp("the lease was lost")
+        return GivenUp("the agent was asked to end", postponed=True)
 
     def _take_leave(self, reachable: bool) -> None:
         if reachable and len(self._spool):
@@ -172,58 +253,20 @@ class Agent:
         log.info("ended", undelivered=len(self._spool))
 
 
-class _Results:
-    """What a lease has come to so far."""
+class _Leave:
+    """Asks the gate for leave to measure on; `refused` is the standing that refused it."""
 
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
-        self.samples: list[Sample] = []
-        self.failures: list[ItemFailure] = []
+    def __init__(self, gate: Gate, results: Results) -> None:
+        self._gate = gate
+        self._results = results
+        self.refused: Standing | None = None
 
-    def __len__(self) -> int:
-        return len(self.samples) + len(self.failures)
-
-    def add(self, result: Measured) -> None:
-        if result.sample is not None:
-            self.samples.append(result.sample)
-        else:
-            reason = (result.reason or "unknown")[:_REASON]
-            self.failures.append(ItemFailure(item=str(result.item.id), reason=reason))
-
-    def parcel(self, given_up: str | None) -> Parcel:
-        return Parcel(
-            token=self._lease.token,
-            target=self._lease.target,
-            samples=tuple(self.samples),
-            failures=tuple(self.failures),
-            given_up=given_up and given_up[:_REASON],
-        )
-
-
-class _Pulse:
-    """Keeps a lease alive between workloads: a beat whenever a third of its time has passed."""
-
-    def __init__(self, http: Http, lease: Lease) -> None:
-        self._http = http
-        self._lease = lease
-        self._last = time.monotonic()
-        self.lost = False
-
-    def beat(self, measured: int) -> bool:
-        """False once someone else may hold the job."""
-        if self.lost:
-            return False
-        if time.monotonic() - self._last < self._lease.expires_s / 3:
-            return True
-        self._last = time.monotonic()
-        try:
-            self._http.post(
-                f"/v1/leases/{self._lease.token}/heartbeat", Heartbeat(measured=measured)
-            )
-        except (LeaseLost, NotFound):
-            log.warning("lease lost", job=self._lease.job)
-            self.lost = True
-        except (Unreachable, ApiError) as error:
-            # The job goes on: its results are welcome even if the lease runs out meanwhile.
-            log.warning("heartbeat failed", why=str(error))
-        return not self.lost
+    def given(self) -> bool:
+        """False once it was refused. What was measured before a good check is proven."""
+        if self.refused is None:
+            standing = self._gate.ask()
+            if standing.state != "ready":
+                self.refused = standing
+            elif standing.proven:
+                self._results.prove()
+        return self.refused is None

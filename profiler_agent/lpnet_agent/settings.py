@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lpnet.schemas.condition import DRIFT_LIMIT_PCT
 from lpnet_agent.owner.hours import parse
 
 
@@ -57,6 +58,33 @@ class Settings(BaseSettings):
     )
     request_s: Annotated[float, Field(gt=0)] = Field(
         default=5.0, description="how long the server may take for any other answer, s"
+    )
+    takeover_s: Annotated[float, Field(ge=0)] = Field(
+        default=150.0,
+        description="how long to wait for another agent of this device to be gone, s; longer than "
+        "the server takes to call an agent offline",
+    )
+    sentinel_s: Annotated[float, Field(gt=0)] = Field(
+        default=60.0, description="seconds of measuring between two checks of the device"
+    )
+    drift_pct: Annotated[float, Field(gt=0)] = Field(
+        default=DRIFT_LIMIT_PCT,
+        description="drift of a sentinel past which the target is paused, percent",
+    )
+    broken_pct: Annotated[float, Field(gt=0)] = Field(
+        default=25.0, description="drift past which it is broken at once, percent"
+    )
+    broken_after: Annotated[int, Field(ge=1)] = Field(
+        default=6, description="re-checks that find the drift still there until it is broken"
+    )
+    cool_s: Annotated[float, Field(gt=0)] = Field(
+        default=20.0, description="time to cool down before the first re-check, s; then doubling"
+    )
+    cool_most_s: Annotated[float, Field(gt=0)] = Field(
+        default=300.0, description="the longest time between two re-checks, s"
+    )
+    condition_s: Annotated[float, Field(gt=0)] = Field(
+        default=30.0, description="how often a target that is not ready is reported, s"
     )
     quiet_hours: str = Field(
         default="",

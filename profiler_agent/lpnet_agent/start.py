@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -10,19 +12,28 @@ from typing import Any
 import structlog
 
 from lpnet.http import Http
-from lpnet.schemas.device import DeviceFacts, Registration
+from lpnet.schemas.device import DeviceFacts, Registration, TargetSpec
 from lpnet_agent import console, local
+from lpnet_agent.changes.changes import Changes
+from lpnet_agent.changes.wishes import Wishes, wishes_of
+from lpnet_agent.condition import Reporter
 from lpnet_agent.device_info.facts import read_facts
 from lpnet_agent.device_info.names import device_name
 from lpnet_agent.device_info.target import target_spec
 from lpnet_agent.errors import Interrupted
+from lpnet_agent.gate import Gate
 from lpnet_agent.loop import Agent
 from lpnet_agent.measure import cores
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import Setup
+from lpnet_agent.owner.limits import limits_of
+from lpnet_agent.owner.owner import Owner
+from lpnet_agent.sentinels.health import Policy
+from lpnet_agent.sentinels.store import Store
+from lpnet_agent.sentinels.watch import Watch
 from lpnet_agent.settings import Settings
 from lpnet_agent.spaces import SpaceFiles
-from lpnet_agent.spool import Spool
+from lpnet_agent.spool import Parcel, Spool
 from lpnet_agent.state import StateDir
 from lpnet_agent.stop import Stop
 
@@ -52,6 +63,7 @@ def run_agent(settings: Settings, stop: Stop) -> None:
     with (
         StateDir(settings.state_dir) as state,
         Http(settings.url, settings.token, timeout=settings.request_s, attempts=1) as http,
+        Changes(wishes_of(settings), setup.cores, state.path, settings.root) as changes,
     ):
         cores.leave(setup.cores)
         try:
@@ -60,15 +72,22 @@ def run_agent(settings: Settings, stop: Stop) -> None:
             return
         with measurer:
             spool = Spool(state.spool)
+            # The clock policy of the target is the one that it is measured with.
+            changes.apply()
+            target = target_spec(device, setup, measurer.ready, settings.root)
+            changes.undo()
             log.info("agent", device=device, cores=setup.cores, undelivered=len(spool))
             Agent(
                 http=http,
-                registration=_registration(device, facts, setup, measurer, state.machine()),
+                registration=_registration(device, facts, target, state),
                 measurer=measurer,
+                gate=_gate(settings, state, target, measurer, spool, changes),
+                reporter=Reporter(http, target.name, settings.condition_s),
                 spool=spool,
                 spaces=SpaceFiles(state.spaces, http),
                 stop=stop,
                 poll_s=settings.poll_s,
+                takeover_s=settings.takeover_s,
             ).run()
 
 
@@ -85,21 +104,72 @@ def measure_file(
     setup = setup_of(settings)
     cores.leave(setup.cores)
     with (
+        _as_wished(settings, setup),
         Measurer(setup, stop, settings.workload_timeout_s) as measurer,
         console.progress("measuring") as show,
     ):
+        target = target_spec(name, setup, measurer.ready, settings.root)
         outcome = local.measure_space(measurer, space_file, items, out, wish, stop, show)
     seconds = {"timed": measurer.timed_s, "total": time.monotonic() - start}
-    return console.summary(out, target_spec(name, setup, measurer.ready), outcome, seconds)
+    return console.summary(out, target, outcome, seconds, settings.drift_pct)
+
+
+@contextmanager
+def _as_wished(settings: Settings, setup: Setup) -> Iterator[None]:
+    """What the owner wants changed for measuring is changed, for as long as this is entered.
+
+    Raises BadSetup if it cannot be, or if an agent that may do the same is running.
+    """
+    wishes = wishes_of(settings)
+    if wishes == Wishes():
+        yield
+        return
+    with (
+        StateDir(settings.state_dir) as state,
+        Changes(wishes, setup.cores, state.path, settings.root) as changes,
+    ):
+        changes.apply()
+        yield
+
+
+def _gate(
+    settings: Settings,
+    state: StateDir,
+    target: TargetSpec,
+    measurer: Measurer,
+    spool: Spool,
+    changes: Changes,
+) -> Gate:
+    watch = Watch(
+        measurer,
+        Store(state.path, target),
+        policy_of(settings),
+        settings.sentinel_s,
+        lambda samples: spool.put(Parcel(target=target.name, samples=samples)),
+    )
+    owner = Owner(limits_of(settings), state.path, settings.root)
+    return Gate(owner, watch, lambda: measurer.busy_s, changes)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The limits of drift among the settings."""
+    return Policy(
+        drift_pct=settings.drift_pct,
+        broken_pct=settings.broken_pct,
+        broken_after=settings.broken_after,
+        cool_s=settings.cool_s,
+        cool_most_s=settings.cool_most_s,
+    )
 
 
 def _registration(
-    device: str, facts: DeviceFacts, setup: Setup, measurer: Measurer, machine: str
+    device: str, facts: DeviceFacts, target: TargetSpec, state: StateDir
 ) -> Registration:
     return Registration(
         device=device,
         facts=facts,
-        targets=(target_spec(device, setup, measurer.ready),),
+        targets=(target,),
         agent_version=metadata.version("lpnet"),
-        machine=machine,
+        machine=state.machine(),
+        seat=state.seat(),
     )

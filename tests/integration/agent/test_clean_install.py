@@ -69,7 +69,9 @@ def test_the_agent_measures_there(
         env=_environment(),
     )
     assert done.returncode == 0, done.stderr
-    samples = [Sample.model_validate_json(line) for line in out.read_text().splitlines()]
+    written = [Sample.model_validate_json(line) for line in out.read_text().splitlines()]
+    assert {sample.sentinel for sample in written} == {None, "arithmetic", "memory"}
+    samples = [sample for sample in written if sample.sentinel is None]
     assert len(samples) == 13 == json.loads(done.stdout)["samples"]
     assert {getattr(sample.workload, "space", None) for sample in samples} == {space.hash}
     assert all(sample.latency_ms > 0 for sample in samples)

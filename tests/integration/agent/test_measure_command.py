@@ -31,8 +31,13 @@ def agent(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
     )
 
 
-def read(path: Path) -> list[Sample]:
+def lines(path: Path) -> list[Sample]:
     return [Sample.model_validate_json(line) for line in path.read_text().splitlines()]
+
+
+def read(path: Path) -> list[Sample]:
+    """The samples in a file, sentinels left out."""
+    return [sample for sample in lines(path) if sample.sentinel is None]
 
 
 def widths(sample: Sample) -> dict[str, int]:
@@ -78,6 +83,22 @@ def test_repeats_are_of_another_session(
     assert {workload_key(s.workload) for s in second} <= {workload_key(s.workload) for s in first}
 
 
+def test_sentinels_are_read_before_and_after(
+    run: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    kinds = [sample.sentinel for sample in lines(run[0])]
+    start = next(index for index, kind in enumerate(kinds) if kind is None)
+    stop = start + kinds.count(None)
+    assert set(kinds[start:stop]) == {None}
+    for end in (kinds[:start], kinds[stop:]):
+        assert set(end) == {"arithmetic", "memory"}
+    summary = json.loads(run[1].stdout)
+    assert set(summary["drift_pct"]) == {"arithmetic", "memory"}
+    drifts = summary["drift_pct"].values()
+    past = any(drift is not None and abs(drift) > 3 for drift in drifts)
+    assert summary["drifted"] is (True if past else None if None in drifts else False)
+
+
 def test_standard_output_holds_json_only(
     run: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
@@ -100,6 +121,7 @@ def test_given_widths_are_measured_alone(space: Space, space_file: Path, tmp_pat
     )
     assert done.returncode == 0, done.stderr
     assert "2 samples" in done.stdout
+    assert "sentinels from before to after: arithmetic " in done.stdout
     small, full = sorted(read(out), key=lambda sample: sum(widths(sample).values()))
     assert widths(small) == half
     assert widths(full) == space.named(space.dense)
@@ -167,7 +189,7 @@ def test_an_end_in_the_middle_keeps_what_was_measured(space_file: Path, tmp_path
         text=True,
     )
     with process:
-        while not (out.exists() and out.stat().st_size):
+        while not (out.exists() and '"space"' in out.read_text()):
             assert process.poll() is None
             # Waits on the process instead of the clock: it ends early if the command does.
             try:

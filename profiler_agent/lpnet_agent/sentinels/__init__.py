@@ -1,0 +1,1 @@
+"""Sentinels: two workloads that never change, by which an agent sees that its device did."""

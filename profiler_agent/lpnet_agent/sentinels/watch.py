@@ -1,0 +1,133 @@
+"""The sentinels of an agent: when they are read, and what is concluded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from lpnet.schemas.sample import Sample, Sentinel
+from lpnet_agent.measure.job import Measures
+from lpnet_agent.sentinels.health import SENTINELS, Health, Policy, proves, see, wait_s
+from lpnet_agent.sentinels.readings import latency_ms, read
+from lpnet_agent.sentinels.store import Kept, Store
+
+log = structlog.get_logger()
+
+# The first readings make the levels, and a suspicion wants an answer: both come sooner.
+_SOONER = 4
+
+
+class Measuring(Measures, Protocol):
+    """What measures, as far as the sentinels need it."""
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds of measuring so far."""
+        ...
+
+    def renew(self) -> None:
+        """Begin a new session."""
+        ...
+
+
+class Watch:
+    """Reads the sentinels when they are due, keeps what is known, and passes every reading on.
+
+    `every_s` counts seconds of measuring, so an idle device is left alone; a device that is not
+    ready is looked at by the clock, at the pace of the policy.
+    """
+
+    def __init__(
+        self,
+        measurer: Measuring,
+        store: Store,
+        policy: Policy,
+        every_s: float,
+        pass_on: Callable[[tuple[Sample, ...]], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._measurer = measurer
+        self._store = store
+        self._policy = policy
+        self._every_s = every_s
+        self._pass_on = pass_on
+        self._monotonic = monotonic
+        self._kept = store.load()
+        self._busy_s: float | None = None
+        self._look_at = 0.0
+
+    @property
+    def health(self) -> Health:
+        return self._kept.health
+
+    @property
+    def cleared(self) -> int:
+        """Clearings of the target that were acted on."""
+        return self._kept.cleared
+
+    def wait_s(self) -> float:
+        """Seconds until a device that is not ready is to be looked at; 0 where it is due."""
+        return max(0.0, self._look_at - self._monotonic())
+
+    def due(self) -> bool:
+        """Whether to look now. The first look of a process is always due."""
+        if self._busy_s is None:
+            return True
+        if self.health.state != "ready":
+            return self.wait_s() <= 0
+        soon = not self.health.settled or self.health.suspected
+        pace_s = self._every_s / _SOONER if soon else self._every_s
+        return self._measurer.busy_s - self._busy_s >= pace_s
+
+    def look(self) -> bool:
+        """Make a check, and where it sees a drift others in fresh processes.
+
+        True if the device was found as it was: what was measured until now stands. Raises
+        Interrupted when the agent is to end, and BadSetup if no process can be started.
+        """
+        if self.health.state != "ready":
+            self._measurer.renew()  # one bad session must not keep a device from work
+        good = self._check()
+        while self.health.state == "ready" and self.health.suspected:
+            suspected = self.health.suspected
+            self._measurer.renew()
+            good = self._check()
+            if self.health.state == "ready" and self.health.suspected == suspected:
+                break  # disturbed all along: it proves nothing, and is tried again soon
+        self._busy_s = self._measurer.busy_s
+        self._look_at = self._monotonic() + wait_s(self.health, self._policy)
+        return good
+
+    def clear(self, cleared: int) -> None:
+        """A person says that the device is as it should be: what is measured now is normal."""
+        log.info("cleared: the sentinels get new levels")
+        self._keep(Health(), cleared)
+        self._busy_s = None
+
+    def _check(self) -> bool:
+        samples = {sentinel: read(self._measurer, sentinel) for sentinel in SENTINELS}
+        told = tuple(sample for found in samples.values() for sample in found)
+        if told:
+            self._pass_on(told)
+        check = {sentinel: latency_ms(found) for sentinel, found in samples.items()}
+        before = self.health
+        self._keep(see(before, check, self._policy), self.cleared)
+        self._say(before, check)
+        return proves(check) and self.health.state == "ready" and not self.health.suspected
+
+    def _keep(self, health: Health, cleared: int) -> None:
+        self._kept = Kept(
+            target=self._kept.target, spaces=self._kept.spaces, health=health, cleared=cleared
+        )
+        self._store.save(self._kept)
+
+    def _say(self, before: Health, check: dict[Sentinel, float | None]) -> None:
+        readings = {name: ms and round(ms, 4) for name, ms in check.items()}
+        log.debug("sentinels", **readings)
+        if self.health.state != before.state:
+            log.warning("condition", state=self.health.state, why=self.health.reason)
+        elif self.health.suspected:
+            log.info("a sentinel drifts; looking again in a new process", **readings)

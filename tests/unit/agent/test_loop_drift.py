@@ -1,0 +1,226 @@
+"""An agent whose device slows down in the middle of a job: a real loop, spool and HTTP, with a
+scripted device and a scripted server."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from lpnet import zoo
+from lpnet.http import Http
+from lpnet.schemas.campaign import Lease, LeasedItem
+from lpnet.schemas.device import DeviceFacts, Registration, TargetSpec
+from lpnet.schemas.sample import Sample
+from lpnet.schemas.workload import SpaceWorkload
+from lpnet.space.space import Space
+from lpnet_agent.condition import Reporter
+from lpnet_agent.gate import Gate
+from lpnet_agent.loop import Agent
+from lpnet_agent.measure.job import Measurer
+from lpnet_agent.measure.messages import Item
+from lpnet_agent.owner.limits import Limits
+from lpnet_agent.owner.owner import Owner
+from lpnet_agent.sentinels.health import SENTINELS, Health, Policy
+from lpnet_agent.sentinels.store import Store
+from lpnet_agent.sentinels.watch import Watch
+from lpnet_agent.spaces import SpaceFiles
+from lpnet_agent.spool import Parcel, Spool
+from lpnet_agent.stop import Stop
+
+ITEMS = 9
+EVERY = 4
+USUAL_MS = 2.0
+SPEC = TargetSpec(name="box")
+
+
+@dataclass
+class Device:
+    """Takes a second for everything. It is slow from workload `slow_from` on, until its process
+    was renewed `slow_for` times."""
+
+    slow_from: int
+    slow_for: int
+    workloads: int = 0
+    renewed: int = 0
+    busy_s: float = 0.0
+
+    def measure(self, item: Item, space_file: Path) -> Sample:
+        self.busy_s += 1
+        self.workloads += item.sentinel is None
+        slow = self.workloads > self.slow_from and self.renewed < self.slow_for
+        return Sample(
+            kind=item.kind,
+            workload=item.workload,
+            latency_ms=USUAL_MS * (1.1 if slow else 1.0),
+            id=item.id or f"sentinel-{self.busy_s:.0f}",
+            sentinel=item.sentinel,
+        )
+
+    def renew(self) -> None:
+        self.renewed += 1
+
+
+@dataclass
+class Server:
+    """Gives the same job out until it is completed, and then ends the agent."""
+
+    space: Space
+    stop: Stop
+    leases: int = 0
+    posts: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def bodies(self, ending: str) -> list[dict[str, Any]]:
+        return [body for path, body in self.posts if path.endswith(ending)]
+
+    def answer(self, path: str, body: dict[str, Any]) -> Any:
+        self.posts.append((path, body))
+        if path == "/v1/agents":
+            return {"agent": "a1"}
+        if path.endswith("/condition"):
+            return {"cleared": 0, "epoch": 1}
+        if path.endswith("/leases"):
+            return self.lease()
+        if path.endswith("/complete"):
+            self.stop.set()
+        return {"stored": len(body.get("samples", ())), "known": 0}
+
+    def lease(self) -> Any:
+        self.leases += 1
+        block = self.space.block(self.space.blocks[0].name)
+        workload = SpaceWorkload(
+            space=self.space.hash, block=block.name, widths=block.named(block.dense)
+        )
+        items = (LeasedItem(id=f"item-{n:04d}", kind="block", workload=workload) for n in range(9))
+        return Lease(
+            token=f"t{self.leases}",
+            job="j1",
+            campaign="c1",
+            target="box",
+            expires_s=600,
+            fresh_session=False,
+            items=tuple(items),
+        ).model_dump(mode="json")
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[Server, Http]]:
+    stop = Stop()
+    made = Server(zoo.space("resnet20"), stop)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.reply(made.space.to_bytes(), "application/octet-stream")
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            answer = made.answer(self.path.split("?")[0], body)
+            self.reply(json.dumps(answer).encode(), "application/json")
+
+        def reply(self, content: bytes, kind: str) -> None:
+            self.send_response(200)
+            self.send_header("content-type", kind)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
+        thread = threading.Thread(target=listener.serve_forever)
+        thread.start()
+        with Http(f"http://127.0.0.1:{listener.server_port}", attempts=1, timeout=10) as http:
+            yield made, http
+        listener.shutdown()
+        thread.join()
+    stop.close()
+
+
+def run(device: Device, server: Server, http: Http, folder: Path) -> None:
+    """An agent whose sentinels have their levels, until the job is complete."""
+    store = Store(folder, SPEC)
+    levels = Health(first_ms=dict.fromkeys(SENTINELS, (USUAL_MS,) * 5))
+    store.save(store.load().model_copy(update={"health": levels}))
+    for name in ("spool", "spaces"):
+        (folder / name).mkdir()
+    spool = Spool(folder / "spool")
+    watch = Watch(
+        device,
+        store,
+        Policy(cool_s=0.01, cool_most_s=0.01, broken_after=99),
+        EVERY,
+        lambda samples: spool.put(Parcel(target="box", samples=samples)),
+    )
+    Agent(
+        http=http,
+        registration=Registration(
+            device="box", facts=DeviceFacts(), targets=(SPEC,), agent_version="1"
+        ),
+        measurer=cast(Measurer, device),
+        gate=Gate(Owner(Limits(), folder), watch, lambda: device.busy_s),
+        reporter=Reporter(http, "box", 3600),
+        spool=spool,
+        spaces=SpaceFiles(folder / "spaces", http),
+        stop=server.stop,
+        poll_s=0,
+    ).run()
+    assert len(spool) == 0
+
+
+def workloads(bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [s for body in bodies for s in body["samples"] if s.get("sentinel") is None]
+
+
+def test_what_was_measured_since_the_last_good_check_is_measured_again(
+    server: tuple[Server, Http], tmp_path: Path
+) -> None:
+    scripted, http = server
+    run(Device(slow_from=6, slow_for=3), scripted, http, tmp_path)
+    early = workloads(scripted.bodies("/samples:batch"))
+    assert len(early) == EVERY, "those before the last good check are delivered, no others"
+    assert {sample["latency_ms"] for sample in early} == {USUAL_MS}
+    (failed,) = scripted.bodies("/fail")
+    assert failed["postponed"] is True
+    assert "10.0% slower than the level of this epoch (2.00 ms, now 2.20 ms)" in failed["reason"]
+    (complete,) = scripted.bodies("/complete")
+    assert len(workloads([complete])) == ITEMS
+    assert {sample["latency_ms"] for sample in workloads([complete])} == {USUAL_MS}
+    reports = scripted.bodies("/condition")
+    states = [report["state"] for report in reports]
+    assert (states[0], states[-1]) == ("ready", "ready")
+    assert set(states[1:-1]) == {"paused"}
+
+
+def test_a_drift_is_found_when_the_job_is_done_too(
+    server: tuple[Server, Http], tmp_path: Path
+) -> None:
+    """The check that is due after the last workload still takes its samples back."""
+    scripted, http = server
+    run(Device(slow_from=ITEMS - 1, slow_for=3), scripted, http, tmp_path)
+    for body in (*scripted.bodies("/samples:batch"), *scripted.bodies("/complete")):
+        assert {sample["latency_ms"] for sample in workloads([body])} <= {USUAL_MS}
+
+
+def test_one_slow_reading_changes_nothing(server: tuple[Server, Http], tmp_path: Path) -> None:
+    scripted, http = server
+    run(Device(slow_from=6, slow_for=1), scripted, http, tmp_path)
+    assert scripted.leases == 1
+    assert scripted.bodies("/fail") == []
+    assert {report["state"] for report in scripted.bodies("/condition")} == {"ready"}
+
+
+def test_every_reading_reaches_the_server(server: tuple[Server, Http], tmp_path: Path) -> None:
+    scripted, http = server
+    device = Device(slow_from=6, slow_for=3)
+    run(device, scripted, http, tmp_path)
+    told = [s for body in scripted.bodies("/samples:batch") for s in body["samples"]]
+    readings = [sample for sample in told if sample.get("sentinel") is not None]
+    assert len(readings) == device.busy_s - device.workloads
+    assert all("ops" in sample["workload"] for sample in readings)

@@ -1,0 +1,166 @@
+"""The state machine of the sentinels: what any sequence of checks leads to."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lpnet.schemas.condition import LEVEL_READINGS
+from lpnet.schemas.sample import Sentinel
+from lpnet_agent.sentinels.health import SENTINELS, Check, Health, Policy, proves, see, wait_s
+
+POLICY = Policy()
+LEVELS: dict[Sentinel, float] = {"arithmetic": 0.7, "memory": 5.0}
+SETTLED = Health(first_ms={name: (ms,) * LEVEL_READINGS for name, ms in LEVELS.items()})
+
+# Percent from the level; None: disturbed.
+CALM = st.floats(-2.9, 2.9)
+NEAR = st.floats(3.1, 24.9) | st.floats(-24.9, -3.1)
+FAR = st.floats(25.1, 900) | st.floats(-90, -25.1)
+ANY = st.none() | CALM | NEAR | FAR
+PAIRS = st.tuples(ANY, ANY)
+
+
+def check(arithmetic: float | None, memory: float | None) -> Check:
+    drifts: dict[Sentinel, float | None] = {"arithmetic": arithmetic, "memory": memory}
+    return {
+        name: None if drift is None else LEVELS[name] * (1 + drift / 100)
+        for name, drift in drifts.items()
+    }
+
+
+def after(health: Health, *checks: Check, policy: Policy = POLICY) -> Health:
+    for made in checks:
+        health = see(health, made, policy)
+    return health
+
+
+@given(st.lists(PAIRS, max_size=40))
+def test_a_reason_is_there_exactly_while_it_is_not_ready(pairs: list[tuple[float, float]]) -> None:
+    health = SETTLED
+    for pair in pairs:
+        before, health = health, see(health, check(*pair), POLICY)
+        assert (health.state == "ready") == (health.reason is None)
+        assert health.first_ms == SETTLED.first_ms, "a level that is made stays"
+        if before.state == "broken":
+            assert health.state in ("broken", "ready")
+        assert Health.model_validate_json(health.model_dump_json()) == health
+
+
+@given(st.lists(PAIRS, max_size=30), st.tuples(CALM, CALM))
+def test_a_good_check_makes_it_ready_from_anywhere(
+    pairs: list[tuple[float, float]], calm: tuple[float, float]
+) -> None:
+    health = after(SETTLED, *(check(*pair) for pair in pairs), check(*calm))
+    assert health == SETTLED
+
+
+@given(st.lists(st.tuples(st.none() | CALM, st.none() | CALM), max_size=40))
+def test_calm_or_disturbed_checks_never_pause(pairs: list[tuple[float, float]]) -> None:
+    assert after(SETTLED, *(check(*pair) for pair in pairs)).state == "ready"
+
+
+@given(st.lists(PAIRS, max_size=30), st.lists(st.none() | CALM, min_size=1, max_size=9))
+def test_what_is_disturbed_proves_nothing(
+    pairs: list[tuple[float, float]], seen: list[float | None]
+) -> None:
+    """Neither for the device nor against it: only the pace of re-checks moves."""
+    before = after(SETTLED, *(check(*pair) for pair in pairs))
+    now = after(before, *(check(None, drift) for drift in seen))
+    assert now.model_copy(update={"waits": 0}) == before.model_copy(update={"waits": 0})
+
+
+@given(NEAR | FAR, st.none() | CALM, st.sampled_from([0, 1]))
+def test_one_reading_is_not_enough(drift: float, other: float | None, place: int) -> None:
+    pair = (drift, other) if place else (other, drift)
+    health = see(SETTLED, check(*pair), POLICY)
+    assert (health.state, health.suspected) == ("ready", 1)
+
+
+@given(NEAR | FAR, NEAR)
+def test_a_drift_that_is_confirmed_pauses(first: float, second: float) -> None:
+    health = after(SETTLED, check(0, first), check(0, second))
+    assert health.state == "paused"
+    assert health.reason is not None
+    assert "sentinel memory" in health.reason
+    assert ("slower" in health.reason) == (second > 0)
+
+
+@given(st.tuples(NEAR | FAR, FAR, FAR))
+def test_a_great_drift_seen_three_times_is_broken_at_once(drifts: tuple[float, ...]) -> None:
+    health = SETTLED
+    for drift in drifts[:2]:
+        health = see(health, check(drift, 0), POLICY)
+        assert health.state == "ready"
+    assert see(health, check(drifts[2], 0), POLICY).state == "broken"
+
+
+@given(st.tuples(FAR, FAR, NEAR))
+def test_a_great_drift_that_shrinks_only_pauses(drifts: tuple[float, ...]) -> None:
+    assert after(SETTLED, *(check(drift, 0) for drift in drifts)).state == "paused"
+
+
+@given(st.integers(1, 9), st.lists(st.none() | NEAR | FAR, max_size=40))
+def test_it_is_broken_after_so_many_failed_checks(most: int, seen: list[float | None]) -> None:
+    policy = Policy(broken_after=most)
+    paused = after(SETTLED, check(9, 0), check(9, 0))
+    health = after(paused, *(check(drift, 0) for drift in seen), policy=policy)
+    failed = sum(drift is not None for drift in seen)
+    assert health.failed == failed
+    assert health.waits == len(seen)
+    assert health.state == ("broken" if failed >= most else "paused")
+
+
+@given(st.lists(st.tuples(st.none() | CALM, st.none() | CALM), max_size=20))
+def test_levels_are_the_medians_of_the_first_undisturbed(
+    pairs: list[tuple[float, float]],
+) -> None:
+    checks = [check(*pair) for pair in pairs]
+    health = after(Health(), *checks)
+    assert health.state == "ready"
+    for name in SENTINELS:
+        seen = [ms for made in checks if (ms := made[name]) is not None]
+        enough = len(seen) >= LEVEL_READINGS
+        assert health.level_ms(name) == (median(seen[:LEVEL_READINGS]) if enough else None)
+    assert health.settled == all(
+        sum(made[name] is not None for made in checks) >= LEVEL_READINGS for name in SENTINELS
+    )
+
+
+@given(st.lists(st.tuples(FAR, FAR), max_size=LEVEL_READINGS))
+def test_readings_that_make_a_level_are_not_judged(pairs: list[tuple[float, float]]) -> None:
+    assert after(Health(), *(check(*pair) for pair in pairs)).state == "ready"
+
+
+@given(st.lists(PAIRS, max_size=60))
+def test_the_pace_doubles_and_is_bounded(pairs: list[tuple[float, float]]) -> None:
+    health = SETTLED
+    for pair in pairs:
+        before, health = health, see(health, check(*pair), POLICY)
+        if health.state == "paused":
+            expected = POLICY.cool_s if before.state == "ready" else 2 * wait_s(before, POLICY)
+            assert wait_s(health, POLICY) == min(POLICY.cool_most_s, expected)
+        elif health.state == "broken":
+            assert wait_s(health, POLICY) == POLICY.cool_most_s
+
+
+@pytest.mark.parametrize(
+    ("pair", "proven"), [((0, 0), True), ((None, 0), False), ((0, None), False), ((9, 9), True)]
+)
+def test_a_check_proves_something_if_nothing_was_disturbed(
+    pair: tuple[float | None, float | None], proven: bool
+) -> None:
+    assert proves(check(*pair)) is proven
+
+
+def test_the_reason_is_for_people() -> None:
+    levels: dict[Sentinel, tuple[float, ...]] = {"arithmetic": (0.7,) * 5, "memory": (1.31,) * 5}
+    seen: Check = {"arithmetic": 0.7, "memory": 1.404}
+    health = after(Health(first_ms=levels), seen, seen)
+    assert health.reason == (
+        "sentinel memory is 7.2% slower than the level of this epoch (1.31 ms, now 1.40 ms): "
+        "cooling down"
+    )

@@ -1,0 +1,50 @@
+"""The files of the sentinels are what the script makes, and each is bound by what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lpnet.schemas.sample import Sample
+from lpnet.schemas.workload import OpsWorkload
+from lpnet.space.space import Space
+from lpnet_agent.sentinels.health import SENTINELS
+from lpnet_agent.sentinels.templates import template
+from make_sentinels import FOLDER, spaces
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, Space]:
+    return dict(spaces())
+
+
+def test_script_and_files_agree(made: dict[str, Space]) -> None:
+    assert set(made) == set(SENTINELS)
+    assert {file.stem for file in FOLDER.glob("*.onnx")} == set(SENTINELS)
+    for name, space in made.items():
+        assert Space.load(FOLDER / f"{name}.onnx") == space
+
+
+def test_the_files_hold_no_weights() -> None:
+    for name in SENTINELS:
+        assert template(name).file.stat().st_size < 4096
+
+
+def test_one_is_bound_by_arithmetic_and_one_by_memory(made: dict[str, Space]) -> None:
+    macs = {name: space.macs(space.dense) for name, space in made.items()}
+    weights = {name: space.params(space.dense) for name, space in made.items()}
+    assert macs["arithmetic"] / weights["arithmetic"] > 500, "each weight is used many times"
+    assert macs["memory"] / weights["memory"] < 1.01, "each weight is used once"
+    assert weights["memory"] * 4 >= 64 * 2**20
+    assert weights["arithmetic"] * 4 < 2**19
+
+
+def test_a_sample_of_one_needs_no_space() -> None:
+    for name in SENTINELS:
+        made = template(name)
+        sample = made.told(Sample(kind="network", workload=made.workload, latency_ms=1.0))
+        assert sample.sentinel == name
+        assert isinstance(sample.workload, OpsWorkload)
+        assert Sample.model_validate_json(sample.model_dump_json()) == sample
+        space = Space.load(made.file)
+        assert sample.workload.ops == space.ops(np.asarray(space.dense))

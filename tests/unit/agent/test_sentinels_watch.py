@@ -1,0 +1,204 @@
+"""When the sentinels are read and what comes of it, on a device whose latencies are scripted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from lpnet.schemas.device import TargetSpec
+from lpnet.schemas.sample import Sample, Sentinel
+from lpnet_agent.errors import Interrupted, MeasureFailed
+from lpnet_agent.measure.messages import Item
+from lpnet_agent.sentinels.health import Policy
+from lpnet_agent.sentinels.readings import TRIES, read
+from lpnet_agent.sentinels.store import Store
+from lpnet_agent.sentinels.watch import Watch
+
+POLICY = Policy(cool_s=10, cool_most_s=40, broken_after=3)
+EVERY_S = 60.0
+
+
+@dataclass
+class Device:
+    """Takes a second for any reading, and `slower` times as long as usual for its result."""
+
+    busy_s: float = 0.0
+    now: float = 0.0
+    slower: float = 1.0
+    disturbed: bool = False
+    broken_by: Exception | None = None
+    renewed: int = 0
+    told: list[Sample] = field(default_factory=list)
+
+    def measure(self, item: Item, space_file: Path) -> Sample:
+        self.busy_s += 1
+        self.now += 1
+        if self.broken_by is not None:
+            raise self.broken_by
+        return Sample(
+            kind=item.kind,
+            workload=item.workload,
+            latency_ms=(0.7 if item.sentinel == "arithmetic" else 5.0) * self.slower,
+            disturbed=self.disturbed,
+            session=str(self.renewed),
+        )
+
+    def renew(self) -> None:
+        self.renewed += 1
+
+    def work(self, seconds: float) -> None:
+        self.busy_s += seconds
+        self.now += seconds
+
+
+@pytest.fixture
+def device() -> Device:
+    return Device()
+
+
+@pytest.fixture
+def watch(device: Device, tmp_path: Path) -> Callable[[], Watch]:
+    """A watch on the device, as a process that has just started has it."""
+    store = Store(tmp_path, TargetSpec(name="box"))
+
+    def make() -> Watch:
+        return Watch(device, store, POLICY, EVERY_S, device.told.extend, lambda: device.now)
+
+    return make
+
+
+def settle(watch: Watch, device: Device) -> Watch:
+    while not watch.health.settled:
+        assert watch.look()
+        device.work(EVERY_S)
+    assert watch.look()
+    return watch
+
+
+def test_it_is_due_at_the_start_and_then_by_time_spent_measuring(
+    device: Device, watch: Callable[[], Watch]
+) -> None:
+    fresh = watch()
+    assert fresh.due()
+    fresh.look()
+    device.now += 1e6  # an idle device is left alone
+    assert not fresh.due()
+    device.work(EVERY_S / 4)
+    assert fresh.due(), "the first readings come sooner"
+    settled = settle(fresh, device)
+    device.work(EVERY_S - 1)
+    assert not settled.due()
+    device.work(1)
+    assert settled.due()
+
+
+def test_a_drift_is_confirmed_in_a_new_process(device: Device, watch: Callable[[], Watch]) -> None:
+    settled = settle(watch(), device)
+    device.slower = 1.05
+    before = device.renewed
+    assert not settled.look()
+    assert settled.health.state == "paused"
+    assert device.renewed == before + 1
+    sessions = [sample.session for sample in device.told[-4:]]
+    assert sessions[0] == sessions[1] != sessions[2] == sessions[3]
+    assert not settled.due()
+    assert settled.wait_s() == POLICY.cool_s
+
+
+def test_a_great_drift_is_broken_after_three_readings(
+    device: Device, watch: Callable[[], Watch]
+) -> None:
+    settled = settle(watch(), device)
+    device.slower, before = 1.5, device.renewed
+    assert not settled.look()
+    assert settled.health.state == "broken"
+    assert device.renewed == before + 2
+
+
+def test_it_cools_is_broken_and_recovers(device: Device, watch: Callable[[], Watch]) -> None:
+    settled = settle(watch(), device)
+    device.slower = 1.05
+    settled.look()
+    for expected, pause in (("paused", 20), ("paused", 40), ("broken", 40)):
+        assert not settled.due()
+        device.now += settled.wait_s()
+        assert settled.due()
+        assert not settled.look()
+        assert (settled.health.state, settled.wait_s()) == (expected, pause)
+    device.slower = 1.0
+    device.now += settled.wait_s()
+    assert settled.look()
+    assert settled.health.state == "ready"
+
+
+def test_a_restart_forgets_neither_levels_nor_condition(
+    device: Device, watch: Callable[[], Watch]
+) -> None:
+    settled = settle(watch(), device)
+    device.slower = 1.5
+    settled.look()
+    again = watch()
+    assert again.health == settled.health
+    assert again.due(), "the first look of a process is due at once"
+    assert not again.look()
+    assert again.health.state == "broken"
+
+
+def test_a_clearing_makes_new_levels(device: Device, watch: Callable[[], Watch]) -> None:
+    settled = settle(watch(), device)
+    device.slower = 1.5
+    settled.look()
+    settled.clear(7)
+    assert (settled.health.state, settled.health.first_ms) == ("ready", {})
+    assert settled.due()
+    settle(settled, device)
+    assert settled.health.level_ms("memory") == pytest.approx(7.5)
+    assert watch().cleared == 7
+
+
+def test_a_suspicion_that_cannot_be_answered_is_not_a_drift(
+    device: Device, watch: Callable[[], Watch]
+) -> None:
+    settled = settle(watch(), device)
+    device.slower = 1.05
+
+    def disturb() -> None:
+        device.renewed += 1
+        device.disturbed = True
+
+    device.renew = disturb  # type: ignore[method-assign]
+    assert not settled.look()
+    assert settled.health.state == "ready"
+    assert settled.health.suspected == 1
+    device.work(EVERY_S / 4)
+    assert settled.due(), "it is tried again soon"
+
+
+def test_every_reading_is_passed_on(device: Device, watch: Callable[[], Watch]) -> None:
+    device.disturbed = True
+    fresh = watch()
+    assert not fresh.look()
+    assert len(device.told) == 2 * TRIES
+    assert {sample.sentinel for sample in device.told} == {"arithmetic", "memory"}
+    assert fresh.health.first_ms == {}
+
+
+@pytest.mark.parametrize("sentinel", ["arithmetic", "memory"])
+def test_a_reading_that_fails_is_no_reading(device: Device, sentinel: Sentinel) -> None:
+    device.broken_by = MeasureFailed("out of memory")
+    assert read(device, sentinel) == []
+
+
+def test_an_end_in_the_middle_concludes_nothing(
+    device: Device, watch: Callable[[], Watch]
+) -> None:
+    settled = settle(watch(), device)
+    before, told = settled.health, len(device.told)
+    device.broken_by = Interrupted("the agent was asked to end")
+    with pytest.raises(Interrupted):
+        settled.look()
+    assert settled.health == before
+    assert len(device.told) == told
