@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from lpnet.http import Http
 from lpnet.schemas.campaign import ItemFailure
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload
+from lpnet_agent.errors import NotKept
 from lpnet_agent.spool import Parcel, Spool
 
 TARGET = "box-ort1.31-cpu-fp32-t1"
@@ -217,3 +220,67 @@ def test_a_write_that_was_cut_short_is_no_parcel(folder: Path) -> None:
     spool = Spool(folder)
     assert len(spool) == 0
     assert spool.deliver(Server().http()) == 0
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A disk on which no file becomes durable, until the patch is undone."""
+
+    def no_room(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    return monkeypatch
+
+
+def test_a_parcel_without_room_stays_in_memory_and_is_written_later(
+    folder: Path, full: pytest.MonkeyPatch
+) -> None:
+    spool, server = Spool(folder), Server("a", "b")
+    server.down = refused
+    spool.put(parcel("a", "sample-0001"))
+    spool.put(parcel("b", "sample-0002"))
+    assert len(spool) == 2
+    assert list(folder.iterdir()) == []
+    with pytest.raises(NotKept, match=r"No space left on device.*--state-dir"):
+        spool.check_room()
+    with pytest.raises(Unreachable):
+        spool.deliver(server.http())
+    full.undo()
+    spool.check_room()
+    assert len(Spool(folder)) == len(spool) == 2
+    server.down = None
+    assert Spool(folder).deliver(server.http()) == 2
+    assert server.stored == ["sample-0001", "sample-0002"]
+
+
+def test_a_parcel_without_room_is_delivered_from_memory(
+    folder: Path, full: pytest.MonkeyPatch
+) -> None:
+    spool, server = Spool(folder), Server("a", "b")
+    spool.put(parcel("a", "sample-0001"))
+    spool.put(parcel("b", "sample-0002"))
+    assert spool.deliver(server.http()) == 2
+    assert server.stored == ["sample-0001", "sample-0002"]
+    assert len(spool) == 0
+
+
+def test_a_refused_parcel_without_room_holds_nothing_up(
+    folder: Path, full: pytest.MonkeyPatch
+) -> None:
+    spool, server = Spool(folder), Server("a", "b")
+    server.refuses = {"sample-0001"}
+    spool.put(parcel("a", "sample-0001"))
+    spool.put(parcel("b", "sample-0002"))
+    assert spool.deliver(server.http()) == 1
+    assert server.stored == ["sample-0002"]
+    assert len(spool) == 0
+
+
+def test_a_parcel_that_cannot_be_opened_is_set_aside(folder: Path) -> None:
+    spool, server = Spool(folder), Server("a")
+    (folder / "000000000000.json").mkdir()
+    spool.put(parcel("a", "sample-0001"))
+    assert spool.deliver(server.http()) == 1
+    assert (folder / "set-aside" / "000000000000.json").is_dir()
+    assert len(spool) == 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from lpnet_agent.backoff import Backoff
-from lpnet_agent.errors import BadSetup
-from lpnet_agent.files import write_atomically
+from lpnet_agent.errors import BadSetup, NotKept
+from lpnet_agent.files import check_room, write_atomically
 from lpnet_agent.settings import Settings
 from lpnet_agent.state import StateDir
 
@@ -48,6 +51,57 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     write_atomically(path, b"two")
     assert path.read_bytes() == b"two"
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.json"
+    write_atomically(path, b"one")
+
+    def no_room(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    with pytest.raises(NotKept, match=str(tmp_path)):
+        write_atomically(path, b"two")
+    assert path.read_bytes() == b"one"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_room_is_asked_of_the_folder(tmp_path: Path) -> None:
+    check_room(tmp_path)
+    with pytest.raises(NotKept, match="missing"):
+        check_room(tmp_path / "missing")
+    with pytest.raises(NotKept, match=r"/proc: no space left|/proc: it is on a read-only"):
+        check_room(Path("/proc"))
+
+
+def test_what_a_crash_left_half_written_is_removed(tmp_path: Path) -> None:
+    with StateDir(tmp_path) as state:
+        halves = [f / ".x.part" for f in (state.path, state.spool, state.spaces)]
+        for half in halves:
+            half.write_text("ha")
+    with StateDir(tmp_path):
+        assert not any(half.exists() for half in halves)
+
+
+def test_a_copied_folder_and_another_boot_are_other_seats(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    boot = root / "proc/sys/kernel/random/boot_id"
+    boot.parent.mkdir(parents=True)
+    boot.write_text("one\n")
+    with StateDir(tmp_path / "a") as state:
+        seat = state.seat(root)
+        machine = state.machine()
+    with StateDir(tmp_path / "a") as state:
+        assert state.seat(root) == seat
+        boot.write_text("two\n")
+        assert state.seat(root) != seat
+    boot.write_text("one\n")
+    with StateDir(shutil.copytree(tmp_path / "a", tmp_path / "b")) as copy:
+        assert copy.machine() == machine
+        assert copy.seat(root) != seat
 
 
 def test_waiting_grows_to_its_bound_and_starts_again() -> None:

@@ -1,0 +1,90 @@
+"""Processes that a test starts by their console scripts, and everything that came of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+_MARK = "LPNET_TEST_SITE"
+_SCRIPTS = Path(sys.executable).parent
+
+
+class Running:
+    """One process of a console script; what it says is in `log`."""
+
+    def __init__(
+        self,
+        script: str,
+        arguments: Sequence[str],
+        log: Path,
+        mark: Path,
+        environment: Mapping[str, str],
+        wrapper: Sequence[str] = (),
+    ) -> None:
+        """`mark` is handed down to all that comes of it, so that `left_of` finds it."""
+        self._log = log
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [*wrapper, str(_SCRIPTS / script), *arguments],
+                env=os.environ | environment | {_MARK: str(mark)},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    @property
+    def said(self) -> str:
+        """All that it and those before it have logged."""
+        return self._log.read_text(errors="replace")
+
+    def end(self, number: int = signal.SIGTERM, within_s: float = 20.0) -> int:
+        """Signal it and wait for it; its exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(within_s)
+
+    def freeze(self) -> None:
+        """Stop it and its children, as a machine that is suspended would."""
+        for each in self._tree():
+            each.suspend()
+
+    def thaw(self) -> None:
+        for each in self._tree():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.resume()
+
+    def put_down(self) -> None:
+        """End it, whatever state it is in."""
+        if not self.alive:
+            return
+        self.thaw()
+        try:
+            self.end(within_s=20)
+        except subprocess.TimeoutExpired:
+            self.end(signal.SIGKILL)
+
+    def _tree(self) -> list[psutil.Process]:
+        """Parent first: one that is frozen starts no more children."""
+        own = psutil.Process(self.process.pid)
+        return [own, *own.children(recursive=True)]
+
+
+def left_of(mark: Path) -> list[psutil.Process]:
+    """Processes alive that were started under a mark, or came of one that was."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            marked = process.environ().get(_MARK) == str(mark)
+            if marked and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found

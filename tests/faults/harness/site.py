@@ -1,0 +1,208 @@
+"""A service and the agents of one device, as real processes whose faults a test makes."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults.harness.processes import Running, left_of
+
+from lpnet.errors import Unreachable
+from lpnet.http import Http
+from lpnet.schemas.campaign import Campaign, NewCampaign
+from lpnet.schemas.device import Target, TargetList
+from lpnet.schemas.sample import SamplePage, StoredSample
+from lpnet.space.space import Space
+
+PATIENCE_S = 60.0
+
+_SERVICE = {
+    "LPNET_LEASE_S": "2",
+    "LPNET_RETRY_S": "0",
+    "LPNET_OFFLINE_S": "2",
+    "LPNET_POLL_S": "0.1",
+    # A test that takes an agent's job away often must not use up its attempts.
+    "LPNET_MAX_ATTEMPTS": "50",
+}
+_AGENT = {
+    "LPNET_AGENT_BLOCK_S": "0.01",
+    "LPNET_AGENT_NETWORK_S": "0.03",
+    "LPNET_AGENT_POLL_S": "0.5",
+    "LPNET_AGENT_REQUEST_S": "1",
+    # The machine that tests run on is busy; here it is not what is judged.
+    "LPNET_AGENT_DRIFT_PCT": "1e9",
+    "LPNET_AGENT_BROKEN_PCT": "1e9",
+}
+
+
+@dataclass(frozen=True)
+class AgentFolder:
+    """The state folder of an agent, as seen from outside."""
+
+    path: Path
+
+    @property
+    def spool(self) -> Path:
+        return self.path / "spool"
+
+    def spooled(self) -> list[Path]:
+        return sorted(self.spool.glob("[0-9]*.json"))
+
+    def waiting(self) -> dict[str, float]:
+        """Latencies in ms of the job's samples that wait to be delivered, by their ids."""
+        parcels = [json.loads(file.read_text()) for file in self.spooled()]
+        samples = (sample for parcel in parcels for sample in parcel["samples"])
+        return {s["id"]: s["latency_ms"] for s in samples if s.get("sentinel") is None}
+
+    def set_aside(self) -> list[Path]:
+        return sorted((self.spool / "set-aside").glob("*.json"))
+
+
+class Site:
+    """Everything of a test lives in `folder`; `close` ends it and finds what was left behind."""
+
+    def __init__(self, folder: Path, space: Space) -> None:
+        self.folder = folder
+        self.space = space
+        self.port = free_port()
+        self.http = Http(f"http://127.0.0.1:{self.port}", attempts=1, timeout=10)
+        self.state = AgentFolder(folder / "agent")
+        self._running: list[Running] = []
+
+    def start_service(self, wrapper: Sequence[str] = (), **settings: str) -> Running:
+        """Start the service, and wait until it answers."""
+        environment = _SERVICE | {"LPNET_DATABASE_URL": f"sqlite:///{self.folder / 'lpnet.db'}"}
+        service = self._start(
+            "lpnet-service",
+            ("run", "--port", str(self.port), "--no-worker"),
+            "service",
+            environment | settings,
+            wrapper,
+        )
+        self.until(self._answers, "the service answers", service)
+        return service
+
+    def start_agent(
+        self,
+        name: str = "agent",
+        *,
+        state: Path | None = None,
+        port: int | None = None,
+        device: str = "box",
+        wrapper: Sequence[str] = (),
+        **settings: str,
+    ) -> Running:
+        """Start an agent; `name` is that of its log, `port` the way it takes to the service."""
+        server = f"http://127.0.0.1:{port or self.port}"
+        folder = str(state or self.state.path)
+        return self._start(
+            "lpnet-agent",
+            ("run", "--server", server, "--device", device, "--state-dir", folder),
+            name,
+            _AGENT | settings,
+            wrapper,
+        )
+
+    def _start(
+        self,
+        script: str,
+        arguments: Sequence[str],
+        name: str,
+        environment: dict[str, str],
+        wrapper: Sequence[str],
+    ) -> Running:
+        log = self.folder / f"{name}.log"
+        running = Running(script, arguments, log, self.folder, environment, wrapper)
+        self._running.append(running)
+        return running
+
+    def ask(self, *, blocks: int, networks: int = 0, repeats: int = 0) -> Campaign:
+        """Ask for a campaign on the agent's target, as soon as that has registered."""
+        self.until(lambda: bool(self._targets()), "the agent registers")
+        self.http.post_bytes("/v1/spaces", self.space.to_bytes())
+        wanted = NewCampaign(
+            target=self.target().name,
+            space=self.space.hash,
+            blocks=blocks,
+            networks=networks,
+            repeats=repeats,
+            pruned=0,
+        )
+        return Campaign.model_validate(self.http.post("/v1/campaigns", wanted))
+
+    def campaign(self, campaign: Campaign) -> Campaign:
+        return Campaign.model_validate(self.http.get(f"/v1/campaigns/{campaign.id}"))
+
+    def target(self) -> Target:
+        return self._targets()[0]
+
+    def samples(self, campaign: Campaign | None = None) -> list[StoredSample]:
+        """Samples of workloads that somebody asked for, in the order they were stored."""
+        asked = {"target": self.target().name, "limit": 1000}
+        page = self.http.get(
+            "/v1/samples", params=asked | {"campaign": campaign.id if campaign else None}
+        )
+        return [s for s in SamplePage.model_validate(page).items if s.sentinel is None]
+
+    def under_way(self, campaign: Campaign, agent: Running) -> None:
+        """Wait until an agent has measured a part of a campaign."""
+        self.until(lambda: self.campaign(campaign).measured > 0, "measuring begins", agent)
+
+    def complete(self, campaign: Campaign) -> list[StoredSample]:
+        """The samples of a campaign once it has ended: every item is there, and there once."""
+        self.until(lambda: self.campaign(campaign).state != "running", "the campaign ends")
+        ended = self.campaign(campaign)
+        assert (ended.state, ended.failed, ended.failures) == ("done", 0, ())
+        assert set(Counter(sample.id for sample in self.samples()).values()) == {1}
+        of_it = self.samples(campaign)
+        assert ended.measured == ended.total == len(of_it)
+        return of_it
+
+    def until(self, reached: Callable[[], bool], what: str, *needed: Running) -> None:
+        """Wait for what other processes do; those that are `needed` for it must stay alive."""
+        end = time.monotonic() + PATIENCE_S
+        while not reached():
+            assert time.monotonic() < end, f"never happened: {what}\n{self._logs()}"
+            assert all(each.alive for each in needed), f"ended before: {what}\n{self._logs()}"
+            time.sleep(0.02)
+
+    def nothing_left_but(self, *those: Running) -> None:
+        """Wait until all else that was started here is gone, with what came of it."""
+        pids = {each.process.pid for each in those}
+        self.until(lambda: {p.pid for p in left_of(self.folder)} <= pids, "the others end")
+
+    def close(self) -> None:
+        for each in reversed(self._running):
+            each.put_down()
+        self.http.close()
+        try:
+            self.nothing_left_but()
+        finally:
+            for process in left_of(self.folder):
+                process.kill()
+
+    def _logs(self) -> str:
+        logs = sorted(self.folder.glob("*.log"))
+        return "\n".join(f"--- {log.name}\n{log.read_text()[-4000:]}" for log in logs)
+
+    def _answers(self) -> bool:
+        try:
+            self.http.get("/healthz")
+        except Unreachable:
+            return False
+        return True
+
+    def _targets(self) -> tuple[Target, ...]:
+        return TargetList.model_validate(self.http.get("/v1/targets")).items
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
