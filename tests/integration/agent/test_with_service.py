@@ -52,61 +52,6 @@ def test_an_agent_may_come_before_its_server(pair: Pair, space: Space) -> None:
     assert pair.done(pair.ask(space, blocks=3, networks=1, repeats=0)).measured == 4
 
 
-def test_a_server_that_dies_loses_nothing(pair: Pair, space: Space) -> None:
-    pair.start_service()
-    pair.start_agent(LPNET_AGENT_BLOCK_S="0.5")
-    campaign = pair.ask(space, blocks=24, networks=2, repeats=0)
-    pair.until(lambda: "job=" in pair.log(), "a job begins")
-    end(pair.service, signal.SIGKILL)
-    pair.service = None
-    pair.until(lambda: pair.waiting(), "results wait on disk")
-    waiting = pair.waiting()
-    pair.start_service()
-    done = pair.done(campaign)
-    assert (done.state, done.measured, done.failed) == ("done", 26, 0)
-    stored = Counter(sample.id for sample in pair.samples())
-    assert waiting
-    assert waiting <= set(stored)
-    assert set(stored.values()) == {1}
-    assert pair.spooled() == 0
-
-
-def test_results_wait_for_the_next_agent(pair: Pair, space: Space) -> None:
-    """Server killed, agent ended, both started again: what was measured is stored once."""
-    pair.start_service()
-    pair.start_agent(LPNET_AGENT_BLOCK_S="0.5")
-    campaign = pair.ask(space, blocks=24, networks=2, repeats=0)
-    pair.until(lambda: "job=" in pair.log(), "a job begins")
-    end(pair.service, signal.SIGKILL)
-    pair.service = None
-    pair.until(lambda: pair.waiting(), "results wait on disk")
-    assert end(pair.agent, signal.SIGTERM) == 0
-    assert pair.spooled() > 0
-    pair.agent = None
-    pair.start_service()
-    before = {sample.id for sample in pair.samples()}
-    pair.start_agent()
-    done = pair.done(campaign)
-    assert (done.state, done.measured) == ("done", 26)
-    after = Counter(sample.id for sample in pair.samples())
-    assert len(after) == 26 > len(before)
-    assert set(after.values()) == {1}
-    assert pair.spooled() == 0
-
-
-def test_an_agent_that_is_killed_is_replaced(pair: Pair, space: Space) -> None:
-    pair.start_service(lease_s=3)
-    pair.start_agent()
-    campaign = pair.ask(space, blocks=30, networks=4, repeats=0)
-    pair.until(lambda: pair.campaign(campaign).measured > 0, "measuring begins")
-    end(pair.agent, signal.SIGKILL)
-    pair.agent = None
-    pair.start_agent()
-    done = pair.done(campaign)
-    assert (done.state, done.measured, done.failed) == ("done", 34, 0)
-    assert set(Counter(sample.id for sample in pair.samples()).values()) == {1}
-
-
 def test_a_server_with_a_new_database_is_registered_with_again(pair: Pair) -> None:
     pair.start_service()
     pair.start_agent()
@@ -145,20 +90,6 @@ def test_a_server_that_cannot_be_is_not_waited_for(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: 'ftp://x' is not the URL of a server")
     assert len(done.stderr.splitlines()) == 1
-
-
-def test_another_machine_of_the_same_name_is_told_so(pair: Pair) -> None:
-    pair.start_service()
-    pair.start_agent()
-    pair.target()
-    assert end(pair.agent, signal.SIGTERM) == 0
-    pair.agent = None
-    pair.state = pair.folder / "other-machine"
-    pair.start_agent()
-    assert pair.agent is not None
-    assert pair.agent.wait(60) == 1
-    assert "error: device 'box' is another machine" in pair.log()
-    assert "--device" in pair.log()
 
 
 def test_a_lease_outlives_a_long_job(pair: Pair, space: Space) -> None:
