@@ -132,12 +132,12 @@ def _sentinels(measurer: Measurer, stop: Stop, file: TextIO) -> dict[Sentinel, f
         if stop.is_set():
             break
         try:
-            samples = read(measurer, sentinel)
+            sample = read(measurer, sentinel)
         except Interrupted:
             break
-        for sample in samples:
+        if sample is not None:
             _write(file, sample)
-        seen[sentinel] = latency_ms(samples)
+        seen[sentinel] = latency_ms(sample)
     return seen
 
 

@@ -196,8 +196,8 @@ class Agent:
                 for wanted in {item.workload.space for item in lease.items}
             }
         except LpnetError as error:
-            given_up = GivenUp(str(error), postponed=isinstance(error, NotKept))
-            self._spool.put(Results(lease).parcel(given_up))
+            why = GivenUp(str(error), postponed=isinstance(error, NotKept))
+            self._spool.put(Results(lease).parcel(why))
             if isinstance(error, NotFound | FileFormatError):
                 return
             raise

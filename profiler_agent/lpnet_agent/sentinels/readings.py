@@ -1,4 +1,4 @@
-"""Reading a sentinel: measured like any workload, and again if something disturbed it."""
+"""Reading a sentinel: it is measured like any workload."""
 
 from __future__ import annotations
 
@@ -11,30 +11,23 @@ from lpnet_agent.sentinels.templates import template
 
 log = structlog.get_logger()
 
-TRIES = 3
 
+def read(measurer: Measures, sentinel: Sentinel) -> Sample | None:
+    """A reading of a sentinel, as it travels; None where it failed.
 
-def read(measurer: Measures, sentinel: Sentinel) -> list[Sample]:
-    """Readings of a sentinel, until one is undisturbed or there were TRIES; all as they travel.
-
-    Raises Interrupted when the agent is to end. A reading that failed is left out.
+    It is visited again, further and further apart, until nothing disturbs it or the measurer's
+    patience ends. Raises Interrupted when the agent is to end.
     """
     made = template(sentinel)
-    samples: list[Sample] = []
-    for _ in range(TRIES):
-        try:
-            sample = made.told(measurer.measure(made.item(), made.file))
-        except Interrupted:
-            raise
-        except MeasureFailed as error:
-            log.warning("sentinel failed", sentinel=sentinel, why=str(error))
-            continue
-        samples.append(sample)
-        if not sample.disturbed:
-            break
-    return samples
+    try:
+        return made.told(measurer.measure(made.item(), made.file))
+    except Interrupted:
+        raise
+    except MeasureFailed as error:
+        log.warning("sentinel failed", sentinel=sentinel, why=str(error))
+        return None
 
 
-def latency_ms(samples: list[Sample]) -> float | None:
-    """The undisturbed reading among them; None where there is none."""
-    return next((sample.latency_ms for sample in samples if not sample.disturbed), None)
+def latency_ms(sample: Sample | None) -> float | None:
+    """What a reading says; None for one that says nothing."""
+    return None if sample is None or sample.disturbed else sample.latency_ms

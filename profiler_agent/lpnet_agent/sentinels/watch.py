@@ -16,7 +16,8 @@ from lpnet_agent.sentinels.store import Kept, Store
 
 log = structlog.get_logger()
 
-# The first readings make the levels, and a suspicion wants an answer: both come sooner.
+# The first readings make the levels, and after one that proved nothing an answer is wanted: these
+# come sooner.
 _SOONER = 4
 
 
@@ -56,6 +57,7 @@ class Watch:
         self._pass_on = pass_on
         self._monotonic = monotonic
         self._kept = store.load()
+        self._good = False
         self._busy_s: float | None = None
         self._look_at = 0.0
 
@@ -78,8 +80,8 @@ class Watch:
             return True
         if self.health.state != "ready":
             return self.wait_s() <= 0
-        soon = not self.health.settled or self.health.suspected
-        pace_s = self._every_s / _SOONER if soon else self._every_s
+        late = self._good and self.health.settled
+        pace_s = self._every_s if late else self._every_s / _SOONER
         return self._measurer.busy_s - self._busy_s >= pace_s
 
     def look(self) -> bool:
@@ -97,7 +99,7 @@ class Watch:
             good = self._check()
             if self.health.state == "ready" and self.health.suspected == suspected:
                 break  # disturbed all along: it proves nothing, and is tried again soon
-        self._busy_s = self._measurer.busy_s
+        self._good, self._busy_s = good, self._measurer.busy_s
         self._look_at = self._monotonic() + wait_s(self.health, self._policy)
         return good
 
@@ -109,10 +111,10 @@ class Watch:
 
     def _check(self) -> bool:
         samples = {sentinel: read(self._measurer, sentinel) for sentinel in SENTINELS}
-        told = tuple(sample for found in samples.values() for sample in found)
+        told = tuple(sample for sample in samples.values() if sample is not None)
         if told:
             self._pass_on(told)
-        check = {sentinel: latency_ms(found) for sentinel, found in samples.items()}
+        check = {sentinel: latency_ms(sample) for sentinel, sample in samples.items()}
         before = self.health
         self._keep(see(before, check, self._policy), self.cleared)
         self._say(before, check)

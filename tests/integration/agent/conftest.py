@@ -132,8 +132,10 @@ class Pair:
         return Campaign.model_validate(self.http.get(f"/v1/campaigns/{campaign.id}"))
 
     def samples(self) -> list[StoredSample]:
-        page = self.http.get("/v1/samples", params={"target": self.target().name, "limit": 500})
-        return list(SamplePage.model_validate(page).items)
+        """Oldest first, sentinels left out."""
+        page = self.http.get("/v1/samples", params={"target": self.target().name, "limit": 1000})
+        items = SamplePage.model_validate(page).items
+        return [sample for sample in items if sample.sentinel is None]
 
     def spooled(self) -> int:
         return len(list(self.spool.glob("[0-9]*.json")))

@@ -23,7 +23,7 @@ from lpnet.space.space import Space
 from lpnet_agent.condition import Reporter
 from lpnet_agent.gate import Gate
 from lpnet_agent.loop import Agent
-from lpnet_agent.measure.job import Measurer
+from lpnet_agent.measure.job import Measurer, Patience, Visited
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.owner.limits import Limits
 from lpnet_agent.owner.owner import Owner
@@ -47,6 +47,7 @@ class Device:
 
     slow_from: int
     slow_for: int
+    patience: Patience = field(default_factory=Patience)
     workloads: int = 0
     renewed: int = 0
     busy_s: float = 0.0
@@ -62,6 +63,12 @@ class Device:
             id=item.id or f"sentinel-{self.busy_s:.0f}",
             sentinel=item.sentinel,
         )
+
+    def visit(self, item: Item, space_file: Path, *, first: bool) -> Visited:
+        return Visited(self.measure(item, space_file), settled=True)
+
+    def rest(self, seconds: float) -> None:
+        raise AssertionError("a workload that is settled needs no second visit")
 
     def renew(self) -> None:
         self.renewed += 1
@@ -170,6 +177,7 @@ def run(device: Device, server: Server, http: Http, folder: Path) -> None:
         spaces=SpaceFiles(folder / "spaces", http),
         stop=server.stop,
         poll_s=0,
+        takeover_s=0,
     ).run()
     assert len(spool) == 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lpnet.schemas.sample import Sample
+from lpnet.schemas.sample import Sample, Sentinel
 from lpnet.schemas.workload import OpsWorkload
 from lpnet.space.space import Space
 from lpnet_agent.sentinels.health import SENTINELS
@@ -14,11 +14,11 @@ from make_sentinels import FOLDER, spaces
 
 
 @pytest.fixture(scope="module")
-def made() -> dict[str, Space]:
-    return dict(spaces())
+def made() -> dict[Sentinel, Space]:
+    return spaces()
 
 
-def test_script_and_files_agree(made: dict[str, Space]) -> None:
+def test_script_and_files_agree(made: dict[Sentinel, Space]) -> None:
     assert set(made) == set(SENTINELS)
     assert {file.stem for file in FOLDER.glob("*.onnx")} == set(SENTINELS)
     for name, space in made.items():
@@ -30,7 +30,7 @@ def test_the_files_hold_no_weights() -> None:
         assert template(name).file.stat().st_size < 4096
 
 
-def test_one_is_bound_by_arithmetic_and_one_by_memory(made: dict[str, Space]) -> None:
+def test_one_is_bound_by_arithmetic_and_one_by_memory(made: dict[Sentinel, Space]) -> None:
     macs = {name: space.macs(space.dense) for name, space in made.items()}
     weights = {name: space.params(space.dense) for name, space in made.items()}
     assert macs["arithmetic"] / weights["arithmetic"] > 500, "each weight is used many times"
