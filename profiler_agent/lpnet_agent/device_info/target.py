@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lpnet.schemas.device import TargetSpec
 from lpnet_agent.device_info.facts import clock_policy
 from lpnet_agent.device_info.names import target_name
 from lpnet_agent.measure.messages import Ready, Setup
 
 
-def target_spec(device: str, setup: Setup, ready: Ready) -> TargetSpec:
+def target_spec(device: str, setup: Setup, ready: Ready, root: Path = Path("/")) -> TargetSpec:
     """Identity of the target: what was asked for, and what the runtime turned out to be."""
     return TargetSpec(
         name=target_name(
@@ -20,7 +22,7 @@ def target_spec(device: str, setup: Setup, ready: Ready) -> TargetSpec:
         precision=ready.precision,
         threads=setup.threads,
         cores=setup.cores,
-        clock_policy=clock_policy(setup.cores[0]) if setup.cores else None,
+        clock_policy=clock_policy(setup.cores[0], root) if setup.cores else None,
         duty="sustained",
         options=ready.options,
     )
