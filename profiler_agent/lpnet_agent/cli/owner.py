@@ -118,11 +118,10 @@ def status(state_dir: StateFolder = None, as_json: AsJson = False) -> None:
 
 def _in_words(seen: dict[str, Any], state: Path) -> str:
     lines = [_presence(state), seen["paused"] or "not paused"]
-    lines.append(f"{seen['undelivered']} results wait for the server")
+    lines.append(f"results that wait for the server: {seen['undelivered']}")
     if seen["set_aside"]:
-        lines.append(
-            f"{seen['set_aside']} results were refused by it: see {state / 'spool' / 'set-aside'}"
-        )
+        aside = state / "spool" / "set-aside"
+        lines.append(f"results that it refused: {seen['set_aside']}, in {aside}")
     if seen["running"]:
         lines.append("what a running agent's limits or checks say is shown by lpnet targets")
     return "\n".join(lines)
