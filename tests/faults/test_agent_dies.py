@@ -46,13 +46,12 @@ def test_killed_ten_times_it_loses_and_doubles_nothing(site: Site) -> None:
 def test_a_frozen_agent_loses_its_lease_and_no_sample(site: Site) -> None:
     """Its place is taken from a copy of its state folder, as another machine would have one."""
     site.start_service(LPNET_OFFLINE_S="4")
-    slow = {"LPNET_AGENT_BLOCK_S": "0.4"}
-    first = site.start_agent("first", LPNET_AGENT_TAKEOVER_S="0", **slow)
+    first = site.start_agent("first", LPNET_AGENT_TAKEOVER_S="0", LPNET_AGENT_BLOCK_S="0.4")
     campaign = site.ask(blocks=12)
     site.under_way(campaign, first)
     first.freeze()
     copy = shutil.copytree(site.state.path, site.folder / "copy")
-    second = site.start_agent("second", state=copy, **slow)
+    second = site.start_agent("second", state=copy, LPNET_AGENT_BLOCK_S="0.4")
     site.until(lambda: "job=" in second.said, "the job goes to another", second)
     first.thaw()
     site.until(lambda: "lease lost" in first.said, "its lease is refused")

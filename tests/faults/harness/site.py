@@ -6,9 +6,10 @@ import json
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.faults.harness.processes import Running, left_of
 
@@ -93,8 +94,8 @@ class Site:
         *,
         state: Path | None = None,
         port: int | None = None,
-        device: str = "box",
         wrapper: Sequence[str] = (),
+        environment: Mapping[str, str] = MappingProxyType({}),
         **settings: str,
     ) -> Running:
         """Start an agent; `name` is that of its log, `port` the way it takes to the service."""
@@ -102,9 +103,9 @@ class Site:
         folder = str(state or self.state.path)
         return self._start(
             "lpnet-agent",
-            ("run", "--server", server, "--device", device, "--state-dir", folder),
+            ("run", "--server", server, "--device", "box", "--state-dir", folder),
             name,
-            _AGENT | settings,
+            _AGENT | settings | dict(environment),
             wrapper,
         )
 
@@ -143,10 +144,9 @@ class Site:
 
     def samples(self, campaign: Campaign | None = None) -> list[StoredSample]:
         """Samples of workloads that somebody asked for, in the order they were stored."""
-        asked = {"target": self.target().name, "limit": 1000}
-        page = self.http.get(
-            "/v1/samples", params=asked | {"campaign": campaign.id if campaign else None}
-        )
+        of = campaign.id if campaign else None
+        asked = {"target": self.target().name, "campaign": of, "limit": 1000}
+        page = self.http.get("/v1/samples", params=asked)
         return [s for s in SamplePage.model_validate(page).items if s.sentinel is None]
 
     def under_way(self, campaign: Campaign, agent: Running) -> None:
