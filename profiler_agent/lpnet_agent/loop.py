@@ -112,6 +112,8 @@ class Agent:
             self._gate.rest()
             self._stop.wait(min(standing.retry_s, self._reporter.wait_s()))
             return
+        if self._stop.is_set():
+            return
         lease = self._ask_for_work(self._id)
         if lease is None:
             self._gate.rest()

@@ -17,9 +17,10 @@ from lpnet_agent.sentinels.store import FILE, Kept
 # Of conftest.py.
 Pair = Any
 
-# A check at every workload; re-checks and reports as quick as they can be waited for.
+# A check every few workloads; re-checks and reports as quick as they can be waited for.
 QUICK = {
-    "LPNET_AGENT_SENTINEL_S": "0.001",
+    "LPNET_AGENT_SENTINEL_S": "1",
+    "LPNET_AGENT_NETWORK_S": "0.2",
     "LPNET_AGENT_COOL_S": "0.2",
     "LPNET_AGENT_COOL_MOST_S": "0.4",
     "LPNET_AGENT_CONDITION_S": "0.2",
@@ -45,8 +46,8 @@ def settle(pair: Pair, space: Space) -> None:
     """An agent that has its levels, and has ended."""
     pair.start_service()
     pair.start_agent(**QUICK)
-    campaign = pair.done(pair.ask(space, blocks=8, networks=0, repeats=0))
-    assert campaign.measured == 8
+    campaign = pair.done(pair.ask(space, blocks=16, networks=0, repeats=0))
+    assert campaign.measured == 16
     pair.until(lambda: kept(pair).health.settled, "every sentinel has a level")
     assert pair.end_agent() == 0
 
