@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lpnet_agent.device_info.facts import clock_policy
 from lpnet_agent.doctor.examine import Examination, examine
@@ -258,6 +260,36 @@ def test_a_jetson_at_full_power_is_ok(copy: Path) -> None:
     (copy / "var/lib/nvpmodel/status").write_text("pmode:0002\n")
     found = finding(copy, "power mode")
     assert (found.verdict, found.seen) == ("ok", "mode 2 (MAXN_SUPER)")
+
+
+GARBAGE = (
+    "",
+    "\n",
+    "garbage",
+    "-1",
+    "0",
+    "1 2 3",
+    "99999999999999999999999",
+    "max",
+    "\x00",
+    "0-",
+    ":::",
+)
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_no_content_of_any_file_breaks_the_doctor(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    name = data.draw(st.sampled_from(NAMES))
+    place = tmp_path_factory.mktemp("machine") / name
+    shutil.copytree(TREES / name, place, symlinks=True)
+    files = sorted(path for path in place.rglob("*") if path.is_file())
+    for file in data.draw(st.lists(st.sampled_from(files), min_size=1, max_size=60)):
+        file.write_text(data.draw(st.sampled_from(GARBAGE)))
+    found = examined(place)
+    assert in_words(found).splitlines()[-1].startswith(("Fit for", "Not fit for"))
 
 
 def exposed(tree: str) -> dict[str, Signal]:
