@@ -36,7 +36,7 @@ THEMES: tuple[tuple[str, tuple[Check, ...]], ...] = (
         (place.runtime, place.folder, place.disk, place.waiting, place.alone, place.permitted),
     ),
     ("Server", (server.reachable, server.admitted)),
-    ("A real measurement", (noise.within, noise.between)),
+    ("A real measurement", (noise.within, noise.between, noise.paced)),
     # Last: whether the clock was set meanwhile is known once all else is done.
     ("Time", (clock.synchronised, server.same_time, clock.steps)),
 )
@@ -61,7 +61,7 @@ class Examination:
 
 
 def examine(settings: Settings, server_asked: bool) -> Examination:
-    """Examine the machine that this runs on, which takes about 10 s, or the recorded one below
+    """Examine the machine that this runs on, which takes about 11 s, or the recorded one below
     the settings' `root`, of which only the files say something."""
     root = settings.root
     began, live = Moment.now(), root == Path("/")

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from lpnet.schemas.sample import Sentinel
 from lpnet_agent.doctor.finding import Finding, Scope, unknown
-from lpnet_agent.doctor.trial import SESSIONS, TIMINGS, Trial, medians
+from lpnet_agent.doctor.trial import PACE_FPS, SESSIONS, TIMINGS, Trial, medians
 
 _LOOKED = f"two small networks timed {TIMINGS} times in each of {SESSIONS} sessions"
 _QUIET = 0.02
 _SPOILT = 0.10
+_PACE_MATTERS = 0.10
 _AGAIN = "lpnet-agent doctor    # again, at a quiet time"
 
 
@@ -54,6 +55,25 @@ def between(scope: Scope) -> Finding:
     if worst <= _QUIET:
         return Finding(name, "ok", _LOOKED, words)
     return Finding(name, "bad" if worst > _SPOILT else "attend", _LOOKED, words, _AGAIN)
+
+
+def paced(scope: Scope) -> Finding:
+    """What rests between inferences cost: clocks and caches go to sleep with the core."""
+    name, trial = "paced against sustained", scope.trial
+    looked = f"one of them at {PACE_FPS:.0f} inferences a second, against back to back"
+    ratio = None if trial is None else trial.pace_ratio
+    if trial is None or trial.paced is None or ratio is None:
+        return unknown(name, looked, _why(trial))
+    words = f"{trial.paced.latency_ms:.3f} ms, {ratio:.2f} times as long as back to back"
+    if abs(ratio - 1) <= _PACE_MATTERS:
+        return Finding(name, "ok", looked, words)
+    return Finding(
+        name,
+        "attend",
+        looked,
+        f"{words}. An app that rests between frames sees this latency, and not the sustained one",
+        "LPNET_AGENT_FPS=30 lpnet-agent run    # a target of its own, measured at this pace",
+    )
 
 
 def _spread(values: list[float]) -> float:

@@ -340,6 +340,8 @@ def test_a_network_is_really_timed_in_two_sessions() -> None:
     sessions = {sample.session for sample in tried.samples}
     assert len(sessions) == 2
     assert set(tried.timed) == {"arithmetic", "memory"}
+    assert tried.paced is not None
+    assert tried.paced.session not in sessions
     assert all(sample.latency_ms > 0 for sample in tried.samples)
 
 
@@ -379,6 +381,19 @@ def test_noise_is_judged(latencies: list[list[float]], within: str, between: str
     seen = scope(Settings(), trial=timed(latencies))
     assert noise.within(seen).verdict == within
     assert noise.between(seen).verdict == between
+
+
+@pytest.mark.parametrize(("latency", "verdict"), [(1.08, "ok"), (1.4, "attend"), (0.7, "attend")])
+def test_what_rests_cost_is_told(latency: float, verdict: str) -> None:
+    ops = template("arithmetic").ops
+    sessions = ((Sample(workload=ops, latency_ms=1.0),),)
+    trial = Trial({"arithmetic": sessions}, Sample(workload=ops, latency_ms=latency))
+    found = noise.paced(scope(Settings(), trial=trial))
+    assert found.verdict == verdict
+    assert f"{latency:.2f} times" in found.seen
+    assert (
+        noise.paced(scope(Settings(), trial=Trial({"arithmetic": sessions}))).verdict == "unknown"
+    )
 
 
 def test_a_disturbed_trial_gives_its_reasons() -> None:
