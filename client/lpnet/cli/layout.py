@@ -40,10 +40,10 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def noise(value: float | None, reason: str | None = None) -> str:
-    """A noise floor, or why there is none."""
+    """The noise floor in words, or why there is none."""
     if value is None:
-        return f"unknown: {reason or NOISE_UNKNOWN}"
-    return percent(value, 2)
+        return f"noise floor unknown: {reason or NOISE_UNKNOWN}"
+    return f"noise floor {percent(value, 2)}"
 
 
 def ago(when: datetime | None) -> str:

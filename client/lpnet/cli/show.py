@@ -72,7 +72,7 @@ def table(about: Target, rows: Sequence[TableRow]) -> None:
     floor = noise(about.noise_floor_pct, about.noise_floor_reason)
     numbers = ["measured ms", "spread", "predicted ms", "error"]
     grid = grid_of(
-        f"{about.name}: {about.samples} samples, noise floor: {floor}",
+        f"{about.name}: {about.samples} samples, {floor}",
         "kind",
         "workload",
         *numbers,
@@ -90,7 +90,7 @@ def table(about: Target, rows: Sequence[TableRow]) -> None:
             percent(row.error_pct),
             _note(row),
         )
-    put(grid if rows else f"{about.name} has no such sample; noise floor: {floor}")
+    put(grid if rows else f"{about.name} has no such sample; {floor}")
 
 
 def _note(row: TableRow) -> str:
@@ -182,7 +182,7 @@ def report(found: Report) -> None:
     floor = noise(found.noise_floor_pct, found.reasons.get("noise_floor_pct"))
     put(
         f"[bold]{found.target}[/bold]: trained on {trained.block} blocks and {trained.network} "
-        f"networks; noise floor: {floor}"
+        f"networks; {floor}"
     )
     numbers = ["n", "MAPE", "RMSPE", "within 5%", "within 10%", "Spearman"]
     grid = grid_of(None, "held out", *numbers, numbers=numbers)
@@ -241,7 +241,7 @@ def line(text: str) -> None:
 
 
 def shrink(found: dict[str, Any], floor: str) -> None:
-    """The demo's result: what was promised, and what was measured; `floor` is the noise floor."""
+    """The demo's result: promised and measured; `floor` tells the noise floor."""
     dense_ms, budget_ms = found["dense_ms"], found["budget_ms"]
     numbers = ["MACs", "predicted ms", "measured ms", "off", "of dense"]
     grid = grid_of(None, "network", *numbers, numbers=numbers)
@@ -262,7 +262,7 @@ def shrink(found: dict[str, Any], floor: str) -> None:
     put(
         "",
         grid,
-        f"noise floor: {floor}",
+        floor,
         "",
         f"budget {ms(budget_ms)} ms: the shrunk network takes {share:.1f}% of it",
     )
@@ -272,8 +272,9 @@ def sentinels(about: Target, found: SentinelHistory) -> None:
     """Readings of a target's sentinels, newest first."""
     levels = ", ".join(f"{name} {ms(value)} ms" for name, value in found.level_ms.items())
     numbers = ["ms", "drift"]
+    put(f"{about.name}: {state(about)}; level in epoch {about.epoch}: {levels or 'none yet'}")
     grid = grid_of(
-        f"{about.name}: {state(about)}; levels of epoch {about.epoch}: {levels or 'none yet'}",
+        None,
         "taken",
         "sentinel",
         *numbers,
@@ -282,12 +283,12 @@ def sentinels(about: Target, found: SentinelHistory) -> None:
         numbers=[*numbers, "epoch"],
     )
     for one in found.items:
-        drift = "level" if one.drift_pct is None else f"{one.drift_pct:+.1f}%"
+        drift = "makes the level" if one.drift_pct is None else f"{one.drift_pct:+.1f}%"
         note = "disturbed: says nothing" if one.disturbed else ""
         taken = ago(one.measured_at)
         grid.add_row(taken, one.sentinel, ms(one.latency_ms), drift, str(one.epoch), note)
     put(grid if found.items else f"{about.name}: no reading of a sentinel yet")
     put(
         f"A drift of {DRIFT_LIMIT_PCT:g}% either way pauses the target until it has cooled and is "
-        f"back. Its noise floor: {noise(about.noise_floor_pct, about.noise_floor_reason)}."
+        f"back. On this target: {noise(about.noise_floor_pct, about.noise_floor_reason)}."
     )
