@@ -176,4 +176,4 @@ def _refuse_over(undone: list[Undone]) -> None:
 
 def _say(undone: list[Undone]) -> None:
     for one in undone:
-        (log.info if one.settled else log.error)("changed before", what=one.words)
+        (log.info if one.settled else log.error)("undone", change=one.words)
