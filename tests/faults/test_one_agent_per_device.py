@@ -1,4 +1,4 @@
-"""Two agents that claim one device: the first goes on, the second is told why it may not."""
+"""Several agents claim one device: the first goes on, the others are told why they may not."""
 
 from __future__ import annotations
 
@@ -8,44 +8,32 @@ import signal
 from tests.faults.harness.site import Site
 
 # Long, so that an agent which is slow for a moment is not taken for dead.
-ALIVE = {"LPNET_OFFLINE_S": "20"}
+ALIVE_S = "20"
 
 
-def test_of_one_state_folder(site: Site) -> None:
-    site.start_service(**ALIVE)
-    first = site.start_agent()
-    site.until(lambda: "registered" in first.said, "the first registers", first)
-    second = site.start_agent("second")
-    assert second.process.wait(60) == 1
-    assert "another agent uses it" in second.said
-    site.complete(site.ask(blocks=3))
-
-
-def test_of_another_state_folder(site: Site) -> None:
-    site.start_service(**ALIVE)
-    first = site.start_agent()
-    site.until(lambda: "registered" in first.said, "the first registers", first)
-    second = site.start_agent("second", state=site.folder / "other")
-    assert second.process.wait(60) == 1
-    assert "device 'box' is another machine" in second.said
-    assert "--device" in second.said
-    site.complete(site.ask(blocks=3))
-
-
-def test_of_a_copied_state_folder(site: Site) -> None:
-    site.start_service(**ALIVE)
+def test_only_the_first_is_served(site: Site) -> None:
+    site.start_service(LPNET_OFFLINE_S=ALIVE_S)
     first = site.start_agent()
     site.until(lambda: "registered" in first.said, "the first registers", first)
     copy = shutil.copytree(site.state.path, site.folder / "copy")
-    second = site.start_agent("second", state=copy, LPNET_AGENT_TAKEOVER_S="0")
-    assert second.process.wait(60) == 1
-    assert "device 'box' has an agent already" in second.said
-    assert "--device" in second.said
+    others = {
+        "another agent uses it; give this one --state-dir": site.start_agent("same-folder"),
+        "device 'box' is another machine": site.start_agent(
+            "other-folder", state=site.folder / "other"
+        ),
+        "device 'box' has an agent already": site.start_agent(
+            "copied-folder", state=copy, LPNET_AGENT_TAKEOVER_S="0"
+        ),
+    }
+    for reason, other in others.items():
+        assert other.process.wait(60) == 1
+        assert f"error: {reason}" in other.said.replace(f"state folder {site.state.path}: ", "")
+        assert "Traceback" not in other.said
     site.complete(site.ask(blocks=3))
 
 
-def test_an_agent_that_was_killed_is_served_again_at_once(site: Site) -> None:
-    site.start_service(**ALIVE)
+def test_one_that_was_killed_is_served_again_at_once(site: Site) -> None:
+    site.start_service(LPNET_OFFLINE_S=ALIVE_S)
     first = site.start_agent()
     site.until(lambda: "registered" in first.said, "the first registers", first)
     first.end(signal.SIGKILL)
