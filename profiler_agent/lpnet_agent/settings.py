@@ -48,6 +48,18 @@ class Settings(BaseSettings):
     network_s: Annotated[float, Field(gt=0, le=60)] = Field(
         default=0.8, description="time for the repeats of one network, s"
     )
+    fps: Annotated[float, Field(gt=0, le=1000)] | None = Field(
+        default=None,
+        description="inferences a second, asleep in between: a target of its own; None: back to "
+        "back",
+    )
+    visits: Annotated[int, Field(ge=2, le=100)] = Field(
+        default=5, description="most visits to a workload until it counts as disturbed"
+    )
+    gap_s: Annotated[float, Field(ge=0, le=600)] = Field(
+        default=0.5,
+        description="least time between the first two visits to a workload, s; then doubling",
+    )
     workload_timeout_s: Annotated[float, Field(gt=0)] = Field(
         default=60.0, description="a workload that takes longer counts as hung, s"
     )

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from lpnet.http import Http
-from lpnet.schemas.device import DeviceFacts, Registration, TargetSpec
+from lpnet.schemas.device import Budgets, DeviceFacts, Registration, TargetSpec
 from lpnet_agent import console, local
 from lpnet_agent.changes.changes import Changes
 from lpnet_agent.changes.wishes import Wishes, wishes_of
@@ -26,6 +26,7 @@ from lpnet_agent.loop import Agent
 from lpnet_agent.measure import cores
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import Setup
+from lpnet_agent.measure.workload import plans
 from lpnet_agent.owner.limits import limits_of
 from lpnet_agent.owner.owner import Owner
 from lpnet_agent.sentinels.health import Policy
@@ -48,6 +49,9 @@ def setup_of(settings: Settings) -> Setup:
         cores=cores.choose(settings.threads),
         block_s=settings.block_s,
         network_s=settings.network_s,
+        fps=settings.fps,
+        visits=settings.visits,
+        gap_s=settings.gap_s,
     )
 
 
@@ -79,7 +83,7 @@ def run_agent(settings: Settings, stop: Stop) -> None:
             log.info("agent", device=device, cores=setup.cores, undelivered=len(spool))
             Agent(
                 http=http,
-                registration=_registration(device, facts, target, state),
+                registration=_registration(device, facts, target, setup, state),
                 measurer=measurer,
                 gate=_gate(settings, state, target, measurer, spool, changes),
                 reporter=Reporter(http, target.name, settings.condition_s),
@@ -163,12 +167,14 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def _registration(
-    device: str, facts: DeviceFacts, target: TargetSpec, state: StateDir
+    device: str, facts: DeviceFacts, target: TargetSpec, setup: Setup, state: StateDir
 ) -> Registration:
+    longest = {kind: setup.visits * plan.most_s for kind, plan in plans(setup).items()}
     return Registration(
         device=device,
         facts=facts,
         targets=(target,),
+        budgets=Budgets(block_s=longest["block"], network_s=longest["network"]),
         agent_version=metadata.version("lpnet"),
         machine=state.machine(),
         seat=state.seat(),

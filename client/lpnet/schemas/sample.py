@@ -26,9 +26,30 @@ _ORDERED = (
 class Conditions(Wire):
     """What the device was like while the sample was taken. Null: not exposed or not read."""
 
+    visits_ms: tuple[float, ...] = Field(
+        default=(),
+        description="median of each visit to the workload, ms; visits are apart in time",
+    )
+    runs: int | None = Field(default=None, description="timed runs, those not counted included")
+    waiting_runs: int | None = Field(
+        default=None, description="runs not counted because they waited for a CPU"
+    )
+    slow_runs: int | None = Field(
+        default=None, description="runs not counted because all runs around them were slower"
+    )
     wall_s: float | None = Field(default=None, description="wall time of the timed runs, s")
     cpu_s: float | None = Field(
         default=None, description="CPU time of the measuring process in the timed runs, s"
+    )
+    waited_s: float | None = Field(
+        default=None,
+        description="time its threads were ready to run while something else had their CPU, s",
+    )
+    others_s: float | None = Field(
+        default=None, description="CPU time that others had on its cores meanwhile, s"
+    )
+    pressure_s: float | None = Field(
+        default=None, description="time in which any task on the machine waited for a CPU, s"
     )
     voluntary_switches: int | None = Field(
         default=None, description="context switches it asked for"

@@ -27,6 +27,10 @@ Device = Annotated[
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads, and cores, to measure with.")
 ]
+Fps = Annotated[
+    float | None,
+    typer.Option("--fps", help="Inferences a second, asleep in between (default: back to back)."),
+]
 StateFolder = Annotated[
     Path | None, typer.Option("--state-dir", help="Folder for what must survive this process.")
 ]

@@ -10,7 +10,7 @@ import typer
 
 from lpnet.errors import WidthsError
 from lpnet_agent import logs
-from lpnet_agent.cli.base import AsJson, Device, Threads, Verbose, read_settings, reported
+from lpnet_agent.cli.base import AsJson, Device, Fps, Threads, Verbose, read_settings, reported
 
 if TYPE_CHECKING:
     from lpnet_agent.local import Widths, Wish
@@ -49,6 +49,7 @@ def measure(
     batch: Batch = 1,
     device: Device = None,
     threads: Threads = None,
+    fps: Fps = None,
     force: Force = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -62,7 +63,7 @@ def measure(
 
         wish = _wish(blocks, networks, widths or [], repeats, seed, batch)
         _check_out(out, force)
-        settings = read_settings(device=device, threads=threads)
+        settings = read_settings(device=device, threads=threads, fps=fps)
         stop = Stop()
         stop.on_signals()
         summary = measure_file(settings, space, out, wish, stop)

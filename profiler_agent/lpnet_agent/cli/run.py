@@ -5,6 +5,7 @@ from __future__ import annotations
 from lpnet_agent import logs
 from lpnet_agent.cli.base import (
     Device,
+    Fps,
     Server,
     StateFolder,
     Threads,
@@ -28,6 +29,7 @@ def run(
     server: Server = None,
     device: Device = None,
     threads: Threads = None,
+    fps: Fps = None,
     state_dir: StateFolder = None,
     quiet_hours: QuietHours = None,
     max_temperature_c: MaxTemperature = None,
@@ -49,6 +51,7 @@ def run(
             url=server,
             device=device,
             threads=threads,
+            fps=fps,
             state_dir=state_dir,
             quiet_hours=None if quiet_hours is None else ",".join(quiet_hours),
             max_temperature_c=max_temperature_c,

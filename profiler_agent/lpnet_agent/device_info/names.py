@@ -34,11 +34,19 @@ def device_name(facts: DeviceFacts, given: str | None) -> str:
 
 
 def target_name(
-    device: str, runtime: str, version: str, provider: str, precision: str, threads: int
+    device: str,
+    runtime: str,
+    version: str,
+    provider: str,
+    precision: str,
+    threads: int,
+    fps: float | None = None,
 ) -> str:
-    """For example "amd-epyc-ort1.31-cpu-fp32-t1"."""
+    """For example "amd-epyc-ort1.31-cpu-fp32-t1", and "...-t1-30fps" for a paced target."""
     release = ".".join(version.split(".")[:2])
     name = f"{device}-{_SHORT.get(runtime, runtime)}{release}-{provider}-{precision}-t{threads}"
+    if fps is not None:
+        name += f"-{fps:g}fps"
     if not re.fullmatch(TARGET_NAME, name):
         raise LpnetError(f"{name!r} cannot be the name of a target")
     return name

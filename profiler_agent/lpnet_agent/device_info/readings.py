@@ -20,6 +20,10 @@ _HOTTEST_C = 150.0
 # percent, brown-out levels.
 _NO_TEMPERATURE = re.compile(r"ibat|vbat|vph|bcl|^socd?$|-lvl\d$")
 
+# Cooling devices that slow a CPU: ACPI's, cpufreq's under its names old and new, and a Jetson's.
+# Not Intel's TCC offset, whose state is a setting.
+_CPU_COOLING = re.compile(r"^processor$|cpufreq|cpu-?throttle", re.IGNORECASE)
+
 # What a supply with `type` Battery says of itself (Documentation/ABI/testing/sysfs-class-power).
 _DISCHARGING = {"Discharging": True, "Charging": False, "Full": False, "Not charging": False}
 # A mouse or headset of its own is a battery too; it does not feed the device.
@@ -62,6 +66,17 @@ def thermal_zones(root: Path = Path("/")) -> tuple[Zone, ...]:
         if _COLDEST_C <= value / 1000 <= _HOTTEST_C:
             found.append(Zone(folder.name, kind, value / 1000))
     return tuple(found)
+
+
+def cpu_cooling(root: Path = Path("/")) -> dict[str, int]:
+    """State of each cooling device that slows a CPU down, by its type and folder: 0 is not at all.
+    Empty where none is exposed."""
+    return {
+        f"{kind} ({folder.name})": state
+        for folder in entries(root / "sys/class/thermal", "cooling_device*")
+        if _CPU_COOLING.search(kind := text(folder / "type"))
+        and (state := number(folder / "cur_state")) is not None
+    }
 
 
 def battery(root: Path = Path("/")) -> Battery | None:

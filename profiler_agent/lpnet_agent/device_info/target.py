@@ -14,7 +14,13 @@ def target_spec(device: str, setup: Setup, ready: Ready, root: Path = Path("/"))
     """Identity of the target: what was asked for, and what the runtime turned out to be."""
     return TargetSpec(
         name=target_name(
-            device, ready.runtime, ready.version, ready.provider, ready.precision, setup.threads
+            device,
+            ready.runtime,
+            ready.version,
+            ready.provider,
+            ready.precision,
+            setup.threads,
+            setup.fps,
         ),
         runtime=ready.runtime,
         runtime_version=ready.version,
@@ -23,6 +29,6 @@ def target_spec(device: str, setup: Setup, ready: Ready, root: Path = Path("/"))
         threads=setup.threads,
         cores=setup.cores,
         clock_policy=clock_policy(setup.cores[0], root) if setup.cores else None,
-        duty="sustained",
+        duty=setup.duty,
         options=ready.options,
     )

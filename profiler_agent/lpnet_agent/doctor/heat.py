@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from lpnet_agent.device_info.readings import Zone, thermal_zones
+from lpnet_agent.device_info.readings import Zone, cpu_cooling, thermal_zones
 from lpnet_agent.device_info.sysfs import entries, number, text
 from lpnet_agent.doctor.finding import Finding, Scope, unknown
 
@@ -12,9 +10,6 @@ _THERMAL = "sys/class/thermal"
 # Where a zone does not say at which heat it slows the chip down.
 _WARM_C = 85.0
 _MARGIN_C = 5.0
-# Cooling devices that slow a CPU: ACPI's, cpufreq's under its names old and new, and a Jetson's.
-# Not Intel's TCC offset, whose state is a setting.
-CPU_COOLING = re.compile(r"^processor$|cpufreq|cpu-?throttle", re.IGNORECASE)
 _COOL = "let it cool and give it air; `journalctl -k | grep -i thermal` tells more"
 
 
@@ -72,12 +67,7 @@ def throttling(scope: Scope) -> Finding:
 def cooling(scope: Scope) -> Finding:
     """Whether something slows the CPU down at this moment."""
     name, looked = "throttling now", "cooling devices of the CPU: cur_state"
-    states = {
-        f"{text(folder / 'type')} ({folder.name})": state
-        for folder in entries(scope.root / _THERMAL, "cooling_device*")
-        if CPU_COOLING.search(text(folder / "type"))
-        and (state := number(folder / "cur_state")) is not None
-    }
+    states = cpu_cooling(scope.root)
     if not states:
         return unknown(name, looked)
     active = [f"{kind} at {state}" for kind, state in states.items() if state > 0]

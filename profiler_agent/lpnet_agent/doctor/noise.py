@@ -72,7 +72,7 @@ def paced(scope: Scope) -> Finding:
         "attend",
         looked,
         f"{words}. An app that rests between frames sees this latency, and not the sustained one",
-        "LPNET_AGENT_FPS=30 lpnet-agent run    # a target of its own, measured at this pace",
+        "lpnet-agent run --fps 30    # a target of its own, measured at this pace",
     )
 
 

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lpnet_agent.device_info.readings import thermal_zones
-from lpnet_agent.device_info.sysfs import cpu_folder, entries, fields, number, text
+from lpnet_agent.device_info.readings import cpu_cooling, thermal_zones
+from lpnet_agent.device_info.sysfs import cpu_folder, fields, number, text
 from lpnet_agent.doctor.finding import NOT_EXPOSED
-from lpnet_agent.doctor.heat import CPU_COOLING
 
 
 @dataclass(frozen=True)
@@ -82,11 +81,8 @@ def _throttle(root: Path, cores: tuple[int, ...]) -> str | None:
     known = [number(cpu_folder(root, c) / "thermal_throttle/core_throttle_count") for c in cores]
     if any(value is not None for value in known):
         return "exposed as counters of the cores"
-    kinds = [
-        text(folder / "type") for folder in entries(root / "sys/class/thermal", "cooling_device*")
-    ]
-    found = [kind for kind in kinds if CPU_COOLING.search(kind)]
-    return f"exposed as cooling devices: {', '.join(dict.fromkeys(found))}" if found else None
+    names = cpu_cooling(root)
+    return f"exposed as cooling devices: {', '.join(names)}" if names else None
 
 
 def _temperature(root: Path, cores: tuple[int, ...]) -> str | None:

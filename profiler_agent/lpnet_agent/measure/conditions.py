@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lpnet.schemas.sample import Conditions
+from lpnet_agent.device_info.readings import cpu_cooling, temperature_c
+from lpnet_agent.device_info.sysfs import integer, number, text
 
-_STEAL = 8  # place of `steal` in a cpu line of /proc/stat, after the cpu's name
+# Places in a cpu line of /proc/stat, after the cpu's name.
+_BUSY = (1, 2, 3, 6, 7)  # user, nice, system, irq, softirq
+_STEAL = 8
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,12 @@ class Snapshot:
     voluntary: int
     involuntary: int
     major_faults: int
+    own_cpu_s: float
+    busy_s: float | None
     steal_s: float | None
+    pressure_s: float | None
     throttles: int | None
+    cooling: int | None
     frequency_mhz: float | None
     temperature_c: float | None
     load_1m: float | None
@@ -38,90 +46,124 @@ class Probe:
         self._root = root
         self._names = tuple(f"cpu{core}" for core in cores)
         self._cpus = tuple(root / "sys/devices/system/cpu" / name for name in self._names)
-        self._zones = tuple(sorted((root / "sys/class/thermal").glob("thermal_zone*/temp")))
 
     def read(self) -> Snapshot:
-        """The counters now. Switches and faults are of this process, the rest of its cores."""
+        """The counters now. Switches, faults and own CPU time are of this process, the rest of
+        its cores, pressure and load of the machine."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
         load, runnable = self._load()
+        busy, steal = self._ticks()
         return Snapshot(
             voluntary=usage.ru_nvcsw,
             involuntary=usage.ru_nivcsw,
             major_faults=usage.ru_majflt,
-            steal_s=self._steal(),
+            own_cpu_s=usage.ru_utime + usage.ru_stime,
+            busy_s=busy,
+            steal_s=steal,
+            pressure_s=self._pressure(),
             throttles=_total(
-                _number(cpu / "thermal_throttle/core_throttle_count") for cpu in self._cpus
+                number(cpu / "thermal_throttle/core_throttle_count") for cpu in self._cpus
             ),
+            cooling=max(cpu_cooling(self._root).values(), default=None),
             frequency_mhz=_mean(
-                _number(cpu / "cpufreq/scaling_cur_freq", 1e-3) for cpu in self._cpus
+                number(cpu / "cpufreq/scaling_cur_freq", 1e-3) for cpu in self._cpus
             ),
-            temperature_c=_hottest(_number(zone, 1e-3) for zone in self._zones),
+            temperature_c=temperature_c(self._root),
             load_1m=load,
             runnable=runnable,
         )
 
     def _load(self) -> tuple[float | None, int | None]:
-        words = _text(self._root / "proc/loadavg").split()
+        words = text(self._root / "proc/loadavg").split()
         if len(words) < 4:
             return None, None
-        return float(words[0]), int(words[3].partition("/")[0])
+        try:
+            return float(words[0]), int(words[3].partition("/")[0])
+        except ValueError:
+            return None, None
 
-    def _steal(self) -> float | None:
-        ticks = [
-            int(words[_STEAL])
-            for line in _text(self._root / "proc/stat").splitlines()
+    def _ticks(self) -> tuple[float | None, float | None]:
+        """Busy and stolen time of its cores, s."""
+        lines = [
+            [integer(word) or 0 for word in words[1:]]
+            for line in text(self._root / "proc/stat").splitlines()
             if (words := line.split()) and words[0] in self._names and len(words) > _STEAL
         ]
-        return sum(ticks) / os.sysconf("SC_CLK_TCK") if ticks else None
+        if not lines:
+            return None, None
+        tick = os.sysconf("SC_CLK_TCK")
+        busy = sum(ticks[place - 1] for ticks in lines for place in _BUSY)
+        return busy / tick, sum(ticks[_STEAL - 1] for ticks in lines) / tick
+
+    def _pressure(self) -> float | None:
+        for line in text(self._root / "proc/pressure/cpu").splitlines():
+            kind, _, rest = line.partition(" ")
+            total = rest.rpartition("total=")[2]
+            if kind == "some" and total.isdecimal():
+                return int(total) / 1e6
+        return None
 
 
-def between(before: Snapshot, after: Snapshot, wall_s: float, cpu_s: float) -> Conditions:
-    """The conditions of the time between two snapshots, `wall_s` and `cpu_s` of it timed."""
-    throttles = _difference(before.throttles, after.throttles)
+def between(before: Snapshot, after: Snapshot) -> Conditions:
+    """The conditions of the time between two snapshots."""
     steal = _difference(before.steal_s, after.steal_s)
+    busy = _difference(before.busy_s, after.busy_s)
+    pressure = _difference(before.pressure_s, after.pressure_s)
+    own = after.own_cpu_s - before.own_cpu_s
     return Conditions(
-        wall_s=wall_s,
-        cpu_s=cpu_s,
         voluntary_switches=after.voluntary - before.voluntary,
         involuntary_switches=after.involuntary - before.involuntary,
         page_faults=after.major_faults - before.major_faults,
         steal_s=None if steal is None else round(steal, 4),
+        others_s=None if busy is None else round(max(0.0, busy - own), 4),
+        pressure_s=None if pressure is None else round(pressure, 6),
         load_1m=after.load_1m,
         runnable=after.runnable,
         frequency_mhz=_mean((before.frequency_mhz, after.frequency_mhz)),
         temperature_c=after.temperature_c,
-        throttled=None if throttles is None else throttles > 0,
+        throttled=_throttled(before, after),
     )
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
+def _throttled(before: Snapshot, after: Snapshot) -> bool | None:
+    """By its counter or by the state of what cools it; a Jetson and a phone have only that."""
+    throttles = _difference(before.throttles, after.throttles)
+    seen = [state for state in (throttles, before.cooling, after.cooling) if state is not None]
+    return any(state > 0 for state in seen) if seen else None
 
 
-def _number(path: Path, scale: float = 1.0) -> float | None:
-    try:
-        return int(_text(path)) * scale
-    except ValueError:
-        return None
+def together(parts: Sequence[Conditions]) -> Conditions:
+    """The conditions of several visits as one: counters added, clocks averaged, the hottest and
+    the busiest moment. Raises ValueError on none."""
+    if not parts:
+        raise ValueError("no conditions to put together")
+    added = ("voluntary_switches", "involuntary_switches", "page_faults", "steal_s", "others_s")
+    worst = ("load_1m", "runnable", "temperature_c", "throttled")
+    return Conditions.model_validate(
+        {name: _sum(getattr(part, name) for part in parts) for name in (*added, "pressure_s")}
+        | {name: _most(getattr(part, name) for part in parts) for name in worst}
+        | {"frequency_mhz": _mean(part.frequency_mhz for part in parts)}
+    )
 
 
 def _difference(before: float | None, after: float | None) -> float | None:
     return None if before is None or after is None else after - before
 
 
-def _total(values: Iterable[float | None]) -> int | None:
+def _sum(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return int(sum(known)) if known else None
+    return sum(known) if known else None
+
+
+def _total(values: Iterable[float | None]) -> int | None:
+    total = _sum(values)
+    return None if total is None else int(total)
+
+
+def _most(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
-
-
-def _hottest(values: Iterable[float | None]) -> float | None:
-    # Zones that are switched off report absurd values (-274, 0).
-    return max((value for value in values if value is not None and value > 0), default=None)

@@ -1,46 +1,98 @@
-"""Whether something else on the machine got in the way of a measurement.
+"""Whether something got in the way of a measurement, and which visits can be believed.
 
-Only what cannot be mistaken counts for now: the median repeat itself was waiting, or the
-hypervisor took a tenth of the time. A repeat that was preempted here and there moves no median.
+Single repeats that were disturbed are known already (`repeats`). Here the visits to one workload
+are compared, which are apart in time: whatever slows the machine for longer than a visit, a
+neighbour on a shared cache say, shows in no counter but makes visits disagree. Disturbances add
+time, so the fastest visits are believed once two of them agree.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lpnet.schemas.sample import Conditions
-from lpnet_agent.measure.timing import Timing
+import numpy as np
 
-LEAST_COUNT = 5
-LEAST_CPU_SHARE = 0.9
+from lpnet.schemas.sample import Conditions
+from lpnet_agent.measure.repeats import Mask
+from lpnet_agent.measure.statistics import LEAST_REPEATS, Values
+from lpnet_agent.measure.timing import Visit
+
+# Two visits agree when their medians differ by no more than this, relative to the faster.
+AGREEMENT = 0.02
+# Below this many counted repeats a visit has no median to compare.
+LEAST_COUNTED = 3
 MOST_STEAL_SHARE = 0.1
+# Steal is counted in ticks of 10 ms: one or two of them may belong to the time before.
+_TICKS_S = 0.02
+
+
+class Seen:
+    """A visit, the conditions that were read around it, and the repeats that count."""
+
+    def __init__(self, visit: Visit, conditions: Conditions) -> None:
+        self.visit = visit
+        self.conditions = conditions
+        self.undisturbed: Mask = visit.repeats.undisturbed()
+        self.counted: Mask = visit.repeats.steady()
+
+    @property
+    def values(self) -> Values:
+        """Latencies of the repeats that count, ms."""
+        counted: Values = self.visit.repeats.ms[self.counted]
+        return counted
+
+    @property
+    def median_ms(self) -> float | None:
+        """None where too few repeats count."""
+        values = self.values
+        return float(np.median(values)) if values.size >= LEAST_COUNTED else None
+
+    @property
+    def refusal(self) -> str | None:
+        """Why nothing of this visit can be believed, or None."""
+        steal, timed = self.conditions.steal_s, self.visit.timed_s
+        if self.conditions.throttled:
+            return "the CPU was throttled for heat"
+        if steal is not None and steal > _TICKS_S and steal > MOST_STEAL_SHARE * timed:
+            return f"the hypervisor took {steal:.2f} s of {timed:.2f} s"
+        return None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Reasons are written for people; none means undisturbed."""
+    """`believed` are the visits that the latency is taken from. `reasons`, written for people, say
+    what is wrong; none means that the measurement is settled."""
 
-    reasons: tuple[str, ...] = ()
+    believed: tuple[Seen, ...]
+    reasons: tuple[str, ...]
 
     @property
-    def disturbed(self) -> bool:
-        return bool(self.reasons)
+    def settled(self) -> bool:
+        return not self.reasons
 
 
-def judge(timing: Timing, conditions: Conditions) -> Verdict:
-    """Judge one measurement by what was read around it."""
-    reasons = []
-    if timing.summary.count >= LEAST_COUNT and timing.cpu_share < LEAST_CPU_SHARE:
-        reasons.append(
-            f"the median run had the CPU for only {timing.cpu_share:.0%} of its wall time"
-        )
-    steal = conditions.steal_s
-    if steal is not None and steal > MOST_STEAL_SHARE * timing.wall_s and steal > _TICKS_S:
-        reasons.append(f"the hypervisor took {steal:.2f} s of {timing.wall_s:.2f} s")
-    if conditions.throttled:
-        reasons.append("the CPU was throttled for heat")
-    return Verdict(tuple(reasons))
+def judge(seen: Sequence[Seen]) -> Verdict:
+    """Judge the visits to one workload, in the order in which they were made."""
+    usable = [(one.median_ms, one) for one in seen if one.refusal is None]
+    known = sorted(((ms, one) for ms, one in usable if ms is not None), key=lambda pair: pair[0])
+    agreeing = [one for ms, one in known if ms <= (1 + AGREEMENT) * known[0][0]]
+    enough = sum(int(one.counted.sum()) for one in agreeing) >= LEAST_REPEATS
+    if len(agreeing) >= 2 and enough:
+        return Verdict(tuple(one for one in seen if one in agreeing), ())
+    believed = tuple(one for _, one in known[:1]) or tuple(seen)
+    return Verdict(believed, tuple(_reasons(seen, [ms for ms, _ in known])))
 
 
-# Steal is counted in ticks of 10 ms: one or two of them may belong to the time before.
-_TICKS_S = 0.02
+def _reasons(seen: Sequence[Seen], medians: Sequence[float]) -> list[str]:
+    """What kept the visits from agreeing; at least one reason."""
+    reasons = list(dict.fromkeys(one.refusal for one in seen if one.refusal is not None))
+    taken = sum(len(one.visit.repeats) for one in seen)
+    waiting = taken - sum(int(one.undisturbed.sum()) for one in seen)
+    if len(medians) < len(seen) or waiting > taken / 2:
+        reasons.append(f"other work had its CPU in or just before {waiting} of {taken} runs")
+    if len(medians) > 1:
+        reasons.append("its visits disagree: " + ", ".join(f"{ms:.4g}" for ms in medians) + " ms")
+    if not reasons:
+        reasons.append("it was visited once only")
+    return reasons

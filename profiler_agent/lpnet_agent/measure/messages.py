@@ -19,6 +19,23 @@ class Setup(Wire):
     cores: tuple[int, ...] | None
     block_s: float = Field(default=0.15, gt=0, description="time for the repeats of a block, s")
     network_s: float = Field(default=0.8, gt=0, description="the same of a whole network, s")
+    fps: float | None = Field(
+        default=None, gt=0, description="inferences a second, asleep between; null: back to back"
+    )
+    visits: int = Field(default=5, ge=2, description="most visits to a workload")
+    gap_s: float = Field(
+        default=0.5, ge=0, description="least time between the first two visits, doubling then, s"
+    )
+
+    @property
+    def duty(self) -> str:
+        """How busy the target is kept: `sustained`, or `paced(30)`."""
+        return "sustained" if self.fps is None else f"paced({self.fps:g})"
+
+    @property
+    def period_s(self) -> float | None:
+        """Time from one inference to the next; None where they are back to back."""
+        return None if self.fps is None else 1 / self.fps
 
 
 class Ready(Wire):
@@ -43,16 +60,19 @@ class Item(Wire):
 
 
 class Ask(Wire):
-    """Measure this; `space_file` holds the space that the workload names."""
+    """Visit this workload; `space_file` holds the space that it names. Without `first`, what
+    earlier visits of this process saw counts too."""
 
     item: Item
     space_file: str
+    first: bool = True
 
 
 class Answer(Wire):
-    """A sample, or why there is none."""
+    """A sample of all visits so far, or why there is none; `settled` needs no further visit."""
 
     sample: Sample | None = None
+    settled: bool = False
     error: str | None = None
     timed_s: float = Field(default=0.0, description="warm-up and repeats, s")
     total_s: float = Field(default=0.0, description="from the question to the answer, s")

@@ -9,10 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 from lpnet_agent.errors import BadSetup, Interrupted, WorkerDied, WorkerHung
-from lpnet_agent.measure.messages import Answer, Ask, Item, Ready, Setup
+from lpnet_agent.measure.messages import Answer, Ask, Ready, Setup
 from lpnet_agent.stop import Stop
 
 START_TIMEOUT_S = 60.0
@@ -55,14 +54,14 @@ class MeasuringProcess:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def measure(self, item: Item, space_file: Path, timeout_s: float) -> Answer:
-        """Have one workload measured.
+    def measure(self, ask: Ask, timeout_s: float) -> Answer:
+        """Have one workload visited.
 
         Raises WorkerDied or WorkerHung, after which the process is gone, or Interrupted if the
         agent is to end and the workload takes too long for that.
         """
         try:
-            self._write(Ask(item=item, space_file=str(space_file)).model_dump_json())
+            self._write(ask.model_dump_json())
             return Answer.model_validate_json(self._line(timeout_s))
         except (WorkerDied, WorkerHung, Interrupted):
             self.close(at_once=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,10 @@ Values = NDArray[np.float64]
 _Z95 = 1.959963984540054
 # Below six independent repeats no pair of them encloses the median with 95% probability.
 LEAST_REPEATS = 6
+_RESAMPLES = 200
+# By how much a 95% interval of Student's distribution is wider than a normal one is about 1.2 over
+# its degrees of freedom; half as much again, because a block is not quite independent of the next.
+_STUDENT = 1.8
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,14 @@ class Summary:
         return max(self.ci_high - self.median, self.median - self.ci_low) / self.median
 
 
-def summarise(values: Values) -> Summary:
-    """Statistics of repeats in the order in which they were taken (the order matters: see
-    `median_interval`). Raises ValueError on none."""
+def summarise(parts: Sequence[Values]) -> Summary:
+    """Statistics of repeats in the order in which they were taken, a part per visit (the order
+    matters: see `bootstrap_interval`). Raises ValueError on none."""
+    values = np.concatenate(parts) if parts else np.array([])
     if values.size == 0:
         raise ValueError("no repeats to summarise")
     p10, median, p90 = np.percentile(values, (10.0, 50.0, 90.0))
-    low, high = median_interval(values)
+    low, high = bootstrap_interval(parts)
     return Summary(
         count=int(values.size),
         median=float(median),
@@ -58,20 +64,61 @@ def summarise(values: Values) -> Summary:
     )
 
 
-def median_interval(values: Values) -> tuple[float, float]:
-    """95% confidence interval of the median of a correlated series, by order statistics.
+def bootstrap_interval(
+    parts: Sequence[Values], resamples: int = _RESAMPLES
+) -> tuple[float, float]:
+    """Within-session 95% interval of the median of correlated repeats, by block bootstrap.
 
-    For independent repeats the interval runs between the order statistics n/2 -+ z sqrt(n)/2. What
-    makes a median uncertain is how many repeats fall below it, so correlation widens the interval
-    by the square root of the autocorrelation time of "was this repeat below the median". No
-    density is estimated and nothing is drawn at random. With too few repeats for 95%, the
-    interval is their whole range.
+    Each part is resampled in blocks of neighbouring repeats that wrap around its end (Politis and
+    Romano, A circular block-resampling procedure for stationary data, 1992), so that the
+    correlation inside a block survives. A block is three times the autocorrelation time long, and
+    at least the cube root of the part. Few blocks spread less than they should; the interval is
+    widened for that as Student's distribution widens a normal one. Simulated series are covered
+    94% of the time when independent, 89% at a correlation of 0.8. The draws are the same every
+    time. With fewer than LEAST_REPEATS the interval is their whole range.
+    """
+    values = np.concatenate(parts)
+    if values.size < LEAST_REPEATS:
+        return float(values.min()), float(values.max())
+    rng = np.random.default_rng(0)
+    found = [_resampled(part, resamples, rng) for part in parts if part.size]
+    drawn = np.median(np.concatenate([rows for rows, _ in found], axis=1), axis=1)
+    blocks = sum(count for _, count in found)
+    median, (low, high) = np.median(values), np.quantile(drawn, (0.025, 0.975))
+    wider = 1 + _STUDENT / max(1, blocks - 1)
+    low, high = median - wider * (median - low), median + wider * (high - median)
+    return float(max(low, values.min())), float(min(high, values.max()))
+
+
+def _resampled(part: Values, resamples: int, rng: np.random.Generator) -> tuple[Values, int]:
+    """A row per resample, as long as the part; and the number of blocks in it."""
+    n = part.size
+    length = math.ceil(max(n ** (1 / 3), 3 * autocorrelation_time(part)))
+    length = max(1, min(length, n // 2))
+    starts = rng.integers(0, n, (resamples, math.ceil(n / length)))
+    places = (starts[:, :, None] + np.arange(length)) % n
+    return part[places.reshape(resamples, -1)[:, :n]], n // length
+
+
+def precision(values: Values) -> float:
+    """Half width of the median's 95% interval relative to it, quickly: infinite for fewer than
+    LEAST_REPEATS repeats.
+
+    By order statistics: for independent repeats the interval runs between the order statistics
+    n/2 -+ z sqrt(n)/2. What makes a median uncertain is how many repeats fall below it, so
+    correlation widens the interval by the square root of the autocorrelation time of "was this
+    repeat below the median". It decides when enough was measured; a bootstrap after every few
+    repeats would take longer than the repeats.
     """
     n = values.size
+    if n < LEAST_REPEATS:
+        return math.inf
     ordered = np.sort(values)
+    median = float(np.median(ordered))
     reach = _Z95 * math.sqrt(n * autocorrelation_time(values)) / 2
-    low, high = math.floor(n / 2 - reach) - 1, math.ceil(n / 2 + reach)
-    return float(ordered[max(low, 0)]), float(ordered[min(high, n - 1)])
+    low = ordered[max(math.floor(n / 2 - reach) - 1, 0)]
+    high = ordered[min(math.ceil(n / 2 + reach), n - 1)]
+    return float(max(high - median, median - low)) / median
 
 
 def autocorrelation_time(values: Values) -> float:

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lpnet.errors import FileFormatError, LpnetError
 from lpnet.schemas.sample import Conditions, Sample
-from lpnet.schemas.workload import SpaceWorkload
+from lpnet.schemas.workload import Kind, SpaceWorkload, workload_key
 from lpnet.space.space import Space
-from lpnet_agent.measure.conditions import Probe, between
-from lpnet_agent.measure.interference import judge
+from lpnet_agent.measure.clock import SystemClock, tasks
+from lpnet_agent.measure.conditions import Probe, between, together
+from lpnet_agent.measure.interference import Seen, Verdict, judge
 from lpnet_agent.measure.messages import Answer, Ask, Item, Setup
-from lpnet_agent.measure.timing import Clock, SystemClock, Timing, TimingPlan, time_workload
-from lpnet_agent.runtimes.base import Runtime
+from lpnet_agent.measure.statistics import summarise
+from lpnet_agent.measure.timing import TimingPlan, time_workload
+from lpnet_agent.runtimes.base import Runtime, Session
 
 _SPACES_KEPT = 8
+# Loaded networks wait for their next visit, up to this many bytes of model; what does not fit is
+# loaded again.
+_LOADED_BYTES = 256 << 20
+
+
+def plans(setup: Setup) -> dict[Kind, TimingPlan]:
+    """How a visit is timed. A budget is for a workload, which is visited at least twice."""
+    return {
+        "block": TimingPlan.of_budget(setup.block_s / 2, setup.period_s),
+        "network": TimingPlan.of_budget(setup.network_s / 2, setup.period_s),
+    }
 
 
 class Bench:
@@ -30,35 +44,76 @@ class Bench:
     """
 
     def __init__(
-        self,
-        runtime: Runtime,
-        setup: Setup,
-        session: str,
-        clock: Clock | None = None,
-        root: Path = Path("/"),
+        self, runtime: Runtime, setup: Setup, session: str, root: Path = Path("/")
     ) -> None:
         self._runtime = runtime
-        self._plans = {
-            "block": TimingPlan.of_budget(setup.block_s),
-            "network": TimingPlan.of_budget(setup.network_s),
-        }
+        self._plans = plans(setup)
         self._session = session
-        self._clock = clock or SystemClock()
+        self._clock = SystemClock()
+        self._thread = threading.get_native_id()
         self._probe = Probe(setup.cores or (), root)
         self._spaces: OrderedDict[str, Space] = OrderedDict()
+        self._open: OrderedDict[str, _Open] = OrderedDict()
 
     def answer(self, ask: Ask) -> Answer:
-        """Measure what is asked. What lpnet refuses on purpose becomes an error in words."""
+        """Visit what is asked. What lpnet refuses on purpose becomes an error in words."""
         start = time.perf_counter()
+        key = ask.item.id or workload_key(ask.item.workload)
+        if ask.first:
+            self._open.pop(key, None)
         try:
-            model = self._model(ask.item.workload, Path(ask.space_file))
-            loaded = self._runtime.load(model)
-            timed = time.perf_counter()
-            sample = self._sample(ask.item, loaded.run)
+            work = self._opened(key, ask)
+            timed_s = self._visit(work, self._plans[ask.item.kind])
         except LpnetError as error:
+            self._open.pop(key, None)
             return Answer(error=str(error), total_s=time.perf_counter() - start)
-        end = time.perf_counter()
-        return Answer(sample=sample, timed_s=end - timed, total_s=end - start)
+        verdict = judge(work.seen)
+        sample = to_sample(ask.item, work.id, work.seen, verdict, self._session)
+        if verdict.settled:
+            del self._open[key]
+        total_s = time.perf_counter() - start
+        return Answer(sample=sample, settled=verdict.settled, timed_s=timed_s, total_s=total_s)
+
+    def _opened(self, key: str, ask: Ask) -> _Open:
+        work = self._open.setdefault(key, _Open(ask.item.id or uuid.uuid4().hex))
+        self._open.move_to_end(key)
+        if work.session is None:
+            model = self._model(ask.item.workload, Path(ask.space_file))
+            others = tasks()
+            work.session = self._runtime.load(model)
+            work.threads = tasks() - others
+            work.bytes = len(model)
+            self._make_room()
+        return work
+
+    def _make_room(self) -> None:
+        """Unload what waits longest, until what is loaded fits; what was seen is kept."""
+        loaded = [work for work in self._open.values() if work.session is not None]
+        excess = sum(work.bytes for work in loaded) - _LOADED_BYTES
+        for work in loaded[:-1]:
+            if excess <= 0:
+                return
+            work.session = None
+            excess -= work.bytes
+
+    def _visit(self, work: _Open, plan: TimingPlan) -> float:
+        """Time it once more; seconds of warm-up and repeats."""
+        assert work.session is not None
+        # The runtime's own threads beside this one; those of other networks are idle.
+        self._clock.watch(work.threads | {self._thread})
+        before = self._probe.read()
+        start = time.perf_counter()
+        # A collection in the middle of a repeat would be timed with it.
+        gc.collect()
+        gc.disable()
+        try:
+            visit = time_workload(work.session.run, plan, self._clock, work.inner)
+        finally:
+            gc.enable()
+        timed_s = time.perf_counter() - start
+        work.inner = visit.repeats.inner
+        work.seen.append(Seen(visit, between(before, self._probe.read())))
+        return timed_s
 
     def _model(self, workload: SpaceWorkload, file: Path) -> bytes:
         space = self._space(workload.space, file)
@@ -78,23 +133,26 @@ class Bench:
             self._spaces.popitem(last=False)
         return space
 
-    def _sample(self, item: Item, run: Callable[[int], None]) -> Sample:
-        before = self._probe.read()
-        # A collection in the middle of a repeat would be timed with it.
-        gc.collect()
-        gc.disable()
-        try:
-            timing = time_workload(run, self._plans[item.kind], self._clock)
-        finally:
-            gc.enable()
-        conditions = between(before, self._probe.read(), timing.wall_s, timing.cpu_s)
-        return to_sample(item, timing, conditions, self._session)
+
+class _Open:
+    """A workload between its visits."""
+
+    def __init__(self, id_: str) -> None:
+        self.id = id_
+        self.session: Session | None = None
+        self.threads: frozenset[int] = frozenset()
+        self.bytes = 0
+        self.inner: int | None = None
+        self.seen: list[Seen] = []
 
 
-def to_sample(item: Item, timing: Timing, conditions: Conditions, session: str) -> Sample:
-    """A measurement as it travels."""
-    verdict = judge(timing, conditions)
-    summary = timing.summary
+def to_sample(
+    item: Item, id_: str, seen: Sequence[Seen], verdict: Verdict, session: str
+) -> Sample:
+    """A measurement as it travels. Where no repeat counts, the latency is that of all repeats:
+    it is marked as disturbed."""
+    counted = [one.values for one in verdict.believed if one.values.size]
+    summary = summarise(counted or [one.visit.repeats.ms for one in seen])
     return Sample(
         kind=item.kind,
         workload=item.workload,
@@ -106,13 +164,31 @@ def to_sample(item: Item, timing: Timing, conditions: Conditions, session: str) 
         min_ms=summary.least,
         ci_low_ms=summary.ci_low,
         ci_high_ms=summary.ci_high,
-        converged=timing.converged,
-        id=item.id or uuid.uuid4().hex,
+        converged=summary.precision <= TimingPlan.precision,
+        id=id_,
         measured_at=datetime.now(UTC),
         session=session,
         draw=item.draw,
         sentinel=item.sentinel,
-        disturbed=verdict.disturbed,
+        disturbed=not verdict.settled,
         reasons=verdict.reasons,
-        conditions=conditions,
+        conditions=_conditions(seen),
     )
+
+
+def _conditions(seen: Sequence[Seen]) -> Conditions:
+    """What was read around all visits, and what became of their repeats."""
+    repeats = [one.visit.repeats for one in seen]
+    waited = [part.waited for part in repeats if part.waited is not None]
+    taken = sum(len(part) for part in repeats)
+    undisturbed = sum(int(one.undisturbed.sum()) for one in seen)
+    figures = {
+        "visits_ms": tuple(one.median_ms for one in seen if one.median_ms is not None),
+        "runs": taken,
+        "waiting_runs": taken - undisturbed,
+        "slow_runs": undisturbed - sum(int(one.counted.sum()) for one in seen),
+        "wall_s": sum(float(part.wall.sum()) for part in repeats) / 1e9,
+        "cpu_s": sum(float(part.cpu.sum()) for part in repeats) / 1e9,
+        "waited_s": sum(float(part.sum()) for part in waited) / 1e9 if waited else None,
+    }
+    return together([one.conditions for one in seen]).model_copy(update=figures)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lpnet_agent.measure.conditions import Probe, between
+from lpnet.schemas.sample import Conditions
+from lpnet_agent.measure.conditions import Probe, between, together
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -23,6 +24,7 @@ def machine(tmp_path: Path) -> Path:
     """Four cores, of which 2 and 3 are measured on."""
     stat = "\n".join(f"cpu{i} 1 2 3 4 5 6 7 {i * TICKS} 9 10" for i in range(4))
     write(tmp_path, "proc/stat", f"cpu 9 9 9 9 9 9 9 999 9 9\n{stat}\nintr 1 2\n")
+    write(tmp_path, "proc/pressure/cpu", "some avg10=0.10 avg60=0.00 avg300=0.00 total=2500000\n")
     write(tmp_path, "proc/loadavg", "0.52 0.58 0.59 3/467 1234\n")
     for core, khz, throttles in ((2, 2_000_000, 4), (3, 3_000_000, 0)):
         cpu = f"sys/devices/system/cpu/cpu{core}"
@@ -41,6 +43,8 @@ def test_the_measured_cores_are_read(machine: Path) -> None:
     assert seen.temperature_c == 41.5
     assert seen.load_1m == 0.52
     assert seen.runnable == 3
+    assert seen.pressure_s == 2.5
+    assert seen.busy_s == pytest.approx(2 * (1 + 2 + 3 + 6 + 7) / TICKS)
 
 
 def test_conditions_are_what_changed_meanwhile(machine: Path) -> None:
@@ -49,19 +53,42 @@ def test_conditions_are_what_changed_meanwhile(machine: Path) -> None:
     stat = machine / "proc/stat"
     stat.write_text(stat.read_text().replace(f" 7 {2 * TICKS} 9", f" 7 {3 * TICKS} 9"))
     write(machine, "sys/devices/system/cpu/cpu3/thermal_throttle/core_throttle_count", "1\n")
-    found = between(before, probe.read(), wall_s=2.0, cpu_s=1.5)
+    found = between(before, probe.read())
     assert found.steal_s == 1.0
     assert found.throttled is True
-    assert (found.wall_s, found.cpu_s) == (2.0, 1.5)
     assert found.involuntary_switches is not None
     assert found.involuntary_switches >= 0
-    assert between(before, before, 1.0, 1.0).throttled is False
+    assert between(before, before).throttled is False
+
+
+def test_what_others_had_of_the_cores_is_their_time_without_its_own(machine: Path) -> None:
+    probe = Probe((2,), machine)
+    before = probe.read()
+    stat = machine / "proc/stat"
+    stat.write_text(stat.read_text().replace("cpu2 1 2", f"cpu2 {1 + 300 * TICKS} 2"))
+    found = between(before, probe.read())
+    assert found.others_s == pytest.approx(300, abs=5)
+    assert between(before, before).others_s == 0
+
+
+def test_visits_are_put_together() -> None:
+    first = Conditions(involuntary_switches=2, steal_s=0.1, load_1m=0.5, frequency_mhz=2000)
+    second = Conditions(involuntary_switches=3, steal_s=0.2, load_1m=2.0, temperature_c=60)
+    found = together([first, second, Conditions(frequency_mhz=1000, throttled=True)])
+    assert found.involuntary_switches == 5
+    assert found.steal_s == pytest.approx(0.3)
+    assert (found.load_1m, found.frequency_mhz, found.temperature_c) == (2.0, 1500, 60)
+    assert found.throttled is True
+    assert found.pressure_s is None
+    with pytest.raises(ValueError, match="no conditions"):
+        together([])
 
 
 def test_what_is_not_exposed_is_unknown(tmp_path: Path) -> None:
     probe = Probe((0,), tmp_path)
-    found = between(probe.read(), probe.read(), 1.0, 1.0)
-    for name in ("steal_s", "throttled", "frequency_mhz", "temperature_c", "load_1m", "runnable"):
+    found = between(probe.read(), probe.read())
+    unknown = ("steal_s", "others_s", "pressure_s", "throttled", "frequency_mhz", "temperature_c")
+    for name in (*unknown, "load_1m", "runnable"):
         assert getattr(found, name) is None, name
 
 

@@ -1,49 +1,92 @@
-"""Only what cannot be mistaken counts as disturbed."""
+"""Visits that agree are believed; what does not agree is said to be disturbed, and why."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from lpnet.schemas.sample import Conditions
-from lpnet_agent.measure.interference import judge
-from lpnet_agent.measure.statistics import summarise
-from lpnet_agent.measure.timing import Timing
+from lpnet_agent.measure.interference import Seen, judge
+from lpnet_agent.measure.repeats import Repeats
+from lpnet_agent.measure.timing import Visit
 
 
-def timing(count: int = 30, cpu_share: float = 1.0, wall_s: float = 0.8) -> Timing:
-    return Timing(
-        summary=summarise(np.full(count, 2.0)),
-        inner=1,
-        converged=True,
-        warm=True,
-        wall_s=wall_s,
-        cpu_s=wall_s * cpu_share,
-        cpu_share=cpu_share,
-    )
+def seen(
+    ms: float, count: int = 30, *, waits: int = 0, conditions: Conditions | None = None
+) -> Seen:
+    """A visit of `count` repeats of that length, the first `waits` of which waited as long again
+    for a CPU."""
+    wall = np.full(count, ms * 1e6)
+    waited = np.where(np.arange(count) < waits, wall, 0)
+    wall = wall + waited
+    parts = (np.cumsum(wall), wall, wall - waited, waited)
+    started, walls, cpus, delays = (part.astype(np.int64) for part in parts)
+    repeats = Repeats(started, walls, cpus, delays, inner=1)
+    return Seen(Visit(repeats, warm=True), conditions or Conditions())
 
 
-def test_a_quiet_measurement_is_not_disturbed() -> None:
-    verdict = judge(timing(), Conditions(steal_s=0.01, throttled=False))
-    assert not verdict.disturbed
-    assert verdict.reasons == ()
+def test_two_visits_that_agree_are_settled() -> None:
+    first, second = seen(2.0), seen(2.03)
+    verdict = judge([first, second])
+    assert verdict.settled
+    assert verdict.believed == (first, second)
 
 
-def test_waiting_for_the_cpu_is() -> None:
-    verdict = judge(timing(cpu_share=0.6), Conditions())
-    assert verdict.disturbed
-    assert "60%" in verdict.reasons[0]
+def test_one_visit_settles_nothing() -> None:
+    verdict = judge([seen(2.0)])
+    assert not verdict.settled
+    assert verdict.reasons == ("it was visited once only",)
 
 
-def test_a_handful_of_runs_is_not_enough_to_say_so() -> None:
-    assert not judge(timing(count=4, cpu_share=0.6), Conditions()).disturbed
+def test_visits_that_disagree_are_not_settled() -> None:
+    verdict = judge([seen(2.2), seen(2.0)])
+    assert not verdict.settled
+    assert "disagree: 2, 2.2 ms" in verdict.reasons[0]
+
+
+def test_the_fastest_two_are_believed_in_the_order_they_came() -> None:
+    """Slowed by a neighbour at first: what does not agree with the quiet visits is left out."""
+    slow, first, second = seen(2.4), seen(2.01), seen(2.0)
+    verdict = judge([slow, first, second])
+    assert verdict.settled
+    assert verdict.believed == (first, second)
+
+
+def test_two_slow_visits_lose_against_a_faster_one() -> None:
+    assert not judge([seen(2.4), seen(2.4), seen(2.0)]).settled
+
+
+def test_repeats_that_waited_do_not_decide() -> None:
+    verdict = judge([seen(2.0, waits=20), seen(2.0)])
+    assert verdict.settled
+    assert verdict.believed[0].median_ms == pytest.approx(2.0)
+
+
+def test_without_undisturbed_repeats_there_is_no_latency() -> None:
+    verdict = judge([seen(2.0, waits=30), seen(2.0, waits=29)])
+    assert not verdict.settled
+    assert verdict.reasons[0] == "other work had its CPU in or just before 60 of 60 runs"
+
+
+def test_a_handful_of_repeats_is_not_enough() -> None:
+    assert not judge([seen(2.0, count=2), seen(2.0, count=2)]).settled
+    assert judge([seen(2.0, count=3), seen(2.0, count=3)]).settled
+
+
+@pytest.mark.parametrize(
+    ("conditions", "word"),
+    [(Conditions(throttled=True), "throttled"), (Conditions(steal_s=0.04), "hypervisor")],
+)
+def test_a_visit_in_bad_conditions_is_not_believed(conditions: Conditions, word: str) -> None:
+    bad = [seen(2.0, conditions=conditions) for _ in range(2)]
+    verdict = judge(bad)
+    assert not verdict.settled
+    assert word in verdict.reasons[0]
+    good = [seen(2.0), seen(2.0)]
+    assert judge([*bad, *good]).believed == tuple(good)
 
 
 def test_steal_counts_in_proportion_and_beyond_the_clock_tick() -> None:
-    assert judge(timing(), Conditions(steal_s=0.2)).disturbed
-    assert not judge(timing(), Conditions(steal_s=0.05)).disturbed
-    assert not judge(timing(wall_s=0.05), Conditions(steal_s=0.02)).disturbed
-
-
-def test_every_reason_is_given() -> None:
-    verdict = judge(timing(cpu_share=0.5), Conditions(steal_s=0.4, throttled=True))
-    assert len(verdict.reasons) == 3
+    for few in (Conditions(steal_s=0.02), Conditions(steal_s=0.0), Conditions()):
+        assert judge([seen(2.0, conditions=few)] * 2).settled
+    assert judge([seen(20.0, conditions=Conditions(steal_s=0.05))] * 2).settled

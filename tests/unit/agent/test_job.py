@@ -1,17 +1,21 @@
-"""What a job does about measurements that were disturbed, failed, or cut short."""
+"""What a job does about workloads that are not settled, failed, or cut short."""
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from pathlib import Path
 
-from lpnet.schemas.sample import Conditions, Sample
+import numpy as np
+import pytest
+
+from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet_agent.errors import Interrupted, WorkerDied
-from lpnet_agent.measure.job import Measured, measure_all
+from lpnet_agent.measure.job import Measured, Patience, Visited, measure_all
 from lpnet_agent.measure.messages import Item
 
-QUIET, HALF, MOST = 1.0, 0.5, 0.8
+OPEN, SETTLED = False, True
 
 
 def item(name: str) -> Item:
@@ -20,31 +24,43 @@ def item(name: str) -> Item:
 
 
 class Machine:
-    """Measures each block with the next of its shares of the CPU; an exception is raised."""
+    """Answers the visits to each block with the next of its answers; an exception is raised. A
+    block without answers is settled at its second visit. Its clock moves only while it rests."""
 
-    def __init__(self, **shares: list[float | Exception]) -> None:
-        self._shares = defaultdict(
-            lambda: deque([QUIET]), {k: deque(v) for k, v in shares.items()}
+    def __init__(self, patience: Patience, **answers: Sequence[bool | Exception]) -> None:
+        self.patience = patience
+        self._answers = defaultdict(
+            lambda: deque([OPEN, SETTLED]), {k: deque(v) for k, v in answers.items()}
         )
         self.order: list[str] = []
+        self.first: list[bool] = []
+        self.now = 0.0
 
-    def measure(self, item: Item, space_file: Path) -> Sample:
+    def visit(self, item: Item, space_file: Path, *, first: bool) -> Visited:
         name = str(item.workload.block)
         self.order.append(name)
-        share = self._shares[name].popleft()
-        if isinstance(share, Exception):
-            raise share
-        return Sample(
-            workload=item.workload,
-            latency_ms=1.0,
-            disturbed=share < 0.9,
-            reasons=("busy",) if share < 0.9 else (),
-            conditions=Conditions(wall_s=1.0, cpu_s=share),
-        )
+        self.first.append(first)
+        answer = self._answers[name].popleft()
+        if isinstance(answer, Exception):
+            raise answer
+        sample = Sample(workload=item.workload, latency_ms=1.0, disturbed=not answer)
+        return Visited(sample, answer)
+
+    def rest(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds
 
 
-def run(machine: Machine, *names: str, workloads: int = 99) -> list[Measured]:
-    left = iter(range(workloads))
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[Machine]:
+    machines: list[Machine] = []
+    monkeypatch.setattr("lpnet_agent.measure.job.time.monotonic", lambda: machines[-1].now)
+    return machines
+
+
+def run(clock: list[Machine], machine: Machine, *names: str, looks: int = 999) -> list[Measured]:
+    clock.append(machine)
+    left = iter(range(looks))
     return list(
         measure_all(
             machine,
@@ -55,49 +71,76 @@ def run(machine: Machine, *names: str, workloads: int = 99) -> list[Measured]:
     )
 
 
-def shares(results: list[Measured]) -> dict[str, float | None]:
-    return {
-        str(r.item.workload.block): r.sample.conditions.cpu_s
-        for r in results
-        if r.sample is not None and r.sample.conditions is not None
-    }
+def blocks(results: list[Measured]) -> list[str | None]:
+    return [result.item.workload.block for result in results]
 
 
-def test_a_disturbed_measurement_is_repeated_when_the_others_are_done() -> None:
-    machine = Machine(a=[HALF, QUIET])
-    results = run(machine, "a", "b", "c")
-    assert machine.order == ["a", "b", "c", "a"]
-    assert shares(results) == {"b": QUIET, "c": QUIET, "a": QUIET}
-    assert not any(r.sample.disturbed for r in results if r.sample)
+def test_every_workload_is_visited_twice_with_the_others_in_between(clock: list[Machine]) -> None:
+    machine = Machine(Patience(gap_s=0.0))
+    assert blocks(run(clock, machine, "a", "b", "c")) == ["a", "b", "c"]
+    assert machine.order == ["a", "b", "c"] * 2
+    assert machine.first == [True] * 3 + [False] * 3
 
 
-def test_one_that_stays_disturbed_is_kept_and_marked() -> None:
-    for seen in ([HALF, MOST], [MOST, HALF]):
-        (result,) = run(Machine(a=list(seen)), "a")
-        assert result.sample is not None
-        assert result.sample.disturbed
-        assert shares([result]) == {"a": MOST}
+def test_what_is_not_settled_is_visited_again_ever_later(clock: list[Machine]) -> None:
+    machine = Machine(Patience(visits=5, gap_s=1.0), a=[OPEN] * 4 + [SETTLED])
+    (result, *_) = reversed(run(clock, machine, "a", "b"))
+    assert machine.order == ["a", "b", "a", "b", "a", "a", "a"]
+    assert result.sample is not None
+    assert not result.sample.disturbed
+    assert machine.now == pytest.approx(1 + 2 + 4 + 8)
 
 
-def test_a_repeat_that_fails_leaves_the_first() -> None:
-    machine = Machine(a=[HALF, WorkerDied("gone")])
-    assert shares(run(machine, "a")) == {"a": HALF}
+def test_patience_ends_and_the_sample_says_so(clock: list[Machine]) -> None:
+    machine = Machine(Patience(visits=3, gap_s=0.0), a=[OPEN] * 9)
+    (result,) = run(clock, machine, "a")
+    assert len(machine.order) == 3
+    assert result.sample is not None
+    assert result.sample.disturbed
 
 
-def test_a_failure_has_its_reason_and_the_others_go_on() -> None:
-    results = run(Machine(a=[WorkerDied("gone")]), "a", "b")
+def test_a_failure_has_its_reason_and_the_others_go_on(clock: list[Machine]) -> None:
+    machine = Machine(Patience(gap_s=0.0), a=[WorkerDied("gone")])
+    results = run(clock, machine, "a", "b")
     assert [(r.item.workload.block, r.reason) for r in results] == [("a", "gone"), ("b", None)]
 
 
-def test_the_end_keeps_what_was_measured_disturbed_too() -> None:
-    machine = Machine(a=[HALF, QUIET])
-    results = run(machine, "a", "b", "c", workloads=2)
-    assert machine.order == ["a", "b"]
-    assert shares(results) == {"b": QUIET, "a": HALF}
+def test_a_failure_at_a_later_visit_is_one_too(clock: list[Machine]) -> None:
+    machine = Machine(Patience(gap_s=0.0), a=[OPEN, WorkerDied("gone")])
+    assert [r.reason for r in run(clock, machine, "a")] == ["gone"]
 
 
-def test_an_interrupted_workload_is_neither_measured_nor_failed() -> None:
-    machine = Machine(b=[Interrupted("ending")])
-    results = run(machine, "a", "b", "c")
+def test_the_end_leaves_out_what_is_not_settled(clock: list[Machine]) -> None:
+    machine = Machine(Patience(gap_s=0.0), a=[SETTLED])
+    assert blocks(run(clock, machine, "a", "b", "c", looks=3)) == ["a"]
+
+
+def test_the_end_may_come_while_it_rests(clock: list[Machine]) -> None:
+    machine = Machine(Patience(gap_s=60.0))
+    assert run(clock, machine, "a", looks=3) == []
+    assert machine.now < 5
+
+
+def test_an_interrupted_workload_is_neither_measured_nor_failed(clock: list[Machine]) -> None:
+    machine = Machine(Patience(gap_s=0.0), a=[SETTLED], b=[Interrupted("ending")])
+    assert blocks(run(clock, machine, "a", "b", "c")) == ["a"]
     assert machine.order == ["a", "b"]
-    assert shares(results) == {"a": QUIET}
+
+
+def test_each_round_has_an_order_of_its_own(clock: list[Machine]) -> None:
+    machine = Machine(Patience(gap_s=0.0))
+    clock.append(machine)
+    names = [str(number) for number in range(20)]
+    results = list(
+        measure_all(
+            machine,
+            [item(name) for name in names],
+            lambda item: Path("space.onnx"),
+            lambda: True,
+            np.random.default_rng(0),
+        )
+    )
+    first, second = machine.order[:20], machine.order[20:]
+    assert sorted(first) == sorted(second) == sorted(names)
+    assert len({tuple(names), tuple(first), tuple(second)}) == 3
+    assert len(results) == 20

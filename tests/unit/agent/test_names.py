@@ -52,6 +52,8 @@ def test_an_unknown_cpu_is_not_guessed(cpu: str | None) -> None:
 def test_a_target_is_named_by_its_fields() -> None:
     name = target_name("amd-epyc", "onnxruntime", "1.31.1", "cpu", "fp32", 1)
     assert name == "amd-epyc-ort1.31-cpu-fp32-t1"
+    paced = target_name("amd-epyc", "onnxruntime", "1.31.1", "cpu", "fp32", 1, 30.0)
+    assert paced == f"{name}-30fps"
 
 
 def test_a_target_says_what_it_is() -> None:

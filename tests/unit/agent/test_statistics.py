@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from lpnet_agent.measure.statistics import (
     LEAST_REPEATS,
     autocorrelation_time,
-    median_interval,
+    bootstrap_interval,
+    precision,
     summarise,
 )
 
@@ -32,22 +33,22 @@ def autoregressive(rng: np.random.Generator, n: int, rho: float) -> Series:
     return 10 + values
 
 
-def covered(rho: float, n: int, trials: int = 800) -> float:
+def covered(rho: float, n: int, trials: int = 400) -> float:
     rng = np.random.default_rng(7)
     hits = 0
     for _ in range(trials):
-        low, high = median_interval(autoregressive(rng, n, rho))
+        low, high = bootstrap_interval([autoregressive(rng, n, rho)])
         hits += low <= 10 <= high
     return hits / trials
 
 
 def test_independent_runs_are_covered_as_promised() -> None:
-    assert 0.93 <= covered(rho=0.0, n=101) <= 0.985
+    assert 0.91 <= covered(rho=0.0, n=101) <= 0.985
 
 
 @pytest.mark.parametrize("rho", [0.5, 0.8])
 def test_correlated_runs_are_covered_nearly_as_promised(rho: float) -> None:
-    assert 0.9 <= covered(rho, n=201) <= 0.99
+    assert 0.86 <= covered(rho, n=201) <= 0.98
 
 
 def test_ignoring_correlation_would_not_cover() -> None:
@@ -71,7 +72,7 @@ def test_autocorrelation_time_is_one_for_independent_runs_and_grows() -> None:
 
 @given(positive)
 def test_a_summary_is_in_order(values: list[float]) -> None:
-    found = summarise(np.array(values))
+    found = summarise([np.array(values)])
     assert found.count == len(values)
     assert min(values) == found.least <= found.p10 <= found.median <= found.p90 <= max(values)
     assert found.least <= found.ci_low <= found.median <= found.ci_high <= max(values)
@@ -83,27 +84,50 @@ def test_a_summary_is_in_order(values: list[float]) -> None:
     st.sampled_from([2.0**-7, 0.5, 64.0]),
 )
 def test_a_unit_changes_nothing(values: list[float], factor: float) -> None:
-    one, other = summarise(np.array(values)), summarise(np.array(values) * factor)
+    one, other = summarise([np.array(values)]), summarise([np.array(values) * factor])
     assert other.median == pytest.approx(one.median * factor)
     assert other.precision == pytest.approx(one.precision)
 
 
 def test_equal_runs_are_exact() -> None:
-    found = summarise(np.full(20, 3.5))
+    found = summarise([np.full(20, 3.5)])
     assert (found.median, found.ci_low, found.ci_high, found.std) == (3.5, 3.5, 3.5, 0.0)
     assert found.precision == 0.0
 
 
 def test_too_few_runs_are_never_precise() -> None:
-    assert summarise(np.full(LEAST_REPEATS - 1, 3.5)).precision == math.inf
+    assert summarise([np.full(LEAST_REPEATS - 1, 3.5)]).precision == math.inf
 
 
 def test_outliers_move_no_median() -> None:
     values = np.full(101, 2.0)
     values[::10] = 50.0
-    assert summarise(values).median == 2.0
+    assert summarise([values]).median == 2.0
 
 
 def test_nothing_is_no_sample() -> None:
     with pytest.raises(ValueError, match="no repeats"):
-        summarise(np.array([]))
+        summarise([np.array([])])
+
+
+def test_parts_are_resampled_each_on_its_own() -> None:
+    """Two visits at different levels: the interval lies between them and holds the median."""
+    rng = np.random.default_rng(3)
+    low, high = rng.normal(10, 0.1, 60), rng.normal(11, 0.1, 61)
+    found = summarise([low, high])
+    assert found.count == 121
+    assert 9.9 < found.ci_low <= found.median <= found.ci_high < 11.1
+    assert bootstrap_interval([low, high]) == bootstrap_interval([low, high])
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.8])
+def test_the_quick_precision_is_that_of_the_bootstrap(rho: float) -> None:
+    rng = np.random.default_rng(5)
+    series = [autoregressive(rng, 201, rho) for _ in range(60)]
+    quick = float(np.median([precision(one) for one in series]))
+    slow = float(np.median([summarise([one]).precision for one in series]))
+    assert quick == pytest.approx(slow, rel=0.35)
+
+
+def test_too_few_runs_have_no_precision() -> None:
+    assert precision(np.full(LEAST_REPEATS - 1, 3.5)) == math.inf
