@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -17,7 +17,7 @@ from lpnet.schemas.workload import SpaceWorkload, workload_key
 from lpnet.space.sampling import plan
 from lpnet.space.space import Space
 from lpnet_agent.errors import BadSetup, Interrupted
-from lpnet_agent.measure.job import Measurer, measure_all
+from lpnet_agent.measure.job import Measured, Measurer, measure_all
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.sentinels.health import SENTINELS
 from lpnet_agent.sentinels.readings import latency_ms, read
@@ -25,6 +25,9 @@ from lpnet_agent.stop import Stop
 
 Widths = Mapping[str, int] | Sequence[int]
 Progress = Callable[[int, int], None]
+
+# As many workloads as a job of some seconds has.
+_PART = 24
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def measure_space(
 ) -> Outcome:
     """Measure items, then some of them again in a new process, and the sentinels before and
     after. Every sample is in `out` as soon as it is known, so an end in the middle loses
-    nothing."""
+    little."""
     rng = np.random.default_rng(wish.seed)
     again = [items[i] for i in rng.permutation(len(items))[: wish.repeats]]
     outcome = Outcome()
@@ -111,9 +114,7 @@ def measure_space(
         for session, batch in enumerate((items, again)):
             if session and batch:
                 measurer.renew()
-            for result in measure_all(
-                measurer, batch, lambda item: space_file, lambda: not stop.is_set(), rng
-            ):
+            for result in _in_parts(measurer, batch, space_file, stop, rng):
                 done += 1
                 progress(done, total)
                 if result.sample is None:
@@ -123,6 +124,23 @@ def measure_space(
                 _count(outcome, result.sample, first, repeated=bool(session))
         outcome.drift_pct = _drifts(before, _sentinels(measurer, stop, file))
     return outcome
+
+
+def _in_parts(
+    measurer: Measurer,
+    items: Sequence[Item],
+    space_file: Path,
+    stop: Stop,
+    rng: np.random.Generator,
+) -> Iterator[Measured]:
+    """Measure items in random order, a part at a time: of the part in hand nothing is known until
+    its workloads were visited twice, and an end loses it."""
+    order = rng.permutation(len(items))
+    for start in range(0, len(items), _PART):
+        part = [items[index] for index in order[start : start + _PART]]
+        yield from measure_all(
+            measurer, part, lambda item: space_file, lambda: not stop.is_set(), rng
+        )
 
 
 def _sentinels(measurer: Measurer, stop: Stop, file: TextIO) -> dict[Sentinel, float | None]:
