@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import secrets
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +17,9 @@ from lpnet_agent.errors import BadSetup
 from lpnet_agent.files import remove_partial, write_atomically
 
 _MACHINE = re.compile(r"[0-9a-f]{32}")
+# Whoever asks whether an agent runs (status, doctor) holds the lock for an instant.
+_INSTANT_S = 0.5
+_LOOK_S = 0.02
 
 
 class StateDir:
@@ -37,13 +41,11 @@ class StateDir:
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise BadSetup(f"state folder {self.path}: {error.strerror}") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not self._locked():
             os.close(self._lock)
             raise BadSetup(
                 f"state folder {self.path}: another agent uses it; give this one --state-dir"
-            ) from error
+            )
         for folder in (self.path, self.spool, self.spaces):
             remove_partial(folder)
         return self
@@ -55,6 +57,19 @@ class StateDir:
         trace: TracebackType | None,
     ) -> None:
         os.close(self._lock)
+
+    def _locked(self) -> bool:
+        """Take the lock; False if somebody holds it for longer than an instant."""
+        end = time.monotonic() + _INSTANT_S
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    return False
+                time.sleep(_LOOK_S)
+            else:
+                return True
 
     def seat(self, root: Path = Path("/")) -> str:
         """Names this folder on this boot of this machine; the folder must be entered.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lpnet_agent.backoff import Backoff
+from lpnet_agent.doctor.lock import agent_runs
 from lpnet_agent.errors import BadSetup, NotKept
 from lpnet_agent.files import check_room, write_atomically
 from lpnet_agent.settings import Settings
@@ -25,6 +27,20 @@ def test_a_state_folder_has_one_agent(tmp_path: Path) -> None:
             pass
     with StateDir(state.path):
         pass
+
+
+def test_whoever_looks_for_an_instant_keeps_no_agent_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `lpnet-agent status` and the doctor look: they hold the lock, and let go of it."""
+    with StateDir(tmp_path):
+        pass
+    looking = os.open(tmp_path / "lock", os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    monkeypatch.setattr("lpnet_agent.state.time.sleep", lambda seconds: os.close(looking))
+    with StateDir(tmp_path):
+        assert agent_runs(tmp_path)
+    assert not agent_runs(tmp_path)
 
 
 def test_a_killed_agent_lets_go_of_its_folder(tmp_path: Path) -> None:
