@@ -9,6 +9,9 @@ BENCHMARKS = {
     "prediction_speed": "one local prediction with gradient, against one forward pass",
     "ingest": "POST /v1/samples:batch into SQLite, against bare sqlite3",
     "network_accuracy": "ResNet-50: profile, train, report beside the baselines",
+    "measuring": "measurements on a disturbed machine, against usual methods",
+    "measuring.cost": "seconds per sample, and the share of time spent in timed runs",
+    "measuring.duty": "back-to-back runs against runs with rests in between",
     "exactness": "op table and template against physically pruned models",
 }
 

@@ -30,6 +30,9 @@ class Conditions(Wire):
         default=(),
         description="median of each visit to the workload, ms; visits are apart in time",
     )
+    plain_ms: float | None = Field(
+        default=None, description="median of all timed runs of all visits, none left out, ms"
+    )
     runs: int | None = Field(default=None, description="timed runs, those not counted included")
     waiting_runs: int | None = Field(
         default=None, description="runs not counted because they waited for a CPU"

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from lpnet.errors import FileFormatError, LpnetError
 from lpnet.schemas.sample import Conditions, Sample
 from lpnet.schemas.workload import Kind, SpaceWorkload, workload_key
@@ -184,6 +186,7 @@ def _conditions(seen: Sequence[Seen]) -> Conditions:
     undisturbed = sum(int(one.undisturbed.sum()) for one in seen)
     figures = {
         "visits_ms": tuple(one.median_ms for one in seen if one.median_ms is not None),
+        "plain_ms": float(np.median(np.concatenate([part.ms for part in repeats]))),
         "runs": taken,
         "waiting_runs": taken - undisturbed,
         "slow_runs": undisturbed - sum(int(one.counted.sum()) for one in seen),

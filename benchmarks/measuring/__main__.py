@@ -1,0 +1,127 @@
+"""Measurements on a disturbed machine: what is caught, what is refused, what is left.
+
+    python -m benchmarks.measuring [--rounds 3] [--kinds cpu tree ...] [--out results.json]
+
+Blocks and networks of ResNet-50 and MobileNetV2 are measured quiet and beside each disturber, by
+the agent's own measuring (a job of all of them), and by four usual methods, on the last core.
+Quiet phases lie between the disturbed ones. The truth of a workload is its naive median in the
+nearest quiet phases, its own excepted. Each phase starts new processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil  # type: ignore[import-untyped]
+
+from benchmarks.measuring import tables
+from benchmarks.measuring.disturbers import NOT_TUNED_ON, TUNED_ON, WORDS, running
+from benchmarks.measuring.peers import Peers
+from lpnet import zoo
+from lpnet.schemas.workload import SpaceWorkload
+from lpnet.space.space import Space
+from lpnet_agent.measure.job import Measurer, measure_all
+from lpnet_agent.measure.messages import Item, Setup
+from lpnet_agent.stop import Stop
+
+# Small and large, bound by arithmetic and by memory; None is the whole network.
+WORKLOADS = {
+    "resnet50": ("layer1.1", "layer3.4", "layer4.2", None),
+    "mobilenet_v2": ("features.2.conv", "features.8.conv", "features.18.0", None),
+}
+
+
+class Workloads:
+    """The workloads as items for the agent and as model files for the others."""
+
+    def __init__(self, folder: Path) -> None:
+        self.items: list[Item] = []
+        self.models: dict[str, Path] = {}
+        self.files: dict[str, Path] = {}
+        for name, blocks in WORKLOADS.items():
+            space = zoo.space(name)
+            self.files[space.hash] = folder / f"{name}.onnx"
+            space.save(self.files[space.hash])
+            for block in blocks:
+                self._add(folder, name, space, block)
+
+    def _add(self, folder: Path, name: str, space: Space, block: str | None) -> None:
+        part = space if block is None else space.block(block)
+        label = f"{name}-{block or 'network'}".replace(".", "-")  # an id may hold no dot
+        model = folder / f"{label}.concrete.onnx"
+        model.write_bytes(part.concrete(part.named(part.dense)).SerializeToString())
+        workload = SpaceWorkload(space=space.hash, block=block, widths=part.named(part.dense))
+        kind = "network" if block is None else "block"
+        self.items.append(Item(id=label, kind=kind, workload=workload))
+        self.models[label] = model
+
+
+def phase(kind: str, seed: int, cores: tuple[int, int], workloads: Workloads) -> dict[str, Any]:
+    """All workloads by all methods beside one disturber."""
+    other, core = cores
+    stop = Stop()
+    setup = Setup(runtime="onnxruntime", threads=1, cores=(core,))
+    found: dict[str, Any] = {"kind": kind, "agent": {}, "usual": {}}
+    with Measurer(setup, stop) as measurer:
+        (child,) = psutil.Process().children()
+        with running(kind, core, other, child.pid, seed):
+            began = time.monotonic()
+            for result in measure_all(
+                measurer,
+                workloads.items,
+                lambda item: workloads.files[item.workload.space],
+                lambda: True,
+                np.random.default_rng(seed),
+            ):
+                assert result.sample is not None, result.reason
+                found["agent"][result.item.id] = result.sample.model_dump(mode="json")
+            found["seconds"] = time.monotonic() - began
+            found["timed_s"] = measurer.timed_s
+    stop.close()
+    peers = Peers(core)
+    try:
+        with running(kind, core, other, peers.pid, seed):
+            for label, model in workloads.models.items():
+                found["usual"][label] = peers.measure(model)
+    finally:
+        peers.close()
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--kinds", nargs="+", default=[*TUNED_ON, *NOT_TUNED_ON], choices=WORDS)
+    parser.add_argument("--out", type=Path, help="keep the raw results as JSON")
+    options = parser.parse_args()
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < 2:
+        print("two cores are needed: one to measure on, one for everything else", file=sys.stderr)
+        return 2
+    cores = (allowed[0], allowed[-1])
+    os.sched_setaffinity(0, {cores[0]})
+    phases: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        workloads = Workloads(Path(folder))
+        for number in range(options.rounds):
+            for kind in options.kinds:
+                for state in ("quiet", kind):
+                    print(f"round {number + 1}: {state}", file=sys.stderr, flush=True)
+                    phases.append(phase(state, 100 * number, cores, workloads))
+        phases.append(phase("quiet", 1, cores, workloads))
+    if options.out:
+        options.out.write_text(json.dumps(phases))
+    tables.show(phases)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""How latencies are usually taken, in a process of their own on one core.
+
+`python -m benchmarks.measuring.peers CORE` reads paths of ONNX models, one per line, and answers
+each with a JSON object: ms by method. All of them run the same ONNX Runtime session.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+METHODS = ("naive median", "naive mean", "adaptive_autorange", "fixed 50 runs")
+# The budget of the agent: block or network, told apart by how long one run takes.
+SHORT_S, LONG_S, LONG_RUN_S = 0.15, 0.8, 3e-3
+_WARM_S = 0.05
+
+
+class Peers:
+    """The process that measures as usual."""
+
+    def __init__(self, core: int) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(core)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        )
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def measure(self, model: Path) -> dict[str, float]:
+        """ms by method."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{model}\n")
+        self._process.stdin.flush()
+        found: dict[str, float] = json.loads(self._process.stdout.readline())
+        return found
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def main(core: int) -> None:
+    os.sched_setaffinity(0, {core})
+    import torch
+    from torch.utils import benchmark
+
+    from lpnet_agent.runtimes.onnxruntime import OnnxRuntimeCpu
+
+    torch.set_num_threads(1)
+    runtime = OnnxRuntimeCpu(1)
+    print("up", flush=True)
+    for line in sys.stdin:
+        run = runtime.load(Path(line.strip()).read_bytes()).run
+        naive = _naive(run)
+        timer = benchmark.Timer("run(1)", globals={"run": run})
+        adaptive = timer.adaptive_autorange(min_run_time=0.1, max_run_time=3.0)
+        values = (np.median(naive), np.mean(naive), 1e3 * adaptive.median, _fixed(run))
+        print(json.dumps(dict(zip(METHODS, map(float, values), strict=True))), flush=True)
+
+
+def _naive(run: object) -> list[float]:
+    """Warm up, then time single runs for as long as the agent would, ms."""
+    end = time.perf_counter() + _WARM_S
+    while time.perf_counter() < end:
+        last = _once(run)
+    times = []
+    end = time.perf_counter() + (LONG_S if last > LONG_RUN_S else SHORT_S)
+    while time.perf_counter() < end or len(times) < 10:
+        times.append(1e3 * _once(run))
+    return times
+
+
+def _fixed(run: object) -> float:
+    """As LiteRT's benchmark_model does by default: warm-up of half a second, then 50 runs and at
+    least a second, the mean."""
+    end = time.perf_counter() + 0.5
+    while time.perf_counter() < end:
+        _once(run)
+    times = []
+    end = time.perf_counter() + 1.0
+    while len(times) < 50 or time.perf_counter() < end:
+        times.append(1e3 * _once(run))
+    return float(np.mean(times))
+
+
+def _once(run: object) -> float:
+    assert callable(run)
+    start = time.perf_counter()
+    run(1)
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
