@@ -6,11 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.faults.harness.site import Site
-from tests.faults.harness.wire import Wire
+from tests.harness.site import Site
+from tests.harness.wire import Wire
 
 from lpnet import zoo
 from lpnet.space.space import Space
+
+SERVICE = {
+    "LPNET_LEASE_S": "2",
+    "LPNET_OFFLINE_S": "2",
+    # A test that takes an agent's job away often must not use up its attempts.
+    "LPNET_MAX_ATTEMPTS": "50",
+}
+AGENT = {"LPNET_AGENT_REQUEST_S": "1"}
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +28,7 @@ def space() -> Space:
 
 @pytest.fixture
 def site(tmp_path: Path, space: Space) -> Iterator[Site]:
-    made = Site(tmp_path, space)
+    made = Site(tmp_path, space, service=SERVICE, agent=AGENT)
     yield made
     made.close()
 

@@ -9,8 +9,8 @@ import subprocess
 from functools import partial
 
 import pytest
-from tests.faults.harness.processes import Running
-from tests.faults.harness.site import Site
+from tests.harness.processes import Running
+from tests.harness.site import Site
 
 
 def test_a_job_of_a_killed_agent_goes_to_another(site: Site) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from datetime import UTC, datetime, timedelta
 
-from tests.faults.harness.clock import ProcessClock
-from tests.faults.harness.site import Site
+from tests.harness.clock import ProcessClock
+from tests.harness.site import Site
 
 HOUR = timedelta(hours=1)
 

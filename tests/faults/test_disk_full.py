@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.faults.harness.disk import Disk
-from tests.faults.harness.site import AgentFolder, Site
+from tests.harness.disk import Disk
+from tests.harness.site import AgentFolder, Site
 
 
 def test_an_agent_without_room_loses_nothing_and_says_so(site: Site) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.faults.harness.site import Site
-from tests.faults.harness.wire import Way, Wire
+from tests.harness.site import Site
+from tests.harness.wire import Way, Wire
 
 
 @pytest.mark.parametrize("way", ["refused", "silent"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 
-from tests.faults.harness.site import Site
+from tests.harness.site import Site
 
 # Long, so that an agent which is slow for a moment is not taken for dead.
 ALIVE_S = "20"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from tests.faults.harness.site import Site
+from tests.harness.site import Site
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -16,7 +16,12 @@ from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload, workload_key
 from lpnet.space.space import Space
 
-FAST = {"LPNET_AGENT_BLOCK_S": "0.005", "LPNET_AGENT_NETWORK_S": "0.01"}
+FAST = {
+    "LPNET_AGENT_BLOCK_S": "0.005",
+    "LPNET_AGENT_NETWORK_S": "0.01",
+    "LPNET_AGENT_VISITS": "2",
+    "LPNET_AGENT_GAP_S": "0",
+}
 COMMAND = [sys.executable, "-m", "lpnet_agent"]
 
 
