@@ -29,7 +29,7 @@ def test_killed_ten_times_it_loses_and_doubles_nothing(site: Site) -> None:
     service = site.start_service()
     rng = random.Random(20)
     agent = site.start_agent()
-    campaign = site.ask(blocks=60, networks=4, repeats=4)
+    campaign = site.ask(blocks=120, networks=4, repeats=4)
     for number in range(10):
         if number % 2:  # the others may be killed before they have begun
             site.until(partial(_registered, agent), "the agent registers", agent)
@@ -37,6 +37,7 @@ def test_killed_ten_times_it_loses_and_doubles_nothing(site: Site) -> None:
             agent.process.wait(rng.uniform(0.0, 2.0))
         agent.end(signal.SIGKILL)
         agent = site.start_agent(f"agent-{number}")
+    site.until(partial(_registered, agent), "the last agent registers", agent)
     site.complete(campaign)
     assert site.state.spooled() == site.state.set_aside() == []
     assert agent.end() == 0
