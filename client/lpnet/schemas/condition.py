@@ -14,9 +14,11 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from lpnet.schemas.base import Name, Time, Wire
+from lpnet.schemas.device import MachineId
 from lpnet.schemas.sample import Sentinel
 
 Condition = Literal["ready", "paused", "broken"]
+Cause = Literal["sentinel", "owner", "room"]
 
 LEVEL_READINGS = 5
 DRIFT_LIMIT_PCT = 3.0
@@ -49,6 +51,19 @@ class ConditionReport(Wire):
     )
     cleared: Annotated[int, Field(ge=0)] = Field(
         default=0, description="how many clearings of this target the agent has acted on"
+    )
+    cause: Cause | None = Field(
+        default=None,
+        description="what keeps it: its sentinels; its owner (pause, hours, load, heat, ...); the "
+        "room left on its disk; null: not said, or ready",
+    )
+    since: Time | None = Field(
+        default=None,
+        description="the last good check before a drift: what was measured after it is not "
+        "proven; null: nothing is in doubt",
+    )
+    seat: MachineId | None = Field(
+        default=None, description="seat that the agent registered with; null: not told apart"
     )
 
     @model_validator(mode="after")
