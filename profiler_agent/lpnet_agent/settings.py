@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     network_s: Annotated[float, Field(gt=0, le=60)] = Field(
         default=0.8, description="time for the repeats of one network, s"
     )
-    fps: Annotated[float, Field(gt=0, le=1000)] | None = Field(
+    fps: Annotated[float, Field(ge=1, le=1000)] | None = Field(
         default=None,
         description="inferences a second, asleep in between: a target of its own; None: back to "
         "back",
@@ -96,7 +96,7 @@ class Settings(BaseSettings):
         default=300.0, description="the longest time between two re-checks, s"
     )
     condition_s: Annotated[float, Field(gt=0)] = Field(
-        default=30.0, description="how often a target that is not ready is reported, s"
+        default=30.0, description="how often the condition of the target is reported, s"
     )
     quiet_hours: str = Field(
         default="",

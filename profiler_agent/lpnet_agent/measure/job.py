@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -22,6 +23,8 @@ log = structlog.get_logger()
 
 # While it waits for the next visit a job looks around this often: leases want to be held.
 _LOOK_S = 0.5
+# Rounds, as a multiple of the visits that patience allows.
+_ROUNDS = 2
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,6 @@ class Measured:
     item: Item
     sample: Sample | None
     reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Visited:
-    """A sample of all visits to a workload so far; `settled` needs no further one."""
-
-    sample: Sample
-    settled: bool
 
 
 @dataclass(frozen=True)
@@ -69,8 +64,9 @@ class Visits(Protocol):
     @property
     def patience(self) -> Patience: ...
 
-    def visit(self, item: Item, space_file: Path, *, first: bool) -> Visited:
-        """Measure a workload once more, or for the first time. Raises as `measure` does."""
+    def visit(self, item: Item, space_file: Path, *, first: bool, visits: int) -> Sample | None:
+        """Measure a workload once more, or for the first time: its sample if that was the last of
+        at most `visits` visits, None if another is wanted. Raises as `measure` does."""
         ...
 
     def rest(self, seconds: float) -> None:
@@ -113,32 +109,44 @@ class Measurer:
         self._process.close()
         self._process = MeasuringProcess(self._setup, self._stop)
 
-    def measure(self, item: Item, space_file: Path) -> Sample:
-        """See Measures. Raises BadSetup if a process has to be replaced and cannot be."""
-        for result in measure_all(self, [item], lambda _: space_file, self._goes_on):
+    def measure(
+        self,
+        item: Item,
+        space_file: Path,
+        go_on: Callable[[], bool] | None = None,
+        visits: int | None = None,
+    ) -> Sample:
+        """See Measures; `go_on` as in `measure_all`, `visits` in place of what patience allows.
+        Raises BadSetup if a process has to be replaced and cannot be."""
+        patience = replace(self.patience, visits=visits or self.patience.visits)
+        asked = go_on or (lambda: True)
+        for result in measure_all(
+            self,
+            [item],
+            lambda _: space_file,
+            lambda: not self._stop.is_set() and asked(),
+            patience=patience,
+        ):
             if result.sample is None:
                 raise MeasureFailed(result.reason or "the measuring process gave no reason")
             return result.sample
         raise Interrupted("the agent was asked to end")
 
-    def visit(self, item: Item, space_file: Path, *, first: bool) -> Visited:
+    def visit(self, item: Item, space_file: Path, *, first: bool, visits: int) -> Sample | None:
         """See Visits. Raises BadSetup if a process has to be replaced and cannot be."""
         if not self._process.alive:
             self.renew()
-        ask = Ask(item=item, space_file=str(space_file), first=first)
+        ask = Ask(item=item, space_file=str(space_file), first=first, visits=visits)
         answer: Answer = self._process.measure(ask, self._timeout_s)
         self.timed_s += answer.timed_s
         self.busy_s += answer.total_s
-        if answer.sample is None:
-            raise MeasureFailed(answer.error or "the measuring process gave no reason")
-        return Visited(answer.sample, answer.settled)
+        if answer.error is not None:
+            raise MeasureFailed(answer.error)
+        return answer.sample
 
     def rest(self, seconds: float) -> None:
         """See Visits."""
         self._stop.wait(seconds)
-
-    def _goes_on(self) -> bool:
-        return not self._stop.is_set()
 
 
 def measure_all(
@@ -147,41 +155,53 @@ def measure_all(
     space_file: Callable[[Item], Path],
     go_on: Callable[[], bool],
     rng: np.random.Generator | None = None,
+    patience: Patience | None = None,
 ) -> Iterator[Measured]:
     """Measure items in rounds, each result as it is known.
 
     A round visits every item that is not settled, in random order (as they come, without `rng`). A
     second round always follows, with other work or a rest in between, because what disturbs for a
     moment shows when two moments are compared; then rounds go on, ever further apart, until the
-    item is settled or the measurer's patience ends: it stays disturbed. `go_on` is called before
-    every visit and while resting; once it says False, what is not settled yet is left out.
+    item is settled or `patience` (the measurer's own where it is None) ends: it stays disturbed.
+    `go_on` is called before every visit and while resting; once it says False, what is not settled
+    yet is left out.
     """
-    patience = measurer.patience
-    left, started = list(items), -float("inf")
-    for visit in range(patience.visits):
-        if not left or not _rested(measurer, started + patience.gap(visit), go_on):
+    patience = patience or measurer.patience
+    left, started = list(items), -math.inf
+    # A measuring process that is replaced forgets its visits: they are made again, within reason.
+    for number in range(_ROUNDS * patience.visits):
+        if not left or not _rested(measurer, started + patience.gap(number), go_on):
             return
         started = time.monotonic()
         unsettled = []
-        last = visit == patience.visits - 1
         for index in np.arange(len(left)) if rng is None else rng.permutation(len(left)):
             item = left[index]
             if not go_on():
                 return
-            try:
-                seen = measurer.visit(item, space_file(item), first=visit == 0)
-            except Interrupted:
+            result = _visited(measurer, item, space_file(item), number == 0, patience.visits)
+            if result is None:
                 return
-            except MeasureFailed as error:
-                block = item.workload.block
-                log.warning("workload failed", kind=item.kind, block=block, why=str(error))
-                yield Measured(item, None, str(error))
-                continue
-            if seen.settled or last:
-                yield Measured(item, seen.sample)
-            else:
+            if result.sample is None and result.reason is None:
                 unsettled.append(item)
+            else:
+                yield result
         left = unsettled
+    for item in left:
+        yield Measured(item, None, "the measuring process was replaced again and again")
+
+
+def _visited(
+    measurer: Visits, item: Item, space_file: Path, first: bool, visits: int
+) -> Measured | None:
+    """What a visit came to, without sample and reason where another is wanted; None if the agent
+    is to end."""
+    try:
+        return Measured(item, measurer.visit(item, space_file, first=first, visits=visits))
+    except Interrupted:
+        return None
+    except MeasureFailed as error:
+        log.warning("workload failed", kind=item.kind, block=item.workload.block, why=str(error))
+        return Measured(item, None, str(error) or "unknown")
 
 
 def _rested(measurer: Visits, until: float, go_on: Callable[[], bool]) -> bool:

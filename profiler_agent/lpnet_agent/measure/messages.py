@@ -61,18 +61,22 @@ class Item(Wire):
 
 class Ask(Wire):
     """Visit this workload; `space_file` holds the space that it names. Without `first`, what
-    earlier visits of this process saw counts too."""
+    earlier visits of this process saw counts too. At most `visits` of them are made."""
 
     item: Item
     space_file: str
     first: bool = True
+    visits: int = Field(default=5, ge=1)
 
 
 class Answer(Wire):
-    """A sample of all visits so far, or why there is none; `settled` needs no further visit."""
+    """What came of a visit: a sample where it was the last one needed or allowed, or an error.
+
+    With neither, another visit is wanted. `visits` counts those that this process remembers.
+    """
 
     sample: Sample | None = None
-    settled: bool = False
+    visits: int = 0
     error: str | None = None
     timed_s: float = Field(default=0.0, description="warm-up and repeats, s")
     total_s: float = Field(default=0.0, description="from the question to the answer, s")

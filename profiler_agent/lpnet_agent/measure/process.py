@@ -109,7 +109,10 @@ class MeasuringProcess:
             elif not ready:
                 if hurried:
                     raise Interrupted("the agent was asked to end")
-                raise WorkerHung(f"the measuring process gave no answer in {timeout_s:.0f} s")
+                raise WorkerHung(
+                    f"the measuring process gave no answer in {timeout_s:.0f} s "
+                    "(LPNET_AGENT_WORKLOAD_TIMEOUT_S)"
+                )
         line, self._rest = self._rest.split(b"\n", 1)
         return line
 

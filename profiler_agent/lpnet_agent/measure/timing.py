@@ -97,9 +97,12 @@ class _Pace:
 def calibrate(run: Run, repeat_s: float, clock: Clock) -> int:
     """Inferences per timed repeat: doubled until a repeat is at least `repeat_s` long.
 
-    The first call of each size is not trusted: buffers and caches are filled in it.
+    The first call of each size is not trusted: buffers and caches are filled in it. Only one that
+    is a thousand times too long needs no second.
     """
     inner = 1
+    if _once(run, inner, clock) >= 1000 * repeat_s * 1e9:
+        return inner
     while True:
         if min(_once(run, inner, clock), _once(run, inner, clock)) >= repeat_s * 1e9:
             return inner
@@ -109,8 +112,12 @@ def calibrate(run: Run, repeat_s: float, clock: Clock) -> int:
 def warm_up(
     run: Run, inner: int, plan: TimingPlan, clock: Clock, wait: Callable[[], None] = lambda: None
 ) -> bool:
-    """Run until the medians of two successive windows agree; False if `warmup_s` ended first."""
-    size = max(3, min(20, int(plan.warmup_s * 1e9 / 8 / max(1, _once(run, inner, clock)))))
+    """Run until the medians of two successive windows agree; False if `warmup_s` ended first. A
+    workload that takes as long as that in a single run was warmed up by its calibration."""
+    once = _once(run, inner, clock)
+    if once >= plan.warmup_s * 1e9:
+        return True
+    size = max(3, min(20, int(plan.warmup_s * 1e9 / 8 / max(1, once))))
     end = clock.wall() + plan.warmup_s * 1e9
 
     def window() -> float:

@@ -26,6 +26,8 @@ from lpnet_agent.measure.timing import TimingPlan, time_workload
 from lpnet_agent.runtimes.base import Runtime, Session
 
 _SPACES_KEPT = 8
+# Workloads between their visits: more than a job holds. What was given up with its job goes first.
+_OPEN_KEPT = 64
 # Loaded networks wait for their next visit, up to this many bytes of model; what does not fit is
 # loaded again.
 _LOADED_BYTES = 256 << 20
@@ -70,15 +72,22 @@ class Bench:
             self._open.pop(key, None)
             return Answer(error=str(error), total_s=time.perf_counter() - start)
         verdict = judge(work.seen)
-        sample = to_sample(ask.item, work.id, work.seen, verdict, self._session)
-        if verdict.settled:
+        sample = None
+        if verdict.settled or len(work.seen) >= ask.visits:
+            sample = to_sample(ask.item, work.id, work.seen, verdict, self._session)
             del self._open[key]
-        total_s = time.perf_counter() - start
-        return Answer(sample=sample, settled=verdict.settled, timed_s=timed_s, total_s=total_s)
+        return Answer(
+            sample=sample,
+            visits=len(work.seen),
+            timed_s=timed_s,
+            total_s=time.perf_counter() - start,
+        )
 
     def _opened(self, key: str, ask: Ask) -> _Open:
         work = self._open.setdefault(key, _Open(ask.item.id or uuid.uuid4().hex))
         self._open.move_to_end(key)
+        if len(self._open) > _OPEN_KEPT:
+            self._open.popitem(last=False)
         if work.session is None:
             model = self._model(ask.item.workload, Path(ask.space_file))
             others = tasks()

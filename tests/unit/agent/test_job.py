@@ -12,7 +12,7 @@ import pytest
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet_agent.errors import Interrupted, WorkerDied
-from lpnet_agent.measure.job import Measured, Patience, Visited, measure_all
+from lpnet_agent.measure.job import Measured, Patience, measure_all
 from lpnet_agent.measure.messages import Item
 
 OPEN, SETTLED = False, True
@@ -36,15 +36,16 @@ class Machine:
         self.first: list[bool] = []
         self.now = 0.0
 
-    def visit(self, item: Item, space_file: Path, *, first: bool) -> Visited:
+    def visit(self, item: Item, space_file: Path, *, first: bool, visits: int) -> Sample | None:
         name = str(item.workload.block)
         self.order.append(name)
         self.first.append(first)
         answer = self._answers[name].popleft()
         if isinstance(answer, Exception):
             raise answer
-        sample = Sample(workload=item.workload, latency_ms=1.0, disturbed=not answer)
-        return Visited(sample, answer)
+        if answer is OPEN and self.order.count(name) < visits:
+            return None
+        return Sample(workload=item.workload, latency_ms=1.0, disturbed=answer is OPEN)
 
     def rest(self, seconds: float) -> None:
         assert seconds > 0
@@ -89,6 +90,37 @@ def test_what_is_not_settled_is_visited_again_ever_later(clock: list[Machine]) -
     assert result.sample is not None
     assert not result.sample.disturbed
     assert machine.now == pytest.approx(1 + 2 + 4 + 8)
+
+
+class Forgetful(Machine):
+    """Its process is replaced once, so that what its third visit found is not known."""
+
+    def visit(self, item: Item, space_file: Path, *, first: bool, visits: int) -> Sample | None:
+        return super().visit(item, space_file, first=first, visits=visits + 2)
+
+
+def test_visits_that_were_forgotten_are_made_again(clock: list[Machine]) -> None:
+    machine = Forgetful(Patience(visits=3, gap_s=0.0), a=[OPEN] * 9)
+    (result,) = run(clock, machine, "a")
+    assert len(machine.order) == 5
+    assert result.sample is not None
+    assert result.sample.disturbed
+
+
+class Lost(Machine):
+    """Its process never lives long enough."""
+
+    def visit(self, item: Item, space_file: Path, *, first: bool, visits: int) -> Sample | None:
+        self.order.append(str(item.workload.block))
+        return None
+
+
+def test_a_process_that_never_stays_is_a_failure(clock: list[Machine]) -> None:
+    machine = Lost(Patience(visits=3, gap_s=0.0))
+    (result,) = run(clock, machine, "a")
+    assert len(machine.order) == 6
+    assert result.sample is None
+    assert "again and again" in str(result.reason)
 
 
 def test_patience_ends_and_the_sample_says_so(clock: list[Machine]) -> None:

@@ -23,7 +23,7 @@ from lpnet.space.space import Space
 from lpnet_agent.condition import Reporter
 from lpnet_agent.gate import Gate
 from lpnet_agent.loop import Agent
-from lpnet_agent.measure.job import Measurer, Patience, Visited
+from lpnet_agent.measure.job import Measurer, Patience
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.owner.limits import Limits
 from lpnet_agent.owner.owner import Owner
@@ -64,8 +64,8 @@ class Device:
             sentinel=item.sentinel,
         )
 
-    def visit(self, item: Item, space_file: Path, *, first: bool) -> Visited:
-        return Visited(self.measure(item, space_file), settled=True)
+    def visit(self, item: Item, space_file: Path, *, first: bool, visits: int) -> Sample | None:
+        return self.measure(item, space_file)
 
     def rest(self, seconds: float) -> None:
         raise AssertionError("a workload that is settled needs no second visit")

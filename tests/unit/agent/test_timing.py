@@ -116,6 +116,7 @@ def test_a_slow_workload_is_repeated_often_enough_for_an_interval() -> None:
     machine = Machine(lambda i: 1.0)
     visit = time_workload(machine.run, PLAN, machine)
     assert len(visit.repeats) >= PLAN.least_repeats
+    assert machine.inferences <= PLAN.least_repeats + 2
 
 
 def test_warming_up_lasts_until_it_is_warm() -> None:
