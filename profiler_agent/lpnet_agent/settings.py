@@ -60,6 +60,11 @@ class Settings(BaseSettings):
         default=0.5,
         description="least time between the first two visits to a workload, s; then doubling",
     )
+    crowded: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.3,
+        description="busy share of the other cores above which visits need one without such "
+        "company to be believed; 1: company is part of this device",
+    )
     workload_timeout_s: Annotated[float, Field(gt=0)] = Field(
         default=60.0, description="a workload that takes longer counts as hung, s"
     )

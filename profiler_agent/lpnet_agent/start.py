@@ -52,6 +52,7 @@ def setup_of(settings: Settings) -> Setup:
         fps=settings.fps,
         visits=settings.visits,
         gap_s=settings.gap_s,
+        crowded=settings.crowded,
     )
 
 
@@ -86,7 +87,7 @@ def run_agent(settings: Settings, stop: Stop) -> None:
                 registration=_registration(device, facts, target, setup, state),
                 measurer=measurer,
                 gate=_gate(settings, state, target, measurer, spool, changes),
-                reporter=Reporter(http, target.name, settings.condition_s),
+                reporter=Reporter(http, target.name, settings.condition_s, state.seat()),
                 spool=spool,
                 spaces=SpaceFiles(state.spaces, http),
                 stop=stop,

@@ -51,6 +51,9 @@ class Conditions(Wire):
     others_s: float | None = Field(
         default=None, description="CPU time that others had on its cores meanwhile, s"
     )
+    elsewhere_share: float | None = Field(
+        default=None, description="share of time that the other cores were busy, worst visit"
+    )
     pressure_s: float | None = Field(
         default=None, description="time in which any task on the machine waited for a CPU, s"
     )

@@ -6,7 +6,9 @@ Only what costs next to nothing to read on Linux. What this machine does not exp
 from __future__ import annotations
 
 import os
+import re
 import resource
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +20,23 @@ from lpnet_agent.device_info.sysfs import integer, number, text
 # Places in a cpu line of /proc/stat, after the cpu's name.
 _BUSY = (1, 2, 3, 6, 7)  # user, nice, system, irq, softirq
 _STEAL = 8
+_CORE = re.compile(r"cpu[0-9]+")
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The counters at one moment; two of them make the conditions of the time between."""
+    """The counters at one moment; two of them make the conditions of the time between.
+
+    `elsewhere` is the busy time of the other cores together, and how many they are.
+    """
 
     voluntary: int
     involuntary: int
     major_faults: int
     own_cpu_s: float
+    at_s: float
     busy_s: float | None
+    elsewhere: tuple[float, int] | None
     steal_s: float | None
     pressure_s: float | None
     throttles: int | None
@@ -52,13 +60,15 @@ class Probe:
         its cores, pressure and load of the machine."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
         load, runnable = self._load()
-        busy, steal = self._ticks()
+        busy, steal, elsewhere = self._ticks()
         return Snapshot(
+            at_s=time.monotonic(),
             voluntary=usage.ru_nvcsw,
             involuntary=usage.ru_nivcsw,
             major_faults=usage.ru_majflt,
             own_cpu_s=usage.ru_utime + usage.ru_stime,
             busy_s=busy,
+            elsewhere=elsewhere,
             steal_s=steal,
             pressure_s=self._pressure(),
             throttles=_total(
@@ -82,18 +92,22 @@ class Probe:
         except ValueError:
             return None, None
 
-    def _ticks(self) -> tuple[float | None, float | None]:
-        """Busy and stolen time of its cores, s."""
-        lines = [
-            [integer(word) or 0 for word in words[1:]]
+    def _ticks(self) -> tuple[float | None, float | None, tuple[float, int] | None]:
+        """Busy and stolen time of its cores, s; busy time of the others, and their number."""
+        cores = {
+            words[0]: [integer(word) or 0 for word in words[1:]]
             for line in text(self._root / "proc/stat").splitlines()
-            if (words := line.split()) and words[0] in self._names and len(words) > _STEAL
-        ]
-        if not lines:
-            return None, None
+            if (words := line.split()) and _CORE.fullmatch(words[0]) and len(words) > _STEAL
+        }
+        busy = {name: sum(ticks[place - 1] for place in _BUSY) for name, ticks in cores.items()}
+        others = [value for name, value in busy.items() if name not in self._names]
+        own = [name for name in self._names if name in cores]
         tick = os.sysconf("SC_CLK_TCK")
-        busy = sum(ticks[place - 1] for ticks in lines for place in _BUSY)
-        return busy / tick, sum(ticks[_STEAL - 1] for ticks in lines) / tick
+        elsewhere = (sum(others) / tick, len(others)) if own and others else None
+        if not own:
+            return None, None, elsewhere
+        steal = sum(cores[name][_STEAL - 1] for name in own)
+        return sum(busy[name] for name in own) / tick, steal / tick, elsewhere
 
     def _pressure(self) -> float | None:
         for line in text(self._root / "proc/pressure/cpu").splitlines():
@@ -116,6 +130,7 @@ def between(before: Snapshot, after: Snapshot) -> Conditions:
         page_faults=after.major_faults - before.major_faults,
         steal_s=None if steal is None else round(steal, 4),
         others_s=None if busy is None else round(max(0.0, busy - own), 4),
+        elsewhere_share=_elsewhere(before, after),
         pressure_s=None if pressure is None else round(pressure, 6),
         load_1m=after.load_1m,
         runnable=after.runnable,
@@ -123,6 +138,17 @@ def between(before: Snapshot, after: Snapshot) -> Conditions:
         temperature_c=after.temperature_c,
         throttled=_throttled(before, after),
     )
+
+
+def _elsewhere(before: Snapshot, after: Snapshot) -> float | None:
+    """Of the other cores' time, how much they were busy. A core that came or went: unknown."""
+    if before.elsewhere is None or after.elsewhere is None:
+        return None
+    (first, count), (last, now) = before.elsewhere, after.elsewhere
+    seconds = (after.at_s - before.at_s) * count
+    if count != now or seconds <= 0:
+        return None
+    return round(min(1.0, max(0.0, (last - first) / seconds)), 4)
 
 
 def _throttled(before: Snapshot, after: Snapshot) -> bool | None:
@@ -138,7 +164,7 @@ def together(parts: Sequence[Conditions]) -> Conditions:
     if not parts:
         raise ValueError("no conditions to put together")
     added = ("voluntary_switches", "involuntary_switches", "page_faults", "steal_s", "others_s")
-    worst = ("load_1m", "runnable", "temperature_c", "throttled")
+    worst = ("elsewhere_share", "load_1m", "runnable", "temperature_c", "throttled")
     return Conditions.model_validate(
         {name: _sum(getattr(part, name) for part in parts) for name in (*added, "pressure_s")}
         | {name: _most(getattr(part, name) for part in parts) for name in worst}

@@ -23,6 +23,8 @@ AGREEMENT = 0.02
 # Below this many counted repeats a visit has no median to compare.
 LEAST_COUNTED = 3
 MOST_STEAL_SHARE = 0.1
+# Busy share of the other cores from which on they count as company.
+CROWDED = 0.3
 # Steal is counted in ticks of 10 ms: one or two of them may belong to the time before.
 _TICKS_S = 0.02
 
@@ -72,27 +74,36 @@ class Verdict:
         return not self.reasons
 
 
-def judge(seen: Sequence[Seen]) -> Verdict:
-    """Judge the visits to one workload, in the order in which they were made."""
+def judge(seen: Sequence[Seen], crowded: float = CROWDED) -> Verdict:
+    """Judge the visits to one workload, in the order in which they were made.
+
+    `crowded` is the share of the other cores' time from which on a visit cannot vouch alone: what
+    they do may slow every visit alike, through memory. One visit without company is enough.
+    """
     usable = [(one.median_ms, one) for one in seen if one.refusal is None]
     known = sorted(((ms, one) for ms, one in usable if ms is not None), key=lambda pair: pair[0])
     agreeing = [one for ms, one in known if ms <= (1 + AGREEMENT) * known[0][0]]
     enough = sum(int(one.counted.sum()) for one in agreeing) >= LEAST_REPEATS
-    if len(agreeing) >= 2 and enough:
+    alone = any((one.conditions.elsewhere_share or 0.0) <= crowded for one in agreeing)
+    if len(agreeing) >= 2 and enough and alone:
         return Verdict(tuple(one for one in seen if one in agreeing), ())
     believed = tuple(one for _, one in known[:1]) or tuple(seen)
-    return Verdict(believed, tuple(_reasons(seen, [ms for ms, _ in known])))
+    reasons = _reasons(seen, [ms for ms, _ in known])
+    if agreeing and not alone:
+        least = min(one.conditions.elsewhere_share or 0.0 for one in agreeing)
+        reasons.append(f"the other cores were at least {least:.0%} busy in all visits that agree")
+    if not reasons:
+        reasons.append("it was visited once only")
+    return Verdict(believed, tuple(reasons))
 
 
 def _reasons(seen: Sequence[Seen], medians: Sequence[float]) -> list[str]:
-    """What kept the visits from agreeing; at least one reason."""
+    """What kept the visits from agreeing."""
     reasons = list(dict.fromkeys(one.refusal for one in seen if one.refusal is not None))
     taken = sum(len(one.visit.repeats) for one in seen)
     waiting = taken - sum(int(one.undisturbed.sum()) for one in seen)
     if len(medians) < len(seen) or waiting > taken / 2:
         reasons.append(f"other work had its CPU in or just before {waiting} of {taken} runs")
-    if len(medians) > 1:
+    if len(medians) > 1 and medians[1] > (1 + AGREEMENT) * medians[0]:
         reasons.append("its visits disagree: " + ", ".join(f"{ms:.4g}" for ms in medians) + " ms")
-    if not reasons:
-        reasons.append("it was visited once only")
     return reasons

@@ -52,9 +52,16 @@ class Patience:
 class Measures(Protocol):
     """Whoever measures one workload from beginning to end."""
 
-    def measure(self, item: Item, space_file: Path) -> Sample:
+    def measure(
+        self,
+        item: Item,
+        space_file: Path,
+        go_on: Callable[[], bool] | None = None,
+        visits: int | None = None,
+    ) -> Sample:
         """Raises MeasureFailed with the reason; the next one can be measured nevertheless, unless
-        it is Interrupted."""
+        it is Interrupted. `go_on` is asked before every visit and while resting, `visits` takes
+        the place of the usual patience."""
         ...
 
 

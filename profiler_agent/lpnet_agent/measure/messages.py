@@ -26,6 +26,9 @@ class Setup(Wire):
     gap_s: float = Field(
         default=0.5, ge=0, description="least time between the first two visits, doubling then, s"
     )
+    crowded: float = Field(
+        default=0.3, ge=0, le=1, description="busy share of the other cores that is still quiet"
+    )
 
     @property
     def duty(self) -> str:

@@ -52,6 +52,7 @@ class Bench:
     ) -> None:
         self._runtime = runtime
         self._plans = plans(setup)
+        self._crowded = setup.crowded
         self._session = session
         self._clock = SystemClock()
         self._thread = threading.get_native_id()
@@ -71,7 +72,7 @@ class Bench:
         except LpnetError as error:
             self._open.pop(key, None)
             return Answer(error=str(error), total_s=time.perf_counter() - start)
-        verdict = judge(work.seen)
+        verdict = judge(work.seen, self._crowded)
         sample = None
         if verdict.settled or len(work.seen) >= ask.visits:
             sample = to_sample(ask.item, work.id, work.seen, verdict, self._session)

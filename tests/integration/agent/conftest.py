@@ -39,6 +39,7 @@ def setup() -> Setup:
         network_s=0.03,
         visits=2,
         gap_s=0,
+        crowded=1,
     )
 
 

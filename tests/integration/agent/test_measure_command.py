@@ -21,6 +21,7 @@ FAST = {
     "LPNET_AGENT_NETWORK_S": "0.01",
     "LPNET_AGENT_VISITS": "2",
     "LPNET_AGENT_GAP_S": "0",
+    "LPNET_AGENT_CROWDED": "1",
 }
 COMMAND = [sys.executable, "-m", "lpnet_agent"]
 
@@ -164,6 +165,24 @@ def test_a_file_that_is_no_space_is_said_so(tmp_path: Path) -> None:
         )
         assert done.returncode == 1
         assert done.stderr.startswith("error: ")
+
+
+def test_a_workload_that_is_asked_for_twice_is_measured_twice(
+    space: Space, space_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "samples.jsonl"
+    dense = json.dumps(space.named(space.dense))
+    done = agent(
+        *("measure", "--space", str(space_file), "--out", str(out)),
+        *("--widths", dense, "--widths", dense),
+        LPNET_AGENT_VISITS="3",
+    )
+    assert done.returncode == 0, done.stderr
+    samples = read(out)
+    assert len({sample.id for sample in samples}) == len(samples) == 2
+    for sample in samples:
+        assert sample.conditions is not None
+        assert len(sample.conditions.visits_ms) <= 3
 
 
 def test_samples_are_not_overwritten_by_accident(space_file: Path, tmp_path: Path) -> None:

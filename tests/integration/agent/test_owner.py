@@ -29,6 +29,7 @@ QUICK = {"LPNET_AGENT_CONDITION_S": "0.2"}
 SLOW = {"LPNET_AGENT_BLOCK_S": "0.4"}
 # For a measuring command, which is started without the settings of a site.
 FAST = {"LPNET_AGENT_NETWORK_S": "0.03", "LPNET_AGENT_VISITS": "2", "LPNET_AGENT_GAP_S": "0"}
+FAST |= {"LPNET_AGENT_CROWDED": "1"}
 
 
 def command(site: Site, *words: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,19 @@ def test_what_others_had_of_the_cores_is_their_time_without_its_own(machine: Pat
     found = between(before, probe.read())
     assert found.others_s == pytest.approx(300, abs=5)
     assert between(before, before).others_s == 0
+
+
+def test_what_happens_on_the_other_cores_is_a_share_of_their_time(machine: Path) -> None:
+    probe = Probe((2,), machine)
+    before = probe.read()
+    stat = machine / "proc/stat"
+    stat.write_text(stat.read_text().replace("cpu1 1 2", f"cpu1 {1 + 6 * TICKS} 2"))
+    after = replace(probe.read(), at_s=before.at_s + 4)
+    # Six seconds of one of three other cores, in four seconds.
+    assert between(before, after).elsewhere_share == pytest.approx(0.5)
+    gone = replace(after, elsewhere=(1.0, 2))
+    assert between(before, gone).elsewhere_share is None
+    assert Probe((0, 1, 2, 3), machine).read().elsewhere is None
 
 
 def test_visits_are_put_together() -> None:

@@ -90,3 +90,19 @@ def test_steal_counts_in_proportion_and_beyond_the_clock_tick() -> None:
     for few in (Conditions(steal_s=0.02), Conditions(steal_s=0.0), Conditions()):
         assert judge([seen(2.0, conditions=few)] * 2).settled
     assert judge([seen(20.0, conditions=Conditions(steal_s=0.05))] * 2).settled
+
+
+def test_company_on_other_cores_needs_a_visit_without_it() -> None:
+    """It may slow all visits alike; a visit alone that agrees shows that it does not."""
+    company, alone = Conditions(elsewhere_share=0.9), Conditions(elsewhere_share=0.1)
+    crowded = [seen(2.0, conditions=company) for _ in range(3)]
+    verdict = judge(crowded)
+    assert not verdict.settled
+    assert verdict.reasons == ("the other cores were at least 90% busy in all visits that agree",)
+    assert judge([*crowded, seen(2.01, conditions=alone)]).settled
+    assert not judge([*crowded, seen(1.8, conditions=alone)]).settled
+    assert judge(crowded, crowded=1.0).settled
+
+
+def test_what_the_others_do_may_be_unknown() -> None:
+    assert judge([seen(2.0, conditions=Conditions(elsewhere_share=None))] * 2).settled
