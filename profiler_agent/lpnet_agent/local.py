@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,7 +138,11 @@ def _in_parts(
     its workloads were visited twice, and an end loses it."""
     order = rng.permutation(len(items))
     for start in range(0, len(items), _PART):
-        part = [items[index] for index in order[start : start + _PART]]
+        # Ids of their own: the same workload may have been drawn twice.
+        part = [
+            items[index].model_copy(update={"id": uuid.uuid4().hex})
+            for index in order[start : start + _PART]
+        ]
         yield from measure_all(
             measurer, part, lambda item: space_file, lambda: not stop.is_set(), rng
         )
