@@ -63,13 +63,16 @@ class Running:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.resume()
 
+    def ask_to_end(self) -> None:
+        """Whatever state it is in."""
+        if self.alive:
+            self.thaw()
+            self.process.send_signal(signal.SIGTERM)
+
     def put_down(self) -> None:
-        """End it, whatever state it is in."""
-        if not self.alive:
-            return
-        self.thaw()
+        """Wait for the end that it was asked for; one that does not come is made."""
         try:
-            self.end(within_s=20)
+            self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.end(signal.SIGKILL)
 
