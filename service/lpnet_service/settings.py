@@ -22,6 +22,12 @@ class Settings(BaseSettings):
         default=2.0, ge=0, description="pause before a job that failed is offered again, s"
     )
     max_attempts: int = Field(default=3, ge=1, description="times a job or run is tried")
+    disturbed_retries: int = Field(
+        default=1, ge=0, description="times that disturbed items of a job are offered again"
+    )
+    disturbed_retry_s: float = Field(
+        default=60.0, ge=0, description="pause before disturbed items are offered again, s"
+    )
     offline_s: float = Field(
         default=90.0, gt=0, description="silence after which an agent counts as offline, s"
     )

@@ -19,6 +19,8 @@ from lpnet.errors import LpnetError, MissingExtra
 
 START_S = 60.0
 STOP_S = 15.0
+# Somebody waits for the loop: what was disturbed is tried again soon.
+RETRY_S = "5"
 
 
 class LocalLoop:
@@ -75,7 +77,11 @@ class LocalLoop:
     def _start(self, name: str, module: str, *arguments: str) -> None:
         # Settings of some other service or agent must not reach these.
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("LPNET_")}
-        environment = {**inherited, "LPNET_DATABASE_URL": self.database_url}
+        environment = {
+            **inherited,
+            "LPNET_DATABASE_URL": self.database_url,
+            "LPNET_DISTURBED_RETRY_S": RETRY_S,
+        }
         with self._log(name).open("wb") as log:
             self._children[name] = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],

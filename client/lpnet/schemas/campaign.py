@@ -68,6 +68,11 @@ class Campaign(Wire):
     state: CampaignState = Field(description="running, or how it ended")
     total: int = Field(description="workloads to measure")
     measured: int = Field(description="workloads that have a sample")
+    disturbed: int = Field(
+        default=0,
+        description="those of them whose sample is disturbed, of jobs that were completed: kept, "
+        "and out of training",
+    )
     failed: int = Field(description="workloads that could not be measured")
     failures: tuple[str, ...] = Field(default=(), description="why, a line per kind of failure")
     seconds_left: float | None = Field(default=None, description="estimate, s; null: unknown yet")

@@ -47,7 +47,7 @@ async def lease_job(ctx: Ctx, id: Id, asked: LeaseRequest, request: Request) -> 
     return Response(status_code=204)
 
 
-@router.post("/{id}/condition", responses=problems(404, 413, 422))
+@router.post("/{id}/condition", responses=problems(404, 409, 413, 422))
 def report_condition(ctx: Ctx, id: Id, said: ConditionReport) -> Acknowledged:
     """Say whether a target may be measured on. One that is paused or broken is given no jobs."""
     return conditions.report(ctx, id, said)

@@ -31,7 +31,8 @@ def get_target(ctx: Ctx, name: TargetName) -> Target:
 
 @router.post("/{name}/clear", responses=problems(404, 409, 422))
 def clear_target(ctx: Ctx, name: TargetName) -> Target:
-    """Say that what a paused or broken target measures now is normal: an epoch opens."""
+    """Say that what a target measures now is normal, which its sentinels paused or broke: an epoch
+    opens. 409 where its owner or a full disk paused it."""
     return conditions.clear(ctx, name)
 
 

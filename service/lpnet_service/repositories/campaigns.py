@@ -109,10 +109,11 @@ def queue(session: Session, target: str, priority: int) -> Row[int, int]:
 
 
 def finished_jobs(session: Session, target: str, most: int) -> Sequence[JobRow]:
-    """The jobs of a target that were done last."""
+    """The jobs of a target that were done last, those that took more than one lease left out."""
     done = select(JobRow).where(
         JobRow.target == target,
         JobRow.state == "done",
+        JobRow.offered == JobRow.items,
         JobRow.started_at.is_not(None),
         JobRow.finished_at.is_not(None),
     )

@@ -42,4 +42,11 @@ def target(session: Session, name: str) -> TargetRow | None:
 
 def lock_target(session: Session, name: str) -> TargetRow | None:
     """The target, held against other writers until this transaction ends."""
-    return session.scalar(select(TargetRow).where(TargetRow.name == name).with_for_update())
+    # Whoever stores samples of it meanwhile only needs its name to stay, and does not wait.
+    held = select(TargetRow).where(TargetRow.name == name).with_for_update(key_share=True)
+    return session.scalar(held)
+
+
+def open_epoch(row: TargetRow, now: datetime) -> None:
+    """Samples from here on are not comparable with those before."""
+    row.epoch, row.epoch_started_at = row.epoch + 1, now

@@ -146,6 +146,16 @@ def release(row: LeasedRow, *, available_at: datetime, count: bool = True) -> No
         row.attempts -= 1
 
 
+def reopen(row: LeasedRow, *, available_at: datetime) -> None:
+    """Put work back that was completed: it is to be done again. The token stays, so that a
+    repeated completion is recognised; the attempt that went well does not count."""
+    row.state = "queued"
+    row.finished_at = None
+    row.lease_expires_at = None
+    row.available_at = available_at
+    row.attempts -= 1
+
+
 def end(row: LeasedRow, state: str, *, now: datetime) -> None:
     """The work is over: done, failed or cancelled."""
     row.state = state

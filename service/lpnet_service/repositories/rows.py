@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Any
 
-from sqlalchemy import Insert, Table
+from sqlalchemy import ColumnElement, Insert, Table, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,33 @@ def insert_ignoring(session: Session, row: type[Base], *key: str) -> Insert:
     assert isinstance(table, Table)
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     return insert(table).on_conflict_do_nothing(index_elements=list(key))
+
+
+def insert_or_replace(
+    session: Session,
+    row: type[Base],
+    *key: str,
+    when: Callable[[Any], ColumnElement[bool]],
+    keep: Collection[str] = (),
+) -> Insert:
+    """An insert that, where the same `key` is stored and `when(new row)` holds, takes its place;
+    columns of `keep` stay where they are set, and primary keys always."""
+    table = row.__table__
+    assert isinstance(table, Table)
+    is_lite = session.get_bind().dialect.name == "sqlite"
+    statement: Any = (sqlite.insert if is_lite else postgresql.insert)(table)
+    new = statement.excluded
+    values = {
+        column.name: func.coalesce(column, new[column.name])
+        if column.name in keep
+        else new[column.name]
+        for column in table.columns
+        if not column.primary_key and column.name not in key
+    }
+    made: Insert = statement.on_conflict_do_update(
+        index_elements=list(key), set_=values, where=when(new)
+    )
+    return made
 
 
 def insert_if_new(session: Session, row: type[Base], values: dict[str, Any], *, key: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -19,21 +20,68 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from lpnet_service.db.rows import SampleRow
-from lpnet_service.repositories.rows import insert_ignoring
+from lpnet_service.repositories.rows import insert_ignoring, insert_or_replace
 
 Filters = Mapping[str, str | int | bool | None]
 _CHUNK = 500
 
 
-def add(session: Session, rows: Sequence[dict[str, Any]]) -> int:
-    """Store samples whose id is new to their target; returns how many that were."""
+def add(session: Session, rows: Sequence[dict[str, Any]], *, replace: bool = False) -> int:
+    """Store samples whose id is new to their target; returns how many were stored.
+
+    With `replace` an undisturbed sample takes the place of a disturbed one of the same target and
+    id that was measured at another time: at the same time it is the same sample, delivered again
+    after the service had marked it.
+    """
+    statement = insert_ignoring(session, SampleRow, "target", "id")
+    if replace:
+        statement = insert_or_replace(
+            session, SampleRow, "target", "id", when=_better, keep=("campaign",)
+        )
     # Without being asked to, SQLAlchemy does not keep the row count of an insert.
     done = session.connection().execute(
-        insert_ignoring(session, SampleRow, "target", "id"),
-        list(rows),
-        execution_options={"preserve_rowcount": True},
+        statement, list(rows), execution_options={"preserve_rowcount": True}
     )
     return int(done.rowcount)
+
+
+def _better(new: Any) -> ColumnElement[bool]:
+    """Whether a new row of the same target and id is to replace the stored one."""
+    return and_(
+        SampleRow.disturbed.is_(True),
+        new.disturbed.is_(False),
+        new.taken_at != SampleRow.taken_at,
+    )
+
+
+def verdicts(session: Session, target: str, ids: Sequence[str]) -> dict[str, bool]:
+    """Those of the ids that are stored for a target, and whether the sample is disturbed."""
+    found: dict[str, bool] = {}
+    for start in range(0, len(ids), _CHUNK):
+        query = select(SampleRow.id, SampleRow.disturbed).where(
+            SampleRow.target == target, SampleRow.id.in_(ids[start : start + _CHUNK])
+        )
+        found |= {id_: disturbed for id_, disturbed in session.execute(query)}
+    return found
+
+
+def trusted_since(
+    session: Session, target: str, epoch: int, campaign: str | None, since: datetime
+) -> Sequence[SampleRow]:
+    """Undisturbed samples of one campaign (None: of none) that were measured after `since`,
+    locked; sentinels left out."""
+    query = select(SampleRow).where(
+        _trainable(target, epoch), SampleRow.campaign == campaign, SampleRow.taken_at > since
+    )
+    return session.scalars(query.order_by(SampleRow.seq).with_for_update()).all()
+
+
+def doubtful_campaigns(
+    session: Session, target: str, epoch: int, since: datetime
+) -> Sequence[str | None]:
+    """Whose samples those are: ids of campaigns, None for samples of none."""
+    query = select(SampleRow.campaign).where(_trainable(target, epoch), SampleRow.taken_at > since)
+    return session.scalars(query.distinct().order_by(SampleRow.campaign)).all()
 
 
 def bodies(session: Session, target: str, ids: Sequence[str]) -> dict[str, str]:

@@ -62,8 +62,7 @@ def _agent(session: Session, said: Registration, now: datetime, silence: timedel
         raise NotThere("agent of device", said.device)
     # Within one seat a lock lets one agent live at a time, so a restart is served at once. Whoever
     # was last seen in the future was seen before the clock went back: nobody knows when.
-    elsewhere = None not in (said.seat, row.seat) and said.seat != row.seat
-    if elsewhere and abs(now - row.last_seen_at) <= silence:
+    if sits_elsewhere(row, said.seat) and abs(now - row.last_seen_at) <= silence:
         raise DeviceBusy(said.device)
     row.version, row.last_seen_at = said.agent_version, now
     row.seat = said.seat or row.seat
@@ -71,6 +70,11 @@ def _agent(session: Session, said: Registration, now: datetime, silence: timedel
     row.block_s = None if budgets is None else budgets.block_s
     row.network_s = None if budgets is None else budgets.network_s
     return row
+
+
+def sits_elsewhere(row: AgentRow, seat: str | None) -> bool:
+    """Whether who speaks from this seat is another than the agent that has the device."""
+    return None not in (seat, row.seat) and seat != row.seat
 
 
 def _target(session: Session, device: str, spec: TargetSpec, now: datetime) -> None:
@@ -91,4 +95,5 @@ def _target(session: Session, device: str, spec: TargetSpec, now: datetime) -> N
         raise NameTaken(f"target {spec.name!r} belongs to {owner}: {_ANOTHER_NAME}")
     if TargetSpec.model_validate_json(row.spec_json) != spec:
         # Samples of one epoch were taken under the same conditions; these are others.
-        row.spec_json, row.epoch = text, row.epoch + 1
+        row.spec_json = text
+        devices_.open_epoch(row, now)

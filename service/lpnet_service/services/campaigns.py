@@ -229,6 +229,7 @@ def _wire(
             "state": row.state,
             "total": row.total,
             "measured": measured,
+            "disturbed": sum(job.disturbed for job in jobs),
             "failed": len(failures),
             "failures": tuple(lines),
             "seconds_left": _seconds_left(row, jobs, measured + len(failures), now),

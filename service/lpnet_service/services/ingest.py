@@ -66,16 +66,18 @@ def put(
     *,
     campaign: str | None = None,
     again: bool = False,
+    current: bool = False,
 ) -> IngestResult:
     """Store checked samples in the caller's transaction.
 
     A sample whose id is stored for this target already is known, and what is stored stays. It must
     be the same sample, unless they were measured `again`: a job that lost its lease is measured by
-    somebody else too, under the same ids. Raises Invalid naming `samples.i.id`.
+    somebody else too, under the same ids, and an undisturbed sample then replaces a disturbed one.
+    `current`: they are known to be of the current epoch. Raises Invalid naming `samples.i.id`.
     """
     refuse(_repeated(samples))
-    rows = [row(target, sample, now, campaign) for sample in samples]
-    stored = samples_.add(session, rows) if rows else 0
+    rows = [row(target, sample, now, campaign, current=current) for sample in samples]
+    stored = samples_.add(session, rows, replace=again) if rows else 0
     # Compared after the insert: what another transaction stored meanwhile is seen by now.
     if not again and stored < len({row["id"] for row in rows}):
         refuse(_changed(session, target.name, samples))
@@ -127,9 +129,15 @@ def refuse(faults: Iterable[FieldError]) -> None:
 
 
 def row(
-    target: TargetRow, sample: Sample, now: datetime, campaign: str | None = None
+    target: TargetRow,
+    sample: Sample,
+    now: datetime,
+    campaign: str | None = None,
+    *,
+    current: bool = False,
 ) -> dict[str, Any]:
     """The columns of a sample's row."""
+    taken_at = sample.measured_at or now
     id_ = sample.id or new_id("sample")
     body = sample if sample.id else sample.model_copy(update={"id": id_})
     workload = sample.workload
@@ -137,7 +145,7 @@ def row(
     return {
         "id": id_,
         "target": target.name,
-        "epoch": target.epoch,
+        "epoch": target.epoch if current else _epoch(target, taken_at),
         "campaign": None if sample.sentinel else campaign,
         "kind": sample.kind,
         "workload_key": workload_key(workload),
@@ -148,10 +156,17 @@ def row(
         "latency_ms": sample.latency_ms,
         "sentinel": sample.sentinel,
         "disturbed": sample.disturbed,
-        "taken_at": sample.measured_at or now,
+        "taken_at": taken_at,
         "stored_at": now,
         "body_json": _body(body),
     }
+
+
+def _epoch(target: TargetRow, taken_at: datetime) -> int:
+    """What was measured before the current epoch began belongs to the one before: an agent may
+    have kept it until now."""
+    began = target.epoch_started_at
+    return target.epoch if began is None or taken_at >= began else target.epoch - 1
 
 
 def _body(sample: Sample) -> str:

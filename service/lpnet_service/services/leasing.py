@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
@@ -13,13 +14,14 @@ from lpnet.schemas.campaign import Completion, Extended, Heartbeat, JobFailure, 
 from lpnet.schemas.problem import FieldError
 from lpnet.schemas.sample import IngestResult
 from lpnet.schemas.workload import workload_key
-from lpnet_service.db.rows import CampaignRow, JobRow
+from lpnet_service.db.rows import CampaignRow, JobRow, TargetRow
 from lpnet_service.errors import DeviceBusy, LeaseLost, NotThere
 from lpnet_service.repositories import campaigns as campaigns_
 from lpnet_service.repositories import devices as devices_
 from lpnet_service.repositories import leases as leases_
 from lpnet_service.repositories import samples as samples_
 from lpnet_service.services import campaigns, ingest
+from lpnet_service.services.agents import sits_elsewhere
 from lpnet_service.services.context import Context
 
 _ITEMS = TypeAdapter(list[LeasedItem])
@@ -33,7 +35,7 @@ def check_agent(ctx: Context, agent: str, targets: Sequence[str], seat: str | No
         row = devices_.agent(session, agent)
         if row is None:
             raise NotThere("agent", agent)
-        if None not in (seat, row.seat) and seat != row.seat:
+        if sits_elsewhere(row, seat):
             raise DeviceBusy(row.device)
         own = {target.name for target in devices_.targets(session) if target.device == row.device}
         row.last_seen_at = ctx.clock.now()
@@ -47,8 +49,23 @@ def check_agent(ctx: Context, agent: str, targets: Sequence[str], seat: str | No
 def claim(ctx: Context, agent: str, targets: Sequence[str]) -> Lease | None:
     """A job for one of the targets, under a new lease; None where there is none.
 
-    It looks before it locks: polls that find nothing must not keep writers waiting.
+    It looks before it locks: polls that find nothing must not keep writers waiting. A lease is of
+    the items that still need a sample; a job that needs none is completed, and offered to nobody.
     """
+    while (taken := _take(ctx, agent, targets)) is not None:
+        job, items = taken
+        if items:
+            return _lease(job, items, ctx.settings.lease_s)
+        assert job.lease_token is not None
+        with suppress(LeaseLost):  # its campaign was cancelled just now
+            complete(ctx, job.lease_token, Completion())
+    return None
+
+
+def _take(
+    ctx: Context, agent: str, targets: Sequence[str]
+) -> tuple[JobRow, list[LeasedItem]] | None:
+    """A job under a new lease, and those of its items that are to be measured."""
     now, settings = ctx.clock.now(), ctx.settings
     wanted = campaigns_.of_targets(targets)
     with ctx.db.read() as session:
@@ -64,15 +81,33 @@ def claim(ctx: Context, agent: str, targets: Sequence[str]) -> Lease | None:
             now=now,
             lease_s=settings.lease_s,
             max_attempts=settings.max_attempts,
-            values={"agent": agent, "measured": 0, "started_at": now},
+            values={"agent": agent, "started_at": now},
         )
         if job is None:
             return None
         devices_.saw_agent(session, agent, now)
-    return _lease(job, settings.lease_s)
+        items = _left(session, job)
+        job.offered = len(items)
+        _count(job, 0)
+    return job, items
 
 
-def _lease(job: JobRow, expires_s: float) -> Lease:
+def _left(session: Session, job: JobRow) -> list[LeasedItem]:
+    """Items without an undisturbed sample. Of a job that was completed before only those whose
+    sample is disturbed: why the others have none is known."""
+    items = _items(job)
+    stored = samples_.verdicts(session, job.target, [item.id for item in items])
+    return [item for item in items if stored.get(item.id, not job.ended)]
+
+
+def _count(job: JobRow, done: int) -> None:
+    """How many workloads of a job have a sample, with `done` of those that were offered. Those of
+    a job that was completed before all have one."""
+    if not job.ended:
+        job.measured = min(job.items - job.offered + done, job.items)
+
+
+def _lease(job: JobRow, items: Sequence[LeasedItem], expires_s: float) -> Lease:
     assert job.lease_token is not None
     return Lease(
         token=job.lease_token,
@@ -81,12 +116,17 @@ def _lease(job: JobRow, expires_s: float) -> Lease:
         target=job.target,
         expires_s=expires_s,
         fresh_session=job.fresh_session,
-        items=tuple(_items(job)),
+        items=tuple(items),
     )
 
 
 def _items(job: JobRow) -> list[LeasedItem]:
     return _ITEMS.validate_json(job.items_json)
+
+
+def item_ids(job: JobRow) -> list[str]:
+    """Ids of the items of a job, which are those of their samples."""
+    return [item["id"] for item in json.loads(job.items_json)]
 
 
 def heartbeat(ctx: Context, token: str, beat: Heartbeat) -> Extended:
@@ -96,7 +136,7 @@ def heartbeat(ctx: Context, token: str, beat: Heartbeat) -> Extended:
         job = leases_.extend(session, JobRow, token, now=now, lease_s=lease_s)
         if job is None:
             raise LeaseLost
-        job.measured = min(beat.measured, job.items)
+        _count(job, beat.measured)
         _saw(session, job, now)
     return Extended(expires_s=lease_s)
 
@@ -116,12 +156,26 @@ def complete(ctx: Context, token: str, said: Completion) -> IngestResult:
         campaign, job = _held(session, token, job.campaign)
         target = devices_.target(session, job.target)
         assert target is not None
-        result = ingest.put(session, target, said.samples, now, campaign=campaign.id, again=True)
+        result = ingest.put(
+            session,
+            target,
+            said.samples,
+            now,
+            campaign=campaign.id,
+            again=True,
+            current=_within_epoch(job, target),
+        )
         if job.state == "running":
-            _end(session, job, said, now)
+            _end(ctx, session, job, said, now)
             _saw(session, job, now)
             campaigns.advance(session, campaign, now)
     return result
+
+
+def _within_epoch(job: JobRow, target: TargetRow) -> bool:
+    """Whether the lease was given in the current epoch, whatever its agent's clock shows."""
+    began = target.epoch_started_at
+    return began is None or (job.started_at is not None and job.started_at >= began)
 
 
 def _check(ctx: Context, items: Sequence[LeasedItem], said: Completion) -> None:
@@ -153,16 +207,28 @@ def _held(session: Session, token: str, campaign_id: str) -> tuple[CampaignRow, 
     return campaign, job
 
 
-def _end(session: Session, job: JobRow, said: Completion, now: datetime) -> None:
-    ids = [item.id for item in _items(job)]
-    measured = samples_.bodies(session, job.target, ids)
+def _end(ctx: Context, session: Session, job: JobRow, said: Completion, now: datetime) -> None:
+    """The job is done, or rests and is offered again for its disturbed items."""
+    _settle(session, job, {failure.item: failure.reason for failure in said.failures}, _SILENT)
+    job.ended += 1
+    if job.disturbed and job.ended <= ctx.settings.disturbed_retries:
+        pause = timedelta(seconds=ctx.settings.disturbed_retry_s)
+        leases_.reopen(job, available_at=now + pause)
+    else:
+        leases_.end(job, "done", now=now)
+
+
+def _settle(session: Session, job: JobRow, reasons: Mapping[str, str], other: str) -> None:
+    """Count what has a sample, and say why the rest has none: `reasons` by item, or `other`."""
+    ids = item_ids(job)
+    stored = samples_.verdicts(session, job.target, ids)
     samples_.assign(session, job.target, job.campaign, ids)
-    reasons = {failure.item: failure.reason for failure in said.failures}
-    job.measured = len(measured)
-    job.failures_json = json.dumps(
-        [reasons.get(id_, _SILENT) for id_ in ids if id_ not in measured]
-    )
-    leases_.end(job, "done", now=now)
+    job.measured, job.disturbed = len(stored), sum(stored.values())
+    failures = [reasons.get(id_, other) for id_ in ids if id_ not in stored]
+    if job.ended:
+        # These were not offered again: they failed the first time.
+        failures = json.loads(job.failures_json)[: len(failures)]
+    job.failures_json = json.dumps(failures)
 
 
 def fail(ctx: Context, token: str, said: JobFailure) -> None:
@@ -182,7 +248,7 @@ def fail(ctx: Context, token: str, said: JobFailure) -> None:
             pause = settings.retry_s * (1 if said.postponed else job.attempts)
             available_at = now + timedelta(seconds=pause)
             leases_.release(job, available_at=available_at, count=not said.postponed)
-            job.measured = 0
+            _count(job, 0)
         else:
             _give_up(session, campaign, job, said.reason, now)
 
@@ -190,12 +256,10 @@ def fail(ctx: Context, token: str, said: JobFailure) -> None:
 def _give_up(
     session: Session, campaign: CampaignRow, job: JobRow, reason: str, now: datetime
 ) -> None:
-    """The job has failed for good. Items that were measured in spite of that count as measured."""
-    ids = [item.id for item in _items(job)]
-    measured = samples_.bodies(session, job.target, ids)
-    job.measured = len(measured)
-    job.failures_json = json.dumps([reason] * (len(ids) - len(measured)))
-    leases_.end(job, "failed", now=now)
+    """The job is given up. Items that were measured in spite of that count as measured; one that
+    was completed before is done with what it had."""
+    _settle(session, job, {}, reason)
+    leases_.end(job, "done" if job.ended else "failed", now=now)
     campaigns.advance(session, campaign, now)
 
 

@@ -23,7 +23,7 @@ def _pull_back(ctx: Context) -> None:
     """After the clock was set back: a lease may last a little longer for that, but not until the
     clock is there again, and no work is hidden until then."""
     now, settings = ctx.clock.now(), ctx.settings
-    pause_s = settings.retry_s * settings.max_attempts
+    pause_s = max(settings.retry_s * settings.max_attempts, settings.disturbed_retry_s)
     for row, lease_s in ((JobRow, settings.lease_s), (RunRow, settings.run_lease_s)):
         with ctx.db.read() as session:
             ahead = leases_.any_ahead(session, row, now=now, lease_s=lease_s, pause_s=pause_s)

@@ -182,9 +182,13 @@ def test_what_is_neither_paused_nor_broken_is_not_cleared(bench: Bench, http: Te
     with pytest.raises(NotThere):
         conditions.clear(bench.ctx, "nobody")
     assert http.post(f"/v1/targets/{bench.target}/clear").status_code == 409
-    said = {"target": bench.target, "state": "paused", "reason": "battery"}
+    said = {"target": bench.target, "state": "paused", "reason": "battery", "cause": "owner"}
     answer = http.post(f"/v1/agents/{bench.agent}/condition", json=said)
     assert answer.json() == {"cleared": 0, "epoch": 1}
+    refused = http.post(f"/v1/targets/{bench.target}/clear")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    said |= {"cause": "sentinel", "reason": "drift", "since": "2026-01-31T11:00:00Z"}
+    http.post(f"/v1/agents/{bench.agent}/condition", json=said)
     assert http.post(f"/v1/targets/{bench.target}/clear").json()["state"] == "idle"
 
 
@@ -222,7 +226,7 @@ def test_drift_is_against_the_level_of_the_readings_own_epoch(bench: Bench) -> N
     store(bench, check("memory", 4.0, measured_at=minute(30)))
     say(bench, "broken", "drift")
     conditions.clear(bench.ctx, bench.target)
-    store(bench, check("arithmetic", 2.0, measured_at=minute(40)))
+    store(bench, check("arithmetic", 2.0, measured_at=bench.clock.now()))
     found = sentinels.history(bench.ctx, bench.target, 100)
     assert found.level_ms == {"arithmetic": 2.0}
     assert [(one.epoch, one.sentinel) for one in found.items[:3]] == [

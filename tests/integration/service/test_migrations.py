@@ -166,7 +166,10 @@ def test_what_the_first_version_stored_is_kept(old: Database, space: Space) -> N
     with old.read() as session:
         plain, check = session.scalars(select(SampleRow).order_by(SampleRow.seq)).all()
         target = session.get_one(TargetRow, "desk-cpu")
+        job = session.get_one(JobRow, "job-1")
     assert (target.condition, target.condition_at, target.cleared) == ("ready", None, 0)
+    assert (target.cause, target.epoch_started_at) == (None, None)
+    assert (job.offered, job.disturbed, job.ended) == (1, 0, 0)
     assert (plain.sentinel, plain.disturbed) == (None, False)
     assert plain.body_json == Sample.model_validate_json(plain.body_json).model_dump_json(
         exclude_none=True

@@ -37,6 +37,9 @@ class JobRow(LeasedRow):
     """A few workloads for one agent. `failures_json` lists the reasons, one per failed workload.
 
     Jobs are offered by `priority` (what a user waits for first), then age, then `position`.
+    `offered` counts the items of the last lease, `measured` those that have a sample, `disturbed`
+    those whose sample is disturbed. `ended` counts how often it was completed: after the first
+    time only items whose sample is disturbed are offered.
     """
 
     __tablename__ = "jobs"
@@ -52,7 +55,10 @@ class JobRow(LeasedRow):
     fresh_session: Mapped[bool]
     items_json: Mapped[str] = mapped_column(Text)
     items: Mapped[int]
+    offered: Mapped[int] = mapped_column(default=0, server_default="0")
     measured: Mapped[int] = mapped_column(default=0)
+    disturbed: Mapped[int] = mapped_column(default=0, server_default="0")
+    ended: Mapped[int] = mapped_column(default=0, server_default="0")
     failures_json: Mapped[str] = mapped_column(Text, default="[]")
     agent: Mapped[str | None] = mapped_column(ForeignKey("agents.id"))
     started_at: Mapped[datetime | None] = mapped_column(UtcTime)

@@ -44,7 +44,9 @@ class AgentRow(Base):
 
 class TargetRow(Base):
     """A target. `condition` is ready, paused or broken, as its agent said last, `condition_at`
-    since when; null: nobody said. `cleared` counts how often a person called its level normal."""
+    since when; null: nobody said. `cause` is what keeps it: sentinel, owner or room. `cleared`
+    counts how often a person called its level normal. `epoch_started_at` is null for the first
+    epoch, and where nobody recorded it."""
 
     __tablename__ = "targets"
 
@@ -53,8 +55,10 @@ class TargetRow(Base):
     source: Mapped[str]
     spec_json: Mapped[str] = mapped_column(Text)
     epoch: Mapped[int] = mapped_column(default=1)
+    epoch_started_at: Mapped[datetime | None] = mapped_column(UtcTime)
     condition: Mapped[str] = mapped_column(default="ready", server_default="ready")
     condition_reason: Mapped[str | None]
+    cause: Mapped[str | None]
     condition_at: Mapped[datetime | None] = mapped_column(UtcTime)
     cleared: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(UtcTime)
