@@ -51,6 +51,14 @@ class Waiting:
                 campaign.total,
                 reasons,
             )
+        if campaign.disturbed:
+            log.warning(
+                "%d of %d samples are disturbed, and out of training: `lpnet table %s "
+                "--disturbed` says why",
+                campaign.disturbed,
+                campaign.measured,
+                campaign.target,
+            )
         progress("measuring", campaign.total, campaign.total)
         return campaign
 

@@ -30,10 +30,11 @@ def sentinels(
 
 
 def clear(target: TargetName, as_json: Json = False, url: Url = None, token: Token = None) -> None:
-    """Say that what a paused or broken target measures now is normal.
+    """Say that what a target measures now is normal, which its sentinels paused or broke.
 
-    It is ready again, in a new epoch: its sentinels find a new level, and samples from before are
-    not mixed with those from now on.
+    What its owner paused has not drifted, and is not cleared. A target that is cleared is ready
+    again, in a new epoch: its sentinels find a new level, and samples from before are not mixed
+    with those from now on.
     """
     with connect(url, token) as client:
         found = client.clear(target)

@@ -37,23 +37,23 @@ def devices(found: Sequence[Device]) -> None:
 
 
 def targets(found: Sequence[Target]) -> None:
-    """The targets, a row each."""
-    numbers = ["samples", "noise floor", "network error"]
-    grid = grid_of(None, "target", "device", "runtime", "state", *numbers, "seen", numbers=numbers)
+    """The targets, a row each that fits 80 columns; what they are doing and why, a line each."""
+    numbers = ["samples", "noise", "error"]
+    grid = grid_of(None, "target", "state", *numbers, numbers=numbers)
     for one in found:
-        spec = one.spec
         floor, error = one.noise_floor_pct, one.network_mape_pct
         grid.add_row(
             one.name,
-            one.device,
-            " ".join(filter(None, (spec.runtime, spec.runtime_version))) or "unknown",
-            state(one),
+            one.state,
             str(one.samples),
             "unknown" if floor is None else percent(floor, 2),
             "no LPNet" if one.lpnet is None else "unknown" if error is None else percent(error),
-            ago(one.last_seen_at),
         )
     put(grid if found else "no target yet: run `lpnet-agent run`, or `lpnet import`")
+    for one in found:
+        line(f"{one.name}: {state(one)}")
+    if found:
+        put("noise: the noise floor; error: of the LPNet on held-out networks")
     why = {one.noise_floor_reason or NOISE_UNKNOWN for one in found if one.noise_floor_pct is None}
     for reason in sorted(why):
         put(f"noise floor unknown: {reason}; no error below it would mean anything")
@@ -112,6 +112,8 @@ def workload(value: OpsWorkload | SpaceWorkload, most: int = 60) -> str:
 def campaign(found: Campaign) -> None:
     """How a campaign ended."""
     put(f"campaign {found.id} {found.state}: {found.measured} of {found.total} measured")
+    if found.disturbed:
+        put(f"  {found.disturbed} of them disturbed, and out of training")
     for line in found.failures:
         put(f"  {line}")
 

@@ -32,12 +32,15 @@ def estimate(found: CampaignEstimate) -> None:
 def _duration(found: Duration) -> str:
     text = found.source
     if found.minutes is not None:
-        text = f"{found.minutes:.1f} min of measuring, by {found.source}"
+        text = (
+            f"{found.minutes:.1f} min of measuring, by {found.source}; checks of the device "
+            "between jobs, pauses, and what is measured again come on top"
+        )
     if found.timed_minutes_at_most is None:
         return text
     return (
         f"{text}; warm-up and timed runs take at most {found.timed_minutes_at_most:.1f} min, "
-        "building networks comes on top"
+        "building networks, rests between visits and whatever is measured again come on top"
     )
 
 

@@ -34,12 +34,16 @@ class KindEstimate(Wire):
 class Duration(Wire):
     """How long a campaign would measure, once it starts."""
 
-    minutes: float | None = Field(description="estimate, min; null: unknown")
+    minutes: float | None = Field(
+        description="estimate, min; checks of the device between jobs, pauses of the target, and "
+        "what is measured again come on top; null: unknown"
+    )
     source: str = Field(description="where the figure comes from, or why there is none")
     timed_minutes_at_most: float | None = Field(
         default=None,
         description="upper bound of the warm-up and the timed runs alone, by the agent's budgets, "
-        "min; building networks, retries and transfers come on top; null: budgets unknown",
+        "min; building networks, rests between visits, checks of the device, retries and "
+        "transfers come on top; null: budgets unknown",
     )
 
 

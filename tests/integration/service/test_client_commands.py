@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ class Desk:
     agent: str
     space: Path
 
-    def lpnet(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "LPNET_URL": self.url, "COLUMNS": "250"}
+    def lpnet(self, *arguments: str, columns: int = 250) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "LPNET_URL": self.url, "COLUMNS": str(columns)}
         return subprocess.run(
             [sys.executable, "-c", "from lpnet.cli import app; app()", *arguments],
             env=environment,
@@ -52,8 +53,11 @@ class Desk:
         assert done.returncode == 0, done.stderr
         return " ".join(done.stdout.split())
 
-    def report(self, state: str, reason: str | None, cleared: int = 0) -> None:
+    def report(
+        self, state: str, reason: str | None, cleared: int = 0, cause: str | None = None
+    ) -> None:
         said = {"target": TARGET, "state": state, "reason": reason, "cleared": cleared}
+        said |= {"cause": cause}
         path = f"/v1/agents/{self.agent}/condition"
         self.http.post(path, ConditionReport.model_validate(said))
 
@@ -103,19 +107,25 @@ def test_what_keeps_a_target_is_shown_until_someone_clears_it(desk: Desk) -> Non
     assert "idle: no job waits for it" in desk.say("targets")
     with pytest.raises(Conflict):
         desk.client.clear(TARGET)
-    desk.report("paused", "quiet hours until 07:00", cleared=1)
+    desk.report("paused", "quiet hours until 07:00", cleared=1, cause="owner")
+    refused = " ".join(desk.lpnet("clear", TARGET).stderr.split())
+    assert "paused by its owner: quiet hours until 07:00" in refused
+    desk.report("paused", "the memory sentinel is 5% above", cleared=1, cause="sentinel")
     assert json.loads(desk.say("clear", TARGET, "--json"))["cleared"] == 2
 
 
 def test_sentinels_are_told_with_their_drift_and_what_it_means(desk: Desk) -> None:
     reading = {"kind": "network", "workload": OPS, "sentinel": "arithmetic"}
+    # Of the current epoch, which an earlier test may have opened a moment ago.
+    now = datetime.now(UTC)
     desk.store(
         *(
-            reading | {"latency_ms": 2.0, "measured_at": f"2026-01-31T10:0{i}:00Z"}
+            reading | {"latency_ms": 2.0, "measured_at": now + timedelta(minutes=i)}
             for i in range(5)
         ),
-        reading | {"latency_ms": 2.1, "measured_at": "2026-01-31T11:00:00Z"},
-        reading | {"latency_ms": 9.0, "measured_at": "2026-01-31T12:00:00Z", "disturbed": True},
+        reading | {"latency_ms": 2.1, "measured_at": now + timedelta(minutes=8)},
+        reading
+        | {"latency_ms": 9.0, "measured_at": now + timedelta(minutes=9), "disturbed": True},
     )
     told = desk.say("sentinels", TARGET)
     assert "level in epoch" in told
@@ -127,6 +137,19 @@ def test_sentinels_are_told_with_their_drift_and_what_it_means(desk: Desk) -> No
     found = desk.client.sentinels(TARGET, limit=2)
     assert [one.drift_pct for one in found.items] == pytest.approx([350.0, 5.0])
     assert json.loads(desk.say("sentinels", TARGET, "--json"))["level_ms"] == {"arithmetic": 2.0}
+
+
+def test_targets_can_be_read_on_80_columns(desk: Desk) -> None:
+    desk.report("broken", "the memory sentinel is 14% above its level " * 4, cleared=9)
+    lines = desk.lpnet("targets", columns=80).stdout.splitlines()
+    desk.report("ready", None, cleared=9)
+    head, row, state = lines[:3]
+    assert head.split() == ["target", "state", "samples", "noise", "error"]
+    assert row.split()[:2] == [TARGET, "broken"]
+    assert row.split()[3:] == ["unknown", "no", "LPNet"]
+    assert len(row) <= 80
+    assert state.startswith(f"{TARGET}: broken: the memory sentinel is 14% above its level")
+    assert "\N{HORIZONTAL ELLIPSIS}" not in "".join(lines)
 
 
 def test_what_is_not_known_is_said(desk: Desk) -> None:
