@@ -4,8 +4,8 @@
 
 Blocks and networks of ResNet-50 and MobileNetV2 are measured quiet and beside each disturber, by
 the agent's own measuring (a job of all of them), and by four usual methods, on the last core.
-Quiet phases lie between the disturbed ones. The truth of a workload is its naive median in the
-nearest quiet phases, its own excepted. Each phase starts new processes.
+Quiet phases lie between pairs of disturbed ones. The truth of a workload is its naive median in
+the nearest quiet phases, its own excepted. Each phase starts new processes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,14 @@ def phase(kind: str, seed: int, cores: tuple[int, int], workloads: Workloads) ->
     return found
 
 
+def _between(kinds: Sequence[str]) -> Iterator[str]:
+    """The kinds in pairs, quiet before each pair."""
+    for place, kind in enumerate(kinds):
+        if place % 2 == 0:
+            yield "quiet"
+        yield kind
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
@@ -112,11 +121,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         workloads = Workloads(Path(folder))
         for number in range(options.rounds):
-            for kind in options.kinds:
-                for state in ("quiet", kind):
-                    print(f"round {number + 1}: {state}", file=sys.stderr, flush=True)
-                    phases.append(phase(state, 100 * number, cores, workloads))
-        phases.append(phase("quiet", 1, cores, workloads))
+            for state in [*_between(options.kinds), "quiet"]:
+                print(f"round {number + 1}: {state}", file=sys.stderr, flush=True)
+                phases.append(phase(state, 100 * number, cores, workloads))
     if options.out:
         options.out.write_text(json.dumps(phases))
     tables.show(phases)

@@ -67,7 +67,7 @@ def main(core: int) -> None:
         run = runtime.load(Path(line.strip()).read_bytes()).run
         naive = _naive(run)
         timer = benchmark.Timer("run(1)", globals={"run": run})
-        adaptive = timer.adaptive_autorange(min_run_time=0.1, max_run_time=3.0)
+        adaptive = timer.adaptive_autorange(min_run_time=0.1, max_run_time=1.5)
         values = (np.median(naive), np.mean(naive), 1e3 * adaptive.median, _fixed(run))
         print(json.dumps(dict(zip(METHODS, map(float, values), strict=True))), flush=True)
 

@@ -23,8 +23,10 @@ AGREEMENT = 0.02
 # Below this many counted repeats a visit has no median to compare.
 LEAST_COUNTED = 3
 MOST_STEAL_SHARE = 0.1
-# Busy share of the other cores from which on they count as company.
+# Company: the other cores are busy for this share of their time, or something else wants the
+# visit's own cores for this share of its time.
 CROWDED = 0.3
+CONTENDED = 0.05
 # Steal is counted in ticks of 10 ms: one or two of them may belong to the time before.
 _TICKS_S = 0.02
 
@@ -60,6 +62,14 @@ class Seen:
             return f"the hypervisor took {steal:.2f} s of {timed:.2f} s"
         return None
 
+    def company(self, crowded: float) -> str | None:
+        """Who was there as well, or None."""
+        elsewhere = self.conditions.elsewhere_share
+        if elsewhere is not None and elsewhere > crowded:
+            return f"other cores {elsewhere:.0%} busy"
+        waiting = self.visit.repeats.waiting_share
+        return f"others on its CPU for {waiting:.0%} of its time" if waiting > CONTENDED else None
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -77,21 +87,21 @@ class Verdict:
 def judge(seen: Sequence[Seen], crowded: float = CROWDED) -> Verdict:
     """Judge the visits to one workload, in the order in which they were made.
 
-    `crowded` is the share of the other cores' time from which on a visit cannot vouch alone: what
-    they do may slow every visit alike, through memory. One visit without company is enough.
+    A visit in company cannot vouch alone: what others do may slow every visit alike, through
+    caches and memory. One agreeing visit without company is enough; `crowded` is the share of the
+    other cores' time from which on they are company.
     """
     usable = [(one.median_ms, one) for one in seen if one.refusal is None]
     known = sorted(((ms, one) for ms, one in usable if ms is not None), key=lambda pair: pair[0])
     agreeing = [one for ms, one in known if ms <= (1 + AGREEMENT) * known[0][0]]
     enough = sum(int(one.counted.sum()) for one in agreeing) >= LEAST_REPEATS
-    alone = any((one.conditions.elsewhere_share or 0.0) <= crowded for one in agreeing)
-    if len(agreeing) >= 2 and enough and alone:
+    company = [one.company(crowded) for one in agreeing]
+    if len(agreeing) >= 2 and enough and not all(company):
         return Verdict(tuple(one for one in seen if one in agreeing), ())
     believed = tuple(one for _, one in known[:1]) or tuple(seen)
     reasons = _reasons(seen, [ms for ms, _ in known])
-    if agreeing and not alone:
-        least = min(one.conditions.elsewhere_share or 0.0 for one in agreeing)
-        reasons.append(f"the other cores were at least {least:.0%} busy in all visits that agree")
+    if len(agreeing) >= 2 and all(company):
+        reasons.append(f"all visits that agree were in company: {company[0]}")
     if not reasons:
         reasons.append("it was visited once only")
     return Verdict(believed, tuple(reasons))

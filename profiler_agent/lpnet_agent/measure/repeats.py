@@ -23,8 +23,10 @@ MOST_WAITING = 0.01
 # guest cannot tell.
 MOST_MISSING = 0.03
 _CLOCKS_NS = 3_000
-# Whoever had the CPU for this long has left its own data in the caches: the next repeat pays.
+# Whoever had the CPU for this long has left its own data in the caches, and may soon be back: what
+# starts within the time after it does not count.
 EVICTING_NS = 300_000
+RECOVERY_NS = 10_000_000
 # Neighbouring repeats of this much time make a window, if they are enough for a median.
 WINDOW_NS = 10_000_000
 LEAST_IN_WINDOW = 4
@@ -55,10 +57,15 @@ class Repeats:
         return self.wall / (self.inner * 1e6)
 
     def undisturbed(self) -> Mask:
-        """Repeats in which nothing else had a CPU of theirs, nor just before."""
+        """Repeats in which nothing else had a CPU of theirs, nor shortly before."""
         waiting = self._waiting()
         mask: Mask = (waiting <= MOST_WAITING * self.wall) & (self._missing() <= 0)
-        mask[1:] &= waiting[:-1] < EVICTING_NS
+        gone = np.flatnonzero(waiting >= EVICTING_NS)
+        if gone.size:
+            back = self.started[gone] + self.wall[gone]
+            last = np.searchsorted(gone, np.arange(len(self))) - 1
+            since = self.started - back[np.maximum(last, 0)]
+            mask &= (last < 0) | (since >= RECOVERY_NS)
         return mask
 
     def steady(self) -> Mask:
@@ -74,6 +81,11 @@ class Repeats:
             if median > limit:
                 mask[window] = False
         return mask
+
+    @property
+    def waiting_share(self) -> float:
+        """Of the time of all repeats, how much was spent waiting for a CPU."""
+        return float(self._waiting().sum() / max(1, self.wall.sum()))
 
     def _waiting(self) -> NDArray[np.int64]:
         if self.waited is not None:

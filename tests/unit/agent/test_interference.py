@@ -98,10 +98,20 @@ def test_company_on_other_cores_needs_a_visit_without_it() -> None:
     crowded = [seen(2.0, conditions=company) for _ in range(3)]
     verdict = judge(crowded)
     assert not verdict.settled
-    assert verdict.reasons == ("the other cores were at least 90% busy in all visits that agree",)
+    assert verdict.reasons == ("all visits that agree were in company: other cores 90% busy",)
     assert judge([*crowded, seen(2.01, conditions=alone)]).settled
     assert not judge([*crowded, seen(1.8, conditions=alone)]).settled
     assert judge(crowded, crowded=1.0).settled
+
+
+def test_visits_that_were_often_interrupted_need_one_that_was_not() -> None:
+    """What is left between interruptions runs on caches that others have filled."""
+    often = [seen(2.0, waits=10) for _ in range(2)]
+    verdict = judge(often)
+    assert not verdict.settled
+    assert "in company: others on its CPU for 25% of its time" in verdict.reasons[-1]
+    assert judge([*often, seen(2.0)]).settled
+    assert judge([seen(2.0, waits=1), seen(2.0, waits=1)]).settled
 
 
 def test_what_the_others_do_may_be_unknown() -> None:

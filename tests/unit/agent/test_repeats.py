@@ -30,9 +30,17 @@ def test_quiet_repeats_all_count() -> None:
     assert found.steady().all()
 
 
-def test_a_repeat_that_waited_does_not_count_nor_does_the_next() -> None:
-    found = repeats([1, 4, 1.2, 1, 1], [0, 3, 0, 0, 0])
-    assert found.undisturbed().tolist() == [True, False, False, True, True]
+def test_a_repeat_that_waited_does_not_count_nor_what_follows_at_once() -> None:
+    found = repeats([1, 4, *[1] * 20], [0, 3, *[0] * 20])
+    assert found.undisturbed().tolist() == [True, False, *[False] * 10, *[True] * 10]
+
+
+def test_every_long_wait_begins_a_recovery_of_its_own() -> None:
+    walls, waits = [1.0] * 50, [0.0] * 50
+    for place in (5, 12):
+        walls[place], waits[place] = 2.0, 1.0
+    counted = np.flatnonzero(repeats(walls, waits).undisturbed()).tolist()
+    assert counted == [*range(5), *range(23, 50)]
 
 
 def test_a_short_wait_leaves_the_next_repeat_alone() -> None:
