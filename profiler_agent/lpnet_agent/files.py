@@ -8,23 +8,29 @@ from pathlib import Path
 
 from lpnet_agent.errors import NotKept
 
+# What an agent keeps is its owner's: spaces and results may be confidential.
+PRIVATE = 0o600
+PRIVATE_FOLDER = 0o700
+
 # Less than this is full: a parcel of results takes up to a few hundred kilobytes.
 _LEAST_ROOM = 2**20
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under another name, make it durable, and only then give it its name.
+    """Write a file under another name, make it durable, and only then give it its name. Nobody
+    but its owner may read it.
 
     Raises NotKept, naming the folder, where that cannot be; nothing is left of the attempt.
     """
     partial = _partial(path)
     try:
-        with partial.open("wb") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        with os.fdopen(os.open(partial, flags, PRIVATE), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-        _make_durable(path.parent)
+        make_durable(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -53,7 +59,7 @@ def _partial(path: Path) -> Path:
     return path.with_name(f".{path.name}.part")
 
 
-def _make_durable(folder: Path) -> None:
+def make_durable(folder: Path) -> None:
     """A file's name is kept by its folder, which reaches the disk by itself."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -9,13 +9,15 @@ import platform
 import re
 import secrets
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from lpnet_agent.errors import BadSetup
-from lpnet_agent.files import remove_partial, write_atomically
+from lpnet_agent.files import PRIVATE, PRIVATE_FOLDER, remove_partial, write_atomically
 
+_LOCK = "lock"
 _MACHINE = re.compile(r"[0-9a-f]{32}")
 # Whoever asks whether an agent runs (status, doctor) holds the lock for an instant.
 _INSTANT_S = 0.5
@@ -25,7 +27,8 @@ _LOOK_S = 0.02
 class StateDir:
     """One agent's folder, held for as long as the object is entered.
 
-    The lock is the kernel's: an agent that is killed lets go of it.
+    The lock is the kernel's: an agent that is killed lets go of it. Folders that are made here are
+    closed to other users.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,8 +40,9 @@ class StateDir:
     def __enter__(self) -> Self:
         try:
             for folder in (self.path, self.spool, self.spaces):
-                folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                folder.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            self._lock = os.open(self.path / _LOCK, flags, PRIVATE)
         except OSError as error:
             raise BadSetup(f"state folder {self.path}: {error.strerror}") from error
         if not self._locked():
@@ -101,3 +105,38 @@ class StateDir:
                 "name by --device"
             )
         return found
+
+
+def agent_runs(state: Path) -> bool | None:
+    """Whether an agent holds the lock of a state folder; None: no agent has ever used it.
+
+    The lock is tried for an instant only, and as a reader, so that two who look do not take each
+    other for an agent. Raises BadSetup where this user may not know.
+    """
+    try:
+        lock = os.open(state / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise BadSetup(
+            f"state folder {state}: {error.strerror}, so whether an agent runs there is unknown; "
+            "ask as the user whose folder it is, or with sudo"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def parcels(folder: Path) -> int:
+    """How many parcels of results lie in a folder of a spool. Raises BadSetup where this user may
+    not know."""
+    try:
+        return sum(1 for path in folder.iterdir() if fnmatch(path.name, "[0-9]*.json"))
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:
+        raise BadSetup(f"{folder}: {error.strerror}, so what waits there is unknown") from error

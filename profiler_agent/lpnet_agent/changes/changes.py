@@ -15,7 +15,7 @@ import structlog
 
 from lpnet_agent.changes.journal import Change, Journal, Undone, read_value, write_value
 from lpnet_agent.changes.wishes import Wish, Wishes, resolve
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import BadSetup, NotKept
 
 log = structlog.get_logger()
 
@@ -40,7 +40,8 @@ class Changes:
         """Puts back what an agent that was killed left here, then looks whether the wishes can
         be met. Raises BadSetup if they cannot, before anything is changed."""
         self._state = state.resolve()
-        self._journal = Journal(self._state)
+        self._root = root.resolve()
+        self._journal = Journal(self._state, self._root)
         self._mark = secrets.token_hex(16)
         self._guardian: subprocess.Popen[bytes] | None = None
         self._applied = False
@@ -68,6 +69,8 @@ class Changes:
             return
         try:
             self._make()
+        except NotKept as error:
+            raise BadSetup(f"nothing was changed: {error}") from error
         except OSError as error:
             where = error.filename or self._state
             raise BadSetup(f"nothing was changed: {where}: {error.strerror}") from error
@@ -129,8 +132,9 @@ class Changes:
         if self._guardian is not None and self._guardian.poll() is None:
             return
         self._dismiss()
+        what = (self._state, self._mark, self._root)
         guardian = subprocess.Popen(
-            [sys.executable, "-P", "-m", "lpnet_agent.changes.guardian", self._state, self._mark],
+            [sys.executable, "-P", "-m", "lpnet_agent.changes.guardian", *what],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd="/",

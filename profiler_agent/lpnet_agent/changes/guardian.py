@@ -1,4 +1,6 @@
-"""Puts changes back when the agent is gone: `python -m lpnet_agent.changes.guardian STATE MARK`.
+"""Puts changes back when the agent is gone.
+
+`python -m lpnet_agent.changes.guardian STATE MARK ROOT`
 
 It waits for the end of its standard input, which the agent holds and the kernel closes whatever
 becomes of the agent. An agent that ends by itself has put everything back before.
@@ -15,7 +17,7 @@ from pathlib import Path
 from lpnet_agent.changes.journal import Journal
 
 
-def main(state: str, mark: str) -> None:
+def main(state: str, mark: str, root: str) -> None:
     """Wait, put back, end. The agent decides when: no signal meant for it ends this process."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
@@ -23,7 +25,7 @@ def main(state: str, mark: str) -> None:
     sys.stdout.flush()
     while os.read(0, 1 << 10):
         pass
-    journal = Journal(Path(state))
+    journal = Journal(Path(state), Path(root))
     with journal.locked():
         undone = journal.undo(mark)
     # Whoever read the agent's log may be gone with it.

@@ -15,6 +15,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lpnet_agent.errors import NotKept
+from lpnet_agent.files import PRIVATE, make_durable, write_atomically
+
+CPUS = "sys/devices/system/cpu"
+
 _JOURNAL = "changes.json"
 _LOCK = "changes.lock"
 _LONGEST = 4096
@@ -38,9 +43,14 @@ class Undone:
 
 
 class Journal:
-    """The journal in a state folder. Use it inside `locked` only."""
+    """The journal in a state folder. Use it inside `locked` only.
 
-    def __init__(self, state: Path) -> None:
+    It names files to be written, by an agent that may be root. Files that are not the CPUs' below
+    `root` are refused: whoever may write the folder need not be who may write those.
+    """
+
+    def __init__(self, state: Path, root: Path = Path("/")) -> None:
+        self._cpus = root / CPUS
         self._path = state / _JOURNAL
         self._lock = state / _LOCK
 
@@ -50,7 +60,7 @@ class Journal:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Alone with the journal; the kernel frees the lock of whoever dies."""
-        lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -58,21 +68,19 @@ class Journal:
             os.close(lock)
 
     def write(self, mark: str, changes: Sequence[Change]) -> None:
-        """Say what is about to be changed; when this returns it survives a power cut."""
+        """Say what is about to be changed; when this returns it survives a power cut.
+
+        Raises NotKept.
+        """
         content = json.dumps({"mark": mark, "changes": [asdict(change) for change in changes]})
-        partial = self._path.with_name(f".{_JOURNAL}.part")
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._path)
-        self._sync()
+        write_atomically(self._path, content.encode())
 
     def undo(self, mark: str | None = None) -> list[Undone]:
         """Put back what the journal says, if it bears this mark (None: any). What cannot be put
         back stays in the journal, for the next who tries.
 
-        Raises ValueError for a file that is no journal.
+        Raises ValueError for a file that is no journal, or not one of an agent's on this device;
+        nothing is written then.
         """
         found = self._read()
         if found is None or mark not in (None, found[0]):
@@ -83,11 +91,11 @@ class Journal:
         if left:
             # Where that fails the journal says too much, which does no harm: what is put back
             # already is seen to be.
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(NotKept):
                 self.write(found[0], left)
         else:
             self._path.unlink()
-            self._sync()
+            make_durable(self._path.parent)
         return [undone for _, undone in tried]
 
     def _read(self) -> tuple[str, list[Change]] | None:
@@ -97,16 +105,19 @@ class Journal:
             return None
         try:
             seen = json.loads(content)
-            return str(seen["mark"]), [Change(**change) for change in seen["changes"]]
+            found = str(seen["mark"]), [Change(**change) for change in seen["changes"]]
+            strange = [change.path for change in found[1] if not self._is_of_cpus(change.path)]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{_JOURNAL} is no journal of changes") from error
+        if strange:
+            raise ValueError(f"{_JOURNAL} names {strange[0]}, which no agent changes")
+        return found
 
-    def _sync(self) -> None:
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    def _is_of_cpus(self, name: str) -> bool:
+        path = Path(name)
+        # The folder is resolved: cores that share a clock have links to it.
+        place = path.parent.resolve()
+        return path.name != ".." and place.is_relative_to(self._cpus.resolve())
 
 
 def read_value(path: str | Path) -> str:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lpnet_agent.changes.journal import read_value
+from lpnet_agent.changes.journal import CPUS, read_value
 from lpnet_agent.errors import BadSetup
 
 if TYPE_CHECKING:
     from lpnet_agent.settings import Settings
 
-_CPUS = "sys/devices/system/cpu"
 # The switches of turbo, and what turns it off.
 _TURBO = (("intel_pstate/no_turbo", "1"), ("cpufreq/boost", "0"))
 
@@ -63,7 +62,7 @@ def resolve(wishes: Wishes, cores: tuple[int, ...] | None, root: Path) -> tuple[
 def _files(wishes: Wishes, cores: tuple[int, ...] | None, root: Path) -> Iterator[Wish]:
     if wishes.governor is not None:
         for core in cores or ():
-            yield _governor(wishes.governor, root / _CPUS / f"cpu{core}" / "cpufreq")
+            yield _governor(wishes.governor, root / CPUS / f"cpu{core}" / "cpufreq")
         if not cores:
             raise BadSetup("governor: there are no measured cores here to set it on")
     if wishes.turbo is not None:
@@ -73,7 +72,7 @@ def _files(wishes: Wishes, cores: tuple[int, ...] | None, root: Path) -> Iterato
 def _governor(name: str, folder: Path) -> Wish:
     setting = f"governor={name}"
     # Cores that share a clock share this folder.
-    path = (folder / "scaling_governor").resolve()
+    path = folder.resolve() / "scaling_governor"
     if _value(path) is None:
         raise BadSetup(
             f"{setting}: this device exposes no governor ({path}); to run without it drop "
@@ -87,10 +86,10 @@ def _governor(name: str, folder: Path) -> Wish:
 
 def _turbo(root: Path) -> Wish:
     for place, off in _TURBO:
-        path = root / _CPUS / place
+        path = root / CPUS / place
         if _value(path) is not None:
-            return Wish("turbo=off", path.resolve(), off)
-    places = " and ".join(str(root / _CPUS / place) for place, _ in _TURBO)
+            return Wish("turbo=off", path.parent.resolve() / path.name, off)
+    places = " and ".join(str(root / CPUS / place) for place, _ in _TURBO)
     raise BadSetup(
         f"turbo=off: this device exposes no switch for it (looked for {places}); to run without "
         "it drop --turbo (LPNET_AGENT_TURBO)"

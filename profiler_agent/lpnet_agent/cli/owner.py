@@ -78,10 +78,10 @@ def pause(
         state = _state(state_dir)
         asked = _pause(for_, until, reason, now)
         PauseFile(state).write(asked)
-        then = "and will stop after the workload in hand"
+        then = "it stops after the workload in hand"
         if not _runs(state):
-            then = "now, and one that starts will wait"
-        typer.echo(f"{asked.in_words(now)}; {_presence(state)} {then}")
+            then = "one that starts there will wait"
+        typer.echo(f"{asked.in_words(now)}; {_presence(state)}: {then}")
 
 
 def resume(state_dir: StateFolder = None) -> None:
@@ -101,17 +101,19 @@ def status(state_dir: StateFolder = None, as_json: AsJson = False) -> None:
     """Whether an agent runs here, whether it is paused, and what waits to be delivered."""
     with reported("status"):
         from lpnet_agent.owner.pause import PauseFile
+        from lpnet_agent.state import parcels
 
         now = datetime.now(UTC)
         state = _state(state_dir)
         found = PauseFile(state).read(now)
         spool = state / "spool"
+        running = _runs(state)
         seen = {
             "state_dir": str(state),
-            "running": _runs(state),
+            "running": running is True,
             "paused": None if found is None else found.in_words(now),
-            "undelivered": len(list(spool.glob("[0-9]*.json"))),
-            "set_aside": len(list((spool / "set-aside").glob("[0-9]*.json"))),
+            "undelivered": parcels(spool),
+            "set_aside": parcels(spool / "set-aside"),
         }
         typer.echo(json.dumps(seen) if as_json else _in_words(seen, state))
 
@@ -147,13 +149,14 @@ def _state(given: Path | None) -> Path:
     return read_settings(state_dir=given).state_dir
 
 
-def _runs(state: Path) -> bool:
-    from lpnet_agent.doctor.lock import agent_runs
+def _runs(state: Path) -> bool | None:
+    from lpnet_agent.state import agent_runs
 
     return agent_runs(state)
 
 
 def _presence(state: Path) -> str:
-    if _runs(state):
-        return f"the agent on {state} is running"
-    return f"no agent runs on {state}"
+    running = _runs(state)
+    if running is None:
+        return f"no agent has ever used the folder {state}"
+    return f"{'the' if running else 'no'} agent on {state} is running"

@@ -1,4 +1,4 @@
-"""Readings of a device that change by the minute: its heat and its battery.
+"""Readings of a device that change by the minute: its heat, its battery, and its load.
 
 Everything is read below a root, the file system or a recorded copy of it. What a device does not
 expose is None, never a number that stands in for it.
@@ -109,6 +109,18 @@ def mains(root: Path = Path("/")) -> bool | None:
         and (value := number(folder / "online")) is not None
     ]
     return any(online) if online else None
+
+
+def load(root: Path = Path("/")) -> tuple[float | None, int | None]:
+    """Load average of the last minute, and how many threads run or wait for a CPU now, the one
+    that asks included; None where it is not exposed."""
+    words = text(root / "proc/loadavg").split()
+    if len(words) < 4:
+        return None, None
+    try:
+        return float(words[0]), int(words[3].partition("/")[0])
+    except ValueError:
+        return None, None
 
 
 def _battery(folder: Path) -> Battery:

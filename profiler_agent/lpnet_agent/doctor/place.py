@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lpnet_agent.doctor.finding import NOT_THIS_MACHINE, Finding, Scope, unknown
-from lpnet_agent.doctor.lock import agent_runs
 from lpnet_agent.errors import BadSetup
 from lpnet_agent.owner.limits import limits_of
 from lpnet_agent.owner.owner import Owner
 from lpnet_agent.runtimes.registry import listing
+from lpnet_agent.state import agent_runs, parcels
 
 _LOW_MIB = 1024
 _TOO_LOW_MIB = 50
@@ -62,7 +62,10 @@ def waiting(scope: Scope) -> Finding:
     name, spool = "results on disk", scope.settings.state_dir / "spool"
     if not scope.live:
         return unknown(name, str(spool), NOT_THIS_MACHINE)
-    waits, aside = (_count(place) for place in (spool, spool / "set-aside"))
+    try:
+        waits, aside = (parcels(place) for place in (spool, spool / "set-aside"))
+    except BadSetup as error:
+        return unknown(name, str(spool), str(error))
     words = f"{waits} parcels wait for the server, {aside} set aside"
     if not aside:
         return Finding(name, "ok", str(spool), words)
@@ -80,7 +83,11 @@ def alone(scope: Scope) -> Finding:
     name, lock = "another agent", scope.settings.state_dir / "lock"
     if not scope.live:
         return unknown(name, str(lock), NOT_THIS_MACHINE)
-    if not agent_runs(scope.settings.state_dir):
+    try:
+        running = agent_runs(scope.settings.state_dir)
+    except BadSetup as error:
+        return unknown(name, str(lock), str(error))
+    if not running:
         return Finding(name, "ok", str(lock), "none runs with this state folder")
     return Finding(
         name,
@@ -150,7 +157,3 @@ def _write_fails(place: Path) -> str | None:
 def _standing(path: Path) -> Path:
     """The folder itself, or the nearest one above it that exists."""
     return next((place for place in (path, *path.parents) if place.exists()), Path("/"))
-
-
-def _count(place: Path) -> int:
-    return sum(1 for _ in place.glob("[0-9]*.json"))

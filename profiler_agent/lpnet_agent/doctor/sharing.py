@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from lpnet_agent.device_info import readings
 from lpnet_agent.device_info.sysfs import cpu_list, fields, integer, text
 from lpnet_agent.doctor.finding import (
     NOT_EXPOSED,
@@ -116,7 +117,8 @@ def isolation(scope: Scope) -> Finding:
 def load(scope: Scope) -> Finding:
     """Who else keeps the machine busy."""
     name, looked = "load", "every process and core, for one second; /proc/loadavg"
-    average = (text(scope.root / "proc/loadavg").split() or ["unknown"])[0]
+    last_minute, _ = readings.load(scope.root)
+    average = "unknown" if last_minute is None else f"{last_minute:.2f}"
     if scope.watched is None:
         return unknown(name, looked, f"{NOT_THIS_MACHINE}; its load average was {average}")
     busy = scope.watched.busy

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lpnet_agent.device_info.readings import cpu_cooling, thermal_zones
+from lpnet_agent.device_info.readings import cpu_cooling, load, thermal_zones
 from lpnet_agent.device_info.sysfs import cpu_folder, fields, number, text
 from lpnet_agent.doctor.finding import NOT_EXPOSED
 
@@ -67,8 +67,8 @@ def _pressure(root: Path, cores: tuple[int, ...]) -> str | None:
 
 
 def _runnable(root: Path, cores: tuple[int, ...]) -> str | None:
-    words = text(root / "proc/loadavg").split()
-    return f"exposed, {words[3].partition('/')[0]} now" if len(words) > 3 else None
+    _, runnable = load(root)
+    return None if runnable is None else f"exposed, {runnable} now"
 
 
 def _frequency(root: Path, cores: tuple[int, ...]) -> str | None:

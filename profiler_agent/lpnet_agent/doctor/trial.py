@@ -9,12 +9,13 @@ import numpy as np
 
 from lpnet.errors import LpnetError
 from lpnet.schemas.sample import Sample, Sentinel
-from lpnet_agent.doctor.lock import agent_runs
+from lpnet_agent.errors import BadSetup
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import Setup
 from lpnet_agent.runtimes.registry import listing
 from lpnet_agent.sentinels.templates import SentinelTemplate, template
 from lpnet_agent.settings import Settings
+from lpnet_agent.state import agent_runs
 from lpnet_agent.stop import Stop
 
 SESSIONS = 2
@@ -62,8 +63,11 @@ def try_out(settings: Settings, cores: tuple[int, ...] | None) -> Trial:
     """Time the sentinels on `cores`; takes about 9 s."""
     if settings.runtime not in {entry.name for entry in listing() if entry.available}:
         return Trial(left_out="there is no runtime to measure with")
-    if agent_runs(settings.state_dir):
-        return Trial(left_out="an agent measures here, and both would disturb each other")
+    try:
+        if agent_runs(settings.state_dir):
+            return Trial(left_out="an agent measures here, and both would disturb each other")
+    except BadSetup as error:
+        return Trial(left_out=str(error))
     setup = Setup(
         runtime=settings.runtime,
         threads=settings.threads,

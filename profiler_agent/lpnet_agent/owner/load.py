@@ -7,17 +7,16 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from lpnet_agent.device_info.readings import load
+
 # One look sees whatever happens to run at that moment: short work of others is no load.
 _OVER_S = 10.0
 
 
 def others_runnable(root: Path = Path("/")) -> int | None:
     """Processes that run or wait for a CPU now, beside the one that asks; None: not exposed."""
-    try:
-        words = (root / "proc/loadavg").read_text().split()
-        return max(0, int(words[3].partition("/")[0]) - 1)
-    except (OSError, IndexError, ValueError):
-        return None
+    _, runnable = load(root)
+    return None if runnable is None else max(0, runnable - 1)
 
 
 class Load:

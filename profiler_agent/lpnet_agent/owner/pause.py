@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from lpnet_agent.errors import BadSetup
-from lpnet_agent.files import write_atomically
+from lpnet_agent.files import PRIVATE_FOLDER, write_atomically
 
 _FILE = "pause.json"
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
@@ -45,7 +45,7 @@ class PauseFile:
     def write(self, pause: Pause) -> None:
         """Pause, in place of any pause there is. Raises BadSetup if it cannot be written."""
         try:
-            self.state.mkdir(parents=True, exist_ok=True)
+            self.state.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
             write_atomically(self.state / _FILE, pause.model_dump_json().encode())
         except OSError as error:
             raise BadSetup(f"state folder {self.state}: {error.strerror}") from error

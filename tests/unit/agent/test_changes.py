@@ -119,10 +119,37 @@ def test_a_user_who_may_not_is_told_the_command(root: Path, tmp_path: Path) -> N
 # --- the journal
 
 
-def test_the_journal_puts_back_what_still_holds_our_value(tmp_path: Path) -> None:
-    ours, theirs, same, gone = (tmp_path / name for name in ("ours", "theirs", "same", "gone"))
+@pytest.fixture
+def cpus(tmp_path: Path) -> Path:
+    """Where files may be changed, below a root that is the test's folder."""
+    (tmp_path / CPUS).mkdir(parents=True)
+    return tmp_path / CPUS
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "{root}/secret", "{cpus}/../secret", "{cpus}/out/secret", "{cpus}/.."]
+)
+def test_a_journal_that_names_other_files_writes_nothing(
+    tmp_path: Path, cpus: Path, name: str
+) -> None:
+    """Whoever may write the state folder is not given the rights of the agent."""
+    (cpus / "out").symlink_to(tmp_path)
+    files = [cpus / "mine", tmp_path / "secret", cpus.parent / "secret"]
+    for file in files:
+        file.write_text("new\n")
+    journal = Journal(tmp_path, tmp_path)
+    strange = Change(name.format(root=tmp_path, cpus=cpus), "old", "new")
+    journal.write("m", [Change(str(cpus / "mine"), "old", "new"), strange])
+    with pytest.raises(ValueError, match="which no agent changes"):
+        journal.undo()
+    assert {file.read_text() for file in files} == {"new\n"}
+    assert journal.exists()
+
+
+def test_the_journal_puts_back_what_still_holds_our_value(tmp_path: Path, cpus: Path) -> None:
+    ours, theirs, same, gone = (cpus / name for name in ("ours", "theirs", "same", "gone"))
     changes = [Change(str(path), "old", "new") for path in (ours, theirs, same, gone)]
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path, tmp_path)
     journal.write("mine", changes)
     ours.write_text("new\n")
     theirs.write_text("other\n")
@@ -137,13 +164,13 @@ def test_the_journal_puts_back_what_still_holds_our_value(tmp_path: Path) -> Non
     assert journal.undo() == []
 
 
-def test_what_cannot_be_put_back_stays_in_the_journal(tmp_path: Path) -> None:
-    good, bad = tmp_path / "good", tmp_path / "bad"
+def test_what_cannot_be_put_back_stays_in_the_journal(tmp_path: Path, cpus: Path) -> None:
+    good, bad = cpus / "good", cpus / "bad"
     good.write_text("new\n")
     # A value of the kernel's that takes numbers only.
     bad.symlink_to("/proc/self/oom_score_adj")
     now = bad.read_text().strip()
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path, tmp_path)
     journal.write("m", [Change(str(bad), "no number", now), Change(str(good), "old", "new")])
     assert [one.settled for one in journal.undo()] == [True, False]
     assert good.read_text() == "old\n"
@@ -170,10 +197,11 @@ def test_whoever_died_where_it_is_put_back(
     folder = tmp_path_factory.mktemp("journal")
     changes = []
     for number, (old, new) in enumerate(wanted):
-        path = folder / str(number)
+        path = folder / CPUS / str(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
         changes.append(Change(str(path), old, new))
         path.write_text(data.draw(st.sampled_from([old, new])))
-    journal = Journal(folder)
+    journal = Journal(folder, folder)
     journal.write("m", changes)
     assert all(one.settled for one in journal.undo())
     assert [Path(c.path).read_text().strip() for c in changes] == [c.old for c in changes]

@@ -22,17 +22,20 @@ def said(state: Path, *words: str, status: int = 0) -> str:
 
 def test_a_pause_waits_for_an_agent_to_come(tmp_path: Path) -> None:
     state = tmp_path / "none yet"
-    assert said(state, "resume") == f"it was not paused; no agent runs on {state}"
+    assert said(state, "resume") == (
+        f"it was not paused; no agent has ever used the folder {state}"
+    )
     assert said(state, "pause", "--reason", "backups run") == (
-        f"paused by its owner: backups run; no agent runs on {state} now, and one that starts "
-        "will wait"
+        f"paused by its owner: backups run; no agent has ever used the folder {state}: one that "
+        "starts there will wait"
     )
     with StateDir(state):
         assert said(state, "pause") == (
-            f"paused by its owner; the agent on {state} is running and will stop after the "
-            "workload in hand"
+            f"paused by its owner; the agent on {state} is running: it stops after the workload "
+            "in hand"
         )
         assert said(state, "resume") == f"not paused any more; the agent on {state} is running"
+    assert said(state, "resume") == f"it was not paused; no agent on {state} is running"
     assert PauseFile(state).read(datetime.now(UTC)) is None
 
 

@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 
 from lpnet_agent.backoff import Backoff
-from lpnet_agent.doctor.lock import agent_runs
 from lpnet_agent.errors import BadSetup, NotKept
 from lpnet_agent.files import check_room, write_atomically
 from lpnet_agent.settings import Settings
-from lpnet_agent.state import StateDir
+from lpnet_agent.state import StateDir, agent_runs
 
 
 def test_a_state_folder_has_one_agent(tmp_path: Path) -> None:
@@ -40,7 +39,53 @@ def test_whoever_looks_for_an_instant_keeps_no_agent_out(
     monkeypatch.setattr("lpnet_agent.state.time.sleep", lambda seconds: os.close(looking))
     with StateDir(tmp_path):
         assert agent_runs(tmp_path)
-    assert not agent_runs(tmp_path)
+    assert agent_runs(tmp_path) is False
+
+
+def test_a_folder_that_no_agent_ever_used_is_told_from_an_idle_one(tmp_path: Path) -> None:
+    assert agent_runs(tmp_path) is None
+    assert agent_runs(tmp_path / "missing") is None
+
+
+def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
+    with StateDir(tmp_path / "a") as state:
+        state.machine()
+        for folder in (state.path, state.spool, state.spaces):
+            assert folder.stat().st_mode & 0o777 == 0o700
+        for file in ("lock", "machine-id"):
+            assert (state.path / file).stat().st_mode & 0o777 == 0o600
+
+
+def test_who_may_not_look_is_not_told_that_no_agent_runs(tmp_path: Path) -> None:
+    """As another user where the tests run as root, who may look anywhere."""
+    with StateDir(tmp_path / "a"):
+        pass
+    if os.geteuid() != 0:
+        (tmp_path / "a").chmod(0)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o111)
+    code = (
+        "import os, pathlib, sys\n"
+        "from typer.testing import CliRunner\n"
+        "from lpnet_agent.cli import owner\n"
+        "from lpnet_agent.main import app\n"
+        "from lpnet_agent.owner import pause\n"
+        "from lpnet_agent import settings, state\n"
+        "if os.geteuid() == 0: os.setuid(65534)\n"
+        "done = CliRunner().invoke(app, ['status', '--state-dir', sys.argv[1]])\n"
+        "print(done.exit_code, done.output)\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a")],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    (tmp_path / "a").chmod(0o700)
+    assert said.startswith("1 error: state folder")
+    assert "unknown" in said
+    assert "sudo" in said
 
 
 def test_a_killed_agent_lets_go_of_its_folder(tmp_path: Path) -> None:
