@@ -13,12 +13,14 @@ _LONGEST = 500
 
 class Reporter:
     """Reports the condition of one target when it changes, and every `every_s` seconds while it
-    is not ready: that also tells that the agent is there."""
+    lasts: that also tells that the agent is there, and mends what the server holds wrongly after
+    a report that came late or twice. `seat` is the agent's; see Registration."""
 
-    def __init__(self, http: Http, target: str, every_s: float) -> None:
+    def __init__(self, http: Http, target: str, every_s: float, seat: str | None = None) -> None:
         self._http = http
         self._target = target
         self._every_s = every_s
+        self._seat = seat
         self._told: ConditionReport | None = None
         self._told_at = 0.0
 
@@ -38,8 +40,11 @@ class Reporter:
             state=standing.state,
             reason=standing.reason and standing.reason[:_LONGEST],
             cleared=cleared,
+            cause=standing.cause,
+            since=standing.since,
+            seat=self._seat,
         )
-        if said == self._told and (said.state == "ready" or self.wait_s() > 0):
+        if said == self._told and self.wait_s() > 0:
             return None
         path = f"/v1/agents/{agent}/condition"
         answer = Acknowledged.model_validate(self._http.post(path, said, idempotent=True))

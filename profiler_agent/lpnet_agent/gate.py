@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from lpnet.schemas.condition import Condition
+from lpnet.schemas.condition import Cause, Condition
 from lpnet_agent.owner.rules import Refusal
-from lpnet_agent.sentinels.watch import Watch
+from lpnet_agent.sentinels.watch import GoOn, Watch
 
 
 class Asked(Protocol):
     """The owner, as far as the gate needs one; see owner.Owner."""
 
-    def refusal(self, now: datetime) -> Refusal | None:
-        """Why nothing may be measured now, or None."""
+    def refusal(self, now: datetime, *, begun: bool = False) -> Refusal | None:
+        """Why nothing may be measured now, or None; `begun`: a job is in hand."""
         ...
 
     def worked(self, seconds: float) -> None:
@@ -28,14 +28,17 @@ class Asked(Protocol):
 class Standing:
     """The condition of the target, as it is reported, and after how many seconds to ask again.
 
-    `drifted`: samples that no good check has followed do not count. `proven`: a good check was
-    made just now, so all that was measured before it stands.
+    `cause` says what is in the way. `drifted`: samples that no good check has followed do not
+    count; `since` is when that check was. `proven`: a good check was made just now, so all that
+    was measured before it stands.
     """
 
     state: Condition = "ready"
     reason: str | None = None
     retry_s: float = 0.0
+    cause: Cause | None = None
     drifted: bool = False
+    since: datetime | None = None
     proven: bool = False
 
 
@@ -77,17 +80,18 @@ class Gate:
         """The target was cleared by a person, so many times by now."""
         self._watch.clear(cleared)
 
-    def ask(self) -> Standing:
-        """The present standing; a check of the sentinels that is due is made.
+    def ask(self, *, begun: bool = False, go_on: GoOn | None = None) -> Standing:
+        """The present standing; a check of the sentinels that is due is made. `begun`: a job is in
+        hand, and `go_on` is called all through the check, which takes seconds.
 
         Raises Interrupted when the agent is to end, BadSetup if no measuring process starts.
         """
         self._account()
-        refusal = self._owner.refusal(datetime.now(UTC))
+        refusal = self._owner.refusal(datetime.now(UTC), begun=begun)
         proven = False
         if refusal is None and self._watch.due():
             self.enter()
-            proven = self._watch.look()
+            proven = self._watch.look(go_on)
             self._account()
         return self._standing(refusal, proven)
 
@@ -106,9 +110,16 @@ class Gate:
         if health.state != "ready":
             # A refusal by the owner puts the next look off: it is a measurement too.
             retry_s = max(self._watch.wait_s(), refusal.retry_s if refusal else 0.0)
-            return Standing(health.state, health.reason, retry_s, drifted=True)
+            return Standing(
+                health.state,
+                health.words,
+                retry_s,
+                cause="sentinel",
+                drifted=health.drifted,
+                since=self._watch.good_at if health.drifted else None,
+            )
         if refusal is not None:
-            return Standing("paused", refusal.reason, refusal.retry_s)
+            return Standing("paused", refusal.reason, refusal.retry_s, cause="owner")
         return Standing(proven=proven)
 
     def _account(self) -> None:

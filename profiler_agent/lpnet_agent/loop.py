@@ -29,6 +29,7 @@ from lpnet_agent.gate import Gate, Standing
 from lpnet_agent.lease import GivenUp, Pulse, Results
 from lpnet_agent.measure.job import Measurer, measure_all
 from lpnet_agent.measure.messages import Item
+from lpnet_agent.sentinels.watch import GoOn
 from lpnet_agent.spaces import SpaceFiles
 from lpnet_agent.spool import Spool
 from lpnet_agent.stop import Stop
@@ -126,7 +127,7 @@ class Agent:
             try:
                 self._spool.check_room()
             except NotKept as error:
-                return Standing("paused", str(error), _ROOM_S)
+                return Standing("paused", str(error), _ROOM_S, cause="room")
         return standing
 
     def _wait_for_server(self, seconds: float) -> None:
@@ -222,7 +223,13 @@ class Agent:
     def _measure(self, lease: Lease, files: dict[str, Path], results: Results) -> GivenUp | None:
         """Measure what the lease holds; why it was not finished, or None."""
         pulse = Pulse(self._http, lease)
-        leave = _Leave(self._gate, results)
+
+        def holds_on() -> bool:
+            """A check of the device takes seconds, in which the lease is to be held."""
+            pulse.beat(len(results.samples))
+            return not self._stop.is_set()
+
+        leave = _Leave(self._gate, results, holds_on)
         items = [Item.model_validate(item.model_dump()) for item in lease.items]
         for result in measure_all(
             self._measurer,
@@ -258,15 +265,16 @@ class Agent:
 class _Leave:
     """Asks the gate for leave to measure on; `refused` is the standing that refused it."""
 
-    def __init__(self, gate: Gate, results: Results) -> None:
+    def __init__(self, gate: Gate, results: Results, go_on: GoOn) -> None:
         self._gate = gate
         self._results = results
+        self._go_on = go_on
         self.refused: Standing | None = None
 
     def given(self) -> bool:
         """False once it was refused. What was measured before a good check is proven."""
         if self.refused is None:
-            standing = self._gate.ask()
+            standing = self._gate.ask(begun=True, go_on=self._go_on)
             if standing.state != "ready":
                 self.refused = standing
             elif standing.proven:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,12 @@ from lpnet.http import Http
 from lpnet.schemas.device import Budgets, DeviceFacts, Registration, TargetSpec
 from lpnet_agent import console, local
 from lpnet_agent.changes.changes import Changes
-from lpnet_agent.changes.wishes import Wishes, wishes_of
+from lpnet_agent.changes.wishes import wishes_of
 from lpnet_agent.condition import Reporter
 from lpnet_agent.device_info.facts import read_facts
 from lpnet_agent.device_info.names import device_name
 from lpnet_agent.device_info.target import target_spec
-from lpnet_agent.errors import Interrupted
+from lpnet_agent.errors import BadSetup, Interrupted
 from lpnet_agent.gate import Gate
 from lpnet_agent.loop import Agent
 from lpnet_agent.measure import cores
@@ -65,6 +64,8 @@ def run_agent(settings: Settings, stop: Stop) -> None:
     facts = read_facts()
     device = device_name(facts, settings.device)
     setup = setup_of(settings)
+    # Before anything is started or changed: it refuses limits that cannot be kept.
+    owner = Owner(limits_of(settings), settings.state_dir, settings.root)
     with (
         StateDir(settings.state_dir) as state,
         Http(settings.url, settings.token, timeout=settings.request_s, attempts=1) as http,
@@ -86,7 +87,7 @@ def run_agent(settings: Settings, stop: Stop) -> None:
                 http=http,
                 registration=_registration(device, facts, target, setup, state),
                 measurer=measurer,
-                gate=_gate(settings, state, target, measurer, spool, changes),
+                gate=_gate(settings, owner, state, target, measurer, spool, changes),
                 reporter=Reporter(http, target.name, settings.condition_s, state.seat()),
                 spool=spool,
                 spaces=SpaceFiles(state.spaces, http),
@@ -101,44 +102,45 @@ def measure_file(
 ) -> dict[str, Any]:
     """Measure a space into a samples file, with no server; a summary of what came of it.
 
-    Raises FileFormatError, WidthsError or BadSetup before `out` is touched.
+    Raises FileFormatError, WidthsError or BadSetup before `out` is touched: also while an agent
+    uses the state folder, and where the owner does not allow it now.
     """
     start = time.monotonic()
     items = local.planned(local.read_space(space_file), wish)
     name = device_name(read_facts(), settings.device)
     setup = setup_of(settings)
+    _allowed(settings)
     cores.leave(setup.cores)
     with (
-        _as_wished(settings, setup),
+        StateDir(settings.state_dir) as state,
+        Changes(wishes_of(settings), setup.cores, state.path, settings.root) as changes,
         Measurer(setup, stop, settings.workload_timeout_s) as measurer,
         console.progress("measuring") as show,
     ):
+        changes.apply()
         target = target_spec(name, setup, measurer.ready, settings.root)
         outcome = local.measure_space(measurer, space_file, items, out, wish, stop, show)
     seconds = {"timed": measurer.timed_s, "total": time.monotonic() - start}
     return console.summary(out, target, outcome, seconds, settings.drift_pct)
 
 
-@contextmanager
-def _as_wished(settings: Settings, setup: Setup) -> Iterator[None]:
-    """What the owner wants changed for measuring is changed, for as long as this is entered.
-
-    Raises BadSetup if it cannot be, or if an agent that may do the same is running.
-    """
-    wishes = wishes_of(settings)
-    if wishes == Wishes():
-        yield
-        return
-    with (
-        StateDir(settings.state_dir) as state,
-        Changes(wishes, setup.cores, state.path, settings.root) as changes,
-    ):
-        changes.apply()
-        yield
+def _allowed(settings: Settings) -> None:
+    """Raises BadSetup where the owner does not allow measuring now, or sets a limit that a run
+    without rests cannot keep."""
+    limits = limits_of(settings)
+    if limits.max_share is not None and limits.max_share < 1:
+        raise BadSetup(
+            f"max_share={limits.max_share:g}: this command measures without rests, so the limit "
+            "cannot be kept; let an agent measure, or drop LPNET_AGENT_MAX_SHARE"
+        )
+    refusal = Owner(limits, settings.state_dir, settings.root).refusal(datetime.now(UTC))
+    if refusal is not None:
+        raise BadSetup(f"nothing may be measured now: {refusal.reason}")
 
 
 def _gate(
     settings: Settings,
+    owner: Owner,
     state: StateDir,
     target: TargetSpec,
     measurer: Measurer,
@@ -152,7 +154,6 @@ def _gate(
         settings.sentinel_s,
         lambda samples: spool.put(Parcel(target=target.name, samples=samples)),
     )
-    owner = Owner(limits_of(settings), state.path, settings.root)
     return Gate(owner, watch, lambda: measurer.busy_s, changes)
 
 

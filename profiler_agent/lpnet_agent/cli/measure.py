@@ -10,7 +10,16 @@ import typer
 
 from lpnet.errors import WidthsError
 from lpnet_agent import logs
-from lpnet_agent.cli.base import AsJson, Device, Fps, Threads, Verbose, read_settings, reported
+from lpnet_agent.cli.base import (
+    AsJson,
+    Device,
+    Fps,
+    StateFolder,
+    Threads,
+    Verbose,
+    read_settings,
+    reported,
+)
 
 if TYPE_CHECKING:
     from lpnet_agent.local import Widths, Wish
@@ -50,11 +59,15 @@ def measure(
     device: Device = None,
     threads: Threads = None,
     fps: Fps = None,
+    state_dir: StateFolder = None,
     force: Force = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure a space on this machine into a samples file; no server is needed."""
+    """Measure a space on this machine into a samples file; no server is needed.
+
+    The device's owner is asked before it begins, and no agent may use the state folder.
+    """
     logs.configure(verbose)
     with reported("measure"):
         from lpnet_agent import console
@@ -63,7 +76,7 @@ def measure(
 
         wish = _wish(blocks, networks, widths or [], repeats, seed, batch)
         _check_out(out, force)
-        settings = read_settings(device=device, threads=threads, fps=fps)
+        settings = read_settings(device=device, threads=threads, fps=fps, state_dir=state_dir)
         stop = Stop()
         stop.on_signals()
         summary = measure_file(settings, space, out, wish, stop)

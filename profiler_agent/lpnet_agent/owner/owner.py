@@ -29,7 +29,7 @@ class _Rule(Protocol):
 
 
 class Owner:
-    """To be asked before every workload."""
+    """To be asked before every job, and before every workload of it."""
 
     def __init__(
         self,
@@ -46,12 +46,22 @@ class Owner:
         # A share of all the time is no limit, and the bucket would make it one.
         share = limits.max_share if limits.max_share != 1 else None
         self._share = None if share is None else Share(share, clock=monotonic)
-        self._rules = tuple(_rules(limits, state, root, Load(root, monotonic), self._share))
+        self._portion = None
+        if share is not None and self._share is not None:
+            self._portion = Portion(share, self._share)
+        self._rules = tuple(_rules(limits, state, root, Load(root, monotonic)))
 
-    def refusal(self, now: datetime) -> Refusal | None:
-        """Why nothing may be measured now, or None. What cannot be read any more is a reason."""
+    def refusal(self, now: datetime, *, begun: bool = False) -> Refusal | None:
+        """Why nothing may be measured now, or None. What cannot be read any more is a reason.
+
+        The share of time refuses between jobs only: a job that was `begun` is finished, and its
+        time is saved up afterwards. One that does not fit in what is saved up would never end.
+        """
         found = (rule.refusal(now.astimezone()) for rule in self._rules)
-        return next((refusal for refusal in found if refusal is not None), None)
+        refusal = next((refusal for refusal in found if refusal is not None), None)
+        if refusal is None and self._portion is not None and not begun:
+            return self._portion.refusal(now)
+        return refusal
 
     def worked(self, seconds: float) -> None:
         """Seconds were spent measuring, up to now."""
@@ -59,9 +69,7 @@ class Owner:
             self._share.worked(seconds)
 
 
-def _rules(
-    limits: Limits, state: Path, root: Path, load: Load, share: Share | None
-) -> Iterator[_Rule]:
+def _rules(limits: Limits, state: Path, root: Path, load: Load) -> Iterator[_Rule]:
     """In the order in which they are asked: what the owner says now comes first."""
     yield Paused(PauseFile(state))
     if limits.quiet_hours:
@@ -74,5 +82,3 @@ def _rules(
         yield Mains(root)
     if limits.max_load is not None:
         yield Crowd(limits.max_load, load)
-    if limits.max_share is not None and share is not None:
-        yield Portion(limits.max_share, share)

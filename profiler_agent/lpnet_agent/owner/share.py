@@ -7,16 +7,17 @@ from collections.abc import Callable
 
 WINDOW_S = 600.0
 # Time is saved up for bursts this part of the window long: with more, an agent would rest for
-# minutes on end; with less, it would hand jobs back unfinished all the time.
+# minutes on end; with less, it would begin jobs all the time and rest after each.
 _SAVED = 0.1
 
 
 class Share:
     """A token bucket whose tokens are seconds of measuring.
 
-    In any stretch of `window_s` at most `share` of it is spent measuring, and what the workload
-    that was begun last takes beyond that. Hence it fills a little more slowly than `share`, and
-    is empty at first: an agent that is started again and again gains nothing by it.
+    In any stretch of `window_s` at most `share` of it is spent measuring, and what the job that
+    was begun last takes beyond that: a debt, which is paid before the next one. Hence it
+    fills a little more slowly than `share`, and is empty at first: an agent that is started again
+    and again gains nothing by it.
     """
 
     def __init__(

@@ -5,6 +5,8 @@
       +------------------+--- every reading within the limit ------------------+
 
 A check is one reading of each sentinel; a sentinel without an undisturbed reading proves nothing.
+After several such checks in a row nobody knows what is measured: paused too, until one proves
+something.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ from lpnet.schemas.condition import DRIFT_LIMIT_PCT, LEVEL_READINGS, Condition, 
 from lpnet.schemas.sample import Sentinel
 
 SENTINELS: tuple[Sentinel, ...] = get_args(Sentinel)
+
+# Checks in a row that prove nothing until a target is paused for it.
+UNPROVEN_MOST = 5
 
 # Latency in ms by sentinel; null: disturbed, or it could not be measured.
 Check = Mapping[Sentinel, float | None]
@@ -40,8 +45,10 @@ class Policy:
 class Health(Wire):
     """What is known of a device. `first_ms` are the readings that make the levels.
 
-    `suspected` counts checks in a row that saw a drift while ready, `failed` the re-checks since
-    that did not find the device as it was, `waits` all re-checks.
+    `drifted`: a drift was confirmed, which is why it is paused or broken; `reason` says which.
+    `suspected` counts checks in a row that saw a drift before that, `failed` the re-checks since
+    that did not find the device as it was, `waits` all re-checks, `unproven` the latest checks in
+    a row that proved nothing.
     """
 
     first_ms: dict[Sentinel, tuple[float, ...]] = Field(default_factory=dict)
@@ -50,6 +57,15 @@ class Health(Wire):
     suspected: int = Field(default=0, ge=0)
     failed: int = Field(default=0, ge=0)
     waits: int = Field(default=0, ge=0)
+    drifted: bool = False
+    unproven: int = Field(default=0, ge=0)
+
+    @property
+    def words(self) -> str | None:
+        """The reason, and whether re-checks can tell anything at all; None while ready."""
+        if self.reason is None or not self.drifted or self.unproven < UNPROVEN_MOST:
+            return self.reason
+        return f"{self.reason}; re-checks prove nothing now: {_DISTURBED}"
 
     def level_ms(self, sentinel: Sentinel) -> float | None:
         """The level of a sentinel in ms; None while the readings that make it are too few."""
@@ -60,6 +76,9 @@ class Health(Wire):
     def settled(self) -> bool:
         """Whether every sentinel has its level."""
         return all(self.level_ms(sentinel) is not None for sentinel in SENTINELS)
+
+
+_DISTURBED = "other work disturbs them, or they fail; lpnet-agent doctor says more"
 
 
 @dataclass(frozen=True)
@@ -93,9 +112,9 @@ def see(health: Health, check: Check, policy: Policy) -> Health:
     worst = max(_drifts(health, check), key=lambda drift: abs(drift.pct), default=None)
     health = _with(health, first_ms=_taken_in(health, check))
     if worst is not None and abs(worst.pct) > policy.drift_pct:
-        return _drifted(health, worst, policy)
+        return _drifted(_with(health, unproven=0), worst, policy)
     if not proves(check):
-        return _with(health, waits=health.waits + (health.state != "ready"))
+        return _unproven(health, check)
     return Health(first_ms=health.first_ms)
 
 
@@ -122,7 +141,7 @@ def _drifts(health: Health, check: Check) -> list[Drift]:
 
 def _drifted(health: Health, worst: Drift, policy: Policy) -> Health:
     far = abs(worst.pct) > policy.broken_pct
-    if health.state == "ready":
+    if not health.drifted:
         suspected = health.suspected + 1
         # A drift needs a second reading; one that looks like a broken device needs a third.
         if suspected < (3 if far else 2):
@@ -132,6 +151,21 @@ def _drifted(health: Health, worst: Drift, policy: Policy) -> Health:
     return _judged(
         health, worst, failed, broken=health.state == "broken" or failed >= policy.broken_after
     )
+
+
+def _unproven(health: Health, check: Check) -> Health:
+    """A check without an undisturbed reading of every sentinel."""
+    unproven = health.unproven + 1
+    waits = health.waits + (health.state != "ready")
+    seen = _with(health, unproven=unproven, waits=waits)
+    if health.drifted or unproven < UNPROVEN_MOST:
+        return seen
+    mute = " and ".join(name for name in SENTINELS if check.get(name) is None)
+    reason = (
+        f"no undisturbed reading of sentinel {mute} in the last {UNPROVEN_MOST} checks or more, "
+        f"so nobody knows whether the device is the same: {_DISTURBED}"
+    )
+    return _with(seen, state="paused", reason=reason)
 
 
 def _judged(health: Health, worst: Drift, failed: int, *, broken: bool) -> Health:
@@ -146,7 +180,9 @@ def _judged(health: Health, worst: Drift, failed: int, *, broken: bool) -> Healt
         state="broken" if broken else "paused",
         reason=f"{worst}: {then}",
         failed=failed,
-        waits=health.waits + (health.state != "ready"),
+        # Paused without a drift before, it begins to cool down now.
+        waits=health.waits + 1 if health.drifted else 0,
+        drifted=True,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 
 from lpnet.schemas.sample import Sample, Sentinel
@@ -11,16 +13,21 @@ from lpnet_agent.sentinels.templates import template
 
 log = structlog.get_logger()
 
+# A job waits meanwhile; a reading that stays disturbed proves nothing, and is taken again soon.
+_VISITS = 3
 
-def read(measurer: Measures, sentinel: Sentinel) -> Sample | None:
+
+def read(
+    measurer: Measures, sentinel: Sentinel, go_on: Callable[[], bool] | None = None
+) -> Sample | None:
     """A reading of a sentinel, as it travels; None where it failed.
 
-    It is visited again, further and further apart, until nothing disturbs it or the measurer's
-    patience ends. Raises Interrupted when the agent is to end.
+    It is visited at most three times. `go_on` is called before every visit, and while resting.
+    Raises Interrupted when the agent is to end, or once `go_on` says False.
     """
     made = template(sentinel)
     try:
-        return made.told(measurer.measure(made.item(), made.file))
+        return made.told(measurer.measure(made.item(), made.file, go_on, _VISITS))
     except Interrupted:
         raise
     except MeasureFailed as error:

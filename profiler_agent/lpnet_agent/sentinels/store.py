@@ -7,10 +7,10 @@ from pathlib import Path
 import structlog
 from pydantic import Field, ValidationError
 
-from lpnet.schemas.base import SpaceHash, Wire
+from lpnet.schemas.base import SpaceHash, Time, Wire
 from lpnet.schemas.device import TargetSpec
 from lpnet.schemas.sample import Sentinel
-from lpnet_agent.errors import NotKept
+from lpnet_agent.errors import BadSetup, NotKept
 from lpnet_agent.files import write_atomically
 from lpnet_agent.sentinels.health import SENTINELS, Health
 from lpnet_agent.sentinels.templates import template
@@ -22,12 +22,13 @@ FILE = "sentinels.json"
 
 class Kept(Wire):
     """The file: of which target and of which sentinels it is, what is known of them, and how
-    many clearings of the target the agent has acted on."""
+    many clearings of the target the agent has acted on. `good_at`: see Watch."""
 
     target: TargetSpec
     spaces: dict[Sentinel, SpaceHash]
     health: Health = Health()
     cleared: int = Field(default=0, ge=0)
+    good_at: Time | None = None
 
 
 class Store:
@@ -40,11 +41,15 @@ class Store:
         self._fresh = Kept(target=target, spaces=spaces)
 
     def load(self) -> Kept:
-        """What is kept, or a beginning."""
+        """What is kept, or a beginning. Raises BadSetup for a file that may not be read: what is
+        in it may be that this device has drifted."""
         try:
             kept = Kept.model_validate_json(self._path.read_bytes())
         except FileNotFoundError:
             return self._fresh
+        except OSError as error:
+            words = f"{self._path}: {error.strerror}; the levels of the sentinels are in it"
+            raise BadSetup(words) from error
         except ValidationError as error:
             log.warning("levels of the sentinels are lost", file=str(self._path), why=str(error))
             return self._fresh

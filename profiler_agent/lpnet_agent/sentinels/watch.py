@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
@@ -19,6 +20,9 @@ log = structlog.get_logger()
 # The first readings make the levels, and after one that proved nothing an answer is wanted: these
 # come sooner.
 _SOONER = 4
+
+# Called between visits of a check; False ends it.
+GoOn = Callable[[], bool]
 
 
 class Measuring(Measures, Protocol):
@@ -70,6 +74,12 @@ class Watch:
         """Clearings of the target that were acted on."""
         return self._kept.cleared
 
+    @property
+    def good_at(self) -> datetime | None:
+        """When the last check ended that found the device as it was. Before any did: when the
+        first one began. None: there was no check since the levels began."""
+        return self._kept.good_at
+
     def wait_s(self) -> float:
         """Seconds until a device that is not ready is to be looked at; 0 where it is due."""
         return max(0.0, self._look_at - self._monotonic())
@@ -84,20 +94,21 @@ class Watch:
         pace_s = self._every_s if late else self._every_s / _SOONER
         return self._measurer.busy_s - self._busy_s >= pace_s
 
-    def look(self) -> bool:
-        """Make a check, and where it sees a drift others in fresh processes.
+    def look(self, go_on: GoOn | None = None) -> bool:
+        """Make a check, and where it sees a drift others in fresh processes. `go_on` is called all
+        through it.
 
         True if the device was found as it was: what was measured until now stands. Raises
         Interrupted when the agent is to end, and BadSetup if no process can be started.
         """
         if self.health.state != "ready":
             self._measurer.renew()  # one bad session must not keep a device from work
-        good = self._check()
-        while self.health.state == "ready" and self.health.suspected:
+        good = self._check(go_on)
+        while not self.health.drifted and self.health.suspected:
             suspected = self.health.suspected
             self._measurer.renew()
-            good = self._check()
-            if self.health.state == "ready" and self.health.suspected == suspected:
+            good = self._check(go_on)
+            if not self.health.drifted and self.health.suspected == suspected:
                 break  # disturbed all along: it proves nothing, and is tried again soon
         self._good, self._busy_s = good, self._measurer.busy_s
         self._look_at = self._monotonic() + wait_s(self.health, self._policy)
@@ -106,23 +117,30 @@ class Watch:
     def clear(self, cleared: int) -> None:
         """A person says that the device is as it should be: what is measured now is normal."""
         log.info("cleared: the sentinels get new levels")
-        self._keep(Health(), cleared)
+        self._keep(Health(), cleared, None)
         self._busy_s = None
 
-    def _check(self) -> bool:
-        samples = {sentinel: read(self._measurer, sentinel) for sentinel in SENTINELS}
+    def _check(self, go_on: GoOn | None) -> bool:
+        begun = datetime.now(UTC)
+        samples = {sentinel: read(self._measurer, sentinel, go_on) for sentinel in SENTINELS}
         told = tuple(sample for sample in samples.values() if sample is not None)
         if told:
             self._pass_on(told)
         check = {sentinel: latency_ms(sample) for sentinel, sample in samples.items()}
         before = self.health
-        self._keep(see(before, check, self._policy), self.cleared)
+        health = see(before, check, self._policy)
+        good = proves(check) and health.state == "ready" and not health.suspected
+        self._keep(health, self.cleared, datetime.now(UTC) if good else self.good_at or begun)
         self._say(before, check)
-        return proves(check) and self.health.state == "ready" and not self.health.suspected
+        return good
 
-    def _keep(self, health: Health, cleared: int) -> None:
+    def _keep(self, health: Health, cleared: int, good_at: datetime | None) -> None:
         self._kept = Kept(
-            target=self._kept.target, spaces=self._kept.spaces, health=health, cleared=cleared
+            target=self._kept.target,
+            spaces=self._kept.spaces,
+            health=health,
+            cleared=cleared,
+            good_at=good_at,
         )
         self._store.save(self._kept)
 
@@ -130,6 +148,6 @@ class Watch:
         readings = {name: ms and round(ms, 4) for name, ms in check.items()}
         log.debug("sentinels", **readings)
         if self.health.state != before.state:
-            log.warning("condition", state=self.health.state, why=self.health.reason)
+            log.warning("condition", state=self.health.state, why=self.health.words)
         elif self.health.suspected:
             log.info("a sentinel drifts; looking again in a new process", **readings)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ import pytest
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload, workload_key
 from lpnet.space.space import Space
+from lpnet_agent.owner.pause import Pause, PauseFile
+from lpnet_agent.state import StateDir
 
 FAST = {
     "LPNET_AGENT_BLOCK_S": "0.005",
@@ -49,6 +52,15 @@ def read(path: Path) -> list[Sample]:
 def widths(sample: Sample) -> dict[str, int]:
     assert isinstance(sample.workload, SpaceWorkload)
     return sample.workload.widths
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A place for state of this module's own: the command holds the state folder's lock."""
+    path = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(path))
+        yield path
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +238,38 @@ def test_an_end_in_the_middle_keeps_what_was_measured(space_file: Path, tmp_path
     samples = read(out)
     assert 1 <= len(samples) < 9999
     assert f"{len(samples)} samples" in words
+
+
+def test_it_does_not_measure_beside_an_agent(space_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "s.jsonl"
+    command = ("measure", "--space", str(space_file), "--out", str(out), "--blocks", "1")
+    with StateDir(tmp_path / "state"):
+        done = agent(*command, "--state-dir", str(tmp_path / "state"))
+    assert done.returncode == 1
+    assert "another agent uses it" in done.stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+@pytest.mark.parametrize(
+    ("limit", "why"),
+    [
+        ({}, "nothing may be measured now: paused by its owner: backups run"),
+        ({"LPNET_AGENT_MAX_SHARE": "0.25"}, "max_share=0.25: this command measures without rests"),
+        ({"LPNET_AGENT_MAX_TEMPERATURE_C": "80"}, "this device exposes no temperature"),
+    ],
+)
+def test_its_owner_is_asked_before_it_begins(
+    space_file: Path, tmp_path: Path, force: tuple[str, ...], limit: dict[str, str], why: str
+) -> None:
+    out, state = tmp_path / "s.jsonl", tmp_path / "state"
+    PauseFile(state).write(Pause(reason="backups run"))
+    command = ("measure", "--space", str(space_file), "--out", str(out), "--blocks", "1", *force)
+    bare = {"LPNET_AGENT_ROOT": str(tmp_path)}
+    done = agent(*command, "--state-dir", str(state), **limit, **bare)
+    assert done.returncode == 1
+    assert why in done.stderr
+    assert not out.exists()
 
 
 def test_runtimes_are_listed() -> None:

@@ -68,7 +68,7 @@ def test_a_pause_in_the_middle_costs_nothing(site: Site) -> None:
     said = command(site, "pause", "--for", "2h", "--reason", "backups run")
     end = (datetime.now() + timedelta(hours=2)).strftime("%H:")
     assert f"paused until {end}" in said
-    assert said.endswith("is running and will stop after the workload in hand")
+    assert said.endswith("is running: it stops after the workload in hand")
     until_paused(site, agent, "by its owner: backups run")
     assert "paused until" in command(site, "status")
     site.until(lambda: not site.state.spooled(), "what was measured is delivered", agent)

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
@@ -37,6 +39,7 @@ from lpnet_agent.stop import Stop
 ITEMS = 9
 EVERY = 4
 USUAL_MS = 2.0
+SEAT = "5" * 32
 SPEC = TargetSpec(name="box")
 
 
@@ -51,8 +54,18 @@ class Device:
     workloads: int = 0
     renewed: int = 0
     busy_s: float = 0.0
+    called: int = 0
 
-    def measure(self, item: Item, space_file: Path) -> Sample:
+    def measure(
+        self,
+        item: Item,
+        space_file: Path,
+        go_on: Callable[[], bool] | None = None,
+        visits: int | None = None,
+    ) -> Sample:
+        if go_on is not None:
+            assert go_on()
+            self.called += 1
         self.busy_s += 1
         self.workloads += item.sentinel is None
         slow = self.workloads > self.slow_from and self.renewed < self.slow_for
@@ -74,6 +87,18 @@ class Device:
         self.renewed += 1
 
 
+class TwoVisits(Device):
+    """As a real one is: nothing is known of a workload until its second visit, and in between
+    come all others of the job."""
+
+    def visit(self, item: Item, space_file: Path, *, first: bool, visits: int) -> Sample | None:
+        sample = self.measure(item, space_file)
+        return None if first else sample
+
+    def rest(self, seconds: float) -> None:
+        raise AssertionError("there are other workloads in between")
+
+
 @dataclass
 class Server:
     """Gives the same job out until it is completed, and then ends the agent."""
@@ -82,6 +107,7 @@ class Server:
     stop: Stop
     items: int = ITEMS
     leases: int = 0
+    expires_s: float = 600
     posts: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def bodies(self, ending: str) -> list[dict[str, Any]]:
@@ -114,7 +140,7 @@ class Server:
             job="j1",
             campaign="c1",
             target="box",
-            expires_s=600,
+            expires_s=self.expires_s,
             fresh_session=False,
             items=tuple(items),
         ).model_dump(mode="json")
@@ -154,8 +180,15 @@ def server() -> Iterator[tuple[Server, Http]]:
     stop.close()
 
 
-def run(device: Device, server: Server, http: Http, folder: Path) -> None:
-    """An agent whose sentinels have their levels, until the job is complete."""
+def run(
+    device: Device, server: Server, http: Http, folder: Path, limits: Limits | None = None
+) -> None:
+    """An agent whose sentinels have their levels, until the job is complete. For its owner time
+    goes by a thousand times as fast."""
+
+    def owners_time() -> float:
+        return device.busy_s + 1000 * time.monotonic()
+
     store = Store(folder, SPEC)
     levels = Health(first_ms=dict.fromkeys(SENTINELS, (USUAL_MS,) * 5))
     store.save(store.load().model_copy(update={"health": levels}))
@@ -175,8 +208,10 @@ def run(device: Device, server: Server, http: Http, folder: Path) -> None:
             device="box", facts=DeviceFacts(), targets=(SPEC,), agent_version="1"
         ),
         measurer=cast(Measurer, device),
-        gate=Gate(Owner(Limits(), folder), watch, lambda: device.busy_s),
-        reporter=Reporter(http, "box", 3600),
+        gate=Gate(
+            Owner(limits or Limits(), folder, monotonic=owners_time), watch, lambda: device.busy_s
+        ),
+        reporter=Reporter(http, "box", 0.01 if limits else 3600, SEAT),
         spool=spool,
         spaces=SpaceFiles(folder / "spaces", http),
         stop=server.stop,
@@ -208,6 +243,63 @@ def test_what_was_measured_since_the_last_good_check_is_measured_again(
     states = [report["state"] for report in reports]
     assert (states[0], states[-1]) == ("ready", "ready")
     assert set(states[1:-1]) == {"paused"}
+
+
+def test_a_drift_between_two_visits_takes_back_what_no_good_check_followed(
+    server: tuple[Server, Http], tmp_path: Path
+) -> None:
+    """Checks come after 4, 8, 12 and 16 visits of 18; the device is slow from the 14th on."""
+    scripted, http = server
+    device = TwoVisits(slow_from=13, slow_for=3, patience=Patience(gap_s=0))
+    run(device, scripted, http, tmp_path)
+    early = workloads(scripted.bodies("/samples:batch"))
+    assert len(early) == 12 - ITEMS, "a workload that was visited once is not known yet"
+    assert len(scripted.bodies("/fail")) == 1
+    (complete,) = scripted.bodies("/complete")
+    assert len(workloads([complete])) == ITEMS
+    assert {s["latency_ms"] for s in (*early, *workloads([complete]))} == {USUAL_MS}
+
+
+def test_it_is_told_since_when_measurements_are_in_doubt(
+    server: tuple[Server, Http], tmp_path: Path
+) -> None:
+    scripted, http = server
+    before = datetime.now(UTC)
+    run(Device(slow_from=6, slow_for=3), scripted, http, tmp_path)
+    for report in scripted.bodies("/condition"):
+        assert report["seat"] == SEAT
+        if report["state"] == "ready":
+            assert report.get("cause") is report.get("since") is None
+        else:
+            assert report["cause"] == "sentinel"
+            assert before < datetime.fromisoformat(report["since"]) < datetime.now(UTC)
+
+
+def test_the_lease_is_held_while_the_device_is_checked(
+    server: tuple[Server, Http], tmp_path: Path
+) -> None:
+    scripted, http = server
+    scripted.expires_s = 1e-6  # so that a beat is due at every chance
+    device = Device(slow_from=99, slow_for=0)
+    run(device, scripted, http, tmp_path)
+    assert device.called == 2 * (ITEMS // EVERY)
+    assert len(scripted.bodies("/heartbeat")) >= device.called + ITEMS
+
+
+@pytest.mark.parametrize("share", [0.05, 0.25])
+def test_a_job_longer_than_any_burst_of_its_owners_share_ends(
+    server: tuple[Server, Http], tmp_path: Path, share: float
+) -> None:
+    """Twelve workloads, each visited twice for a second, where 3 or 14 s are saved up at most."""
+    scripted, http = server
+    scripted.items = 12
+    device = TwoVisits(slow_from=99, slow_for=0, patience=Patience(gap_s=0))
+    run(device, scripted, http, tmp_path, Limits(max_share=share))
+    assert (scripted.leases, scripted.bodies("/fail")) == (1, [])
+    assert len(workloads(scripted.bodies("/complete"))) == 12
+    waited = [report for report in scripted.bodies("/condition") if report["state"] == "paused"]
+    assert waited, "the share is kept between jobs"
+    assert {report["cause"] for report in waited} == {"owner"}
 
 
 def test_a_drift_is_found_when_the_job_is_done_too(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from lpnet.schemas.device import TargetSpec
 from lpnet.schemas.sample import Sample, Sentinel
 from lpnet_agent.errors import Interrupted, MeasureFailed
 from lpnet_agent.measure.messages import Item
-from lpnet_agent.sentinels.health import Policy
+from lpnet_agent.sentinels.health import UNPROVEN_MOST, Health, Policy
 from lpnet_agent.sentinels.readings import read
 from lpnet_agent.sentinels.store import Store
 from lpnet_agent.sentinels.watch import Watch
@@ -33,7 +34,17 @@ class Device:
     renewed: int = 0
     told: list[Sample] = field(default_factory=list)
 
-    def measure(self, item: Item, space_file: Path) -> Sample:
+    def measure(
+        self,
+        item: Item,
+        space_file: Path,
+        go_on: Callable[[], bool] | None = None,
+        visits: int | None = None,
+    ) -> Sample:
+        assert visits is not None
+        for _ in range(visits):
+            if go_on is not None and not go_on():
+                raise Interrupted("the agent was asked to end")
         self.busy_s += 1
         self.now += 1
         if self.broken_by is not None:
@@ -175,6 +186,71 @@ def test_a_suspicion_that_cannot_be_answered_is_not_a_drift(
     assert settled.health.suspected == 1
     device.work(EVERY_S / 4)
     assert settled.due(), "it is tried again soon"
+
+
+def test_whoever_waits_for_a_check_is_called_all_through_it(
+    device: Device, watch: Callable[[], Watch]
+) -> None:
+    settled = settle(watch(), device)
+    device.slower, calls = 1.05, 0
+
+    def go_on() -> bool:
+        nonlocal calls
+        calls += 1
+        return True
+
+    before = len(device.told)
+    settled.look(go_on)
+    readings = len(device.told) - before
+    assert readings == 4, "a check, and another that confirms it"
+    assert readings <= calls <= 3 * readings, "a reading has few visits, with a call before each"
+    with pytest.raises(Interrupted):
+        settled.look(lambda: False)
+
+
+def test_it_is_known_when_the_device_was_last_found_as_it_was(
+    device: Device, watch: Callable[[], Watch]
+) -> None:
+    fresh = watch()
+    assert fresh.good_at is None
+    device.disturbed = True
+    before = datetime.now(UTC)
+    fresh.look()
+    began = fresh.good_at
+    assert began is not None, "nothing is known of before the first check"
+    assert before <= began <= datetime.now(UTC)
+    fresh.look()
+    assert fresh.good_at == began
+    device.disturbed = False
+    settled = settle(fresh, device)
+    good_at = settled.good_at
+    assert good_at is not None
+    assert good_at > began
+    device.slower = 1.05
+    settled.look()
+    assert settled.health.state == "paused"
+    assert settled.good_at == good_at
+    assert watch().good_at == good_at, "a restart does not forget it"
+    settled.clear(1)
+    assert settled.good_at is None
+
+
+def test_a_target_whose_checks_stay_disturbed_is_paused_until_one_is_not(
+    device: Device, watch: Callable[[], Watch]
+) -> None:
+    settled = settle(watch(), device)
+    device.disturbed = True
+    for _ in range(UNPROVEN_MOST):
+        assert settled.health.state == "ready"
+        assert not settled.look()
+    assert settled.health.state == "paused"
+    assert not settled.health.drifted
+    assert settled.wait_s() == POLICY.cool_s
+    assert not settled.look()
+    assert settled.wait_s() == 2 * POLICY.cool_s
+    device.disturbed = False
+    assert settled.look()
+    assert settled.health == Health(first_ms=settled.health.first_ms), "ready, and all forgotten"
 
 
 def test_every_reading_is_passed_on(device: Device, watch: Callable[[], Watch]) -> None:
