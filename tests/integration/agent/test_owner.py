@@ -145,6 +145,7 @@ def test_a_limit_that_cannot_be_kept_ends_the_agent(site: Site) -> None:
     assert done.returncode == 1
     assert "max_temperature_c=80: this device exposes no temperature" in done.stderr
     assert "on_battery=false: this device exposes no battery" in done.stderr
+    assert done.stderr.count("\n") == 1, "nothing was started before"
 
 
 # --- changes on the device

@@ -67,14 +67,12 @@ def test_who_may_not_look_is_not_told_that_no_agent_runs(tmp_path: Path) -> None
             folder.chmod(folder.stat().st_mode | 0o111)
     code = (
         "import os, pathlib, sys\n"
-        "from typer.testing import CliRunner\n"
-        "from lpnet_agent.cli import owner\n"
-        "from lpnet_agent.main import app\n"
-        "from lpnet_agent.owner import pause\n"
-        "from lpnet_agent import settings, state\n"
+        "from lpnet_agent.errors import BadSetup\n"
+        "from lpnet_agent.state import agent_runs, parcels\n"
         "if os.geteuid() == 0: os.setuid(65534)\n"
-        "done = CliRunner().invoke(app, ['status', '--state-dir', sys.argv[1]])\n"
-        "print(done.exit_code, done.output)\n"
+        "for asked in (agent_runs, parcels):\n"
+        "    try: print(asked(pathlib.Path(sys.argv[1])))\n"
+        "    except BadSetup as error: print(error)\n"
     )
     said = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "a")],
@@ -83,9 +81,10 @@ def test_who_may_not_look_is_not_told_that_no_agent_runs(tmp_path: Path) -> None
         check=True,
     ).stdout
     (tmp_path / "a").chmod(0o700)
-    assert said.startswith("1 error: state folder")
-    assert "unknown" in said
-    assert "sudo" in said
+    running, waiting = said.splitlines()
+    assert "whether an agent runs there is unknown" in running
+    assert "sudo" in running
+    assert "what waits there is unknown" in waiting
 
 
 def test_a_killed_agent_lets_go_of_its_folder(tmp_path: Path) -> None:
