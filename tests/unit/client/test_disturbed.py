@@ -1,0 +1,53 @@
+"""A campaign says how many of its samples are disturbed."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from lpnet.cli import show
+from lpnet.http import Http
+from lpnet.progress import quiet
+from lpnet.schemas.campaign import Campaign
+from lpnet.waiting import Waiting
+
+
+def ended(disturbed: int) -> Campaign:
+    return Campaign.model_validate(
+        {
+            "id": "campaign-1",
+            "target": "desk-cpu",
+            "space": "0" * 64,
+            "state": "done",
+            "total": 358,
+            "measured": 358,
+            "disturbed": disturbed,
+            "failed": 0,
+            "created_at": "2026-01-31T12:00:00Z",
+        }
+    )
+
+
+def wait(disturbed: int) -> Campaign:
+    with Http("http://127.0.0.1:9") as http:
+        return Waiting(http, 0.1).campaign(ended(disturbed), quiet)
+
+
+def test_it_is_told_when_a_campaign_ends(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.WARNING, "lpnet"):
+        show.campaign(wait(200))
+    assert "200 of 358 samples are disturbed" in caplog.text
+    assert "`lpnet table desk-cpu --disturbed` says why" in caplog.text
+    assert "200 of them disturbed, and out of training" in capsys.readouterr().out
+
+
+def test_where_none_is_nothing_is_said(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.WARNING, "lpnet"):
+        show.campaign(wait(0))
+    assert not caplog.text
+    assert "disturbed" not in capsys.readouterr().out
