@@ -6,6 +6,10 @@ Blocks and networks of ResNet-50 and MobileNetV2 are measured quiet and beside e
 the agent's own measuring (a job of all of them), and by four usual methods, on the last core.
 Quiet phases lie between pairs of disturbed ones. The truth of a workload is its naive median in
 the nearest quiet phases, its own excepted. Each phase starts new processes.
+
+The agent's sentinels are read before and after each job. Where both readings say that the machine
+has drifted by more than 3% from the level of this run, all samples in between are refused, as the
+agent does.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import psutil  # type: ignore[import-untyped]
@@ -27,10 +31,12 @@ from benchmarks.measuring import tables
 from benchmarks.measuring.disturbers import NOT_TUNED_ON, TUNED_ON, WORDS, running
 from benchmarks.measuring.peers import Peers
 from lpnet import zoo
+from lpnet.schemas.sample import Sentinel
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet.space.space import Space
 from lpnet_agent.measure.job import Measurer, measure_all
 from lpnet_agent.measure.messages import Item, Setup
+from lpnet_agent.sentinels.readings import latency_ms, read
 from lpnet_agent.stop import Stop
 
 # Small and large, bound by arithmetic and by memory; None is the whole network.
@@ -70,10 +76,11 @@ def phase(kind: str, seed: int, cores: tuple[int, int], workloads: Workloads) ->
     other, core = cores
     stop = Stop()
     setup = Setup(runtime="onnxruntime", threads=1, cores=(core,))
-    found: dict[str, Any] = {"kind": kind, "agent": {}, "usual": {}}
+    found: dict[str, Any] = {"kind": kind, "agent": {}, "usual": {}, "checks": []}
     with Measurer(setup, stop) as measurer:
         (child,) = psutil.Process().children()
         with running(kind, core, other, child.pid, seed):
+            found["checks"].append(_check(measurer))
             began = time.monotonic()
             for result in measure_all(
                 measurer,
@@ -85,7 +92,7 @@ def phase(kind: str, seed: int, cores: tuple[int, int], workloads: Workloads) ->
                 assert result.sample is not None, result.reason
                 found["agent"][result.item.id] = result.sample.model_dump(mode="json")
             found["seconds"] = time.monotonic() - began
-            found["timed_s"] = measurer.timed_s
+            found["checks"].append(_check(measurer))
     stop.close()
     peers = Peers(core)
     try:
@@ -95,6 +102,11 @@ def phase(kind: str, seed: int, cores: tuple[int, int], workloads: Workloads) ->
     finally:
         peers.close()
     return found
+
+
+def _check(measurer: Measurer) -> dict[str, float | None]:
+    """What the agent's sentinels say of the machine, ms; None where a reading was disturbed."""
+    return {sentinel: latency_ms(read(measurer, sentinel)) for sentinel in get_args(Sentinel)}
 
 
 def _between(kinds: Sequence[str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.measuring.disturbers import TUNED_ON, WORDS
 from benchmarks.measuring.peers import METHODS
+from lpnet.schemas.condition import DRIFT_LIMIT_PCT, LEVEL_READINGS, drift_pct
 
 OFF = 0.03
 NEIGHBOURS = 4
@@ -28,6 +29,7 @@ class Outcome:
     error: float
     plain: float
     refused: bool
+    drifted: bool
 
 
 def show(phases: Sequence[dict[str, Any]]) -> None:
@@ -47,7 +49,9 @@ def truth(phases: Sequence[dict[str, Any]], index: int, label: str) -> float:
 
 
 def outcomes(phases: Sequence[dict[str, Any]]) -> Iterator[Outcome]:
+    levels = _levels(phases)
     for index, one in enumerate(phases):
+        drifted = _drifted(one["checks"], levels)
         for label, sample in one["agent"].items():
             true = truth(phases, index, label)
             yield Outcome(
@@ -55,21 +59,45 @@ def outcomes(phases: Sequence[dict[str, Any]]) -> Iterator[Outcome]:
                 label,
                 sample["latency_ms"] / true - 1,
                 sample["conditions"]["plain_ms"] / true - 1,
-                sample["disturbed"],
+                sample["disturbed"] or drifted,
+                drifted,
             )
+
+
+def _levels(phases: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Of each sentinel, ms: the median of its first readings in quiet phases."""
+    quiet = [check for one in phases if one["kind"] == "quiet" for check in one["checks"]]
+    return {
+        name: statistics.median([c[name] for c in quiet if c[name]][:LEVEL_READINGS])
+        for name in quiet[0]
+    }
+
+
+def _drifted(checks: Sequence[dict[str, float | None]], levels: dict[str, float]) -> bool:
+    """Whether a sentinel was off by more than the limit, to the same side, before and after."""
+    for name, level_ms in levels.items():
+        drifts = [drift_pct(ms, level_ms) for check in checks if (ms := check[name])]
+        if drifts and (min(drifts) > DRIFT_LIMIT_PCT or max(drifts) < -DRIFT_LIMIT_PCT):
+            return True
+    return False
 
 
 def noise_floor(phases: Sequence[dict[str, Any]]) -> float:
     """Median difference of the same workload between successive quiet phases, as the service
     computes it: undisturbed samples of different sessions."""
-    quiet = [one["agent"] for one in phases if one["kind"] == "quiet"]
+    levels = _levels(phases)
+    quiet = [
+        one["agent"]
+        for one in phases
+        if one["kind"] == "quiet" and not _drifted(one["checks"], levels)
+    ]
     spreads = [
         2 * abs(a["latency_ms"] - b["latency_ms"]) / (a["latency_ms"] + b["latency_ms"])
         for first, second in pairwise(quiet)
         for a, b in ((first[label], second[label]) for label in first)
         if not a["disturbed"] and not b["disturbed"]
     ]
-    return statistics.median(spreads)
+    return statistics.median(spreads) if spreads else float("nan")
 
 
 def _print_agent(phases: Sequence[dict[str, Any]], agent: Sequence[Outcome]) -> None:
@@ -129,7 +157,8 @@ def _print_totals(agent: Sequence[Outcome]) -> None:
         print(
             f"{name}: of {len(off)} samples whose plain median is more than 3% off, "
             f"{len(caught)} are caught ({sum(one.refused for one in off)} refused, the others "
-            f"mended to within 3%); of {len(clean)} others {len(refused)} are refused"
+            f"mended to within 3%); of {len(clean)} others {len(refused)} are refused, "
+            f"{sum(one.drifted for one in refused)} of them because the sentinels had drifted"
         )
 
 
