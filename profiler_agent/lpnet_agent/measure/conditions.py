@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lpnet.schemas.sample import Conditions
-from lpnet_agent.device_info.readings import cpu_cooling, temperature_c
+from lpnet_agent.device_info.readings import cpu_cooling, load, temperature_c
 from lpnet_agent.device_info.sysfs import integer, number, text
 
 # Places in a cpu line of /proc/stat, after the cpu's name.
@@ -59,7 +59,7 @@ class Probe:
         """The counters now. Switches, faults and own CPU time are of this process, the rest of
         its cores, pressure and load of the machine."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        load, runnable = self._load()
+        load_1m, runnable = load(self._root)
         busy, steal, elsewhere = self._ticks()
         return Snapshot(
             at_s=time.monotonic(),
@@ -79,18 +79,9 @@ class Probe:
                 number(cpu / "cpufreq/scaling_cur_freq", 1e-3) for cpu in self._cpus
             ),
             temperature_c=temperature_c(self._root),
-            load_1m=load,
+            load_1m=load_1m,
             runnable=runnable,
         )
-
-    def _load(self) -> tuple[float | None, int | None]:
-        words = text(self._root / "proc/loadavg").split()
-        if len(words) < 4:
-            return None, None
-        try:
-            return float(words[0]), int(words[3].partition("/")[0])
-        except ValueError:
-            return None, None
 
     def _ticks(self) -> tuple[float | None, float | None, tuple[float, int] | None]:
         """Busy and stolen time of its cores, s; busy time of the others, and their number."""
