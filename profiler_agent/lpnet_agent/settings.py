@@ -54,10 +54,10 @@ class Settings(BaseSettings):
         "back",
     )
     visits: Annotated[int, Field(ge=2, le=100)] = Field(
-        default=5, description="most visits to a workload until it counts as disturbed"
+        default=4, description="most visits to a workload until it counts as disturbed"
     )
     gap_s: Annotated[float, Field(ge=0, le=600)] = Field(
-        default=0.5,
+        default=0.25,
         description="least time between the first two visits to a workload, s; then doubling",
     )
     crowded: Annotated[float, Field(ge=0, le=1)] = Field(

@@ -41,8 +41,8 @@ class Patience:
     """At most `visits` visits to a workload; the first two at least `gap_s` apart, and every
     further one twice as long after the one before."""
 
-    visits: int = 5
-    gap_s: float = 0.5
+    visits: int = 4
+    gap_s: float = 0.25
 
     def gap(self, visit: int) -> float:
         """Seconds between the beginning of the visit before and that of this one (from 0)."""

@@ -22,9 +22,9 @@ class Setup(Wire):
     fps: float | None = Field(
         default=None, gt=0, description="inferences a second, asleep between; null: back to back"
     )
-    visits: int = Field(default=5, ge=2, description="most visits to a workload")
+    visits: int = Field(default=4, ge=2, description="most visits to a workload")
     gap_s: float = Field(
-        default=0.5, ge=0, description="least time between the first two visits, doubling then, s"
+        default=0.25, ge=0, description="least time between the first two visits, doubling then, s"
     )
     crowded: float = Field(
         default=0.3, ge=0, le=1, description="busy share of the other cores that is still quiet"
@@ -69,7 +69,7 @@ class Ask(Wire):
     item: Item
     space_file: str
     first: bool = True
-    visits: int = Field(default=5, ge=1)
+    visits: int = Field(default=4, ge=1)
 
 
 class Answer(Wire):
