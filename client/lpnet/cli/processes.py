@@ -19,10 +19,10 @@ from lpnet.errors import LpnetError, MissingExtra
 
 START_S = 60.0
 STOP_S = 15.0
-# Somebody waits for the loop: what was disturbed is tried again soon.
 # A demo runs on whatever machine is at hand, often a shared one, and nobody wants to watch it cool
 # down for a few percent. An agent of your own pauses at 3%.
 DRIFT_PCT = "15"
+# Somebody waits for the loop: what was disturbed is tried again soon.
 RETRY_S = "5"
 
 
