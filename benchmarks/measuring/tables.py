@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.measuring.disturbers import TUNED_ON, WORDS
 from benchmarks.measuring.peers import METHODS
-from lpnet.schemas.condition import DRIFT_LIMIT_PCT, LEVEL_READINGS, drift_pct
+from lpnet.schemas.condition import drift_pct, level, limit_pct
 
 OFF = 0.03
 NEIGHBOURS = 4
@@ -49,9 +49,9 @@ def truth(phases: Sequence[dict[str, Any]], index: int, label: str) -> float:
 
 
 def outcomes(phases: Sequence[dict[str, Any]]) -> Iterator[Outcome]:
-    levels = _levels(phases)
+    first = _first(phases)
     for index, one in enumerate(phases):
-        drifted = _drifted(one["checks"], levels)
+        drifted = _drifted(one["checks"], first)
         for label, sample in one["agent"].items():
             true = truth(phases, index, label)
             yield Outcome(
@@ -64,20 +64,20 @@ def outcomes(phases: Sequence[dict[str, Any]]) -> Iterator[Outcome]:
             )
 
 
-def _levels(phases: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Of each sentinel, ms: the median of its first readings in quiet phases."""
+def _first(phases: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
+    """Of each sentinel its first readings in quiet phases, ms."""
     quiet = [check for one in phases if one["kind"] == "quiet" for check in one["checks"]]
-    return {
-        name: statistics.median([c[name] for c in quiet if c[name]][:LEVEL_READINGS])
-        for name in quiet[0]
-    }
+    return {name: [c[name] for c in quiet if c[name]] for name in quiet[0]}
 
 
-def _drifted(checks: Sequence[dict[str, float | None]], levels: dict[str, float]) -> bool:
-    """Whether a sentinel was off by more than the limit, to the same side, before and after."""
-    for name, level_ms in levels.items():
-        drifts = [drift_pct(ms, level_ms) for check in checks if (ms := check[name])]
-        if drifts and (min(drifts) > DRIFT_LIMIT_PCT or max(drifts) < -DRIFT_LIMIT_PCT):
+def _drifted(
+    checks: Sequence[dict[str, float | None]], first: Mapping[str, Sequence[float]]
+) -> bool:
+    """Whether a sentinel was off by more than its limit, to the same side, before and after."""
+    for name, made in first.items():
+        level_ms, limit = level(made), limit_pct(made)
+        drifts = [drift_pct(ms, level_ms) for check in checks if level_ms and (ms := check[name])]
+        if drifts and (min(drifts) > limit or max(drifts) < -limit):
             return True
     return False
 
@@ -85,11 +85,11 @@ def _drifted(checks: Sequence[dict[str, float | None]], levels: dict[str, float]
 def noise_floor(phases: Sequence[dict[str, Any]]) -> float:
     """Median difference of the same workload between successive quiet phases, as the service
     computes it: undisturbed samples of different sessions."""
-    levels = _levels(phases)
+    first = _first(phases)
     quiet = [
         one["agent"]
         for one in phases
-        if one["kind"] == "quiet" and not _drifted(one["checks"], levels)
+        if one["kind"] == "quiet" and not _drifted(one["checks"], first)
     ]
     spreads = [
         2 * abs(a["latency_ms"] - b["latency_ms"]) / (a["latency_ms"] + b["latency_ms"])

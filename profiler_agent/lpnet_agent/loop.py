@@ -259,7 +259,8 @@ class Agent:
                 self._spool.deliver(self._http)
             except (Unreachable, ApiError) as error:
                 log.warning("not delivered; it will be later", why=str(error))
-        log.info("ended", undelivered=len(self._spool))
+        timed = f"{self._measurer.timed_s:.1f}"
+        log.info("ended", undelivered=len(self._spool), timed_s=timed)
 
 
 class _Leave:

@@ -46,7 +46,7 @@ class Settings(BaseSettings):
         default=0.15, description="time for the repeats of one block, s"
     )
     network_s: Annotated[float, Field(gt=0, le=60)] = Field(
-        default=0.8, description="time for the repeats of one network, s"
+        default=0.5, description="time for the repeats of one network, s"
     )
     fps: Annotated[float, Field(ge=1, le=1000)] | None = Field(
         default=None,

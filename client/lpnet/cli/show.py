@@ -10,7 +10,7 @@ from rich.table import Table
 
 from lpnet.cli.layout import UNKNOWN, ago, grid_of, ms, noise, percent, put
 from lpnet.schemas.campaign import Campaign
-from lpnet.schemas.condition import DRIFT_LIMIT_PCT, SentinelHistory
+from lpnet.schemas.condition import SentinelHistory
 from lpnet.schemas.device import Device, Target
 from lpnet.schemas.lpnet import Prediction, TableRow
 from lpnet.schemas.report import NOISE_UNKNOWN, Baseline, Metrics, Report
@@ -272,7 +272,10 @@ def shrink(found: dict[str, Any], floor: str) -> None:
 
 def sentinels(about: Target, found: SentinelHistory) -> None:
     """Readings of a target's sentinels, newest first."""
-    levels = ", ".join(f"{name} {ms(value)} ms" for name, value in found.level_ms.items())
+    levels = ", ".join(
+        f"{name} {ms(value)} ms (limit {found.limit_pct[name]:.1f}%)"
+        for name, value in found.level_ms.items()
+    )
     numbers = ["ms", "drift"]
     put(f"{about.name}: {state(about)}; level in epoch {about.epoch}: {levels or 'none yet'}")
     grid = grid_of(
@@ -291,6 +294,6 @@ def sentinels(about: Target, found: SentinelHistory) -> None:
         grid.add_row(taken, one.sentinel, ms(one.latency_ms), drift, str(one.epoch), note)
     put(grid if found.items else f"{about.name}: no reading of a sentinel yet")
     put(
-        f"A drift of {DRIFT_LIMIT_PCT:g}% either way pauses the target until it has cooled and is "
-        f"back. On this target: {noise(about.noise_floor_pct, about.noise_floor_reason)}."
+        "A drift past the limit, either way, pauses the target until it has cooled and is back. "
+        f"On this target: {noise(about.noise_floor_pct, about.noise_floor_reason)}."
     )

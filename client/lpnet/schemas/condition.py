@@ -1,7 +1,8 @@
 """The condition of a target: whether it may be measured on, and how its sentinels are doing.
 
 A sentinel is a small workload that never changes, timed every so often. Its level is what it took
-when the epoch began; drift away from that level says that the device is not the one it was.
+when the epoch began; drift away from that level, past the sentinel's limit, says that the device
+is not the one it was.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ Cause = Literal["sentinel", "owner", "room"]
 
 LEVEL_READINGS = 5
 DRIFT_LIMIT_PCT = 3.0
+# The range of five normal readings is 2.3 deviations on average, and a reading's distance from
+# their median deviates by 1.15: past this many ranges lies less than one reading in 400.
+_RANGES = 1.5
 
 
 def level(latencies: Iterable[float]) -> float | None:
@@ -32,6 +36,19 @@ def level(latencies: Iterable[float]) -> float | None:
     """
     first = list(islice(latencies, LEVEL_READINGS))
     return median(first) if first else None
+
+
+def limit_pct(first: Iterable[float], least_pct: float = DRIFT_LIMIT_PCT) -> float:
+    """Drift past which a sentinel says that its device has changed, percent, either way.
+
+    It is `least_pct`, or one and a half times the range of the readings that make the level where
+    that is more: on a device whose readings scatter so much, a smaller drift is no news.
+    """
+    made = list(islice(first, LEVEL_READINGS))
+    ms = level(made)
+    return (
+        least_pct if ms is None else max(least_pct, 100 * _RANGES * (max(made) - min(made)) / ms)
+    )
 
 
 def drift_pct(latency_ms: float, level_ms: float) -> float:
@@ -104,4 +121,8 @@ class SentinelHistory(Wire):
     items: tuple[SentinelReading, ...] = Field(description="readings, newest first")
     level_ms: dict[str, float] = Field(
         description="level in the current epoch by sentinel, ms; one without readings is missing"
+    )
+    limit_pct: dict[str, float] = Field(
+        description="drift that pauses the target, by sentinel, percent, of an agent with the "
+        "usual settings: 3, or one and a half times the range of the readings that make the level"
     )

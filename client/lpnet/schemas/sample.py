@@ -54,6 +54,11 @@ class Conditions(Wire):
     elsewhere_share: float | None = Field(
         default=None, description="share of time that the other cores were busy, worst visit"
     )
+    memory_pct: float | None = Field(
+        default=None,
+        description="how much slower the memory sentinel was right before or after a visit than "
+        "it usually was in that session, percent, worst visit",
+    )
     pressure_s: float | None = Field(
         default=None, description="time in which any task on the machine waited for a CPU, s"
     )

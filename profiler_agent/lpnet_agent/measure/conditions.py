@@ -155,7 +155,7 @@ def together(parts: Sequence[Conditions]) -> Conditions:
     if not parts:
         raise ValueError("no conditions to put together")
     added = ("voluntary_switches", "involuntary_switches", "page_faults", "steal_s", "others_s")
-    worst = ("elsewhere_share", "load_1m", "runnable", "temperature_c", "throttled")
+    worst = ("elsewhere_share", "memory_pct", "load_1m", "runnable", "temperature_c", "throttled")
     return Conditions.model_validate(
         {name: _sum(getattr(part, name) for part in parts) for name in (*added, "pressure_s")}
         | {name: _most(getattr(part, name) for part in parts) for name in worst}

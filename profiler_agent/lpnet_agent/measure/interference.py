@@ -23,10 +23,11 @@ AGREEMENT = 0.02
 # Below this many counted repeats a visit has no median to compare.
 LEAST_COUNTED = 3
 MOST_STEAL_SHARE = 0.1
-# Company: the other cores are busy for this share of their time, or something else wants the
-# visit's own cores for this share of its time.
+# Company: the other cores are busy for this share of their time, something else wants the visit's
+# own cores for this share of its time, or memory is this much slower than usual, in percent.
 CROWDED = 0.3
 CONTENDED = 0.05
+SLOW_MEMORY_PCT = 20.0
 # Steal is counted in ticks of 10 ms: one or two of them may belong to the time before.
 _TICKS_S = 0.02
 
@@ -67,6 +68,9 @@ class Seen:
         elsewhere = self.conditions.elsewhere_share
         if elsewhere is not None and elsewhere > crowded:
             return f"other cores {elsewhere:.0%} busy"
+        memory = self.conditions.memory_pct
+        if memory is not None and memory > SLOW_MEMORY_PCT:
+            return f"memory {memory:.0f}% slower than usual"
         waiting = self.visit.repeats.waiting_share
         return f"others on its CPU for {waiting:.0%} of its time" if waiting > CONTENDED else None
 

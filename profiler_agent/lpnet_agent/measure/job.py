@@ -83,7 +83,7 @@ class Visits(Protocol):
 
 class Measurer:
     """Measures on one target, in a process that is replaced when it dies, hangs, or should be
-    fresh. `timed_s` adds up warm-ups and repeats, `busy_s` all of measuring."""
+    fresh. `timed_s` adds up the timed repeats, `busy_s` all of measuring."""
 
     def __init__(self, setup: Setup, stop: Stop, timeout_s: float = 60.0) -> None:
         """Starts the process. Raises BadSetup if it cannot start."""

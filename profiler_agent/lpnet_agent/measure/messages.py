@@ -18,7 +18,7 @@ class Setup(Wire):
     threads: int = Field(ge=1)
     cores: tuple[int, ...] | None
     block_s: float = Field(default=0.15, gt=0, description="time for the repeats of a block, s")
-    network_s: float = Field(default=0.8, gt=0, description="the same of a whole network, s")
+    network_s: float = Field(default=0.5, gt=0, description="the same of a whole network, s")
     fps: float | None = Field(
         default=None, gt=0, description="inferences a second, asleep between; null: back to back"
     )
@@ -81,5 +81,5 @@ class Answer(Wire):
     sample: Sample | None = None
     visits: int = 0
     error: str | None = None
-    timed_s: float = Field(default=0.0, description="warm-up and repeats, s")
+    timed_s: float = Field(default=0.0, description="timed repeats, s")
     total_s: float = Field(default=0.0, description="from the question to the answer, s")

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -20,12 +21,15 @@ from lpnet.space.space import Space
 from lpnet_agent.measure.clock import SystemClock, tasks
 from lpnet_agent.measure.conditions import Probe, between, together
 from lpnet_agent.measure.interference import Seen, Verdict, judge
+from lpnet_agent.measure.memory import MemoryWatch
 from lpnet_agent.measure.messages import Answer, Ask, Item, Setup
 from lpnet_agent.measure.statistics import summarise
 from lpnet_agent.measure.timing import TimingPlan, time_workload
 from lpnet_agent.runtimes.base import Runtime, Session
 
 _SPACES_KEPT = 8
+# For the repeats of a sentinel: some hundred of them. A job waits meanwhile.
+_SENTINEL_S = 0.4
 # Workloads between their visits: more than a job holds. What was given up with its job goes first.
 _OPEN_KEPT = 64
 # Loaded networks wait for their next visit, up to this many bytes of model; what does not fit is
@@ -33,11 +37,15 @@ _OPEN_KEPT = 64
 _LOADED_BYTES = 256 << 20
 
 
-def plans(setup: Setup) -> dict[Kind, TimingPlan]:
+def plans(setup: Setup) -> dict[Kind | Literal["sentinel"], TimingPlan]:
     """How a visit is timed. A budget is for a workload, which is visited at least twice."""
+    budgets: dict[Kind | Literal["sentinel"], float] = {
+        "block": setup.block_s,
+        "network": setup.network_s,
+        "sentinel": min(setup.network_s, _SENTINEL_S),
+    }
     return {
-        "block": TimingPlan.of_budget(setup.block_s / 2, setup.period_s),
-        "network": TimingPlan.of_budget(setup.network_s / 2, setup.period_s),
+        name: TimingPlan.of_budget(budget / 2, setup.period_s) for name, budget in budgets.items()
     }
 
 
@@ -57,6 +65,8 @@ class Bench:
         self._clock = SystemClock()
         self._thread = threading.get_native_id()
         self._probe = Probe(setup.cores or (), root)
+        # Where any company is part of the device, nobody asks for it.
+        self._memory = MemoryWatch(runtime, self._clock) if setup.crowded < 1 else None
         self._spaces: OrderedDict[str, Space] = OrderedDict()
         self._open: OrderedDict[str, _Open] = OrderedDict()
 
@@ -68,7 +78,8 @@ class Bench:
             self._open.pop(key, None)
         try:
             work = self._opened(key, ask)
-            timed_s = self._visit(work, self._plans[ask.item.kind])
+            plan = self._plans["sentinel" if ask.item.sentinel else ask.item.kind]
+            timed_s = self._visit(work, plan)
         except LpnetError as error:
             self._open.pop(key, None)
             return Answer(error=str(error), total_s=time.perf_counter() - start)
@@ -109,12 +120,13 @@ class Bench:
             excess -= work.bytes
 
     def _visit(self, work: _Open, plan: TimingPlan) -> float:
-        """Time it once more; seconds of warm-up and repeats."""
+        """Time it once more; seconds of timed repeats."""
         assert work.session is not None
         # The runtime's own threads beside this one; those of other networks are idle.
         self._clock.watch(work.threads | {self._thread})
+        memory = self._memory
+        fast = None if memory is None else memory.latest()
         before = self._probe.read()
-        start = time.perf_counter()
         # A collection in the middle of a repeat would be timed with it.
         gc.collect()
         gc.disable()
@@ -122,10 +134,13 @@ class Bench:
             visit = time_workload(work.session.run, plan, self._clock, work.inner)
         finally:
             gc.enable()
-        timed_s = time.perf_counter() - start
         work.inner = visit.repeats.inner
-        work.seen.append(Seen(visit, between(before, self._probe.read())))
-        return timed_s
+        conditions = between(before, self._probe.read())
+        if memory is not None:
+            slower = memory.slower_pct(fast, memory.read())
+            conditions = conditions.model_copy(update={"memory_pct": slower})
+        work.seen.append(Seen(visit, conditions))
+        return visit.timed_s
 
     def _model(self, workload: SpaceWorkload, file: Path) -> bytes:
         space = self._space(workload.space, file)

@@ -4,14 +4,15 @@
       ^                  |                       |                             |
       +------------------+--- every reading within the limit ------------------+
 
-A check is one reading of each sentinel; a sentinel without an undisturbed reading proves nothing.
-After several such checks in a row nobody knows what is measured: paused too, until one proves
-something.
+A check is one reading of each sentinel. Disturbances only add time, so a disturbed reading that is
+within the limit nevertheless shows that the device is not slower than it was; one beyond it proves
+nothing. After several checks in a row that prove nothing nobody knows what is measured: paused
+too, until one does. Before a sentinel has its level a disturbed reading only puts that off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 from typing import get_args
@@ -19,7 +20,14 @@ from typing import get_args
 from pydantic import Field
 
 from lpnet.schemas.base import Wire
-from lpnet.schemas.condition import DRIFT_LIMIT_PCT, LEVEL_READINGS, Condition, drift_pct, level
+from lpnet.schemas.condition import (
+    DRIFT_LIMIT_PCT,
+    LEVEL_READINGS,
+    Condition,
+    drift_pct,
+    level,
+    limit_pct,
+)
 from lpnet.schemas.sample import Sentinel
 
 SENTINELS: tuple[Sentinel, ...] = get_args(Sentinel)
@@ -27,13 +35,23 @@ SENTINELS: tuple[Sentinel, ...] = get_args(Sentinel)
 # Checks in a row that prove nothing until a target is paused for it.
 UNPROVEN_MOST = 5
 
-# Latency in ms by sentinel; null: disturbed, or it could not be measured.
-Check = Mapping[Sentinel, float | None]
+
+@dataclass(frozen=True)
+class Reading:
+    """What a sentinel took, ms; `disturbed`: without what got in the way it would be less."""
+
+    ms: float
+    disturbed: bool = False
+
+
+# By sentinel; None where it could not be measured.
+Check = Mapping[Sentinel, Reading | None]
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Limits, in percent and in re-checks, and the pace of re-checks in seconds."""
+    """Limits, in percent and in re-checks, and the pace of re-checks in seconds. `drift_pct` is
+    the least limit: see `limit_pct` in the schemas."""
 
     drift_pct: float = DRIFT_LIMIT_PCT
     broken_pct: float = 25.0
@@ -47,8 +65,8 @@ class Health(Wire):
 
     `drifted`: a drift was confirmed, which is why it is paused or broken; `reason` says which.
     `suspected` counts checks in a row that saw a drift before that, `failed` the re-checks since
-    that did not find the device as it was, `waits` all re-checks, `unproven` the latest checks in
-    a row that proved nothing.
+    that did not find the device as it was, `waits` all re-checks since then, `unproven` the latest
+    checks in a row that proved nothing.
     """
 
     first_ms: dict[Sentinel, tuple[float, ...]] = Field(default_factory=dict)
@@ -88,6 +106,11 @@ class Drift:
     sentinel: Sentinel
     level_ms: float
     now_ms: float
+    limit_pct: float
+
+    @property
+    def over(self) -> bool:
+        return abs(self.pct) > self.limit_pct
 
     @property
     def pct(self) -> float:
@@ -97,7 +120,8 @@ class Drift:
         way = "slower" if self.pct > 0 else "faster"
         return (
             f"sentinel {self.sentinel} is {abs(self.pct):.1f}% {way} than the level of this epoch "
-            f"({_shown(self.level_ms)} ms, now {_shown(self.now_ms)} ms)"
+            f"({_shown(self.level_ms)} ms, now {_shown(self.now_ms)} ms, "
+            f"limit {self.limit_pct:.1f}%)"
         )
 
 
@@ -109,34 +133,61 @@ def _shown(ms: float) -> str:
 def see(health: Health, check: Check, policy: Policy) -> Health:
     """What is known once a check was made. Of a check that proves nothing, only what its
     undisturbed readings add to the levels."""
-    worst = max(_drifts(health, check), key=lambda drift: abs(drift.pct), default=None)
+    drifts = [
+        drift
+        for sentinel, reading in check.items()
+        if reading is not None and not reading.disturbed
+        if (drift := _drift(health, sentinel, reading, policy)) is not None and drift.over
+    ]
+    proven = proves(health, check, policy)
+    mute = [name for name in SENTINELS if _mute(health, name, check.get(name), policy)]
     health = _with(health, first_ms=_taken_in(health, check))
-    if worst is not None and abs(worst.pct) > policy.drift_pct:
+    if drifts:
+        worst = max(drifts, key=lambda drift: abs(drift.pct) / drift.limit_pct)
         return _drifted(_with(health, unproven=0), worst, policy)
-    if not proves(check):
-        return _unproven(health, check)
-    return Health(first_ms=health.first_ms)
+    if mute:
+        return _unproven(health, mute)
+    return Health(first_ms=health.first_ms) if proven else health
 
 
-def proves(check: Check) -> bool:
-    """Whether every sentinel had an undisturbed reading."""
-    return all(check.get(sentinel) is not None for sentinel in SENTINELS)
+def proves(health: Health, check: Check, policy: Policy) -> bool:
+    """Whether every sentinel says how the device is, as far as it is known before the check."""
+    return all(_tells(health, name, check.get(name), policy) for name in SENTINELS)
 
 
 def wait_s(health: Health, policy: Policy) -> float:
-    """Seconds until a device that is not ready is checked again: doubling, then the slowest."""
+    """Seconds until a device that is not ready is checked again; after a drift doubling, then the
+    slowest."""
     if health.state == "broken":
         return policy.cool_most_s
+    if not health.drifted:
+        return policy.cool_s  # nothing has to cool down: only a quiet moment is wanted
     return min(policy.cool_most_s, policy.cool_s * 2.0 ** min(health.waits, 32))
 
 
-def _drifts(health: Health, check: Check) -> list[Drift]:
-    found = []
-    for sentinel, now_ms in check.items():
-        level_ms = health.level_ms(sentinel)
-        if level_ms is not None and now_ms is not None:
-            found.append(Drift(sentinel, level_ms, now_ms))
-    return found
+def _drift(health: Health, sentinel: Sentinel, reading: Reading, policy: Policy) -> Drift | None:
+    """None while the sentinel has no level."""
+    level_ms = health.level_ms(sentinel)
+    if level_ms is None:
+        return None
+    limit = limit_pct(health.first_ms[sentinel], policy.drift_pct)
+    return Drift(sentinel, level_ms, reading.ms, limit)
+
+
+def _tells(health: Health, sentinel: Sentinel, reading: Reading | None, policy: Policy) -> bool:
+    """Whether a reading says how the device is."""
+    if reading is None:
+        return False
+    if not reading.disturbed:
+        return True
+    drift = _drift(health, sentinel, reading, policy)
+    return drift is not None and not drift.over
+
+
+def _mute(health: Health, sentinel: Sentinel, reading: Reading | None, policy: Policy) -> bool:
+    """Whether a reading should have said how the device is, and did not."""
+    expected = reading is None or health.level_ms(sentinel) is not None
+    return expected and not _tells(health, sentinel, reading, policy)
 
 
 def _drifted(health: Health, worst: Drift, policy: Policy) -> Health:
@@ -153,17 +204,16 @@ def _drifted(health: Health, worst: Drift, policy: Policy) -> Health:
     )
 
 
-def _unproven(health: Health, check: Check) -> Health:
-    """A check without an undisturbed reading of every sentinel."""
+def _unproven(health: Health, mute: Sequence[Sentinel]) -> Health:
+    """A check in which these sentinels said nothing."""
     unproven = health.unproven + 1
-    waits = health.waits + (health.state != "ready")
+    waits = health.waits + health.drifted
     seen = _with(health, unproven=unproven, waits=waits)
     if health.drifted or unproven < UNPROVEN_MOST:
         return seen
-    mute = " and ".join(name for name in SENTINELS if check.get(name) is None)
     reason = (
-        f"no undisturbed reading of sentinel {mute} in the last {UNPROVEN_MOST} checks or more, "
-        f"so nobody knows whether the device is the same: {_DISTURBED}"
+        f"no undisturbed reading of sentinel {' and '.join(mute)} in the last {UNPROVEN_MOST} "
+        f"checks or more, so nobody knows whether the device is the same: {_DISTURBED}"
     )
     return _with(seen, state="paused", reason=reason)
 
@@ -188,10 +238,10 @@ def _judged(health: Health, worst: Drift, failed: int, *, broken: bool) -> Healt
 
 def _taken_in(health: Health, check: Check) -> dict[Sentinel, tuple[float, ...]]:
     taken = dict(health.first_ms)
-    for sentinel, now_ms in check.items():
+    for sentinel, reading in check.items():
         first = taken.get(sentinel, ())
-        if now_ms is not None and len(first) < LEVEL_READINGS:
-            taken[sentinel] = (*first, now_ms)
+        if reading is not None and not reading.disturbed and len(first) < LEVEL_READINGS:
+            taken[sentinel] = (*first, reading.ms)
     return taken
 
 

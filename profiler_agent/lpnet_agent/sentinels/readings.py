@@ -9,6 +9,7 @@ import structlog
 from lpnet.schemas.sample import Sample, Sentinel
 from lpnet_agent.errors import Interrupted, MeasureFailed
 from lpnet_agent.measure.job import Measures
+from lpnet_agent.sentinels.health import Reading
 from lpnet_agent.sentinels.templates import template
 
 log = structlog.get_logger()
@@ -33,6 +34,11 @@ def read(
     except MeasureFailed as error:
         log.warning("sentinel failed", sentinel=sentinel, why=str(error))
         return None
+
+
+def reading(sample: Sample | None) -> Reading | None:
+    """What a check takes from it."""
+    return None if sample is None else Reading(sample.latency_ms, sample.disturbed)
 
 
 def latency_ms(sample: Sample | None) -> float | None:

@@ -18,6 +18,7 @@ class SentinelTemplate:
 
     sentinel: Sentinel
     file: Path
+    space: Space
     workload: SpaceWorkload
     ops: OpsWorkload
 
@@ -38,6 +39,7 @@ def template(sentinel: Sentinel) -> SentinelTemplate:
     return SentinelTemplate(
         sentinel,
         file,
+        space,
         SpaceWorkload(space=space.hash, widths=space.named(space.dense), batch=space.batch),
         OpsWorkload(ops=space.ops(space.dense), batch=space.batch),
     )

@@ -9,10 +9,10 @@ from typing import Protocol
 
 import structlog
 
-from lpnet.schemas.sample import Sample, Sentinel
+from lpnet.schemas.sample import Sample
 from lpnet_agent.measure.job import Measures
-from lpnet_agent.sentinels.health import SENTINELS, Health, Policy, proves, see, wait_s
-from lpnet_agent.sentinels.readings import latency_ms, read
+from lpnet_agent.sentinels.health import SENTINELS, Check, Health, Policy, proves, see, wait_s
+from lpnet_agent.sentinels.readings import read, reading
 from lpnet_agent.sentinels.store import Kept, Store
 
 log = structlog.get_logger()
@@ -126,10 +126,11 @@ class Watch:
         told = tuple(sample for sample in samples.values() if sample is not None)
         if told:
             self._pass_on(told)
-        check = {sentinel: latency_ms(sample) for sentinel, sample in samples.items()}
+        check = {sentinel: reading(sample) for sentinel, sample in samples.items()}
         before = self.health
         health = see(before, check, self._policy)
-        good = proves(check) and health.state == "ready" and not health.suspected
+        proven = proves(before, check, self._policy)
+        good = proven and health.state == "ready" and not health.suspected
         self._keep(health, self.cleared, datetime.now(UTC) if good else self.good_at or begun)
         self._say(before, check)
         return good
@@ -144,8 +145,8 @@ class Watch:
         )
         self._store.save(self._kept)
 
-    def _say(self, before: Health, check: dict[Sentinel, float | None]) -> None:
-        readings = {name: ms and round(ms, 4) for name, ms in check.items()}
+    def _say(self, before: Health, check: Check) -> None:
+        readings = {name: seen and f"{seen.ms:.4g}" for name, seen in check.items()}
         log.debug("sentinels", **readings)
         if self.health.state != before.state:
             log.warning("condition", state=self.health.state, why=self.health.words)

@@ -9,8 +9,9 @@ import numpy as np
 
 from lpnet.schemas.campaign import PlannedWorkload
 
-# A job is at most about 30 s of measuring: 12 blocks, or 3 networks, or some of both.
-JOB_WEIGHT = 12
+# A job is 10 to 30 s of measuring: 24 blocks, or 6 networks, or some of both. Fewer would wait for
+# the later visits of the unsettled ones with nothing else to do; more would be lost with an agent.
+JOB_WEIGHT = 24
 NETWORK_WEIGHT = 4
 LOWEST_BUDGET, HIGHEST_BUDGET = 0.35, 0.95
 

@@ -12,6 +12,7 @@ from lpnet.schemas.condition import (
     SentinelReading,
     drift_pct,
     level,
+    limit_pct,
 )
 from lpnet.schemas.sample import Sentinel
 from lpnet_service.db.rows import SampleRow
@@ -19,8 +20,8 @@ from lpnet_service.repositories import samples as samples_
 from lpnet_service.services.context import Context
 from lpnet_service.services.targets import found
 
-# Readings that make a level, and their level in ms, by epoch and sentinel.
-Levels = dict[tuple[int, str], tuple[set[int], float]]
+# Readings that make a level, oldest first, by epoch and sentinel.
+Makers = dict[tuple[int, str], list[SampleRow]]
 
 
 def history(ctx: Context, target: str, limit: int) -> SentinelHistory:
@@ -31,31 +32,31 @@ def history(ctx: Context, target: str, limit: int) -> SentinelHistory:
         first = samples_.first_sentinels(
             session, target, {epoch, *(row.epoch for row in rows)}, most=LEVEL_READINGS
         )
-    levels = _levels(first)
+    makers = _makers(first)
+    now = {
+        name: [row.latency_ms for row in of] for (at, name), of in makers.items() if at == epoch
+    }
     return SentinelHistory(
-        items=tuple(_reading(row, levels) for row in rows),
-        level_ms={name: ms for (of, name), (_, ms) in levels.items() if of == epoch},
+        items=tuple(_reading(row, makers[row.epoch, str(row.sentinel)]) for row in rows),
+        level_ms={name: ms for name, made in now.items() if (ms := level(made)) is not None},
+        limit_pct={name: limit_pct(made) for name, made in now.items()},
     )
 
 
-def _levels(first: Sequence[SampleRow]) -> Levels:
-    together: dict[tuple[int, str], list[SampleRow]] = defaultdict(list)
+def _makers(first: Sequence[SampleRow]) -> Makers:
+    together: Makers = defaultdict(list)
     for row in first:
         together[row.epoch, str(row.sentinel)].append(row)
-    found_: Levels = {}
-    for place, rows in together.items():
-        ms = level(row.latency_ms for row in rows)
-        if ms is not None:
-            found_[place] = {row.seq for row in rows}, ms
-    return found_
+    return together
 
 
-def _reading(row: SampleRow, levels: Levels) -> SentinelReading:
-    makers, ms = levels.get((row.epoch, str(row.sentinel)), (set(), None))
+def _reading(row: SampleRow, makers: Sequence[SampleRow]) -> SentinelReading:
+    ms = level(maker.latency_ms for maker in makers)
+    makes_level = any(maker.seq == row.seq for maker in makers)
     return SentinelReading(
         sentinel=cast(Sentinel, row.sentinel),
         latency_ms=row.latency_ms,
-        drift_pct=None if ms is None or row.seq in makers else drift_pct(row.latency_ms, ms),
+        drift_pct=None if ms is None or makes_level else drift_pct(row.latency_ms, ms),
         disturbed=row.disturbed,
         measured_at=row.taken_at,
         epoch=row.epoch,

@@ -65,7 +65,7 @@ def test_repeats_come_last_in_sessions_of_their_own(bench: Bench) -> None:
 
 
 def test_the_remaining_time_is_estimated_from_what_was_measured(bench: Bench) -> None:
-    campaign = start(bench, blocks=24, networks=0)
+    campaign = start(bench, blocks=48, networks=0)
     assert campaign.seconds_left is None
     lease = leasing.claim(bench.ctx, bench.agent, [bench.target])
     assert lease is not None
@@ -76,7 +76,7 @@ def test_the_remaining_time_is_estimated_from_what_was_measured(bench: Bench) ->
     )
     leasing.complete(bench.ctx, lease.token, Completion(samples=samples))
     now = campaigns.get(bench.ctx, campaign.id)
-    assert (now.measured, now.total) == (12, 24)
+    assert (now.measured, now.total) == (24, 48)
     assert now.seconds_left == pytest.approx(24.0)
     measure_all(bench)
     assert campaigns.get(bench.ctx, campaign.id).seconds_left == 0.0

@@ -133,7 +133,8 @@ def test_sentinels_are_told_with_their_drift_and_what_it_means(desk: Desk) -> No
     assert (
         told.index("disturbed: says nothing") < told.index("+5.0%") < told.index("makes the level")
     )
-    assert "A drift of 3% either way pauses the target" in told
+    assert "(limit 3.0%)" in told
+    assert "A drift past the limit, either way, pauses the target" in told
     found = desk.client.sentinels(TARGET, limit=2)
     assert [one.drift_pct for one in found.items] == pytest.approx([350.0, 5.0])
     assert json.loads(desk.say("sentinels", TARGET, "--json"))["level_ms"] == {"arithmetic": 2.0}

@@ -67,23 +67,23 @@ def state(bench: Bench, campaign: Campaign) -> Campaign:
 
 
 def test_a_campaign_is_measured_job_by_job(bench: Bench) -> None:
-    campaign = asked(bench, 7)
+    campaign = asked(bench, 13)
     sizes = []
     while (lease := take(bench)) is not None:
         assert lease.target == bench.target
         sizes.append(len(lease.items))
         done = leasing.complete(bench.ctx, lease.token, measured(bench, lease))
         assert (done.stored, done.known) == (len(lease.items), 0)
-    assert sizes == [3, 3, 1]
+    assert sizes == [6, 6, 1]
     after = state(bench, campaign)
-    assert (after.state, after.measured, after.failed) == ("done", 7, 0)
+    assert (after.state, after.measured, after.failed) == ("done", 13, 0)
     assert after.finished_at == bench.clock.now()
     stored = samples.page(bench.ctx, {"campaign": campaign.id}, after=None, limit=100)
-    assert len(stored.items) == 7
+    assert len(stored.items) == 13
 
 
 def test_two_agents_never_hold_the_same_job(bench: Bench) -> None:
-    asked(bench, 60)
+    asked(bench, 120)
     with ThreadPoolExecutor(8) as pool:
         leases = list(pool.map(lambda _: take(bench), range(30)))
     jobs = [lease.job for lease in leases if lease is not None]
@@ -250,7 +250,7 @@ def test_a_cancelled_campaign_takes_its_leases_away(bench: Bench) -> None:
 
 
 def test_of_jobs_that_end_at_once_one_ends_the_campaign(bench: Bench) -> None:
-    campaign = asked(bench, 24)
+    campaign = asked(bench, 48)
     leases = [must_take(bench) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
         list(
@@ -260,12 +260,12 @@ def test_of_jobs_that_end_at_once_one_ends_the_campaign(bench: Bench) -> None:
             )
         )
     after = state(bench, campaign)
-    assert (after.state, after.measured) == ("done", 24)
+    assert (after.state, after.measured) == ("done", 48)
 
 
 def test_a_job_that_ends_while_another_is_being_ended_waits_for_it(bench: Bench) -> None:
     """Neither would see the other's end, and nobody would end the campaign."""
-    campaign = asked(bench, 6)
+    campaign = asked(bench, 12)
     first, second = must_take(bench), must_take(bench)
     bench.clock.advance(100)
     leasing.heartbeat(bench.ctx, first.token, Heartbeat())
@@ -289,7 +289,7 @@ def test_a_job_that_ends_while_another_is_being_ended_waits_for_it(bench: Bench)
     finally:
         event.remove(Session, "before_commit", hold_up)
     after = state(bench, campaign)
-    assert (after.state, after.measured, after.failed) == ("done", 3, len(second.items))
+    assert (after.state, after.measured, after.failed) == ("done", 6, len(second.items))
 
 
 def test_what_a_user_waits_for_goes_first(bench: Bench) -> None:

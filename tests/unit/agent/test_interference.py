@@ -92,6 +92,16 @@ def test_steal_counts_in_proportion_and_beyond_the_clock_tick() -> None:
     assert judge([seen(20.0, conditions=Conditions(steal_s=0.05))] * 2).settled
 
 
+def test_visits_while_memory_is_slow_need_one_while_it_is_not() -> None:
+    spell, calm = Conditions(memory_pct=45.0), Conditions(memory_pct=6.0)
+    verdict = judge([seen(2.0, conditions=spell)] * 2)
+    assert not verdict.settled
+    assert verdict.reasons == (
+        "all visits that agree were in company: memory 45% slower than usual",
+    )
+    assert judge([seen(2.0, conditions=spell), seen(2.01, conditions=calm)]).settled
+
+
 def test_company_on_other_cores_needs_a_visit_without_it() -> None:
     """It may slow all visits alike; a visit alone that agrees shows that it does not."""
     company, alone = Conditions(elsewhere_share=0.9), Conditions(elsewhere_share=0.1)

@@ -16,6 +16,7 @@ from lpnet_agent.sentinels.health import (
     Check,
     Health,
     Policy,
+    Reading,
     proves,
     see,
     wait_s,
@@ -25,7 +26,7 @@ POLICY = Policy()
 LEVELS: dict[Sentinel, float] = {"arithmetic": 0.7, "memory": 5.0}
 SETTLED = Health(first_ms={name: (ms,) * LEVEL_READINGS for name, ms in LEVELS.items()})
 
-# Percent from the level; None: disturbed.
+# Percent from the level; None: not measured.
 CALM = st.floats(-2.9, 2.9)
 NEAR = st.floats(3.1, 24.9) | st.floats(-24.9, -3.1)
 FAR = st.floats(25.1, 900) | st.floats(-90, -25.1)
@@ -33,10 +34,10 @@ ANY = st.none() | CALM | NEAR | FAR
 PAIRS = st.tuples(ANY, ANY)
 
 
-def check(arithmetic: float | None, memory: float | None) -> Check:
+def check(arithmetic: float | None, memory: float | None, *, disturbed: bool = False) -> Check:
     drifts: dict[Sentinel, float | None] = {"arithmetic": arithmetic, "memory": memory}
     return {
-        name: None if drift is None else LEVELS[name] * (1 + drift / 100)
+        name: None if drift is None else Reading(LEVELS[name] * (1 + drift / 100), disturbed)
         for name, drift in drifts.items()
     }
 
@@ -168,7 +169,7 @@ def test_levels_are_the_medians_of_the_first_undisturbed(
     health = after(Health(), *checks)
     assert not health.drifted
     for name in SENTINELS:
-        seen = [ms for made in checks if (ms := made[name]) is not None]
+        seen = [one.ms for made in checks if (one := made[name]) is not None]
         enough = len(seen) >= LEVEL_READINGS
         assert health.level_ms(name) == (median(seen[:LEVEL_READINGS]) if enough else None)
     assert health.settled == all(
@@ -186,10 +187,10 @@ def test_the_pace_doubles_and_is_bounded(pairs: list[tuple[float, float]]) -> No
     health = SETTLED
     for pair in pairs:
         before, health = health, see(health, check(*pair), POLICY)
-        if health.state == "paused" and health.suspected:
-            continue  # looked at again at once
-        if health.state == "paused":
-            begins = before.state == "ready" or health.drifted != before.drifted
+        if health.state == "paused" and not health.drifted:
+            assert wait_s(health, POLICY) == POLICY.cool_s
+        elif health.state == "paused":
+            begins = not before.drifted
             expected = POLICY.cool_s if begins else 2 * wait_s(before, POLICY)
             assert wait_s(health, POLICY) == min(POLICY.cool_most_s, expected)
         elif health.state == "broken":
@@ -199,17 +200,65 @@ def test_the_pace_doubles_and_is_bounded(pairs: list[tuple[float, float]]) -> No
 @pytest.mark.parametrize(
     ("pair", "proven"), [((0, 0), True), ((None, 0), False), ((0, None), False), ((9, 9), True)]
 )
-def test_a_check_proves_something_if_nothing_was_disturbed(
+def test_a_check_proves_something_if_nothing_is_missing(
     pair: tuple[float | None, float | None], proven: bool
 ) -> None:
-    assert proves(check(*pair)) is proven
+    assert proves(SETTLED, check(*pair), POLICY) is proven
+
+
+@given(CALM, CALM)
+def test_a_disturbed_reading_within_the_limit_shows_that_the_device_is_not_slower(
+    first: float, second: float
+) -> None:
+    seen = check(first, second, disturbed=True)
+    assert proves(SETTLED, seen, POLICY)
+    drifted = after(SETTLED, check(9, 0), check(9, 0))
+    assert see(drifted, seen, POLICY) == SETTLED
+
+
+@given(NEAR | FAR)
+def test_a_disturbed_reading_beyond_the_limit_proves_nothing(drift: float) -> None:
+    seen = check(0, drift, disturbed=True)
+    assert not proves(SETTLED, seen, POLICY)
+    health = after(SETTLED, *[seen] * UNPROVEN_MOST)
+    assert (health.state, health.drifted, health.suspected) == ("paused", False, 0)
+    assert "reading of sentinel memory in" in str(health.words)
+
+
+@given(ANY, ANY)
+def test_a_disturbed_reading_makes_no_level(first: float | None, second: float | None) -> None:
+    seen = check(first, second, disturbed=True)
+    assert not proves(Health(), seen, POLICY)
+    assert see(Health(), seen, POLICY).first_ms == {}
+
+
+def test_without_a_level_a_disturbed_reading_pauses_nothing_but_a_missing_one_does() -> None:
+    for drift in (0, 50):
+        vague = check(drift, drift, disturbed=True)
+        assert after(Health(), *[vague] * 3 * UNPROVEN_MOST) == Health()
+    assert after(Health(), *[check(0, None)] * UNPROVEN_MOST).state == "paused"
+
+
+@given(st.floats(2.1, 20), st.floats(1.05, 3))
+def test_the_limit_knows_how_much_a_sentinel_scatters(range_pct: float, beyond: float) -> None:
+    ms = LEVELS["memory"]
+    low, high = ms * (1 - range_pct / 200), ms * (1 + range_pct / 200)
+    noisy = Health(first_ms={**SETTLED.first_ms, "memory": (low, ms, ms, high, ms)})
+    limit = 1.5 * range_pct
+    calm = check(0, 0.95 * limit)
+    assert after(noisy, calm, calm) == noisy
+    gone = check(0, beyond * limit)
+    drifted = after(noisy, gone, gone, gone)
+    assert drifted.drifted
+    assert f"limit {limit:.1f}%" in str(drifted.reason)
+    assert (after(SETTLED, calm, calm, calm).state == "ready") == (0.95 * limit <= 3)
 
 
 def test_the_reason_is_for_people() -> None:
     levels: dict[Sentinel, tuple[float, ...]] = {"arithmetic": (0.7,) * 5, "memory": (1.31,) * 5}
-    seen: Check = {"arithmetic": 0.7, "memory": 1.404}
+    seen: Check = {"arithmetic": Reading(0.7), "memory": Reading(1.404)}
     health = after(Health(first_ms=levels), seen, seen)
     assert health.reason == (
-        "sentinel memory is 7.2% slower than the level of this epoch (1.31 ms, now 1.40 ms): "
-        "cooling down"
+        "sentinel memory is 7.2% slower than the level of this epoch (1.31 ms, now 1.40 ms, "
+        "limit 3.0%): cooling down"
     )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lpnet.schemas.condition import LEVEL_READINGS, ConditionReport, drift_pct, level
+from lpnet.schemas.condition import LEVEL_READINGS, ConditionReport, drift_pct, level, limit_pct
 from lpnet.schemas.sample import Sample
 
 latencies = st.floats(1e-3, 1e3)
@@ -32,6 +32,17 @@ def test_without_a_reading_there_is_no_level() -> None:
 def test_drift_is_signed_percent() -> None:
     assert drift_pct(1.03, 1.0) == pytest.approx(3.0)
     assert drift_pct(0.9, 1.0) == pytest.approx(-10.0)
+
+
+@given(st.lists(latencies, max_size=9), st.floats(0.1, 50))
+def test_a_limit_is_the_least_or_what_the_first_readings_scatter(
+    first: list[float], least: float
+) -> None:
+    made = first[:LEVEL_READINGS]
+    limit = limit_pct(first, least)
+    scatter = 150 * (max(made) - min(made)) / median(made) if made else 0.0
+    assert limit == pytest.approx(max(least, scatter))
+    assert limit == limit_pct(made, least)
 
 
 @pytest.mark.parametrize("state", ["paused", "broken"])

@@ -27,12 +27,12 @@ def test_jobs_hold_every_workload_once_in_order_and_stay_small(given_kinds: list
     assert [one for job in jobs for one in job] == workloads
     for job in jobs:
         networks = sum(one.kind == "network" for one in job)
-        assert 0 < 4 * networks + (len(job) - networks) <= 12
+        assert 0 < 4 * networks + (len(job) - networks) <= 24
 
 
-def test_a_job_is_twelve_blocks_or_three_networks() -> None:
-    assert [len(job) for job in cut(planned("block", i) for i in range(25))] == [12, 12, 1]
-    assert [len(job) for job in cut(planned("network", i) for i in range(7))] == [3, 3, 1]
+def test_a_job_is_two_dozen_blocks_or_half_a_dozen_networks() -> None:
+    assert [len(job) for job in cut(planned("block", i) for i in range(49))] == [24, 24, 1]
+    assert [len(job) for job in cut(planned("network", i) for i in range(13))] == [6, 6, 1]
 
 
 @given(kinds, st.integers(0, 30), st.integers(0, 2**63 - 1))

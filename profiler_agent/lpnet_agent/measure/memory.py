@@ -1,0 +1,76 @@
+"""How fast memory is around every visit.
+
+Who shares memory and caches with this device from another container or virtual machine shows in no
+counter of it. Such neighbours come in spells of a tenth of a second to minutes in which a network
+takes up to one and a half times as long: visits may well agree on a slow number. The memory
+sentinel feels them most, so a few runs of it before and after a visit tell.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import structlog
+
+from lpnet_agent.errors import RuntimeFailed
+from lpnet_agent.measure.clock import Clock
+from lpnet_agent.runtimes.base import Runtime, Session
+from lpnet_agent.sentinels.templates import template
+
+log = structlog.get_logger()
+
+_RUNS = 3
+# What is usual is the lower quartile of that many latest readings, once there are a few.
+_KEPT, _LEAST, _QUARTILE = 256, 8, 0.25
+# A reading after one visit serves before the next, if that begins so soon.
+_FRESH_NS = 50_000_000
+
+
+class MemoryWatch:
+    """Readings of the memory sentinel in this session, and what is usual for them."""
+
+    def __init__(self, runtime: Runtime, clock: Clock) -> None:
+        self._clock = clock
+        self._readings: deque[float] = deque(maxlen=_KEPT)
+        self._taken_at = 0
+        self._session = _loaded(runtime)
+        while self._session is not None and len(self._readings) < _LEAST:
+            self.read()
+
+    def latest(self) -> float | None:
+        """A reading of just now, ms; None where the sentinel cannot be run."""
+        if self._readings and self._clock.wall() - self._taken_at <= _FRESH_NS:
+            return self._readings[-1]
+        return self.read()
+
+    def read(self) -> float | None:
+        """Median of a few runs, ms; None where the sentinel cannot be run."""
+        if self._session is None:
+            return None
+        self._session.run(1)
+        walls = []
+        for _ in range(_RUNS):
+            start = self._clock.wall()
+            self._session.run(1)
+            walls.append(self._clock.wall() - start)
+        self._readings.append(float(np.median(walls)) / 1e6)
+        self._taken_at = self._clock.wall()
+        return self._readings[-1]
+
+    def slower_pct(self, *readings: float | None) -> float | None:
+        """How much the slowest of them is above what is usual, percent."""
+        known = [reading for reading in readings if reading is not None]
+        if not known:
+            return None
+        usual = float(np.quantile(self._readings, _QUARTILE))
+        return round(100 * (max(known) / usual - 1), 2)
+
+
+def _loaded(runtime: Runtime) -> Session | None:
+    space = template("memory").space
+    try:
+        return runtime.load(space.concrete(space.named(space.dense)).SerializeToString())
+    except RuntimeFailed as error:
+        log.warning("the memory sentinel cannot be run beside visits", why=str(error))
+        return None

@@ -1,0 +1,105 @@
+"""How fast memory is around visits, with a runtime and a clock that are scripted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lpnet.schemas.sample import Conditions
+from lpnet_agent.errors import RuntimeFailed
+from lpnet_agent.measure.memory import MemoryWatch
+from lpnet_agent.runtimes.base import RuntimeInfo
+
+
+@dataclass
+class Memory:
+    """A clock, and a runtime whose inferences take `ms` by it."""
+
+    ms: float = 2.0
+    now_ns: int = 0
+    runs: int = 0
+    fails: bool = False
+    models: list[bytes] = field(default_factory=list)
+
+    def wall(self) -> int:
+        return self.now_ns
+
+    def cpu(self) -> int:
+        return self.now_ns
+
+    def waited(self) -> int | None:
+        return None
+
+    def sleep_until(self, wall: int) -> None:
+        self.now_ns = max(self.now_ns, wall)
+
+    def describe(self) -> RuntimeInfo:
+        raise AssertionError("nobody asks")
+
+    def load(self, model: bytes) -> Memory:
+        if self.fails:
+            raise RuntimeFailed("out of memory")
+        self.models.append(model)
+        return self
+
+    def run(self, n: int) -> None:
+        self.runs += n
+        self.now_ns += round(n * self.ms * 1e6)
+
+
+def watch(memory: Memory) -> MemoryWatch:
+    return MemoryWatch(memory, memory)
+
+
+def test_the_memory_sentinel_is_what_runs() -> None:
+    memory = Memory()
+    watch(memory)
+    (model,) = memory.models
+    assert len(model) > 60e6, "64 MiB of weights"
+    assert memory.runs > 0, "what is usual is known before the first visit"
+
+
+@given(st.floats(0.2, 50), st.floats(1, 4))
+def test_a_slow_spell_shows_beside_what_is_usual(ms: float, factor: float) -> None:
+    memory = Memory(ms)
+    seen = watch(memory)
+    calm = seen.read()
+    assert seen.slower_pct(calm) == pytest.approx(0, abs=0.01)
+    memory.ms = ms * factor
+    slow = seen.read()
+    expected = pytest.approx(100 * (factor - 1), abs=0.5)
+    assert seen.slower_pct(calm, slow) == expected
+    assert seen.slower_pct(slow, calm) == expected
+
+
+def test_a_spell_that_lasts_becomes_usual() -> None:
+    """Then it is for the sentinels to find, which have levels from before."""
+    memory = Memory(2.0)
+    seen = watch(memory)
+    memory.ms = 3.0
+    for _ in range(400):
+        seen.read()
+    assert seen.slower_pct(seen.read()) == pytest.approx(0, abs=0.01)
+
+
+def test_a_reading_of_just_now_serves_twice() -> None:
+    memory = Memory()
+    seen = watch(memory)
+    after, runs = seen.read(), memory.runs
+    memory.now_ns += 1_000_000
+    assert seen.latest() == after
+    assert memory.runs == runs
+    memory.now_ns += 1_000_000_000
+    seen.latest()
+    assert memory.runs > runs
+
+
+def test_where_the_sentinel_cannot_be_loaded_nothing_is_claimed() -> None:
+    seen = watch(Memory(fails=True))
+    assert seen.read() is None
+    assert seen.latest() is None
+    assert seen.slower_pct(None, None) is None
+    assert Conditions().memory_pct is None
