@@ -38,7 +38,7 @@ def running_from(folder: Path) -> list[int]:
 
 
 def test_the_demo_keeps_what_it_says(tmp_path: Path) -> None:
-    small = ("--model", "resnet20", "--blocks", "40", "--networks", "16")
+    small = ("--model", "resnet20", "--blocks", "30", "--networks", "12")
     done = command("demo", *small, "--json", "out/demo.json", folder=tmp_path)
     assert done.returncode == 0, done.stderr
 

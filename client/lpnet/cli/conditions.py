@@ -20,8 +20,9 @@ def sentinels(
     """Show how the sentinels of a target have been doing, newest first.
 
     They are two small workloads that never change, one bound by arithmetic and one by memory. A
-    drift of 3% from the level that they had when the epoch began says that the device is not the
-    one it was: hot, throttled or busy. The target then pauses, and is broken if it stays so.
+    drift past the limit, 3% unless their first readings scatter more, from the level that they
+    had when the epoch began says that the device is not the one it was: hot, throttled or busy.
+    The target then pauses, and is broken if it stays so.
     """
     with connect(url, token) as client:
         found = client.sentinels(target, limit)

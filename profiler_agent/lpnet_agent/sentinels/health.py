@@ -4,10 +4,11 @@
       ^                  |                       |                             |
       +------------------+--- every reading within the limit ------------------+
 
-A check is one reading of each sentinel. Disturbances only add time, so a disturbed reading that is
-within the limit nevertheless shows that the device is not slower than it was; one beyond it proves
-nothing. After several checks in a row that prove nothing nobody knows what is measured: paused
-too, until one does. Before a sentinel has its level a disturbed reading only puts that off.
+A check is one reading of each sentinel. Disturbances only add time, so a disturbed reading within
+the limit nevertheless shows that the device is not slower than it was, and one that is faster by
+more that it has changed; one that is slower proves nothing. After several checks in a row that
+prove nothing nobody knows what is measured: paused too, until one does. Before a sentinel has its
+level a disturbed reading only puts that off.
 """
 
 from __future__ import annotations
@@ -136,8 +137,10 @@ def see(health: Health, check: Check, policy: Policy) -> Health:
     drifts = [
         drift
         for sentinel, reading in check.items()
-        if reading is not None and not reading.disturbed
-        if (drift := _drift(health, sentinel, reading, policy)) is not None and drift.over
+        if reading is not None
+        and (drift := _drift(health, sentinel, reading, policy)) is not None
+        and drift.over
+        and not (reading.disturbed and drift.pct > 0)
     ]
     proven = proves(health, check, policy)
     mute = [name for name in SENTINELS if _mute(health, name, check.get(name), policy)]
@@ -181,7 +184,7 @@ def _tells(health: Health, sentinel: Sentinel, reading: Reading | None, policy: 
     if not reading.disturbed:
         return True
     drift = _drift(health, sentinel, reading, policy)
-    return drift is not None and not drift.over
+    return drift is not None and drift.pct <= drift.limit_pct
 
 
 def _mute(health: Health, sentinel: Sentinel, reading: Reading | None, policy: Policy) -> bool:

@@ -20,8 +20,10 @@ from lpnet_agent.sentinels.store import FILE, Kept
 QUICK = {
     "LPNET_AGENT_SENTINEL_S": "0.1",
     "LPNET_AGENT_NETWORK_S": "0.2",
-    # So short a reading on a machine that runs tests drifts by itself.
-    "LPNET_AGENT_DRIFT_PCT": "200",
+    # So short a reading on a machine that runs tests is soon slower, and often disturbed, but
+    # never much faster: a drift that is seen for certain goes that way.
+    "LPNET_AGENT_DRIFT_PCT": "95",
+    "LPNET_AGENT_BROKEN_PCT": "1e9",
     "LPNET_AGENT_COOL_S": "0.2",
     "LPNET_AGENT_COOL_MOST_S": "0.4",
     "LPNET_AGENT_CONDITION_S": "0.2",
@@ -85,12 +87,12 @@ def test_a_drift_pauses_breaks_is_cleared_and_the_campaign_ends(site: Site) -> N
     first = settle(site)
     name, epoch = site.target().name, site.target().epoch
     levels = history(site).level_ms
-    edit(site, 0.1)
+    edit(site, 100)
     before = first.said
     campaign = site.ask(blocks=4)
     second = site.start_agent(environment=QUICK)
     site.until(lambda: state(site)[0] == "broken", "the target is broken", second)
-    assert "slower than the level of this epoch" in state(site)[1]
+    assert "faster than the level of this epoch" in state(site)[1]
     assert "did not come back in 2 re-checks" in state(site)[1]
     since = second.said[len(before) :]
     assert "state=paused" in since, "it was paused first"
@@ -107,13 +109,13 @@ def test_a_drift_pauses_breaks_is_cleared_and_the_campaign_ends(site: Site) -> N
     # Levels of the new epoch are what the device takes, not what the file claimed.
     site.until(lambda: set(history(site).level_ms) == set(SENTINELS), "new levels are told")
     for sentinel in SENTINELS:
-        assert history(site).level_ms[sentinel] > 3 * 0.1 * levels[sentinel]
+        assert history(site).level_ms[sentinel] < 30 * levels[sentinel]
 
 
 def test_a_great_drift_is_broken_at_once_and_an_end_does_not_wait(site: Site) -> None:
     settle(site)
-    edit(site, 0.1)
-    slow = {"LPNET_AGENT_BROKEN_PCT": "300", "LPNET_AGENT_COOL_MOST_S": "3600"}
+    edit(site, 100)
+    slow = {"LPNET_AGENT_BROKEN_PCT": "97", "LPNET_AGENT_COOL_MOST_S": "3600"}
     agent = site.start_agent(environment=QUICK | slow)
     site.until(lambda: state(site)[0] == "broken", "the target is broken", agent)
     assert "re-checks" not in state(site)[1]
@@ -138,7 +140,7 @@ def test_it_recovers_by_itself(site: Site) -> None:
 
 def test_another_target_spec_has_new_levels(site: Site) -> None:
     settle(site)
-    edit(site, 0.1)
+    edit(site, 100)
     content = json.loads((site.state.path / FILE).read_text())
     content["target"]["runtime_version"] = "0.1"
     (site.state.path / FILE).write_text(json.dumps(content))

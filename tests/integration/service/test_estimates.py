@@ -136,12 +136,12 @@ def test_it_says_what_the_campaign_would_wait_for(bench: Bench) -> None:
         return estimates.estimate(bench.ctx, asked(bench)).start
 
     assert (start().at_once, start().jobs_before) == (True, 0)
-    campaigns.create(bench.ctx, asked(bench, blocks=24, networks=0))
+    campaigns.create(bench.ctx, asked(bench, blocks=48, networks=0))
     assert start().model_dump(exclude={"detail"}) == {
         "at_once": False,
         "state": "idle",
         "jobs_before": 2,
-        "workloads_before": 24,
+        "workloads_before": 48,
     }
     said = ConditionReport(target=bench.target, state="paused", reason="battery at 12%")
     conditions.report(bench.ctx, bench.agent, said)

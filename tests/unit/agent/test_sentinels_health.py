@@ -216,8 +216,15 @@ def test_a_disturbed_reading_within_the_limit_shows_that_the_device_is_not_slowe
     assert see(drifted, seen, POLICY) == SETTLED
 
 
-@given(NEAR | FAR)
-def test_a_disturbed_reading_beyond_the_limit_proves_nothing(drift: float) -> None:
+@given((NEAR | FAR).filter(lambda drift: drift < 0))
+def test_a_disturbed_reading_that_is_faster_than_the_limit_is_a_drift(drift: float) -> None:
+    seen = check(0, drift, disturbed=True)
+    assert proves(SETTLED, seen, POLICY)
+    assert after(SETTLED, seen, seen, seen).drifted
+
+
+@given((NEAR | FAR).filter(lambda drift: drift > 0))
+def test_a_disturbed_reading_that_is_slower_than_the_limit_proves_nothing(drift: float) -> None:
     seen = check(0, drift, disturbed=True)
     assert not proves(SETTLED, seen, POLICY)
     health = after(SETTLED, *[seen] * UNPROVEN_MOST)

@@ -1,0 +1,70 @@
+"""Magnitude pruning with widths that spend a latency budget on capacity."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from lpnet.errors import LpnetError
+from lpnet.predictor.predictor import Predictor
+from lpnet.pruning.filters import largest, magnitude, per_channel
+from lpnet.pruning.members import members
+from lpnet.pruning.method import PruningMethod
+from lpnet.pruning.reach import require_reachable
+from lpnet.space.space import Space
+
+
+class Magnitude(PruningMethod):
+    """How many channels stay: `predictor.widest`, as many MACs as the budget buys, by projected
+    gradient on the envelope and local search. Which: those with the largest filters, averaged over
+    the layers that a width ties together (Li et al., Pruning Filters for Efficient ConvNets, arXiv
+    1608.08710).
+
+    It takes no part in training: choose, finish, and train the small network. `keep` is the least
+    share of any width. Raises NotReachable, before any training, for a budget that no widths meet.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        space: Space,
+        predictor: Predictor,
+        *,
+        budget_ms: float,
+        keep: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if predictor.space.hash != space.hash:
+            raise LpnetError("the predictor is of another space than the one given")
+        require_reachable(predictor, budget_ms)
+        self.space, self.budget_ms, self._keep = space, budget_ms, keep
+        # In a tuple: their parameters are not ours.
+        self._others = (model, predictor)
+        self._members = members(space.template)
+        self._chosen: dict[str, int] | None = None
+
+    def widths(self) -> dict[str, int]:
+        """See PruningMethod: the chosen ones, or the dense ones before."""
+        return self._chosen or self.space.named(self.space.dense)
+
+    def choose(self, budget_ms: float | None = None) -> dict[str, int]:
+        """See PruningMethod."""
+        budget = self.budget_ms if budget_ms is None else budget_ms
+        self._chosen = self.space.named(self._others[1].widest(budget, keep=self._keep))
+        return self._chosen
+
+    def kept(self) -> dict[str, list[int]]:
+        """The channels of every width that stay, ascending."""
+        model, found = self._others[0], {}
+        for width in self.space.widths:
+            sizes = magnitude(width, self._members[width.name], model)
+            gates = per_channel(width, largest(width, sizes, self.widths()[width.name]))
+            found[width.name] = gates.nonzero().flatten().tolist()
+        return found
+
+    def finish(self) -> nn.Module:
+        """See PruningMethod."""
+        if self._chosen is None:
+            self.choose()
+        with torch.no_grad():
+            return self.space.prune(self._others[0], self.kept())

@@ -1,0 +1,27 @@
+"""Whether a budget can be met at all: asked before any training."""
+
+from __future__ import annotations
+
+from lpnet.errors import NotReachable
+from lpnet.predictor.predictor import Predictor
+
+_NAMED = 5
+
+
+def require_reachable(predictor: Predictor, budget_ms: float) -> None:
+    """Raises NotReachable, with the floor and the widths that hold it up, for a budget below what
+    the space can reach."""
+    try:
+        predictor.snap(predictor.high, budget_ms)
+    except NotReachable as error:
+        floor = predictor.reachable(points=2)
+        wide = sorted(
+            zip(predictor.widths, predictor.high.tolist(), strict=True),
+            key=lambda pair: floor.floor_widths[pair[0]] / pair[1],
+            reverse=True,
+        )[:_NAMED]
+        held = ", ".join(f"{name} {floor.floor_widths[name]} of {top:.0f}" for name, top in wide)
+        share = 100 * floor.floor_ms / floor.dense_ms
+        raise NotReachable(
+            budget_ms, error.floor_ms, f"{share:.0f}% of dense, held up by {held} channels"
+        ) from None

@@ -1,0 +1,201 @@
+"""Gates: what they close is closed for everyone, and what is removed is what they closed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from lpnet import zoo
+from lpnet.errors import SpaceError
+from lpnet.pruning.filters import largest
+from lpnet.pruning.gates import Gates
+from lpnet.pruning.gating import Gating
+from lpnet.pruning.members import Member, members
+from lpnet.pruning.step import slope, step
+from lpnet.space.axis import Width
+from lpnet.space.space import Space
+
+
+class Mixed(nn.Module):
+    """A grouped conv, a depthwise one that doubles, BatchNorms after sums, flattened pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 12, 3, padding=1)
+        self.grouped = nn.Conv2d(12, 12, 3, padding=1, groups=3, bias=False)
+        self.bn = nn.BatchNorm2d(12)
+        self.after = nn.BatchNorm2d(12)
+        self.twice = nn.Conv2d(12, 24, 3, stride=2, padding=1, groups=12)
+        self.squeeze = nn.Conv2d(24, 10, 1)
+        self.fc1 = nn.Linear(10 * 4 * 4, 16)
+        self.norm = nn.BatchNorm1d(16)
+        self.fc2 = nn.Linear(16, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.stem(x))
+        x = torch.relu(self.after(x + self.bn(self.grouped(x))))
+        x = torch.nn.functional.silu(self.squeeze(self.twice(x)))
+        x = torch.relu(self.norm(self.fc1(torch.flatten(x, 1))))
+        out: Tensor = self.fc2(x)
+        return out
+
+
+def stirred(model: nn.Module) -> nn.Module:
+    """With statistics, scales and shifts as after some training: a zero does not stay zero."""
+    torch.manual_seed(1)
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            for tensor in (module.weight, module.running_var):
+                nn.init.uniform_(tensor, 0.5, 1.5)  # type: ignore[arg-type]
+            for tensor in (module.bias, module.running_mean):
+                nn.init.uniform_(tensor, -0.5, 0.5)  # type: ignore[arg-type]
+    return model.eval()
+
+
+def made(name: str) -> tuple[nn.Module, Tensor]:
+    if name == "mixed":
+        return stirred(Mixed()), torch.randn(2, 3, 8, 8)
+    side = 32 if name != "vgg16_bn" else zoo.side(name)
+    return stirred(zoo.model(name)), torch.randn(2, 3, side, side)
+
+
+@pytest.mark.parametrize("name", ["mixed", "resnet20", "mobilenet_v2_32", "resnet50"])
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_the_gated_model_computes_what_the_pruned_one_does(name: str, share: float) -> None:
+    model, pictures = made(name)
+    with torch.no_grad():
+        whole = model(pictures)
+    space = Space.from_model(model, pictures)
+    gating = Gating(model, space)
+    rng = torch.Generator().manual_seed(2)
+    for gates in gating.gates:
+        assert isinstance(gates, Gates)
+        with torch.no_grad():  # scores of all signs
+            gates.score.weight.normal_(0, gates.score.in_features**0.5, generator=rng)
+            gates.score.bias.fill_(share - 0.5)
+    with torch.no_grad():
+        gated = model(pictures)
+    kept = gating.kept()
+    widths = {name: len(channels) for name, channels in kept.items()}
+    assert gating.widths().tolist() == [widths[width.name] for width in space.widths]
+    assert 0 < sum(widths.values()) < int(space.dense.sum())
+    gating.remove()
+    with torch.no_grad():
+        assert torch.equal(model(pictures), whole), "without hooks it is as it was"
+        torch.testing.assert_close(space.prune(model, kept)(pictures), gated, rtol=1e-4, atol=1e-4)
+
+
+def test_what_gives_a_channel_is_known() -> None:
+    space = Space.from_model(Mixed().eval(), torch.randn(1, 3, 8, 8))
+    assert members(space.template) == {
+        "stem": (
+            Member("stem", 0, 12, 1),
+            Member("grouped", 0, 12, 1),
+            Member("twice", 0, 12, 2),
+        ),
+        "squeeze": (Member("squeeze", 0, 10, 1),),
+        "fc1": (Member("fc1", 0, 16, 1),),
+    }
+
+
+def test_it_begins_open_and_the_smallest_filters_close_first() -> None:
+    model, pictures = made("resnet20")
+    space = Space.from_model(model, pictures)
+    gating = Gating(model, space)
+    assert gating.widths().tolist() == space.dense.tolist()
+    inner = gating.gates[1]
+    assert isinstance(inner, Gates)
+    with torch.no_grad():
+        scores = inner.scores(model)
+    assert 0.0 < float(scores.min()) < 0.15
+    assert 0.35 < float(scores.max()) < 0.5
+    weight = model.get_submodule(inner.width.name).weight
+    assert isinstance(weight, Tensor)
+    magnitude = weight.detach().flatten(1).norm(dim=1)
+    assert largest(inner.width, scores, 5).nonzero().flatten().tolist() == sorted(
+        magnitude.argsort(descending=True)[:5].tolist()
+    )
+
+
+def test_gradients_reach_filters_and_gate_layers() -> None:
+    model, pictures = made("mixed")
+    gating = Gating(model, Space.from_model(model, pictures))
+    loss: Tensor = model(pictures).square().mean() + gating.soft_widths().sum()
+    loss.backward()  # type: ignore[no-untyped-call]
+    for gates in gating.gates:
+        assert isinstance(gates, Gates)
+        assert gates.score.weight.grad is not None
+        assert bool(gates.score.weight.grad.any())
+    assert {id(p) for p in gating.parameters()}.isdisjoint(id(p) for p in model.parameters())
+
+
+def test_widths_alone_move_the_filters_that_make_the_scores() -> None:
+    model, pictures = made("mixed")
+    gating = Gating(model, Space.from_model(model, pictures))
+    gating.soft_widths().sum().backward()  # type: ignore[no-untyped-call]
+    weight = model.get_submodule("squeeze").weight
+    assert isinstance(weight, Tensor)
+    assert weight.grad is not None
+    assert bool(weight.grad.any())
+
+
+def test_gates_that_are_held_stay() -> None:
+    model, pictures = made("mixed")
+    space = Space.from_model(model, pictures)
+    gating = Gating(model, space)
+    gating.hold({"stem": 6, "squeeze": 3, "fc1": 1})
+    kept = gating.kept()
+    assert {name: len(channels) for name, channels in kept.items()} == {
+        "stem": 6,
+        "squeeze": 3,
+        "fc1": 1,
+    }
+    assert [len([c for c in kept["stem"] if c // 4 == group]) for group in range(3)] == [2, 2, 2]
+    with torch.no_grad():
+        for parameter in gating.parameters():
+            parameter.zero_()
+    assert gating.kept() == kept
+
+
+@pytest.mark.parametrize("function", ["sigmoid", "hardsigmoid"])
+def test_an_activation_that_wakes_a_closed_channel_is_refused(function: str) -> None:
+    class Waking(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self[1](getattr(torch.nn.functional, function)(self[0](x)))
+            return out
+
+    model = Waking(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 3)).eval()
+    space = Space.from_model(model, torch.randn(1, 3, 8, 8))
+    with pytest.raises(SpaceError, match="of a closed channel is not zero"):
+        Gating(model, space)
+    assert not model._forward_pre_hooks
+
+
+@given(st.lists(st.floats(-3, 3), min_size=1, max_size=20))
+def test_the_step_is_a_step_with_a_bump_for_a_derivative(values: list[float]) -> None:
+    scores = torch.tensor(values, dtype=torch.float64, requires_grad=True)
+    opened = step(scores)
+    assert opened.tolist() == [float(value > 0) for value in values]
+    opened.sum().backward()  # type: ignore[no-untyped-call]
+    assert scores.grad is not None
+    expected = [max(0.0, 2 - 4 * abs(value)) for value in values]
+    assert scores.grad.tolist() == pytest.approx(expected)
+
+
+def test_the_bump_integrates_to_one() -> None:
+    grid = torch.linspace(-1, 1, 20_001, dtype=torch.float64)
+    assert float(torch.trapezoid(slope(grid), grid)) == pytest.approx(1.0, abs=1e-6)
+
+
+@given(st.lists(st.floats(-5, -1e-3), min_size=1, max_size=12))
+def test_never_is_everything_closed(values: list[float]) -> None:
+    layer = nn.Linear(3, len(values), dtype=torch.float64)
+    model = nn.ModuleDict({"only": layer})
+    gates = Gates(Width("only", len(values), 1), [Member("only", 0, len(values), 1)], model)
+    scores = torch.tensor(values, dtype=torch.float64)
+    opened = gates.open(scores)
+    assert opened.sum() == 1
+    assert values[int(opened.argmax())] == max(values)
