@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -20,7 +21,7 @@ import psutil  # type: ignore[import-untyped]
 
 # Recordings of these were looked at while the rules were chosen; of the others none was.
 TUNED_ON = ("cpu", "memory", "cache", "mixed", "tree", "other-core")
-NOT_TUNED_ON = ("frozen", "constant")
+NOT_TUNED_ON = ("frozen", "constant", "chores", "packing")
 WORDS = {
     "quiet": "nothing else runs",
     "cpu": "three processes that compute, in bursts, same core",
@@ -31,6 +32,8 @@ WORDS = {
     "frozen": "the measuring process stopped for 1 to 20 ms at random, as by a hypervisor",
     "other-core": "a process that streams 128 MB in bursts of a second, other core",
     "constant": "a process that computes without a pause, same core",
+    "chores": "one that wakes 200 times a second for a millisecond's work, same core",
+    "packing": "one that packs and unpacks 4 MB and rests as long, same core",
 }
 _COUNTS = {"cpu": 3, "memory": 2, "cache": 2, "mixed": 2}
 _ON_S, _OFF_S = 0.25, 0.15
@@ -72,6 +75,10 @@ def main(kind: str, core: int, seed: int, victim: int) -> None:
         _tree(rng)
     if kind == "frozen":
         _freeze(victim, rng)
+    if kind == "chores":
+        _chores(rng)
+    if kind == "packing":
+        _pack(rng)
     work = _works()
     kinds = tuple(work) if kind == "mixed" else ("memory" if kind == "other-core" else kind,)
     on_s = 1.0 if kind == "other-core" else _ON_S
@@ -103,6 +110,22 @@ def _tree(rng: random.Random) -> None:
         for process in started:
             process.wait()
         time.sleep(rng.expovariate(10))
+
+
+def _chores(rng: random.Random) -> None:
+    while True:
+        end = time.perf_counter() + rng.expovariate(1e3)
+        while time.perf_counter() < end:
+            sum(range(500))
+        time.sleep(rng.expovariate(1 / 0.004))
+
+
+def _pack(rng: random.Random) -> None:
+    text = bytes(rng.choices(b"lpnet ", k=4 << 20))
+    while True:
+        began = time.perf_counter()
+        zlib.decompress(zlib.compress(text, 1))
+        time.sleep(time.perf_counter() - began)
 
 
 def _freeze(victim: int, rng: random.Random) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -240,3 +241,43 @@ def test_a_target_without_samples_cannot_be_trained(loop: LocalLoop, tmp_path: P
     assert command(loop, "import", "--target", "tiny", str(path)).returncode == 0
     with pytest.raises(LpnetError, match="sample"):
         loop.client.train("tiny")
+
+
+def test_a_pruning_job_is_killed_goes_on_and_says_whether_it_kept_its_promise(
+    loop: LocalLoop, target: str, report: Report, space: lpnet.Space, tmp_path: Path
+) -> None:
+    asked = (
+        *("prune", "--target", target, "--model", "resnet20", "--data", "digits"),
+        *("--budget", "70%", "--pretrain", "2", "--gate", "2", "--tune", "1"),
+        *("--threads", "1", "--out", str(tmp_path / "job"), "--json"),
+    )
+    first = subprocess.Popen(
+        [sys.executable, "-c", "from lpnet.cli import app; app()", *asked],
+        env={**os.environ, "LPNET_URL": loop.url},
+        stdout=subprocess.DEVNULL,
+    )
+    checkpoint = tmp_path / "job" / "checkpoint.pt"
+    deadline = time.monotonic() + 120
+    while not (checkpoint.exists() and checkpoint.stat().st_size > 1_000_000):
+        assert first.poll() is None
+        assert time.monotonic() < deadline, "an epoch was saved"
+        time.sleep(0.1)
+    first.kill()
+    first.wait()
+    done = command(loop, *asked)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["budget_ms"] == pytest.approx(0.7 * found["dense_ms"])
+    chosen = found["chosen"]
+    assert chosen in found["rounds"]
+    share = chosen["measured_ms"] / found["budget_ms"]
+    assert found["kept"] is (0.93 <= share <= 1.02)
+    assert chosen["measured_ms"] < found["dense_ms"]
+    assert space.macs(chosen["widths"]) == found["macs_after"] < found["macs_before"]
+    assert found["accuracy_after"] > 0.2, "ten classes"
+    assert set(found["seconds"]) == {"pretrain", "gate", "tune"}
+    for name in ("report", "widths", "weights", "onnx"):
+        assert Path(found[name]).stat().st_size > 0
+    refused = command(loop, *asked[:-1], "--seed", "1")
+    assert refused.returncode == 1
+    assert "is of another job" in refused.stderr

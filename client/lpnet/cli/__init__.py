@@ -10,6 +10,7 @@ from lpnet.cli.demo import demo
 from lpnet.cli.learning import profile, report, study, train
 from lpnet.cli.listing import devices, table, targets
 from lpnet.cli.predicting import measure, predict
+from lpnet.cli.pruning import prune
 from lpnet.cli.spaces import space
 from lpnet.cli.transfer import export, import_
 
@@ -33,6 +34,7 @@ _panels: dict[str, dict[str, Callable[..., None]]] = {
         "clear": clear,
     },
     "Predict": {"predict": predict},
+    "Prune": {"prune": prune},
     "Samples in and out": {"import": import_, "export": export},
 }
 for _panel, _commands in _panels.items():

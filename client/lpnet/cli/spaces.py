@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from lpnet.cli import show
 from lpnet.cli.base import Json, Token, Url, connect, open_space, print_json
+from lpnet.cli.models import made_by
 from lpnet.errors import LpnetError
 
 if TYPE_CHECKING:
@@ -57,16 +57,13 @@ def _from_factory(name: str, shape: str) -> Space:
 
     from lpnet.space.space import Space
 
-    module, _, factory = name.partition(":")
     try:
         sizes = [int(part) for part in shape.split(",")]
     except ValueError as error:
         raise LpnetError(f"--shape {shape}: four numbers with commas between") from error
+    model = made_by(name)
     try:
-        model = getattr(import_module(module), factory)()
         example = torch.randn(*sizes)
-    except (ImportError, AttributeError, TypeError, ValueError, RuntimeError) as error:
-        raise LpnetError(f"{name}, --shape {shape}: {error}") from error
-    if not isinstance(model, torch.nn.Module):
-        raise LpnetError(f"{name} returned {type(model).__name__}, not a torch.nn.Module")
-    return Space.from_model(model, example, name=factory)
+    except RuntimeError as error:
+        raise LpnetError(f"--shape {shape}: {error}") from error
+    return Space.from_model(model, example, name=name.partition(":")[2])

@@ -20,6 +20,9 @@ class PruningMethod(nn.Module, ABC):
         """The term to add to the task's loss, a scalar; once for each step of the optimiser."""
         return torch.zeros(())
 
+    def remove(self) -> None:
+        """Take off the model whatever hangs on it: it is as it was, but for its weights."""
+
     @abstractmethod
     def widths(self) -> dict[str, int]:
         """Channels of every width that would stay now."""

@@ -1,0 +1,209 @@
+"""`lpnet prune`: a whole pruning job from the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lpnet.cli import layout
+from lpnet.cli.base import Json, Seed, Token, Url, connect, print_json
+from lpnet.cli.models import open_model
+from lpnet.errors import LpnetError, NotCovered, NotFound
+from lpnet.progress import terminal_progress
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from lpnet.client import Client
+    from lpnet.predictor.predictor import Predictor
+    from lpnet.pruning.job import Measure, Outcome
+    from lpnet.pruning.method import PruningMethod
+    from lpnet.space.space import Space
+
+_MEASURED_AGAIN = 3
+
+
+class Method(StrEnum):
+    wgates = "wgates"
+    magnitude = "magnitude"
+
+
+def prune(
+    target: Annotated[str, typer.Option(help="Target, as `lpnet targets` lists it.")],
+    budget: Annotated[
+        str, typer.Option(help="Latency to meet: 12.5ms, or 60% of the dense network's.")
+    ],
+    model: Annotated[
+        str, typer.Option(help="Network of the zoo, or pkg.mod:factory that returns one.")
+    ] = "resnet20",
+    data: Annotated[
+        str,
+        typer.Option(help="Folder with train/<class>/* and test/<class>/* pictures, or digits."),
+    ] = "digits",
+    method: Annotated[Method, typer.Option(help="How to choose what goes.")] = Method.wgates,
+    pretrain: Annotated[int, typer.Option(min=0, help="Epochs before anything is pruned.")] = 20,
+    gate: Annotated[int, typer.Option(min=0, help="Epochs with gates.")] = 10,
+    tune: Annotated[int, typer.Option(min=0, help="Epochs of the small network.")] = 10,
+    limit: Annotated[int | None, typer.Option(min=1, help="Training pictures to use.")] = None,
+    upper: Annotated[
+        float | None,
+        typer.Option(
+            min=0.5, max=0.999, help="The upper end of the prediction's interval meets the budget."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for checkpoint and results.")] = Path(
+        "lpnet-prune"
+    ),
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads to train on.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Prune a network so that it takes a given time on a device.
+
+    Trains it, prunes it under the budget, has the candidate measured on the device and corrects
+    it, fine-tunes it, and says whether the promise held. Killed and started again with the same
+    arguments it goes on where it was.
+    """
+    import torch
+
+    from lpnet.pruning.job import Plan, PruneJob
+    from lpnet.pruning.pictures import open_pictures
+    from lpnet.pruning.report import figures, write
+    from lpnet.space.space import Space
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    budget_ms, share = read_budget(budget)
+    pictures = open_pictures(data, limit)
+    torch.manual_seed(seed)
+    network = open_model(model)
+    space = Space.from_model(network, torch.zeros(1, *pictures.shape), name=model)
+    _require_classes(network, space, len(pictures.classes))
+    plan = Plan(budget_ms, share, pretrain, gate, tune, seed)
+    with connect(url, token) as client, terminal_progress() as progress:
+        predictor = _predictor(client, target, space, out)
+        steps = gate * math.ceil(len(pictures.train) / plan.batch)
+
+        def make(given: nn.Module, asked_ms: float) -> PruningMethod:
+            return _method(method, given, space, predictor, asked_ms, upper, steps // 2)
+
+        measure = _measure(client, target, space)
+        job = PruneJob(network, space, predictor, pictures, plan, make, out, measure, progress)
+        outcome = job.run()
+    files = write(outcome, space, out)
+    if as_json:
+        print_json(figures(outcome) | {name: str(file) for name, file in files.items()})
+    else:
+        _tell(outcome, target, files)
+
+
+def read_budget(text: str) -> tuple[float | None, float | None]:
+    """Milliseconds, or a share of the dense latency. Raises LpnetError for anything else."""
+    found = text.strip().lower()
+    for suffix, factor in (("ms", 1.0), ("%", 0.01)):
+        with contextlib.suppress(ValueError):
+            number = float(found.removesuffix(suffix)) * factor
+            if found.endswith(suffix) and number > 0 and math.isfinite(number):
+                return (number, None) if suffix == "ms" else (None, number)
+    raise LpnetError(f"--budget {text}: milliseconds as 12.5ms, or a share as 60%")
+
+
+def _require_classes(network: nn.Module, space: Space, classes: int) -> None:
+    import torch
+
+    training = network.training
+    with torch.no_grad():
+        given = network.eval()(torch.zeros(1, *space.input_shape))
+    network.train(training)
+    if given.shape != (1, classes):
+        raise LpnetError(
+            f"the network gives {list(given.shape)[1:]} values, the data has {classes} classes"
+        )
+
+
+def _predictor(client: Client, target: str, space: Space, out: Path) -> Predictor:
+    try:
+        return client.predictor(target, space)
+    except (NotCovered, NotFound) as error:
+        out.mkdir(parents=True, exist_ok=True)
+        file = out / "space.onnx"
+        space.save(file)
+        raise LpnetError(f"{error}; measure it first: lpnet profile {target} {file}") from error
+
+
+def _method(
+    kind: Method,
+    model: nn.Module,
+    space: Space,
+    predictor: Predictor,
+    budget_ms: float,
+    upper: float | None,
+    ramp: int,
+) -> PruningMethod:
+    from lpnet.pruning import Magnitude, WGates
+
+    if kind is Method.wgates:
+        return WGates(model, space, predictor, budget_ms=budget_ms, upper=upper, ramp=ramp)
+    if upper is not None:
+        raise LpnetError("--upper is for --method wgates")
+    return Magnitude(model, space, predictor, budget_ms=budget_ms)
+
+
+def _measure(client: Client, target: str, space: Space) -> Measure:
+    def measure(widths: Mapping[str, int]) -> float | None:
+        for _ in range(_MEASURED_AGAIN):
+            (sample,) = client.measure(target, space, widths)
+            if not sample.disturbed:
+                return sample.latency_ms
+        return None
+
+    return measure
+
+
+def _tell(outcome: Outcome, target: str, files: dict[str, Path]) -> None:
+    numbers = ["ms predicted", "ms measured", "accuracy", "MACs", "parameters"]
+    grid = layout.grid_of(None, "network", *numbers, numbers=numbers)
+    for name, predicted, measured, accuracy, macs, params in (
+        (
+            "dense",
+            outcome.dense_predicted_ms,
+            outcome.dense_ms,
+            outcome.accuracy_before,
+            outcome.macs_before,
+            outcome.params_before,
+        ),
+        (
+            "pruned",
+            outcome.chosen.predicted_ms,
+            outcome.chosen.measured_ms,
+            outcome.accuracy_after,
+            outcome.macs_after,
+            outcome.params_after,
+        ),
+    ):
+        grid.add_row(
+            name,
+            layout.ms(predicted),
+            layout.ms(measured),
+            layout.percent(100 * accuracy, 2),
+            f"{macs / 1e6:.1f} M",
+            f"{params / 1e3:.0f} k",
+        )
+    measured_ms, budget = outcome.chosen.measured_ms, outcome.budget_ms
+    if measured_ms is None:
+        verdict = f"{target} gave no undisturbed measurement: whether the promise holds is unknown"
+    else:
+        word = {True: "kept", False: "NOT kept"}[bool(outcome.kept)]
+        verdict = (
+            f"promise {word}: {layout.ms(measured_ms)} ms measured on {target}, "
+            f"{100 * measured_ms / budget:.1f}% of the budget of {layout.ms(budget)} ms"
+        )
+    layout.put(grid, "", verdict, *(f"{name}: {file}" for name, file in files.items()))

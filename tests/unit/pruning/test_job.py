@@ -1,0 +1,169 @@
+"""A whole job on the digits: it keeps its promise, goes on after a crash, leaves results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from tests.harness import comb
+from torch import nn
+
+from lpnet.errors import LpnetError, NotReachable
+from lpnet.predictor.predictor import Predictor
+from lpnet.pruning import Magnitude, PruningMethod, WGates
+from lpnet.pruning.job import CHECKPOINT, Outcome, Plan, PruneJob
+from lpnet.pruning.pictures import Labelled, Pictures, open_pictures
+from lpnet.pruning.report import figures, write
+from lpnet.space.space import Space
+from lpnet.space.table import OpTable
+
+PLAN = Plan(share=0.6, pretrain=2, gate=2, tune=2, lr=0.02)
+# The device is slower than the predictor believes.
+OFF = 1.12
+
+
+@pytest.fixture(scope="module")
+def digits() -> Pictures:
+    found = open_pictures("digits")
+    few = Labelled(found.train.pictures[:600], found.train.labels[:600])
+    return Pictures("digits", found.classes, few, found.test, flip=False)
+
+
+@pytest.fixture(scope="module")
+def little(predictor: Predictor) -> Predictor:
+    space = Space.from_model(comb.network(), torch.zeros(1, 3, 32, 32), name="little")
+    return Predictor(predictor.lpnet, space)
+
+
+@pytest.fixture
+def start(little: Predictor, digits: Pictures, tmp_path: Path) -> Callable[..., PruneJob]:
+    def measure(widths: Mapping[str, int]) -> float:
+        return OFF * comb.comb_ms(OpTable.from_ops(little.space.ops(widths)))
+
+    def make(model: nn.Module, budget_ms: float) -> PruningMethod:
+        return WGates(model, little.space, little, budget_ms=budget_ms, ramp=10)
+
+    def started(plan: Plan = PLAN, folder: str = "job", **given: object) -> PruneJob:
+        torch.manual_seed(0)
+        arguments = {"make": make, "measure": measure} | given
+        return PruneJob(
+            comb.network(),
+            little.space,
+            little,
+            digits,
+            plan,
+            folder=tmp_path / folder,
+            **arguments,  # type: ignore[arg-type]
+        )
+
+    return started
+
+
+class Killed(Exception):
+    """In place of a kill: nothing of what was in memory is left."""
+
+
+def test_the_promise_is_kept_though_the_predictor_is_wrong(
+    start: Callable[..., PruneJob], little: Predictor, tmp_path: Path
+) -> None:
+    outcome: Outcome = start().run()
+    assert outcome.kept, [vars(one) for one in outcome.rounds]
+    assert 1 < len(outcome.rounds) <= 3, "it had to be corrected"
+    assert outcome.dense_ms is not None
+    assert outcome.budget_ms == pytest.approx(0.6 * outcome.dense_ms)
+    assert outcome.macs_after < outcome.macs_before
+    files = write(outcome, little.space, tmp_path)
+    told = json.loads(files["report"].read_text())
+    assert told == json.loads(json.dumps(figures(outcome)))
+    assert told["kept"] is True
+    assert "</svg>" in files["widths"].read_text()
+    with safe_open(files["weights"], "pt") as opened:
+        assert json.loads(opened.metadata()["widths"]) == outcome.chosen.widths
+    state = load_file(files["weights"])
+    assert {name: list(value.shape) for name, value in state.items()} == {
+        name: list(value.shape) for name, value in outcome.small.state_dict().items()
+    }
+    picture = np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32)
+    session = ort.InferenceSession(files["onnx"], providers=["CPUExecutionProvider"])
+    (given,) = session.run(None, {session.get_inputs()[0].name: picture})
+    with torch.no_grad():
+        expected = outcome.small(torch.from_numpy(picture)).numpy()
+    np.testing.assert_allclose(given, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("at", [1, 3, 5])
+def test_a_job_that_was_killed_ends_as_if_it_had_not_been(
+    start: Callable[..., PruneJob], at: int
+) -> None:
+    whole = start(folder="whole").run()
+    epochs = 0
+
+    def progress(stage: str, done: float, total: float) -> None:
+        nonlocal epochs
+        epochs += 1
+        if epochs == at + 1:
+            raise Killed  # the epoch is trained, and not saved
+
+    with pytest.raises(Killed):
+        start(folder="cut", progress=progress).run()
+    again = start(folder="cut").run()
+    assert again.rounds == whole.rounds
+    assert again.accuracy_after == whole.accuracy_after
+    for name, value in whole.small.state_dict().items():
+        assert torch.equal(again.small.state_dict()[name], value), name
+
+
+def test_without_a_device_nothing_is_claimed(start: Callable[..., PruneJob]) -> None:
+    outcome = start(measure=None).run()
+    assert (outcome.kept, outcome.dense_ms) == (None, None)
+    assert len(outcome.rounds) == 1
+
+
+def test_magnitude_pruning_is_another_method(
+    start: Callable[..., PruneJob], little: Predictor
+) -> None:
+    def make(model: nn.Module, budget_ms: float) -> PruningMethod:
+        return Magnitude(model, little.space, little, budget_ms=budget_ms)
+
+    plan = Plan(share=0.6, pretrain=2, gate=0, tune=1, lr=0.02)
+    assert start(plan, make=make).run().kept
+
+
+def test_a_budget_out_of_reach_costs_no_training(
+    start: Callable[..., PruneJob], tmp_path: Path
+) -> None:
+    def progress(stage: str, done: float, total: float) -> None:
+        raise AssertionError("it trained")
+
+    with pytest.raises(NotReachable, match="held up by"):
+        start(Plan(budget_ms=1e-4), progress=progress).run()
+
+
+def test_the_folder_of_another_job_is_refused(start: Callable[..., PruneJob]) -> None:
+    start(Plan(share=0.9, pretrain=0, gate=0, tune=0)).run()
+    with pytest.raises(LpnetError, match=f"{CHECKPOINT} is of another job"):
+        start(Plan(share=0.8, pretrain=0, gate=0, tune=0))
+
+
+def test_pictures_of_another_size_are_refused(
+    little: Predictor, digits: Pictures, tmp_path: Path
+) -> None:
+    large = Labelled(torch.zeros(2, 3, 48, 48, dtype=torch.uint8), torch.tensor([0, 1]))
+    wrong = Pictures("large", ("a", "b"), large, large, flip=False)
+    with pytest.raises(LpnetError, match="pictures are 3x48x48, the network takes 3x32x32"):
+        PruneJob(
+            comb.network(),
+            little.space,
+            little,
+            wrong,
+            PLAN,
+            lambda *_: pytest.fail("too early"),
+            tmp_path,
+        )
