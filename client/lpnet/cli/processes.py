@@ -22,9 +22,9 @@ STOP_S = 15.0
 # A demo runs on whatever machine is at hand, often a shared one, and nobody wants to watch it cool
 # down for a few percent. An agent of your own pauses at 3%.
 DRIFT_PCT = "15"
-# Somebody waits for the loop: what was disturbed is tried again soon, and a workload that does not
-# settle is left sooner.
-RETRY_S, COOL_S, VISITS = "5", "5", "3"
+# Somebody waits for the loop: what was disturbed, and a device that was paused, are looked at
+# again soon.
+RETRY_S, COOL_S = "5", "5"
 
 
 class LocalLoop:
@@ -87,7 +87,6 @@ class LocalLoop:
             "LPNET_DISTURBED_RETRY_S": RETRY_S,
             "LPNET_AGENT_DRIFT_PCT": DRIFT_PCT,
             "LPNET_AGENT_COOL_S": COOL_S,
-            "LPNET_AGENT_VISITS": VISITS,
         }
         with self._log(name).open("wb") as log:
             self._children[name] = subprocess.Popen(

@@ -18,8 +18,8 @@ from lpnet_agent.sentinels.store import Kept, Store
 log = structlog.get_logger()
 
 # The first readings make the levels, and after one that proved nothing an answer is wanted: these
-# come sooner.
-_SOONER = 4
+# come sooner, but where nothing comes of so many in a row, not for ever.
+_SOONER, _SOONER_MOST = 4, 10
 
 # Called between visits of a check; False ends it.
 GoOn = Callable[[], bool]
@@ -62,6 +62,7 @@ class Watch:
         self._monotonic = monotonic
         self._kept = store.load()
         self._good = False
+        self._sooner = 0
         self._busy_s: float | None = None
         self._look_at = 0.0
 
@@ -90,7 +91,7 @@ class Watch:
             return True
         if self.health.state != "ready":
             return self.wait_s() <= 0
-        late = self._good and self.health.settled
+        late = (self._good and self.health.settled) or self._sooner >= _SOONER_MOST
         pace_s = self._every_s if late else self._every_s / _SOONER
         return self._measurer.busy_s - self._busy_s >= pace_s
 
@@ -111,6 +112,7 @@ class Watch:
             if not self.health.drifted and self.health.suspected == suspected:
                 break  # disturbed all along: it proves nothing, and is tried again soon
         self._good, self._busy_s = good, self._measurer.busy_s
+        self._sooner = 0 if good and self.health.settled else self._sooner + 1
         self._look_at = self._monotonic() + wait_s(self.health, self._policy)
         return good
 

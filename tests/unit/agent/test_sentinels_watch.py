@@ -106,6 +106,25 @@ def test_it_is_due_at_the_start_and_then_by_time_spent_measuring(
     assert settled.due()
 
 
+def test_where_nothing_comes_of_early_looks_they_become_rare(
+    device: Device, watch: Callable[[], Watch]
+) -> None:
+    device.disturbed, fresh, looks = True, watch(), 0
+    while fresh.due():
+        fresh.look()
+        looks += 1
+        device.work(EVERY_S / 4)
+    assert looks == 10
+    device.work(EVERY_S)
+    assert fresh.due()
+    device.disturbed = False
+    settle(fresh, device)
+    device.disturbed, device.slower = True, 1.5
+    assert not fresh.look()
+    device.work(EVERY_S / 4)
+    assert fresh.due(), "after a good one they come sooner again"
+
+
 def test_a_drift_is_confirmed_in_a_new_process(device: Device, watch: Callable[[], Watch]) -> None:
     settled = settle(watch(), device)
     device.slower = 1.05
