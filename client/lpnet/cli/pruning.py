@@ -14,7 +14,7 @@ import typer
 from lpnet.cli import layout
 from lpnet.cli.base import Json, Seed, Token, Url, connect, print_json
 from lpnet.cli.models import open_model
-from lpnet.errors import LpnetError, NotCovered, NotFound
+from lpnet.errors import LpnetError, NotCovered
 from lpnet.progress import terminal_progress
 
 if TYPE_CHECKING:
@@ -96,7 +96,18 @@ def prune(
             return _method(method, given, space, predictor, asked_ms, upper, steps // 2)
 
         measure = _measure(client, target, space)
-        job = PruneJob(network, space, predictor, pictures, plan, make, out, measure, progress)
+        job = PruneJob(
+            network,
+            space,
+            predictor,
+            pictures,
+            plan,
+            make,
+            out,
+            measure,
+            progress,
+            method=f"{method.value} upper={upper}",
+        )
         outcome = job.run()
     files = write(outcome, space, out)
     if as_json:
@@ -131,12 +142,15 @@ def _require_classes(network: nn.Module, space: Space, classes: int) -> None:
 
 def _predictor(client: Client, target: str, space: Space, out: Path) -> Predictor:
     try:
-        return client.predictor(target, space)
-    except (NotCovered, NotFound) as error:
-        out.mkdir(parents=True, exist_ok=True)
-        file = out / "space.onnx"
-        space.save(file)
-        raise LpnetError(f"{error}; measure it first: lpnet profile {target} {file}") from error
+        if client.target(target).lpnet is not None:
+            return client.predictor(target, space)
+        why = f"target {target!r} has no LPNet yet"
+    except NotCovered as error:
+        why = str(error)
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "space.onnx"
+    space.save(file)
+    raise LpnetError(f"{why}; measure the network first: lpnet profile {target} {file}")
 
 
 def _method(

@@ -28,6 +28,8 @@ class Gates(nn.Module):
 
     The layer begins as the ridge regression that puts the scores in the order of the filters'
     magnitudes, between 0.05 and 0.45: everything is open, and the least important closes first.
+    Where filters have fewer values than there are channels no layer can order them all: there the
+    order is rough.
     """
 
     def __init__(self, width: Width, members: Sequence[Member], model: nn.Module) -> None:
@@ -76,5 +78,7 @@ def _ordering(rows: Tensor, importance: Tensor) -> Tensor:
     gram = rows @ rows.T
     ridge = _RIDGE * gram.diagonal().mean().clamp(min=math.ulp(1.0))
     solved = torch.linalg.solve(gram + ridge * torch.eye(n, device=rows.device), wanted)
-    weights: Tensor = solved @ rows
-    return weights.unsqueeze(0)
+    weights = solved @ rows
+    reached = (rows @ weights).abs().max().clamp(min=_SPREAD)
+    scaled: Tensor = weights * (_SPREAD / reached)
+    return scaled.unsqueeze(0)

@@ -50,12 +50,9 @@ class Gating(nn.Module):
             return self._counts(self._open())
 
     def soft_widths(self) -> Tensor:
-        """The same (L,) of the latest forward pass, differentiable in gate layers and filters; of
-        the present weights where there was none since it was asked last."""
-        opened, self._opened = self._opened, None
-        if opened is None or (torch.is_grad_enabled() and not opened[0].requires_grad):
-            opened = self._open()
-        return self._counts(opened)
+        """The same (L,), differentiable in gate layers and filters. The gates are opened anew, so
+        that the graph of a forward pass may be gone."""
+        return self._counts(self._open())
 
     def hold(self, widths: Mapping[str, int]) -> None:
         """Fix the gates: of each width so many channels, those with the highest scores."""
@@ -90,6 +87,10 @@ class Gating(nn.Module):
         for place in self._places:
             module = self.model.get_submodule(place.module)
             self._handles.append(module.register_forward_hook(partial(self._multiply, place)))
+
+    @property
+    def attached(self) -> bool:
+        return bool(self._handles)
 
     def remove(self) -> None:
         """Take the hooks off the model: it is as it was, with the weights it has now."""

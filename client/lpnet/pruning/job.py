@@ -8,6 +8,7 @@ goes on from there, and ends as if it had never stopped.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lpnet.errors import LpnetError
+from lpnet.errors import LpnetError, NotReachable
 from lpnet.predictor.predictor import Predictor
 from lpnet.progress import Progress, quiet
 from lpnet.pruning.method import PruningMethod
@@ -89,13 +90,22 @@ class Outcome:
 
     @property
     def kept(self) -> bool | None:
-        ms = self.chosen.measured_ms
-        return None if ms is None else KEPT_LOW <= ms / self.budget_ms <= KEPT_HIGH
+        whole = self.macs_after == self.macs_before
+        return keeps(self.chosen.measured_ms, self.budget_ms, whole=whole)
+
+
+def keeps(measured_ms: float | None, budget_ms: float, *, whole: bool) -> bool | None:
+    """Whether a latency keeps the promise: not over the budget, and not far below it either,
+    unless the network is the `whole` one, which has nothing more to spend it on."""
+    if measured_ms is None:
+        return None
+    return (whole or measured_ms >= KEPT_LOW * budget_ms) and measured_ms <= KEPT_HIGH * budget_ms
 
 
 class PruneJob:
-    """Prunes a network on pictures. `make` makes the method once the network is trained; `measure`
-    asks the device, and is None where there is none."""
+    """Prunes a network on pictures. `make` makes the method once the network is trained, and
+    `method` says in words which, with its options; `measure` asks the device, and is None where
+    there is none."""
 
     def __init__(
         self,
@@ -108,6 +118,7 @@ class PruneJob:
         folder: Path,
         measure: Measure | None = None,
         progress: Progress = quiet,
+        method: str = "",
     ) -> None:
         if (plan.budget_ms is None) == (plan.share is None):
             raise LpnetError("one of budget_ms and share has to be given, and not both")
@@ -118,7 +129,7 @@ class PruneJob:
             )
         self._model, self._space, self._predictor = model, space, predictor
         self._pictures, self._plan, self._make = pictures, plan, make
-        self._measure, self._progress = measure, progress
+        self._measure, self._progress, self._method = measure, progress, method
         self._file = folder / CHECKPOINT
         folder.mkdir(parents=True, exist_ok=True)
         self._state = self._load()
@@ -127,14 +138,18 @@ class PruneJob:
         """Do what is left of the job. Raises NotReachable before any training for a budget that
         no widths meet, LpnetError for a checkpoint of another job."""
         plan, budget = self._plan, self._budget()
+        self._dense_ms()
         self._make(self._model, budget).remove()  # what cannot be is said before any training
         self._phase("pretrain", self._model, plan.pretrain)
         before = self._once("accuracy_before", lambda: accuracy(self._model, self._pictures))
         method = self._make(self._model, budget)
-        self._phase("gate", self._model, plan.gate, method)
+        # Without anything of its own to train a method has no use for epochs.
+        trains = bool(list(method.parameters()))
+        self._phase("gate", self._model, plan.gate if trains else 0, method)
         rounds = self._rounds(method, budget)
-        chosen = min(rounds, key=lambda one: abs((one.measured_ms or budget) / budget - 1))
-        method.choose(chosen.asked_ms)
+        chosen = _best(rounds, budget)
+        if method.choose(chosen.asked_ms) != chosen.widths:
+            raise LpnetError(f"{self._file}: the widths that were measured cannot be found again")
         small = method.finish()
         method.remove()
         recalibrate(small, self._some())
@@ -148,7 +163,13 @@ class PruneJob:
             budget = self._plan.budget_ms
             if budget is None:
                 assert self._plan.share is not None
-                budget = self._plan.share * (self._dense_ms() or self._predicted(self._dense))
+                dense_ms = self._dense_ms()
+                if self._measure is not None and dense_ms is None:
+                    raise LpnetError(
+                        "the dense network could not be measured undisturbed, so a share of its "
+                        "latency is unknown; try again, or give the budget in ms"
+                    )
+                budget = self._plan.share * (dense_ms or self._predicted(self._dense))
             self._state["budget_ms"] = budget
             self._save()
         found: float = self._state["budget_ms"]
@@ -157,15 +178,33 @@ class PruneJob:
     def _rounds(self, method: PruningMethod, budget: float) -> list[Round]:
         """Candidates, until one keeps the promise or there were enough."""
         rounds = [Round(**saved) for saved in self._state.setdefault("rounds", [])]
-        asked = _corrected(rounds, budget)
+        if self._measure is not None:
+            rounds = [one for one in rounds if one.measured_ms is not None]
+        asked = self._corrected(rounds, budget)
         while asked is not None:
-            widths = method.choose(asked)
+            try:
+                widths = method.choose(asked)
+            except NotReachable:
+                if not rounds:
+                    raise
+                break  # the device is slower than the predictor believes, and this is its floor
             measured = None if self._measure is None else self._measure(widths)
             rounds.append(Round(asked, self._predicted(widths), measured, widths))
             self._state["rounds"] = [vars(one) for one in rounds]
             self._save()
-            asked = _corrected(rounds, budget)
+            asked = self._corrected(rounds, budget)
         return rounds
+
+    def _corrected(self, rounds: list[Round], budget_ms: float) -> float | None:
+        """The budget to solve for next; None where the last round is good enough."""
+        if not rounds:
+            return budget_ms
+        last = rounds[-1]
+        if last.measured_ms is None or len(rounds) >= ROUNDS:
+            return None
+        if keeps(last.measured_ms, budget_ms, whole=last.widths == self._dense):
+            return None
+        return last.asked_ms * budget_ms / last.measured_ms
 
     def _phase(
         self, name: str, model: nn.Module, epochs: int, method: PruningMethod | None = None
@@ -252,7 +291,7 @@ class PruneJob:
     def _dense_ms(self) -> float | None:
         if self._measure is None:
             return None
-        if "dense_ms" not in self._state:
+        if self._state.get("dense_ms") is None:
             self._state["dense_ms"] = self._measure(self._dense)
             self._save()
         found: float | None = self._state["dense_ms"]
@@ -262,7 +301,14 @@ class PruneJob:
         return {
             "space": self._space.hash,
             "target": self._predictor.target,
-            "pictures": [self._pictures.name, len(self._pictures.train)],
+            "lpnet": _fingerprint(self._predictor),
+            "method": self._method,
+            "pictures": [
+                self._pictures.name,
+                list(self._pictures.classes),
+                len(self._pictures.train),
+                len(self._pictures.test),
+            ],
             "plan": vars(self._plan),
         }
 
@@ -273,8 +319,8 @@ class PruneJob:
             return {"job": self._identity()}
         if state.get("job") != self._identity():
             raise LpnetError(
-                f"{self._file} is of another job: another network, target, budget, data or plan. "
-                "Give this one a folder of its own"
+                f"{self._file} is of another job: another network, target, LPNet, method, budget, "
+                "data or plan. Give this one a folder of its own"
             )
         return state
 
@@ -288,16 +334,24 @@ class PruneJob:
         part.replace(self._file)
 
 
-def _corrected(rounds: list[Round], budget_ms: float) -> float | None:
-    """The budget to solve for next; None where the last round is good enough."""
-    if not rounds:
-        return budget_ms
-    last = rounds[-1]
-    if last.measured_ms is None or len(rounds) >= ROUNDS:
-        return None
-    if KEPT_LOW <= last.measured_ms / budget_ms <= KEPT_HIGH:
-        return None
-    return last.asked_ms * budget_ms / last.measured_ms
+def _best(rounds: list[Round], budget_ms: float) -> Round:
+    """Of the measured rounds the one closest to the budget, those within it first."""
+
+    def distance(one: Round) -> tuple[bool, float]:
+        assert one.measured_ms is not None
+        share = one.measured_ms / budget_ms
+        return share > KEPT_HIGH, abs(share - 1)
+
+    measured = [one for one in rounds if one.measured_ms is not None]
+    return min(measured, key=distance) if measured else rounds[-1]
+
+
+def _fingerprint(predictor: Predictor) -> str:
+    """Of the LPNet: another version chooses other widths."""
+    digest = hashlib.sha256()
+    for name, value in sorted(predictor.lpnet.state_dict().items()):
+        digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _size(shape: tuple[int, int, int]) -> str:

@@ -36,7 +36,7 @@ class Magnitude(PruningMethod):
         super().__init__()
         if predictor.space.hash != space.hash:
             raise LpnetError("the predictor is of another space than the one given")
-        require_reachable(predictor, budget_ms)
+        require_reachable(predictor, budget_ms, keep=keep)
         self.space, self.budget_ms, self._keep = space, budget_ms, keep
         # In a tuple: their parameters are not ours.
         self._others = (model, predictor)

@@ -13,7 +13,7 @@ class PruningMethod(nn.Module, ABC):
 
     A loop trains the method's parameters with the model's, adds `latency_loss()` to the task's
     loss in every step, and ends with `choose` and `finish`. Checkpoints hold the method's
-    `state_dict` beside the model's.
+    `state_dict` beside the model's; what was chosen is not in it, and is chosen again.
     """
 
     def latency_loss(self) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from lpnet.errors import LpnetError, MissingExtra
 Pixels = NDArray[np.uint8]
 
 _TEST_EVERY = 5
+_SCALED_BY = 1000
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
 
@@ -48,11 +50,12 @@ class Pictures:
     def normal(self, pictures: Tensor) -> Tensor:
         """Pictures as the network sees them: float32, each channel less the training set's mean,
         over its deviation."""
-        mean, deviation = self._scale()
+        mean, deviation = self._scale
         return (pictures.float() - mean) / deviation
 
+    @cached_property
     def _scale(self) -> tuple[Tensor, Tensor]:
-        some = self.train.pictures[:: max(1, len(self.train) // 5000)].float()
+        some = self.train.pictures[:: max(1, len(self.train) // _SCALED_BY)].float()
         mean = some.mean((0, 2, 3), keepdim=True)
         return mean, some.std((0, 2, 3), keepdim=True).clamp(min=1.0)
 
@@ -60,12 +63,12 @@ class Pictures:
 def open_pictures(name: str, limit: int | None = None) -> Pictures:
     """`digits`, or a folder that holds `train/<class>/*` and `test/<class>/*`.
 
-    `limit` keeps so many training pictures, spread evenly over the classes. Raises LpnetError,
-    naming file or folder, for what is not there, cannot be read or differs in size, MissingExtra
-    without the packages that read them.
+    `limit` keeps so many training pictures, of a folder evenly spread over the classes. Raises
+    LpnetError, naming file or folder, for what is not there, cannot be read or differs in size,
+    MissingExtra without the packages that read them.
     """
     if name == "digits":
-        return _digits()
+        return _digits(limit)
     folder = Path(name)
     classes = _classes(folder / "train")
     if classes != _classes(folder / "test"):
@@ -74,10 +77,10 @@ def open_pictures(name: str, limit: int | None = None) -> Pictures:
     test = _read(folder / "test", classes, None)
     if train.pictures.shape[1:] != test.pictures.shape[1:]:
         raise LpnetError(f"{folder}: pictures of train and test differ in size")
-    return Pictures(folder.name, classes, train, test, flip=True)
+    return Pictures(str(folder.resolve()), classes, train, test, flip=True)
 
 
-def _digits() -> Pictures:
+def _digits(limit: int | None) -> Pictures:
     """1,797 digits of 8 x 8 pixels, enlarged to 32 x 32; a fifth of them to test on."""
     try:
         from sklearn.datasets import load_digits
@@ -94,7 +97,7 @@ def _digits() -> Pictures:
     return Pictures(
         "digits",
         tuple(str(digit) for digit in range(10)),
-        Labelled(pictures[~held_out], labels[~held_out]),
+        Labelled(pictures[~held_out][:limit], labels[~held_out][:limit]),
         Labelled(pictures[held_out], labels[held_out]),
         flip=False,
     )

@@ -8,11 +8,11 @@ from lpnet.predictor.predictor import Predictor
 _NAMED = 5
 
 
-def require_reachable(predictor: Predictor, budget_ms: float) -> None:
+def require_reachable(predictor: Predictor, budget_ms: float, *, keep: float = 0.0) -> None:
     """Raises NotReachable, with the floor and the widths that hold it up, for a budget below what
-    the space can reach."""
+    the space can reach with at least the share `keep` of every width."""
     try:
-        predictor.snap(predictor.high, budget_ms)
+        predictor.widest(budget_ms, keep=keep, thorough=False)
     except NotReachable as error:
         floor = predictor.reachable(points=2)
         wide = sorted(
@@ -21,7 +21,7 @@ def require_reachable(predictor: Predictor, budget_ms: float) -> None:
             reverse=True,
         )[:_NAMED]
         held = ", ".join(f"{name} {floor.floor_widths[name]} of {top:.0f}" for name, top in wide)
-        share = 100 * floor.floor_ms / floor.dense_ms
+        share = 100 * error.floor_ms / floor.dense_ms
         raise NotReachable(
             budget_ms, error.floor_ms, f"{share:.0f}% of dense, held up by {held} channels"
         ) from None

@@ -74,6 +74,8 @@ class WGates(PruningMethod):
         else:
             assert alpha is not None
             self.pressure = FixedPressure(alpha, dense_ms, form)
+        if upper is not None and budget_ms is not None:
+            self._snapped(predictor.high, budget_ms)
         self.gating = Gating(model, space)
 
     @property
@@ -87,15 +89,14 @@ class WGates(PruningMethod):
     def latency_ms(self) -> float:
         """What the predictor says of these widths, ms, after rounding them up to fast ones."""
         with torch.no_grad():
-            return float(self.predictor.envelope(self.gating.widths()))
+            return float(self.predictor.envelope(self._seen(self.gating.widths())))
 
     def latency_loss(self) -> Tensor:
         """The term to add to the task's loss: a scalar, differentiable in gate layers and filters.
 
-        It speaks of the gates of the latest forward pass of the model. To be called once for each
-        step of the optimiser: a budget's pressure moves with it.
+        To be called once for each step of the optimiser: a budget's pressure moves with it.
         """
-        widths = self.gating.soft_widths()
+        widths = self._seen(self.gating.soft_widths())
         latency = self.predictor.envelope(widths) * self._safety(widths.detach())
         term: Tensor = self.pressure(latency)
         return term.to(latency.dtype)
@@ -110,7 +111,7 @@ class WGates(PruningMethod):
         self.gating.release()
         budget_ms = self.budget_ms if budget_ms is None else budget_ms
         with torch.no_grad():
-            widths = self.space.named(self._snapped(self.gating.widths(), budget_ms))
+            widths = self.space.named(self._snapped(self._seen(self.gating.widths()), budget_ms))
         self.gating.hold(widths)
         return widths
 
@@ -125,12 +126,13 @@ class WGates(PruningMethod):
         """
         if not self.gating.held:
             self.choose()
-        kept = self.gating.kept()
+        kept, attached = self.gating.kept(), self.gating.attached
         self.gating.remove()
         try:
             return self.space.prune(self.gating.model, kept)
         finally:
-            self.gating.attach()
+            if attached:
+                self.gating.attach()
 
     def remove(self) -> None:
         """Take the gates off the model: it is as it was, with the weights it has now."""
@@ -141,16 +143,25 @@ class WGates(PruningMethod):
         if asked_ms is None:
             return self.predictor.snap(widths)
         budget = asked_ms
-        for _ in range(_TRIES):
-            found = self.predictor.snap(widened(self.predictor, widths, budget), budget)
-            ms = float(self.predictor(found.double()))
-            upper_ms = ms * float(self._safety(found.double()))
-            if upper_ms <= asked_ms * (1 + _SLACK):
-                return found
-            # The interval is wider at some widths than at others.
-            budget = min(budget, asked_ms * ms / upper_ms) * (1 - _SLACK)
-        detail = f"nothing was found whose upper end of {self.upper} is within the budget"
-        raise NotReachable(asked_ms, upper_ms, detail)
+        try:
+            for _ in range(_TRIES):
+                found = self.predictor.snap(widened(self.predictor, widths, budget), budget)
+                ms = float(self.predictor(found.double()))
+                upper_ms = ms * float(self._safety(found.double()))
+                if upper_ms <= asked_ms * (1 + _SLACK):
+                    return found
+                # The interval is wider at some widths than at others.
+                budget = min(budget, asked_ms * ms / upper_ms) * (1 - _SLACK)
+        except NotReachable as error:
+            detail = "" if self.upper is None else f"and its interval of {self.upper} ends above"
+            raise NotReachable(asked_ms, error.floor_ms, detail) from None
+        raise LpnetError(
+            f"no widths were found whose upper end of {self.upper} is within {asked_ms:.4g} ms"
+        )
+
+    def _seen(self, widths: Tensor) -> Tensor:
+        """Widths where the predictor is."""
+        return widths.to(self.predictor.low.device)
 
     def _safety(self, widths: Tensor) -> Tensor | float:
         """How far the asked upper end is above the prediction, as a factor."""

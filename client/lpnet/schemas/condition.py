@@ -23,9 +23,9 @@ Cause = Literal["sentinel", "owner", "room"]
 
 LEVEL_READINGS = 5
 DRIFT_LIMIT_PCT = 3.0
-# The range of five normal readings is 2.3 deviations on average, and a reading's distance from
-# their median deviates by 1.15: past this many ranges lies less than one reading in 400.
-_RANGES = 1.5
+# Of normal readings one in 90 is further from the median of five others than twice their range,
+# and of two in a row both are in one case of 500.
+_RANGES = 2.0
 
 
 def level(latencies: Iterable[float]) -> float | None:
@@ -41,8 +41,8 @@ def level(latencies: Iterable[float]) -> float | None:
 def limit_pct(first: Iterable[float], least_pct: float = DRIFT_LIMIT_PCT) -> float:
     """Drift past which a sentinel says that its device has changed, percent, either way.
 
-    It is `least_pct`, or one and a half times the range of the readings that make the level where
-    that is more: on a device whose readings scatter so much, a smaller drift is no news.
+    It is `least_pct`, or twice the range of the readings that make the level where that is more:
+    on a device whose readings scatter so much, a smaller drift is no news.
     """
     made = list(islice(first, LEVEL_READINGS))
     ms = level(made)
@@ -124,5 +124,5 @@ class SentinelHistory(Wire):
     )
     limit_pct: dict[str, float] = Field(
         description="drift that pauses the target, by sentinel, percent, of an agent with the "
-        "usual settings: 3, or one and a half times the range of the readings that make the level"
+        "usual settings: 3, or twice the range of the readings that make the level"
     )

@@ -20,6 +20,8 @@ from lpnet_agent.sentinels.templates import template
 
 log = structlog.get_logger()
 
+_CANNOT = "the memory sentinel cannot be run beside visits"
+
 _RUNS = 3
 # What is usual is the lower quartile of that many latest readings, once there are a few.
 _KEPT, _LEAST, _QUARTILE = 256, 8, 0.25
@@ -48,15 +50,24 @@ class MemoryWatch:
         """Median of a few runs, ms; None where the sentinel cannot be run."""
         if self._session is None:
             return None
-        self._session.run(1)
-        walls = []
-        for _ in range(_RUNS):
-            start = self._clock.wall()
-            self._session.run(1)
-            walls.append(self._clock.wall() - start)
+        try:
+            walls = self._walls(self._session)
+        except RuntimeFailed as error:
+            log.warning(_CANNOT, why=str(error))
+            self._session = None
+            return None
         self._readings.append(float(np.median(walls)) / 1e6)
         self._taken_at = self._clock.wall()
         return self._readings[-1]
+
+    def _walls(self, session: Session) -> list[int]:
+        session.run(1)
+        walls = []
+        for _ in range(_RUNS):
+            start = self._clock.wall()
+            session.run(1)
+            walls.append(self._clock.wall() - start)
+        return walls
 
     def slower_pct(self, *readings: float | None) -> float | None:
         """How much the slowest of them is above what is usual, percent."""
@@ -72,5 +83,5 @@ def _loaded(runtime: Runtime) -> Session | None:
     try:
         return runtime.load(space.concrete(space.named(space.dense)).SerializeToString())
     except RuntimeFailed as error:
-        log.warning("the memory sentinel cannot be run beside visits", why=str(error))
+        log.warning(_CANNOT, why=str(error))
         return None

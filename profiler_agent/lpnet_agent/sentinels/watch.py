@@ -112,7 +112,7 @@ class Watch:
             if not self.health.drifted and self.health.suspected == suspected:
                 break  # disturbed all along: it proves nothing, and is tried again soon
         self._good, self._busy_s = good, self._measurer.busy_s
-        self._sooner = 0 if good and self.health.settled else self._sooner + 1
+        self._sooner = 0 if good else self._sooner + 1
         self._look_at = self._monotonic() + wait_s(self.health, self._policy)
         return good
 
@@ -120,7 +120,7 @@ class Watch:
         """A person says that the device is as it should be: what is measured now is normal."""
         log.info("cleared: the sentinels get new levels")
         self._keep(Health(), cleared, None)
-        self._busy_s = None
+        self._busy_s, self._sooner = None, 0
 
     def _check(self, go_on: GoOn | None) -> bool:
         begun = datetime.now(UTC)

@@ -22,6 +22,7 @@ class Memory:
     now_ns: int = 0
     runs: int = 0
     fails: bool = False
+    breaks: bool = False
     models: list[bytes] = field(default_factory=list)
 
     def wall(self) -> int:
@@ -46,6 +47,8 @@ class Memory:
         return self
 
     def run(self, n: int) -> None:
+        if self.breaks:
+            raise RuntimeFailed("out of memory")
         self.runs += n
         self.now_ns += round(n * self.ms * 1e6)
 
@@ -98,8 +101,9 @@ def test_a_reading_of_just_now_serves_twice() -> None:
     assert memory.runs > runs
 
 
-def test_where_the_sentinel_cannot_be_loaded_nothing_is_claimed() -> None:
-    seen = watch(Memory(fails=True))
+@pytest.mark.parametrize("memory", [Memory(fails=True), Memory(breaks=True)])
+def test_where_the_sentinel_cannot_be_run_nothing_is_claimed(memory: Memory) -> None:
+    seen = watch(memory)
     assert seen.read() is None
     assert seen.latest() is None
     assert seen.slower_pct(None, None) is None

@@ -251,7 +251,7 @@ def test_the_limit_knows_how_much_a_sentinel_scatters(range_pct: float, beyond: 
     ms = LEVELS["memory"]
     low, high = ms * (1 - range_pct / 200), ms * (1 + range_pct / 200)
     noisy = Health(first_ms={**SETTLED.first_ms, "memory": (low, ms, ms, high, ms)})
-    limit = 1.5 * range_pct
+    limit = 2 * range_pct
     calm = check(0, 0.95 * limit)
     assert after(noisy, calm, calm) == noisy
     gone = check(0, beyond * limit)

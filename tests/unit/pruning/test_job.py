@@ -18,7 +18,7 @@ from torch import nn
 from lpnet.errors import LpnetError, NotReachable
 from lpnet.predictor.predictor import Predictor
 from lpnet.pruning import Magnitude, PruningMethod, WGates
-from lpnet.pruning.job import CHECKPOINT, Outcome, Plan, PruneJob
+from lpnet.pruning.job import CHECKPOINT, Outcome, Plan, PruneJob, keeps
 from lpnet.pruning.pictures import Labelled, Pictures, open_pictures
 from lpnet.pruning.report import figures, write
 from lpnet.space.space import Space
@@ -118,6 +118,63 @@ def test_a_job_that_was_killed_ends_as_if_it_had_not_been(
     assert again.accuracy_after == whole.accuracy_after
     for name, value in whole.small.state_dict().items():
         assert torch.equal(again.small.state_dict()[name], value), name
+
+
+def test_a_device_that_cannot_be_that_fast_ends_with_a_broken_promise(
+    start: Callable[..., PruneJob], little: Predictor
+) -> None:
+    """The corrected budget lies below what the predictor thinks can be reached."""
+    floor = little.reachable(points=2).floor_ms
+
+    def measure(widths: Mapping[str, int]) -> float:
+        return 2 * comb.comb_ms(OpTable.from_ops(little.space.ops(widths)))
+
+    plan = Plan(budget_ms=1.1 * floor, pretrain=0, gate=0, tune=0)
+    outcome = start(plan, measure=measure).run()
+    assert outcome.kept is False
+    assert len(outcome.rounds) == 1
+
+
+def test_a_round_that_was_not_measured_is_not_preferred(
+    start: Callable[..., PruneJob], little: Predictor
+) -> None:
+    asked = 0
+
+    def measure(widths: Mapping[str, int]) -> float | None:
+        nonlocal asked
+        asked += 1
+        dense = widths == little.space.named(little.space.dense)
+        ms = comb.comb_ms(OpTable.from_ops(little.space.ops(widths)))
+        return ms if dense else (1.2 * ms if asked == 2 else None)
+
+    outcome = start(Plan(share=0.7, pretrain=0, gate=0, tune=0), measure=measure).run()
+    assert [one.measured_ms is None for one in outcome.rounds] == [False, True]
+    assert outcome.chosen == outcome.rounds[0]
+    assert outcome.kept is False
+
+
+def test_a_share_of_a_latency_that_nobody_could_measure_is_refused(
+    start: Callable[..., PruneJob],
+) -> None:
+    with pytest.raises(LpnetError, match="could not be measured undisturbed"):
+        start(measure=lambda widths: None).run()
+
+
+@pytest.mark.parametrize(
+    ("measured", "whole", "kept"),
+    [
+        (1.0, False, True),
+        (1.03, False, False),
+        (0.9, False, False),
+        (0.5, True, True),
+        (1.03, True, False),
+        (None, False, None),
+    ],
+)
+def test_a_promise_is_kept_by_coming_close_from_below(
+    measured: float | None, whole: bool, kept: bool | None
+) -> None:
+    assert keeps(measured, 1.0, whole=whole) is kept
 
 
 def test_without_a_device_nothing_is_claimed(start: Callable[..., PruneJob]) -> None:

@@ -48,6 +48,7 @@ def test_digits_are_always_the_same() -> None:
     assert len(first.train) + len(first.test) == 1797
     assert first.shape == (3, 32, 32)
     assert not first.flip
+    assert len(open_pictures("digits", limit=50).train) == 50
 
 
 def test_what_is_wrong_is_named(folder: Path) -> None:
