@@ -12,6 +12,7 @@ BENCHMARKS = {
     "measuring": "measurements on a disturbed machine, against usual methods",
     "measuring.cost": "seconds per sample, and the share of time spent in timed runs",
     "measuring.duty": "back-to-back runs against runs with rests in between",
+    "pruning.latency_term": "a training step with gates and the latency term, against without",
     "exactness": "op table and template against physically pruned models",
 }
 

@@ -33,7 +33,7 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     space = zoo.space(options.model)
-    predictor = _predictor(space)
+    predictor = untaught(space)
     widths = torch.tensor(space.dense * 0.7, dtype=torch.float32).requires_grad_()
 
     def gradient() -> object:
@@ -62,7 +62,8 @@ def main() -> int:
     return 0 if with_gradient < ASKED_MS else 1
 
 
-def _predictor(space: Space) -> Predictor:
+def untaught(space: Space) -> Predictor:
+    """Of an LPNet of the usual size that has learned nothing: for timing only."""
     size = Effort()
     header = Header(
         target="benchmark",
