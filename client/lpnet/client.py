@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
@@ -197,29 +198,19 @@ class Client:
     ) -> Report:
         """Measure a space on a target, train an LPNet on all of the target's samples, and return
         its report. Waits; shows progress on a terminal unless `progress` is given."""
-        if progress is None:
-            with progress_.terminal_progress() as shown:
-                return self.profile(
-                    target,
-                    space,
-                    blocks,
-                    networks,
-                    pruned=pruned,
-                    repeats=repeats,
-                    seed=seed,
-                    progress=shown,
-                )
-        self.campaign(
-            target,
-            space,
-            blocks=blocks,
-            networks=networks,
-            pruned=pruned,
-            repeats=repeats,
-            seed=seed,
-            progress=progress,
-        )
-        return self.train(target, seed=seed, progress=progress)
+        with ExitStack() as stack:
+            shown = progress or stack.enter_context(progress_.terminal_progress())
+            self.campaign(
+                target,
+                space,
+                blocks=blocks,
+                networks=networks,
+                pruned=pruned,
+                repeats=repeats,
+                seed=seed,
+                progress=shown,
+            )
+            return self.train(target, seed=seed, progress=shown)
 
     def measure(
         self,

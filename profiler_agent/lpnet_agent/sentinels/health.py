@@ -194,8 +194,8 @@ def _mute(health: Health, sentinel: Sentinel, reading: Reading | None, policy: P
 
 
 def _drifted(health: Health, worst: Drift, policy: Policy) -> Health:
-    # Twice the limit: on a device whose sentinels scatter a lot, far is further.
-    far = abs(worst.pct) > max(policy.broken_pct, 2 * worst.limit_pct)
+    # On a device whose sentinels scatter a lot the limit is wider, and far is as much further.
+    far = abs(worst.pct) > worst.limit_pct + max(0.0, policy.broken_pct - policy.drift_pct)
     if not health.drifted:
         suspected = health.suspected + 1
         # A drift needs a second reading; one that looks like a broken device needs a third.

@@ -261,6 +261,15 @@ def test_the_limit_knows_how_much_a_sentinel_scatters(range_pct: float, beyond: 
     assert (after(SETTLED, calm, calm, calm).state == "ready") == (0.95 * limit <= 3)
 
 
+def test_far_is_further_where_a_sentinel_scatters() -> None:
+    ms = LEVELS["memory"]
+    noisy = Health(first_ms={**SETTLED.first_ms, "memory": (0.9 * ms, ms, ms, 1.1 * ms, ms)})
+    for drift, state in ((50, "paused"), (70, "broken")):
+        seen = check(0, drift)
+        assert after(noisy, *[seen] * (3 if state == "broken" else 2)).state == state
+        assert after(SETTLED, seen, seen, seen).state == "broken"
+
+
 def test_the_reason_is_for_people() -> None:
     levels: dict[Sentinel, tuple[float, ...]] = {"arithmetic": (0.7,) * 5, "memory": (1.31,) * 5}
     seen: Check = {"arithmetic": Reading(0.7), "memory": Reading(1.404)}
