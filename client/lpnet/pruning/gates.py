@@ -58,6 +58,11 @@ class Gates(nn.Module):
         least = torch.finfo(scores.dtype).tiny
         return step(torch.where(alone, scores - known + least, scores))
 
+    def weights(self, model: nn.Module) -> list[Tensor]:
+        """All weights that the scores are made of."""
+        filters = [model.get_submodule(member.module).weight for member in self._members]
+        return [self.score.weight, *(weight for weight in filters if isinstance(weight, Tensor))]
+
     def _rows(self, model: nn.Module) -> Tensor:
         """Inputs of the fully connected layer (max / granule, values)."""
         parts = []

@@ -36,6 +36,9 @@ class Gating(nn.Module):
         )
         self._order = {width.name: place for place, width in enumerate(space.widths)}
         self._opened: list[Tensor] | None = None
+        # What a forward pass opened, until a backward pass frees its graph or weights change.
+        self._reusable: list[Tensor] | None = None
+        self._versions: list[tuple[int, int]] = []
         self._held: list[Tensor] | None = None
         self._handles: list[RemovableHandle] = []
         self.attach()
@@ -50,9 +53,12 @@ class Gating(nn.Module):
             return self._counts(self._open())
 
     def soft_widths(self) -> Tensor:
-        """The same (L,), differentiable in gate layers and filters. The gates are opened anew, so
-        that the graph of a forward pass may be gone."""
-        return self._counts(self._open())
+        """The same (L,), differentiable in gate layers and filters. The gates that the last
+        forward pass opened are counted where its graph still stands, else they are opened anew."""
+        opened, self._reusable = self._reusable, None
+        if opened is None or self._weights() != self._versions or not torch.is_grad_enabled():
+            return self._counts(self._open())
+        return self._counts(opened)
 
     def hold(self, widths: Mapping[str, int]) -> None:
         """Fix the gates: of each width so many channels, those with the highest scores."""
@@ -62,11 +68,11 @@ class Gating(nn.Module):
                 largest(gate.width, gate.scores(self.model), count)
                 for gate, count in zip(self._each(), counts, strict=True)
             ]
-        self._opened = None
+        self._opened = self._reusable = None
 
     def release(self) -> None:
         """The gates are those of the weights again."""
-        self._held = self._opened = None
+        self._held = self._opened = self._reusable = None
 
     @property
     def held(self) -> bool:
@@ -113,6 +119,21 @@ class Gating(nn.Module):
     def _begin(self, *_: object) -> None:
         """A forward pass of the model begins."""
         self._opened = self._open()
+        self._reusable = None
+        if self._held is None and torch.is_grad_enabled():
+            self._reusable, self._versions = self._opened, self._weights()
+            for opened in self._opened:
+                if opened.requires_grad:
+                    opened.register_hook(self._freed)
+
+    def _freed(self, _gradient: Tensor) -> None:
+        """A backward pass has come through the gates."""
+        self._reusable = None
+
+    def _weights(self) -> list[tuple[int, int]]:
+        """Which weights open the gates, and how often each was changed in place."""
+        found = [weight for gate in self._each() for weight in gate.weights(self.model)]
+        return [(id(weight), weight._version) for weight in found]
 
     def _multiply(self, place: Place, _module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
         if self._opened is None:  # the module is run by itself

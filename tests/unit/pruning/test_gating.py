@@ -199,3 +199,47 @@ def test_never_is_everything_closed(values: list[float]) -> None:
     opened = gates.open(scores)
     assert opened.sum() == 1
     assert values[int(opened.argmax())] == max(values)
+
+
+def widths_slope(gating: Gating) -> list[Tensor]:
+    gating.zero_grad()
+    gating.soft_widths().sum().backward()  # type: ignore[no-untyped-call]
+    return [p.grad.clone() for p in gating.parameters() if p.grad is not None]
+
+
+@pytest.mark.parametrize("between", ["nothing", "backward", "step", "other weights", "no grad"])
+def test_gates_are_counted_from_the_last_forward_pass_only_while_it_stands(between: str) -> None:
+    model, pictures = made("mixed")
+    gating = Gating(model, Space.from_model(model, pictures))
+    passed = model(pictures).sum()
+    if between == "backward":
+        passed.backward()
+    elif between == "step":
+        with torch.no_grad():
+            for parameter in gating.parameters():
+                parameter.sub_(0.3)
+    elif between == "other weights":
+        stem = model.get_submodule("stem")
+        stem.weight = nn.Parameter(torch.randn(12, 3, 3, 3))
+    if between == "no grad":
+        with torch.no_grad():
+            assert not gating.soft_widths().requires_grad
+    else:
+        assert torch.equal(gating.soft_widths(), gating.widths().to(torch.float32))
+    first = widths_slope(gating)
+    again = widths_slope(gating)
+    assert first
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_the_term_opens_no_gate_a_second_time() -> None:
+    model, pictures = made("mixed")
+    gating = Gating(model, Space.from_model(model, pictures))
+    asked = []
+    for gates in gating.gates:
+        gates.score.register_forward_hook(lambda *_: asked.append(1))  # type: ignore[union-attr]
+    loss = model(pictures).sum() + gating.soft_widths().sum()
+    assert len(asked) == len(gating.gates)
+    loss.backward()
+    gating.soft_widths().sum().backward()  # type: ignore[no-untyped-call]
+    assert len(asked) == 2 * len(gating.gates)
