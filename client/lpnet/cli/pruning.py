@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lpnet.cli import layout
+from lpnet.cli import layout, show_prune
 from lpnet.cli.base import Json, Seed, Token, Url, connect, print_json
 from lpnet.cli.models import open_model
 from lpnet.errors import LpnetError, NotCovered
-from lpnet.progress import terminal_progress
+from lpnet.progress import Progress, terminal_progress
 
 if TYPE_CHECKING:
     from torch import nn
 
     from lpnet.client import Client
     from lpnet.predictor.predictor import Predictor
-    from lpnet.pruning.job import Measure, Outcome
+    from lpnet.pruning.job import Measure, Outcome, Plan
     from lpnet.pruning.method import PruningMethod
+    from lpnet.pruning.pictures import Pictures
     from lpnet.space.space import Space
 
 _MEASURED_AGAIN = 3
@@ -74,7 +75,7 @@ def prune(
     """
     import torch
 
-    from lpnet.pruning.job import Plan, PruneJob
+    from lpnet.pruning.job import Plan
     from lpnet.pruning.pictures import open_pictures
     from lpnet.pruning.report import figures, write
     from lpnet.space.space import Space
@@ -90,30 +91,54 @@ def prune(
     plan = Plan(budget_ms, share, pretrain, gate, tune, seed)
     with connect(url, token) as client, terminal_progress() as progress:
         predictor = _predictor(client, target, space, out)
-        steps = gate * math.ceil(len(pictures.train) / plan.batch)
-
-        def make(given: nn.Module, asked_ms: float) -> PruningMethod:
-            return _method(method, given, space, predictor, asked_ms, upper, steps // 2)
-
-        measure = _measure(client, target, space)
-        job = PruneJob(
-            network,
-            space,
-            predictor,
-            pictures,
-            plan,
-            make,
-            out,
-            measure,
-            progress,
-            method=f"{method.value} upper={upper}",
+        outcome = run_job(
+            client, predictor, network, pictures, plan, out, progress, method=method, upper=upper
         )
-        outcome = job.run()
     files = write(outcome, space, out)
     if as_json:
         print_json(figures(outcome) | {name: str(file) for name, file in files.items()})
     else:
-        _tell(outcome, target, files)
+        show_prune.outcome(outcome, target)
+        layout.put(*(f"{name}: {file}" for name, file in files.items()))
+
+
+def run_job(
+    client: Client,
+    predictor: Predictor,
+    network: nn.Module,
+    pictures: Pictures,
+    plan: Plan,
+    out: Path,
+    progress: Progress,
+    *,
+    method: Method = Method.wgates,
+    upper: float | None = None,
+) -> Outcome:
+    """Prune a network, with its checkpoint in `out`; the predictor's target measures.
+
+    The budget of a method that trains reaches its end half way. Raises NotReachable before any
+    training, and LpnetError.
+    """
+    from lpnet.pruning.job import PruneJob
+
+    space = predictor.space
+    steps = plan.gate * math.ceil(len(pictures.train) / plan.batch)
+
+    def make(given: nn.Module, asked_ms: float) -> PruningMethod:
+        return _method(method, given, space, predictor, asked_ms, upper, steps // 2)
+
+    return PruneJob(
+        network,
+        space,
+        predictor,
+        pictures,
+        plan,
+        make,
+        out,
+        _measure(client, predictor.target, space),
+        progress,
+        method=f"{method.value} upper={upper}",
+    ).run()
 
 
 def read_budget(text: str) -> tuple[float | None, float | None]:
@@ -180,44 +205,3 @@ def _measure(client: Client, target: str, space: Space) -> Measure:
         return None
 
     return measure
-
-
-def _tell(outcome: Outcome, target: str, files: dict[str, Path]) -> None:
-    numbers = ["ms predicted", "ms measured", "accuracy", "MACs", "parameters"]
-    grid = layout.grid_of(None, "network", *numbers, numbers=numbers)
-    for name, predicted, measured, accuracy, macs, params in (
-        (
-            "dense",
-            outcome.dense_predicted_ms,
-            outcome.dense_ms,
-            outcome.accuracy_before,
-            outcome.macs_before,
-            outcome.params_before,
-        ),
-        (
-            "pruned",
-            outcome.chosen.predicted_ms,
-            outcome.chosen.measured_ms,
-            outcome.accuracy_after,
-            outcome.macs_after,
-            outcome.params_after,
-        ),
-    ):
-        grid.add_row(
-            name,
-            layout.ms(predicted),
-            layout.ms(measured),
-            layout.percent(100 * accuracy, 2),
-            f"{macs / 1e6:.1f} M",
-            f"{params / 1e3:.0f} k",
-        )
-    measured_ms, budget = outcome.chosen.measured_ms, outcome.budget_ms
-    if measured_ms is None:
-        verdict = f"{target} gave no undisturbed measurement: whether the promise holds is unknown"
-    else:
-        word = {True: "kept", False: "NOT kept"}[bool(outcome.kept)]
-        verdict = (
-            f"promise {word}: {layout.ms(measured_ms)} ms measured on {target}, "
-            f"{100 * measured_ms / budget:.1f}% of the budget of {layout.ms(budget)} ms"
-        )
-    layout.put(grid, "", verdict, *(f"{name}: {file}" for name, file in files.items()))
