@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from lpnet.client import Client
     from lpnet.predictor.model import LPNet
     from lpnet.predictor.predictor import Predictor
+    from lpnet.predictor.worst import worst_of
     from lpnet.space.space import Space
 
 __version__ = _version("lpnet")
@@ -63,6 +64,7 @@ __all__ = [
     "Unreachable",
     "UnsupportedOp",
     "WidthsError",
+    "worst_of",
     "zoo",
 ]
 
@@ -71,6 +73,7 @@ _LAZY = {
     "LPNet": "lpnet.predictor.model",
     "Predictor": "lpnet.predictor.predictor",
     "Space": "lpnet.space.space",
+    "worst_of": "lpnet.predictor.worst",
 }
 
 

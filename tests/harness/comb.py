@@ -1,4 +1,4 @@
-"""A small network, and an LPNet taught on a comb: latencies that step every 16 channels."""
+"""A small network, and an LPNet taught on a comb: latencies in steps of 16 channels, or others."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def network() -> nn.Sequential:
     )
 
 
-def comb_ms(table: OpTable) -> float:
-    """Milliseconds of a table without widths: dense convs pad to 16 channels on both sides,
-    depthwise ones take three times as long off a multiple of 16, all else moves bytes."""
+def comb_ms(table: OpTable, step: int = 16) -> float:
+    """Milliseconds of a table without widths: dense convs pad to `step` channels on both sides,
+    depthwise ones take three times as long off a multiple of it, all else moves bytes."""
     total = 0.02
     for row, c_in, c_out, groups in zip(
         table.rows, table.b_in, table.b_out, table.b_g, strict=True
@@ -56,14 +56,14 @@ def comb_ms(table: OpTable) -> float:
         if row.type not in ("conv2d", "linear"):
             total += 1e-6 * c_out * pixels
         elif groups > 1:
-            total += 2e-6 * pixels * area * c_out * (1.0 if c_out % 16 == 0 else 3.0)
+            total += 2e-6 * pixels * area * c_out * (1.0 if c_out % step == 0 else 3.0)
         else:
-            padded = 16 * np.ceil(c_in / 16) * 16 * np.ceil(c_out / 16)
+            padded = step**2 * np.ceil(c_in / step) * np.ceil(c_out / step)
             total += 1e-7 * pixels * area * padded
     return float(total)
 
 
-def taught_on(space: Space) -> LPNet:
+def taught_on(space: Space, step: int = 16) -> LPNet:
     """Taught on 300 blocks and 60 networks whose latencies follow the comb exactly."""
     rng = np.random.default_rng(0)
     parts = [space.block(block.name) for block in space.blocks]
@@ -72,12 +72,12 @@ def taught_on(space: Space) -> LPNet:
         OpTable.from_ops(part.ops(draw_widths(part, rng, (0.0, 0.5, 1.0)[i % 3])))
         for i, part in enumerate(drawn)
     ]
-    return _taught(tables, coverage(space.table))
+    return _taught(tables, coverage(space.table), step)
 
 
-def _taught(tables: list[OpTable], covered: tuple[str, ...]) -> LPNet:
+def _taught(tables: list[OpTable], covered: tuple[str, ...], step: int) -> LPNet:
     header = Header(
-        target="comb",
+        target=f"comb{step}",
         members=3,
         hidden=24,
         batches=(1, 4),
@@ -94,7 +94,7 @@ def _taught(tables: list[OpTable], covered: tuple[str, ...]) -> LPNet:
     lpnet.mean.copy_(inputs.mean(0))
     lpnet.scale.copy_(torch.where(spread > 1e-6, 1 / spread.clamp(min=1e-6), 0.0))
     inputs = (inputs - lpnet.mean) * lpnet.scale
-    asked = torch.tensor([comb_ms(table) for table in tables]).log()
+    asked = torch.tensor([comb_ms(table, step) for table in tables]).log()
     _descend(lpnet, inputs, logs, units.segment, asked)
     return lpnet.requires_grad_(False)
 

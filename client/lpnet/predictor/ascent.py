@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lpnet.predictor.envelope import Envelope
 from lpnet.predictor.ladder import Ladders
 from lpnet.predictor.macs import Macs
 
@@ -25,7 +24,7 @@ _JITTER = 0.35
 class Slope:
     """What the ascent climbs on: capacity and envelope, over the box low..high, each (L,)."""
 
-    envelope: Envelope
+    envelope: Callable[[Tensor], Tensor]
     macs: Macs
     low: Tensor
     high: Tensor

@@ -11,7 +11,7 @@ from torch import Tensor
 from lpnet.errors import NotReachable
 from lpnet.predictor.ascent import Slope, ascend
 from lpnet.predictor.ladder import Ladders
-from lpnet.predictor.reprice import Repricer
+from lpnet.predictor.reprice import Pricer
 from lpnet.predictor.search import Search
 
 # Starts of the ascent; of the widths they lead to, so many are searched around to the end.
@@ -29,14 +29,14 @@ ROUNDING = 1e-5
 class Shop:
     """What a budget is spent with: prices, rungs, and the slopes to climb."""
 
-    repricer: Repricer
+    pricer: Pricer
     ladders: Ladders
     slope: Slope
 
     def capacity(self, widths: Tensor) -> Tensor:
         """Log MACs of widths (N, L): (N,)."""
         with torch.no_grad():
-            macs: Tensor = self.slope.macs(widths.to(self.repricer.device))
+            macs: Tensor = self.slope.macs(widths.to(self.pricer.device))
         return macs.cpu().log()
 
     @cached_property
@@ -45,14 +45,14 @@ class Shop:
         return self.search().ms(self.ladders.top)
 
     def search(self) -> Search:
-        return Search(self.repricer, self.ladders, self.capacity)
+        return Search(self.pricer, self.ladders, self.capacity)
 
     def ascended(self, budgets: Tensor, seed: int) -> Tensor:
         """The rungs (B, L) nearest to where the ascent for budgets (B,) ends."""
-        device = self.repricer.device
+        device = self.pricer.device
 
         def total(widths: Tensor) -> Tensor:
-            return self.repricer.total(widths.to(device))
+            return self.pricer.total(widths.to(device))
 
         found = ascend(self.slope, self.ladders, total, budgets.to(device), seed=seed)
         return self.ladders.nearest(found.cpu())

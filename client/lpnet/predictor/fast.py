@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from lpnet.predictor.reprice import Repricer
+from lpnet.predictor.reprice import Pricer
 from lpnet.space.space import Width
 
 
@@ -29,7 +29,7 @@ def unbeaten(cost: Tensor) -> Tensor:
 
 
 def fast_widths(
-    repricer: Repricer, widths: Sequence[Width], at: Tensor, places: Sequence[int]
+    pricer: Pricer, widths: Sequence[Width], at: Tensor, places: Sequence[int]
 ) -> list[tuple[Tensor, Tensor]]:
     """For each place: the fast values of that width, the others as in `at` (L,), and what they
     cost beyond `at` in milliseconds; ascending.
@@ -42,7 +42,7 @@ def fast_widths(
         return []
     owners = torch.repeat_interleave(torch.tensor(list(places)), torch.tensor(sizes))
     flat = torch.cat(candidates)
-    cost = repricer.changes(at, owners.to(repricer.device), flat.to(repricer.device)).cpu()
+    cost = pricer.changes(at, owners.to(pricer.device), flat.to(pricer.device)).cpu()
     found = []
     for values, ms in zip(candidates, torch.split(cost, sizes), strict=True):
         keep = unbeaten(ms)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from lpnet.predictor.fast import legal
-from lpnet.predictor.reprice import Repricer
+from lpnet.predictor.reprice import Pricer
 from lpnet.space.space import Width
 
 # A width is tried at all its legal values up to this many when the least latency is looked for.
@@ -19,12 +20,18 @@ _PASSES = 6
 
 @dataclass(frozen=True)
 class Ladders:
-    """`rungs` holds, per width, the ascending values (int64) that a search may give it: its fast
-    widths, and its value at the floor. `floor` (L,) int64 takes `floor_ms`, the least found."""
+    """`each` holds, per width, one ladder for each of the devices that it has to suit: ascending
+    values (int64) to step along, its fast widths there and its value at the floor. `floor` (L,)
+    int64 takes `floor_ms`, the least found."""
 
-    rungs: tuple[Tensor, ...]
+    each: tuple[tuple[Tensor, ...], ...]
     floor: Tensor
     floor_ms: float
+
+    @cached_property
+    def rungs(self) -> tuple[Tensor, ...]:
+        """Per width all values that a search may give it, ascending."""
+        return tuple(_joined(*several) for several in self.each)
 
     @property
     def top(self) -> Tensor:
@@ -48,38 +55,41 @@ def nearest(rungs: Sequence[Tensor], widths: Tensor) -> Tensor:
 
 
 def ladders(
-    repricer: Repricer,
+    pricer: Pricer,
     widths: Sequence[Width],
-    fast: Sequence[tuple[Tensor, Tensor]],
+    fast: Sequence[Sequence[Tensor]],
     keep: float = 0.0,
 ) -> Ladders:
-    """Rungs of all widths of a space, given the fast values of each and their cost.
+    """Rungs of all widths of a space, given the fast values of each, on each device.
 
     No width goes below the share `keep` of its max.
     """
     allowed = [_at_least(legal(width), keep * width.max) for width in widths]
-    kept = [_at_least(values, keep * int(values[-1])) for values, _ in fast]
-    narrow = [_joined(k, a[:_NARROW]) for k, a in zip(kept, allowed, strict=True)]
+    kept = [[_at_least(values, keep * int(values[-1])) for values in several] for several in fast]
+    narrow = [_joined(*k, a[:_NARROW]) for k, a in zip(kept, allowed, strict=True)]
     starts = torch.tensor(
-        [[int(values[0]) for values in kept], [int(values[0]) for values in allowed]],
+        [[int(several[0][0]) for several in kept], [int(values[0]) for values in allowed]],
         dtype=torch.long,
     )
-    ends = torch.stack([_descend(repricer, start, narrow) for start in starts])
-    ms = repricer.total(ends.to(repricer.device)).cpu()
+    ends = torch.stack([_descend(pricer, start, narrow) for start in starts])
+    ms = pricer.total(ends.to(pricer.device)).cpu()
     best = int(ms.argmin())
-    rungs = tuple(_joined(values, ends[best, i : i + 1]) for i, values in enumerate(kept))
-    return Ladders(rungs, ends[best], float(ms[best]))
+    each = tuple(
+        tuple(_joined(values, ends[best, i : i + 1]) for values in several)
+        for i, several in enumerate(kept)
+    )
+    return Ladders(each, ends[best], float(ms[best]))
 
 
-def _descend(repricer: Repricer, start: Tensor, choices: Sequence[Tensor]) -> Tensor:
+def _descend(pricer: Pricer, start: Tensor, choices: Sequence[Tensor]) -> Tensor:
     """Sets one width after the other to the choice that costs least, until none improves."""
     widths = start.clone()
     for _ in range(_PASSES):
         before = widths.clone()
         for place, values in enumerate(choices):
-            at = widths.to(repricer.device)
-            where = torch.full_like(values, place).to(repricer.device)
-            change = repricer.changes(at, where, values.to(repricer.device)).cpu()
+            at = widths.to(pricer.device)
+            where = torch.full_like(values, place).to(pricer.device)
+            change = pricer.changes(at, where, values.to(pricer.device)).cpu()
             # Of equals the widest; a change within rounding is none.
             least = int(values[change <= change.min() + 1e-12][-1])
             widths[place] = least
@@ -92,6 +102,6 @@ def _at_least(values: Tensor, least: float) -> Tensor:
     return values[values >= least]
 
 
-def _joined(values: Tensor, more: Tensor) -> Tensor:
-    joined: Tensor = torch.unique(torch.cat((values, more)))
+def _joined(*values: Tensor) -> Tensor:
+    joined: Tensor = torch.unique(torch.cat(values))
     return joined

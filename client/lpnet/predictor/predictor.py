@@ -2,66 +2,39 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+import hashlib
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from lpnet.errors import LpnetError, WidthsError
-from lpnet.predictor import checks, files
-from lpnet.predictor.ascent import Slope
-from lpnet.predictor.budget import Shop, widest
+from lpnet.predictor import files
+from lpnet.predictor.base import AnyPredictor
 from lpnet.predictor.checks import WidthsLike
 from lpnet.predictor.envelope import Envelope
-from lpnet.predictor.fast import fast_widths
-from lpnet.predictor.ladder import ladders, nearest
-from lpnet.predictor.macs import Macs
 from lpnet.predictor.model import LPNet
-from lpnet.predictor.reach import FrontPoint, Reachable, front
 from lpnet.predictor.reprice import Repricer
-from lpnet.predictor.snap import snapped
 from lpnet.predictor.tables import tabulate
 from lpnet.predictor.threads import one_thread
-from lpnet.schemas.workload import Kind
 from lpnet.space.space import Space
 
 
-class Predictor(nn.Module):
+class Predictor(AnyPredictor):
     """Latency in ms of a space on a target, at any widths; runs locally, and differentiably.
 
-    Widths are a float tensor (B, L) or (L,) in the order of `widths`, each from its granule to
-    its max; floats in between interpolate. Lists, integers and objects {name: number} are taken
-    too. Latency is of one inference at `batch`. Raises NotCovered where the LPNet has not seen an
-    op of the space, or the batch size, on its target.
-
-    In plain calls invalid widths raise WidthsError; under `vmap`, `torch.compile` or in a CUDA
-    graph, where values cannot be looked at, they give NaN.
+    AnyPredictor says what widths are. Raises NotCovered where the LPNet has not seen an op of the
+    space, or the batch size, on its target.
     """
 
-    low: Tensor
-    high: Tensor
-
     def __init__(self, lpnet: LPNet, space: Space, batch: int | None = None) -> None:
-        super().__init__()
-        self.space = space if batch is None else space.at(batch=batch)
-        self.batch = self.space.batch
-        self.widths = tuple(width.name for width in space.widths)
-        self.target = lpnet.header.target
-        self.bound = lpnet.bind(space.table, self.batch)
+        space = space if batch is None else space.at(batch=batch)
+        bound = lpnet.bind(space.table, space.batch)
+        super().__init__(space, lpnet.header.target, next(bound.buffers()).device)
+        self.bound = bound
         # In a tuple: an optimiser of the user's own network must not find these parameters.
         self._source = (lpnet,)
-        device = next(self.bound.buffers()).device
-        for name, ends in (
-            ("low", [width.granule for width in space.widths]),
-            ("high", [width.max for width in space.widths]),
-        ):
-            value = torch.tensor(ends, dtype=torch.float64, device=device)
-            self.register_buffer(name, value, persistent=False)
 
     @classmethod
     def load(cls, file: str | Path | bytes, space: Space, batch: int | None = None) -> Self:
@@ -74,30 +47,16 @@ class Predictor(nn.Module):
         return self._source[0]
 
     @property
-    def kind(self) -> Kind:
-        """`block` where the space is a single block, else `network`."""
-        return "block" if len(self.space.blocks) <= 1 else "network"
+    def fingerprint(self) -> str:
+        """Of the LPNet's weights, as SHA-256 in hexadecimal."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.lpnet.state_dict().items()):
+            digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def at(self, batch: int) -> Predictor:
         """The same LPNet and space at another batch size. Raises NotCovered."""
         return Predictor(self.lpnet, self.space, batch)
-
-    def forward(self, widths: WidthsLike) -> Tensor:
-        """Milliseconds: widths (B, L) to (B,), or (L,) to a scalar. Raises WidthsError."""
-        return self._checked(widths, self.bound)
-
-    def envelope(self, widths: WidthsLike) -> Tensor:
-        """Milliseconds after rounding up to fast widths, linear in between; shapes as in forward.
-
-        Never falls in any width and is continuous, so it is the form for a loss. Below the
-        smallest fast width it is flat. It equals forward at the dense widths; at other fast
-        widths it differs by what one kernel's price owes to a neighbour beyond its own channels
-        (neighbours stay as they are when dense), and it is lower where a kernel by itself would
-        be faster wider, though its network is not.
-
-        The first call tabulates prices, in about a second; make it before torch.compile.
-        """
-        return self._checked(widths, self._envelope)
 
     def interval(self, widths: WidthsLike, coverage: float = 0.9) -> tuple[Tensor, Tensor]:
         """Low and high in ms, shaped as forward's; a share `coverage` of measurements falls in.
@@ -106,158 +65,24 @@ class Predictor(nn.Module):
         calibrated.
         """
         factor = self.bound.quantile(coverage, self.kind)
-        ms = self._checked(widths, self.bound)
+        ms = self(widths)
         apart = torch.exp(factor * self._checked(widths, self.bound.spread))
         return ms / apart, ms * apart
 
-    def check(self, widths: WidthsLike) -> None:
-        """Raises WidthsError, naming the width, unless widths (B, L) or (L,) are a network's.
+    def _ms(self, widths: Tensor) -> Tensor:
+        ms: Tensor = self.bound(widths)
+        return ms
 
-        Those are whole numbers in range and on the granule. (What the LPNet does not cover was
-        refused when the predictor was made.)
-        """
-        found = self._tensor(widths)
-        checks.require_in_range(found, self.low, self.high, self.widths)
-        checks.require_legal(found, self.low, self.widths)
-
-    @one_thread()
-    def fast_widths(self, name: str, at: WidthsLike | None = None) -> list[int]:
-        """Values of a width that no larger one beats, ascending; its max is always one.
-
-        w is fast when forward at w is less than at every larger legal value, the other widths
-        being as in `at` (L,), by default at their max. Raises WidthsError for an unknown name.
-        """
-        if name not in self.widths:
-            raise WidthsError(f"unknown width {name!r}; this space has {', '.join(self.widths)}")
-        place = self.widths.index(name)
-        if at is None:
-            values = self._fast[place][0]
-        else:
-            base = self._one(at)
-            values = fast_widths(self._repricer, self.space.widths, base, [place])[0][0]
-        return [int(value) for value in values]
-
-    @one_thread()
-    def snap(self, widths: WidthsLike, budget_ms: float | None = None) -> Tensor:
-        """The nearest fast widths, up or down, by ratio: int64, shaped as `widths`.
-
-        With a budget, forward at the result is within it, and the widths change as little as a
-        local search finds: the sum of |log(new / old)| is kept small. (Values that the least
-        latency takes are allowed too, fast or not.) Raises NotReachable if the least that the
-        space can take is above the budget.
-        """
-        found = self._tensor(widths).detach()
-        checks.require_in_range(found, self.low, self.high, self.widths)
-        budget = None if budget_ms is None else self._shop().within(_number(budget_ms))
-        near = nearest([values for values, _ in self._fast], found.cpu())
-        if budget is not None:
-            for place in np.ndindex(found.shape[:-1]):
-                near[place] = snapped(self._shop(), found[place].cpu(), near[place], budget)
-        return near.to(found.device)
-
-    @one_thread()
-    def widest(
-        self, budget_ms: float, *, keep: float = 0.0, seed: int = 0, thorough: bool = True
-    ) -> Tensor:
-        """Widths (L,) int64 with as many MACs as found whose forward is within the budget.
-
-        The gradient of the envelope leads there from several starts, drawn with `seed`, and
-        stripping the dense network leads there from another; exact local search over fast widths
-        goes on from where they end. No width goes below the share `keep` of its max:
-        what an LPNet says of much narrower ones than were measured is a guess. Not `thorough` is
-        several times faster, and a few percent short of the same MACs. Raises NotReachable, with
-        the least ms that such widths take.
-        """
-        if not 0.0 <= keep <= 1.0:
-            raise ValueError(f"keep is a share between 0 and 1, not {keep}")
-        found = widest(self._shop(keep), _number(budget_ms), seed, thorough)
-        return found.to(self.low.device)
-
-    @one_thread()
-    def reachable(self, points: int = 20, *, seed: int = 0) -> Reachable:
-        """The least latency found, and the most capacity found for `points` budgets from there
-        to the dense latency. A point is found by a quicker search than `widest` makes."""
-        if points < 2:
-            raise ValueError(f"points must be at least 2, not {points}")
-        shop = self._shop()
-        floor, dense = shop.ladders.floor_ms, shop.dense_ms
-        budgets = torch.linspace(floor, max(dense, floor), points, dtype=torch.float64)
-        found = front(shop, budgets, seed) if floor < dense else [(dense, shop.ladders.top)]
-        return Reachable(
-            floor_ms=floor,
-            dense_ms=dense,
-            floor_widths=self._named(shop.ladders.floor),
-            front=tuple(self._point(shop, budget, widths) for budget, widths in found),
-        )
-
-    def _checked(self, widths: WidthsLike, ms: Callable[[Tensor], Tensor]) -> Tensor:
-        found = self._tensor(widths)
-        if checks.unseen(found):
-            return checks.poison(ms(found), checks.in_range(found, self.low, self.high))
-        checks.require_in_range(found, self.low, self.high, self.widths)
-        return ms(found)
-
-    def _shop(self, keep: float = 0.0) -> Shop:
-        if keep not in self._shops:
-            rungs = ladders(self._repricer, self.space.widths, self._fast, keep)
-            low = torch.maximum(self.low, keep * self.high)
-            macs = Macs(self.space.table).to(self.low.device)
-            slope = Slope(self._envelope, macs, low, self.high)
-            self._shops[keep] = Shop(self._repricer, rungs, slope)
-        return self._shops[keep]
-
-    def _tensor(self, widths: WidthsLike) -> Tensor:
-        return checks.as_tensor(widths, self.widths, self.low.device)
-
-    def _one(self, widths: WidthsLike) -> Tensor:
-        found = self._tensor(widths).detach()
-        if found.dim() != 1:
-            raise WidthsError(f"expected one width vector, got shape {list(found.shape)}")
-        checks.require_in_range(found, self.low, self.high, self.widths)
-        return found.double()
-
-    def _named(self, widths: Tensor) -> dict[str, int]:
-        return {name: int(k) for name, k in zip(self.widths, widths, strict=True)}
-
-    def _point(self, shop: Shop, budget: float, widths: Tensor) -> FrontPoint:
-        macs = shop.slope.macs(torch.stack((widths, shop.ladders.top)).to(self.low))
-        return FrontPoint(
-            budget_ms=budget,
-            latency_ms=shop.search().ms(widths),
-            macs=round(float(macs[0])),
-            capacity=float(macs[0] / macs[1]) if macs[1] else 1.0,
-            widths=self._named(widths),
-        )
-
-    # Made when first asked for, and made again when the module moves to another device.
+    def _envelope_ms(self, widths: Tensor) -> Tensor:
+        ms: Tensor = self._envelope(widths)
+        return ms
 
     @cached_property
-    def _repricer(self) -> Repricer:
+    def _pricer(self) -> Repricer:
         return Repricer(self.bound, self.low.device)
-
-    @cached_property
-    def _fast(self) -> list[tuple[Tensor, Tensor]]:
-        places = range(len(self.widths))
-        return fast_widths(self._repricer, self.space.widths, self.high, places)
 
     @cached_property
     def _envelope(self) -> Envelope:
         with one_thread():
-            axes, tables = tabulate(self._repricer, self.high, self._fast)
+            axes, tables = tabulate(self._pricer, self.high, self._fast)
         return Envelope(axes, tables, len(self.widths)).to(self.low.device)
-
-    @cached_property
-    def _shops(self) -> dict[float, Shop]:
-        return {}
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        for name in ("_repricer", "_fast", "_envelope", "_shops"):
-            self.__dict__.pop(name, None)
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        return self
-
-
-def _number(budget_ms: float) -> float:
-    if not math.isfinite(budget_ms):
-        raise LpnetError(f"budget_ms must be a number of milliseconds, not {budget_ms}")
-    return float(budget_ms)

@@ -34,6 +34,16 @@ class Pricing(Protocol):
     def __call__(self, widths: Tensor, /) -> Any: ...
 
 
+class Pricer(Protocol):
+    """What a search asks of prices; Repricer's docstrings say what each method does."""
+
+    device: torch.device
+
+    def total(self, widths: Tensor) -> Tensor: ...
+
+    def changes(self, base: Tensor, places: Tensor, values: Tensor) -> Tensor: ...
+
+
 class Situation(NamedTuple):
     """The channels that the price of a unit depends on, each of the same shape."""
 

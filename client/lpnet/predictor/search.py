@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lpnet.predictor.ladder import Ladders
-from lpnet.predictor.reprice import Repricer
+from lpnet.predictor.reprice import Pricer
 
 # Rungs that a move may climb or descend at once.
 _STRIDES = (1, 2, 4, 8)
@@ -34,8 +34,8 @@ class Moves:
 class Search:
     """Seeks widths of high `gain` ((N, L) to (N,)) among rungs; deterministic."""
 
-    def __init__(self, repricer: Repricer, ladders: Ladders, gain: Gain) -> None:
-        self.repricer = repricer
+    def __init__(self, pricer: Pricer, ladders: Ladders, gain: Gain) -> None:
+        self.pricer = pricer
         self.ladders = ladders
         self.gain = gain
 
@@ -106,18 +106,15 @@ class Search:
     def _moves(self, widths: Tensor) -> Moves:
         places: list[int] = []
         values: list[int] = []
-        for place, rungs in enumerate(self.ladders.rungs):
-            here = int(widths[place])
-            above = int(torch.searchsorted(rungs, here, right=True))
-            below = int(torch.searchsorted(rungs, here)) - 1
-            near = [above + stride - 1 for stride in _STRIDES]
-            near += [below - stride + 1 for stride in _STRIDES]
-            found = [int(rungs[i]) for i in near if 0 <= i < len(rungs)]
+        for place, several in enumerate(self.ladders.each):
+            found = dict.fromkeys(
+                value for rungs in several for value in _near(rungs, int(widths[place]))
+            )
             places += [place] * len(found)
             values += found
         where, value = torch.tensor(places).long(), torch.tensor(values).long()
-        device = self.repricer.device
-        ms = self.repricer.changes(widths.to(device), where.to(device), value.to(device)).cpu()
+        device = self.pricer.device
+        ms = self.pricer.changes(widths.to(device), where.to(device), value.to(device)).cpu()
         rows = widths.repeat(len(where), 1)
         rows[torch.arange(len(where)), where] = value
         return Moves(where, value, ms, self._gains(rows) - self._gains(widths.unsqueeze(0)))
@@ -126,7 +123,16 @@ class Search:
         return self.gain(rows.double())
 
     def _totals(self, rows: Tensor) -> Tensor:
-        return self.repricer.total(rows.to(self.repricer.device)).cpu()
+        return self.pricer.total(rows.to(self.pricer.device)).cpu()
+
+
+def _near(rungs: Tensor, here: int) -> list[int]:
+    """The rungs some strides above and below a value."""
+    above = int(torch.searchsorted(rungs, here, right=True))
+    below = int(torch.searchsorted(rungs, here)) - 1
+    near = [above + stride - 1 for stride in _STRIDES]
+    near += [below - stride + 1 for stride in _STRIDES]
+    return [int(rungs[i]) for i in near if 0 <= i < len(rungs)]
 
 
 def _moved(widths: Tensor, moves: Moves, index: int) -> Tensor:

@@ -18,6 +18,6 @@ def snapped(shop: Shop, widths: Tensor, near: Tensor, budget_ms: float) -> Tenso
     def closeness(rows: Tensor) -> Tensor:
         return -(rows.log() - asked).abs().sum(-1)
 
-    search = Search(shop.repricer, shop.ladders, closeness)
+    search = Search(shop.pricer, shop.ladders, closeness)
     inside = search.into(near, budget_ms)
     return search.improve(shop.ladders.floor if inside is None else inside, budget_ms)

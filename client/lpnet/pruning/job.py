@@ -8,7 +8,6 @@ goes on from there, and ends as if it had never stopped.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ import torch
 from torch import nn
 
 from lpnet.errors import LpnetError, NotReachable
-from lpnet.predictor.predictor import Predictor
+from lpnet.predictor.base import AnyPredictor
 from lpnet.progress import Progress, quiet
 from lpnet.pruning.method import PruningMethod
 from lpnet.pruning.pictures import Pictures
@@ -111,7 +110,7 @@ class PruneJob:
         self,
         model: nn.Module,
         space: Space,
-        predictor: Predictor,
+        predictor: AnyPredictor,
         pictures: Pictures,
         plan: Plan,
         make: Make,
@@ -301,7 +300,7 @@ class PruneJob:
         return {
             "space": self._space.hash,
             "target": self._predictor.target,
-            "lpnet": _fingerprint(self._predictor),
+            "lpnet": self._predictor.fingerprint,
             "method": self._method,
             "pictures": [
                 self._pictures.name,
@@ -344,14 +343,6 @@ def _best(rounds: list[Round], budget_ms: float) -> Round:
 
     measured = [one for one in rounds if one.measured_ms is not None]
     return min(measured, key=distance) if measured else rounds[-1]
-
-
-def _fingerprint(predictor: Predictor) -> str:
-    """Of the LPNet: another version chooses other widths."""
-    digest = hashlib.sha256()
-    for name, value in sorted(predictor.lpnet.state_dict().items()):
-        digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _size(shape: tuple[int, int, int]) -> str:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from lpnet.errors import LpnetError
-from lpnet.predictor.predictor import Predictor
+from lpnet.predictor.base import AnyPredictor
 from lpnet.pruning.filters import largest, magnitude, per_channel
 from lpnet.pruning.members import members
 from lpnet.pruning.method import PruningMethod
@@ -28,7 +28,7 @@ class Magnitude(PruningMethod):
         self,
         model: nn.Module,
         space: Space,
-        predictor: Predictor,
+        predictor: AnyPredictor,
         *,
         budget_ms: float,
         keep: float = 0.1,

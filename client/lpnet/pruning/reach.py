@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from lpnet.errors import NotReachable
-from lpnet.predictor.predictor import Predictor
+from lpnet.predictor.base import AnyPredictor
 
 _NAMED = 5
 
 
-def require_reachable(predictor: Predictor, budget_ms: float, *, keep: float = 0.0) -> None:
+def require_reachable(predictor: AnyPredictor, budget_ms: float, *, keep: float = 0.0) -> None:
     """Raises NotReachable, with the floor and the widths that hold it up, for a budget below what
     the space can reach with at least the share `keep` of every width."""
     try:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lpnet.errors import LpnetError, NotReachable
-from lpnet.predictor.predictor import Predictor
+from lpnet.predictor.base import AnyPredictor
 from lpnet.pruning.gating import Gating
 from lpnet.pruning.method import PruningMethod
 from lpnet.pruning.pressure import BudgetPressure, FixedPressure, Form
@@ -47,7 +47,7 @@ class WGates(PruningMethod):
         self,
         model: nn.Module,
         space: Space,
-        predictor: Predictor,
+        predictor: AnyPredictor,
         *,
         budget_ms: float | None = None,
         alpha: float | None = None,
@@ -79,7 +79,7 @@ class WGates(PruningMethod):
         self.gating = Gating(model, space)
 
     @property
-    def predictor(self) -> Predictor:
+    def predictor(self) -> AnyPredictor:
         return self._predictor[0]
 
     def widths(self) -> dict[str, int]:
@@ -173,7 +173,7 @@ class WGates(PruningMethod):
             return factor
 
 
-def widened(predictor: Predictor, widths: Tensor, budget_ms: float) -> Tensor:
+def widened(predictor: AnyPredictor, widths: Tensor, budget_ms: float) -> Tensor:
     """Widths (L,) times the factor, at least 1, at which their envelope takes the budget; none
     above its max."""
     high = predictor.high.to(widths)
