@@ -197,7 +197,7 @@ def test_check_wants_whole_channels(predictor: Predictor) -> None:
 
 def test_what_the_lpnet_has_not_seen_is_refused(lpnet: LPNet, space: Space) -> None:
     stranger = nn.Sequential(nn.Conv2d(3, 8, 5), nn.SiLU(), nn.Conv2d(8, 8, 1))
-    with pytest.raises(NotCovered, match=r"'comb' has never seen: conv2d 5x5 stride 1 dense"):
+    with pytest.raises(NotCovered, match=r"'comb16' has never seen: conv2d 5x5 stride 1 dense"):
         Predictor(lpnet, Space.from_model(stranger, torch.randn(1, 3, 16, 16)))
     with pytest.raises(NotCovered, match="batch 2"):
         Predictor(lpnet, space, batch=2)
