@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
+import lpnet
 from lpnet.schemas.report import Report
 
 
@@ -38,7 +39,7 @@ def running_from(folder: Path) -> list[int]:
 
 
 def test_the_demo_keeps_what_it_says(tmp_path: Path) -> None:
-    small = ("--model", "resnet20", "--blocks", "30", "--networks", "12")
+    small = ("--model", "mobilenet_v2_32", "--blocks", "40", "--networks", "16", "--epochs", "2")
     done = command("demo", *small, "--json", "out/demo.json", folder=tmp_path)
     assert done.returncode == 0, done.stderr
 
@@ -46,7 +47,7 @@ def test_the_demo_keeps_what_it_says(tmp_path: Path) -> None:
     report = Report.model_validate(written["report"])
     assert report.held_out.network is not None
     assert report.held_out.network.n >= 10
-    assert set(written["seconds"]) == {"profile", "train", "total"}
+    assert set(written["seconds"]) == {"profile", "train", "prune", "total"}
     shrink = written["shrink"]
     asked = {"dense_ms", "budget_ms", "predicted_ms", "measured_ms", "uniform_ms", "widths"}
     assert asked <= set(shrink)
@@ -55,6 +56,17 @@ def test_the_demo_keeps_what_it_says(tmp_path: Path) -> None:
     assert shrink["measured_ms"] < shrink["dense_ms"]
     assert shrink["macs"]["uniform"] == pytest.approx(shrink["macs"]["shrunk"], rel=0.1)
 
+    pruned = written["prune"]
+    resnet = lpnet.zoo.space("resnet20")
+    assert pruned["budget_ms"] in (share * pruned["dense_ms"] for share in (0.5, 0.6, 0.75, 0.9))
+    assert pruned["predicted_ms"] < pruned["dense_ms"]
+    assert 0.7 < pruned["measured_ms"] / pruned["budget_ms"] < 1.3
+    assert pruned["kept"] is (0.93 <= pruned["measured_ms"] / pruned["budget_ms"] <= 1.02)
+    assert min(pruned["accuracy_before"], pruned["accuracy_after"]) > 0.5, "ten classes"
+    assert resnet.macs(resnet.vector(pruned["widths"])) < resnet.macs(resnet.dense)
+
+    assert "networks of mobilenet_v2_32 and resnet20" in done.stdout
+    assert "promise kept" in done.stdout or "promise NOT kept" in done.stdout
     assert report.target in done.stdout
     assert re.search(r"LPNET_DATABASE_URL=sqlite:///\S+\.db lpnet-service run", done.stdout)
     assert f"lpnet table {report.target}" in done.stdout
