@@ -124,7 +124,7 @@ class Gating(nn.Module):
             self._reusable, self._versions = self._opened, self._weights()
             for opened in self._opened:
                 if opened.requires_grad:
-                    opened.register_hook(self._freed)
+                    opened.register_hook(self._freed)  # type: ignore[no-untyped-call]
 
     def _freed(self, _gradient: Tensor) -> None:
         """A backward pass has come through the gates."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -40,7 +42,6 @@ class Magnitude(PruningMethod):
         self.space, self.budget_ms, self._keep = space, budget_ms, keep
         # In a tuple: their parameters are not ours.
         self._others = (model, predictor)
-        self._members = members(space.template)
         self._chosen: dict[str, int] | None = None
 
     def widths(self) -> dict[str, int]:
@@ -55,12 +56,7 @@ class Magnitude(PruningMethod):
 
     def kept(self) -> dict[str, list[int]]:
         """The channels of every width that stay, ascending."""
-        model, found = self._others[0], {}
-        for width in self.space.widths:
-            sizes = magnitude(width, self._members[width.name], model)
-            gates = per_channel(width, largest(width, sizes, self.widths()[width.name]))
-            found[width.name] = gates.nonzero().flatten().tolist()
-        return found
+        return strongest(self._others[0], self.space, self.widths())
 
     def finish(self) -> nn.Module:
         """See PruningMethod."""
@@ -68,3 +64,14 @@ class Magnitude(PruningMethod):
             self.choose()
         with torch.no_grad():
             return self.space.prune(self._others[0], self.kept())
+
+
+def strongest(model: nn.Module, space: Space, widths: Mapping[str, int]) -> dict[str, list[int]]:
+    """The channels of every width with the largest filters, as many as `widths` says, ascending;
+    what Space.prune takes."""
+    given, found = members(space.template), {}
+    for width in space.widths:
+        sizes = magnitude(width, given[width.name], model)
+        gates = per_channel(width, largest(width, sizes, widths[width.name]))
+        found[width.name] = gates.nonzero().flatten().tolist()
+    return found
