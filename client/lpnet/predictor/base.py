@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from lpnet.errors import LpnetError, WidthsError
 from lpnet.predictor import checks
 from lpnet.predictor.ascent import Slope
-from lpnet.predictor.budget import Shop, widest
+from lpnet.predictor.budget import ROUNDING, Shop, widest
 from lpnet.predictor.checks import WidthsLike
 from lpnet.predictor.fast import fast_widths
 from lpnet.predictor.ladder import ladders, nearest
@@ -138,6 +138,17 @@ class AnyPredictor(nn.Module, ABC):
             for place in np.ndindex(found.shape[:-1]):
                 near[place] = snapped(self._shop(), found[place].cpu(), near[place], budget)
         return near.to(found.device)
+
+    @one_thread()
+    def fill(self, widths: WidthsLike, budget_ms: float) -> Tensor:
+        """Legal widths (L,), raised to fast values for as long as one more step is within the
+        budget, the step with the most MACs per ms first: int64. None is lowered. Where they are
+        above the budget already they stay as they are."""
+        found = self._one(widths)
+        self.check(found)
+        budget = _number(budget_ms) * (1 - ROUNDING)
+        filled = self._shop().search().fill(found.long().cpu(), budget)
+        return filled.to(found.device)
 
     @one_thread()
     def widest(

@@ -30,6 +30,10 @@ class Moves:
     ms: Tensor
     gain: Tensor
 
+    def only(self, chosen: Tensor) -> Moves:
+        """Those of them that a mask (N,) says."""
+        return Moves(*(part[chosen] for part in (self.places, self.values, self.ms, self.gain)))
+
 
 class Search:
     """Seeks widths of high `gain` ((N, L) to (N,)) among rungs; deterministic."""
@@ -66,6 +70,17 @@ class Search:
             better = self._single(widths, moves, budget - ms)
             if better is None and swaps:
                 better = self._swap(widths, moves, budget, ms)
+            if better is None:
+                break
+            widths = better
+        return widths
+
+    def fill(self, widths: Tensor, budget: float) -> Tensor:
+        """Raises widths, lowering none, for as long as one step up is within the budget."""
+        for _ in range(_ROUNDS):
+            moves = self._moves(widths)
+            up = moves.only(moves.values > widths[moves.places])
+            better = self._single(widths, up, budget - self.ms(widths))
             if better is None:
                 break
             widths = better

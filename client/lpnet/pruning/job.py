@@ -187,6 +187,8 @@ class PruneJob:
                 if not rounds:
                     raise
                 break  # the device is slower than the predictor believes, and this is its floor
+            if any(one.widths == widths for one in rounds):
+                break  # nothing lies in between
             measured = None if self._measure is None else self._measure(widths)
             rounds.append(Round(asked, self._predicted(widths), measured, widths))
             self._state["rounds"] = [vars(one) for one in rounds]

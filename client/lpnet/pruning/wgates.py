@@ -103,8 +103,9 @@ class WGates(PruningMethod):
 
     def choose(self, budget_ms: float | None = None) -> dict[str, int]:
         """Snap the widths to fast ones near by, up as well as down, and fix the gates there: of
-        each width the channels with the highest scores. Under a budget they are within it, and
-        widened together first where training left some of it unspent. Returns the widths.
+        each width the channels with the highest scores. Under a budget they are within it,
+        widened together first where training left some of it unspent, and filled up to it where
+        snapping did. Returns the widths.
 
         Asked again, it starts again from where training ended.
         """
@@ -145,7 +146,8 @@ class WGates(PruningMethod):
         budget = asked_ms
         try:
             for _ in range(_TRIES):
-                found = self.predictor.snap(widened(self.predictor, widths, budget), budget)
+                near = self.predictor.snap(widened(self.predictor, widths, budget), budget)
+                found = self.predictor.fill(near, budget)
                 ms = float(self.predictor(found.double()))
                 upper_ms = ms * float(self._safety(found.double()))
                 if upper_ms <= asked_ms * (1 + _SLACK):

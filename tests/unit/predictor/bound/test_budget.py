@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lpnet.errors import NotReachable
+from lpnet.errors import LpnetError, NotReachable, WidthsError
 from lpnet.predictor.macs import Macs
 from lpnet.predictor.predictor import Predictor
 from lpnet.space.space import Space
@@ -154,3 +154,32 @@ def test_the_front_rises_from_the_floor_to_all(
 def test_a_front_has_two_ends(predictor: Predictor) -> None:
     with pytest.raises(ValueError, match="points"):
         predictor.reachable(points=1)
+
+
+@given(seed=st.integers(0, 2**32 - 1), share=st.floats(0.3, 1.1))
+def test_what_is_left_of_a_budget_is_filled(
+    predictor: Predictor, dense_ms: float, seed: int, share: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(1, predictor.high.numpy() + 1)
+    snapped = predictor.snap(torch.from_numpy(drawn).double())
+    budget = share * dense_ms
+    filled = predictor.fill(snapped, budget)
+    assert bool((filled >= snapped).all()), "none is lowered"
+    if float(predictor(snapped)) > budget:
+        assert torch.equal(filled, snapped)
+        return
+    assert float(predictor(filled.float())) <= budget
+    for place, name in enumerate(predictor.widths):
+        wider = [value for value in predictor.fast_widths(name) if value > int(filled[place])]
+        if wider:
+            step = filled.clone()
+            step[place] = wider[0]
+            assert float(predictor(step.double())) > budget * (1 - 1e-4), "one more step fits"
+
+
+def test_only_legal_widths_are_filled(predictor: Predictor) -> None:
+    with pytest.raises(WidthsError, match="whole number"):
+        predictor.fill(predictor.high - 0.5, 1.0)
+    with pytest.raises(LpnetError, match="budget_ms"):
+        predictor.fill(predictor.high, float("nan"))

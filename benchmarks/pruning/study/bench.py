@@ -1,0 +1,154 @@
+"""A cell's workbench: the trained network to start from, its pictures, and the device."""
+
+from __future__ import annotations
+
+import copy
+import tarfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.pruning.study.device import Device
+from benchmarks.pruning.study.setting import Cell
+from lpnet import zoo
+from lpnet.pruning.job import KEPT_HIGH
+from lpnet.pruning.magnitude import strongest
+from lpnet.pruning.method import PruningMethod
+from lpnet.pruning.pictures import Labelled, Pictures, open_pictures
+from lpnet.pruning.recalibrate import recalibrate
+from lpnet.pruning.training import Recipe, Trainer, accuracy
+from lpnet.space.space import Space
+
+PICTURES = 10_000
+_RECALIBRATED_ON = 20
+_SPENT = 0.97
+# After the gates the rate is this share of what it was, as in `lpnet prune`.
+_TUNED_AT = 0.2
+_PHASES = ("pretrain", "gate", "tune")
+
+
+@dataclass
+class Bench:
+    """Everything a method may use, and the count of what it used."""
+
+    cell: Cell
+    space: Space
+    pictures: Pictures
+    device: Device
+    budget_ms: float
+    start: nn.Module
+    folder: Path
+    say: Callable[[str], None]
+    seconds: dict[str, float] = field(default_factory=dict)
+    tries: list[dict[str, Any]] = field(default_factory=list)
+
+    def model(self) -> nn.Module:
+        """A copy of the trained network."""
+        return copy.deepcopy(self.start)
+
+    def steps(self, phase: str) -> int:
+        """Steps of the optimiser in a phase."""
+        return self._epochs(phase) * -(-len(self.pictures.train) // self.cell.schedule.batch)
+
+    def train(self, phase: str, model: nn.Module, method: PruningMethod | None = None) -> None:
+        """A phase of the schedule."""
+        schedule, epochs = self.cell.schedule, self._epochs(phase)
+        rate = schedule.lr * (_TUNED_AT if phase == "tune" else 1.0)
+        seed = 3 * self.cell.seed + _PHASES.index(phase)
+        recipe = Recipe(max(1, epochs), lr=rate, batch=schedule.batch)
+        trainer = Trainer(model, self.pictures, recipe, seed, method)
+        for number in range(epochs):
+            began = time.monotonic()
+            loss = trainer.epoch(number)
+            spent = time.monotonic() - began
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + spent
+            self.say(f"  {phase} {number + 1}/{epochs}: loss {loss:.3f}, {spent:.0f} s")
+
+    def cut(self, widths: Mapping[str, int]) -> nn.Module:
+        """The trained network with its largest filters, recalibrated."""
+        start = self.start
+        return self.recalibrated(self.space.prune(start, strongest(start, self.space, widths)))
+
+    def recalibrated(self, model: nn.Module) -> nn.Module:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        recalibrate(model, self.some())
+        return model
+
+    def some(self) -> list[Tensor]:
+        """Batches to take statistics from."""
+        train, batch = self.pictures.train, self.cell.schedule.batch
+        draw = torch.Generator().manual_seed(self.cell.seed)
+        order = torch.randperm(len(train), generator=draw)[: _RECALIBRATED_ON * batch]
+        parts = torch.split(train.pictures[order], batch)
+        return [self.pictures.normal(part) for part in parts]
+
+    def tried(self, widths: Mapping[str, int], **said: float) -> float:
+        """Measure a candidate, and note it."""
+        ms = self.device.one(widths)
+        share = ms / self.budget_ms
+        self.tries.append({**said, "measured_ms": ms, "share": share, "widths": dict(widths)})
+        self.say(f"  {said}: {ms:.4f} ms measured, {100 * share:.1f}% of the budget")
+        return ms
+
+    def enough(self, ms: float) -> bool:
+        """Whether the budget is met and spent, so that nothing closer is looked for."""
+        return self.within(ms) and ms >= _SPENT * self.budget_ms
+
+    def within(self, ms: float) -> bool:
+        return ms <= KEPT_HIGH * self.budget_ms
+
+    def _epochs(self, phase: str) -> int:
+        epochs: int = getattr(self.cell.schedule, phase)
+        return epochs
+
+
+def cifar(archive: Path, folder: Path) -> Pictures:
+    """10,000 training pictures, a thousand of each class, and all test pictures."""
+    cached = folder / "pictures.pt"
+    if not cached.exists():
+        unpacked = folder / "cifar10"
+        if not unpacked.exists():
+            with tarfile.open(archive) as tar:
+                tar.extractall(unpacked, filter="data")
+        (root,) = [found.parent for found in unpacked.rglob("train") if found.is_dir()]
+        read = open_pictures(str(root), PICTURES)
+        torch.save(
+            {
+                "classes": read.classes,
+                "train": (read.train.pictures, read.train.labels),
+                "test": (read.test.pictures, read.test.labels),
+            },
+            cached,
+        )
+    saved = torch.load(cached, weights_only=True)
+    train, test = Labelled(*saved["train"]), Labelled(*saved["test"])
+    return Pictures("cifar10", tuple(saved["classes"]), train, test, flip=True)
+
+
+def trained(bench: Bench, file: Path) -> None:
+    """Train the network that all methods start from, once."""
+    if not file.exists():
+        bench.say(f"training {bench.cell.model} to start from")
+        bench.train("pretrain", bench.start)
+        share = accuracy(bench.start, bench.pictures)
+        torch.save(
+            {
+                "model": bench.start.state_dict(),
+                "accuracy": share,
+                "seconds": bench.seconds.pop("pretrain", 0.0),
+            },
+            file,
+        )
+    saved = torch.load(file, weights_only=True)
+    bench.start.load_state_dict(saved["model"])
+    bench.say(f"starting from {100 * saved['accuracy']:.2f}%")
+
+
+def fresh(cell: Cell) -> nn.Module:
+    torch.manual_seed(cell.seed)
+    return zoo.model(cell.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

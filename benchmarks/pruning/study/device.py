@@ -1,0 +1,130 @@
+"""The device: what it costs to ask it, and what it says."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lpnet.cli.processes import LocalLoop
+from lpnet.client import Client
+from lpnet.errors import LpnetError
+from lpnet.predictor.files import save
+from lpnet.predictor.predictor import Predictor
+from lpnet.schemas.workload import SpaceWorkload
+from lpnet.space.space import Space
+
+_AGAIN = 5
+Widths = Mapping[str, int]
+
+
+class Device:
+    """This machine's CPU through a real agent, with its own count of seconds and samples."""
+
+    def __init__(self, client: Client, target: str, space: Space) -> None:
+        self.client, self.target, self.space = client, target, space
+        self.seconds, self.samples = 0.0, 0
+
+    def measure(self, networks: Sequence[Widths]) -> list[float]:
+        """Milliseconds of each, in order. What was disturbed is measured again, and counted."""
+        found: list[float | None] = [None] * len(networks)
+        began = time.monotonic()
+        for _ in range(_AGAIN):
+            missing = [place for place, ms in enumerate(found) if ms is None]
+            if not missing:
+                break
+            asked = [dict(networks[place]) for place in missing]
+            samples = self.client.measure(self.target, self.space, asked)
+            self.samples += len(samples)
+            for place, sample in zip(missing, samples, strict=True):
+                if not sample.disturbed:
+                    found[place] = sample.latency_ms
+        self.seconds += time.monotonic() - began
+        if None in found:
+            raise LpnetError("the machine stays busy: a network was never measured undisturbed")
+        return [ms for ms in found if ms is not None]
+
+    def one(self, widths: Widths) -> float:
+        (ms,) = self.measure([widths])
+        return ms
+
+    def compare(self, networks: Mapping[str, Widths], rounds: int) -> dict[str, list[float]]:
+        """All networks in turn, so that a slow hour is slow for all of them."""
+        names = list(networks)
+        found: dict[str, list[float]] = {name: [] for name in names}
+        for number in range(rounds):
+            order = names if number % 2 else names[::-1]
+            for name, ms in zip(order, self.measure([networks[n] for n in order]), strict=True):
+                found[name].append(ms)
+        return found
+
+
+@contextmanager
+def opened(folder: Path, space: Space) -> Iterator[Device]:
+    """A service and an agent, for as long as the context lasts."""
+    with LocalLoop(folder) as loop:
+        yield Device(loop.client, loop.wait_for_target(), space)
+
+
+def profiled(device: Device, folder: Path, blocks: int, networks: int) -> dict[str, Any]:
+    """Measure and learn, once for all methods that use an LPNet; kept in `folder`. As many
+    networks as take the same time are for the paper's MLP, which learns from nothing else."""
+    file = folder / "profile.json"
+    if not file.exists():
+        client, target, space = device.client, device.target, device.space
+        _say(f"profiling {target}: {blocks} blocks, {networks} networks")
+        began = time.monotonic()
+        client.campaign(target, space, blocks=blocks, networks=networks)
+        seconds = time.monotonic() - began
+        report = client.train(target)
+        trained = time.monotonic() - began - seconds
+        (folder / "lpnet.safetensors").write_bytes(save(client.predictor(target, space).lpnet))
+        found = {
+            "target": target,
+            "seconds": seconds,
+            "training_seconds": trained,
+            "samples": sum(1 for _ in client.samples(target=target)),
+            "report": report.model_dump(mode="json"),
+            "mlp": _for_the_mlp(device, seconds),
+        }
+        file.write_text(json.dumps(found, indent=1) + "\n")
+    found = json.loads(file.read_text())
+    if found["target"] != device.target:
+        raise LpnetError(f"{file} is of target {found['target']}, this is {device.target}")
+    return dict(found)
+
+
+def predictor(device: Device, folder: Path) -> Predictor:
+    return Predictor.load(folder / "lpnet.safetensors", device.space)
+
+
+def _for_the_mlp(device: Device, seconds: float) -> dict[str, Any]:
+    """Networks drawn and measured for as long as the LPNet's profile took."""
+    space, client, target = device.space, device.client, device.target
+    before = {one.id for one in client.samples(target=target)}
+    began = time.monotonic()
+    seed = 1
+    while time.monotonic() - began < seconds:
+        client.campaign(target, space, networks=30, blocks=0, pruned=0, repeats=0, seed=seed)
+        seed += 1
+    spent = time.monotonic() - began
+    found = client.samples(target=target, disturbed=False)
+    rows = [
+        {"widths": one.workload.widths, "ms": one.latency_ms}
+        for one in found
+        if isinstance(one.workload, SpaceWorkload) and one.id not in before
+    ]
+    return {"seconds": spent, "samples": len(rows), "networks": rows}
+
+
+def median(found: list[float]) -> float:
+    return statistics.median(found)
+
+
+def _say(text: str) -> None:
+    print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
