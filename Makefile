@@ -1,6 +1,11 @@
 # Everything runs in .venv, which is made when it is missing or older than what it is made of.
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests in these folders keep WORKERS processes busy; the others measure, or kill what does, and
+# run one at a time. `make test TESTS=tests/unit/space` runs some.
+SIDE_BY_SIDE := tests/unit tests/contract tests/integration/service
+ALONE := tests/e2e tests/faults tests/integration/agent
+WORKERS ?= 2
 
 .PHONY: demo test lint bench format clean
 
@@ -8,7 +13,12 @@ demo: .venv/installed
 	$(BIN)/lpnet demo
 
 test: .venv/installed
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+ifdef TESTS
+	$(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
+else
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(SIDE_BY_SIDE) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(ALONE) $(PYTEST_ARGS)
+endif
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -36,3 +36,12 @@ def test_the_python_of_the_readme_is_python() -> None:
     assert blocks
     for block in blocks:
         ast.parse(block)
+
+
+def test_make_test_runs_every_folder_of_tests() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    lists = re.findall(r"^(?:SIDE_BY_SIDE|ALONE) := (.*)$", makefile, re.M)
+    run = [ROOT / folder for line in lists for folder in line.split()]
+    assert len(run) == len(set(run))
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        assert len([folder for folder in run if folder in file.parents]) == 1, file
