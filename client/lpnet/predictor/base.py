@@ -163,18 +163,17 @@ class AnyPredictor(nn.Module, ABC):
         several times faster, and a few percent short of the same MACs. Raises NotReachable, with
         the least ms that such widths take.
         """
-        if not 0.0 <= keep <= 1.0:
-            raise ValueError(f"keep is a share between 0 and 1, not {keep}")
-        found = widest(self._shop(keep), _number(budget_ms), seed, thorough)
+        found = widest(self._shop(_share(keep)), _number(budget_ms), seed, thorough)
         return found.to(self.low.device)
 
     @one_thread()
-    def reachable(self, points: int = 20, *, seed: int = 0) -> Reachable:
+    def reachable(self, points: int = 20, *, keep: float = 0.0, seed: int = 0) -> Reachable:
         """The least latency found, and the most capacity found for `points` budgets from there
-        to the dense latency. A point is found by a quicker search than `widest` makes."""
+        to the dense latency; no width goes below the share `keep` of its max. A point is found
+        by a quicker search than `widest` makes."""
         if points < 2:
             raise ValueError(f"points must be at least 2, not {points}")
-        shop = self._shop()
+        shop = self._shop(_share(keep))
         floor, dense = shop.ladders.floor_ms, shop.dense_ms
         budgets = torch.linspace(floor, max(dense, floor), points, dtype=torch.float64)
         found = front(shop, budgets, seed) if floor < dense else [(dense, shop.ladders.top)]
@@ -264,3 +263,9 @@ def _number(budget_ms: float) -> float:
     if not math.isfinite(budget_ms):
         raise LpnetError(f"budget_ms must be a number of milliseconds, not {budget_ms}")
     return float(budget_ms)
+
+
+def _share(keep: float) -> float:
+    if not 0.0 <= keep <= 1.0:
+        raise ValueError(f"keep is a share between 0 and 1, not {keep}")
+    return keep

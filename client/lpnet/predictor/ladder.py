@@ -67,10 +67,9 @@ def ladders(
     allowed = [_at_least(legal(width), keep * width.max) for width in widths]
     kept = [[_at_least(values, keep * int(values[-1])) for values in several] for several in fast]
     narrow = [_joined(*k, a[:_NARROW]) for k, a in zip(kept, allowed, strict=True)]
-    starts = torch.tensor(
-        [[int(several[0][0]) for several in kept], [int(values[0]) for values in allowed]],
-        dtype=torch.long,
-    )
+    # Of every device its smallest fast values, and the least there is.
+    least = [[int(values[0]) for values in device] for device in zip(*kept, strict=True)]
+    starts = torch.tensor([*least, [int(values[0]) for values in allowed]], dtype=torch.long)
     ends = torch.stack([_descend(pricer, start, narrow) for start in starts])
     ms = pricer.total(ends.to(pricer.device)).cpu()
     best = int(ms.argmin())

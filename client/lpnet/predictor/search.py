@@ -76,11 +76,15 @@ class Search:
         return widths
 
     def fill(self, widths: Tensor, budget: float) -> Tensor:
-        """Raises widths, lowering none, for as long as one step up is within the budget."""
+        """Raises widths, lowering none, for as long as one step up is within the budget; those
+        above it already stay."""
         for _ in range(_ROUNDS):
+            room = budget - self.ms(widths)
+            if room < 0:
+                break
             moves = self._moves(widths)
             up = moves.only(moves.values > widths[moves.places])
-            better = self._single(widths, up, budget - self.ms(widths))
+            better = self._single(widths, up, room)
             if better is None:
                 break
             widths = better

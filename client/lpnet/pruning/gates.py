@@ -44,7 +44,13 @@ class Gates(nn.Module):
 
     def scores(self, model: nn.Module) -> Tensor:
         """Scores (max / granule,), differentiable in the layer and the filters."""
-        found: Tensor = self.score(self._rows(model)).squeeze(-1)
+        found: Tensor = self.score.bias
+        start, values = 0, self.score.in_features
+        for rows in filters(self.width, self._members, model):
+            # What divides the filters divides the layer's weights instead, which are fewer.
+            share = self.score.weight[0, start : start + rows.shape[1]] / (_size(rows) * values)
+            found = found + rows @ share
+            start += rows.shape[1]
         return found
 
     def open(self, scores: Tensor) -> Tensor:
@@ -61,16 +67,20 @@ class Gates(nn.Module):
     def weights(self, model: nn.Module) -> list[Tensor]:
         """All weights that the scores are made of."""
         filters = [model.get_submodule(member.module).weight for member in self._members]
-        return [self.score.weight, *(weight for weight in filters if isinstance(weight, Tensor))]
+        layer = [self.score.weight, self.score.bias]
+        return [*layer, *(weight for weight in filters if isinstance(weight, Tensor))]
 
     def _rows(self, model: nn.Module) -> Tensor:
         """Inputs of the fully connected layer (max / granule, values)."""
-        parts = []
-        for rows in filters(self.width, self._members, model):
-            size = rows.detach().abs().mean().clamp(min=torch.finfo(rows.dtype).tiny)
-            parts.append(rows / size)
-        together = torch.cat(parts, dim=1)
+        given = filters(self.width, self._members, model)
+        together = torch.cat([rows / _size(rows) for rows in given], dim=1)
         return together / together.shape[1]
+
+
+def _size(rows: Tensor) -> Tensor:
+    """Mean magnitude of a layer's filters, a scalar; they are not held to account for it."""
+    total = torch.linalg.vector_norm(rows.detach(), ord=1)
+    return torch.clamp(total / rows.numel(), min=torch.finfo(rows.dtype).tiny)
 
 
 def _ordering(rows: Tensor, importance: Tensor) -> Tensor:

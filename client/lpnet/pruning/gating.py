@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.utils.hooks import RemovableHandle
 
 from lpnet.pruning.filters import largest, per_channel
@@ -36,9 +37,8 @@ class Gating(nn.Module):
         )
         self._order = {width.name: place for place, width in enumerate(space.widths)}
         self._opened: list[Tensor] | None = None
-        # What a forward pass opened, until a backward pass frees its graph or weights change.
-        self._reusable: list[Tensor] | None = None
-        self._versions: list[tuple[int, int]] = []
+        # The weights that opened them with a graph; None without one.
+        self._of: list[tuple[int, int]] | None = None
         self._held: list[Tensor] | None = None
         self._handles: list[RemovableHandle] = []
         self.attach()
@@ -54,11 +54,9 @@ class Gating(nn.Module):
 
     def soft_widths(self) -> Tensor:
         """The same (L,), differentiable in gate layers and filters. The gates that the last
-        forward pass opened are counted where its graph still stands, else they are opened anew."""
-        opened, self._reusable = self._reusable, None
-        if opened is None or self._weights() != self._versions or not torch.is_grad_enabled():
-            return self._counts(self._open())
-        return self._counts(opened)
+        forward pass opened are counted, unless weights have changed since."""
+        stands = torch.is_grad_enabled() and self._weights() == self._of
+        return self._counts(self._opened if stands and self._opened else self._open())
 
     def hold(self, widths: Mapping[str, int]) -> None:
         """Fix the gates: of each width so many channels, those with the highest scores."""
@@ -68,11 +66,11 @@ class Gating(nn.Module):
                 largest(gate.width, gate.scores(self.model), count)
                 for gate, count in zip(self._each(), counts, strict=True)
             ]
-        self._opened = self._reusable = None
+        self._opened = self._of = None
 
     def release(self) -> None:
         """The gates are those of the weights again."""
-        self._held = self._opened = self._reusable = None
+        self._held = self._opened = self._of = None
 
     @property
     def held(self) -> bool:
@@ -110,30 +108,25 @@ class Gating(nn.Module):
     def _open(self) -> list[Tensor]:
         if self._held is not None:
             return self._held
-        return [gate.open(gate.scores(self.model)) for gate in self._each()]
+        opened = [gate.open(gate.scores(self.model)) for gate in self._each()]
+        return _Node.of(opened, self._inputs()) if torch.is_grad_enabled() else opened
 
     def _counts(self, opened: list[Tensor]) -> Tensor:
         pairs = zip(self._each(), opened, strict=True)
-        return torch.stack([gate.width.granule * found.sum() for gate, found in pairs])
+        return torch.stack([gate.width.granule * found.float().sum() for gate, found in pairs])
 
     def _begin(self, *_: object) -> None:
         """A forward pass of the model begins."""
         self._opened = self._open()
-        self._reusable = None
-        if self._held is None and torch.is_grad_enabled():
-            self._reusable, self._versions = self._opened, self._weights()
-            for opened in self._opened:
-                if opened.requires_grad:
-                    opened.register_hook(self._freed)  # type: ignore[no-untyped-call]
+        self._of = self._weights() if torch.is_grad_enabled() and not self.held else None
 
-    def _freed(self, _gradient: Tensor) -> None:
-        """A backward pass has come through the gates."""
-        self._reusable = None
+    def _inputs(self) -> list[Tensor]:
+        """All weights that open gates."""
+        return [weight for gate in self._each() for weight in gate.weights(self.model)]
 
     def _weights(self) -> list[tuple[int, int]]:
-        """Which weights open the gates, and how often each was changed in place."""
-        found = [weight for gate in self._each() for weight in gate.weights(self.model)]
-        return [(id(weight), weight._version) for weight in found]
+        """Which they are, and how often each was changed in place."""
+        return [(id(weight), weight._version) for weight in self._inputs()]
 
     def _multiply(self, place: Place, _module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
         if self._opened is None:  # the module is run by itself
@@ -150,3 +143,36 @@ class Gating(nn.Module):
         if place.dim == 1 and output.dim() > 2:
             factors = factors.reshape(-1, *[1] * (output.dim() - 2))
         return output * factors
+
+
+class _Node(torch.autograd.Function):
+    """All gates as one node of the graph, whose own graph stays: a task's loss and a latency term
+    may share it, and go backwards one after the other. Second derivatives there are none."""
+
+    @staticmethod
+    def of(opened: list[Tensor], weights: list[Tensor]) -> list[Tensor]:
+        """The gates opened by these weights, as outputs of a node that has the weights as its
+        inputs."""
+        if not any(gates.requires_grad for gates in opened):
+            return opened
+        return list(_Node.apply(opened, *weights))  # type: ignore[no-untyped-call]
+
+    @staticmethod
+    def forward(ctx: Any, opened: list[Tensor], *weights: Tensor) -> tuple[Tensor, ...]:
+        ctx.opened, ctx.weights = opened, weights
+        return tuple(gates.detach() for gates in opened)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        pairs = [p for p in zip(ctx.opened, slopes, strict=True) if p[0].requires_grad]
+        asked = [place for place, weight in enumerate(ctx.weights) if weight.requires_grad]
+        found = torch.autograd.grad(
+            [gates for gates, _ in pairs],
+            [ctx.weights[place] for place in asked],
+            [slope for _, slope in pairs],
+            retain_graph=True,
+            allow_unused=True,
+        )
+        given = dict(zip(asked, found, strict=True))
+        return (None, *(given.get(place) for place in range(len(ctx.weights))))

@@ -301,6 +301,7 @@ class PruneJob:
     def _identity(self) -> dict[str, Any]:
         return {
             "space": self._space.hash,
+            "batch": self._space.batch,
             "target": self._predictor.target,
             "lpnet": self._predictor.fingerprint,
             "method": self._method,

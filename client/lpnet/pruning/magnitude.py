@@ -7,12 +7,11 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from lpnet.errors import LpnetError
 from lpnet.predictor.base import AnyPredictor
 from lpnet.pruning.filters import largest, magnitude, per_channel
 from lpnet.pruning.members import members
 from lpnet.pruning.method import PruningMethod
-from lpnet.pruning.reach import require_reachable
+from lpnet.pruning.reach import require_reachable, require_same_space
 from lpnet.space.space import Space
 
 
@@ -36,8 +35,7 @@ class Magnitude(PruningMethod):
         keep: float = 0.1,
     ) -> None:
         super().__init__()
-        if predictor.space.hash != space.hash:
-            raise LpnetError("the predictor is of another space than the one given")
+        require_same_space(predictor, space)
         require_reachable(predictor, budget_ms, keep=keep)
         self.space, self.budget_ms, self._keep = space, budget_ms, keep
         # In a tuple: their parameters are not ours.

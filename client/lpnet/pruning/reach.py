@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from lpnet.errors import NotReachable
+from lpnet.errors import LpnetError, NotReachable
 from lpnet.predictor.base import AnyPredictor
+from lpnet.space.space import Space
 
 _NAMED = 5
+
+
+def require_same_space(predictor: AnyPredictor, space: Space) -> None:
+    """Raises LpnetError for a predictor of another space, or of another batch size."""
+    if predictor.space.hash != space.hash:
+        raise LpnetError("the predictor is of another space than the one given")
+    if predictor.batch != space.batch:
+        raise LpnetError(
+            f"the predictor is of batch size {predictor.batch}, the space of {space.batch}"
+        )
 
 
 def require_reachable(predictor: AnyPredictor, budget_ms: float, *, keep: float = 0.0) -> None:
@@ -14,7 +25,7 @@ def require_reachable(predictor: AnyPredictor, budget_ms: float, *, keep: float 
     try:
         predictor.widest(budget_ms, keep=keep, thorough=False)
     except NotReachable as error:
-        floor = predictor.reachable(points=2)
+        floor = predictor.reachable(points=2, keep=keep)
         wide = sorted(
             zip(predictor.widths, predictor.high.tolist(), strict=True),
             key=lambda pair: floor.floor_widths[pair[0]] / pair[1],

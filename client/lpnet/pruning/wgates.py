@@ -14,7 +14,7 @@ from lpnet.predictor.base import AnyPredictor
 from lpnet.pruning.gating import Gating
 from lpnet.pruning.method import PruningMethod
 from lpnet.pruning.pressure import BudgetPressure, FixedPressure, Form
-from lpnet.pruning.reach import require_reachable
+from lpnet.pruning.reach import require_reachable, require_same_space
 from lpnet.space.space import Space
 
 # Snapping to an upper end asks again, with less to spend, so often.
@@ -60,8 +60,7 @@ class WGates(PruningMethod):
             raise LpnetError("one of budget_ms and alpha has to be given, and not both")
         if upper is not None and (budget_ms is None or not 0.5 < upper < 1):
             raise LpnetError(f"upper={upper} is a share between 0.5 and 1, and needs a budget_ms")
-        if predictor.space.hash != space.hash:
-            raise LpnetError("the predictor is of another space than the one given")
+        require_same_space(predictor, space)
         self.space, self.budget_ms, self.upper = space, budget_ms, upper
         # In a tuple: its parameters are not ours.
         self._predictor = (predictor,)

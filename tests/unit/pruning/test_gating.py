@@ -201,45 +201,96 @@ def test_never_is_everything_closed(values: list[float]) -> None:
     assert values[int(opened.argmax())] == max(values)
 
 
-def widths_slope(gating: Gating) -> list[Tensor]:
-    gating.zero_grad()
-    gating.soft_widths().sum().backward()  # type: ignore[no-untyped-call]
-    return [p.grad.clone() for p in gating.parameters() if p.grad is not None]
+def slopes(gating: Gating, *losses: Tensor) -> list[Tensor]:
+    """Of gate layers and filters, after a backward pass of each loss."""
+    parameters = [*gating.parameters(), *gating.model.parameters()]
+    for parameter in parameters:
+        parameter.grad = None
+    for loss in losses:
+        loss.backward()  # type: ignore[no-untyped-call]
+    return [p.grad.clone() for p in parameters if p.grad is not None]
 
 
-@pytest.mark.parametrize("between", ["nothing", "backward", "step", "other weights", "no grad"])
-def test_gates_are_counted_from_the_last_forward_pass_only_while_it_stands(between: str) -> None:
+def alike(first: list[Tensor], second: list[Tensor]) -> bool:
+    pairs = zip(first, second, strict=True)
+    return all(torch.allclose(a, b, rtol=1e-4, atol=1e-6) for a, b in pairs)
+
+
+def test_a_loop_may_go_backwards_as_it_likes() -> None:
     model, pictures = made("mixed")
     gating = Gating(model, Space.from_model(model, pictures))
-    passed = model(pictures).sum()
-    if between == "backward":
-        passed.backward()
-    elif between == "step":
-        with torch.no_grad():
-            for parameter in gating.parameters():
-                parameter.sub_(0.3)
-    elif between == "other weights":
-        stem = model.get_submodule("stem")
-        stem.weight = nn.Parameter(torch.randn(12, 3, 3, 3))
-    if between == "no grad":
-        with torch.no_grad():
-            assert not gating.soft_widths().requires_grad
-    else:
-        assert torch.equal(gating.soft_widths(), gating.widths().to(torch.float32))
-    first = widths_slope(gating)
-    again = widths_slope(gating)
-    assert first
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+    def task() -> Tensor:
+        return model(pictures).square().sum()  # type: ignore[no-any-return]
+
+    together = slopes(gating, task() + gating.soft_widths().sum())
+    first = task()
+    assert alike(slopes(gating, first, gating.soft_widths().sum()), together), "then the term"
+    first, term = task(), gating.soft_widths().sum()
+    assert alike(slopes(gating, first, term), together), "two passes, both known before"
+    first, term = task(), gating.soft_widths().sum()
+    parameters = [*gating.parameters()]
+    apart = [
+        torch.autograd.grad(loss, parameters, allow_unused=True, retain_graph=True)
+        for loss in (term, first)
+    ]
+    summed = [sum(g for g in pair if g is not None) for pair in zip(*apart, strict=True)]
+    assert alike([g for g in summed if isinstance(g, Tensor)], together[: len(summed)])
+    twice = [task(), task()]
+    assert len(slopes(gating, *twice)) == len(together), "two forward passes"
+
+
+@pytest.mark.parametrize("changed", ["bias", "layer", "filters", "another module's weight"])
+def test_gates_are_counted_as_weights_are_now(changed: str) -> None:
+    model, pictures = made("mixed")
+    gating = Gating(model, Space.from_model(model, pictures))
+    gates = gating.gates[0]
+    assert isinstance(gates, Gates)
+    with torch.no_grad():  # scores of both signs
+        gates.score.weight.normal_(0, gates.score.in_features**0.5)
+        gates.score.bias.fill_(0.1)
+    model(pictures)
+    before = gating.soft_widths().tolist()
+    stem = model.get_submodule("stem")
+    with torch.no_grad():
+        if changed == "bias":
+            gates.score.bias.sub_(100.0)
+        elif changed == "layer":
+            gates.score.weight.mul_(-3.0)
+        elif changed == "filters":
+            stem.weight.neg_()  # type: ignore[operator]
+        else:
+            stem.weight = nn.Parameter(torch.randn(12, 3, 3, 3) * 5)
+    assert gating.soft_widths().tolist() == gating.widths().tolist() != before
 
 
 def test_the_term_opens_no_gate_a_second_time() -> None:
     model, pictures = made("mixed")
     gating = Gating(model, Space.from_model(model, pictures))
-    asked = []
-    for gates in gating.gates:
-        gates.score.register_forward_hook(lambda *_: asked.append(1))  # type: ignore[union-attr]
-    loss = model(pictures).sum() + gating.soft_widths().sum()
-    assert len(asked) == len(gating.gates)
-    loss.backward()
-    gating.soft_widths().sum().backward()  # type: ignore[no-untyped-call]
-    assert len(asked) == 2 * len(gating.gates)
+    loss = model(pictures).sum()
+    with torch.no_grad():
+        gates = gating.gates[0]
+        assert isinstance(gates, Gates)
+        opened = gating._opened
+        assert opened is not None
+        opened[0].zero_()  # nobody would open it like this
+    assert float(gating.soft_widths()[0].detach()) == 0.0
+    assert loss.requires_grad
+
+
+def test_counts_are_whole_under_half_precision() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 601, 1), nn.ReLU(), nn.Conv2d(601, 2, 1))
+    pictures = torch.randn(1, 3, 4, 4)
+    gating = Gating(model, Space.from_model(model, pictures))
+    with torch.autocast("cpu", torch.bfloat16):
+        model(pictures)
+        assert gating.soft_widths().tolist() == gating.widths().tolist() == [601.0]
+
+
+def test_frozen_filters_get_no_gradient() -> None:
+    model, pictures = made("mixed")
+    gating = Gating(model, Space.from_model(model, pictures))
+    model.requires_grad_(False)
+    slope = slopes(gating, model(pictures).square().sum() + gating.soft_widths().sum())
+    assert len(slope) == len(list(gating.parameters()))
+    assert all(parameter.grad is None for parameter in model.parameters())
