@@ -30,6 +30,7 @@ from benchmarks.pruning.study.methods import method_of
 from benchmarks.pruning.study.setting import METHODS, SCHEDULES, Cell
 from benchmarks.pruning.study.stand_ins import WidthMLP
 from lpnet import zoo
+from lpnet.errors import LpnetError
 from lpnet.pruning.training import accuracy
 from lpnet.space.space import Space
 
@@ -67,6 +68,7 @@ def _run(cells: list[Cell], options: argparse.Namespace) -> None:
         dense_ms = _dense(device, folder)
         for cell in cells:
             if cell.file.exists():
+                _require_same(cell)
                 continue
             _say(f"{cell.model}, {cell.method}")
             counted = Device(device.client, device.target, space)
@@ -74,7 +76,10 @@ def _run(cells: list[Cell], options: argparse.Namespace) -> None:
             budget = cell.share * dense_ms
             bench = Bench(cell, space, pictures, counted, budget, start, folder, _say)
             trained(bench, folder / "start.pt")
-            _write(cell.file, _one(bench, profile, dense_ms))
+            try:
+                _write(cell.file, _one(bench, profile, dense_ms))
+            except LpnetError as error:  # its row stays empty, the others go on
+                _say(f"{cell.model}, {cell.method} came to nothing: {error}")
         if len(cells) == len(METHODS):
             _compare(first, device, space)
 
@@ -138,15 +143,23 @@ def _compare(first: Cell, device: Device, space: Space) -> None:
     }
     file = first.folder / "compared.json"
     known = json.loads(file.read_text())["networks"] if file.exists() else {}
-    if set(known) == {*found, "dense"}:
-        return
-    _say(f"measuring {len(found)} networks of {first.model} in turn")
     networks = {"dense": space.named(space.dense)}
     networks |= {method: cell["widths"] for method, cell in found.items()}
-    rounds = device.compare(networks, _COMPARED)
-    _write(
-        file, {"networks": {name: {"ms": median(ms), "all": ms} for name, ms in rounds.items()}}
-    )
+    if {name: one["widths"] for name, one in known.items()} == networks:
+        return
+    _say(f"measuring {len(found)} networks of {first.model} in turn")
+    rounds = {
+        name: {"ms": median(ms), "all": ms, "widths": networks[name]}
+        for name, ms in device.compare(networks, _COMPARED).items()
+    }
+    _write(file, {"networks": rounds})
+
+
+def _require_same(cell: Cell) -> None:
+    """A result of another schedule is not one of this table."""
+    known = json.loads(cell.file.read_text())["cell"]
+    if known != cell.as_dict():
+        raise LpnetError(f"{cell.file} is of {known}, not of {cell.as_dict()}")
 
 
 def _hardware() -> dict[str, Any]:

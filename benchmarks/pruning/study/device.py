@@ -92,7 +92,9 @@ def profiled(device: Device, folder: Path, blocks: int, networks: int) -> dict[s
             "report": report.model_dump(mode="json"),
             "mlp": _for_the_mlp(device, seconds),
         }
-        file.write_text(json.dumps(found, indent=1) + "\n")
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(found, indent=1) + "\n")
+        part.replace(file)
     found = json.loads(file.read_text())
     if found["target"] != device.target:
         raise LpnetError(f"{file} is of target {found['target']}, this is {device.target}")

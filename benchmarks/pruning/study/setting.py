@@ -23,7 +23,7 @@ class Schedule:
 
 SCHEDULES = {
     "resnet20": Schedule(pretrain=15, gate=4, tune=8, batch=64, lr=0.05),
-    "mobilenet_v2_32": Schedule(pretrain=8, gate=2, tune=3, batch=32, lr=0.03),
+    "mobilenet_v2_32": Schedule(pretrain=8, gate=1, tune=3, batch=32, lr=0.03),
 }
 METHODS = {
     "wgates": "W-Gates, LPNet",
