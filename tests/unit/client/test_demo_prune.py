@@ -1,11 +1,75 @@
-"""What the demo does where half of the dense latency is out of reach."""
+"""The demo's second half: what it measures first, and what it asks where half is out of reach."""
 
 from __future__ import annotations
 
-import pytest
+from typing import cast
 
-from lpnet.cli.demo_prune import least_in_reach
+import pytest
+import torch
+from tests.harness import comb
+
+from lpnet import zoo
+from lpnet.cli.demo_prune import learn, least_in_reach
+from lpnet.client import Client
 from lpnet.errors import NotReachable
+from lpnet.schemas.report import Baselines, Report
+from lpnet.space.space import Space
+
+NONE = {"block": None, "network": None}
+REPORT = Report.model_validate(
+    {
+        "target": "t",
+        "lpnet": "lpnet-1",
+        "epoch": 1,
+        "seed": 3,
+        "trained_on": {"block": 250, "network": 61},
+        "noise_floor_pct": None,
+        "held_out": {
+            **NONE,
+            **dict.fromkeys(("network_random", "network_aligned", "network_pruned")),
+            "network": {
+                "n": 4,
+                "mape_pct": 2.71,
+                "rmspe_pct": 3.0,
+                "within_5_pct": 75.0,
+                "within_10_pct": 100.0,
+                "spearman": 1.0,
+            },
+        },
+        "baselines": dict.fromkeys(Baselines.model_fields, NONE),
+        "interval": {"asked_pct": 90.0, "covered_pct": None, "mean_width_pct": None},
+    }
+)
+
+
+class Service:
+    """Stands in for a client: remembers what was profiled."""
+
+    def __init__(self) -> None:
+        self.profiled: list[tuple[str, str, int]] = []
+
+    def profile(self, target: str, space: Space, *_: int, seed: int, **__: int) -> Report:
+        self.profiled.append((target, space.name, seed))
+        return REPORT
+
+
+def test_the_lpnet_learns_the_network_and_says_what_it_was_trained_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    service = Service()
+    known = Space.from_model(comb.network(), torch.zeros(1, 3, 32, 32), name="little")
+    learn(cast(Client, service), "t", known, 3)
+    assert service.profiled == [("t", "resnet20", 3)]
+    said = capsys.readouterr().out
+    assert "250 blocks and 61 networks of little and resnet20" in said
+    assert "2.7% off" in said
+
+
+def test_a_network_that_is_known_is_not_measured_again(capsys: pytest.CaptureFixture[str]) -> None:
+    service = Service()
+    learn(cast(Client, service), "t", zoo.space("resnet20"), 0)
+    assert service.profiled == []
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
