@@ -32,8 +32,8 @@ def demo(
         Path, typer.Option("--dir", help="Where the database and the logs go.")
     ] = Path("lpnet-demo"),
     model: Annotated[str, typer.Option(help="Network of the zoo to shrink.")] = "mobilenet_v2",
-    blocks: Annotated[int, typer.Option(min=1, help="Blocks to measure.")] = 300,
-    networks: Annotated[int, typer.Option(min=12, help="Whole networks to measure.")] = 62,
+    blocks: Annotated[int, typer.Option(min=1, help="Blocks to measure.")] = 220,
+    networks: Annotated[int, typer.Option(min=12, help="Whole networks to measure.")] = 48,
     epochs: Annotated[
         int,
         typer.Option(min=1, help="Epochs on the digits before pruning, and as many during it."),
