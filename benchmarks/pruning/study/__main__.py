@@ -2,12 +2,12 @@
 
     python -m benchmarks.pruning.study --pictures cifar10-jpeg.tar.xz [--models resnet20 ...]
         [--methods wgates ...] [--share 0.5] [--batch 1] [--seed 0] [--out lpnet-study]
-    python -m benchmarks.pruning.study --table
+    python -m benchmarks.pruning.study --table [--short]
 
 Resumable: each cell is a file under benchmarks/pruning/study/results, and one that is there is
 not run again. Start network, LPNet and pictures are kept in --out. Where all methods are asked
-for, the networks of a table are measured once more at the end, in turn, in one session. --table
-prints what there is.
+for, or --compare alone, the networks of a table are measured once more at the end, in turn, in one
+session. --table prints what there is.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _COMPARED = 5
 def main() -> int:
     options = _options()
     if options.table:
-        print(table.markdown())
+        print(table.markdown(short=options.short))
         return 0
     if options.pictures is None:
         print("--pictures names the archive of pictures", file=sys.stderr)
@@ -66,7 +66,7 @@ def _run(cells: list[Cell], options: argparse.Namespace) -> None:
     with opened(folder / "loop", space) as device:
         profile = profiled(device, folder, options.blocks, options.networks)
         dense_ms = _dense(device, folder)
-        for cell in cells:
+        for cell in () if options.compare else cells:
             if cell.file.exists():
                 _require_same(cell)
                 continue
@@ -80,7 +80,7 @@ def _run(cells: list[Cell], options: argparse.Namespace) -> None:
                 _write(cell.file, _one(bench, profile, dense_ms))
             except LpnetError as error:  # its row stays empty, the others go on
                 _say(f"{cell.model}, {cell.method} came to nothing: {error}")
-        if len(cells) == len(METHODS):
+        if options.compare or len(cells) == len(METHODS):
             _compare(first, device, space)
 
 
@@ -194,7 +194,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--blocks", type=int, default=300)
     parser.add_argument("--networks", type=int, default=45)
     parser.add_argument("--out", type=Path, default=Path("lpnet-study"))
+    parser.add_argument("--compare", action="store_true")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--short", action="store_true")
     return parser.parse_args()
 
 

@@ -20,15 +20,16 @@ _HEAD = (
     "device s",
     "measurements",
 )
+_SHORT = ("method", "top-1", "measured ms", "of budget", "MACs", "device s")
 
 
-def markdown() -> str:
-    """All tables there are."""
+def markdown(*, short: bool = False) -> str:
+    """All tables there are; `short` has fewer columns."""
     folders = sorted(path for path in RESULTS.glob("*") if path.is_dir())
-    return "\n\n".join(_table(folder) for folder in folders)
+    return "\n\n".join(_table(folder, _SHORT if short else _HEAD) for folder in folders)
 
 
-def _table(folder: Path) -> str:
+def _table(folder: Path, columns: tuple[str, ...]) -> str:
     cells = {
         name: json.loads((folder / f"{name}.json").read_text())
         for name in METHODS
@@ -41,12 +42,12 @@ def _table(folder: Path) -> str:
     lines = [
         _title(some, compared),
         "",
-        f"| {' | '.join(_HEAD)} |",
-        f"|---|{'---:|' * (len(_HEAD) - 1)}",
-        _row("dense", _dense(some, compared)),
+        f"| {' | '.join(columns)} |",
+        f"|---|{'---:|' * (len(columns) - 1)}",
+        _row("dense", _dense(some, compared), columns),
     ]
     lines += [
-        _row(words, _figures(cells[name], compared) if name in cells else [])
+        _row(words, _figures(cells[name], compared) if name in cells else [], columns)
         for name, words in METHODS.items()
     ]
     return "\n".join(lines)
@@ -110,5 +111,6 @@ def _figures(cell: dict[str, Any], compared: dict[str, float]) -> list[str]:
     ]
 
 
-def _row(name: str, figures: list[str]) -> str:
-    return f"| {name} | {' | '.join(figures or [''] * (len(_HEAD) - 1))} |"
+def _row(name: str, figures: list[str], columns: tuple[str, ...]) -> str:
+    given = dict(zip(_HEAD, [name, *(figures or [""] * (len(_HEAD) - 1))], strict=True))
+    return f"| {' | '.join(given[column] for column in columns)} |"
