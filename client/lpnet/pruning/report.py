@@ -14,6 +14,7 @@ from torch import nn
 
 from lpnet.pruning.job import Outcome
 from lpnet.space.space import Space
+from lpnet.space.trace import quietly
 
 # Of the picture, in pixels.
 _ROW, _BAR, _MARGIN, _LABEL = 16, 360, 12, 7
@@ -51,7 +52,8 @@ def export(small: nn.Module, space: Space, file: Path) -> None:
     """The network with its weights as ONNX, at the space's batch size."""
     example = torch.zeros(space.batch, *space.input_shape)
     small.eval()
-    program = torch.onnx.export(small, (example,), dynamo=True, verbose=False)
+    with quietly():
+        program = torch.onnx.export(small, (example,), dynamo=True, verbose=False)
     assert program is not None
     program.save(str(file))
 

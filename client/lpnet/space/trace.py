@@ -63,7 +63,7 @@ def _export(model: nn.Module, example_input: Tensor) -> ir.Model:
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
-        with _quiet(), torch.no_grad():
+        with quietly(), torch.no_grad():
             program = torch.onnx.export(
                 model, (example_input,), dynamo=True, optimize=False, verbose=False
             )
@@ -82,7 +82,7 @@ def _export(model: nn.Module, example_input: Tensor) -> ir.Model:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """The exporter reports every operator library that is not installed, and prints the graph of
     a model that it cannot export; nobody here asked. What is wrong is in the error it raises."""
     torchs = [name for name in logging.root.manager.loggerDict if name.startswith("torch.")]
