@@ -16,8 +16,8 @@ import argparse
 import json
 import os
 import platform
+import statistics
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ import torch
 
 from benchmarks.pruning.study import table
 from benchmarks.pruning.study.bench import Bench, cifar, fresh, trained
-from benchmarks.pruning.study.device import Device, median, opened, predictor, profiled
+from benchmarks.pruning.study.device import Device, opened, predictor, profiled, say
 from benchmarks.pruning.study.methods import method_of
 from benchmarks.pruning.study.setting import METHODS, SCHEDULES, Cell
 from benchmarks.pruning.study.stand_ins import WidthMLP
@@ -70,16 +70,16 @@ def _run(cells: list[Cell], options: argparse.Namespace) -> None:
             if cell.file.exists():
                 _require_same(cell)
                 continue
-            _say(f"{cell.model}, {cell.method}")
+            say(f"{cell.model}, {cell.method}")
             counted = Device(device.client, device.target, space)
             start = fresh(cell)
             budget = cell.share * dense_ms
-            bench = Bench(cell, space, pictures, counted, budget, start, folder, _say)
+            bench = Bench(cell, space, pictures, counted, budget, start, folder, say)
             trained(bench, folder / "start.pt")
             try:
                 _write(cell.file, _one(bench, profile, dense_ms))
             except LpnetError as error:  # its row stays empty, the others go on
-                _say(f"{cell.model}, {cell.method} came to nothing: {error}")
+                say(f"{cell.model}, {cell.method} came to nothing: {error}")
         if options.compare or len(cells) == len(METHODS):
             _compare(first, device, space)
 
@@ -130,7 +130,7 @@ def _dense(device: Device, folder: Path) -> float:
     if not file.exists():
         named = device.space.named(device.space.dense)
         found = device.compare({"dense": named}, _COMPARED)["dense"]
-        _write(file, {"ms": median(found), "all": found})
+        _write(file, {"ms": statistics.median(found), "all": found})
     dense: float = json.loads(file.read_text())["ms"]
     return dense
 
@@ -147,9 +147,9 @@ def _compare(first: Cell, device: Device, space: Space) -> None:
     networks |= {method: cell["widths"] for method, cell in found.items()}
     if {name: one["widths"] for name, one in known.items()} == networks:
         return
-    _say(f"measuring {len(found)} networks of {first.model} in turn")
+    say(f"measuring {len(found)} networks of {first.model} in turn")
     rounds = {
-        name: {"ms": median(ms), "all": ms, "widths": networks[name]}
+        name: {"ms": statistics.median(ms), "all": ms, "widths": networks[name]}
         for name, ms in device.compare(networks, _COMPARED).items()
     }
     _write(file, {"networks": rounds})
@@ -177,10 +177,6 @@ def _write(file: Path, found: dict[str, Any]) -> None:
     part = file.with_suffix(".part")
     part.write_text(json.dumps(found, indent=1) + "\n")
     part.replace(file)
-
-
-def _say(text: str) -> None:
-    print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
 
 
 def _options() -> argparse.Namespace:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -77,7 +76,7 @@ def profiled(device: Device, folder: Path, blocks: int, networks: int) -> dict[s
     file = folder / "profile.json"
     if not file.exists():
         client, target, space = device.client, device.target, device.space
-        _say(f"profiling {target}: {blocks} blocks, {networks} networks")
+        say(f"profiling {target}: {blocks} blocks, {networks} networks")
         began = time.monotonic()
         client.campaign(target, space, blocks=blocks, networks=networks)
         seconds = time.monotonic() - began
@@ -124,9 +123,6 @@ def _for_the_mlp(device: Device, seconds: float) -> dict[str, Any]:
     return {"seconds": spent, "samples": len(rows), "networks": rows}
 
 
-def median(found: list[float]) -> float:
-    return statistics.median(found)
-
-
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Progress, on standard error."""
     print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)

@@ -18,6 +18,7 @@ from lpnet.predictor.predictor import Predictor
 from lpnet.pruning.job import ROUNDS
 from lpnet.pruning.magnitude import Magnitude
 from lpnet.pruning.method import PruningMethod
+from lpnet.pruning.pictures import Labelled
 from lpnet.pruning.training import accuracy
 from lpnet.pruning.wgates import WGates
 
@@ -257,8 +258,6 @@ def _cuts(bench: Bench, widths: Widths, name: str) -> list[Widths]:
 
 
 def _judged(bench: Bench, widths: Widths) -> float:
-    from lpnet.pruning.pictures import Labelled
-
     train = bench.pictures.train
     some = torch.randperm(len(train), generator=torch.Generator().manual_seed(1))[:_JUDGES]
     part = Labelled(train.pictures[some], train.labels[some])
