@@ -5,6 +5,7 @@ LpnetError
     +-- BadSetup               the agent cannot start: no such cores, a busy state folder, ...
     +-- NotKept                a file could not be written: the disk is full, or read-only
     +-- RuntimeFailed          the runtime cannot load or run a network
+    |   +-- OutOfMemory        because it does not fit in the device's memory
     +-- MeasureFailed          a workload could not be measured
         +-- WorkerDied         the measuring process ended in the middle of it
         +-- WorkerHung         the measuring process did not answer in time
@@ -30,6 +31,10 @@ class NotKept(AgentError):
 
 class RuntimeFailed(AgentError):
     """The runtime cannot load or run a network."""
+
+
+class OutOfMemory(RuntimeFailed):
+    """A network does not fit in the memory of the device: a result, and not a fault."""
 
 
 class MeasureFailed(AgentError):

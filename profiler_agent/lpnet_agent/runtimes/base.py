@@ -1,15 +1,51 @@
-"""What the agent asks of a runtime."""
+"""What the agent asks of a runtime.
+
+A runtime is a module of this package with two functions, and a line in `registry.KNOWN`:
+
+    def offers() -> tuple[Offer, ...]: ...          what can be used here, and why the rest cannot
+    def make(choice: Choice) -> Runtime: ...        raises BadSetup for what is not on offer
+
+It may import what it needs at its top: it is imported only where it is used or listed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a target asks of its runtime. `options` are the runtime's own, by name."""
+
+    threads: int
+    provider: str = "cpu"
+    precision: str = "fp32"
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Something a runtime runs networks on. `reason` says why it cannot here; None: it can."""
+
+    provider: str
+    precisions: tuple[str, ...] = ("fp32",)
+    device: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
 class RuntimeInfo:
-    """The part of a target's identity that the runtime decides."""
+    """The part of a target's identity that the runtime decides.
+
+    `variant` is a short word for what departs from the usual options, for the target's name;
+    `driver` the version of what drives the device, where there is one.
+    """
 
     name: str
     version: str
@@ -17,6 +53,8 @@ class RuntimeInfo:
     precision: str
     threads: int
     options: Mapping[str, Any]
+    variant: str = ""
+    driver: str | None = None
 
 
 class Session(Protocol):
@@ -25,8 +63,13 @@ class Session(Protocol):
     def run(self, n: int) -> None:
         """Make n inferences back to back, each of them complete before the next begins.
 
-        The input is in place already and always the same. Raises RuntimeFailed.
+        The input is in place already and always the same. Raises RuntimeFailed, OutOfMemory.
         """
+        ...
+
+    def infer(self, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
+        """The outputs, in the model's order and layout (batch, channels, height, width), of
+        inputs by the model's names for them. Not timed: it is how runtimes are compared."""
         ...
 
 
@@ -36,5 +79,8 @@ class Runtime(Protocol):
     def describe(self) -> RuntimeInfo: ...
 
     def load(self, model: bytes) -> Session:
-        """Make an ONNX model with concrete shapes ready to run. Raises RuntimeFailed."""
+        """Make an ONNX model with concrete shapes ready to run, threads and buffers included.
+
+        Raises RuntimeFailed, which names the op or tensor, or OutOfMemory.
+        """
         ...

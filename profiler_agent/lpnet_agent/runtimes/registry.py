@@ -2,60 +2,142 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
+from types import ModuleType
 
 from lpnet.errors import MissingExtra
 from lpnet_agent.errors import BadSetup
-from lpnet_agent.runtimes.base import Runtime
+from lpnet_agent.runtimes.base import Choice, Offer, Runtime
 
-NAMES = ("onnxruntime",)
+
+@dataclass(frozen=True)
+class Known:
+    """A runtime: the module here that speaks to it, what that imports, and who brings that.
+
+    `short` stands in the names of targets.
+    """
+
+    name: str
+    short: str
+    module: str
+    package: str
+    distributions: tuple[str, ...]
+    extra: str
+
+
+KNOWN = (
+    Known(
+        "onnxruntime",
+        "ort",
+        "onnxruntime",
+        "onnxruntime",
+        ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino"),
+        "agent",
+    ),
+    Known("torch", "torch", "torch.eager", "torch", ("torch",), "torch"),
+    Known("torch-compile", "torchc", "torch.compiled", "torch", ("torch",), "torch"),
+    Known("openvino", "ov", "openvino", "openvino", ("openvino",), "openvino"),
+    Known("litert", "litert", "litert.runtime", "ai_edge_litert", ("ai-edge-litert",), "litert"),
+)
+NAMES = tuple(known.name for known in KNOWN)
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A runtime as `list-runtimes` shows it; version None where it is unknown."""
+    """A line of `list-runtimes`; version and device are None where they are unknown."""
 
     name: str
     provider: str
     available: bool
     version: str | None
+    device: str | None
+    precisions: tuple[str, ...]
     reason: str | None
 
 
-def make(name: str, threads: int) -> Runtime:
-    """The runtime of that name. Raises BadSetup for an unknown one, MissingExtra without its
-    package."""
-    if name not in NAMES:
-        raise BadSetup(f"unknown runtime {name!r}: this agent knows {', '.join(NAMES)}")
-    if not _installed():
-        raise MissingExtra("measuring", "agent", "onnxruntime")
-    from lpnet_agent.runtimes.onnxruntime import OnnxRuntimeCpu
-
-    return OnnxRuntimeCpu(threads)
+def known(name: str) -> Known:
+    """Raises BadSetup for an unknown name."""
+    for one in KNOWN:
+        if one.name == name:
+            return one
+    raise BadSetup(f"unknown runtime {name!r}: this agent knows {', '.join(NAMES)}")
 
 
-def listing() -> tuple[Listing, ...]:
-    """Every known runtime, and whether it can be used here."""
-    found = _installed()
-    return (
-        Listing(
-            name="onnxruntime",
-            provider="cpu",
-            available=found,
-            version=_version("onnxruntime") if found else None,
-            reason=None if found else "not installed: pip install 'lpnet[agent]'",
-        ),
-    )
+def make(name: str, choice: Choice) -> Runtime:
+    """The runtime of that name. Raises BadSetup for one that is unknown or does not offer what is
+    chosen here, and MissingExtra without its package."""
+    wanted = known(name)
+    if not _installed(wanted):
+        raise MissingExtra(f"measuring with {name}", wanted.extra, wanted.package)
+    module = _module(wanted)
+    _require(name, choice, module.offers())
+    runtime: Runtime = module.make(choice)
+    return runtime
 
 
-def _installed() -> bool:
-    return importlib.util.find_spec("onnxruntime") is not None
+def listing(names: Iterable[str] = NAMES) -> tuple[Listing, ...]:
+    """What the runtimes of these names can run on here. Imports those that are installed."""
+    return tuple(line for name in names for line in _lines(known(name)))
 
 
-def _version(distribution: str) -> str | None:
+def _lines(wanted: Known) -> list[Listing]:
+    if not _installed(wanted):
+        reason = f"not installed: pip install 'lpnet[{wanted.extra}]'"
+        return [Listing(wanted.name, "cpu", False, None, None, (), reason)]
+    version = _version(wanted)
     try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None  # a build under another distribution name
+        offers = _module(wanted).offers()
+    except (ImportError, OSError, RuntimeError) as error:
+        # A package that is there and does not load: a missing library, the wrong CPU, ...
+        reason = f"cannot be imported: {error}"
+        return [Listing(wanted.name, "cpu", False, version, None, (), reason)]
+    return [
+        Listing(
+            wanted.name,
+            offer.provider,
+            offer.reason is None,
+            version,
+            offer.device,
+            offer.precisions if offer.reason is None else (),
+            offer.reason,
+        )
+        for offer in offers
+    ]
+
+
+def _require(name: str, choice: Choice, offers: tuple[Offer, ...]) -> None:
+    """Raises BadSetup where a choice is not on offer, saying what is."""
+    for offer in offers:
+        if offer.provider != choice.provider:
+            continue
+        if offer.reason is not None:
+            raise BadSetup(f"{name} cannot run on {choice.provider!r} here: {offer.reason}")
+        if choice.precision not in offer.precisions:
+            there = ", ".join(offer.precisions)
+            raise BadSetup(
+                f"{name} on {choice.provider!r} has no precision {choice.precision!r} here: {there}"
+            )
+        return
+    providers = ", ".join(offer.provider for offer in offers)
+    raise BadSetup(f"{name} knows no provider {choice.provider!r}: {providers}")
+
+
+def _module(wanted: Known) -> ModuleType:
+    return importlib.import_module(f"lpnet_agent.runtimes.{wanted.module}")
+
+
+def _installed(wanted: Known) -> bool:
+    return importlib.util.find_spec(wanted.package) is not None
+
+
+def _version(wanted: Known) -> str | None:
+    for distribution in wanted.distributions:
+        try:
+            return metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            continue
+    return None  # a build under another distribution name
