@@ -18,6 +18,19 @@ def _default_state_dir() -> Path:
     return (Path(home) if home else Path.home() / ".local" / "state") / "lpnet-agent"
 
 
+def pairs(text: str) -> dict[str, str]:
+    """`a=1,b=2` as a dictionary. Raises ValueError naming what is no pair, or stands twice."""
+    found: dict[str, str] = {}
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = (part.strip() for part in word.partition("="))
+        if not (name and equals and value):
+            raise ValueError(f"{word!r} is not name=value")
+        if name in found:
+            raise ValueError(f"{name!r} stands twice")
+        found[name] = value
+    return found
+
+
 class Settings(BaseSettings):
     """Each is read from LPNET_AGENT_<NAME>; server and token from LPNET_URL and LPNET_TOKEN too.
 
@@ -38,6 +51,11 @@ class Settings(BaseSettings):
     )
     device: str | None = Field(default=None, description="name of the device; None: its CPU's")
     runtime: str = Field(default="onnxruntime", description="what executes the networks")
+    provider: str = Field(default="cpu", description="what the runtime runs them on")
+    precision: str = Field(default="fp32", description="of weights and activations")
+    runtime_options: str = Field(
+        default="", description="the runtime's own options: name=value, separated by commas"
+    )
     threads: Annotated[int, Field(ge=1)] = Field(default=1, description="threads of the target")
     state_dir: Path = Field(
         default_factory=_default_state_dir, description="what must survive the agent"
@@ -135,6 +153,12 @@ class Settings(BaseSettings):
     root: Path = Field(
         default=Path("/"), description="where /proc and /sys are: for tests on a copy of them"
     )
+
+    @field_validator("runtime_options")
+    @classmethod
+    def _pairs(cls, value: str) -> str:
+        pairs(value)
+        return value
 
     @field_validator("quiet_hours")
     @classmethod

@@ -31,7 +31,7 @@ from lpnet_agent.owner.owner import Owner
 from lpnet_agent.sentinels.health import Policy
 from lpnet_agent.sentinels.store import Store
 from lpnet_agent.sentinels.watch import Watch
-from lpnet_agent.settings import Settings
+from lpnet_agent.settings import Settings, pairs
 from lpnet_agent.spaces import SpaceFiles
 from lpnet_agent.spool import Parcel, Spool
 from lpnet_agent.state import StateDir
@@ -44,6 +44,9 @@ def setup_of(settings: Settings) -> Setup:
     """What the measuring process is set up with. Raises BadSetup without enough cores."""
     return Setup(
         runtime=settings.runtime,
+        provider=settings.provider,
+        precision=settings.precision,
+        options=pairs(settings.runtime_options),
         threads=settings.threads,
         cores=cores.choose(settings.threads),
         block_s=settings.block_s,

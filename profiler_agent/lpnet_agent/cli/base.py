@@ -31,6 +31,18 @@ Fps = Annotated[
     float | None,
     typer.Option("--fps", help="Inferences a second, asleep in between (default: back to back)."),
 ]
+RuntimeName = Annotated[
+    str | None,
+    typer.Option("--runtime", help="What executes the networks: see list-runtimes."),
+]
+Provider = Annotated[
+    str | None, typer.Option("--provider", help="What the runtime runs them on: cpu, cuda, ...")
+]
+Precision = Annotated[str | None, typer.Option("--precision", help="fp32, fp16, int8.")]
+RuntimeOptions = Annotated[
+    list[str] | None,
+    typer.Option("--option", help="An option of the runtime: name=value. Repeatable."),
+]
 StateFolder = Annotated[
     Path | None, typer.Option("--state-dir", help="Folder for what must survive this process.")
 ]
@@ -54,7 +66,8 @@ def reported(command: str) -> Iterator[None]:
 
 
 def read_settings(**given: Any) -> Settings:
-    """The environment's settings, with the options that were given (not None) in front of them.
+    """The environment's settings, with the options that were given (not None) in front of them; a
+    list becomes the setting's text.
 
     Raises BadSetup naming each setting that is wrong.
     """
@@ -64,7 +77,13 @@ def read_settings(**given: Any) -> Settings:
     from lpnet_agent.settings import Settings
 
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        return Settings(
+            **{
+                name: ",".join(value) if isinstance(value, list) else value
+                for name, value in given.items()
+                if value is not None
+            }
+        )
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise BadSetup("settings: " + "; ".join(faults)) from error

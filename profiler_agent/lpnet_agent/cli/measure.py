@@ -14,6 +14,10 @@ from lpnet_agent.cli.base import (
     AsJson,
     Device,
     Fps,
+    Precision,
+    Provider,
+    RuntimeName,
+    RuntimeOptions,
     StateFolder,
     Threads,
     Verbose,
@@ -58,6 +62,10 @@ def measure(
     batch: Batch = 1,
     device: Device = None,
     threads: Threads = None,
+    runtime: RuntimeName = None,
+    provider: Provider = None,
+    precision: Precision = None,
+    option: RuntimeOptions = None,
     fps: Fps = None,
     state_dir: StateFolder = None,
     force: Force = False,
@@ -76,7 +84,16 @@ def measure(
 
         wish = _wish(blocks, networks, widths or [], repeats, seed, batch)
         _check_out(out, force)
-        settings = read_settings(device=device, threads=threads, fps=fps, state_dir=state_dir)
+        settings = read_settings(
+            device=device,
+            threads=threads,
+            runtime=runtime,
+            provider=provider,
+            precision=precision,
+            runtime_options=option,
+            fps=fps,
+            state_dir=state_dir,
+        )
         stop = Stop()
         stop.on_signals()
         summary = measure_file(settings, space, out, wish, stop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 import typer
 
@@ -20,5 +21,13 @@ def list_runtimes(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(found))
         return
     for entry in found:
-        state = entry["version"] or "available" if entry["available"] else entry["reason"]
-        typer.echo(f"{entry['name']} ({entry['provider']}): {state}")
+        typer.echo(_line(entry))
+
+
+def _line(entry: dict[str, Any]) -> str:
+    """For example "openvino 2026.4.1, cpu (AMD EPYC): fp32, int8"."""
+    name = " ".join(filter(None, (entry["name"], entry["version"])))
+    place = entry["provider"] + (f" ({entry['device']})" if entry["device"] else "")
+    if not entry["available"]:
+        return f"{name}, {place}: not available: {entry['reason']}"
+    return f"{name}, {place}: {', '.join(entry['precisions'])}"

@@ -8,8 +8,8 @@ from lpnet.errors import LpnetError
 from lpnet.schemas.base import TARGET_NAME
 from lpnet.schemas.device import DeviceFacts
 from lpnet_agent.errors import BadSetup
+from lpnet_agent.runtimes.registry import known
 
-_SHORT = {"onnxruntime": "ort"}
 _NOISE = re.compile(
     r"\((r|tm|c)\)|@.*$|\bwith .*$|\b(cpu|processor|\d+-core|(dual|quad|six|eight)-core)\b",
     re.IGNORECASE,
@@ -41,10 +41,14 @@ def target_name(
     precision: str,
     threads: int,
     fps: float | None = None,
+    variant: str = "",
 ) -> str:
-    """For example "amd-epyc-ort1.31-cpu-fp32-t1", and "...-t1-30fps" for a paced target."""
+    """For example "amd-epyc-ort1.31-cpu-fp32-t1"; "...-t1-nhwc" where the runtime's options are
+    not the usual ones, and "...-t1-30fps" for a paced target."""
     release = ".".join(version.split(".")[:2])
-    name = f"{device}-{_SHORT.get(runtime, runtime)}{release}-{provider}-{precision}-t{threads}"
+    name = f"{device}-{known(runtime).short}{release}-{provider}-{precision}-t{threads}"
+    if variant:
+        name += f"-{variant}"
     if fps is not None:
         name += f"-{fps:g}fps"
     if not re.fullmatch(TARGET_NAME, name):

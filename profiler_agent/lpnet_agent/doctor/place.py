@@ -11,7 +11,7 @@ from lpnet_agent.doctor.finding import NOT_THIS_MACHINE, Finding, Scope, unknown
 from lpnet_agent.errors import BadSetup
 from lpnet_agent.owner.limits import limits_of
 from lpnet_agent.owner.owner import Owner
-from lpnet_agent.runtimes.registry import listing
+from lpnet_agent.runtimes.registry import NAMES, known, listing
 from lpnet_agent.state import agent_runs, parcels
 
 _LOW_MIB = 1024
@@ -125,22 +125,30 @@ def runtime(scope: Scope) -> Finding:
     name, looked = "runtime", "lpnet-agent list-runtimes"
     if not scope.live:
         return unknown(name, looked, NOT_THIS_MACHINE)
-    found = {entry.name: entry for entry in listing()}
-    wanted = found.get(scope.settings.runtime)
-    if wanted is None:
+    asked = scope.settings
+    if asked.runtime not in NAMES:
         return Finding(
             name,
             "bad",
             looked,
-            f"{scope.settings.runtime!r} is asked for, and unknown to this agent",
-            f"unset LPNET_AGENT_RUNTIME    # known: {', '.join(found)}",
+            f"{asked.runtime!r} is asked for, and unknown to this agent",
+            f"unset LPNET_AGENT_RUNTIME    # known: {', '.join(NAMES)}",
         )
-    if not wanted.available:
-        return Finding(
-            name, "bad", looked, f"{wanted.name} is not installed", "pip install 'lpnet[agent]'"
-        )
-    version = wanted.version or "of unknown version"
-    return Finding(name, "ok", looked, f"{wanted.name} {version} ({wanted.provider})")
+    found = {entry.provider: entry for entry in listing([asked.runtime])}
+    wanted = found.get(asked.provider)
+    if wanted is None:
+        words = f"{asked.runtime} knows no provider {asked.provider!r}: {', '.join(found)}"
+        return Finding(name, "bad", looked, words, "unset LPNET_AGENT_PROVIDER")
+    words = f"{wanted.name} {wanted.version or 'of unknown version'} ({wanted.provider})"
+    if wanted.reason is not None:
+        extra = known(asked.runtime).extra
+        remedy = f"pip install 'lpnet[{extra}]'" if wanted.version is None else looked
+        return Finding(name, "bad", looked, f"{words}: {wanted.reason}", remedy)
+    if asked.precision not in wanted.precisions:
+        there = ", ".join(wanted.precisions)
+        words = f"{words} has no precision {asked.precision!r} here: {there}"
+        return Finding(name, "bad", looked, words, "unset LPNET_AGENT_PRECISION")
+    return Finding(name, "ok", looked, f"{words}, {asked.precision}")
 
 
 def _write_fails(place: Path) -> str | None:

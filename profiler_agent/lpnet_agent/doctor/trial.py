@@ -12,9 +12,9 @@ from lpnet.schemas.sample import Sample, Sentinel
 from lpnet_agent.errors import BadSetup
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import Setup
-from lpnet_agent.runtimes.registry import listing
+from lpnet_agent.runtimes.registry import NAMES, listing
 from lpnet_agent.sentinels.templates import SentinelTemplate, template
-from lpnet_agent.settings import Settings
+from lpnet_agent.settings import Settings, pairs
 from lpnet_agent.state import agent_runs
 from lpnet_agent.stop import Stop
 
@@ -61,7 +61,7 @@ def medians(sessions: Sessions) -> list[float]:
 
 def try_out(settings: Settings, cores: tuple[int, ...] | None) -> Trial:
     """Time the sentinels on `cores`; takes about 9 s."""
-    if settings.runtime not in {entry.name for entry in listing() if entry.available}:
+    if not offered(settings):
         return Trial(left_out="there is no runtime to measure with")
     try:
         if agent_runs(settings.state_dir):
@@ -70,6 +70,9 @@ def try_out(settings: Settings, cores: tuple[int, ...] | None) -> Trial:
         return Trial(left_out=str(error))
     setup = Setup(
         runtime=settings.runtime,
+        provider=settings.provider,
+        precision=settings.precision,
+        options=pairs(settings.runtime_options),
         threads=settings.threads,
         cores=cores,
         network_s=_BUDGET_S,
@@ -86,6 +89,15 @@ def try_out(settings: Settings, cores: tuple[int, ...] | None) -> Trial:
     finally:
         stop.close()
     return Trial({name: tuple(session[name] for session in sessions) for name in templates}, paced)
+
+
+def offered(settings: Settings) -> bool:
+    """Whether the runtime that is asked for can run here as it is asked to."""
+    wanted = (settings.provider, True)
+    return settings.runtime in NAMES and any(
+        (entry.provider, entry.available) == wanted and settings.precision in entry.precisions
+        for entry in listing([settings.runtime])
+    )
 
 
 def _session(

@@ -15,6 +15,9 @@ class Setup(Wire):
     """The first line: what to measure with. `cores` null pins to none."""
 
     runtime: str
+    provider: str = "cpu"
+    precision: str = "fp32"
+    options: dict[str, str] = Field(default_factory=dict, description="the runtime's own")
     threads: int = Field(ge=1)
     cores: tuple[int, ...] | None
     block_s: float = Field(default=0.15, gt=0, description="time for the repeats of a block, s")
@@ -50,6 +53,8 @@ class Ready(Wire):
     provider: str
     precision: str
     options: dict[str, Any]
+    variant: str = ""
+    driver: str | None = None
 
 
 class Item(Wire):

@@ -31,10 +31,18 @@ def main() -> None:
     if setup.cores:
         os.sched_setaffinity(0, setup.cores)
 
+    from lpnet.errors import LpnetError
+    from lpnet_agent.measure.clock import tasks
     from lpnet_agent.measure.workload import Bench
+    from lpnet_agent.runtimes.base import Choice
     from lpnet_agent.runtimes.registry import make
 
-    runtime = make(setup.runtime, setup.threads)
+    own = tasks()  # before the runtime brings threads of its own
+    choice = Choice(setup.threads, setup.provider, setup.precision, setup.options)
+    try:
+        runtime = make(setup.runtime, choice)
+    except LpnetError as error:
+        sys.exit(str(error))  # the agent reads the last line
     info = runtime.describe()
     session = uuid.uuid4().hex
     _send(
@@ -46,9 +54,11 @@ def main() -> None:
             provider=info.provider,
             precision=info.precision,
             options=dict(info.options),
+            variant=info.variant,
+            driver=info.driver,
         ),
     )
-    bench = Bench(runtime, setup, session)
+    bench = Bench(runtime, setup, session, others=own)
     # What was imported stays: the collection before every visit need not walk through it.
     gc.collect()
     gc.freeze()

@@ -52,17 +52,24 @@ def plans(setup: Setup) -> dict[Kind | Literal["sentinel"], TimingPlan]:
 class Bench:
     """Measures workloads one after another, in the process and on the cores it finds itself in.
 
-    `session` names the process in every sample.
+    `session` names the process in every sample; `others` are the threads that are not the
+    runtime's (None: those that there are now).
     """
 
     def __init__(
-        self, runtime: Runtime, setup: Setup, session: str, root: Path = Path("/")
+        self,
+        runtime: Runtime,
+        setup: Setup,
+        session: str,
+        root: Path = Path("/"),
+        others: frozenset[int] | None = None,
     ) -> None:
         self._runtime = runtime
         self._plans = plans(setup)
         self._crowded = setup.crowded
         self._session = session
         self._clock = SystemClock()
+        self._others = tasks() if others is None else others
         self._thread = threading.get_native_id()
         self._probe = Probe(setup.cores or (), root)
         # Where any company is part of the device, nobody asks for it.
@@ -102,9 +109,10 @@ class Bench:
             self._open.popitem(last=False)
         if work.session is None:
             model = self._model(ask.item.workload, Path(ask.space_file))
-            others = tasks()
+            before = tasks()
             work.session = self._runtime.load(model)
-            work.threads = tasks() - others
+            # A runtime has threads for each network, or one pool for all.
+            work.threads = tasks() - before or tasks() - self._others
             work.bytes = len(model)
             self._make_room()
         return work
