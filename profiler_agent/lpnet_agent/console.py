@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lpnet.schemas.device import TargetSpec
+from lpnet.schemas.sample import Measurement
 from lpnet_agent.local import Outcome
 from lpnet_agent.local import Progress as Show
+from lpnet_agent.network_file import NetworkFile
 
 
 @contextmanager
@@ -72,6 +74,35 @@ def in_words(summary: dict[str, Any]) -> str:
     lines.append(_drift_in_words(summary))
     if summary["failures"]:
         lines.append(f"{len(summary['failures'])} failed, the first: {summary['failures'][0]}")
+    return "\n".join(lines)
+
+
+def network_summary(
+    file: Path, network: NetworkFile, target: TargetSpec, found: Measurement
+) -> dict[str, Any]:
+    """What an ONNX file's latency is, on what, and how far it can be trusted."""
+    return {
+        "onnx": str(file),
+        "sha256": network.sha256,
+        "inputs": {name: list(shape) for name, shape in network.inputs.items()},
+        "target": target.model_dump(mode="json"),
+        **found.model_dump(mode="json", exclude_none=True),
+    }
+
+
+def network_in_words(summary: dict[str, Any]) -> str:
+    """The same for a reader."""
+    inputs = ", ".join(
+        f"{name} {'x'.join(map(str, shape))}" for name, shape in summary["inputs"].items()
+    )
+    low, high = summary["ci_low_ms"], summary["ci_high_ms"]
+    lines = [
+        f"{summary['latency_ms']:.4g} ms: {summary['onnx']} ({inputs})",
+        f"measured as {summary['target']['name']}: median of {summary['count']} runs, within this "
+        f"session {low:.4g} to {high:.4g} ms",
+    ]
+    if summary["disturbed"]:
+        lines.append(f"disturbed, so not to be trusted: {'; '.join(summary['reasons'])}")
     return "\n".join(lines)
 
 

@@ -26,6 +26,7 @@ from lpnet_agent.measure import cores
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import Setup
 from lpnet_agent.measure.workload import plans
+from lpnet_agent.network_file import Shapes, measure_network, network_file
 from lpnet_agent.owner.limits import limits_of
 from lpnet_agent.owner.owner import Owner
 from lpnet_agent.sentinels.health import Policy
@@ -125,6 +126,30 @@ def measure_file(
         outcome = local.measure_space(measurer, space_file, items, out, wish, stop, show)
     seconds = {"timed": measurer.timed_s, "total": time.monotonic() - start}
     return console.summary(out, target, outcome, seconds, settings.drift_pct)
+
+
+def measure_network_file(
+    settings: Settings, file: Path, batch: int, shapes: Shapes, stop: Stop
+) -> dict[str, Any]:
+    """Measure an ONNX file as it is; what came of it. Nothing is kept or sent anywhere.
+
+    Raises FileFormatError, BadSetup and MeasureFailed.
+    """
+    setup = setup_of(settings)
+    _allowed(settings)
+    with network_file(file, batch, shapes) as network:
+        name = device_name(read_facts(), settings.device)
+        cores.leave(setup.cores)
+        with (
+            StateDir(settings.state_dir) as state,
+            Changes(wishes_of(settings), setup.cores, state.path, settings.root) as changes,
+            Measurer(setup, stop, settings.workload_timeout_s) as measurer,
+            console.progress("measuring") as show,
+        ):
+            changes.apply()
+            target = target_spec(name, setup, measurer.ready, settings.root)
+            found = measure_network(measurer, network, stop, show)
+    return console.network_summary(file, network, target, found)
 
 
 def _allowed(settings: Settings) -> None:

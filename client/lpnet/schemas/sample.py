@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -79,11 +79,9 @@ class Conditions(Wire):
     throttled: bool | None = Field(default=None, description="a throttle flag was set meanwhile")
 
 
-class Sample(Wire):
-    """One line of a samples file; all latencies are of one inference at the workload's batch."""
+class Measurement(Wire):
+    """What timing a network came to; all latencies are of one inference at its batch size."""
 
-    kind: Kind = Field(default="block", description="block, or a whole network")
-    workload: Workload = Field(description="what was timed")
     latency_ms: Milliseconds = Field(description="median latency, ms")
     std_ms: Annotated[float, Field(ge=0)] | None = Field(
         default=None, description="standard deviation over the runs, ms"
@@ -102,15 +100,42 @@ class Sample(Wire):
         default=None,
         description="the interval reached the asked precision before the budget ended",
     )
-    id: SampleId | None = Field(
-        default=None, description="made by whoever measured; stored once for a target"
-    )
     measured_at: Time | None = Field(default=None, description="when, with zone")
     session: str | None = Field(
         default=None,
         max_length=64,
         description="the measuring process; a workload repeated in another session shows the "
         "noise floor",
+    )
+    disturbed: bool = Field(default=False, description="disturbed; kept out of training")
+    reasons: tuple[str, ...] = Field(default=(), description="why it counts as disturbed")
+    conditions: Conditions | None = Field(
+        default=None, description="what the device was like meanwhile"
+    )
+
+    @model_validator(mode="after")
+    def _interval_is_ordered(self) -> Self:
+        low, high = self.ci_low_ms, self.ci_high_ms
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"ci_low_ms {low} is above ci_high_ms {high}")
+        return self
+
+    @model_validator(mode="after")
+    def _quantiles_are_ordered(self) -> Self:
+        for low, high in _ORDERED:
+            below, above = getattr(self, low), getattr(self, high)
+            if below is not None and above is not None and below > above:
+                raise ValueError(f"{low} {below} is above {high} {above}")
+        return self
+
+
+class Sample(Measurement):
+    """One line of a samples file: a measurement of a workload that can be learned from."""
+
+    kind: Kind = Field(default="block", description="block, or a whole network")
+    workload: Workload = Field(description="what was timed")
+    id: SampleId | None = Field(
+        default=None, description="made by whoever measured; stored once for a target"
     )
     draw: Draw | None = Field(
         default=None,
@@ -121,32 +146,12 @@ class Sample(Wire):
         default=None,
         description="which check of the device it is, kept out of training; null: a workload",
     )
-    disturbed: bool = Field(default=False, description="disturbed; kept out of training")
-    reasons: tuple[str, ...] = Field(default=(), description="why it counts as disturbed")
-    conditions: Conditions | None = Field(
-        default=None, description="what the device was like meanwhile"
-    )
 
     @field_validator("sentinel", mode="before")
     @classmethod
     def _false_is_none(cls, value: object) -> object:
         """Files of lpnet 0.1 say false of a workload."""
         return None if value is False else value
-
-    @model_validator(mode="after")
-    def _interval_is_ordered(self) -> Sample:
-        low, high = self.ci_low_ms, self.ci_high_ms
-        if low is not None and high is not None and low > high:
-            raise ValueError(f"ci_low_ms {low} is above ci_high_ms {high}")
-        return self
-
-    @model_validator(mode="after")
-    def _quantiles_are_ordered(self) -> Sample:
-        for low, high in _ORDERED:
-            below, above = getattr(self, low), getattr(self, high)
-            if below is not None and above is not None and below > above:
-                raise ValueError(f"{low} {below} is above {high} {above}")
-        return self
 
 
 class SampleBatch(Wire):

@@ -27,10 +27,27 @@ from lpnet_agent.cli.base import (
 
 if TYPE_CHECKING:
     from lpnet_agent.local import Widths, Wish
+    from lpnet_agent.settings import Settings
+    from lpnet_agent.stop import Stop
 
-SpaceFile = Annotated[Path, typer.Option("--space", help="File of the space.")]
+SpaceFile = Annotated[
+    Path | None, typer.Option("--space", help="File of the space to draw workloads from.")
+]
+OnnxFile = Annotated[
+    Path | None,
+    typer.Option("--onnx", help="An ONNX file to time as it is, with its own weights."),
+]
+Shape = Annotated[
+    list[str] | None,
+    typer.Option("--shape", help="With --onnx: input=1,3,224,224. Repeatable."),
+]
 Out = Annotated[
-    Path, typer.Option("--out", help="Samples file to write, one JSON object per line.")
+    Path | None,
+    typer.Option(
+        "--out",
+        help="File to write: samples, one JSON object per line; with --onnx (where it may be left "
+        "out) what --json prints.",
+    ),
 ]
 Blocks = Annotated[
     int | None, typer.Option(min=0, help="Blocks to draw (default: 300, or 0 with --widths).")
@@ -52,14 +69,16 @@ Force = Annotated[bool, typer.Option("--force", help="Replace a samples file.")]
 
 
 def measure(
-    space: SpaceFile,
-    out: Out,
+    space: SpaceFile = None,
+    onnx: OnnxFile = None,
+    out: Out = None,
     blocks: Blocks = None,
     networks: Networks = None,
     widths: WidthsTexts = None,
     repeats: Repeats = 0,
     seed: Seed = 0,
     batch: Batch = 1,
+    shape: Shape = None,
     device: Device = None,
     threads: Threads = None,
     runtime: RuntimeName = None,
@@ -72,18 +91,19 @@ def measure(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure a space on this machine into a samples file; no server is needed.
+    """Measure a space, or a network of your own, on this machine; no server is needed.
 
     The device's owner is asked before it begins, and no agent may use the state folder.
     """
     logs.configure(verbose)
     with reported("measure"):
-        from lpnet_agent import console
-        from lpnet_agent.start import measure_file
+        from lpnet_agent.errors import BadSetup
         from lpnet_agent.stop import Stop
 
-        wish = _wish(blocks, networks, widths or [], repeats, seed, batch)
-        _check_out(out, force)
+        if (space is None) == (onnx is None):
+            raise BadSetup("one of --space and --onnx says what to measure")
+        if out is not None:
+            _check_out(out, force)
         settings = read_settings(
             device=device,
             threads=threads,
@@ -96,10 +116,72 @@ def measure(
         )
         stop = Stop()
         stop.on_signals()
-        summary = measure_file(settings, space, out, wish, stop)
-        typer.echo(json.dumps(summary) if as_json else console.in_words(summary))
+        if onnx is not None:
+            for name, value in {
+                "blocks": blocks,
+                "networks": networks,
+                "widths": widths,
+                "repeats": repeats,
+                "seed": seed,
+            }.items():
+                if value:
+                    raise BadSetup(f"--{name} is for a space, and not for --onnx")
+            _measure_onnx(settings, onnx, batch, _shapes(shape or []), out, stop, as_json)
+            return
+        if shape:
+            raise BadSetup("--shape is for --onnx: a space has its own")
+        if space is None or out is None:
+            raise BadSetup("--out names the samples file that --space is measured into")
+        wish = _wish(blocks, networks, widths or [], repeats, seed, batch)
+        _measure_space(settings, space, out, wish, stop, as_json)
+
+
+def _measure_space(
+    settings: Settings, space: Path, out: Path, wish: Wish, stop: Stop, as_json: bool
+) -> None:
+    from lpnet_agent import console
+    from lpnet_agent.start import measure_file
+
+    summary = measure_file(settings, space, out, wish, stop)
+    typer.echo(json.dumps(summary) if as_json else console.in_words(summary))
     if not summary["samples"] or stop.is_set():
         raise typer.Exit(1)
+
+
+def _measure_onnx(
+    settings: Settings,
+    file: Path,
+    batch: int,
+    shapes: dict[str, tuple[int, ...]],
+    out: Path | None,
+    stop: Stop,
+    as_json: bool,
+) -> None:
+    from lpnet_agent import console
+    from lpnet_agent.start import measure_network_file
+
+    summary = measure_network_file(settings, file, batch, shapes, stop)
+    text = json.dumps(summary)
+    if out is not None:
+        out.write_text(text + "\n", encoding="utf-8")
+    typer.echo(text if as_json else console.network_in_words(summary))
+
+
+def _shapes(texts: list[str]) -> dict[str, tuple[int, ...]]:
+    """`input=1,3,224,224`, by name. Raises BadSetup."""
+    from lpnet_agent.errors import BadSetup
+
+    found = {}
+    for text in texts:
+        name, equals, sides = text.rpartition("=")
+        try:
+            shape = tuple(int(side) for side in sides.split(","))
+        except ValueError:
+            shape = ()
+        if not (name and equals and shape) or min(shape) < 1:
+            raise BadSetup(f"--shape {text!r}: not a name and its sides, as input=1,3,224,224")
+        found[name] = shape
+    return found
 
 
 def _wish(

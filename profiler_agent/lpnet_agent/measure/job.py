@@ -13,9 +13,9 @@ from typing import Protocol, Self
 import numpy as np
 import structlog
 
-from lpnet.schemas.sample import Sample
+from lpnet.schemas.sample import Measurement, Sample
 from lpnet_agent.errors import Interrupted, MeasureFailed
-from lpnet_agent.measure.messages import Answer, Ask, Item, Ready, Setup
+from lpnet_agent.measure.messages import Answer, Ask, AskFile, Item, Ready, Setup
 from lpnet_agent.measure.process import MeasuringProcess
 from lpnet_agent.stop import Stop
 
@@ -141,15 +141,23 @@ class Measurer:
 
     def visit(self, item: Item, space_file: Path, *, first: bool, visits: int) -> Sample | None:
         """See Visits. Raises BadSetup if a process has to be replaced and cannot be."""
+        ask = Ask(item=item, space_file=str(space_file), first=first, visits=visits)
+        return self._answer(ask).sample
+
+    def visit_file(self, model: Path, *, first: bool) -> Measurement | None:
+        """The same for an ONNX file as it is: what it came to, None if another visit is wanted."""
+        visits = self.patience.visits
+        return self._answer(AskFile(model_file=str(model), first=first, visits=visits)).measurement
+
+    def _answer(self, ask: Ask | AskFile) -> Answer:
         if not self._process.alive:
             self.renew()
-        ask = Ask(item=item, space_file=str(space_file), first=first, visits=visits)
-        answer: Answer = self._process.measure(ask, self._timeout_s)
+        answer = self._process.measure(ask, self._timeout_s)
         self.timed_s += answer.timed_s
         self.busy_s += answer.total_s
         if answer.error is not None:
             raise MeasureFailed(answer.error)
-        return answer.sample
+        return answer
 
     def rest(self, seconds: float) -> None:
         """See Visits."""

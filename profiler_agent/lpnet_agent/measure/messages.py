@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from lpnet.schemas.base import Wire
-from lpnet.schemas.sample import Draw, Sample, Sentinel
+from lpnet.schemas.sample import Draw, Measurement, Sample, Sentinel
 from lpnet.schemas.workload import Kind, SpaceWorkload
 
 
@@ -67,23 +67,36 @@ class Item(Wire):
     sentinel: Sentinel | None = None
 
 
-class Ask(Wire):
-    """Visit this workload; `space_file` holds the space that it names. Without `first`, what
-    earlier visits of this process saw counts too. At most `visits` of them are made."""
+class OneVisit(Wire):
+    """Without `first`, what earlier visits of this process saw counts too. At most `visits` of
+    them are made."""
 
-    item: Item
-    space_file: str
     first: bool = True
     visits: int = Field(default=4, ge=1)
 
 
+class Ask(OneVisit):
+    """Visit this workload; `space_file` holds the space that it names."""
+
+    item: Item
+    space_file: str
+
+
+class AskFile(OneVisit):
+    """Visit the network in an ONNX file, as it is."""
+
+    model_file: str
+
+
 class Answer(Wire):
-    """What came of a visit: a sample where it was the last one needed or allowed, or an error.
+    """What came of a visit: a sample (a measurement, of a file) where it was the last one needed
+    or allowed, or an error.
 
     With neither, another visit is wanted. `visits` counts those that this process remembers.
     """
 
     sample: Sample | None = None
+    measurement: Measurement | None = None
     visits: int = 0
     error: str | None = None
     timed_s: float = Field(default=0.0, description="timed repeats, s")

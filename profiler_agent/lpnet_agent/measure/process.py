@@ -11,7 +11,7 @@ import tempfile
 import time
 
 from lpnet_agent.errors import BadSetup, Interrupted, WorkerDied, WorkerHung
-from lpnet_agent.measure.messages import Answer, Ask, Ready, Setup
+from lpnet_agent.measure.messages import Answer, Ask, AskFile, Ready, Setup
 from lpnet_agent.stop import Stop
 
 START_TIMEOUT_S = 60.0
@@ -54,7 +54,7 @@ class MeasuringProcess:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def measure(self, ask: Ask, timeout_s: float) -> Answer:
+    def measure(self, ask: Ask | AskFile, timeout_s: float) -> Answer:
         """Have one workload visited.
 
         Raises WorkerDied or WorkerHung, after which the process is gone, or Interrupted if the

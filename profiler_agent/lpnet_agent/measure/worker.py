@@ -14,9 +14,11 @@ import threading
 import uuid
 from typing import TextIO
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
-from lpnet_agent.measure.messages import Ask, Ready, Setup
+from lpnet_agent.measure.messages import Ask, AskFile, Ready, Setup
+
+_ASKS: TypeAdapter[Ask | AskFile] = TypeAdapter(Ask | AskFile)
 
 
 def main() -> None:
@@ -63,7 +65,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     while True:
-        _send(answers, bench.answer(Ask.model_validate_json(lines.get())))
+        _send(answers, bench.answer(_ASKS.validate_json(lines.get())))
 
 
 def _take_stdout() -> TextIO:

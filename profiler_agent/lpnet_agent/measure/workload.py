@@ -15,14 +15,14 @@ from typing import Literal
 import numpy as np
 
 from lpnet.errors import FileFormatError, LpnetError
-from lpnet.schemas.sample import Conditions, Sample
-from lpnet.schemas.workload import Kind, SpaceWorkload, workload_key
+from lpnet.schemas.sample import Conditions, Measurement, Sample
+from lpnet.schemas.workload import Kind, workload_key
 from lpnet.space.space import Space
 from lpnet_agent.measure.clock import SystemClock, tasks
 from lpnet_agent.measure.conditions import Probe, between, together
 from lpnet_agent.measure.interference import Seen, Verdict, judge
 from lpnet_agent.measure.memory import MemoryWatch
-from lpnet_agent.measure.messages import Answer, Ask, Item, Setup
+from lpnet_agent.measure.messages import Answer, Ask, AskFile, Item, Setup
 from lpnet_agent.measure.statistics import summarise
 from lpnet_agent.measure.timing import TimingPlan, time_workload
 from lpnet_agent.runtimes.base import Runtime, Session
@@ -77,38 +77,45 @@ class Bench:
         self._spaces: OrderedDict[str, Space] = OrderedDict()
         self._open: OrderedDict[str, _Open] = OrderedDict()
 
-    def answer(self, ask: Ask) -> Answer:
+    def answer(self, ask: Ask | AskFile) -> Answer:
         """Visit what is asked. What lpnet refuses on purpose becomes an error in words."""
         start = time.perf_counter()
-        key = ask.item.id or workload_key(ask.item.workload)
+        key = _key(ask)
         if ask.first:
             self._open.pop(key, None)
         try:
             work = self._opened(key, ask)
-            plan = self._plans["sentinel" if ask.item.sentinel else ask.item.kind]
-            timed_s = self._visit(work, plan)
+            timed_s = self._visit(work, self._plan(ask))
         except LpnetError as error:
             self._open.pop(key, None)
             return Answer(error=str(error), total_s=time.perf_counter() - start)
         verdict = judge(work.seen, self._crowded)
-        sample = None
+        found = None
         if verdict.settled or len(work.seen) >= ask.visits:
-            sample = to_sample(ask.item, work.id, work.seen, verdict, self._session)
+            found = to_measurement(work.seen, verdict, self._session)
             del self._open[key]
+        asked_for = ask.item if isinstance(ask, Ask) else None
         return Answer(
-            sample=sample,
+            sample=to_sample(asked_for, work.id, found) if asked_for and found else None,
+            measurement=found if asked_for is None else None,
             visits=len(work.seen),
             timed_s=timed_s,
             total_s=time.perf_counter() - start,
         )
 
-    def _opened(self, key: str, ask: Ask) -> _Open:
-        work = self._open.setdefault(key, _Open(ask.item.id or uuid.uuid4().hex))
+    def _plan(self, ask: Ask | AskFile) -> TimingPlan:
+        if isinstance(ask, AskFile):
+            return self._plans["network"]
+        return self._plans["sentinel" if ask.item.sentinel else ask.item.kind]
+
+    def _opened(self, key: str, ask: Ask | AskFile) -> _Open:
+        given = ask.item.id if isinstance(ask, Ask) else None
+        work = self._open.setdefault(key, _Open(given or uuid.uuid4().hex))
         self._open.move_to_end(key)
         if len(self._open) > _OPEN_KEPT:
             self._open.popitem(last=False)
         if work.session is None:
-            model = self._model(ask.item.workload, Path(ask.space_file))
+            model = self._model(ask)
             before = tasks()
             work.session = self._runtime.load(model)
             # A runtime has threads for each network, or one pool for all.
@@ -150,8 +157,11 @@ class Bench:
         work.seen.append(Seen(visit, conditions))
         return visit.timed_s
 
-    def _model(self, workload: SpaceWorkload, file: Path) -> bytes:
-        space = self._space(workload.space, file)
+    def _model(self, ask: Ask | AskFile) -> bytes:
+        if isinstance(ask, AskFile):
+            return read_model(Path(ask.model_file))
+        workload = ask.item.workload
+        space = self._space(workload.space, Path(ask.space_file))
         part = space if workload.block is None else space.block(workload.block)
         model: bytes = part.concrete(workload.widths, batch=workload.batch).SerializeToString()
         return model
@@ -181,16 +191,39 @@ class _Open:
         self.seen: list[Seen] = []
 
 
-def to_sample(
-    item: Item, id_: str, seen: Sequence[Seen], verdict: Verdict, session: str
-) -> Sample:
-    """A measurement as it travels. Where no repeat counts, the latency is that of all repeats:
-    it is marked as disturbed."""
-    counted = [one.values for one in verdict.believed if one.values.size]
-    summary = summarise(counted or [one.visit.repeats.ms for one in seen])
+def _key(ask: Ask | AskFile) -> str:
+    """What tells workloads apart between their visits."""
+    if isinstance(ask, AskFile):
+        return ask.model_file
+    return ask.item.id or workload_key(ask.item.workload)
+
+
+def read_model(file: Path) -> bytes:
+    """An ONNX file as it is. Raises FileFormatError naming it."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise FileFormatError(f"{file}: {error.strerror}") from error
+
+
+def to_sample(item: Item, id_: str, found: Measurement) -> Sample:
+    """A measurement of a workload, as it travels."""
     return Sample(
         kind=item.kind,
         workload=item.workload,
+        id=id_,
+        draw=item.draw,
+        sentinel=item.sentinel,
+        **{name: getattr(found, name) for name in Measurement.model_fields},
+    )
+
+
+def to_measurement(seen: Sequence[Seen], verdict: Verdict, session: str) -> Measurement:
+    """What all visits came to. Where no repeat counts, the latency is that of all repeats: it is
+    marked as disturbed."""
+    counted = [one.values for one in verdict.believed if one.values.size]
+    summary = summarise(counted or [one.visit.repeats.ms for one in seen])
+    return Measurement(
         latency_ms=summary.median,
         std_ms=summary.std,
         count=summary.count,
@@ -200,11 +233,8 @@ def to_sample(
         ci_low_ms=summary.ci_low,
         ci_high_ms=summary.ci_high,
         converged=summary.precision <= TimingPlan.precision,
-        id=id_,
         measured_at=datetime.now(UTC),
         session=session,
-        draw=item.draw,
-        sentinel=item.sentinel,
         disturbed=not verdict.settled,
         reasons=verdict.reasons,
         conditions=_conditions(seen),

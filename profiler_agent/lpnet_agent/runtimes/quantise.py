@@ -20,8 +20,8 @@ _INPUTS = 4
 
 
 def quantised(model: bytes) -> bytes:
-    """The network with 8 bits for weights (signed, a scale per channel) and activations (unsigned),
-    as QuantizeLinear and DequantizeLinear around every op that has such a kernel.
+    """The network with 8 bits for weights (signed, a scale per channel) and activations
+    (unsigned), as QuantizeLinear and DequantizeLinear around every op that has such a kernel.
 
     Raises RuntimeFailed where it cannot be done.
     """

@@ -118,9 +118,8 @@ def _require(name: str, choice: Choice, offers: tuple[Offer, ...]) -> None:
             raise BadSetup(f"{name} cannot run on {choice.provider!r} here: {offer.reason}")
         if choice.precision not in offer.precisions:
             there = ", ".join(offer.precisions)
-            raise BadSetup(
-                f"{name} on {choice.provider!r} has no precision {choice.precision!r} here: {there}"
-            )
+            wanted = f"{choice.precision!r} on {choice.provider!r}"
+            raise BadSetup(f"{name} has no precision {wanted} here: {there}")
         return
     providers = ", ".join(offer.provider for offer in offers)
     raise BadSetup(f"{name} knows no provider {choice.provider!r}: {providers}")
