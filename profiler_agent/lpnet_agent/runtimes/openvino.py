@@ -31,9 +31,7 @@ def offers() -> tuple[Offer, ...]:
         return (Offer("cpu", reason="this build of OpenVINO has no plugin for the CPU"),)
     able = core.get_property(_DEVICE, properties.device.capabilities)
     precisions = tuple(
-        name
-        for name, word in _WORDS.items()
-        if word in able and (name != "int8" or _QUANTISES)
+        name for name, word in _WORDS.items() if word in able and (name != "int8" or _QUANTISES)
     )
     name = core.get_property(_DEVICE, properties.device.full_name).strip()
     return (Offer("cpu", precisions, device=name or None),)

@@ -24,9 +24,7 @@ def chosen(
         if value not in known[name]:
             raise BadSetup(f"{runtime}: {name}={value!r} is none of {', '.join(known[name])}")
     values = {name: given.get(name, usual[0]) for name, usual in known.items()}
-    unusual = [
-        _word(name, value) for name, value in values.items() if value != known[name][0]
-    ]
+    unusual = [_word(name, value) for name, value in values.items() if value != known[name][0]]
     return values, "-".join(unusual)
 
 

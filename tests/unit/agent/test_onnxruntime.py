@@ -7,8 +7,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from lpnet_agent.errors import BadSetup, RuntimeFailed
-from lpnet_agent.runtimes.onnxruntime import OnnxRuntimeCpu
-from lpnet_agent.runtimes.registry import NAMES, listing, make
+from lpnet_agent.runtimes.base import Choice
+from lpnet_agent.runtimes.onnxruntime import OnnxRuntime, offers
 
 
 def relu(shape: list[int | str], kind: int = TensorProto.FLOAT, op: str = "Relu") -> bytes:
@@ -24,21 +24,21 @@ def relu(shape: list[int | str], kind: int = TensorProto.FLOAT, op: str = "Relu"
 
 
 @pytest.fixture
-def runtime() -> OnnxRuntimeCpu:
-    return OnnxRuntimeCpu(threads=1)
+def runtime() -> OnnxRuntime:
+    return OnnxRuntime(Choice(1))
 
 
-def test_a_network_runs_as_often_as_asked(runtime: OnnxRuntimeCpu) -> None:
+def test_a_network_runs_as_often_as_asked(runtime: OnnxRuntime) -> None:
     session = runtime.load(relu([2, 3, 4, 4]))
     session.run(1)
     session.run(7)
 
 
-def test_half_precision_runs_too(runtime: OnnxRuntimeCpu) -> None:
+def test_half_precision_runs_too(runtime: OnnxRuntime) -> None:
     runtime.load(relu([1, 3], TensorProto.FLOAT16)).run(1)
 
 
-def test_the_runtime_says_what_it_is(runtime: OnnxRuntimeCpu) -> None:
+def test_the_runtime_says_what_it_is(runtime: OnnxRuntime) -> None:
     info = runtime.describe()
     assert (info.name, info.provider, info.precision, info.threads) == (
         "onnxruntime",
@@ -59,12 +59,12 @@ def test_the_runtime_says_what_it_is(runtime: OnnxRuntimeCpu) -> None:
         (relu([1, 3], TensorProto.INT64, op="Identity"), "int64"),
     ],
 )
-def test_what_cannot_run_is_said_so(runtime: OnnxRuntimeCpu, model: bytes, reason: str) -> None:
+def test_what_cannot_run_is_said_so(runtime: OnnxRuntime, model: bytes, reason: str) -> None:
     with pytest.raises(RuntimeFailed, match=reason):
         runtime.load(model)
 
 
-def test_a_network_that_fails_while_it_runs_is_said_so(runtime: OnnxRuntimeCpu) -> None:
+def test_a_network_that_fails_while_it_runs_is_said_so(runtime: OnnxRuntime) -> None:
     ones = helper.make_tensor("shape", TensorProto.INT64, [1], [7])
     graph = helper.make_graph(
         [
@@ -82,11 +82,29 @@ def test_a_network_that_fails_while_it_runs_is_said_so(runtime: OnnxRuntimeCpu) 
         runtime.load(model.SerializeToString()).run(1)
 
 
-def test_runtimes_are_known_by_name() -> None:
-    assert make("onnxruntime", 1).describe().name == "onnxruntime"
-    with pytest.raises(BadSetup, match="onnxruntime"):
-        make("no-such-runtime", 1)
-    found = listing()
-    assert [entry.name for entry in found] == list(NAMES)
-    assert found[0].available
-    assert found[0].version is not None
+def test_options_are_part_of_what_it_is() -> None:
+    chosen = OnnxRuntime(Choice(1, options={"graph_optimization": "basic", "spinning": "0"}))
+    info = chosen.describe()
+    assert info.variant == "basic-nospinning"
+    assert info.options["graph_optimization"] == "basic"
+    assert info.options["spinning"] is False
+    chosen.load(relu([1, 3])).run(1)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"graph_optimization": "most"}, "graph_optimization='most' is none of all"),
+        ({"graph_optimisation": "all"}, "no option 'graph_optimisation'"),
+    ],
+)
+def test_an_option_that_is_not_there_is_named(options: dict[str, str], words: str) -> None:
+    with pytest.raises(BadSetup, match=words):
+        OnnxRuntime(Choice(1, options=options))
+
+
+def test_what_its_build_lacks_is_said() -> None:
+    found = {offer.provider: offer for offer in offers()}
+    assert found["cpu"].reason is None
+    assert found["cpu"].precisions == ("fp32", "int8")
+    assert set(found) == {"cpu", "cuda", "tensorrt"}

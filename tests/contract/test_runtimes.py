@@ -1,0 +1,142 @@
+"""Every runtime computes the same function. A new one is tested by its line in the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from _pytest.mark import ParameterSet
+from numpy.typing import NDArray
+
+from lpnet import zoo
+from lpnet.errors import MissingExtra
+from lpnet_agent.errors import BadSetup, RuntimeFailed
+from lpnet_agent.runtimes.base import Choice, Runtime
+from lpnet_agent.runtimes.registry import NAMES, listing, make
+
+# How far outputs may be from ONNX Runtime's in float32: norm of the difference over the norm.
+TOLERANCE = {"fp32": 1e-3, "fp16": 2e-2, "bf16": 6e-2, "int8": 0.3}
+# Small pictures where the network takes them: every op runs, and nobody waits.
+NETWORKS = {
+    "resnet20": zoo.space("resnet20"),
+    "resnet34": zoo.space("resnet34").at(resolution=64),
+    "resnet50": zoo.space("resnet50").at(resolution=64),
+    "mobilenet_v2": zoo.space("mobilenet_v2").at(resolution=64),
+    "vgg16": zoo.space("vgg16"),
+}
+# Compiling takes seconds for every network: there, one with each kind of op will do.
+SLOW = {"torch-compile": ("resnet20",)}
+
+
+def choices() -> Iterator[tuple[str, Choice]]:
+    """Every runtime of the registry with all that it offers here, on one and on two threads."""
+    for line in listing():
+        for precision in line.precisions:
+            for threads in (1, 2):
+                yield line.name, Choice(threads, line.provider, precision)
+
+
+def case(name: str, choice: Choice, *more: str) -> ParameterSet:
+    words = (name, choice.provider, choice.precision, f"t{choice.threads}", *more)
+    marks = [] if choice.provider == "cpu" else [pytest.mark.cuda]
+    return pytest.param(name, choice, *more, id="-".join(words), marks=marks)
+
+
+OFFERED = list(choices())
+CHOICES = [case(name, choice) for name, choice in OFFERED]
+RUNS = [
+    case(name, choice, network)
+    for name, choice in OFFERED
+    for network in SLOW.get(name, tuple(NETWORKS))
+]
+
+
+@lru_cache(maxsize=None)
+def network(name: str) -> tuple[bytes, NDArray[np.float32], NDArray[np.float32]]:
+    """A pruned network as ONNX, an input, and what ONNX Runtime makes of it."""
+    space = NETWORKS[name]
+    rng = np.random.default_rng(7)
+    widths = {
+        width.name: max(
+            width.granule, int(width.max * rng.uniform(0.1, 0.4)) // width.granule * width.granule
+        )
+        for width in space.widths
+    }
+    model = space.concrete(widths, batch=2)
+    shape = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim]
+    given = rng.standard_normal(shape).astype(np.float32)
+    data: bytes = model.SerializeToString()
+    (expected,) = make("onnxruntime", Choice(1)).load(data).infer({"input": given})
+    return data, given, expected
+
+
+def test_every_runtime_of_the_registry_is_here() -> None:
+    assert {line.name for line in listing() if line.available} == set(NAMES)
+
+
+@pytest.mark.parametrize(("runtime", "choice", "name"), RUNS)
+def test_it_computes_what_onnx_runtime_computes(runtime: str, choice: Choice, name: str) -> None:
+    data, given, expected = network(name)
+    session = make(runtime, choice).load(data)
+    session.run(2)
+    (found,) = session.infer({"input": given})
+    assert found.shape == expected.shape
+    assert found.dtype == np.float32
+    error = float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+    assert error <= TOLERANCE[choice.precision]
+    # What is timed afterwards is the same as before.
+    session.run(1)
+    (again,) = session.infer({"input": given})
+    np.testing.assert_array_equal(found, again)
+
+
+@pytest.mark.parametrize(("runtime", "choice"), CHOICES)
+def test_it_says_what_it_is(runtime: str, choice: Choice) -> None:
+    info = make(runtime, choice).describe()
+    assert (info.name, info.provider, info.precision, info.threads) == (
+        runtime,
+        choice.provider,
+        choice.precision,
+        choice.threads,
+    )
+    assert info.version[0].isdigit()
+    assert info.variant == ""
+
+
+def of(name: str) -> Runtime:
+    return make(name, Choice(1))
+
+
+@pytest.mark.parametrize("runtime", NAMES)
+def test_what_is_no_network_is_refused_in_its_name(runtime: str) -> None:
+    with pytest.raises(RuntimeFailed, match=runtime.split("-")[0]):
+        of(runtime).load(b"not a model")
+
+
+@pytest.mark.parametrize("runtime", NAMES)
+def test_an_unknown_choice_is_refused_by_name(runtime: str) -> None:
+    with pytest.raises(BadSetup, match="no-such-provider"):
+        make(runtime, Choice(1, provider="no-such-provider"))
+    with pytest.raises(BadSetup, match="fp7"):
+        make(runtime, Choice(1, precision="fp7"))
+    with pytest.raises(BadSetup, match="no_such_option"):
+        make(runtime, Choice(1, options={"no_such_option": "1"}))
+
+
+def test_an_unknown_runtime_is_refused_with_those_that_are_known() -> None:
+    with pytest.raises(BadSetup, match="onnxruntime.*litert"):
+        make("no-such-runtime", Choice(1))
+
+
+def test_without_its_package_a_runtime_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"lpnet\[openvino\]"):
+        make("openvino", Choice(1))
+    (line,) = listing(["openvino"])
+    assert not line.available
+    assert line.reason is not None
+    assert "lpnet[openvino]" in line.reason
