@@ -12,6 +12,8 @@ BENCHMARKS = {
     "measuring": "measurements on a disturbed machine, against usual methods",
     "measuring.cost": "seconds per sample, and the share of time spent in timed runs",
     "measuring.duty": "back-to-back runs against runs with rests in between",
+    "runtimes": "the same blocks in every runtime here, against ONNX Runtime",
+    "agent_memory": "memory of an agent while it measures, against a bare script",
     "pruning.latency_term": "a training step with gates and the latency term, against without",
     "exactness": "op table and template against physically pruned models",
 }
