@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ RUNS = [
 ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def network(name: str) -> tuple[bytes, NDArray[np.float32], NDArray[np.float32]]:
     """A pruned network as ONNX, an input, and what ONNX Runtime makes of it."""
     space = NETWORKS[name]
@@ -126,7 +126,7 @@ def test_an_unknown_choice_is_refused_by_name(runtime: str) -> None:
 
 
 def test_an_unknown_runtime_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(BadSetup, match="onnxruntime.*litert"):
+    with pytest.raises(BadSetup, match=r"onnxruntime.*litert"):
         make("no-such-runtime", Choice(1))
 
 

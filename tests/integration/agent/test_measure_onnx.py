@@ -1,0 +1,165 @@
+"""`lpnet-agent measure --onnx`: a network of one's own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+FAST = {
+    "LPNET_AGENT_NETWORK_S": "0.02",
+    "LPNET_AGENT_VISITS": "2",
+    "LPNET_AGENT_GAP_S": "0",
+    "LPNET_AGENT_CROWDED": "1",
+}
+
+
+def agent(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    state = {"LPNET_AGENT_STATE_DIR": str(folder / "state")}
+    return subprocess.run(
+        [sys.executable, "-m", "lpnet_agent", "measure", *arguments],
+        env=os.environ | FAST | state,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def write(file: Path, sides: list[int | str], op: str = "Relu", inputs: int = 1) -> Path:
+    """A 3x3 conv of 3 to 8 channels and one op behind it, with weights of its own."""
+    weight = np.random.default_rng(3).standard_normal((8, 3, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Conv", ["picture", "weight"], ["made"], pads=[1, 1, 1, 1], name="conv"),
+        helper.make_node(op, ["made"] * inputs, ["out"], name="behind"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "mine",
+        [helper.make_tensor_value_info("picture", TensorProto.FLOAT, sides)],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, [sides[0], 8, *sides[2:]])],
+        [numpy_helper.from_array(weight, "weight")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    file.write_bytes(model.SerializeToString())
+    return file
+
+
+@pytest.fixture
+def open_batch(tmp_path: Path) -> Path:
+    return write(tmp_path / "mine.onnx", ["n", 3, 16, 16])
+
+
+def measured(folder: Path, file: Path, *more: str) -> dict[str, Any]:
+    done = agent(folder, "--onnx", str(file), "--json", *more)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_it_is_timed_as_it_is(open_batch: Path, tmp_path: Path) -> None:
+    before = open_batch.read_bytes()
+    out = tmp_path / "mine.json"
+    found = measured(tmp_path, open_batch, "--out", str(out))
+    assert found == json.loads(out.read_text())
+    assert found["inputs"] == {"picture": [1, 3, 16, 16]}
+    assert found["sha256"] == hashlib.sha256(before).hexdigest()
+    assert 0 < found["ci_low_ms"] <= found["latency_ms"] <= found["ci_high_ms"]
+    assert found["target"]["runtime"] == "onnxruntime"
+    assert open_batch.read_bytes() == before
+    # Nothing waits to be delivered to anyone.
+    assert not list((tmp_path / "state").rglob("*.onnx"))
+    assert not list((tmp_path / "state" / "spool").glob("*.json*"))
+
+
+def test_an_open_batch_is_what_is_asked(open_batch: Path, tmp_path: Path) -> None:
+    assert measured(tmp_path, open_batch, "--batch", "4")["inputs"] == {"picture": [4, 3, 16, 16]}
+
+
+def test_open_sides_are_asked_for_and_given(tmp_path: Path) -> None:
+    file = write(tmp_path / "mine.onnx", ["n", 3, "height", "width"])
+    done = agent(tmp_path, "--onnx", str(file))
+    assert done.returncode == 1
+    assert "side 2 (height) of input 'picture' is open" in done.stderr
+    found = measured(tmp_path, file, "--shape", "picture=2,3,8,12")
+    assert found["inputs"] == {"picture": [2, 3, 8, 12]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--shape", "image=1,3,8,8"), "no such input: picture"),
+        (("--shape", "picture=1,3,8"), "3 sides for an input of 4"),
+        (("--shape", "picture=1,4,16,16"), "side 1 is 3 in"),
+        (("--shape", "picture"), "not a name and its sides"),
+        (("--shape", "picture=1,3,0,8"), "not a name and its sides"),
+        (("--blocks", "3"), "--blocks is for a space"),
+        (("--space", "space.onnx"), "one of --space and --onnx"),
+        (("--runtime", "tensorflow"), "unknown runtime 'tensorflow'"),
+        (("--provider", "npu"), "knows no provider 'npu'"),
+        (("--precision", "int4"), "no precision 'int4'"),
+        (("--option", "spinning=2"), "spinning='2' is none of 1, 0"),
+        (("--option", "spinning"), "'spinning' is not name=value"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    open_batch: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    done = agent(tmp_path, "--onnx", str(open_batch), *arguments)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "mine.onnx"
+    file.write_bytes(b"\x00nonsense")
+    done = agent(tmp_path, "--onnx", str(file))
+    assert done.returncode == 1
+    assert str(file) in done.stderr
+    done = agent(tmp_path, "--onnx", str(tmp_path / "gone.onnx"))
+    assert done.returncode == 1
+    assert "No such file" in done.stderr
+
+
+def test_weights_in_another_file_are_refused_by_name(open_batch: Path, tmp_path: Path) -> None:
+    model = onnx.load(open_batch)
+    file = tmp_path / "split.onnx"
+    onnx.save(model, file, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    done = agent(tmp_path, "--onnx", str(file))
+    assert done.returncode == 1
+    assert "weight 'weight' lies in another file" in done.stderr
+
+
+@pytest.mark.parametrize("runtime", ["torch", "openvino", "litert"])
+def test_other_runtimes_time_it_too(open_batch: Path, tmp_path: Path, runtime: str) -> None:
+    found = measured(tmp_path, open_batch, "--runtime", runtime)
+    assert found["target"]["runtime"] == runtime
+    assert found["latency_ms"] > 0
+
+
+@pytest.mark.parametrize("runtime", ["torch", "litert"])
+def test_an_op_that_a_runtime_does_not_know_is_named(tmp_path: Path, runtime: str) -> None:
+    file = write(tmp_path / "mine.onnx", [1, 3, 8, 8], op="Softsign")
+    done = agent(tmp_path, "--onnx", str(file), "--runtime", runtime)
+    assert done.returncode == 1
+    assert "Softsign" in done.stderr
+    assert "behind" in done.stderr
+    assert measured(tmp_path, file)["latency_ms"] > 0
+
+
+def test_words_say_how_far_it_can_be_trusted(open_batch: Path, tmp_path: Path) -> None:
+    done = agent(tmp_path, "--onnx", str(open_batch))
+    assert done.returncode == 0, done.stderr
+    assert " ms: " in done.stdout
+    assert "picture 1x3x16x16" in done.stdout
+    assert "within this session" in done.stdout
