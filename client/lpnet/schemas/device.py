@@ -31,11 +31,11 @@ class TargetSpec(Wire):
 
     name: Name = Field(description="unique; made by the agent from the other fields")
     runtime: Text | None = Field(
-        default=None, description="what executes the network: onnxruntime"
+        default=None, description="what executes the network: onnxruntime, torch, ..."
     )
     runtime_version: Text | None = Field(default=None, description="version of the runtime")
-    provider: Text | None = Field(default=None, description="execution provider: cpu")
-    precision: Text | None = Field(default=None, description="fp32, fp16 or int8")
+    provider: Text | None = Field(default=None, description="what it runs on: cpu, cuda, ...")
+    precision: Text | None = Field(default=None, description="fp32, fp16, bf16 or int8")
     threads: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="intra-op threads"
     )
