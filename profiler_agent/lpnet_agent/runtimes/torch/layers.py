@@ -1,0 +1,158 @@
+"""Every ONNX op that is known here, as the PyTorch layers a user's model has in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import isclose
+
+import torch
+from torch import Tensor, nn
+
+from lpnet_agent.runtimes.torch.op import Op
+from lpnet_agent.runtimes.torch.windows import (
+    average_pool,
+    conv,
+    global_average_pool,
+    max_pool,
+)
+
+_NORMS: dict[int, type[nn.BatchNorm1d | nn.BatchNorm2d]] = {
+    2: nn.BatchNorm1d,
+    3: nn.BatchNorm1d,
+    4: nn.BatchNorm2d,
+}
+
+
+class Clamp(nn.Module):
+    """A clip to other bounds than those of an activation with a name."""
+
+    def __init__(self, low: float | None, high: float | None) -> None:
+        super().__init__()
+        self.low, self.high = low, high
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.clamp(x, self.low, self.high)
+
+
+class LinearSigmoid(nn.Module):
+    """A hard sigmoid of another slope than PyTorch's."""
+
+    def __init__(self, slope: float, offset: float) -> None:
+        super().__init__()
+        self.slope, self.offset = slope, offset
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.clamp(x * self.slope + self.offset, 0.0, 1.0)
+
+
+class Mean(nn.Module):
+    """A mean over some dimensions."""
+
+    def __init__(self, dims: Sequence[int], kept: bool) -> None:
+        super().__init__()
+        self.dims, self.kept = tuple(dims), kept
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(self.dims, keepdim=self.kept)
+
+
+def _gemm(op: Op) -> list[nn.Module]:
+    """y = alpha * x @ weight + beta * bias; the factors go into the weights."""
+    if op.attribute("transA", 0):
+        raise op.refused("transA")
+    weight, bias = op.weight(1), op.optional_weight(2)
+    if not op.attribute("transB", 0):
+        weight = weight.t()
+    alpha, beta = op.attribute("alpha", 1.0), op.attribute("beta", 1.0)
+    outputs, inputs = weight.shape
+    layer = nn.Linear(inputs, outputs, bias is not None, device="meta")
+    layer.weight = nn.Parameter((weight * alpha).contiguous(), requires_grad=False)
+    if bias is not None:
+        if bias.dim() > 1 and bias.numel() != bias.shape[-1]:
+            raise op.refused(f"its bias differs within a batch: {tuple(bias.shape)}")
+        flat = (bias * beta).reshape(-1).expand(outputs).contiguous()
+        layer.bias = nn.Parameter(flat, requires_grad=False)
+    return [layer]
+
+
+def _batch_norm(op: Op) -> list[nn.Module]:
+    op.only_output()
+    op.attribute("momentum", 0.9)  # that of training
+    if op.attribute("training_mode", 0):
+        raise op.refused("training_mode")
+    if len(op.shape()) not in _NORMS:
+        raise op.refused(f"its input has {len(op.shape())} dimensions")
+    weight = op.weight(1)
+    layer = _NORMS[len(op.shape())](len(weight), eps=op.attribute("epsilon", 1e-5))
+    layer.weight = nn.Parameter(weight, requires_grad=False)
+    layer.bias = nn.Parameter(op.weight(2), requires_grad=False)
+    layer.running_mean, layer.running_var = op.weight(3), op.weight(4)
+    return [layer]
+
+
+def _flatten(op: Op) -> list[nn.Module]:
+    rank = len(op.shape())
+    axis = op.attribute("axis", 1)
+    if axis not in (1, 1 - rank):
+        raise op.refused(f"its axis {axis} is not 1")
+    return [nn.Flatten(1)]
+
+
+def _clip(op: Op) -> list[nn.Module]:
+    low, high = (_bound(op, place, name) for place, name in ((1, "min"), (2, "max")))
+    if (low, high) == (0, 6):
+        return [nn.ReLU6()]
+    if (low, high) == (0, None):
+        return [nn.ReLU()]
+    return [] if low is high is None else [Clamp(low, high)]
+
+
+def _bound(op: Op, place: int, name: str) -> float | None:
+    """Opset 11 made the attributes inputs."""
+    given = op.optional_weight(place)
+    value = op.attribute(name, None) if given is None else given.item()
+    return None if value is None else float(value)
+
+
+def _hard_sigmoid(op: Op) -> list[nn.Module]:
+    slope, offset = op.attribute("alpha", 0.2), op.attribute("beta", 0.5)
+    if offset == 0.5 and isclose(slope, 1 / 6, rel_tol=1e-5):
+        return [nn.Hardsigmoid()]
+    return [LinearSigmoid(slope, offset)]
+
+
+def _gelu(op: Op) -> list[nn.Module]:
+    return [nn.GELU(op.attribute("approximate", "none"))]
+
+
+def _reduce_mean(op: Op) -> list[nn.Module]:
+    """Opset 18 made the axes an input."""
+    axes = op.numbers(1) or tuple(op.attribute("axes", ()))
+    empty = bool(op.attribute("noop_with_empty_axes", 0))
+    kept = bool(op.attribute("keepdims", 1))
+    if not axes:
+        return [] if empty else [Mean(range(len(op.shape())), kept)]
+    return [Mean(axes, kept)]
+
+
+# Ops of one input, as the layers it goes through one after another.
+LAYERS: dict[str, Callable[[Op], list[nn.Module]]] = {
+    "AveragePool": average_pool,
+    "BatchNormalization": _batch_norm,
+    "Clip": _clip,
+    "Conv": conv,
+    "Elu": lambda op: [nn.ELU(op.attribute("alpha", 1.0))],
+    "Flatten": _flatten,
+    "Gelu": _gelu,
+    "Gemm": _gemm,
+    "GlobalAveragePool": global_average_pool,
+    "HardSigmoid": _hard_sigmoid,
+    "HardSwish": lambda op: [nn.Hardswish()],
+    "Identity": lambda op: [],
+    "LeakyRelu": lambda op: [nn.LeakyReLU(op.attribute("alpha", 0.01))],
+    "MaxPool": max_pool,
+    "ReduceMean": _reduce_mean,
+    "Relu": lambda op: [nn.ReLU()],
+    "Sigmoid": lambda op: [nn.Sigmoid()],
+    "Tanh": lambda op: [nn.Tanh()],
+}

@@ -1,0 +1,109 @@
+"""What PyTorch does alike whether it compiles or not."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import fx
+
+from lpnet_agent.runtimes.base import Choice, RuntimeInfo, Session
+from lpnet_agent.runtimes.graph import read_network
+from lpnet_agent.runtimes.options import chosen
+from lpnet_agent.runtimes.torch import devices
+from lpnet_agent.runtimes.torch.failures import ERRORS, failed
+from lpnet_agent.runtimes.torch.network import to_module
+from lpnet_agent.runtimes.torch.session import Forward, Placement, TorchSession
+
+Known = Mapping[str, tuple[str, ...]]
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+# PyTorch's own choice first in each.
+_OPTIONS: Known = {"channels_last": ("0", "1")}
+_CUDA_OPTIONS: Known = {
+    "tf32_conv": ("1", "0"),
+    "tf32_matmul": ("0", "1"),
+    "cudnn_benchmark": ("0", "1"),
+}
+_SWITCHES = {"0": False, "1": True}
+# The first inference compiles, allocates and starts threads, the second may record a CUDA graph;
+# from the third on they are alike.
+_UNTIL_STEADY = 3
+
+
+class TorchRuntime:
+    """Modules in inference mode, on `threads` threads of a CPU or on a GPU.
+
+    Threads, TF32 and cuDNN's settings are those of the whole process: one choice a process.
+    """
+
+    def __init__(self, name: str, choice: Choice, more: Known) -> None:
+        """`more`: options beside those that all have. Raises BadSetup for one that is unknown."""
+        self._name = name
+        self._choice = choice
+        self._on_gpu = choice.provider == "cuda"
+        known = {**_OPTIONS, **(_CUDA_OPTIONS if self._on_gpu else {}), **more}
+        self._options, variant = chosen(name, choice.options, known)
+        self._variant = variant.replace("channelslast", "nhwc")
+        torch.set_num_threads(choice.threads)
+        # Nothing runs beside a forward. Only the first call in a process takes effect.
+        with contextlib.suppress(RuntimeError):
+            torch.set_num_interop_threads(1)
+        if self._on_gpu:
+            _set_cuda(self._options)
+
+    def describe(self) -> RuntimeInfo:
+        options: dict[str, Any] = {
+            name: _SWITCHES.get(value, value) for name, value in self._options.items()
+        }
+        options["inference_mode"] = True
+        options["inter_op_threads"] = torch.get_num_interop_threads()
+        if self._on_gpu:
+            options["cudnn"] = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+        return RuntimeInfo(
+            name=self._name,
+            version=str(torch.__version__),
+            provider=self._choice.provider,
+            precision=self._choice.precision,
+            threads=self._choice.threads,
+            options=options,
+            variant=self._variant,
+            driver=devices.driver() if self._on_gpu else None,
+        )
+
+    def load(self, model: bytes) -> Session:
+        # Modules refer to themselves in circles: dropped ones would stay in memory beside this.
+        gc.collect()
+        try:
+            network = read_network(model, self._name)
+            module = to_module(network, self._name)
+            placement = self._placement()
+            placement.put_module(module)
+            session = TorchSession(self._name, self.forward(module), network.inputs, placement)
+        except ERRORS as error:
+            raise failed(self._name, "load", error) from error
+        self.settle(session)
+        return session
+
+    def forward(self, module: fx.GraphModule) -> Forward:
+        """What a session calls to run a module."""
+        return module
+
+    def settle(self, session: Session) -> None:
+        """Run a new session until all is done that is done once."""
+        session.run(_UNTIL_STEADY)
+
+    def _placement(self) -> Placement:
+        return Placement(
+            torch.device(self._choice.provider),
+            _DTYPES[self._choice.precision],
+            self._options["channels_last"] == "1",
+        )
+
+
+def _set_cuda(options: Mapping[str, str]) -> None:
+    torch.backends.cudnn.allow_tf32 = options["tf32_conv"] == "1"
+    torch.set_float32_matmul_precision("high" if options["tf32_matmul"] == "1" else "highest")
+    torch.backends.cudnn.benchmark = options["cudnn_benchmark"] == "1"
