@@ -22,6 +22,7 @@ from lpnet.space.axis import Width
 from lpnet.space.blocks import Block, partition
 from lpnet.space.coupling import solve
 from lpnet.space.fill import Filler
+from lpnet.space.memory import MemoryNeed
 from lpnet.space.onnx_reader.recognise import recognise
 from lpnet.space.table import OpTable
 from lpnet.space.template import Template
@@ -222,6 +223,18 @@ class Space:
     def params(self, widths: Widths) -> int:
         """Parameters after folding BatchNorm: each conv and linear has one bias per channel."""
         return round(float(self.table.params(self.vector(widths).astype(np.float64))))
+
+    def memory(self, widths: Widths, *, batch: int | None = None, element_bytes: int = 4) -> int:
+        """Bytes of the weights and of the activations that are alive at once, where a number
+        takes `element_bytes`; `lpnet.space.memory` says what that leaves out. Raises WidthsError,
+        and SpaceError for a batch that is not a whole number of at least 1."""
+        batch = self.batch if batch is None else _positive("batch", batch)
+        vector = self.vector(widths).astype(np.float64)
+        return round(float(self._memory.bytes(vector, batch, element_bytes)))
+
+    @cached_property
+    def _memory(self) -> MemoryNeed:
+        return MemoryNeed(self.table)
 
     def concrete(
         self, widths: Widths, *, seed: int = 0, batch: int | None = None
