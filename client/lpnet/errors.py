@@ -6,6 +6,8 @@ LpnetError
 +-- WidthsError (ValueError) widths out of range, off granule, NaN, missing, or of the wrong length
 +-- NotCovered               the LPNet has never seen an op of this space on that target
 +-- NotReachable             no widths of the space meet the asked budget
+|   +-- NothingFits          because none fit in the target's memory; a DoesNotFit too
++-- DoesNotFit               a network takes more memory than its target has
 +-- FileFormatError          a space, LPNet or samples file cannot be read
 +-- MissingExtra             a command needs an extra that is not installed
 +-- ApiError                 the server answered with a problem (RFC 9457)
@@ -17,12 +19,14 @@ LpnetError
 |   |   +-- LeaseLost        code `lease_lost`: someone else may hold the job now
 |   |   +-- DeviceBusy       code `device_busy`: another agent of this device is alive
 |   |   +-- RemoteNotCovered   code `not_covered`; a NotCovered too
+|   |   +-- RemoteDoesNotFit   code `does_not_fit`; a DoesNotFit too
 |   +-- ServerFault          5xx
 +-- Unreachable              no answer from the server at all
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -77,6 +81,41 @@ class NotReachable(LpnetError):
         )
         self.budget_ms = budget_ms
         self.floor_ms = floor_ms
+
+
+class DoesNotFit(LpnetError):
+    """A network takes at least `limit_mib`, and one of that size did not fit on the target.
+
+    Both are MiB as `lpnet.space.memory` counts them.
+    """
+
+    def __init__(self, target: str, need_mib: float, limit_mib: float) -> None:
+        super().__init__(
+            f"this network takes {need_mib:.4g} MiB for weights and activations, and one of "
+            f"{limit_mib:.4g} MiB did not fit in the memory of target {target!r}"
+        )
+        self.target = target
+        self.need_mib = need_mib
+        self.limit_mib = limit_mib
+
+
+class NothingFits(NotReachable, DoesNotFit):
+    """No widths of the space fit in the target's memory, so none meet any budget.
+
+    `need_mib` is what the narrowest take; `budget_ms` and `floor_ms` are infinite.
+    """
+
+    def __init__(self, target: str, need_mib: float, limit_mib: float) -> None:
+        Exception.__init__(
+            self,
+            f"no widths of this space fit in the memory of target {target!r}, whatever their "
+            f"latency: the narrowest take {need_mib:.4g} MiB for weights and activations, and a "
+            f"network of {limit_mib:.4g} MiB did not fit",
+        )
+        self.budget_ms = self.floor_ms = math.inf
+        self.target = target
+        self.need_mib = need_mib
+        self.limit_mib = limit_mib
 
 
 class FileFormatError(LpnetError):
@@ -159,6 +198,25 @@ class RemoteNotCovered(Conflict, NotCovered):
         self.ops = (detail,)
 
 
+class RemoteDoesNotFit(Conflict, DoesNotFit):
+    """The service refused a network that does not fit in its target's memory, as a local
+    predictor would.
+
+    The detail names need and limit; `target` is empty, and the figures are NaN.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        errors: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        ApiError.__init__(self, status, code, detail, errors)
+        self.target = ""
+        self.need_mib = self.limit_mib = math.nan
+
+
 class ServerFault(ApiError):
     """The server failed; the same request may work later."""
 
@@ -169,6 +227,7 @@ class Unreachable(LpnetError):
 
 _BY_CODE: dict[str, type[ApiError]] = {
     "device_busy": DeviceBusy,
+    "does_not_fit": RemoteDoesNotFit,
     "invalid_widths": RemoteWidthsError,
     "lease_lost": LeaseLost,
     "not_covered": RemoteNotCovered,

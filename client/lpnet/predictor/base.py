@@ -23,6 +23,7 @@ from lpnet.predictor.ladder import ladders, nearest
 from lpnet.predictor.macs import Macs
 from lpnet.predictor.reach import FrontPoint, Reachable, front
 from lpnet.predictor.reprice import Pricer
+from lpnet.predictor.room import Fit, Rooms
 from lpnet.predictor.snap import snapped
 from lpnet.predictor.threads import one_thread
 from lpnet.schemas.workload import Kind
@@ -95,14 +96,26 @@ class AnyPredictor(nn.Module, ABC):
         """
 
     def check(self, widths: WidthsLike) -> None:
-        """Raises WidthsError, naming the width, unless widths (B, L) or (L,) are a network's.
+        """Raises WidthsError, naming the width, unless widths (B, L) or (L,) are a network's:
+        whole numbers in range and on the granule. Raises DoesNotFit, naming need and limit, for a
+        network that takes as much memory as one that did not fit on the target.
 
-        Those are whole numbers in range and on the granule. (What the LPNet does not cover was
-        refused when the predictor was made.)
+        (What the LPNet does not cover was refused when the predictor was made.)
         """
         found = self._tensor(widths)
         checks.require_in_range(found, self.low, self.high, self.widths)
         checks.require_legal(found, self.low, self.widths)
+        self.rooms.require(found.reshape(-1, len(self.widths)))
+
+    def memory(self, widths: WidthsLike) -> Fit:
+        """What is known of widths (L,) in the target's memory, and the MiB they take, as
+        `lpnet.space.memory` counts them: (verdict, need_mib).
+
+        `fits`: a network as large was measured there. `does not fit`: one not larger failed for
+        want of memory. `unknown`: it lies between the two, or none has ever failed there. Raises
+        WidthsError.
+        """
+        return self.rooms.fits(self._one(widths)[None])[0]
 
     @one_thread()
     def fast_widths(self, name: str, at: WidthsLike | None = None) -> list[int]:
@@ -127,23 +140,26 @@ class AnyPredictor(nn.Module, ABC):
 
         With a budget, forward at the result is within it, and the widths change as little as a
         local search finds: the sum of |log(new / old)| is kept small. (Values that the least
-        latency takes are allowed too, fast or not.) Raises NotReachable if the least that the
-        space can take is above the budget.
+        latency takes are allowed too, fast or not.) What does not fit in the target's memory is
+        never returned. Raises NotReachable if the least that the space can take is above the
+        budget, NothingFits if no widths fit.
         """
         found = self._tensor(widths).detach()
         checks.require_in_range(found, self.low, self.high, self.widths)
         budget = None if budget_ms is None else self._shop().within(_number(budget_ms))
         near = nearest([values for values, _ in self._fast], found.cpu())
-        if budget is not None:
-            for place in np.ndindex(found.shape[:-1]):
-                near[place] = snapped(self._shop(), found[place].cpu(), near[place], budget)
+        for place in np.ndindex(found.shape[:-1]):
+            if budget is not None or not bool(self.rooms.holds(near[place][None])):
+                within = math.inf if budget is None else budget
+                near[place] = snapped(self._shop(), found[place].cpu(), near[place], within)
         return near.to(found.device)
 
     @one_thread()
     def fill(self, widths: WidthsLike, budget_ms: float) -> Tensor:
         """Legal widths (L,), raised to fast values for as long as one more step is within the
         budget, the step with the most MACs per ms first: int64. None is lowered. Where they are
-        above the budget already they stay as they are."""
+        above the budget already they stay as they are. Raises DoesNotFit where they do not fit in
+        the target's memory; no step goes beyond it."""
         found = self._one(widths)
         self.check(found)
         budget = _number(budget_ms) * (1 - ROUNDING)
@@ -160,8 +176,9 @@ class AnyPredictor(nn.Module, ABC):
         stripping the dense network leads there from another; exact local search over fast widths
         goes on from where they end. No width goes below the share `keep` of its max:
         what an LPNet says of much narrower ones than were measured is a guess. Not `thorough` is
-        several times faster, and a few percent short of the same MACs. Raises NotReachable, with
-        the least ms that such widths take.
+        several times faster, and a few percent short of the same MACs. What does not fit in the
+        target's memory is never returned. Raises NotReachable, with the least ms that such widths
+        take, NothingFits if none fit.
         """
         found = widest(self._shop(_share(keep)), _number(budget_ms), seed, thorough)
         return found.to(self.low.device)
@@ -170,13 +187,15 @@ class AnyPredictor(nn.Module, ABC):
     def reachable(self, points: int = 20, *, keep: float = 0.0, seed: int = 0) -> Reachable:
         """The least latency found, and the most capacity found for `points` budgets from there
         to the dense latency; no width goes below the share `keep` of its max. A point is found
-        by a quicker search than `widest` makes."""
+        by a quicker search than `widest` makes. All of them fit in the target's memory; raises
+        NothingFits if no widths do."""
         if points < 2:
             raise ValueError(f"points must be at least 2, not {points}")
         shop = self._shop(_share(keep))
         floor, dense = shop.ladders.floor_ms, shop.dense_ms
         budgets = torch.linspace(floor, max(dense, floor), points, dtype=torch.float64)
-        found = front(shop, budgets, seed) if floor < dense else [(dense, shop.ladders.top)]
+        most = shop.ladders.top if shop.holds(shop.ladders.top) else shop.ladders.floor
+        found = front(shop, budgets, seed) if floor < dense else [(max(dense, floor), most)]
         return Reachable(
             floor_ms=floor,
             dense_ms=dense,
@@ -193,11 +212,12 @@ class AnyPredictor(nn.Module, ABC):
 
     def _shop(self, keep: float = 0.0) -> Shop:
         if keep not in self._shops:
-            rungs = ladders(self._pricer, self.space.widths, self._ladders, keep)
+            widths, rooms = self.space.widths, self.rooms if self.rooms.limited else None
+            rungs = ladders(self._pricer, widths, self._ladders, keep, rooms)
             low = torch.maximum(self.low, keep * self.high)
             macs = Macs(self.space.table).to(self.low.device)
             slope = Slope(self._envelope_ms, macs, low, self.high)
-            self._shops[keep] = Shop(self._pricer, rungs, slope)
+            self._shops[keep] = Shop(self._pricer, rungs, slope, rooms)
         return self._shops[keep]
 
     def _tensor(self, widths: WidthsLike) -> Tensor:
@@ -230,6 +250,11 @@ class AnyPredictor(nn.Module, ABC):
     @abstractmethod
     def _envelope_ms(self, widths: Tensor) -> Tensor:
         """What envelope says of a tensor (..., L) in range."""
+
+    @property
+    @abstractmethod
+    def rooms(self) -> Rooms:
+        """The memory of the target, or of each of several."""
 
     @property
     @abstractmethod

@@ -12,6 +12,7 @@ from lpnet.errors import NotReachable
 from lpnet.predictor.ascent import Slope, ascend
 from lpnet.predictor.ladder import Ladders
 from lpnet.predictor.reprice import Pricer
+from lpnet.predictor.room import Rooms
 from lpnet.predictor.search import Search
 
 # Starts of the ascent; of the widths they lead to, so many are searched around to the end.
@@ -27,11 +28,13 @@ ROUNDING = 1e-5
 
 @dataclass(frozen=True)
 class Shop:
-    """What a budget is spent with: prices, rungs, and the slopes to climb."""
+    """What a budget is spent with: prices, rungs, the slopes to climb, and the memory that what
+    is bought has to fit in; None: it has no known end."""
 
     pricer: Pricer
     ladders: Ladders
     slope: Slope
+    rooms: Rooms | None = None
 
     def capacity(self, widths: Tensor) -> Tensor:
         """Log MACs of widths (N, L): (N,)."""
@@ -45,7 +48,11 @@ class Shop:
         return self.search().ms(self.ladders.top)
 
     def search(self) -> Search:
-        return Search(self.pricer, self.ladders, self.capacity)
+        return Search(self.pricer, self.ladders, self.capacity, self.rooms)
+
+    def holds(self, widths: Tensor) -> bool:
+        """Whether widths (L,) are not known not to fit."""
+        return self.rooms is None or bool(self.rooms.holds(widths[None]))
 
     def ascended(self, budgets: Tensor, seed: int) -> Tensor:
         """The rungs (B, L) nearest to where the ascent for budgets (B,) ends."""
@@ -62,7 +69,8 @@ class Shop:
         is met, whatever rounding did to it. Raises NotReachable below the floor."""
         floor, dense = self.ladders.floor_ms, self.dense_ms
         if not floor <= budget_ms * (1 + ROUNDING):
-            raise NotReachable(budget_ms, floor)
+            detail = "" if self.rooms is None else "of those that fit in the target's memory"
+            raise NotReachable(budget_ms, floor, detail)
         if dense <= budget_ms * (1 + ROUNDING):
             return max(budget_ms, dense)
         return max(budget_ms * (1 - ROUNDING), floor)
@@ -72,7 +80,7 @@ def widest(shop: Shop, budget_ms: float, seed: int, thorough: bool) -> Tensor:
     """Widths (L,) int64 of the most MACs found whose predicted latency is within the budget."""
     budget = shop.within(budget_ms)
     search, top = shop.search(), shop.ladders.top
-    if shop.dense_ms <= budget:
+    if shop.dense_ms <= budget and shop.holds(top):
         return top
     budgets = torch.full((_STARTS,), budget, dtype=torch.float64)
     ascended = torch.unique(shop.ascended(budgets, seed), dim=0)

@@ -20,7 +20,9 @@ _KEY = "lpnet"
 def save(lpnet: LPNet) -> bytes:
     """An LPNet as the bytes of its file."""
     tensors = {name: value.contiguous() for name, value in lpnet.state_dict().items()}
-    return safetensors.torch.save(tensors, {_KEY: lpnet.header.model_dump_json()})
+    # What is not said is left out, so that an older lpnet need not know its name.
+    header = lpnet.header.model_dump_json(exclude_none=True)
+    return safetensors.torch.save(tensors, {_KEY: header})
 
 
 def load(data: bytes) -> LPNet:

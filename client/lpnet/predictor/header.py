@@ -12,6 +12,7 @@ from lpnet.errors import LpnetError
 from lpnet.predictor.channels import DYNAMIC
 from lpnet.predictor.features import STATIC
 from lpnet.schemas.base import Name, Wire
+from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.workload import Kind
 
 Range = tuple[float, float]
@@ -78,6 +79,9 @@ class Header(Wire):
         default_factory=dict, description="samples by kind: block, network"
     )
     noise_floor_pct: float | None = None
+    memory: MemoryLimits | None = Field(
+        default=None, description="where networks stop fitting; null: all fitted so far"
+    )
     base_spread: float = Field(
         default=0.1, gt=0, description="the part of the spread that is there everywhere"
     )

@@ -9,8 +9,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from lpnet.errors import DoesNotFit, NothingFits
 from lpnet.predictor.fast import legal
 from lpnet.predictor.reprice import Pricer
+from lpnet.predictor.room import Rooms
 from lpnet.space.space import Width
 
 # A width is tried at all its legal values up to this many when the least latency is looked for.
@@ -59,10 +61,12 @@ def ladders(
     widths: Sequence[Width],
     fast: Sequence[Sequence[Tensor]],
     keep: float = 0.0,
+    rooms: Rooms | None = None,
 ) -> Ladders:
     """Rungs of all widths of a space, given the fast values of each, on each device.
 
-    No width goes below the share `keep` of its max.
+    No width goes below the share `keep` of its max. The floor is of what `rooms` hold; raises
+    NothingFits where they hold nothing.
     """
     allowed = [_at_least(legal(width), keep * width.max) for width in widths]
     kept = [[_at_least(values, keep * int(values[-1])) for values in several] for several in fast]
@@ -70,7 +74,9 @@ def ladders(
     # Of every device its smallest fast values, and the least there is.
     least = [[int(values[0]) for values in device] for device in zip(*kept, strict=True)]
     starts = torch.tensor([*least, [int(values[0]) for values in allowed]], dtype=torch.long)
-    ends = torch.stack([_descend(pricer, start, narrow) for start in starts])
+    if rooms is not None:
+        starts = _held(starts, rooms)
+    ends = torch.stack([_descend(pricer, start, narrow, rooms) for start in starts])
     ms = pricer.total(ends.to(pricer.device)).cpu()
     best = int(ms.argmin())
     each = tuple(
@@ -80,7 +86,18 @@ def ladders(
     return Ladders(each, ends[best], float(ms[best]))
 
 
-def _descend(pricer: Pricer, start: Tensor, choices: Sequence[Tensor]) -> Tensor:
+def _held(starts: Tensor, rooms: Rooms) -> Tensor:
+    """Those of starts (N, L) that fit in memory; the last one is the narrowest there is."""
+    try:
+        rooms.require(starts[-1:])
+    except DoesNotFit as error:
+        raise NothingFits(error.target, error.need_mib, error.limit_mib) from None
+    return starts[rooms.holds(starts)]
+
+
+def _descend(
+    pricer: Pricer, start: Tensor, choices: Sequence[Tensor], rooms: Rooms | None
+) -> Tensor:
     """Sets one width after the other to the choice that costs least, until none improves."""
     widths = start.clone()
     for _ in range(_PASSES):
@@ -89,6 +106,10 @@ def _descend(pricer: Pricer, start: Tensor, choices: Sequence[Tensor]) -> Tensor
             at = widths.to(pricer.device)
             where = torch.full_like(values, place).to(pricer.device)
             change = pricer.changes(at, where, values.to(pricer.device)).cpu()
+            if rooms is not None:
+                rows = widths.repeat(len(values), 1)
+                rows[:, place] = values
+                change = change.where(rooms.holds(rows), torch.inf)
             # Of equals the widest; a change within rounding is none.
             least = int(values[change <= change.min() + 1e-12][-1])
             widths[place] = least

@@ -16,8 +16,10 @@ from lpnet.predictor.checks import WidthsLike
 from lpnet.predictor.envelope import Envelope
 from lpnet.predictor.model import LPNet
 from lpnet.predictor.reprice import Repricer
+from lpnet.predictor.room import Room, Rooms
 from lpnet.predictor.tables import tabulate
 from lpnet.predictor.threads import one_thread
+from lpnet.space.memory import MemoryNeed
 from lpnet.space.space import Space
 
 
@@ -76,6 +78,11 @@ class Predictor(AnyPredictor):
     def _envelope_ms(self, widths: Tensor) -> Tensor:
         ms: Tensor = self._envelope(widths)
         return ms
+
+    @cached_property
+    def rooms(self) -> Rooms:
+        need, header = MemoryNeed(self.space.table), self.lpnet.header
+        return Rooms([Room(self.target, need, self.batch, header.memory)])
 
     @cached_property
     def _pricer(self) -> Repricer:

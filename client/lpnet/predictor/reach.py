@@ -42,7 +42,7 @@ def front(shop: Shop, budgets: Tensor, seed: int) -> list[tuple[float, Tensor]]:
         budget = shop.within(asked)
         landed = search.into(near, budget)
         rows = [best] if landed is None else [best, landed]
-        if shop.dense_ms <= budget:
+        if shop.dense_ms <= budget and shop.holds(shop.ladders.top):
             rows.append(shop.ladders.top)
         start = torch.stack(rows)
         best = start[int(shop.capacity(start).argmax())]

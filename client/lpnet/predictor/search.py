@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lpnet.predictor.ladder import Ladders
 from lpnet.predictor.reprice import Pricer
+from lpnet.predictor.room import Rooms
 
 # Rungs that a move may climb or descend at once.
 _STRIDES = (1, 2, 4, 8)
@@ -36,19 +37,29 @@ class Moves:
 
 
 class Search:
-    """Seeks widths of high `gain` ((N, L) to (N,)) among rungs; deterministic."""
+    """Seeks widths of high `gain` ((N, L) to (N,)) among rungs; deterministic. From widths that
+    fit in `rooms` no step leads to widths that do not."""
 
-    def __init__(self, pricer: Pricer, ladders: Ladders, gain: Gain) -> None:
+    def __init__(
+        self, pricer: Pricer, ladders: Ladders, gain: Gain, rooms: Rooms | None = None
+    ) -> None:
         self.pricer = pricer
         self.ladders = ladders
         self.gain = gain
+        self.rooms = rooms
 
     def ms(self, widths: Tensor) -> float:
         """Predicted milliseconds of one width vector (L,)."""
         return float(self._totals(widths.unsqueeze(0))[0])
 
     def into(self, widths: Tensor, budget: float) -> Tensor | None:
-        """Steps that save the most ms per gain lost, until within the budget; None: stuck."""
+        """Steps that save the most ms per gain lost, until within the budget; None: stuck. What
+        does not fit in memory is made to fit first."""
+        if self.rooms is not None:
+            fitting = self._relieved(widths, self.rooms)
+            if fitting is None:
+                return None
+            widths = fitting
         ms = self.ms(widths)
         for _ in range(_ROUNDS):
             if ms <= budget:
@@ -61,6 +72,21 @@ class Search:
                 return None
             widths = _moved(widths, moves, best)
             ms = self.ms(widths)
+        return None
+
+    def _relieved(self, widths: Tensor, rooms: Rooms) -> Tensor | None:
+        """Steps that free the most memory per gain lost, until it fits; None: stuck."""
+        for _ in range(_ROUNDS):
+            share = rooms.share(widths[None])
+            if share[0] < 1.0:
+                return widths
+            moves, rows = self._all_moves(widths)
+            freed = share - rooms.share(rows)
+            rate = torch.where(freed > _TINY, freed / (-moves.gain).clamp(min=_TINY), -torch.inf)
+            best = int(rate.argmax()) if len(rate) else 0
+            if not len(rate) or rate[best] == -torch.inf:
+                return None
+            widths = rows[best]
         return None
 
     def improve(self, widths: Tensor, budget: float, *, swaps: bool = True) -> Tensor:
@@ -117,12 +143,17 @@ class Search:
         rows[turn, moves.places[first]] = moves.values[first]
         rows[turn, moves.places[second]] = moves.values[second]
         exact = self._gains(rows) - self._gains(widths.unsqueeze(0))
-        fine = (self._totals(rows) <= budget) & (exact > _TINY)
+        fine = (self._totals(rows) <= budget) & (exact > _TINY) & self._held(rows)
         if not bool(fine.any()):
             return None
         return rows[int(torch.where(fine, exact, -torch.inf).argmax())]
 
     def _moves(self, widths: Tensor) -> Moves:
+        moves, rows = self._all_moves(widths)
+        return moves if self.rooms is None else moves.only(self._held(rows))
+
+    def _all_moves(self, widths: Tensor) -> tuple[Moves, Tensor]:
+        """The moves, and where each leads: (N, L)."""
         places: list[int] = []
         values: list[int] = []
         for place, several in enumerate(self.ladders.each):
@@ -136,7 +167,13 @@ class Search:
         ms = self.pricer.changes(widths.to(device), where.to(device), value.to(device)).cpu()
         rows = widths.repeat(len(where), 1)
         rows[torch.arange(len(where)), where] = value
-        return Moves(where, value, ms, self._gains(rows) - self._gains(widths.unsqueeze(0)))
+        gain = self._gains(rows) - self._gains(widths.unsqueeze(0))
+        return Moves(where, value, ms, gain), rows
+
+    def _held(self, rows: Tensor) -> Tensor:
+        if self.rooms is None:
+            return torch.ones(len(rows), dtype=torch.bool)
+        return self.rooms.holds(rows)
 
     def _gains(self, rows: Tensor) -> Tensor:
         return self.gain(rows.double())

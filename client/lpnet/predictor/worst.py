@@ -16,6 +16,7 @@ from lpnet.errors import LpnetError
 from lpnet.predictor.base import AnyPredictor
 from lpnet.predictor.checks import WidthsLike
 from lpnet.predictor.reprice import Pricer
+from lpnet.predictor.room import Rooms
 
 
 def worst_of(predictors: Sequence[AnyPredictor], budgets: Sequence[float]) -> WorstOf:
@@ -83,6 +84,11 @@ class WorstOf(AnyPredictor):
 
     def _envelope_ms(self, widths: Tensor) -> Tensor:
         return _worst([part._envelope_ms(widths) for part in self.predictors], self._scales)
+
+    @cached_property
+    def rooms(self) -> Rooms:
+        """Those of all targets: a network has to fit on each."""
+        return Rooms([room for predictor in self.predictors for room in predictor.rooms.rooms])
 
     @cached_property
     def _pricer(self) -> Pricer:

@@ -163,7 +163,7 @@ class PruneJob:
             if budget is None:
                 assert self._plan.share is not None
                 dense_ms = self._dense_ms()
-                if self._measure is not None and dense_ms is None:
+                if self._measure is not None and dense_ms is None and self._dense_fits:
                     raise LpnetError(
                         "the dense network could not be measured undisturbed, so a share of its "
                         "latency is unknown; try again, or give the budget in ms"
@@ -187,6 +187,7 @@ class PruneJob:
                 if not rounds:
                     raise
                 break  # the device is slower than the predictor believes, and this is its floor
+            self._predictor.check(widths)  # whatever the method, what does not fit is not built
             if any(one.widths == widths for one in rounds):
                 break  # nothing lies in between
             measured = None if self._measure is None else self._measure(widths)
@@ -258,6 +259,12 @@ class PruneJob:
     def _dense(self) -> dict[str, int]:
         return self._space.named(self._space.dense)
 
+    @property
+    def _dense_fits(self) -> bool:
+        """Whether the dense network may be measured at all; a budget that is a share of its
+        latency is a share of the predicted one where it does not fit in the target's memory."""
+        return self._predictor.memory(self._dense).verdict != "does not fit"
+
     def _predicted(self, widths: Mapping[str, int]) -> float:
         with torch.no_grad():
             return float(self._predictor(widths))
@@ -290,7 +297,7 @@ class PruneJob:
         )
 
     def _dense_ms(self) -> float | None:
-        if self._measure is None:
+        if self._measure is None or not self._dense_fits:
             return None
         if self._state.get("dense_ms") is None:
             self._state["dense_ms"] = self._measure(self._dense)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lpnet.errors import LpnetError, NotReachable
+from lpnet.errors import LpnetError, NothingFits, NotReachable
 from lpnet.predictor.base import AnyPredictor
 from lpnet.space.space import Space
 
@@ -21,9 +21,12 @@ def require_same_space(predictor: AnyPredictor, space: Space) -> None:
 
 def require_reachable(predictor: AnyPredictor, budget_ms: float, *, keep: float = 0.0) -> None:
     """Raises NotReachable, with the floor and the widths that hold it up, for a budget below what
-    the space can reach with at least the share `keep` of every width."""
+    the space can reach with at least the share `keep` of every width; NothingFits, where it is
+    memory and not latency that no such widths fit in."""
     try:
         predictor.widest(budget_ms, keep=keep, thorough=False)
+    except NothingFits:
+        raise
     except NotReachable as error:
         floor = predictor.reachable(points=2, keep=keep)
         wide = sorted(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lpnet.errors import LpnetError, NotReachable
+from lpnet.errors import LpnetError, NothingFits, NotReachable
 from lpnet.predictor.base import AnyPredictor
 from lpnet.pruning.gating import Gating
 from lpnet.pruning.method import PruningMethod
@@ -153,6 +153,8 @@ class WGates(PruningMethod):
                     return found
                 # The interval is wider at some widths than at others.
                 budget = min(budget, asked_ms * ms / upper_ms) * (1 - _SLACK)
+        except NothingFits:
+            raise
         except NotReachable as error:
             detail = "" if self.upper is None else f"and its interval of {self.upper} ends above"
             raise NotReachable(asked_ms, error.floor_ms, detail) from None

@@ -15,12 +15,15 @@ from safetensors.torch import load_file
 from tests.harness import comb
 from torch import nn
 
-from lpnet.errors import LpnetError, NotReachable
+from lpnet.errors import DoesNotFit, LpnetError, NothingFits, NotReachable
+from lpnet.predictor.model import LPNet
 from lpnet.predictor.predictor import Predictor
 from lpnet.pruning import Magnitude, PruningMethod, WGates
 from lpnet.pruning.job import CHECKPOINT, Outcome, Plan, PruneJob, keeps
 from lpnet.pruning.pictures import Labelled, Pictures, open_pictures
 from lpnet.pruning.report import figures, write
+from lpnet.schemas.memory import MemoryLimits
+from lpnet.space.memory import MIB
 from lpnet.space.space import Space
 from lpnet.space.table import OpTable
 
@@ -224,3 +227,66 @@ def test_pictures_of_another_size_are_refused(
             lambda *_: pytest.fail("too early"),
             tmp_path,
         )
+
+
+def crowded(little: Predictor, share: float) -> Predictor:
+    """The same predictor, of a device with room for a network of so much of every width."""
+    widths = [max(1, int(share * width.max)) for width in little.space.widths]
+    limits = MemoryLimits(fails_mib=little.space.memory(widths) / MIB)
+    lpnet = LPNet(little.lpnet.header.model_copy(update={"memory": limits}))
+    lpnet.load_state_dict(little.lpnet.state_dict())
+    return Predictor(lpnet.requires_grad_(False), little.space)
+
+
+@pytest.mark.parametrize("kind", [WGates, Magnitude])
+def test_what_does_not_fit_in_memory_is_neither_chosen_nor_measured(
+    little: Predictor, digits: Pictures, tmp_path: Path, kind: type
+) -> None:
+    predictor, measured = crowded(little, 0.5), list[Mapping[str, int]]()
+
+    def measure(widths: Mapping[str, int]) -> float:
+        measured.append(widths)
+        return comb.comb_ms(OpTable.from_ops(little.space.ops(widths)))
+
+    job = PruneJob(
+        comb.network(),
+        little.space,
+        predictor,
+        digits,
+        Plan(share=0.9, pretrain=0, gate=1, tune=0, lr=0.02),
+        lambda model, ms: kind(model, little.space, predictor, budget_ms=ms),
+        tmp_path,
+        measure,
+    )
+    outcome = job.run()
+    assert outcome.dense_ms is None, "the dense network does not fit, so nobody asks for it"
+    assert measured
+    for widths in (*measured, outcome.chosen.widths):
+        predictor.check(widths)
+    with pytest.raises(DoesNotFit):
+        predictor.check(little.space.named(little.space.dense))
+
+
+@pytest.mark.parametrize("kind", [WGates, Magnitude])
+def test_where_nothing_fits_it_is_memory_that_is_named(little: Predictor, kind: type) -> None:
+    predictor = crowded(little, 0.0)
+    with pytest.raises(NothingFits, match="memory of target"):
+        kind(comb.network(), little.space, predictor, budget_ms=1e6)
+
+
+def test_a_method_of_ones_own_is_held_to_it_too(
+    little: Predictor, digits: Pictures, tmp_path: Path
+) -> None:
+    predictor = crowded(little, 0.5)
+    # It asks a predictor that knows nothing of memory.
+    job = PruneJob(
+        comb.network(),
+        little.space,
+        predictor,
+        digits,
+        Plan(budget_ms=1e6, pretrain=0, gate=0, tune=0),
+        lambda model, ms: Magnitude(model, little.space, little, budget_ms=ms),
+        tmp_path,
+    )
+    with pytest.raises(DoesNotFit):
+        job.run()
