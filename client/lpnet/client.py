@@ -272,7 +272,7 @@ class Client:
 
     def report(self, target: str, lpnet: str | None = None) -> Report:
         """Report of a target's active LPNet, or of the version `lpnet`."""
-        chosen = segment(lpnet or self._active(target))
+        chosen = segment(lpnet or _active(self.target(target)))
         found = Report.model_validate(self._http.get(f"/v1/lpnets/{chosen}/report"))
         if found.target != target:
             raise LpnetError(f"LPNet {lpnet} is of target {found.target!r}, not of {target!r}")
@@ -283,13 +283,17 @@ class Client:
     def predictor(self, target: str, space: Space) -> Predictor:
         """The active LPNet of a target, bound to a space: a torch module that runs locally.
 
-        Raises NotCovered where the LPNet has never seen an op of the space.
+        It knows what has failed on the target for want of memory until now, after the LPNet was
+        trained too. Raises NotCovered where the LPNet has never seen an op of the space.
         """
         from lpnet.predictor.files import load
         from lpnet.predictor.predictor import Predictor
 
-        weights = self._bytes(f"/v1/lpnets/{self._active(target)}/weights")
-        return Predictor(load(weights), space)
+        about = self.target(target)
+        lpnet = load(self._bytes(f"/v1/lpnets/{_active(about)}/weights"))
+        if about.memory is not None:
+            lpnet.header = lpnet.header.model_copy(update={"memory": about.memory})
+        return Predictor(lpnet, space)
 
     def predict(
         self,
@@ -299,8 +303,11 @@ class Client:
         *,
         gradient: bool = False,
         coverage: float = 0.9,
+        fitting: bool = False,
     ) -> list[Prediction]:
-        """Latency with an interval, and ms per channel where `gradient`; needs no torch here."""
+        """Latency with an interval, and ms per channel where `gradient`; needs no torch here. Each
+        says whether the network fits in the target's memory; `fitting` raises DoesNotFit for one
+        that does not."""
         with asking():
             request = PredictionRequest(
                 target=target,
@@ -312,6 +319,7 @@ class Client:
                 batch=space.batch,
                 gradient=gradient,
                 coverage=coverage,
+                fitting=fitting,
             )
         answer = self._knowing(space, "/v1/predictions", request)
         return list(PredictionResponse.model_validate(answer).predictions)
@@ -387,13 +395,13 @@ class Client:
             raise LpnetError(f"{self.url}{path}: the server sent nothing")
         return fetched.content
 
-    def _active(self, target: str) -> str:
-        lpnet = self.target(target).lpnet
-        if lpnet is None:
-            raise LpnetError(
-                f"target {target!r} has no LPNet yet: profile a space on it, or train it"
-            )
-        return lpnet
+
+def _active(target: Target) -> str:
+    if target.lpnet is None:
+        raise LpnetError(
+            f"target {target.name!r} has no LPNet yet: profile a space on it, or train it"
+        )
+    return target.lpnet
 
 
 def _asked(

@@ -9,6 +9,7 @@ ServiceError
 |   +-- NoSamples    409 no_samples      nothing to train on yet
 |   +-- NoLPNet      409 no_lpnet        the target has no LPNet yet
 |   +-- OutOfReach   409 not_covered     the LPNet has never seen ops like these
+|   +-- TooLargeForTarget  409 does_not_fit  a network does not fit in the target's memory
 +-- Invalid          422 invalid         a value is wrong; `errors` names the fields
 |   +-- BadWidths    422 invalid_widths  widths that the space does not have
 |   +-- BadSpace     422 invalid_space   the bytes are not a space
@@ -104,6 +105,12 @@ class OutOfReach(Contradiction):
     """The LPNet has never seen ops like these, so it gives no number."""
 
     code, title = "not_covered", "Not covered"
+
+
+class TooLargeForTarget(Contradiction):
+    """A network does not fit in the target's memory, and such were to be refused."""
+
+    code, title = "does_not_fit", "Does not fit"
 
 
 class Invalid(ServiceError):

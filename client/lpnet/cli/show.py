@@ -13,6 +13,7 @@ from lpnet.schemas.campaign import Campaign
 from lpnet.schemas.condition import SentinelHistory
 from lpnet.schemas.device import Device, Target
 from lpnet.schemas.lpnet import Prediction, TableRow
+from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.report import NOISE_UNKNOWN, Baseline, Metrics, Report
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import OpsWorkload, SpaceWorkload
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from lpnet.space.space import Space
 
 MAX_LISTED_GRADIENTS = 60
+_VERDICTS = {
+    "fits": "fits in the target's memory",
+    "unknown": "not known to fit in the target's memory",
+    "does not fit": "[red]does not fit in the target's memory[/red]",
+}
 
 
 def devices(found: Sequence[Device]) -> None:
@@ -52,11 +58,21 @@ def targets(found: Sequence[Target]) -> None:
     put(grid if found else "no target yet: run `lpnet-agent run`, or `lpnet import`")
     for one in found:
         line(f"{one.name}: {state(one)}")
+    for one in found:
+        if one.memory is not None:
+            line(f"{one.name}: {memory(one.memory)}")
     if found:
         put("noise: the noise floor; error: of the LPNet on held-out networks")
     why = {one.noise_floor_reason or NOISE_UNKNOWN for one in found if one.noise_floor_pct is None}
     for reason in sorted(why):
         put(f"noise floor unknown: {reason}; no error below it would mean anything")
+
+
+def memory(limits: MemoryLimits) -> str:
+    """How large networks may be on a target."""
+    fits = limits.fits_mib
+    most = "" if fits is None else f", up to {fits:.4g} MiB were measured"
+    return f"networks of {limits.fails_mib:.4g} MiB and more do not fit in its memory{most}"
 
 
 def state(one: Target) -> str:
@@ -125,6 +141,9 @@ def predictions(found: Sequence[Prediction], coverage: float) -> None:
             f"[bold]{ms(one.latency_ms)} ms[/bold]  "
             f"({coverage:.0%} interval {ms(one.low_ms)} to {ms(one.high_ms)} ms)"
         )
+        if one.memory is not None:
+            said = _VERDICTS[one.memory.verdict]
+            put(f"  {said}: weights and activations take {one.memory.need_mib:.4g} MiB")
         if one.gradient is not None:
             grid = grid_of(None, "width", "us per channel", numbers=["us per channel"])
             steepest = sorted(one.gradient.items(), key=lambda item: -abs(item[1]))

@@ -136,6 +136,9 @@ class ItemFailure(Wire):
 
     item: str = Field(description="id of the leased item")
     reason: Annotated[str, Field(max_length=2000, description="what went wrong")]
+    out_of_memory: bool = Field(
+        default=False, description="it does not fit in the device's memory: kept as a result"
+    )
 
 
 class Completion(Wire):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lpnet.schemas.base import Name, Time, Wire
+from lpnet.schemas.memory import MemoryLimits
 
 Source = Literal["agent", "imported"]
 TargetState = Literal["idle", "measuring", "paused", "offline", "broken", "imported"]
@@ -120,6 +121,10 @@ class Target(Wire):
     )
     noise_floor_reason: str | None = Field(
         default=None, description="why the noise floor is unknown; null: it is known"
+    )
+    memory: MemoryLimits | None = Field(
+        default=None,
+        description="where networks stopped fitting in its memory, in this epoch; null: all fit",
     )
     lpnet: str | None = Field(default=None, description="id of the active LPNet")
     network_mape_pct: float | None = Field(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lpnet.schemas.base import Name, Seed, SpaceHash, Time, Widths, Wire
+from lpnet.schemas.memory import MemoryPrediction
 from lpnet.schemas.report import Report
 from lpnet.schemas.workload import Kind, Workload
 
@@ -82,6 +83,10 @@ class PredictionRequest(Wire):
     coverage: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.9, description="asked coverage of the interval"
     )
+    fitting: bool = Field(
+        default=False,
+        description="refuse a network that does not fit in the target's memory: `does_not_fit`",
+    )
 
 
 class Prediction(Wire):
@@ -92,6 +97,10 @@ class Prediction(Wire):
     high_ms: float = Field(description="upper end of the interval, ms")
     gradient: dict[str, float] | None = Field(
         default=None, description="ms per channel, by width name"
+    )
+    memory: MemoryPrediction | None = Field(
+        default=None,
+        description="whether it fits in the target's memory; null: everything fitted so far",
     )
 
 

@@ -23,7 +23,8 @@ class Problem(Wire):
     title: str = Field(description="the HTTP status in words")
     status: int = Field(description="HTTP status")
     code: str = Field(
-        description="stable, for programs: not_found, invalid, lease_lost, not_covered"
+        description="stable, for programs: not_found, invalid, lease_lost, not_covered, "
+        "does_not_fit"
     )
     detail: str = Field(description="for people")
     errors: tuple[FieldError, ...] = Field(default=(), description="the faulty fields")

@@ -17,6 +17,7 @@ def predict(ctx: Ctx, asked: PredictionRequest) -> PredictionResponse:
     """Latency of networks of a space on a target, with interval and, if asked for, gradient.
 
     409 `no_lpnet`: nothing was trained yet. 409 `not_covered`: the LPNet has never seen some op
-    of the space on that target. 422 `invalid_widths`: the space has no such widths.
+    of the space on that target. 409 `does_not_fit`: `fitting` was asked for, and a network does
+    not fit in the target's memory. 422 `invalid_widths`: the space has no such widths.
     """
     return predictions.predict(ctx, asked)

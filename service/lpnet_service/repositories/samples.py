@@ -195,6 +195,28 @@ def trainable_workloads(
     return session.execute(query).all()
 
 
+def workload_keys(session: Session, target: str, epoch: int) -> set[str]:
+    """Keys of all workloads that were measured, disturbed or not, sentinels left out."""
+    query = select(SampleRow.workload_key).where(
+        SampleRow.target == target, SampleRow.epoch == epoch, SampleRow.sentinel.is_(None)
+    )
+    return set(session.scalars(query.distinct()))
+
+
+def body_of_each(session: Session, target: str, epoch: int, keys: Sequence[str]) -> dict[str, str]:
+    """A sample of each of those workloads, as it came, as JSON."""
+    found: dict[str, str] = {}
+    for start in range(0, len(keys), _CHUNK):
+        query = select(SampleRow.workload_key, SampleRow.body_json).where(
+            SampleRow.target == target,
+            SampleRow.epoch == epoch,
+            SampleRow.sentinel.is_(None),
+            SampleRow.workload_key.in_(keys[start : start + _CHUNK]),
+        )
+        found |= {key: body for key, body in session.execute(query)}
+    return found
+
+
 def count_trainable(session: Session, target: str, epoch: int) -> int:
     """How many different workloads those are."""
     count = func.count(distinct(SampleRow.workload_key))

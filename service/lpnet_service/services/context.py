@@ -21,7 +21,8 @@ class Context:
     """Database, clock and settings; and memories of what never changes.
 
     `models` holds LPNets by id, `predictors` them bound to a space (id, space, block, batch),
-    `numbers` predictions of measured workloads (id, workload key), NaN where not covered.
+    `numbers` predictions of measured workloads (id, workload key), NaN where not covered; `needs`
+    how many numbers a workload (its key) holds in memory.
     """
 
     db: Database
@@ -31,6 +32,7 @@ class Context:
     models: Cache[str, Any]
     predictors: Cache[tuple[str, str, str | None, int], Any]
     numbers: Cache[tuple[str, str], float]
+    needs: Cache[str, float]
 
 
 def context(settings: Settings, db: Database | None = None, clock: Clock | None = None) -> Context:
@@ -43,4 +45,5 @@ def context(settings: Settings, db: Database | None = None, clock: Clock | None 
         models=Cache(settings.cached_predictors),
         predictors=Cache(settings.cached_predictors),
         numbers=Cache(_CACHED_NUMBERS),
+        needs=Cache(_CACHED_NUMBERS),
     )

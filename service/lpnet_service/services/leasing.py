@@ -19,6 +19,7 @@ from lpnet_service.errors import DeviceBusy, LeaseLost, NotThere
 from lpnet_service.repositories import campaigns as campaigns_
 from lpnet_service.repositories import devices as devices_
 from lpnet_service.repositories import leases as leases_
+from lpnet_service.repositories import memory as memory_
 from lpnet_service.repositories import samples as samples_
 from lpnet_service.services import campaigns, ingest
 from lpnet_service.services.agents import sits_elsewhere
@@ -166,6 +167,7 @@ def complete(ctx: Context, token: str, said: Completion) -> IngestResult:
             current=_within_epoch(job, target),
         )
         if job.state == "running":
+            _remember_unfit(session, job, target, said, now)
             _end(ctx, session, job, said, now)
             _saw(session, job, now)
             campaigns.advance(session, campaign, now)
@@ -176,6 +178,28 @@ def _within_epoch(job: JobRow, target: TargetRow) -> bool:
     """Whether the lease was given in the current epoch, whatever its agent's clock shows."""
     began = target.epoch_started_at
     return began is None or (job.started_at is not None and job.started_at >= began)
+
+
+def _remember_unfit(
+    session: Session, job: JobRow, target: TargetRow, said: Completion, now: datetime
+) -> None:
+    """Keep which workloads did not fit in the target's memory."""
+    unfit = {failure.item for failure in said.failures if failure.out_of_memory}
+    if not unfit:
+        return
+    epoch = target.epoch if _within_epoch(job, target) else target.epoch - 1
+    rows = [
+        {
+            "target": target.name,
+            "epoch": epoch,
+            "workload_key": workload_key(item.workload),
+            "workload_json": item.workload.model_dump_json(),
+            "at": now,
+        }
+        for item in _items(job)
+        if item.id in unfit
+    ]
+    memory_.add(session, rows)
 
 
 def _check(ctx: Context, items: Sequence[LeasedItem], said: Completion) -> None:

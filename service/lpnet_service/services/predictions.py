@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lpnet.errors import NotCovered, WidthsError
+from lpnet.errors import DoesNotFit, NotCovered, WidthsError
 from lpnet.schemas.lpnet import Prediction, PredictionRequest, PredictionResponse
+from lpnet.schemas.memory import MemoryPrediction
 from lpnet.schemas.problem import FieldError
-from lpnet_service.errors import BadWidths, NoLPNet, OutOfReach
+from lpnet_service.errors import BadWidths, NoLPNet, OutOfReach, TooLargeForTarget
 from lpnet_service.repositories import lpnets as lpnets_
-from lpnet_service.services import models, shapes
+from lpnet_service.services import memory, models, shapes
 from lpnet_service.services.context import Context
 from lpnet_service.services.targets import found
 
@@ -18,16 +19,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lpnet.predictor.predictor import Predictor
+    from lpnet.predictor.room import Rooms
 
 
 def predict(ctx: Context, asked: PredictionRequest) -> PredictionResponse:
     """Latency, interval and gradient of networks of a space.
 
     Raises NotThere for an unknown target or space, NoLPNet where none is active, OutOfReach where
-    it does not cover the space or batch, BadWidths for widths that the space does not have.
+    it does not cover the space or batch, BadWidths for widths that the space does not have, and
+    TooLargeForTarget where it is asked to refuse what does not fit.
     """
     with ctx.db.read() as session:
-        found(session, asked.target)
+        target = found(session, asked.target)
         row = lpnets_.active(session, asked.target)
     vectors = _vectors(ctx, asked)
     if row is None:
@@ -37,9 +40,14 @@ def predict(ctx: Context, asked: PredictionRequest) -> PredictionResponse:
     except NotCovered as error:
         raise OutOfReach(str(error)) from error
     try:
-        predictions = _predict(predictor, vectors, asked)
+        # What failed since the LPNet was trained counts too.
+        limits = memory.limits(ctx, target)
+        rooms = predictor.rooms if limits is None else predictor.rooms.under(limits)
+        predictions = _predict(predictor, rooms, vectors, asked)
     except WidthsError as error:
         raise BadWidths(str(error)) from error
+    except DoesNotFit as error:
+        raise TooLargeForTarget(str(error)) from error
     return PredictionResponse(
         target=asked.target, lpnet=row.id, coverage=asked.coverage, predictions=predictions
     )
@@ -75,7 +83,7 @@ def _length_faults(index: int, given: Sequence[float], wanted: int) -> list[Fiel
 
 
 def _predict(
-    predictor: Predictor, vectors: list[list[float]], asked: PredictionRequest
+    predictor: Predictor, rooms: Rooms, vectors: list[list[float]], asked: PredictionRequest
 ) -> tuple[Prediction, ...]:
     import torch
 
@@ -83,6 +91,9 @@ def _predict(
     with torch.no_grad():
         ms = predictor(widths)
         low, high = predictor.interval(widths, asked.coverage)
+    if asked.fitting:
+        rooms.require(widths)
+    fits = rooms.fits(widths) if rooms.limited else None
     gradient = _gradient(predictor, widths) if asked.gradient else None
     return tuple(
         Prediction(
@@ -92,6 +103,9 @@ def _predict(
             gradient=None
             if gradient is None
             else dict(zip(predictor.widths, gradient[i].tolist(), strict=True)),
+            memory=None
+            if fits is None
+            else MemoryPrediction(verdict=fits[i].verdict, need_mib=fits[i].need_mib),
         )
         for i in range(len(vectors))
     )

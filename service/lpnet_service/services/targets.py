@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from lpnet.schemas.device import Device, DeviceFacts, Target, TargetSpec
+from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.report import NOISE_UNKNOWN
 from lpnet_service.db.rows import AgentRow, LPNetRow, TargetRow
 from lpnet_service.errors import NotThere
 from lpnet_service.repositories import devices as devices_
 from lpnet_service.repositories import lpnets as lpnets_
+from lpnet_service.repositories import memory as memory_
 from lpnet_service.repositories import samples as samples_
+from lpnet_service.services import memory
 from lpnet_service.services.context import Context
 from lpnet_service.services.noise import Measured, noise_floor_pct
 from lpnet_service.services.states import State, states
@@ -47,7 +50,7 @@ def targets(ctx: Context) -> list[Target]:
     with ctx.db.read() as session:
         rows = devices_.targets(session)
         seen = _look(ctx, session, rows)
-    return [_target(row, seen) for row in rows]
+    return [_target(row, seen, _memory(ctx, row, seen)) for row in rows]
 
 
 def target(ctx: Context, name: str) -> Target:
@@ -55,7 +58,7 @@ def target(ctx: Context, name: str) -> Target:
     with ctx.db.read() as session:
         row = found(session, name)
         seen = _look(ctx, session, [row], name)
-    return _target(row, seen)
+    return _target(row, seen, _memory(ctx, row, seen))
 
 
 def found(session: Session, name: str) -> TargetRow:
@@ -80,6 +83,7 @@ class _Surroundings:
     counts: Mapping[tuple[str, int], int]
     noise: Mapping[tuple[str, int], float | None]
     lpnets: Mapping[str, LPNetRow]
+    overfull: Collection[tuple[str, int]]
 
 
 def _look(
@@ -91,6 +95,7 @@ def _look(
         counts=samples_.counts(session),
         noise=_noise_floors(session, name),
         lpnets=lpnets_.active_of_all(session),
+        overfull=memory_.epochs(session),
     )
 
 
@@ -102,7 +107,11 @@ def _noise_floors(session: Session, name: str | None) -> dict[tuple[str, int], f
     return {place: noise_floor_pct(found_) for place, found_ in measured.items()}
 
 
-def _target(row: TargetRow, seen: _Surroundings) -> Target:
+def _memory(ctx: Context, row: TargetRow, seen: _Surroundings) -> MemoryLimits | None:
+    return memory.limits(ctx, row) if (row.name, row.epoch) in seen.overfull else None
+
+
+def _target(row: TargetRow, seen: _Surroundings, limits: MemoryLimits | None) -> Target:
     agent = seen.agents.get(row.device)
     state = seen.states[row.name]
     lpnet = seen.lpnets.get(row.name)
@@ -122,6 +131,7 @@ def _target(row: TargetRow, seen: _Surroundings) -> Target:
             "samples": seen.counts.get(place, 0),
             "noise_floor_pct": noise,
             "noise_floor_reason": NOISE_UNKNOWN if noise is None else None,
+            "memory": limits,
             "lpnet": lpnet.id if lpnet else None,
             "network_mape_pct": lpnet.network_mape_pct if lpnet else None,
             "last_seen_at": agent.last_seen_at if agent and row.source == "agent" else None,

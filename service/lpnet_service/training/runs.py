@@ -10,6 +10,7 @@ from lpnet.errors import LpnetError
 from lpnet.predictor.graph import coverage
 from lpnet.predictor.header import Header
 from lpnet.predictor.model import LPNet
+from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.report import Report
 from lpnet_service.training.calibration import calibrate
 from lpnet_service.training.fitting import QUICK, Effort, fit, unseen_by
@@ -30,16 +31,20 @@ def train(
     seed: int,
     noise_floor_pct: float | None,
     progress: Progress,
+    memory: MemoryLimits | None = None,
 ) -> tuple[LPNet, Report]:
     """An LPNet learnt from the records that are not held out, judged on those that are.
 
     `noise_floor_pct` is the spread between sessions, in percent, None where nobody measured it.
+    `memory` says where networks stop fitting, and travels with the LPNet.
     `progress` takes the share done (0 to 1) and what is being done. Raises LpnetError, saying what
     is missing, for too few samples to learn from.
     """
     learnt, judged = _sides(records, [record.held_out for record in records])
     with one_thread():
-        return _run(learnt, judged, target, epoch, seed, noise_floor_pct, progress)
+        lpnet, found = _run(learnt, judged, target, epoch, seed, noise_floor_pct, progress)
+    lpnet.header = lpnet.header.model_copy(update={"memory": memory})
+    return lpnet, found
 
 
 def study(
@@ -84,14 +89,16 @@ def study(
         return _run(learnt, judged, target, epoch, seed, noise_floor_pct, progress)[1]
 
 
-def provisional(records: Sequence[Record], *, target: str, seed: int) -> LPNet:
+def provisional(
+    records: Sequence[Record], *, target: str, seed: int, memory: MemoryLimits | None = None
+) -> LPNet:
     """A quick, rough fit to all records, for planning what to measure next; not calibrated well.
 
     Raises LpnetError for too few samples to learn from.
     """
     enough(records, "a provisional LPNet")
     data = Data.of(records)
-    header = _header(data, target, 1, seed, None, QUICK)
+    header = _header(data, target, 1, seed, None, QUICK).model_copy(update={"memory": memory})
     unseen = unseen_by(data, QUICK.members, seed)
     with one_thread():
         lpnet = fit(data, header, QUICK, unseen, lambda share: None)

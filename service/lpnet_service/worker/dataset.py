@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import Kind, OpsWorkload, SpaceWorkload
 from lpnet.space.table import OpTable
 from lpnet_service.db.rows import SampleRow
 from lpnet_service.repositories import samples as samples_
 from lpnet_service.repositories import sides as sides_
-from lpnet_service.services import shapes
+from lpnet_service.services import memory, shapes
 from lpnet_service.services.context import Context
 from lpnet_service.services.splits import Candidate, draw_sides
 from lpnet_service.services.targets import found, noise_of
@@ -21,12 +22,14 @@ from lpnet_service.training import Record
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples of one epoch of a target, ready to train on."""
+    """Samples of one epoch of a target, ready to train on; `memory` says where networks stopped
+    fitting, None where all of them did."""
 
     target: str
     epoch: int
     noise_floor_pct: float | None
     records: tuple[Record, ...]
+    memory: MemoryLimits | None = None
 
 
 def load(ctx: Context, target: str) -> Dataset:
@@ -40,7 +43,8 @@ def load(ctx: Context, target: str) -> Dataset:
         sides = sides_.of_epoch(session, target, row.epoch)
         noise = noise_of(session, row)
     held_out = {key for key, (_, out) in sides.items() if out}
-    return Dataset(target, row.epoch, noise, _records(ctx, samples, held_out))
+    records = _records(ctx, samples, held_out)
+    return Dataset(target, row.epoch, noise, records, memory.limits(ctx, row))
 
 
 def draw_missing_sides(ctx: Context, target: str) -> None:

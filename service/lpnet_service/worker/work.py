@@ -39,6 +39,7 @@ def training(ctx: Context, run: HeldRun, progress: Progress) -> None:
         epoch=data.epoch,
         seed=asked.seed,
         noise_floor_pct=data.noise_floor_pct,
+        memory=data.memory,
         progress=progress,
     )
     progress(1.0, "comparing with the version in use")
@@ -87,7 +88,7 @@ def planning(ctx: Context, run: HeldRun, progress: Progress) -> None:
     asked = _request(ctx, run)
     progress(0.0, "fitting a provisional LPNet")
     data = dataset.load(ctx, run.target)
-    lpnet = provisional(data.records, target=run.target, seed=asked.seed)
+    lpnet = provisional(data.records, target=run.target, seed=asked.seed, memory=data.memory)
     space = shapes.held(ctx, asked.space).space
     predictor = Predictor(lpnet, space, asked.batch)
     dense_ms = float(predictor([width.max for width in space.widths]))

@@ -10,11 +10,13 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
+from lpnet.errors import DoesNotFit, api_error
 from lpnet.predictor.files import load, save
 from lpnet.predictor.graph import coverage
 from lpnet.predictor.header import Calibration, Header
 from lpnet.predictor.model import LPNet
 from lpnet.predictor.predictor import Predictor
+from lpnet.schemas.campaign import Completion, ItemFailure, NewCampaign, PlannedWorkload
 from lpnet.schemas.lpnet import LPNetInfo, NewTraining
 from lpnet.schemas.report import (
     Baseline,
@@ -26,9 +28,10 @@ from lpnet.schemas.report import (
     TrainedOn,
 )
 from lpnet.schemas.sample import SampleBatch
+from lpnet.space.memory import MIB
 from lpnet_service.api.app import Application
 from lpnet_service.errors import Invalid, LeaseLost
-from lpnet_service.services import ingest, lpnets, runs, table, trainings
+from lpnet_service.services import campaigns, ingest, leasing, lpnets, runs, table, trainings
 from lpnet_service.services.lpnets import Verdict
 from lpnet_service.services.runs import HeldRun
 from lpnet_service.worker import dataset
@@ -210,6 +213,41 @@ def test_without_being_asked_no_gradient_comes(lite_bench: Bench, http: TestClie
     (found,) = http.post("/v1/predictions", json=asked).json()["predictions"]
     assert found["gradient"] is None
     assert 0 < found["low_ms"] < found["latency_ms"] < found["high_ms"]
+
+
+def unfit(bench: Bench, stem: int) -> None:
+    """A network of such a stem fails for want of memory."""
+    planned = PlannedWorkload(kind="network", workload=bench.workload(stem=stem))
+    new = NewCampaign(target=bench.target, space=bench.space.hash, workloads=(planned,))
+    campaigns.create(bench.ctx, new)
+    lease = leasing.claim(bench.ctx, bench.agent, [bench.target])
+    assert lease is not None
+    failed = ItemFailure(item=lease.items[0].id, reason="too large", out_of_memory=True)
+    leasing.complete(bench.ctx, lease.token, Completion(failures=(failed,)))
+
+
+def test_a_prediction_says_whether_the_network_fits(lite_bench: Bench, http: TestClient) -> None:
+    bench = lite_bench
+    publish(bench)
+    asked = {"target": bench.target, "space": bench.space.hash}
+    asked |= {"widths": [bench.widths(stem=4), bench.widths(stem=12)]}
+    answer = http.post("/v1/predictions", json=asked | {"fitting": True})
+    assert [one["memory"] for one in answer.json()["predictions"]] == [None, None]
+    # It failed after the training, and counts all the same. What `publish` measured is larger.
+    unfit(bench, 8)
+    found = http.post("/v1/predictions", json=asked).json()["predictions"]
+    needs = [bench.space.memory(bench.widths(stem=stem)) / MIB for stem in (4, 12)]
+    assert [one["memory"] for one in found] == [
+        {"verdict": "unknown", "need_mib": needs[0]},
+        {"verdict": "does not fit", "need_mib": needs[1]},
+    ]
+    refused = http.post("/v1/predictions", json=asked | {"fitting": True})
+    assert (refused.status_code, refused.json()["code"]) == (409, "does_not_fit")
+    assert f"{needs[1]:.4g} MiB" in refused.json()["detail"]
+    error = api_error(409, "does_not_fit", refused.json()["detail"])
+    assert isinstance(error, DoesNotFit)
+    fine = asked | {"fitting": True, "widths": asked["widths"][:1]}
+    assert http.post("/v1/predictions", json=fine).status_code == 200
 
 
 def refusal(http: TestClient, bench: Bench, **fields: Any) -> tuple[int, str, list[str]]:

@@ -13,6 +13,7 @@ from lpnet.errors import LpnetError
 from lpnet.predictor.files import save
 from lpnet.predictor.model import LPNet
 from lpnet.schemas import ops as wire
+from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.report import Metrics, Report
 from lpnet.space.table import OpTable
 from lpnet_service.training import Record, provisional, study, train
@@ -33,6 +34,7 @@ def trained(records: list[Record], stages: Stages) -> tuple[LPNet, Report]:
         epoch=3,
         seed=0,
         noise_floor_pct=0.5,
+        memory=MemoryLimits(fits_mib=3.0, fails_mib=4.0),
         progress=lambda share, stage: stages.append((share, stage)),
     )
 
@@ -87,6 +89,13 @@ def test_header_and_report_say_what_was_learnt_from(trained: tuple[LPNet, Report
     assert (lpnet.header.epoch, lpnet.header.noise_floor_pct, report.epoch) == (3, 0.5, 3)
     assert lpnet.header.coverage == ("activation relu", "conv2d 1x1 stride 1 dense")
     assert lpnet.header.batches == (1,)
+    assert lpnet.header.memory == MemoryLimits(fits_mib=3.0, fails_mib=4.0)
+
+
+def test_a_provisional_lpnet_knows_the_memory_too(records: list[Record]) -> None:
+    limits = MemoryLimits(fails_mib=4.0)
+    found = provisional(records, target="comb", seed=0, memory=limits)
+    assert found.header.memory == limits
 
 
 def test_groups_of_the_report_follow_the_draw(trained: tuple[LPNet, Report]) -> None:

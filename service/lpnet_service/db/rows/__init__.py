@@ -4,6 +4,7 @@ from lpnet_service.db.rows.base import Base, LeasedRow
 from lpnet_service.db.rows.campaigns import CampaignRow, JobRow
 from lpnet_service.db.rows.devices import AgentRow, DeviceRow, TargetRow
 from lpnet_service.db.rows.lpnets import ArtifactRow, LPNetRow, RunRow
+from lpnet_service.db.rows.memory import MemoryFailureRow
 from lpnet_service.db.rows.samples import SampleRow, SideRow
 from lpnet_service.db.rows.spaces import SpaceRow
 
@@ -16,6 +17,7 @@ __all__ = [
     "JobRow",
     "LPNetRow",
     "LeasedRow",
+    "MemoryFailureRow",
     "RunRow",
     "SampleRow",
     "SideRow",

@@ -1,0 +1,38 @@
+"""From what fitted and what did not to where networks stop fitting."""
+
+from __future__ import annotations
+
+import pytest
+
+from lpnet.schemas.memory import MemoryLimits
+from lpnet.space.memory import MIB
+from lpnet_service.services.memory import between
+
+ONE = MIB / 4
+
+
+@pytest.mark.parametrize(
+    ("measured", "failed", "fits", "fails"),
+    [
+        ([3, 1, 2], [8, 5], 2 + 1, 5),
+        ([], [5], None, 5),
+        ([9], [5], None, 5),
+        # One that is larger fitted, so that something is odd: the small failure counts.
+        ([3, 9], [5, 12], 3, 5),
+        ([5], [5], None, 5),
+    ],
+)
+def test_the_least_failure_counts_and_what_fitted_below_it(
+    measured: list[float], failed: list[float], fits: float | None, fails: float
+) -> None:
+    found = between([ONE * m for m in measured], [ONE * f for f in failed], 4)
+    assert found == MemoryLimits(fits_mib=fits, fails_mib=fails, element_bytes=4)
+
+
+def test_without_a_failure_there_is_no_limit() -> None:
+    assert between([1.0, 2.0], [], 4) is None
+
+
+def test_numbers_take_what_the_precision_says() -> None:
+    found = between([ONE], [2 * ONE], 2)
+    assert found == MemoryLimits(fits_mib=0.5, fails_mib=1.0, element_bytes=2)
