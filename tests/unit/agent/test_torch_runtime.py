@@ -492,6 +492,12 @@ def test_a_build_without_cuda_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert devices.cuda().reason == "no GPU is visible"
 
 
+def test_a_cpu_that_would_convert_to_float32_has_no_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    for able, precisions in (({}, ("fp32",)), ({"amx_bf16": True}, ("fp32", "bf16"))):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able, raising=False)
+        assert devices.cpu().precisions == precisions
+
+
 def on_gpu(precision: str = "fp32", **options: str) -> Choice:
     return Choice(1, "cuda", precision, options)
 

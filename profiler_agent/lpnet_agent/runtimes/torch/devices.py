@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -20,10 +21,11 @@ _BF16 = ("avx512_bf16", "amx_bf16", "bf16")
 
 def cpu(reason: str | None = None) -> Offer:
     """`reason`: why it cannot be used, where there is one."""
-    # PyTorch tells since 2.10 or so.
-    able: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    # Older versions of PyTorch do not tell.
+    able: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     native = any(able.get(name) for name in _BF16)
-    return Offer("cpu", ("fp32", "bf16") if native else ("fp32",), reason=reason)
+    precisions = ("fp32", "bf16") if native else ("fp32",)
+    return Offer("cpu", precisions, able.get("cpu_name") or None, reason)
 
 
 def cuda(reason: str | None = None) -> Offer:
