@@ -9,7 +9,8 @@ LpnetError
     +-- MeasureFailed          a workload could not be measured
         +-- WorkerDied         the measuring process ended in the middle of it
         +-- WorkerHung         the measuring process did not answer in time
-        +-- Interrupted        the agent is stopping, so the measurement was given up
+        +-- Interrupted        the measurement was given up: the agent is stopping
+            +-- DeviceAway     or the device cannot be reached now
 """
 
 from __future__ import annotations
@@ -51,3 +52,8 @@ class WorkerHung(MeasureFailed):
 
 class Interrupted(MeasureFailed):
     """The agent is stopping, so the measurement was given up."""
+
+
+class DeviceAway(Interrupted):
+    """The device cannot be reached now, or has no room: what was asked of it is for later. The
+    message says what to do about it."""

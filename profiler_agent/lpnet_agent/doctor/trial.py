@@ -82,7 +82,9 @@ def try_out(settings: Settings, cores: tuple[int, ...] | None) -> Trial:
     templates = {sentinel: template(sentinel) for sentinel in get_args(Sentinel)}
     stop = Stop()
     try:
-        sessions = [_session(setup, templates, stop) for _ in range(SESSIONS)]
+        sessions = [
+            timed_session(Measurer(setup, stop, _TIMEOUT_S), templates) for _ in range(SESSIONS)
+        ]
         paced = _pace(setup, templates[_PACED], stop)
     except LpnetError as error:
         return Trial(failure=str(error))
@@ -100,14 +102,16 @@ def offered(settings: Settings) -> bool:
     )
 
 
-def _session(
-    setup: Setup, templates: dict[Sentinel, SentinelTemplate], stop: Stop
+def timed_session(
+    measurer: Measurer, templates: dict[Sentinel, SentinelTemplate]
 ) -> dict[Sentinel, tuple[Sample, ...]]:
+    """Timings of each sentinel in a session, which ends. Raises MeasureFailed."""
     timed: dict[Sentinel, list[Sample]] = {name: [] for name in templates}
-    with Measurer(setup, stop, _TIMEOUT_S) as measurer:
+    with measurer:
         for _ in range(TIMINGS):
             for name, chosen in templates.items():
-                timed[name].append(measurer.measure(chosen.item(), chosen.file))
+                found = measurer.measure(chosen.item(), chosen.file, visits=_LOOKS)
+                timed[name].append(found)
     return {name: tuple(samples) for name, samples in timed.items()}
 
 

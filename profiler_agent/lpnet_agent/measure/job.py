@@ -81,16 +81,39 @@ class Visits(Protocol):
         ...
 
 
+class Session(Protocol):
+    """What a measurer measures in, until it is closed; see process.MeasuringProcess."""
+
+    @property
+    def ready(self) -> Ready: ...
+
+    @property
+    def alive(self) -> bool: ...
+
+    def measure(self, ask: Ask | AskFile, timeout_s: float) -> Answer:
+        """Have one workload visited. Raises MeasureFailed."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class Measurer:
     """Measures on one target, in a process that is replaced when it dies, hangs, or should be
     fresh. `timed_s` adds up the timed repeats, `busy_s` all of measuring."""
 
-    def __init__(self, setup: Setup, stop: Stop, timeout_s: float = 60.0) -> None:
-        """Starts the process. Raises BadSetup if it cannot start."""
-        self._setup = setup
+    def __init__(
+        self,
+        setup: Setup,
+        stop: Stop,
+        timeout_s: float = 60.0,
+        begin: Callable[[], Session] | None = None,
+    ) -> None:
+        """Starts the process; where networks run elsewhere, `begin` begins a session there.
+        Raises BadSetup if it cannot start."""
         self._stop = stop
         self._timeout_s = timeout_s
-        self._process = MeasuringProcess(setup, stop)
+        self._begin = begin or (lambda: MeasuringProcess(setup, stop))
+        self._process = self._begin()
         self.patience = Patience(setup.visits, setup.gap_s)
         self.timed_s = 0.0
         self.busy_s = 0.0
@@ -114,7 +137,7 @@ class Measurer:
     def renew(self) -> None:
         """Begin a new session: a new process."""
         self._process.close()
-        self._process = MeasuringProcess(self._setup, self._stop)
+        self._process = self._begin()
 
     def measure(
         self,

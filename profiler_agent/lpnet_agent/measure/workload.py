@@ -14,20 +14,19 @@ from typing import Literal
 
 import numpy as np
 
-from lpnet.errors import FileFormatError, LpnetError
+from lpnet.errors import LpnetError
 from lpnet.schemas.sample import Conditions, Measurement, Sample
-from lpnet.schemas.workload import Kind, workload_key
-from lpnet.space.space import Space
+from lpnet.schemas.workload import Kind
 from lpnet_agent.measure.clock import SystemClock, tasks
 from lpnet_agent.measure.conditions import Probe, between, together
 from lpnet_agent.measure.interference import Seen, Verdict, judge
 from lpnet_agent.measure.memory import MemoryWatch
 from lpnet_agent.measure.messages import Answer, Ask, AskFile, Item, Setup
+from lpnet_agent.measure.models import Models, key_of
 from lpnet_agent.measure.statistics import summarise
 from lpnet_agent.measure.timing import TimingPlan, time_workload
 from lpnet_agent.runtimes.base import Runtime, Session
 
-_SPACES_KEPT = 8
 # For the repeats of a sentinel: some hundred of them. A job waits meanwhile.
 _SENTINEL_S = 0.4
 # Workloads between their visits: more than a job holds. What was given up with its job goes first.
@@ -74,13 +73,13 @@ class Bench:
         self._probe = Probe(setup.cores or (), root)
         # Where any company is part of the device, nobody asks for it.
         self._memory = MemoryWatch(runtime, self._clock) if setup.crowded < 1 else None
-        self._spaces: OrderedDict[str, Space] = OrderedDict()
+        self._models = Models()
         self._open: OrderedDict[str, _Open] = OrderedDict()
 
     def answer(self, ask: Ask | AskFile) -> Answer:
         """Visit what is asked. What lpnet refuses on purpose becomes an error in words."""
         start = time.perf_counter()
-        key = _key(ask)
+        key = key_of(ask)
         if ask.first:
             self._open.pop(key, None)
         try:
@@ -115,7 +114,7 @@ class Bench:
         if len(self._open) > _OPEN_KEPT:
             self._open.popitem(last=False)
         if work.session is None:
-            model = self._model(ask)
+            model = self._models.model(ask)
             before = tasks()
             work.session = self._runtime.load(model)
             # A runtime has threads for each network, or one pool for all.
@@ -157,27 +156,6 @@ class Bench:
         work.seen.append(Seen(visit, conditions))
         return visit.timed_s
 
-    def _model(self, ask: Ask | AskFile) -> bytes:
-        if isinstance(ask, AskFile):
-            return read_model(Path(ask.model_file))
-        workload = ask.item.workload
-        space = self._space(workload.space, Path(ask.space_file))
-        part = space if workload.block is None else space.block(workload.block)
-        model: bytes = part.concrete(workload.widths, batch=workload.batch).SerializeToString()
-        return model
-
-    def _space(self, wanted: str, file: Path) -> Space:
-        if wanted in self._spaces:
-            self._spaces.move_to_end(wanted)
-            return self._spaces[wanted]
-        space = Space.load(file)
-        if space.hash != wanted:
-            raise FileFormatError(f"{file}: holds space {space.hash}, not {wanted}")
-        self._spaces[wanted] = space
-        if len(self._spaces) > _SPACES_KEPT:
-            self._spaces.popitem(last=False)
-        return space
-
 
 class _Open:
     """A workload between its visits."""
@@ -189,21 +167,6 @@ class _Open:
         self.bytes = 0
         self.inner: int | None = None
         self.seen: list[Seen] = []
-
-
-def _key(ask: Ask | AskFile) -> str:
-    """What tells workloads apart between their visits."""
-    if isinstance(ask, AskFile):
-        return ask.model_file
-    return ask.item.id or workload_key(ask.item.workload)
-
-
-def read_model(file: Path) -> bytes:
-    """An ONNX file as it is. Raises FileFormatError naming it."""
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise FileFormatError(f"{file}: {error.strerror}") from error
 
 
 def to_sample(item: Item, id_: str, found: Measurement) -> Sample:
