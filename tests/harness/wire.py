@@ -58,7 +58,7 @@ class Wire:
 
     def _carry(self, near: socket.socket) -> None:
         try:
-            far = socket.create_connection(("127.0.0.1", self._to), timeout=5)
+            far = self._reach()
         except OSError:
             _reset(near)
             return
@@ -73,6 +73,9 @@ class Wire:
                 self._open -= {near, far}
             _reset(near)
             far.close()
+
+    def _reach(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self._to), timeout=5)
 
     def _pass_on(self, near: socket.socket, far: socket.socket) -> None:
         doomed = False
