@@ -39,7 +39,12 @@ class OutOfMemory(RuntimeFailed):
 
 
 class MeasureFailed(AgentError):
-    """A workload could not be measured; the message is the reason that the server is told."""
+    """A workload could not be measured; the message is the reason that the server is told.
+    `out_of_memory`: it does not fit in the memory of the device."""
+
+    def __init__(self, reason: str, *, out_of_memory: bool = False) -> None:
+        super().__init__(reason)
+        self.out_of_memory = out_of_memory
 
 
 class WorkerDied(MeasureFailed):

@@ -45,7 +45,11 @@ class Results:
             self.samples.append(result.sample)
         else:
             reason = (result.reason or "unknown")[:_REASON]
-            self.failures.append(ItemFailure(item=str(result.item.id), reason=reason))
+            self.failures.append(
+                ItemFailure(
+                    item=str(result.item.id), reason=reason, out_of_memory=result.out_of_memory
+                )
+            )
 
     def prove(self) -> None:
         """The device is as it was: the samples so far stand."""

@@ -29,11 +29,13 @@ _ROUNDS = 2
 
 @dataclass(frozen=True)
 class Measured:
-    """What became of an item: a sample, or the reason why there is none."""
+    """What became of an item: a sample, or the reason why there is none, which may be that it
+    does not fit in memory."""
 
     item: Item
     sample: Sample | None
     reason: str | None = None
+    out_of_memory: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,8 @@ class Measurer:
             patience=patience,
         ):
             if result.sample is None:
-                raise MeasureFailed(result.reason or "the measuring process gave no reason")
+                reason = result.reason or "the measuring process gave no reason"
+                raise MeasureFailed(reason, out_of_memory=result.out_of_memory)
             return result.sample
         raise Interrupted("the agent was asked to end")
 
@@ -173,13 +176,21 @@ class Measurer:
         return self._answer(AskFile(model_file=str(model), first=first, visits=visits)).measurement
 
     def _answer(self, ask: Ask | AskFile) -> Answer:
-        if not self._process.alive:
+        alone = not self._process.alive
+        if alone:
             self.renew()
-        answer = self._process.measure(ask, self._timeout_s)
+        try:
+            answer = self._process.measure(ask, self._timeout_s)
+        except MeasureFailed as error:
+            if alone or not error.out_of_memory:
+                raise
+            # Networks between their visits were loaded too: by itself it may fit.
+            self.renew()
+            answer = self._process.measure(ask, self._timeout_s)
         self.timed_s += answer.timed_s
         self.busy_s += answer.total_s
         if answer.error is not None:
-            raise MeasureFailed(answer.error)
+            raise MeasureFailed(answer.error, out_of_memory=answer.out_of_memory)
         return answer
 
     def rest(self, seconds: float) -> None:
@@ -239,7 +250,7 @@ def _visited(
         return None
     except MeasureFailed as error:
         log.warning("workload failed", kind=item.kind, block=item.workload.block, why=str(error))
-        return Measured(item, None, str(error) or "unknown")
+        return Measured(item, None, str(error) or "unknown", error.out_of_memory)
 
 
 def _rested(measurer: Visits, until: float, go_on: Callable[[], bool]) -> bool:

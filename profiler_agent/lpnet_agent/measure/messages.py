@@ -99,5 +99,6 @@ class Answer(Wire):
     measurement: Measurement | None = None
     visits: int = 0
     error: str | None = None
+    out_of_memory: bool = Field(default=False, description="the error: it does not fit in memory")
     timed_s: float = Field(default=0.0, description="timed repeats, s")
     total_s: float = Field(default=0.0, description="from the question to the answer, s")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 from lpnet_agent.errors import BadSetup, Interrupted, WorkerDied, WorkerHung
 from lpnet_agent.measure.messages import Answer, Ask, AskFile, Ready, Setup
+from lpnet_agent.measure.oom import OomKills
 from lpnet_agent.stop import Stop
 
 START_TIMEOUT_S = 60.0
@@ -26,10 +29,13 @@ class MeasuringProcess:
     It lives until `close`, or until it dies or hangs. A new session is a new object.
     """
 
-    def __init__(self, setup: Setup, stop: Stop) -> None:
-        """Start it. Raises BadSetup with its own words if it cannot start."""
+    def __init__(self, setup: Setup, stop: Stop, root: Path = Path("/")) -> None:
+        """Start it; `root` is where the kernel's counters are looked for. Raises BadSetup with its
+        own words if it cannot start."""
         self._stop = stop
         self._rest = b""
+        self._oom_kills = OomKills(root)
+        self._kills_before = self._oom_kills.count()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._process = subprocess.Popen(
             [sys.executable, "-m", "lpnet_agent.measure.worker"],
@@ -58,7 +64,8 @@ class MeasuringProcess:
         """Have one workload visited.
 
         Raises WorkerDied or WorkerHung, after which the process is gone, or Interrupted if the
-        agent is to end and the workload takes too long for that.
+        agent is to end and the workload takes too long for that. A WorkerDied is `out_of_memory`
+        where the kernel ended the process for that.
         """
         try:
             self._write(ask.model_dump_json())
@@ -121,7 +128,19 @@ class MeasuringProcess:
             code: int | str = self._process.wait(CLOSE_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             code = "unknown"
+        if code == -signal.SIGKILL and self._short_of_memory():
+            return WorkerDied(
+                "does not fit in memory: the kernel ended the measuring process, and counts that "
+                "among those it ended for want of memory",
+                out_of_memory=True,
+            )
         self._errors.seek(0)
         words = self._errors.read().decode(errors="replace").strip().splitlines()
         last = words[-1] if words else "it said nothing"
         return WorkerDied(f"the measuring process ended with code {code}: {last[:500]}")
+
+    def _short_of_memory(self) -> bool:
+        """Whether the kernel ended anything here for want of memory since this process began:
+        whoever else sends signal 9 shows in no counter."""
+        now = self._oom_kills.count()
+        return None not in (now, self._kills_before) and now != self._kills_before

@@ -17,6 +17,7 @@ import numpy as np
 from lpnet.errors import LpnetError
 from lpnet.schemas.sample import Conditions, Measurement, Sample
 from lpnet.schemas.workload import Kind
+from lpnet_agent.errors import OutOfMemory
 from lpnet_agent.measure.clock import SystemClock, tasks
 from lpnet_agent.measure.conditions import Probe, between, together
 from lpnet_agent.measure.interference import Seen, Verdict, judge
@@ -34,6 +35,7 @@ _OPEN_KEPT = 64
 # Loaded networks wait for their next visit, up to this many bytes of model; what does not fit is
 # loaded again.
 _LOADED_BYTES = 256 << 20
+_NO_ROOM = (OutOfMemory, MemoryError)
 
 
 def plans(setup: Setup) -> dict[Kind | Literal["sentinel"], TimingPlan]:
@@ -83,11 +85,15 @@ class Bench:
         if ask.first:
             self._open.pop(key, None)
         try:
-            work = self._opened(key, ask)
-            timed_s = self._visit(work, self._plan(ask))
-        except LpnetError as error:
+            work, timed_s = self._timed(key, ask)
+        except (LpnetError, MemoryError) as error:
             self._open.pop(key, None)
-            return Answer(error=str(error), total_s=time.perf_counter() - start)
+            tight = isinstance(error, _NO_ROOM)
+            return Answer(
+                error=f"does not fit in memory: {error}" if tight else str(error),
+                out_of_memory=tight,
+                total_s=time.perf_counter() - start,
+            )
         verdict = judge(work.seen, self._crowded)
         found = None
         if verdict.settled or len(work.seen) >= ask.visits:
@@ -101,6 +107,19 @@ class Bench:
             timed_s=timed_s,
             total_s=time.perf_counter() - start,
         )
+
+    def _timed(self, key: str, ask: Ask | AskFile) -> tuple[_Open, float]:
+        """A workload that was visited, and seconds of timed repeats."""
+        try:
+            work = self._opened(key, ask)
+            return work, self._visit(work, self._plan(ask))
+        except _NO_ROOM:
+            # What waits for its next visit holds memory too: by itself it may fit.
+            for other in self._open.values():
+                other.session = None
+            gc.collect()
+        work = self._opened(key, ask)
+        return work, self._visit(work, self._plan(ask))
 
     def _plan(self, ask: Ask | AskFile) -> TimingPlan:
         if isinstance(ask, AskFile):

@@ -1,0 +1,162 @@
+"""Networks that do not fit in memory, in measuring processes whose memory really is limited."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import onnx
+import psutil  # type: ignore[import-untyped]
+import pytest
+import torch
+from onnx import helper
+from torch import nn
+
+from lpnet.schemas.workload import SpaceWorkload
+from lpnet.space.space import Space
+from lpnet_agent.errors import MeasureFailed, WorkerDied
+from lpnet_agent.local import Wish, measure_space
+from lpnet_agent.measure.job import Measurer, measure_all
+from lpnet_agent.measure.messages import Ask, Item, Setup
+from lpnet_agent.measure.process import MeasuringProcess
+from lpnet_agent.stop import Stop
+
+# Beyond what a measuring process has mapped once it is ready.
+ROOM = 512 << 20
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> tuple[Space, Path]:
+    """A space with hardly any weights, whose widest network has activations of 2 GiB."""
+    layers = nn.Sequential(
+        nn.Conv2d(3, 512, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 4)
+    )
+    space = Space.from_model(layers, torch.zeros(1, 3, 1024, 1024), name="wide")
+    path = tmp_path_factory.mktemp("wide") / "wide.onnx"
+    space.save(path)
+    return space, path
+
+
+def network(space: Space, channels: int) -> Item:
+    workload = SpaceWorkload(space=space.hash, widths={space.widths[0].name: channels})
+    return Item(kind="network", workload=workload)
+
+
+def limited(setup: Setup, stop: Stop) -> MeasuringProcess:
+    made = MeasuringProcess(setup, stop)
+    (worker,) = workers()
+    most = worker.memory_info().vms + ROOM
+    worker.rlimit(psutil.RLIMIT_AS, (most, most))
+    return made
+
+
+def workers() -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process().children()
+        if "lpnet_agent.measure.worker" in child.cmdline()
+    ]
+
+
+def test_a_network_that_does_not_fit_is_a_result_and_a_small_one_is_measured(
+    wide: tuple[Space, Path], setup: Setup, stop: Stop
+) -> None:
+    space, file = wide
+    assert space.memory(space.dense) > 2 << 30
+    with Measurer(setup, stop, begin=lambda: limited(setup, stop)) as measurer:
+        (before,) = workers()
+        items = [network(space, channels) for channels in (4, 512, 8)]
+        small, large, other = measure_all(measurer, items, lambda _: file, lambda: True)
+        found = {result.item.workload.widths[space.widths[0].name]: result for result in (
+            small, large, other
+        )}  # fmt: skip
+        assert found[4].sample is not None
+        assert found[8].sample is not None
+        assert found[512].sample is None
+        assert found[512].out_of_memory
+        words = "does not fit in memory: onnxruntime cannot run the network"
+        assert str(found[512].reason).startswith(words)
+        with pytest.raises(MeasureFailed, match="does not fit in memory") as caught:
+            measurer.measure(network(space, 512), file)
+        assert caught.value.out_of_memory
+        assert workers() == [before], "it said so, and did not die of it"
+
+
+def of_weights(path: Path, rows: int) -> Path:
+    """A network of one product, with 32 KiB of weights for each of its inputs."""
+    weight = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=[rows, 8192])
+    weight.raw_data = bytes(4 * 8192 * rows)
+    ends = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, size])
+        for name, size in (("x", rows), ("y", 8192))
+    ]
+    product = helper.make_node("Gemm", ["x", "w"], ["y"])
+    graph = helper.make_graph([product], "g", ends[:1], ends[1:], [weight])
+    opset = [helper.make_opsetid("", 20)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), path)
+    return path
+
+
+def test_weights_that_do_not_fit_are_said_when_they_are_loaded(
+    setup: Setup, stop: Stop, tmp_path: Path
+) -> None:
+    large, small = of_weights(tmp_path / "large", 9600), of_weights(tmp_path / "small", 8)
+    with Measurer(setup, stop, begin=lambda: limited(setup, stop)) as measurer:
+        words = "does not fit in memory: onnxruntime cannot load the network"
+        with pytest.raises(MeasureFailed, match=words) as caught:
+            measurer.visit_file(large, first=True)
+        assert caught.value.out_of_memory
+        measurer.visit_file(small, first=True)
+        assert measurer.visit_file(small, first=False) is not None
+    large.unlink()
+
+
+def test_measuring_a_space_lists_it_among_the_failures(
+    wide: tuple[Space, Path], setup: Setup, stop: Stop, tmp_path: Path
+) -> None:
+    space, file = wide
+    items = [network(space, channels) for channels in (4, 512)]
+    with Measurer(setup, stop, begin=lambda: limited(setup, stop)) as measurer:
+        outcome = measure_space(
+            measurer, file, items, tmp_path / "out.jsonl", Wish(), stop, lambda done, total: None
+        )
+    assert outcome.samples == 1
+    (reason,) = outcome.failures
+    assert reason.startswith("does not fit in memory")
+
+
+def counters(root: Path, kills: int) -> None:
+    """A kernel's counters as cgroup version 2 shows them."""
+    (root / "proc/self").mkdir(parents=True, exist_ok=True)
+    (root / "proc/self/cgroup").write_text("0::/agent.service\n")
+    group = root / "sys/fs/cgroup/agent.service"
+    group.mkdir(parents=True, exist_ok=True)
+    (group / "memory.events").write_text(f"low 0\nhigh 7\nmax 9\noom 3\noom_kill {kills}\n")
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_signal_9_is_memory_only_where_the_kernel_counted_it(
+    wide: tuple[Space, Path], setup: Setup, stop: Stop, tmp_path: Path, short: bool
+) -> None:
+    space, file = wide
+    counters(tmp_path, kills=2)
+    process = MeasuringProcess(setup, stop, tmp_path)
+    (worker,) = workers()
+
+    def kill() -> None:
+        time.sleep(0.2)
+        counters(tmp_path, kills=2 + short)
+        os.kill(worker.pid, signal.SIGKILL)
+
+    ask = Ask(item=network(space, 64), space_file=str(file))
+    os.kill(worker.pid, signal.SIGSTOP)  # so that it is in the middle of it, however fast it is
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(WorkerDied) as caught:
+        process.measure(ask, timeout_s=30)
+    killer.join()
+    assert caught.value.out_of_memory is short
+    assert ("does not fit in memory" in str(caught.value)) is short
