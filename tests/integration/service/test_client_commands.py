@@ -18,6 +18,7 @@ from lpnet import Client
 from lpnet.cli.processes import LocalLoop
 from lpnet.errors import Conflict
 from lpnet.http import Http
+from lpnet.schemas.campaign import Completion, ItemFailure, Lease, LeaseRequest, NewCampaign
 from lpnet.schemas.condition import ConditionReport
 from lpnet.schemas.device import DeviceFacts, Registered, Registration, TargetSpec
 from lpnet.schemas.sample import Sample
@@ -174,3 +175,23 @@ def test_disturbed_samples_are_told_with_their_reasons(desk: Desk) -> None:
     rows = json.loads(desk.say("table", TARGET, "--undisturbed", "--json"))
     assert [row["latency_ms"] for row in rows] == [1.0]
     assert rows[0]["noise_floor_pct"] is None
+
+
+def test_what_did_not_fit_is_told(desk: Desk, space: Space) -> None:
+    (before,) = json.loads(desk.say("targets", "--json"))
+    assert before["memory"] is None
+    assert "do not fit" not in desk.say("targets")
+    workload = {"space": space.hash, "widths": space.named(space.dense)}
+    planned = {"kind": "network", "workload": workload}
+    desk.client.upload(space)
+    asked = {"target": TARGET, "space": space.hash, "workloads": [planned]}
+    desk.http.post("/v1/campaigns", NewCampaign.model_validate(asked))
+    request = LeaseRequest(targets=(TARGET,), wait_s=0)
+    lease = Lease.model_validate(desk.http.post(f"/v1/agents/{desk.agent}/leases", request))
+    failed = ItemFailure(item=lease.items[0].id, reason="too large", out_of_memory=True)
+    desk.http.post(f"/v1/leases/{lease.token}/complete", Completion(failures=(failed,)))
+    need_mib = space.memory(space.dense) / 2**20
+    (after,) = json.loads(desk.say("targets", "--json"))
+    assert after["memory"]["fails_mib"] == need_mib
+    words = f"networks of {need_mib:.4g} MiB and more do not fit in its memory"
+    assert words in desk.say("targets")

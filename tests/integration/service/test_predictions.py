@@ -6,11 +6,14 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 import torch
 from fastapi.testclient import TestClient
 
+from lpnet import Client
 from lpnet.errors import DoesNotFit, api_error
+from lpnet.http import Http
 from lpnet.predictor.files import load, save
 from lpnet.predictor.graph import coverage
 from lpnet.predictor.header import Calibration, Header
@@ -248,6 +251,38 @@ def test_a_prediction_says_whether_the_network_fits(lite_bench: Bench, http: Tes
     assert isinstance(error, DoesNotFit)
     fine = asked | {"fitting": True, "widths": asked["widths"][:1]}
     assert http.post("/v1/predictions", json=fine).status_code == 200
+
+
+def through(http: TestClient) -> httpx.MockTransport:
+    """The API that a test client reaches, for a client of ours."""
+
+    def answer(asked: httpx.Request) -> httpx.Response:
+        said = http.request(
+            asked.method, asked.url.path, content=asked.content, headers=dict(asked.headers)
+        )
+        kind = {"content-type": said.headers["content-type"]}
+        return httpx.Response(said.status_code, content=said.content, headers=kind)
+
+    return httpx.MockTransport(answer)
+
+
+def test_a_predictor_knows_what_failed_after_its_training(
+    lite_bench: Bench, http: TestClient
+) -> None:
+    bench = lite_bench
+    publish(bench)
+    widths = bench.widths(stem=8)
+    with Client(str(http.base_url)) as client:
+        client._http = Http(str(http.base_url), transport=through(http))
+        client.predictor(bench.target, bench.space).check(widths)
+        unfit(bench, 8)
+        predictor = client.predictor(bench.target, bench.space)
+        assert predictor.memory(widths).verdict == "does not fit"
+        with pytest.raises(DoesNotFit) as local:
+            predictor.check(widths)
+        with pytest.raises(DoesNotFit) as remote:
+            client.predict(bench.target, bench.space, widths, fitting=True)
+    assert str(local.value) in str(remote.value)
 
 
 def refusal(http: TestClient, bench: Bench, **fields: Any) -> tuple[int, str, list[str]]:
