@@ -13,9 +13,12 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 import torch
 from onnx import helper
+from tests.harness.site import Site
 from torch import nn
 
+from lpnet.schemas.campaign import Campaign, NewCampaign
 from lpnet.schemas.workload import SpaceWorkload
+from lpnet.space.memory import MIB
 from lpnet.space.space import Space
 from lpnet_agent.errors import MeasureFailed, WorkerDied
 from lpnet_agent.local import Wish, measure_space
@@ -48,15 +51,19 @@ def network(space: Space, channels: int) -> Item:
 def limited(setup: Setup, stop: Stop) -> MeasuringProcess:
     made = MeasuringProcess(setup, stop)
     (worker,) = workers()
-    most = worker.memory_info().vms + ROOM
-    worker.rlimit(psutil.RLIMIT_AS, (most, most))
+    limit(worker)
     return made
 
 
-def workers() -> list[psutil.Process]:
+def limit(worker: psutil.Process) -> None:
+    most = worker.memory_info().vms + ROOM
+    worker.rlimit(psutil.RLIMIT_AS, (most, most))
+
+
+def workers(of: int | None = None) -> list[psutil.Process]:
     return [
         child
-        for child in psutil.Process().children()
+        for child in psutil.Process(of).children(recursive=True)
         if "lpnet_agent.measure.worker" in child.cmdline()
     ]
 
@@ -160,3 +167,35 @@ def test_signal_9_is_memory_only_where_the_kernel_counted_it(
     killer.join()
     assert caught.value.out_of_memory is short
     assert ("does not fit in memory" in str(caught.value)) is short
+
+
+def test_a_device_without_room_for_it_is_known_to_the_service(
+    wide: tuple[Space, Path], tmp_path: Path
+) -> None:
+    space, _ = wide
+    site = Site(tmp_path, space)
+    try:
+        site.start_service()
+        agent = site.start_agent()
+        target = site.target()
+        assert target.memory is None
+        (worker,) = workers(agent.process.pid)
+        limit(worker)
+        site.http.post_bytes("/v1/spaces", space.to_bytes())
+        planned = [
+            {"kind": "network", "workload": network(space, channels).workload.model_dump()}
+            for channels in (4, 512)
+        ]
+        asked = {"target": target.name, "space": space.hash, "workloads": planned}
+        posted = site.http.post("/v1/campaigns", NewCampaign.model_validate(asked))
+        campaign = Campaign.model_validate(posted)
+        site.until(lambda: site.campaign(campaign).state != "running", "it ends", agent)
+        ended = site.campaign(campaign)
+        assert (ended.state, ended.measured, ended.failed) == ("done", 1, 1)
+        assert "does not fit in memory" in ended.failures[0]
+        limits = site.target().memory
+        assert limits is not None
+        assert limits.fits_mib == space.memory([4]) / MIB
+        assert limits.fails_mib == space.memory([512]) / MIB
+    finally:
+        site.close()
