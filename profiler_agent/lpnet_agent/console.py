@@ -95,11 +95,13 @@ def network_in_words(summary: dict[str, Any]) -> str:
     inputs = ", ".join(
         f"{name} {'x'.join(map(str, shape))}" for name, shape in summary["inputs"].items()
     )
-    low, high = summary["ci_low_ms"], summary["ci_high_ms"]
+    # What runs a network on a phone tells no interval.
+    low, high = summary.get("ci_low_ms"), summary.get("ci_high_ms")
+    known = low is not None and high is not None
+    interval = f", within this session {low:.4g} to {high:.4g} ms" if known else ""
     lines = [
         f"{summary['latency_ms']:.4g} ms: {summary['onnx']} ({inputs})",
-        f"measured as {summary['target']['name']}: median of {summary['count']} runs, within this "
-        f"session {low:.4g} to {high:.4g} ms",
+        f"measured as {summary['target']['name']}: median of {summary['count']} runs{interval}",
     ]
     if summary["disturbed"]:
         lines.append(f"disturbed, so not to be trusted: {'; '.join(summary['reasons'])}")

@@ -50,6 +50,22 @@ class Settings(BaseSettings):
         description="token that the server asks for, if it does",
     )
     device: str | None = Field(default=None, description="name of the device; None: its CPU's")
+    adb: str | None = Field(
+        default=None,
+        description="serial of a phone that is measured over adb, as `adb devices` lists it; "
+        "auto: the only one there is; None: this machine is measured",
+    )
+    cluster: str | None = Field(
+        default=None,
+        description="cores of the phone: little, big, prime, or a list as 0-3; None: the fastest "
+        "cluster of more than one core",
+    )
+    benchmark_model: Path | None = Field(
+        default=None, description="LiteRT's benchmark_model that is to run on the phone"
+    )
+    benchmark_model_sha256: str | None = Field(
+        default=None, description="hash that it has to have: any other file is refused"
+    )
     runtime: str = Field(default="onnxruntime", description="what executes the networks")
     provider: str = Field(default="cpu", description="what the runtime runs them on")
     precision: str = Field(default="fp32", description="of weights and activations")

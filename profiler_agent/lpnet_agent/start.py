@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import UTC, datetime
 from importlib import metadata
@@ -11,52 +12,28 @@ from typing import Any
 import structlog
 
 from lpnet.http import Http
-from lpnet.schemas.device import Budgets, DeviceFacts, Registration, TargetSpec
+from lpnet.schemas.device import Registration, TargetSpec
 from lpnet_agent import console, local
 from lpnet_agent.changes.changes import Changes
-from lpnet_agent.changes.wishes import wishes_of
 from lpnet_agent.condition import Reporter
-from lpnet_agent.device_info.facts import read_facts
-from lpnet_agent.device_info.names import device_name
-from lpnet_agent.device_info.target import target_spec
 from lpnet_agent.errors import BadSetup, Interrupted
-from lpnet_agent.gate import Gate
+from lpnet_agent.gate import Asked, Gate
 from lpnet_agent.loop import Agent
-from lpnet_agent.measure import cores
 from lpnet_agent.measure.job import Measurer
-from lpnet_agent.measure.messages import Setup
-from lpnet_agent.measure.workload import plans
 from lpnet_agent.network_file import Shapes, measure_network, network_file
 from lpnet_agent.owner.limits import limits_of
-from lpnet_agent.owner.owner import Owner
 from lpnet_agent.sentinels.health import Policy
 from lpnet_agent.sentinels.store import Store
 from lpnet_agent.sentinels.watch import Watch
-from lpnet_agent.settings import Settings, pairs
+from lpnet_agent.settings import Settings
 from lpnet_agent.spaces import SpaceFiles
 from lpnet_agent.spool import Parcel, Spool
 from lpnet_agent.state import StateDir
 from lpnet_agent.stop import Stop
+from lpnet_agent.transports.base import Place
+from lpnet_agent.transports.choose import place_of
 
 log = structlog.get_logger()
-
-
-def setup_of(settings: Settings) -> Setup:
-    """What the measuring process is set up with. Raises BadSetup without enough cores."""
-    return Setup(
-        runtime=settings.runtime,
-        provider=settings.provider,
-        precision=settings.precision,
-        options=pairs(settings.runtime_options),
-        threads=settings.threads,
-        cores=cores.choose(settings.threads),
-        block_s=settings.block_s,
-        network_s=settings.network_s,
-        fps=settings.fps,
-        visits=settings.visits,
-        gap_s=settings.gap_s,
-        crowded=settings.crowded,
-    )
 
 
 def run_agent(settings: Settings, stop: Stop) -> None:
@@ -65,40 +42,34 @@ def run_agent(settings: Settings, stop: Stop) -> None:
     Raises BadSetup if it cannot start or its measuring process cannot, NotAllowed or BadRequest
     if the server refuses it.
     """
-    facts = read_facts()
-    device = device_name(facts, settings.device)
-    setup = setup_of(settings)
-    # Before anything is started or changed: it refuses limits that cannot be kept.
-    owner = Owner(limits_of(settings), settings.state_dir, settings.root)
     with (
+        # The end may be asked for while it starts.
+        contextlib.suppress(Interrupted),
         StateDir(settings.state_dir) as state,
+        # Before anything is started or changed: it refuses limits that cannot be kept.
+        place_of(settings, stop) as place,
         Http(settings.url, settings.token, timeout=settings.request_s, attempts=1) as http,
-        Changes(wishes_of(settings), setup.cores, state.path, settings.root) as changes,
+        place.changes(state.path) as changes,
+        place.measurer(stop) as measurer,
     ):
-        cores.leave(setup.cores)
-        try:
-            measurer = Measurer(setup, stop, settings.workload_timeout_s)
-        except Interrupted:
-            return
-        with measurer:
-            spool = Spool(state.spool)
-            # The clock policy of the target is the one that it is measured with.
-            changes.apply()
-            target = target_spec(device, setup, measurer.ready, settings.root)
-            changes.undo()
-            log.info("agent", device=device, cores=setup.cores, undelivered=len(spool))
-            Agent(
-                http=http,
-                registration=_registration(device, facts, target, setup, state),
-                measurer=measurer,
-                gate=_gate(settings, owner, state, target, measurer, spool, changes),
-                reporter=Reporter(http, target.name, settings.condition_s, state.seat()),
-                spool=spool,
-                spaces=SpaceFiles(state.spaces, http),
-                stop=stop,
-                poll_s=settings.poll_s,
-                takeover_s=settings.takeover_s,
-            ).run()
+        spool = Spool(state.spool)
+        # The clock policy of the target is the one that it is measured with.
+        changes.apply()
+        target = place.target(measurer.ready)
+        changes.undo()
+        log.info("agent", device=place.name, cores=target.cores, undelivered=len(spool))
+        Agent(
+            http=http,
+            registration=_registration(place, target, state),
+            measurer=measurer,
+            gate=_gate(settings, place.owner, state, target, measurer, spool, changes),
+            reporter=Reporter(http, target.name, settings.condition_s, state.seat()),
+            spool=spool,
+            spaces=SpaceFiles(state.spaces, http),
+            stop=stop,
+            poll_s=settings.poll_s,
+            takeover_s=settings.takeover_s,
+        ).run()
 
 
 def measure_file(
@@ -111,19 +82,19 @@ def measure_file(
     """
     start = time.monotonic()
     items = local.planned(local.read_space(space_file), wish)
-    name = device_name(read_facts(), settings.device)
-    setup = setup_of(settings)
-    _allowed(settings)
-    cores.leave(setup.cores)
     with (
         StateDir(settings.state_dir) as state,
-        Changes(wishes_of(settings), setup.cores, state.path, settings.root) as changes,
-        Measurer(setup, stop, settings.workload_timeout_s) as measurer,
-        console.progress("measuring") as show,
+        place_of(settings, stop) as place,
+        place.changes(state.path) as changes,
     ):
-        changes.apply()
-        target = target_spec(name, setup, measurer.ready, settings.root)
-        outcome = local.measure_space(measurer, space_file, items, out, wish, stop, show)
+        _allowed(settings, place.owner)
+        with place.measurer(stop) as measurer, console.progress("measuring") as show:
+            changes.apply()
+            target = place.target(measurer.ready)
+            outcome = local.measure_space(measurer, space_file, items, out, wish, stop, show)
+        if outcome.samples + len(outcome.failures) < len(items) and not stop.is_set():
+            refusal = place.owner.refusal(datetime.now(UTC), begun=True)
+            outcome.failures.append(refusal.reason if refusal else "the device was away")
     seconds = {"timed": measurer.timed_s, "total": time.monotonic() - start}
     return console.summary(out, target, outcome, seconds, settings.drift_pct)
 
@@ -135,24 +106,21 @@ def measure_network_file(
 
     Raises FileFormatError, BadSetup and MeasureFailed.
     """
-    setup = setup_of(settings)
-    _allowed(settings)
-    with network_file(file, batch, shapes) as network:
-        name = device_name(read_facts(), settings.device)
-        cores.leave(setup.cores)
-        with (
-            StateDir(settings.state_dir) as state,
-            Changes(wishes_of(settings), setup.cores, state.path, settings.root) as changes,
-            Measurer(setup, stop, settings.workload_timeout_s) as measurer,
-            console.progress("measuring") as show,
-        ):
+    with (
+        network_file(file, batch, shapes) as network,
+        StateDir(settings.state_dir) as state,
+        place_of(settings, stop) as place,
+        place.changes(state.path) as changes,
+    ):
+        _allowed(settings, place.owner)
+        with place.measurer(stop) as measurer, console.progress("measuring") as show:
             changes.apply()
-            target = target_spec(name, setup, measurer.ready, settings.root)
+            target = place.target(measurer.ready)
             found = measure_network(measurer, network, stop, show)
     return console.network_summary(file, network, target, found)
 
 
-def _allowed(settings: Settings) -> None:
+def _allowed(settings: Settings, owner: Asked) -> None:
     """Raises BadSetup where the owner does not allow measuring now, or sets a limit that a run
     without rests cannot keep."""
     limits = limits_of(settings)
@@ -161,14 +129,14 @@ def _allowed(settings: Settings) -> None:
             f"max_share={limits.max_share:g}: this command measures without rests, so the limit "
             "cannot be kept; let an agent measure, or drop LPNET_AGENT_MAX_SHARE"
         )
-    refusal = Owner(limits, settings.state_dir, settings.root).refusal(datetime.now(UTC))
+    refusal = owner.refusal(datetime.now(UTC))
     if refusal is not None:
         raise BadSetup(f"nothing may be measured now: {refusal.reason}")
 
 
 def _gate(
     settings: Settings,
-    owner: Owner,
+    owner: Asked,
     state: StateDir,
     target: TargetSpec,
     measurer: Measurer,
@@ -196,15 +164,12 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
-def _registration(
-    device: str, facts: DeviceFacts, target: TargetSpec, setup: Setup, state: StateDir
-) -> Registration:
-    longest = {kind: setup.visits * plan.most_s for kind, plan in plans(setup).items()}
+def _registration(place: Place, target: TargetSpec, state: StateDir) -> Registration:
     return Registration(
-        device=device,
-        facts=facts,
+        device=place.name,
+        facts=place.facts,
         targets=(target,),
-        budgets=Budgets(block_s=longest["block"], network_s=longest["network"]),
+        budgets=place.budgets,
         agent_version=metadata.version("lpnet"),
         machine=state.machine(),
         seat=state.seat(),

@@ -43,6 +43,18 @@ RuntimeOptions = Annotated[
     list[str] | None,
     typer.Option("--option", help="An option of the runtime: name=value. Repeatable."),
 ]
+Adb = Annotated[
+    str | None,
+    typer.Option(
+        "--adb",
+        metavar="SERIAL",
+        help="Measure on a phone over adb: its serial, or auto for the only one.",
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option("--cluster", help="Cores of the phone: little, big, prime, or a list: 0-3."),
+]
 StateFolder = Annotated[
     Path | None, typer.Option("--state-dir", help="Folder for what must survive this process.")
 ]
@@ -77,13 +89,12 @@ def read_settings(**given: Any) -> Settings:
     from lpnet_agent.settings import Settings
 
     try:
-        return Settings(
-            **{
-                name: ",".join(value) if isinstance(value, list) else value
-                for name, value in given.items()
-                if value is not None
-            }
-        )
+        words: dict[str, Any] = {
+            name: ",".join(value) if isinstance(value, list) else value
+            for name, value in given.items()
+            if value is not None
+        }
+        return Settings(**words)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise BadSetup("settings: " + "; ".join(faults)) from error

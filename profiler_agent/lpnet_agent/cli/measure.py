@@ -11,7 +11,9 @@ import typer
 from lpnet.errors import WidthsError
 from lpnet_agent import logs
 from lpnet_agent.cli.base import (
+    Adb,
     AsJson,
+    Cluster,
     Device,
     Fps,
     Precision,
@@ -80,6 +82,8 @@ def measure(
     batch: Batch = 1,
     shape: Shape = None,
     device: Device = None,
+    adb: Adb = None,
+    cluster: Cluster = None,
     threads: Threads = None,
     runtime: RuntimeName = None,
     provider: Provider = None,
@@ -91,7 +95,7 @@ def measure(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure a space, or a network of your own, on this machine; no server is needed.
+    """Measure a space, or a network of your own, here or on a phone; no server is needed.
 
     The device's owner is asked before it begins, and no agent may use the state folder.
     """
@@ -106,6 +110,8 @@ def measure(
             _check_out(out, force)
         settings = read_settings(
             device=device,
+            adb=adb,
+            cluster=cluster,
             threads=threads,
             runtime=runtime,
             provider=provider,

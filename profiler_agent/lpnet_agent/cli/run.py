@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from lpnet_agent import logs
 from lpnet_agent.cli.base import (
+    Adb,
+    Cluster,
     Device,
     Fps,
     Precision,
@@ -32,6 +34,8 @@ from lpnet_agent.cli.owner import (
 def run(
     server: Server = None,
     device: Device = None,
+    adb: Adb = None,
+    cluster: Cluster = None,
     threads: Threads = None,
     runtime: RuntimeName = None,
     provider: Provider = None,
@@ -58,6 +62,8 @@ def run(
         settings = read_settings(
             url=server,
             device=device,
+            adb=adb,
+            cluster=cluster,
             threads=threads,
             runtime=runtime,
             provider=provider,

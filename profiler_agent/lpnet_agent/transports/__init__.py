@@ -1,0 +1,1 @@
+"""Where networks run: on this machine, or on a phone over adb."""

@@ -1,0 +1,148 @@
+"""Files on the phone, named by the hash of what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+
+import structlog
+
+from lpnet_agent.errors import DeviceAway, MeasureFailed
+from lpnet_agent.transports.adb.binary import Binary
+from lpnet_agent.transports.adb.phone import PATIENCE_S, Phone
+from lpnet_agent.transports.adb.shell import Ended
+
+log = structlog.get_logger()
+
+FOLDER = "/data/local/tmp/lpnet"
+_SUFFIX = ".tflite"
+
+# Networks wait there for their next visit, up to so many bytes and files.
+_MOST_BYTES = 256 << 20
+_MOST_FILES = 64
+# Slower than this no cable is.
+_LEAST_BYTES_PER_S = 1 << 20
+# Left free beside what is to be written: a phone without any room does not only refuse this.
+_SPARE_KIB = 1024
+
+_DAMAGED = 65
+_FULL = "No space left on device"
+# Written under another name, and only moved once it is known to be whole.
+_WRITE = """mkdir -p {folder} && cd {folder} || exit 1
+cat > {name}.part || {{ rm -f {name}.part; exit 1; }}
+case $(sha256sum {name}.part) in
+{sha256}*) chmod 700 {name}.part && mv {name}.part {name};;
+*) rm -f {name}.part; exit {damaged};;
+esac"""
+
+
+class Store:
+    """The files of an agent on its phone. Networks are bounded in number and size: what was used
+    longest ago goes first."""
+
+    def __init__(self, phone: Phone, program: Binary) -> None:
+        """Clears away the networks that an agent left that was killed."""
+        self._phone = phone
+        self._program = program
+        self.program = f"{program.name}-{program.sha256}"
+        self._networks: OrderedDict[str, int] = OrderedDict()
+        self._lacking_kib = 0
+        phone.try_to(f"cd {FOLDER} && rm -f *.part *{_SUFFIX}")
+
+    def close(self) -> None:
+        """Remove everything, as far as the phone is there."""
+        self._networks.clear()
+        self._phone.try_to(f"rm -rf {FOLDER}")
+
+    def forget(self) -> None:
+        """What is there is not known any more: the phone was away, and may have been restarted."""
+        self._networks.clear()
+
+    def holds(self, name: str) -> bool:
+        """Whether a network is there, as far as is known."""
+        return name in self._networks
+
+    def network(self, content: bytes) -> str:
+        """Name of a network's file below FOLDER, written there if it is not yet. Raises DeviceAway
+        (also without room) or MeasureFailed."""
+        name = hashlib.sha256(content).hexdigest() + _SUFFIX
+        if name not in self._networks:
+            self._make_room(len(content))
+            self.put(name, content)
+            self._networks[name] = len(content)
+        self._networks.move_to_end(name)
+        return name
+
+    def put(self, name: str, content: bytes) -> None:
+        """Have a file of that content there; its name holds its hash."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        if self._phone.run(f"sha256sum {FOLDER}/{name}").out.startswith(sha256):
+            return
+        ended = self._write(name, content, sha256)
+        if _FULL in ended.err and self._networks:
+            self._evict(len(self._networks))
+            ended = self._write(name, content, sha256)
+        if _FULL in ended.err:
+            self._lacking_kib = len(content) // 1024 + _SPARE_KIB
+            raise DeviceAway(self._no_room())
+        if ended.code == _DAMAGED:
+            raise MeasureFailed(f"{name} arrived damaged on phone {self._phone.serial}")
+        if ended.code:
+            raise MeasureFailed(
+                f"{FOLDER}/{name} cannot be written on phone {self._phone.serial}: "
+                f"{ended.complaint}"
+            )
+
+    def install(self) -> None:
+        """Have the program there, as `program` below FOLDER. Raises as `network` does."""
+        self.put(self.program, self._program.content)
+
+    def lost(self, name: str) -> None:
+        """That network turned out to be gone, or the program with it: it is put back. Raises as
+        `network` does."""
+        self._networks.pop(name, None)
+        self.install()
+
+    def lacks_room(self) -> str | None:
+        """Why nothing can be written now: it is looked at again whether there is room by now.
+        None: there is, or was always. Raises DeviceAway."""
+        if not self._lacking_kib:
+            return None
+        free = free_kib(self._phone)
+        if free is not None and free < self._lacking_kib:
+            return self._no_room()
+        self._lacking_kib = 0
+        return None
+
+    def _no_room(self) -> str:
+        return (
+            f"phone {self._phone.serial} has no room in /data: free {self._lacking_kib >> 10} MiB "
+            "there, and measuring goes on"
+        )
+
+    def _write(self, name: str, content: bytes, sha256: str) -> Ended:
+        command = _WRITE.format(folder=FOLDER, name=name, sha256=sha256, damaged=_DAMAGED)
+        timeout_s = PATIENCE_S + len(content) / _LEAST_BYTES_PER_S
+        return self._phone.run(command, stdin=content, timeout_s=timeout_s)
+
+    def _make_room(self, size: int) -> None:
+        sizes = list(self._networks.values())
+        count = 0
+        while count < len(sizes) and (
+            sum(sizes[count:]) + size > _MOST_BYTES or len(sizes) - count >= _MOST_FILES
+        ):
+            count += 1
+        if count:
+            self._evict(count)
+
+    def _evict(self, count: int) -> None:
+        """Remove those that were used longest ago."""
+        gone = [self._networks.popitem(last=False)[0] for _ in range(count)]
+        self._phone.run(f"cd {FOLDER} && rm -f {' '.join(gone)}")
+
+
+def free_kib(phone: Phone) -> int | None:
+    """Room where the files go, KiB; None where the phone does not say. Raises DeviceAway."""
+    ended = phone.run("df -kP /data/local/tmp")
+    words = ended.out.strip().rpartition("\n")[2].split()
+    return int(words[3]) if len(words) > 3 and words[3].isdecimal() else None

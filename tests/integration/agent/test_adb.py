@@ -1,0 +1,487 @@
+"""Phones over real adb: Debian's client and server, its adbd, and lpnet's transport on them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.harness.adb import AdbServer, Phone, Program, Stranger, program
+
+from lpnet_agent.errors import BadSetup, DeviceAway, Interrupted, MeasureFailed
+from lpnet_agent.measure.job import Measurer
+from lpnet_agent.measure.messages import Item
+from lpnet_agent.settings import Settings
+from lpnet_agent.stop import Stop
+from lpnet_agent.transports.adb import phone as phones
+from lpnet_agent.transports.adb import store as stores
+from lpnet_agent.transports.adb.binary import Binary
+from lpnet_agent.transports.adb.place import PhonePlace, phone_place
+from lpnet_agent.transports.adb.store import Store, free_kib
+
+# What a visit needs to be over soon; what it comes to is not looked at here.
+FAST = {"block_s": 0.02, "network_s": 0.02, "visits": 2, "gap_s": 0.0, "crowded": 1.0}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdbServer]:
+    made = AdbServer(tmp_path_factory.mktemp("adb") / "server")
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def switched_on(server: AdbServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Phone]:
+    made = Phone(tmp_path_factory.mktemp("phone") / "phone")
+    server.connect(made)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def phone(
+    switched_on: Phone, server: AdbServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Phone]:
+    """The phone, connected, and with nothing of lpnet on it."""
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    server.connect(switched_on)
+    yield switched_on
+    server.connect(switched_on)
+    server.run("-s", switched_on.serial, "shell", "rm -rf /data/local/tmp/*")
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    pytest.importorskip("ai_edge_litert")
+    return program(tmp_path_factory.mktemp("runner"))
+
+
+def settings(phone: Phone | str, chosen: Program, **given: object) -> Settings:
+    return Settings.model_validate(
+        {
+            "adb": phone if isinstance(phone, str) else phone.serial,
+            "benchmark_model": chosen.path,
+            "benchmark_model_sha256": chosen.sha256,
+            **FAST,
+            **given,
+        }
+    )
+
+
+# Debian's own client against the daemon: what lpnet's tests rest on.
+
+
+def test_debian_pushes_and_pulls(phone: Phone, server: AdbServer, tmp_path: Path) -> None:
+    sent, come = tmp_path / "sent", tmp_path / "come"
+    sent.write_bytes(os.urandom(3_000_001))
+    pushed = server.run("-s", phone.serial, "push", str(sent), "/data/local/tmp/file")
+    assert pushed.returncode == 0, pushed.stderr
+    assert (phone.data / "file").read_bytes() == sent.read_bytes()
+    pulled = server.run("-s", phone.serial, "pull", "/data/local/tmp/file", str(come))
+    assert pulled.returncode == 0, pulled.stderr
+    assert come.read_bytes() == sent.read_bytes()
+
+
+def test_debians_shell_has_exit_codes_and_two_outputs(phone: Phone, server: AdbServer) -> None:
+    command = "echo out; echo err >&2; exit 7"
+    apart = server.run("-s", phone.serial, "shell", "-T", command)
+    assert (apart.stdout, apart.stderr, apart.returncode) == ("out\n", "err\n", 7)
+    together = server.run("-s", phone.serial, "shell", "-x", command)
+    assert (sorted(together.stdout.split()), together.returncode) == (["err", "out"], 0)
+
+
+# lpnet's own side of it.
+
+
+def test_commands_end_with_their_status_and_outputs(phone: Phone) -> None:
+    mine = phones.Phone(phone.serial)
+    ended = mine.run("echo out; echo err >&2; exit 7")
+    assert (ended.out, ended.err, ended.code) == ("out\n", "err\n", 7)
+    assert mine.run("true").code == 0
+    assert mine.run("kill -9 $$").code == 137
+
+
+def test_much_goes_in_and_comes_out(phone: Phone) -> None:
+    content = os.urandom(5_000_000)
+    ended = phones.Phone(phone.serial).run("sha256sum; seq 1 200000", stdin=content)
+    digest, _, numbers = ended.out.partition("\n")
+    assert digest.split()[0] == hashlib.sha256(content).hexdigest()
+    assert numbers.split()[-1] == "200000"
+
+
+def test_a_command_that_reads_nothing_is_no_trouble(phone: Phone) -> None:
+    assert phones.Phone(phone.serial).run("exit 3", stdin=bytes(5_000_000)).code == 3
+
+
+def test_the_end_of_the_agent_does_not_wait_for_the_phone(
+    phone: Phone, stop: Stop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lpnet_agent.transports.adb.shell._GRACE_S", 0.2)
+    mine = phones.Phone(phone.serial, stop)
+    threading.Timer(0.3, stop.set).start()
+    with pytest.raises(Interrupted, match="asked to end"):
+        mine.run("exec sleep 600", timeout_s=60)
+
+
+def test_a_phone_that_is_chosen_wrongly(
+    phone: Phone, server: AdbServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(BadSetup, match=f"phone 0123 is not connected.*{phone.serial}"):
+        phones.Phone("0123")
+    assert phones.Phone("auto").serial == phone.serial
+    stranger = Stranger()
+    server.run("connect", stranger.serial)
+    with pytest.raises(BadSetup, match="2 phones are connected: choose one with --adb"):
+        phones.Phone("auto")
+    with pytest.raises(BadSetup, match="does not trust this computer: unlock it"):
+        until_told(stranger.serial, "unauthorized", server)
+    server.run("disconnect", stranger.serial)
+    stranger.close()
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "1")
+    with pytest.raises(BadSetup, match=r"no adb server answers at 127.0.0.1:1 .*adb start-server"):
+        phones.Phone(phone.serial)
+
+
+def until_told(serial: str, state: str, server: AdbServer) -> phones.Phone:
+    end = time.monotonic() + 20
+    while state not in server.run("devices").stdout:
+        assert time.monotonic() < end, server.run("devices").stdout
+        time.sleep(0.1)
+    return phones.Phone(serial)
+
+
+def test_a_phone_is_away_and_back(phone: Phone) -> None:
+    mine = phones.Phone(phone.serial)
+    phone.cable.set("refused")
+    with pytest.raises(DeviceAway, match=f"phone {phone.serial}"):
+        mine.run("true")
+    assert mine.gone
+    assert mine.away() is not None
+    phone.cable.set("open")
+    until(lambda: mine.away() is None, "it is back")
+    assert not mine.gone
+    assert mine.run("true").code == 0
+
+
+def test_a_command_that_hangs(phone: Phone) -> None:
+    with pytest.raises(DeviceAway, match="did not answer in 1 s"):
+        phones.Phone(phone.serial).run("exec sleep 600", timeout_s=1)
+
+
+def test_a_phone_that_hangs(phone: Phone) -> None:
+    mine = phones.Phone(phone.serial)
+    phone.cable.set("silent")
+    with pytest.raises(DeviceAway, match="did not answer in 5 s"):
+        mine.run("true")
+    phone.cable.set("open")
+    until(lambda: mine.away() is None, "it is back")
+
+
+def test_the_adb_server_is_away_and_back(phone: Phone, server: AdbServer) -> None:
+    mine = phones.Phone(phone.serial)
+    server.stop()
+    with pytest.raises(DeviceAway, match=r"no adb server answers at .*adb start-server"):
+        mine.run("true")
+    server.start()
+    until(lambda: mine.away() is None, "it is back")
+
+
+def test_a_restarted_phone_is_the_same_and_another_is_not(phone: Phone) -> None:
+    mine = phones.Phone(phone.serial)
+    phone.set_property("sys.boot_completed", "")
+    phone.restart()
+    until(lambda: "still starting" in (mine.away() or ""), "it is starting")
+    phone.set_property("sys.boot_completed", "1")
+    until(lambda: mine.away() is None, "it is up")
+    phone.set_property("ro.serialno", "T0000002")
+    with pytest.raises(BadSetup, match="another one than before"):
+        mine.away()
+    phone.set_property("ro.serialno", "T0000001")
+
+
+def until(reached: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < end, f"never happened: {what}"
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def store(phone: Phone) -> Store:
+    content = b"#!/bin/sh\n"
+    return Store(phones.Phone(phone.serial), Binary(content, hashlib.sha256(content).hexdigest()))
+
+
+def names(phone: Phone) -> set[str]:
+    folder = phone.data / "lpnet"
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+def test_a_network_is_pushed_once_by_its_hash(phone: Phone, store: Store) -> None:
+    content = os.urandom(1_000_000)
+    name = store.network(content)
+    assert name == hashlib.sha256(content).hexdigest() + ".tflite"
+    file = phone.data / "lpnet" / name
+    assert file.read_bytes() == content
+    before = file.stat()
+    store.forget()
+    assert store.network(content) == name
+    assert file.stat().st_mtime_ns == before.st_mtime_ns
+    assert file.stat().st_ino == before.st_ino
+    assert names(phone) == {name}
+
+
+def test_what_was_damaged_is_pushed_again(phone: Phone, store: Store) -> None:
+    name = store.network(b"x" * 1000)
+    (phone.data / "lpnet" / name).write_bytes(b"y" * 1000)
+    store.forget()
+    store.network(b"x" * 1000)
+    assert (phone.data / "lpnet" / name).read_bytes() == b"x" * 1000
+
+
+def test_networks_are_bounded_and_nothing_stays_behind(
+    phone: Phone, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.install()
+    monkeypatch.setattr(stores, "_MOST_FILES", 3)
+    put = [store.network(bytes([number]) * 1000) for number in range(5)]
+    assert names(phone) == {store.program, *put[2:]}
+    monkeypatch.setattr(stores, "_MOST_BYTES", 5000)
+    large = store.network(bytes(4500))
+    assert names(phone) == {store.program, large}
+    store.close()
+    assert not (phone.data / "lpnet").exists()
+
+
+def test_what_a_killed_agent_left_is_cleared_away(phone: Phone, store: Store) -> None:
+    store.network(b"left")
+    (phone.data / "lpnet" / "half.tflite.part").write_bytes(b"ha")
+    Store(phones.Phone(phone.serial), Binary(b"", "0"))
+    assert names(phone) == set()
+
+
+def test_a_full_phone_is_waited_for(phone: Phone, store: Store) -> None:
+    first = store.network(bytes(100_000))
+    phone.fill()
+    with pytest.raises(DeviceAway, match=r"no room in /data: free 1 MiB"):
+        store.network(os.urandom(900_000))
+    # What it could do without went first, and nothing half stays.
+    assert first not in names(phone)
+    assert not any(name.endswith(".part") for name in names(phone))
+    assert "no room" in (store.lacks_room() or "")
+    phone.free()
+    assert store.lacks_room() is None
+    store.network(os.urandom(900_000))
+    assert (free_kib(phones.Phone(phone.serial)) or 0) > 1000
+
+
+# A benchmark_model on it.
+
+
+@pytest.fixture
+def measured(phone: Phone, tmp_path: Path, stop: Stop) -> Iterator[Callable[..., Measurer]]:
+    """Begins to measure with a program."""
+    opened: list[tuple[object, PhonePlace]] = []
+
+    def begin(chosen: Program, **given: object) -> Measurer:
+        context = phone_place(settings(phone, chosen, state_dir=tmp_path / "state", **given), stop)
+        place = context.__enter__()
+        opened.append((context, place))
+        return place.measurer(stop)
+
+    yield begin
+    for context, _ in opened:
+        context.__exit__(None, None, None)  # type: ignore[attr-defined]
+
+
+def test_a_network_is_measured(
+    phone: Phone,
+    measured: Callable[..., Measurer],
+    runner: Program,
+    block_item: Callable[[int], Item],
+    space_file: Path,
+) -> None:
+    with measured(runner) as measurer:
+        sample = measurer.measure(block_item(1), space_file)
+        assert sample.latency_ms > 0
+        assert sample.count is not None
+        assert sample.count >= 12
+        assert sample.min_ms is not None
+        assert sample.min_ms <= sample.latency_ms
+        assert (sample.draw, sample.session) == ("dense", measurer.ready.session)
+        seen = sample.conditions
+        assert seen is not None
+        assert len(seen.visits_ms) == 2
+        assert seen.others_s is not None
+        assert seen.elsewhere_share is not None or os.cpu_count() == 1
+        assert (seen.temperature_c, seen.throttled) == (43.2, False)
+        assert (seen.frequency_mhz, seen.involuntary_switches) == (1800.0, None)
+        assert measurer.busy_s > measurer.timed_s > 0
+        session = measurer.ready.session
+        measurer.renew()
+        assert measurer.ready.session != session
+        stored = names(phone)
+        assert len(stored) == 2
+        measurer.measure(block_item(1), space_file)
+        assert names(phone) == stored
+
+
+def test_the_files_may_vanish_from_the_phone(
+    phone: Phone,
+    measured: Callable[..., Measurer],
+    runner: Program,
+    block_item: Callable[[int], Item],
+    space_file: Path,
+) -> None:
+    with measured(runner) as measurer:
+        measurer.measure(block_item(1), space_file)
+        for path in (phone.data / "lpnet").iterdir():
+            path.unlink()
+        assert measurer.measure(block_item(1), space_file).latency_ms > 0
+
+
+@pytest.mark.parametrize(
+    ("faulty", "words"),
+    [
+        ("echo INFO: nothing to see", "0 lines of figures"),
+        ("echo broken model >&2; exit 3", "exit status 3: broken model"),
+        ("kill -SEGV $$", "crashed on the phone with SIGSEGV"),
+        ("kill -KILL $$", "most likely the network does not fit in its memory"),
+    ],
+)
+def test_a_program_that_fails_is_said_so(
+    measured: Callable[..., Measurer],
+    tmp_path: Path,
+    block_item: Callable[[int], Item],
+    space_file: Path,
+    faulty: str,
+    words: str,
+) -> None:
+    pytest.importorskip("ai_edge_litert")
+    with (
+        measured(program(tmp_path, faulty)) as measurer,
+        pytest.raises(MeasureFailed, match=words),
+    ):
+        measurer.measure(block_item(1), space_file)
+
+
+def test_a_program_that_hangs_is_killed_on_the_phone(
+    phone: Phone,
+    measured: Callable[..., Measurer],
+    tmp_path: Path,
+    block_item: Callable[[int], Item],
+    space_file: Path,
+) -> None:
+    pytest.importorskip("ai_edge_litert")
+    hanging = program(tmp_path, "exec sleep 654321")
+    with measured(hanging, workload_timeout_s=2) as measurer:
+        with pytest.raises(MeasureFailed, match="no result in 2 s and was killed on the phone"):
+            measurer.measure(block_item(1), space_file)
+        assert phone.runs("sleep 654321") == []
+
+
+def test_nothing_goes_on_there_when_the_agent_ends(
+    phone: Phone,
+    measured: Callable[..., Measurer],
+    tmp_path: Path,
+    stop: Stop,
+    block_item: Callable[[int], Item],
+    space_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("ai_edge_litert")
+    monkeypatch.setattr("lpnet_agent.transports.adb.shell._GRACE_S", 0.2)
+    hanging = program(tmp_path, 'while :; do sleep 1; done; echo "$@"')
+
+    def end_once_it_runs() -> None:
+        until(lambda: bool(phone.runs("--graph=")), "it runs")
+        stop.set()
+
+    with measured(hanging, workload_timeout_s=50) as measurer:
+        watcher = threading.Thread(target=end_once_it_runs)
+        watcher.start()
+        with pytest.raises(Interrupted):
+            measurer.measure(block_item(1), space_file)
+        watcher.join()
+        until(lambda: phone.runs("--graph=") == [], "it is gone")
+
+
+def test_a_program_for_another_machine_is_refused_at_once(
+    measured: Callable[..., Measurer], tmp_path: Path
+) -> None:
+    pytest.importorskip("ai_edge_litert")
+    content = b"\x7fELF\x02\x01\x01" + bytes(57)
+    path = tmp_path / "other"
+    path.write_bytes(content)
+    other = Program(path, hashlib.sha256(content).hexdigest())
+    with pytest.raises(BadSetup, match="has to be built for Android and for its ABI, x86_64"):
+        measured(other)
+
+
+def test_what_a_target_on_a_phone_is(
+    phone: Phone, runner: Program, stop: Stop, tmp_path: Path
+) -> None:
+    chosen = settings(phone, runner, state_dir=tmp_path, threads=1)
+    with phone_place(chosen, stop) as place, place.measurer(stop) as measurer:
+        target = place.target(measurer.ready)
+        cluster = place.cluster
+        assert place.name == "linux-phone"
+        assert place.facts.cpu == "Tests T1000"
+        assert place.facts.os == "Android 14 (API 34)"
+    ending = "" if cluster.name == "all" else f"-{cluster.name}"
+    assert target.name == f"linux-phone-litert-cpu-fp32-t1{ending}"
+    assert (target.runtime, target.runtime_version, target.provider) == ("litert", None, "cpu")
+    assert target.cores == cluster.cores
+    assert target.clock_policy == "schedutil"
+    assert target.options == {"delegate": "xnnpack", "benchmark_model": runner.sha256[:12]}
+    assert (target.power_mode, target.driver, target.duty) == (None, None, "sustained")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"benchmark_model_sha256": "0" * 64}, "not the benchmark_model that is expected"),
+        ({"precision": "int8"}, "--precision int8: phones over adb are measured with fp32"),
+        ({"runtime": "openvino"}, "--runtime openvino: phones over adb run litert"),
+        ({"governor": "performance"}, "does not change the clocks of a phone"),
+        ({"cluster": "huge"}, "--cluster huge: this phone has"),
+        ({"threads": 500}, "500 threads asked for"),
+        ({"max_temperature_c": 30, "min_battery_pct": 20}, None),
+    ],
+)
+def test_what_cannot_be_met_is_refused_before_anything_runs(
+    phone: Phone,
+    runner: Program,
+    stop: Stop,
+    tmp_path: Path,
+    given: dict[str, object],
+    words: str | None,
+) -> None:
+    chosen = settings(phone, runner, state_dir=tmp_path, **given)
+    if words is None:
+        with phone_place(chosen, stop):
+            return
+    with pytest.raises(BadSetup, match=words), phone_place(chosen, stop):
+        pass
+    assert names(phone) == set()
+
+
+def test_the_owners_limits_are_those_of_the_phone(
+    phone: Phone, runner: Program, stop: Stop, tmp_path: Path
+) -> None:
+    chosen = settings(phone, runner, state_dir=tmp_path, min_battery_pct=80)
+    with phone_place(chosen, stop) as place:
+        now = datetime.now(UTC)
+        assert place.owner.refusal(now) is None
+        said = (phone.services / "battery").read_text()
+        (phone.services / "battery").write_text(said.replace("level: 84", "level: 42"))
+        refusal = place.owner.refusal(now + timedelta(minutes=1))
+        (phone.services / "battery").write_text(said)
+        assert refusal is not None
+        assert "battery is low: 42%" in refusal.reason

@@ -1,0 +1,47 @@
+"""Which benchmark_model may run on a phone."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from lpnet_agent.errors import BadSetup
+from lpnet_agent.transports.adb.binary import read_binary
+
+CONTENT = b"\x7fELF and so on"
+HASH = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "benchmark_model"
+    path.write_bytes(CONTENT)
+    return path
+
+
+@pytest.mark.parametrize("given", [HASH, HASH.upper(), f" {HASH}\n"])
+def test_the_one_that_is_expected(file: Path, given: str) -> None:
+    found = read_binary(file, given)
+    assert (found.content, found.sha256, found.short) == (CONTENT, HASH, HASH[:12])
+
+
+@pytest.mark.parametrize(
+    ("expected", "words"),
+    [
+        (None, f"SHA256 is not set.*{HASH}"),
+        ("0" * 64, f"not the benchmark_model that is expected.*{HASH}.*{'0' * 64}"),
+        ("abc", "not 64 hexadecimal digits"),
+    ],
+)
+def test_any_other_is_refused(file: Path, expected: str | None, words: str) -> None:
+    with pytest.raises(BadSetup, match=words):
+        read_binary(file, expected)
+
+
+def test_one_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BadSetup, match="LPNET_AGENT_BENCHMARK_MODEL is not set"):
+        read_binary(None, HASH)
+    with pytest.raises(BadSetup, match="nothing: No such file"):
+        read_binary(tmp_path / "nothing", HASH)
