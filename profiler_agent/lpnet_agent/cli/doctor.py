@@ -10,7 +10,9 @@ import typer
 
 from lpnet_agent import logs
 from lpnet_agent.cli.base import (
+    Adb,
     AsJson,
+    Cluster,
     Server,
     StateFolder,
     Threads,
@@ -30,6 +32,8 @@ Root = Annotated[
 def doctor(
     server: Server = None,
     threads: Threads = None,
+    adb: Adb = None,
+    cluster: Cluster = None,
     state_dir: StateFolder = None,
     root: Root = None,
     as_json: AsJson = False,
@@ -45,8 +49,22 @@ def doctor(
         from lpnet_agent.doctor.examine import examine
         from lpnet_agent.doctor.words import as_data, in_words
 
-        settings = read_settings(url=server, threads=threads, state_dir=state_dir, root=root)
-        found = examine(settings, server_asked=server is not None)
+        settings = read_settings(
+            url=server,
+            threads=threads,
+            adb=adb,
+            cluster=cluster,
+            state_dir=state_dir,
+            root=root,
+        )
+        if settings.adb is None:
+            found = examine(settings, server_asked=server is not None)
+        else:
+            from lpnet_agent.doctor.phone import examine_phone
+            from lpnet_agent.transports.choose import check_phones
+
+            check_phones()
+            found = examine_phone(settings, server_asked=server is not None)
     typer.echo(json.dumps(as_data(found)) if as_json else in_words(found))
     if not found.fit:
         raise typer.Exit(1)

@@ -22,7 +22,8 @@ def in_words(found: Examination) -> str:
         lines += ["", title]
         for finding in findings:
             lines += _lines(finding)
-    lines += ["", "Signals of interference that this machine exposes"]
+    if found.signals:
+        lines += ["", "Signals of interference that this machine exposes"]
     lines += [f"  {s.name:{_NAME}}  {s.words}  [{s.source}]" for s in found.signals]
     return "\n".join([*lines, "", conclusion(found)])
 
