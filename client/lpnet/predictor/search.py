@@ -80,9 +80,10 @@ class Search:
             share = rooms.share(widths[None])
             if share[0] < 1.0:
                 return widths
-            moves, rows = self._all_moves(widths)
+            _, _, rows = self._steps(widths)
             freed = share - rooms.share(rows)
-            rate = torch.where(freed > _TINY, freed / (-moves.gain).clamp(min=_TINY), -torch.inf)
+            lost = self._gains(widths[None]) - self._gains(rows)
+            rate = torch.where(freed > _TINY, freed / lost.clamp(min=_TINY), -torch.inf)
             best = int(rate.argmax()) if len(rate) else 0
             if not len(rate) or rate[best] == -torch.inf:
                 return None
@@ -149,11 +150,16 @@ class Search:
         return rows[int(torch.where(fine, exact, -torch.inf).argmax())]
 
     def _moves(self, widths: Tensor) -> Moves:
-        moves, rows = self._all_moves(widths)
-        return moves if self.rooms is None else moves.only(self._held(rows))
+        where, value, rows = self._steps(widths)
+        if self.rooms is not None:
+            held = self.rooms.holds(rows)
+            where, value, rows = where[held], value[held], rows[held]
+        device = self.pricer.device
+        ms = self.pricer.changes(widths.to(device), where.to(device), value.to(device)).cpu()
+        return Moves(where, value, ms, self._gains(rows) - self._gains(widths.unsqueeze(0)))
 
-    def _all_moves(self, widths: Tensor) -> tuple[Moves, Tensor]:
-        """The moves, and where each leads: (N, L)."""
+    def _steps(self, widths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Changes of one width each, (N,): where, to which value; and where they lead, (N, L)."""
         places: list[int] = []
         values: list[int] = []
         for place, several in enumerate(self.ladders.each):
@@ -163,12 +169,9 @@ class Search:
             places += [place] * len(found)
             values += found
         where, value = torch.tensor(places).long(), torch.tensor(values).long()
-        device = self.pricer.device
-        ms = self.pricer.changes(widths.to(device), where.to(device), value.to(device)).cpu()
         rows = widths.repeat(len(where), 1)
         rows[torch.arange(len(where)), where] = value
-        gain = self._gains(rows) - self._gains(widths.unsqueeze(0))
-        return Moves(where, value, ms, gain), rows
+        return where, value, rows
 
     def _held(self, rows: Tensor) -> Tensor:
         if self.rooms is None:
