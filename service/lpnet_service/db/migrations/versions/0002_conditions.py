@@ -37,7 +37,7 @@ def downgrade() -> None:
     """Sentinels are only marked as such again."""
     op.drop_index("ix_samples_sentinel", "samples")
     for name in ("arithmetic", "memory"):
-        _replace(_samples.c.body_json, _samples, f'"sentinel":"{name}",', '"sentinel":true,')
+        _replace(_samples.c.body_json, _samples, f'"sentinel":"{name}"', '"sentinel":true')
     op.execute("ALTER TABLE samples RENAME COLUMN sentinel TO which")
     op.add_column(
         "samples", sa.Column("sentinel", sa.Boolean(), nullable=False, server_default=sa.false())
