@@ -34,6 +34,8 @@ _PORT = 5555
 _DATA = "data/local/tmp"
 _START_S = 20.0
 _CLONE_NEWNET = 0x40000000
+# Whatever ends the tests ends these too.
+_NOT_WITHOUT_US = ("setpriv", "--pdeathsig", "KILL")
 
 # The phone's root: this machine's, but for what an Android has of its own.
 _BOOT = """set -e
@@ -98,7 +100,7 @@ class Phone:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, str(FILES / "without_vsock.py")),
+                    *(*_NOT_WITHOUT_US, sys.executable, str(FILES / "without_vsock.py")),
                     *("unshare", "-m", "-n", "sh", "-c", _BOOT, "sh"),
                     *(str(root), str(self._files), self._size, str(DEBIAN13 / _ADBD)),
                 ],
@@ -207,7 +209,7 @@ class AdbServer:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                ["adb", "-P", str(self.port), "nodaemon", "server"],
+                [*_NOT_WITHOUT_US, "adb", "-P", str(self.port), "nodaemon", "server"],
                 env=os.environ | self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
