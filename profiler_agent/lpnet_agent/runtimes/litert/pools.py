@@ -32,27 +32,30 @@ def average_pool(lowering: Lowering, node: Node) -> None:
     area = _window(lowering, node)
     include = bool(node.attributes.get("count_include_pad", 0))
     if area.valid or (area.same and not include):
-        activation, name = fused(lowering, node.outputs[0])
         source, padding = padded(lowering, node, area)
+        ratio = np.ones(())
+    else:
+        source, padding = surrounded(lowering, node, area), schema.Padding.VALID
+        counted = np.outer(area.h.counted(include), area.w.counted(include))
+        ratio = area.h.kernel * area.w.kernel / counted
+    if (ratio == 1).all():
+        activation, name = fused(lowering, node.outputs[0])
         options = _options(area, padding, activation)
         lowering.emit(node, name, Code.AVERAGE_POOL_2D, [source], options)
         return
     name = node.outputs[0]
-    source = surrounded(lowering, node, area)
-    counted = np.outer(area.h.counted(include), area.w.counted(include))
-    ratio = (area.h.kernel * area.w.kernel / counted).astype(np.float32)[None, :, :, None]
-    options = _options(area, schema.Padding.VALID, schema.ActivationFunctionType.NONE)
     averaged = lowering.step(
         f"{name}/averaged",
         laid(lowering.shape(node, name)),
         Code.AVERAGE_POOL_2D,
         [source],
-        options,
+        _options(area, padding, schema.ActivationFunctionType.NONE),
     )
-    scaling = schema.MulOptionsT()
-    scaling.fusedActivationFunction, name = fused(lowering, name)
-    inputs = [averaged, lowering.constant(f"{name}/ratio", ratio)]
-    lowering.emit(node, name, Code.MUL, inputs, scaling)
+    options = schema.MulOptionsT()
+    options.fusedActivationFunction, name = fused(lowering, name)
+    scale = ratio[None, :, :, None].astype(np.float32)
+    inputs = [averaged, lowering.constant(f"{name}/ratio", scale)]
+    lowering.emit(node, name, Code.MUL, inputs, options)
 
 
 def global_average_pool(lowering: Lowering, node: Node) -> None:
