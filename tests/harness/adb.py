@@ -49,6 +49,7 @@ done
 mkdir -p "$root/sys" "$root/system" "$root/data" "$root/tmp"
 mount --rbind "$files/system" "$root/system"
 mount --rbind "$files/sys" "$root/sys"
+mount --bind /tmp "$root/tmp"  # not what is mounted there: this root is
 mount -t tmpfs -o size="$size",mode=0755 tmpfs "$root/data"
 mkdir -p "$root/data/local/tmp"
 ip link set lo up
