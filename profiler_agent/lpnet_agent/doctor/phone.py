@@ -35,7 +35,7 @@ def examine_phone(settings: Settings, server_asked: bool) -> Examination:
         ("Server", tuple(check(here) for check in (server.reachable, server.admitted))),
     )
     try:
-        with phone_place(settings, stop) as found:
+        with phone_place(settings, stop, "doctor") as found:
             themes = (*_of_phone(found, here, stop), *host)
             cores = found.cluster.cores
     except LpnetError as error:

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 from tests.harness.adb import AdbServer, Phone, Program, Stranger, program
 
+from lpnet_agent.doctor.phone import examine_phone
 from lpnet_agent.errors import BadSetup, DeviceAway, Interrupted, MeasureFailed
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.settings import Settings
+from lpnet_agent.state import StateDir
 from lpnet_agent.stop import Stop
 from lpnet_agent.transports.adb import phone as phones
 from lpnet_agent.transports.adb import store as stores
@@ -212,22 +214,32 @@ def until(reached: Callable[[], bool], what: str) -> None:
         time.sleep(0.2)
 
 
+def store_of(phone: Phone, state: Path, user: str = "agent") -> Store:
+    """With a program that goes on until it is killed."""
+    content = b"#!/bin/sh\nwhile :; do sleep 1; done\n"
+    program = Binary(content, hashlib.sha256(content).hexdigest())
+    return Store(phones.Phone(phone.serial), program, state, user)
+
+
 @pytest.fixture
-def store(phone: Phone) -> Store:
-    content = b"#!/bin/sh\n"
-    return Store(phones.Phone(phone.serial), Binary(content, hashlib.sha256(content).hexdigest()))
+def store(phone: Phone, tmp_path: Path) -> Store:
+    return store_of(phone, tmp_path)
 
 
 def names(phone: Phone) -> set[str]:
-    folder = phone.data / "lpnet"
-    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+    return {path.name for path in (phone.data / "lpnet").glob("*/*")}
+
+
+def outside(phone: Phone, store: Store) -> Path:
+    """A store's folder, seen from outside of the phone."""
+    return phone.data / Path(store.folder).relative_to("/data/local/tmp")
 
 
 def test_a_network_is_pushed_once_by_its_hash(phone: Phone, store: Store) -> None:
     content = os.urandom(1_000_000)
     name = store.network(content)
     assert name == hashlib.sha256(content).hexdigest() + ".tflite"
-    file = phone.data / "lpnet" / name
+    file = outside(phone, store) / name
     assert file.read_bytes() == content
     before = file.stat()
     store.forget()
@@ -239,10 +251,10 @@ def test_a_network_is_pushed_once_by_its_hash(phone: Phone, store: Store) -> Non
 
 def test_what_was_damaged_is_pushed_again(phone: Phone, store: Store) -> None:
     name = store.network(b"x" * 1000)
-    (phone.data / "lpnet" / name).write_bytes(b"y" * 1000)
+    (outside(phone, store) / name).write_bytes(b"y" * 1000)
     store.forget()
     store.network(b"x" * 1000)
-    assert (phone.data / "lpnet" / name).read_bytes() == b"x" * 1000
+    assert (outside(phone, store) / name).read_bytes() == b"x" * 1000
 
 
 def test_networks_are_bounded_and_nothing_stays_behind(
@@ -251,19 +263,61 @@ def test_networks_are_bounded_and_nothing_stays_behind(
     store.install()
     monkeypatch.setattr(stores, "_MOST_FILES", 3)
     put = [store.network(bytes([number]) * 1000) for number in range(5)]
-    assert names(phone) == {store.program, *put[2:]}
+    assert names(phone) == {Path(store.program).name, *put[2:]}
     monkeypatch.setattr(stores, "_MOST_BYTES", 5000)
     large = store.network(bytes(4500))
-    assert names(phone) == {store.program, large}
+    assert names(phone) == {Path(store.program).name, large}
     store.close()
     assert not (phone.data / "lpnet").exists()
 
 
-def test_what_a_killed_agent_left_is_cleared_away(phone: Phone, store: Store) -> None:
+def test_what_a_killed_agent_left_is_cleared_away(
+    phone: Phone, store: Store, tmp_path: Path
+) -> None:
     store.network(b"left")
-    (phone.data / "lpnet" / "half.tflite.part").write_bytes(b"ha")
-    Store(phones.Phone(phone.serial), Binary(b"", "0"))
-    assert names(phone) == set()
+    (outside(phone, store) / "half.tflite.part").write_bytes(b"ha")
+    following = store_of(phone, tmp_path)
+    assert len(names(phone)) == 2
+    following.install()
+    assert names(phone) == {Path(following.program).name}
+
+
+def test_agents_of_one_phone_leave_each_others_files_alone(phone: Phone, tmp_path: Path) -> None:
+    little, big = (store_of(phone, tmp_path / name) for name in ("little", "big"))
+    for each in (little, big):
+        each.install()
+        each.network(b"of both")
+    folder = outside(phone, little)
+    (folder / "half.tflite.part").write_bytes(b"ha")
+    kept = {path.name for path in folder.iterdir()}
+    assert len(kept) == 3
+    following = store_of(phone, tmp_path / "big")
+    following.install()
+    assert len(list(outside(phone, big).iterdir())) == 1
+    following.close()
+    assert not outside(phone, big).exists()
+    doctor = store_of(phone, tmp_path / "little", "doctor")
+    doctor.close()
+    doctor.install()
+    doctor.close()
+    assert {path.name for path in folder.iterdir()} == kept
+    little.close()
+    assert not (phone.data / "lpnet").exists()
+
+
+def test_the_doctor_writes_nothing_to_the_phone_of_an_agent(
+    phone: Phone, runner: Program, tmp_path: Path
+) -> None:
+    # On a full phone nothing could be written.
+    phone.fill()
+    chosen = settings(phone, runner, state_dir=tmp_path / "state", url="http://127.0.0.1:1")
+    with StateDir(chosen.state_dir):
+        found = examine_phone(chosen, server_asked=False)
+    phone.free()
+    seen = {each.name: each for _, findings in found.themes for each in findings}
+    assert seen["phone"].verdict == "ok"
+    assert "an agent measures here" in seen["noise between sessions"].seen
+    assert not (phone.data / "lpnet").exists()
 
 
 def test_a_full_phone_is_waited_for(phone: Phone, store: Store) -> None:
@@ -341,7 +395,7 @@ def test_the_files_may_vanish_from_the_phone(
 ) -> None:
     with measured(runner) as measurer:
         measurer.measure(block_item(1), space_file)
-        for path in (phone.data / "lpnet").iterdir():
+        for path in (phone.data / "lpnet").glob("*/*"):
             path.unlink()
         assert measurer.measure(block_item(1), space_file).latency_ms > 0
 

@@ -161,7 +161,7 @@ def test_a_full_phone_is_said_to_be_full(
 ) -> None:
     agent = begun(site, wired)
     site.target()
-    site.until(lambda: bool(list((phone.data / "lpnet").glob("*.tflite"))), "it measures", agent)
+    site.until(lambda: bool(list((phone.data / "lpnet").glob("*/*.tflite"))), "it measures", agent)
     phone.fill()
     campaign = site.ask(blocks=4)
     site.until(lambda: site.target().state == "paused", "the target is paused", agent)

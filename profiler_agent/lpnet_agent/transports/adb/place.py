@@ -29,7 +29,7 @@ from lpnet_agent.transports.adb.facts import PROPERTIES, phone_facts, phone_name
 from lpnet_agent.transports.adb.owner import PhoneOwner, read
 from lpnet_agent.transports.adb.phone import Phone
 from lpnet_agent.transports.adb.session import Convert, PhoneSession
-from lpnet_agent.transports.adb.store import FOLDER, Store
+from lpnet_agent.transports.adb.store import Store
 from lpnet_agent.transports.adb.tree import Tree
 from lpnet_agent.transports.adb.visit import LEAST_WARMUP_S, Visitor
 
@@ -41,9 +41,12 @@ _CANNOT_RUN = (126, 127)
 
 
 @contextmanager
-def phone_place(settings: Settings, stop: Stop) -> Iterator[PhonePlace]:
+def phone_place(settings: Settings, stop: Stop, user: str = "agent") -> Iterator[PhonePlace]:
     """The phone that the settings name, from the first look at it until nothing of the agent is
-    left on it. Raises BadSetup, saying what to do, and MissingExtra."""
+    left on it; nothing is written there before a measurer begins. `user`: see Store.
+
+    Raises BadSetup, saying what to do, and MissingExtra.
+    """
     serial = settings.adb
     assert serial is not None
     _check(settings)
@@ -52,7 +55,7 @@ def phone_place(settings: Settings, stop: Stop) -> Iterator[PhonePlace]:
     try:
         phone = Phone(serial, stop)
         with Tree() as files:
-            store = Store(phone, binary)
+            store = Store(phone, binary, settings.state_dir, user)
             try:
                 yield PhonePlace(settings, phone, files, store, binary, convert)
             finally:
@@ -108,15 +111,14 @@ class PhonePlace:
         return Changes(Wishes(), None, state)
 
     def measurer(self, stop: Stop) -> Measurer:
-        name = self._store.program
         try:
             self._store.install()
         except DeviceAway:
             raise
         except MeasureFailed as error:
             raise BadSetup(str(error)) from error
-        _can_run(self.phone, name)
-        visitor = Visitor(self.phone, self._files, self.cluster, name, self._setup.threads)
+        _can_run(self.phone, self._store.program)
+        visitor = Visitor(self.phone, self._files, self.cluster, self._store, self._setup.threads)
         settings = self._settings
         return Measurer(
             self._setup,
@@ -213,9 +215,9 @@ def _can_pin(phone: Phone, cluster: Cluster) -> None:
         )
 
 
-def _can_run(phone: Phone, name: str) -> None:
+def _can_run(phone: Phone, program: str) -> None:
     """Without a network it complains, which it has to run for."""
-    ended = phone.run(f"{FOLDER}/{name}")
+    ended = phone.run(program)
     if ended.code in _CANNOT_RUN:
         abi = phone.run("getprop ro.product.cpu.abi").out.strip() or "unknown"
         raise BadSetup(

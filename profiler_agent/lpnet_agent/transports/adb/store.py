@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 from collections import OrderedDict
+from pathlib import Path
 
 import structlog
 
@@ -14,7 +16,9 @@ from lpnet_agent.transports.adb.shell import Ended
 
 log = structlog.get_logger()
 
-FOLDER = "/data/local/tmp/lpnet"
+_FOLDER = "/data/local/tmp/lpnet"
+# What of a hash is enough to tell the agents of one phone apart.
+_SHORT = 12
 _SUFFIX = ".tflite"
 
 # Networks wait there for their next visit, up to so many bytes and files.
@@ -37,22 +41,31 @@ esac"""
 
 
 class Store:
-    """The files of an agent on its phone. Networks are bounded in number and size: what was used
-    longest ago goes first."""
+    """The files of an agent on its phone, in a folder of its own: others may use the phone too.
+    Networks are bounded in number and size: what was used longest ago goes first.
 
-    def __init__(self, phone: Phone, program: Binary) -> None:
-        """Clears away the networks that an agent left that was killed."""
+    Nothing is touched there before `install`, which comes first.
+    """
+
+    def __init__(self, phone: Phone, program: Binary, state: Path, user: str = "agent") -> None:
+        """`state`: the agent's state folder, which need not exist; `user`: who else of that state
+        folder has a folder on the phone."""
+        owner = f"{platform.node()}:{state.resolve()}:{user}"
         self._phone = phone
         self._program = program
-        self.program = f"{program.name}-{program.sha256}"
+        self._begun = False
+        self.folder = f"{_FOLDER}/{hashlib.sha256(owner.encode()).hexdigest()[:_SHORT]}"
+        self.program = f"{self.folder}/{program.name}-{program.sha256}"
         self._networks: OrderedDict[str, int] = OrderedDict()
         self._lacking_kib = 0
-        phone.try_to(f"cd {FOLDER} && rm -f *.part *{_SUFFIX}")
 
     def close(self) -> None:
-        """Remove everything, as far as the phone is there."""
+        """Remove everything of its own, as far as the phone is there."""
         self._networks.clear()
-        self._phone.try_to(f"rm -rf {FOLDER}")
+        if self._begun:
+            # The folder of all goes with the last one in it.
+            self._phone.try_to(f"rm -rf {self.folder}; rmdir {_FOLDER}")
+            self._begun = False
 
     def forget(self) -> None:
         """What is there is not known any more: the phone was away, and may have been restarted."""
@@ -63,20 +76,20 @@ class Store:
         return name in self._networks
 
     def network(self, content: bytes) -> str:
-        """Name of a network's file below FOLDER, written there if it is not yet. Raises DeviceAway
+        """Name of a network's file in `folder`, written there if it is not yet. Raises DeviceAway
         (also without room) or MeasureFailed."""
         name = hashlib.sha256(content).hexdigest() + _SUFFIX
         if name not in self._networks:
             self._make_room(len(content))
-            self.put(name, content)
+            self._put(name, content)
             self._networks[name] = len(content)
         self._networks.move_to_end(name)
         return name
 
-    def put(self, name: str, content: bytes) -> None:
+    def _put(self, name: str, content: bytes) -> None:
         """Have a file of that content there; its name holds its hash."""
         sha256 = hashlib.sha256(content).hexdigest()
-        if self._phone.run(f"sha256sum {FOLDER}/{name}").out.startswith(sha256):
+        if self._phone.run(f"sha256sum {self.folder}/{name}").out.startswith(sha256):
             return
         ended = self._write(name, content, sha256)
         if _FULL in ended.err and self._networks:
@@ -89,13 +102,17 @@ class Store:
             raise MeasureFailed(f"{name} arrived damaged on phone {self._phone.serial}")
         if ended.code:
             raise MeasureFailed(
-                f"{FOLDER}/{name} cannot be written on phone {self._phone.serial}: "
+                f"{self.folder}/{name} cannot be written on phone {self._phone.serial}: "
                 f"{ended.complaint}"
             )
 
     def install(self) -> None:
-        """Have the program there, as `program` below FOLDER. Raises as `network` does."""
-        self.put(self.program, self._program.content)
+        """Have the program there, as `program`. What one left that was killed is cleared away the
+        first time. Raises as `network` does."""
+        if not self._begun:
+            self._begun = True
+            self._phone.try_to(f"cd {self.folder} && rm -f *.part *{_SUFFIX}")
+        self._put(self.program.rpartition("/")[2], self._program.content)
 
     def lost(self, name: str) -> None:
         """That network turned out to be gone, or the program with it: it is put back. Raises as
@@ -121,7 +138,7 @@ class Store:
         )
 
     def _write(self, name: str, content: bytes, sha256: str) -> Ended:
-        command = _WRITE.format(folder=FOLDER, name=name, sha256=sha256, damaged=_DAMAGED)
+        command = _WRITE.format(folder=self.folder, name=name, sha256=sha256, damaged=_DAMAGED)
         timeout_s = PATIENCE_S + len(content) / _LEAST_BYTES_PER_S
         return self._phone.run(command, stdin=content, timeout_s=timeout_s)
 
@@ -138,7 +155,7 @@ class Store:
     def _evict(self, count: int) -> None:
         """Remove those that were used longest ago."""
         gone = [self._networks.popitem(last=False)[0] for _ in range(count)]
-        self._phone.run(f"cd {FOLDER} && rm -f {' '.join(gone)}")
+        self._phone.run(f"cd {self.folder} && rm -f {' '.join(gone)}")
 
 
 def free_kib(phone: Phone) -> int | None:

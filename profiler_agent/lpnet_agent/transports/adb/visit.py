@@ -16,7 +16,7 @@ from lpnet_agent.transports.adb.clusters import Cluster
 from lpnet_agent.transports.adb.output import Timing, parse
 from lpnet_agent.transports.adb.phone import PATIENCE_S, Phone
 from lpnet_agent.transports.adb.shell import Ended
-from lpnet_agent.transports.adb.store import FOLDER
+from lpnet_agent.transports.adb.store import Store
 from lpnet_agent.transports.adb.tree import Tree
 
 # A governor takes a tenth of a second or two to raise the clock of a core that was asleep.
@@ -31,11 +31,11 @@ _NO_FILE = 66
 _TIMES = re.compile(r"(\d+)m([\d.]+)s (\d+)m([\d.]+)s")
 
 # It ends by itself whatever becomes of the connection: `timeout` kills it on the phone.
-_SCRIPT = """cd {folder} && [ -f {network} ] && [ -x {binary} ] || exit {no_file}
+_SCRIPT = """cd {folder} && [ -f {network} ] && [ -x {program} ] || exit {no_file}
 c() {{ {counters}; }}
 echo '@before'; c
 echo '@run'
-timeout -s KILL {most_s:.0f} taskset {mask} ./{binary} {flags}
+timeout -s KILL {most_s:.0f} taskset {mask} {program} {flags}
 code=$?
 echo; echo '@after'; c
 echo '@times'; times
@@ -59,16 +59,15 @@ class Visited:
 
 
 class Visitor:
-    """Calls benchmark_model, `binary` below FOLDER on the phone, with `threads` threads on a
-    cluster."""
+    """Calls the benchmark_model of a store, with `threads` threads on a cluster."""
 
     def __init__(
-        self, phone: Phone, files: Tree, cluster: Cluster, binary: str, threads: int
+        self, phone: Phone, files: Tree, cluster: Cluster, store: Store, threads: int
     ) -> None:
         self._phone = phone
         self._files = files
         self._cluster = cluster
-        self._binary = binary
+        self._store = store
         self._threads = threads
         self._probe = Probe(cluster.cores, files.root)
 
@@ -80,9 +79,9 @@ class Visitor:
         is to end.
         """
         script = _SCRIPT.format(
-            folder=FOLDER,
+            folder=self._store.folder,
             network=network,
-            binary=self._binary,
+            program=self._store.program,
             no_file=_NO_FILE,
             counters=tree.COUNTERS,
             live=tree.LIVE,
@@ -136,7 +135,8 @@ class Visitor:
 
     def _kill(self, network: str) -> None:
         # The brackets keep the pattern from matching the command that holds it.
-        self._phone.try_to(f"pkill -KILL -f '[-]-graph={network}'")
+        pattern = f"[/]{self._store.program[1:]} --graph={network}"
+        self._phone.try_to(f"pkill -KILL -f '{pattern}'")
 
 
 def flags(network: str, plan: TimingPlan, threads: int, most_s: float) -> str:
