@@ -1,4 +1,4 @@
-"""Most memory that an agent and its measuring process hold while they measure, with ONNX Runtime.
+"""Most memory that `lpnet-agent measure` and its measuring process hold, with ONNX Runtime.
 
     python -m benchmarks.agent_memory [--model mobilenet_v2] [--runtime onnxruntime]
 
@@ -65,7 +65,8 @@ def main() -> int:
 def most_mb(command: list[str]) -> tuple[float, bool]:
     """The most that a command and its children held at a time, MB; whether torch was among it."""
     most, torch = 0, False
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    errors = tempfile.TemporaryFile()  # noqa: SIM115 - read after the process has ended
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
     watched = psutil.Process(process.pid)
     while process.poll() is None:
         held = 0
@@ -78,8 +79,8 @@ def most_mb(command: list[str]) -> tuple[float, bool]:
         most = max(most, held)
         time.sleep(_LOOK_S)
     if process.returncode:
-        assert process.stderr is not None
-        sys.exit(process.stderr.read().decode())
+        errors.seek(0)
+        sys.exit(errors.read().decode())
     return most / 1e6, torch
 
 

@@ -5,7 +5,8 @@
 
 Each is measured by the command that people use, `lpnet-agent measure`, one after another, with the
 same workloads. Samples files stay in --out and are not measured again. Prints a table of ratios to
-ONNX Runtime in float32 with the same threads: below 1 is faster.
+ONNX Runtime in float32 with the same threads: below 1 is faster. Disturbed samples are in it, and
+counted: where as many threads as cores measure, none is left for the agent.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def main() -> int:
         _measure(runtime, threads, space, options.blocks)
     found = {key: _read(_file(space, *key)) for key in wanted if _file(space, *key).exists()}
     print(_table(found, options.threads))
-    return 0
+    return 0 if found else 1
 
 
 def _offered() -> list[str]:
@@ -98,8 +99,11 @@ def _read(file: Path) -> dict[str, Sample]:
 
 
 def _table(found: dict[tuple[str, int], dict[str, Sample]], threads: list[int]) -> str:
-    lines = ["| runtime | threads | blocks | ratio, median | least | most | network, ms | ratio |"]
-    lines.append("|---|---:|---:|---:|---:|---:|---:|---:|")
+    lines = [
+        "| runtime | threads | blocks | disturbed | ratio, median | least | most "
+        "| network, ms | ratio |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
     for count in threads:
         peer = found.get((_PEER, count), {})
         for (runtime, own), samples in found.items():
@@ -122,8 +126,9 @@ def _row(runtime: str, threads: int, samples: dict[str, Sample], peer: dict[str,
     spread = ("", "", "")
     if ratios:
         spread = tuple(f"{f(ratios):.2f}" for f in (statistics.median, min, max))
-    words = runtime.replace(":", " ")
-    return f"| {words} | {threads} | {len(ratios)} | {' | '.join(spread)} | {network} | {ratio} |"
+    disturbed = sum(sample.disturbed for sample in samples.values())
+    cells = [runtime.replace(":", " "), threads, len(ratios), disturbed, *spread, network, ratio]
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 if __name__ == "__main__":

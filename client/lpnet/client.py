@@ -291,8 +291,7 @@ class Client:
 
         about = self.target(target)
         lpnet = load(self._bytes(f"/v1/lpnets/{_active(about)}/weights"))
-        if about.memory is not None:
-            lpnet.header = lpnet.header.model_copy(update={"memory": about.memory})
+        lpnet.header = lpnet.header.model_copy(update={"memory": about.memory})
         return Predictor(lpnet, space)
 
     def predict(

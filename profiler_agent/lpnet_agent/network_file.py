@@ -33,12 +33,12 @@ class NetworkFile:
 
 
 @contextmanager
-def network_file(file: Path, batch: int, shapes: Shapes) -> Iterator[NetworkFile]:
+def network_file(file: Path, batch: int | None, shapes: Shapes) -> Iterator[NetworkFile]:
     """An ONNX file, with the sides that it leaves open filled in; the file itself stays as it is.
 
     `shapes` gives inputs their whole shapes by name; of the others an open first side becomes
-    `batch`. Raises FileFormatError for what is not ONNX, and BadSetup naming an input that is
-    not there, cannot have its shape, or has another side open.
+    `batch`, or 1. Raises FileFormatError for what is not ONNX, and BadSetup naming an input that
+    is not there, cannot have its shape, or has another side open.
     """
     data, model = _read(file)
     found = _fix(model, file, batch, shapes)
@@ -87,7 +87,7 @@ def _read(file: Path) -> tuple[bytes, onnx.ModelProto]:
     return data, model
 
 
-def _fix(model: onnx.ModelProto, file: Path, batch: int, shapes: Shapes) -> Shapes:
+def _fix(model: onnx.ModelProto, file: Path, batch: int | None, shapes: Shapes) -> Shapes:
     weights = {each.name for each in model.graph.initializer}
     inputs = {each.name: each for each in model.graph.input if each.name not in weights}
     for name in shapes:
@@ -103,8 +103,10 @@ def _fix(model: onnx.ModelProto, file: Path, batch: int, shapes: Shapes) -> Shap
         for place, side in enumerate(sides):
             known = side.dim_value if side.HasField("dim_value") else None
             wanted = shapes[name][place] if name in shapes else None
-            if wanted is None and known is None and place == 0:
-                wanted = batch
+            if name not in shapes and place == 0:
+                if batch is not None and known is not None and known != batch:
+                    raise BadSetup(f"--batch {batch}: input {name!r} of {file} has batch {known}")
+                wanted = known if known is not None else batch or 1
             if wanted is None and known is None:
                 word = f" ({side.dim_param})" if side.dim_param else ""
                 raise BadSetup(

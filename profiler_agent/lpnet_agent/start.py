@@ -100,7 +100,7 @@ def measure_file(
 
 
 def measure_network_file(
-    settings: Settings, file: Path, batch: int, shapes: Shapes, stop: Stop
+    settings: Settings, file: Path, batch: int | None, shapes: Shapes, stop: Stop
 ) -> dict[str, Any]:
     """Measure an ONNX file as it is; what came of it. Nothing is kept or sent anywhere.
 

@@ -59,7 +59,7 @@ class Rooms:
         self.rooms = tuple(rooms)
         self._limited = [(r, r.limits.fails_mib) for r in rooms if r.limits is not None]
 
-    def under(self, limits: MemoryLimits) -> Rooms:
+    def under(self, limits: MemoryLimits | None) -> Rooms:
         """The same, where what fits has become known better."""
         return Rooms([replace(room, limits=limits) for room in self.rooms])
 

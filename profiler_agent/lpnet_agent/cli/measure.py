@@ -66,7 +66,7 @@ WidthsTexts = Annotated[
 ]
 Repeats = Annotated[int, typer.Option(min=0, help="Workloads to measure again in a new process.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the draw.")]
-Batch = Annotated[int, typer.Option(min=1, help="Inferences run at once.")]
+Batch = Annotated[int | None, typer.Option(min=1, help="Inferences run at once (default: 1).")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a samples file.")]
 
 
@@ -79,7 +79,7 @@ def measure(
     widths: WidthsTexts = None,
     repeats: Repeats = 0,
     seed: Seed = 0,
-    batch: Batch = 1,
+    batch: Batch = None,
     shape: Shape = None,
     device: Device = None,
     adb: Adb = None,
@@ -138,7 +138,7 @@ def measure(
             raise BadSetup("--shape is for --onnx: a space has its own")
         if space is None or out is None:
             raise BadSetup("--out names the samples file that --space is measured into")
-        wish = _wish(blocks, networks, widths or [], repeats, seed, batch)
+        wish = _wish(blocks, networks, widths or [], repeats, seed, batch or 1)
         _measure_space(settings, space, out, wish, stop, as_json)
 
 
@@ -157,7 +157,7 @@ def _measure_space(
 def _measure_onnx(
     settings: Settings,
     file: Path,
-    batch: int,
+    batch: int | None,
     shapes: dict[str, tuple[int, ...]],
     out: Path | None,
     stop: Stop,

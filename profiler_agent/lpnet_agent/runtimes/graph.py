@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import onnx
@@ -11,6 +12,8 @@ from onnx import numpy_helper, shape_inference
 
 from lpnet_agent.errors import RuntimeFailed
 from lpnet_agent.runtimes.base import Array
+
+_LARGE = 1024  # numbers
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,12 @@ def read_network(model: bytes, runtime: str) -> Network:
     or computes in anything but float32."""
     try:
         proto = onnx.load_from_string(model)
+        constants = {each.name: numpy_helper.to_array(each) for each in proto.graph.initializer}
+        _strip(proto.graph)
         proto = shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
     except Exception as error:  # protobuf and onnx share no base of their own
         raise RuntimeFailed(f"{runtime} cannot load the network: {error}") from error
     graph = proto.graph
-    constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant":
             constants[node.output[0]] = _constant(node)
@@ -81,6 +85,15 @@ def read_network(model: bytes, runtime: str) -> Network:
         constants=constants,
         shapes=shapes,
     )
+
+
+def _strip(graph: onnx.GraphProto) -> None:
+    """Take the values out of large weights: shapes do not follow from them, and to hand them
+    through shape inference takes seconds for hundreds of MB."""
+    for each in graph.initializer:
+        if each.data_type == onnx.TensorProto.FLOAT and prod(each.dims) > _LARGE:
+            each.ClearField("raw_data")
+            each.ClearField("float_data")
 
 
 def _constant(node: onnx.NodeProto) -> Array:

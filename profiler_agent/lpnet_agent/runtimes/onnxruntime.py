@@ -10,6 +10,7 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state
 
 from lpnet_agent.errors import OutOfMemory, RuntimeFailed
+from lpnet_agent.runtimes import gpu
 from lpnet_agent.runtimes.base import Array, Choice, Offer, Runtime, RuntimeInfo, Session
 from lpnet_agent.runtimes.options import chosen
 
@@ -85,6 +86,7 @@ class OnnxRuntime:
             provider=self._choice.provider,
             precision=self._choice.precision,
             threads=self._choice.threads,
+            driver=None if self._choice.provider == "cpu" else gpu.driver(),
             options={
                 "inter_op_threads": 1,
                 "execution_mode": "sequential",
@@ -120,13 +122,26 @@ class OnnxRuntime:
             "session.intra_op.allow_spinning", self._options["spinning"]
         )
         options.log_severity_level = _QUIET
+        wanted = _PROVIDERS[self._choice.provider]
+        if self._choice.provider != "cpu":
+            # An op that falls back to the CPU would be timed there, unseen.
+            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         try:
-            return ort.InferenceSession(model, options, providers=self._providers())
+            session = ort.InferenceSession(
+                model, options, providers=self._providers(), enable_fallback=0
+            )
         except _ERRORS as error:
             raise _failed("load", error) from error
+        if session.get_providers()[0] != wanted:
+            # A provider whose libraries are missing is left out with a warning.
+            raise RuntimeFailed(
+                f"onnxruntime runs the network with {session.get_providers()[0]}, not {wanted}: "
+                "its libraries cannot be loaded here"
+            )
+        return session
 
     def _providers(self) -> list[Any]:
-        """The chosen one alone: an op that falls back to another would be timed there unseen."""
+        """The chosen one, with what its precision takes."""
         provider = _PROVIDERS[self._choice.provider]
         if self._choice.provider == "tensorrt":
             return [(provider, {"trt_fp16_enable": self._choice.precision == "fp16"})]

@@ -22,6 +22,7 @@ _WORDS = {"fp32": "FP32", "fp16": "FP16", "bf16": "BF16", "int8": "INT8"}
 # ONNX Runtime's tools quantise.
 _QUANTISES = importlib.util.find_spec("onnxruntime") is not None
 _OPTIONS: dict[str, tuple[str, ...]] = {}
+_NO_ROOM = ("bad_alloc", "could not allocate", "failed to allocate", "out of memory")
 
 
 def offers() -> tuple[Offer, ...]:
@@ -71,6 +72,8 @@ class OpenVino:
             hint.enable_cpu_pinning: False,
             properties.num_streams: 1,
             properties.inference_num_threads: self._choice.threads,
+            # The cores are chosen already; else it would leave out what it takes for siblings.
+            hint.enable_hyper_threading: True,
         }
         try:
             if self._choice.precision == "int8":
@@ -82,9 +85,18 @@ class OpenVino:
                 if port.partial_shape.is_dynamic:
                     name = port.any_name
                     raise RuntimeFailed(f"tensor {name!r} has no concrete shape")
-            return _Loaded(self._core.compile_model(network, _DEVICE, config))
+            compiled = self._core.compile_model(network, _DEVICE, config)
+            self._require(compiled, properties.inference_num_threads, self._choice.threads)
+            self._require(compiled, hint.inference_precision, config[hint.inference_precision])
+            return _Loaded(compiled)
         except (RuntimeError, MemoryError) as error:
             raise _failed("load", error) from error
+
+    def _require(self, compiled: Any, name: Any, asked: object) -> None:
+        """What is asked for may be a hint to OpenVINO; here it is what the target says."""
+        found = compiled.get_property(name)
+        if found != asked:
+            raise RuntimeFailed(f"openvino runs with {name} of {found}, not {asked}")
 
 
 class _Loaded:
@@ -125,4 +137,5 @@ class _Loaded:
 
 def _failed(deed: str, error: Exception) -> RuntimeFailed:
     words = f"openvino cannot {deed} the network: {error}"
-    return OutOfMemory(words) if isinstance(error, MemoryError) else RuntimeFailed(words)
+    tight = isinstance(error, MemoryError) or any(word in str(error).lower() for word in _NO_ROOM)
+    return OutOfMemory(words) if tight else RuntimeFailed(words)

@@ -27,7 +27,14 @@ def quantised(model: bytes) -> bytes:
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    inputs = _Inputs(read_network(model, "onnxruntime").inputs)
+    network = read_network(model, "onnxruntime")
+    inputs = _Inputs(network.inputs)
+    for node in network.nodes:
+        if node.op == "BatchNormalization":
+            # It would stay in float32 between ops of 8 bits, which nobody deploys.
+            raise RuntimeFailed(
+                f"onnxruntime cannot quantise {node}: fold it into the conv before it first"
+            )
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)  # it advises to prepare the network, which has no need of it
     try:
@@ -53,7 +60,10 @@ def halved(model: bytes) -> bytes:
     """The network in float16, inputs and outputs too."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    converted = convert_float_to_float16(onnx.load_from_string(model), keep_io_types=False)
+    try:
+        converted = convert_float_to_float16(onnx.load_from_string(model), keep_io_types=False)
+    except Exception as error:  # its errors have no common base
+        raise RuntimeFailed(f"onnxruntime cannot load the network: {error}") from error
     data: bytes = converted.SerializeToString()
     return data
 

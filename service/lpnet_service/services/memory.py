@@ -55,13 +55,14 @@ def between(
     """The limits, from how many numbers networks hold that fitted, and that did not; None without
     any that did not.
 
-    Where a network fitted that is larger than one that did not, the smaller one counts: better to
-    refuse what would have fitted than to choose what does not.
+    A failure of a network that is no larger than one that fitted says nothing: something else held
+    the memory then, or it needs more than what is counted. One passing failure of a small network
+    would otherwise refuse all that are known to run.
     """
-    least = min(failed, default=None)
+    most = max(measured, default=None)
+    least = min((numbers for numbers in failed if most is None or numbers > most), default=None)
     if least is None:
         return None
-    most = max((numbers for numbers in measured if numbers < least), default=None)
     return MemoryLimits(
         fits_mib=None if most is None else most * element_bytes / MIB,
         fails_mib=least * element_bytes / MIB,

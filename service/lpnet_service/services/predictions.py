@@ -40,9 +40,8 @@ def predict(ctx: Context, asked: PredictionRequest) -> PredictionResponse:
     except NotCovered as error:
         raise OutOfReach(str(error)) from error
     try:
-        # What failed since the LPNet was trained counts too.
-        limits = memory.limits(ctx, target)
-        rooms = predictor.rooms if limits is None else predictor.rooms.under(limits)
+        # What failed since the LPNet was trained counts too, and no more what fitted since.
+        rooms = predictor.rooms.under(memory.limits(ctx, target))
         predictions = _predict(predictor, rooms, vectors, asked)
     except WidthsError as error:
         raise BadWidths(str(error)) from error

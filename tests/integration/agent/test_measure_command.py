@@ -273,10 +273,16 @@ def test_its_owner_is_asked_before_it_begins(
 
 
 def test_runtimes_are_listed() -> None:
-    assert "onnxruntime (cpu)" in agent("list-runtimes").stdout
-    (entry,) = json.loads(agent("list-runtimes", "--json").stdout)
-    assert entry["name"] == "onnxruntime"
-    assert entry["available"] is True
+    done = agent("list-runtimes", "--json")
+    entries = json.loads(done.stdout)
+    assert {entry["name"] for entry in entries} >= {"onnxruntime", "torch", "openvino", "litert"}
+    cpu, cuda, _ = (entry for entry in entries if entry["name"] == "onnxruntime")
+    assert (cpu["provider"], cpu["available"], cpu["reason"]) == ("cpu", True, None)
+    assert "fp32" in cpu["precisions"]
+    assert cuda["available"] == (cuda["reason"] is None)
+    lines = agent("list-runtimes").stdout.splitlines()
+    assert len(lines) == len(entries)
+    assert f"onnxruntime {cpu['version']}, cpu: fp32, int8" in lines
 
 
 def test_a_missing_extra_is_a_line_and_not_a_traceback(tmp_path: Path) -> None:

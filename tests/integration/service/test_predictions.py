@@ -87,8 +87,11 @@ def publish(
     *,
     takes_over: bool = True,
     epoch: int = 1,
+    stem: int = 16,
 ) -> LPNetInfo:
-    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=(bench.sample(),)))
+    """An LPNet of a target that one network was measured on, with such a stem."""
+    sample = bench.sample(workload=bench.workload(stem=stem))
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=(sample,)))
     training = trainings.start(bench.ctx, bench.target, NewTraining())
     run = runs.claim(bench.ctx)
     assert run is not None
@@ -231,12 +234,12 @@ def unfit(bench: Bench, stem: int) -> None:
 
 def test_a_prediction_says_whether_the_network_fits(lite_bench: Bench, http: TestClient) -> None:
     bench = lite_bench
-    publish(bench)
+    publish(bench, stem=2)
     asked = {"target": bench.target, "space": bench.space.hash}
     asked |= {"widths": [bench.widths(stem=4), bench.widths(stem=12)]}
     answer = http.post("/v1/predictions", json=asked | {"fitting": True})
     assert [one["memory"] for one in answer.json()["predictions"]] == [None, None]
-    # It failed after the training, and counts all the same. What `publish` measured is larger.
+    # It failed after the training, and counts all the same.
     unfit(bench, 8)
     found = http.post("/v1/predictions", json=asked).json()["predictions"]
     needs = [bench.space.memory(bench.widths(stem=stem)) / MIB for stem in (4, 12)]
@@ -270,7 +273,7 @@ def test_a_predictor_knows_what_failed_after_its_training(
     lite_bench: Bench, http: TestClient
 ) -> None:
     bench = lite_bench
-    publish(bench)
+    publish(bench, stem=2)
     widths = bench.widths(stem=8)
     with Client(str(http.base_url)) as client:
         client._http = Http(str(http.base_url), transport=through(http))

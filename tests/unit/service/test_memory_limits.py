@@ -16,10 +16,8 @@ ONE = MIB / 4
     [
         ([3, 1, 2], [8, 5], 2 + 1, 5),
         ([], [5], None, 5),
-        ([9], [5], None, 5),
-        # One that is larger fitted, so that something is odd: the small failure counts.
-        ([3, 9], [5, 12], 3, 5),
-        ([5], [5], None, 5),
+        # One that is larger fitted: the small failure says nothing.
+        ([3, 9], [5, 12], 9, 12),
     ],
 )
 def test_the_least_failure_counts_and_what_fitted_below_it(
@@ -29,8 +27,9 @@ def test_the_least_failure_counts_and_what_fitted_below_it(
     assert found == MemoryLimits(fits_mib=fits, fails_mib=fails, element_bytes=4)
 
 
-def test_without_a_failure_there_is_no_limit() -> None:
-    assert between([1.0, 2.0], [], 4) is None
+@pytest.mark.parametrize("failed", [[], [1.0], [2.0], [0.5, 2.0]])
+def test_without_a_failure_beyond_what_fitted_there_is_no_limit(failed: list[float]) -> None:
+    assert between([1.0, 2.0], failed, 4) is None
 
 
 def test_numbers_take_what_the_precision_says() -> None:

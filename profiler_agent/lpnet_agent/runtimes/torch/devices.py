@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from lpnet_agent.runtimes.base import Offer
-
-_ASK = ("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
-_ASK_TIMEOUT_S = 30.0
-
 
 # Instructions for products of bfloat16; without them a CPU converts every one to float32.
 _BF16 = ("avx512_bf16", "amx_bf16", "bf16")
@@ -35,17 +29,3 @@ def cuda(reason: str | None = None) -> Offer:
     if not torch.cuda.is_available():
         return Offer("cuda", reason="no GPU is visible")
     return Offer("cuda", ("fp32", "fp16"), torch.cuda.get_device_name(), reason)
-
-
-def driver() -> str | None:
-    """Version of the GPU's driver; None where its own tool does not say it."""
-    tool = shutil.which(_ASK[0])
-    if tool is None:
-        return None
-    try:
-        asked = subprocess.run(
-            (tool, *_ASK[1:]), capture_output=True, text=True, timeout=_ASK_TIMEOUT_S, check=True
-        )
-    except (subprocess.SubprocessError, OSError):
-        return None
-    return next(iter(asked.stdout.split()), None)

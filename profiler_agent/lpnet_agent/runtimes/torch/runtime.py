@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import fx
 
+from lpnet_agent.runtimes import gpu
 from lpnet_agent.runtimes.base import Choice, RuntimeInfo, Session
 from lpnet_agent.runtimes.graph import read_network
 from lpnet_agent.runtimes.options import chosen
-from lpnet_agent.runtimes.torch import devices
 from lpnet_agent.runtimes.torch.failures import ERRORS, failed
 from lpnet_agent.runtimes.torch.network import to_module
 from lpnet_agent.runtimes.torch.session import Forward, Placement, TorchSession
@@ -70,7 +70,7 @@ class TorchRuntime:
             threads=self._choice.threads,
             options=options,
             variant=self._variant,
-            driver=devices.driver() if self._on_gpu else None,
+            driver=gpu.driver() if self._on_gpu else None,
         )
 
     def load(self, model: bytes) -> Session:
