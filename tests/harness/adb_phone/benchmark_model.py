@@ -39,16 +39,21 @@ def fail(words: str) -> None:
 
 def flags(arguments: Sequence[str]) -> dict[str, Any]:
     found = {name: default for name, (_, default) in _KINDS.items()}
+    unconsumed = []
     for argument in arguments:
         name, equals, value = argument.removeprefix("--").partition("=")
         if not argument.startswith("--") or name not in _KINDS or not equals:
-            fail(f"Unconsumed cmdline flags: {argument}")
+            unconsumed.append(argument)
+            continue
         try:
             found[name] = _KINDS[name][0](value)
         except (ValueError, KeyError):
             fail(f"Failed to parse flag '{name}' against the value '{value}'")
     if not found["graph"]:
         fail("Please specify the name of your TF Lite input file with --graph")
+    if unconsumed:
+        # It goes on without them.
+        print(f"WARN: Unconsumed cmdline flags: {' '.join(unconsumed)}", flush=True)
     return found
 
 

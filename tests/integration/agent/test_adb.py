@@ -22,6 +22,7 @@ from lpnet_agent.state import StateDir
 from lpnet_agent.stop import Stop
 from lpnet_agent.transports.adb import phone as phones
 from lpnet_agent.transports.adb import store as stores
+from lpnet_agent.transports.adb import visit as visits
 from lpnet_agent.transports.adb.binary import Binary
 from lpnet_agent.transports.adb.place import PhonePlace, phone_place
 from lpnet_agent.transports.adb.store import Store, free_kib
@@ -305,6 +306,25 @@ def test_agents_of_one_phone_leave_each_others_files_alone(phone: Phone, tmp_pat
     assert not (phone.data / "lpnet").exists()
 
 
+def test_a_program_that_outlived_the_cable_is_killed_and_no_other(
+    phone: Phone, tmp_path: Path
+) -> None:
+    little, big = (store_of(phone, tmp_path / name) for name in ("little", "big"))
+    for each in (little, big):
+        each.install()
+        started = phones.Phone(phone.serial).run(
+            f"setsid {each.program} --graph=some </dev/null >/dev/null 2>&1 &"
+        )
+        assert started.code == 0
+        until(lambda each=each: bool(phone.runs(each.program)), "it runs")  # type: ignore[misc]
+    little.forget()
+    until(lambda: phone.runs(little.program) == [], "it is gone")
+    assert phone.runs(big.program) != []
+    # What a killed agent left running, too.
+    store_of(phone, tmp_path / "big").install()
+    until(lambda: phone.runs(big.program) == [], "it is gone")
+
+
 def test_the_doctor_writes_nothing_to_the_phone_of_an_agent(
     phone: Phone, runner: Program, tmp_path: Path
 ) -> None:
@@ -425,17 +445,44 @@ def test_a_program_that_fails_is_said_so(
         measurer.measure(block_item(1), space_file)
 
 
+@pytest.mark.parametrize("redirect", ["", ">&2"])
+def test_flags_that_the_program_does_not_know_are_refused(
+    measured: Callable[..., Measurer],
+    runner: Program,
+    tmp_path: Path,
+    block_item: Callable[[int], Item],
+    space_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    redirect: str,
+) -> None:
+    """It warns on either output, and goes on as if all were well."""
+    if redirect:
+        known = "echo WARN: Unconsumed cmdline flags: --newer=1"
+        chosen = program(tmp_path, f"{known} {redirect}")
+    else:
+        chosen = runner
+        known_flags = visits.flags
+        monkeypatch.setattr(visits, "flags", lambda *given: f"{known_flags(*given)} --newer=1")
+    with (
+        measured(chosen) as measurer,
+        pytest.raises(MeasureFailed, match="does not know --newer=1"),
+    ):
+        measurer.measure(block_item(1), space_file)
+
+
+@pytest.mark.parametrize("timeout_s", [2, 0.3])
 def test_a_program_that_hangs_is_killed_on_the_phone(
     phone: Phone,
     measured: Callable[..., Measurer],
     tmp_path: Path,
     block_item: Callable[[int], Item],
     space_file: Path,
+    timeout_s: float,
 ) -> None:
     pytest.importorskip("ai_edge_litert")
     hanging = program(tmp_path, "exec sleep 654321")
-    with measured(hanging, workload_timeout_s=2) as measurer:
-        with pytest.raises(MeasureFailed, match="no result in 2 s and was killed on the phone"):
+    with measured(hanging, workload_timeout_s=timeout_s) as measurer:
+        with pytest.raises(MeasureFailed, match=r"no result in .* s and was killed on the phone"):
             measurer.measure(block_item(1), space_file)
         assert phone.runs("sleep 654321") == []
 

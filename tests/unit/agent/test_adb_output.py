@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.harness.adb_phone import benchmark_model
 
 from lpnet_agent.errors import MeasureFailed
-from lpnet_agent.transports.adb.output import parse
+from lpnet_agent.transports.adb.output import check_flags, parse
 
 WARMUP = (
     "count=12 first=9120 curr=8911 min=8790 max=9120 avg=8874.5 std=71 p5=8790 median=8850 "
@@ -98,6 +98,13 @@ def test_the_line_is_in_the_error() -> None:
         parse(PRINTED.replace("median=9815", "median=oops"))
     with pytest.raises(MeasureFailed, match="Segmentation"):
         parse("Segmentation fault\n")
+
+
+def test_flags_that_it_does_not_know_are_named() -> None:
+    check_flags(PRINTED)
+    warned = f"WARN: Unconsumed cmdline flags: --warmup_min_secs=0.3 --new\n{PRINTED}"
+    with pytest.raises(MeasureFailed, match=r"does not know --warmup_min_secs=0.3 --new: "):
+        check_flags(warned)
 
 
 @given(st.lists(st.integers(1, 10**9), min_size=1, max_size=60))

@@ -28,6 +28,7 @@ _SUMMARY = re.compile(
     rf"(?:INFO: )?Inference timings in us: Init: ({_NUMBER}), First inference: ({_NUMBER}), "
     rf"Warmup \(avg\): ({_NUMBER}), Inference \(avg\): ({_NUMBER})"
 )
+_UNKNOWN = re.compile(r"Unconsumed cmdline flags:\s*(.*\S)")
 _SPREAD = ("first", "curr", "min", "max", "avg", "std")
 _QUANTILES = ("p5", "median", "p95")
 # The mean is printed with six digits.
@@ -81,6 +82,16 @@ def parse(printed: str) -> Timing:
         mean_ms=figures["avg"] / 1e3,
         std_ms=figures["std"] / 1e3,
     )
+
+
+def check_flags(printed: str) -> None:
+    """It only warns about flags that it does not know, and measures something else than was asked
+    for. Raises MeasureFailed that names them."""
+    unknown = _UNKNOWN.search(printed)
+    if unknown:
+        raise MeasureFailed(
+            f"this benchmark_model does not know {unknown[1]}: take a newer one of LiteRT"
+        )
 
 
 def _figures(line: str) -> dict[str, float]:

@@ -68,8 +68,16 @@ class Store:
             self._begun = False
 
     def forget(self) -> None:
-        """What is there is not known any more: the phone was away, and may have been restarted."""
+        """What is there is not known any more: the phone was away, and may have been restarted. If
+        it was not, the program may have gone on meanwhile: it is killed."""
         self._networks.clear()
+        if self._begun:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the program of this store where it still runs; others' are left alone."""
+        # The brackets keep the pattern from matching the command that holds it.
+        self._phone.try_to(f"pkill -KILL -f '[/]{self.program[1:]} '")
 
     def holds(self, name: str) -> bool:
         """Whether a network is there, as far as is known."""
@@ -108,9 +116,10 @@ class Store:
 
     def install(self) -> None:
         """Have the program there, as `program`. What one left that was killed is cleared away the
-        first time. Raises as `network` does."""
+        first time, and its program ended. Raises as `network` does."""
         if not self._begun:
             self._begun = True
+            self.kill()
             self._phone.try_to(f"cd {self.folder} && rm -f *.part *{_SUFFIX}")
         self._put(self.program.rpartition("/")[2], self._program.content)
 

@@ -13,7 +13,7 @@ from lpnet_agent.measure.conditions import Probe, Snapshot, between
 from lpnet_agent.measure.timing import TimingPlan
 from lpnet_agent.transports.adb import tree
 from lpnet_agent.transports.adb.clusters import Cluster
-from lpnet_agent.transports.adb.output import Timing, parse
+from lpnet_agent.transports.adb.output import Timing, check_flags, parse
 from lpnet_agent.transports.adb.phone import PATIENCE_S, Phone
 from lpnet_agent.transports.adb.shell import Ended
 from lpnet_agent.transports.adb.store import Store
@@ -35,7 +35,7 @@ _SCRIPT = """cd {folder} && [ -f {network} ] && [ -x {program} ] || exit {no_fil
 c() {{ {counters}; }}
 echo '@before'; c
 echo '@run'
-timeout -s KILL {most_s:.0f} taskset {mask} {program} {flags}
+timeout -s KILL {most_s} taskset {mask} {program} {flags}
 code=$?
 echo; echo '@after'; c
 echo '@times'; times
@@ -87,13 +87,14 @@ class Visitor:
             live=tree.LIVE,
             mask=self._cluster.mask,
             flags=flags(network, plan, self._threads, most_s / _PHASES),
-            most_s=most_s,
+            # Whole seconds, and 0 would be no limit.
+            most_s=max(1, round(most_s)),
         )
         try:
             ended = self._phone.run(script, timeout_s=most_s + PATIENCE_S)
         except BaseException:
             # Nothing of it stays behind, if the phone can be reached at all.
-            self._kill(network)
+            self._store.kill()
             raise
         if ended.code == _NO_FILE:
             raise NoFile
@@ -105,6 +106,8 @@ class Visitor:
         if ended.code:
             took_s = after.at_s - before.at_s
             raise MeasureFailed(_failure(ended, parts.get("run", ""), took_s, most_s))
+        # On which of its outputs it warns is not the same everywhere.
+        check_flags(f"{parts.get('run', '')}\n{ended.err}")
         timing = parse(parts.get("run", ""))
         if timing.count < plan.least_repeats:
             raise MeasureFailed(
@@ -132,11 +135,6 @@ class Visitor:
         others_s = conditions.others_s
         share = None if others_s is None or seconds <= 0 else min(1.0, others_s / seconds)
         return Visited(timing, conditions, share)
-
-    def _kill(self, network: str) -> None:
-        # The brackets keep the pattern from matching the command that holds it.
-        pattern = f"[/]{self._store.program[1:]} --graph={network}"
-        self._phone.try_to(f"pkill -KILL -f '{pattern}'")
 
 
 def flags(network: str, plan: TimingPlan, threads: int, most_s: float) -> str:
