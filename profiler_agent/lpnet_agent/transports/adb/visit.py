@@ -174,7 +174,7 @@ def _failure(ended: Ended, printed: str, took_s: float, most_s: float) -> str:
     """Why it failed, in words."""
     if ended.code in _KILLED and took_s >= most_s - 0.5:
         return (
-            f"benchmark_model gave no result in {most_s:.0f} s and was killed on the phone "
+            f"benchmark_model gave no result in {most_s:g} s and was killed on the phone "
             "(LPNET_AGENT_WORKLOAD_TIMEOUT_S)"
         )
     if ended.code == 137:
