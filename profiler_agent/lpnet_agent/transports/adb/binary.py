@@ -54,7 +54,6 @@ def read_binary(path: Path | None, expected: str | None) -> Binary:
         raise BadSetup(
             f"{path} is not the benchmark_model that is expected: its SHA-256 is {found}, and "
             f"{_SETTING}_SHA256 says {wanted}. Get the right file again; only if you replaced it "
-            "on purpose, set the new hash (it begins a new epoch of "
-            "the target)"
+            "on purpose, set the new hash (it begins a new epoch of the target)"
         )
     return Binary(content, found)
