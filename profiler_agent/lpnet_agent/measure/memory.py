@@ -9,12 +9,14 @@ sentinel feels them most, so a few runs of it before and after a visit tell.
 from __future__ import annotations
 
 from collections import deque
+from functools import cache
 
 import numpy as np
 import structlog
 
 from lpnet_agent.errors import RuntimeFailed
 from lpnet_agent.measure.clock import Clock
+from lpnet_agent.measure.messages import Ask, AskFile, Item
 from lpnet_agent.runtimes.base import Runtime, Session
 from lpnet_agent.sentinels.templates import template
 
@@ -39,6 +41,17 @@ class MemoryWatch:
         self._session = _loaded(runtime)
         while self._session is not None and len(self._readings) < _LEAST:
             self.read()
+
+    @property
+    def session(self) -> Session | None:
+        """The memory sentinel, loaded; None where it cannot be run."""
+        return self._session
+
+    def is_of(self, ask: Ask | AskFile) -> bool:
+        """Whether that is the network that is watched, and loaded."""
+        if self._session is None or isinstance(ask, AskFile):
+            return False
+        return ask.item.sentinel == "memory" and ask.item.workload == _item().workload
 
     def latest(self) -> float | None:
         """A reading of just now, ms; None where the sentinel cannot be run."""
@@ -76,6 +89,11 @@ class MemoryWatch:
             return None
         usual = float(np.quantile(self._readings, _QUARTILE))
         return round(100 * (max(known) / usual - 1), 2)
+
+
+@cache
+def _item() -> Item:
+    return template("memory").item()
 
 
 def _loaded(runtime: Runtime) -> Session | None:

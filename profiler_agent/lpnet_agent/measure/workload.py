@@ -34,7 +34,7 @@ _SENTINEL_S = 0.4
 _OPEN_KEPT = 64
 # Loaded networks wait for their next visit, up to this many bytes of model; what does not fit is
 # loaded again.
-_LOADED_BYTES = 256 << 20
+_LOADED_BYTES = 64 << 20
 _NO_ROOM = (OutOfMemory, MemoryError)
 
 
@@ -133,14 +133,21 @@ class Bench:
         if len(self._open) > _OPEN_KEPT:
             self._open.popitem(last=False)
         if work.session is None:
-            model = self._models.model(ask)
-            before = tasks()
-            work.session = self._runtime.load(model)
-            # A runtime has threads for each network, or one pool for all.
-            work.threads = tasks() - before or tasks() - self._others
-            work.bytes = len(model)
-            self._make_room()
+            self._load(work, ask)
         return work
+
+    def _load(self, work: _Open, ask: Ask | AskFile) -> None:
+        if self._memory is not None and self._memory.is_of(ask):
+            # It is loaded already, and large for a small board.
+            work.session, work.threads = self._memory.session, tasks() - self._others
+            return
+        model = self._models.model(ask)
+        before = tasks()
+        work.session = self._runtime.load(model)
+        # A runtime has threads for each network, or one pool for all.
+        work.threads = tasks() - before or tasks() - self._others
+        work.bytes = len(model)
+        self._make_room()
 
     def _make_room(self) -> None:
         """Unload what waits longest, until what is loaded fits; what was seen is kept."""

@@ -132,6 +132,9 @@ class OnnxRuntime:
             )
         except _ERRORS as error:
             raise _failed("load", error) from error
+        # It keeps the model to load it once more for a fallback, which is off here: on a small
+        # board that is half of what a network takes.
+        session._model_bytes = None
         if session.get_providers()[0] != wanted:
             # A provider whose libraries are missing is left out with a warning.
             raise RuntimeFailed(
