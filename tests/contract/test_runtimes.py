@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+import torch
 from _pytest.mark import ParameterSet
 from numpy.typing import NDArray
 
@@ -73,6 +74,15 @@ def network(name: str) -> tuple[bytes, NDArray[np.float32], NDArray[np.float32]]
     data: bytes = model.SerializeToString()
     (expected,) = make("onnxruntime", Choice(1)).load(data).infer({"input": given})
     return data, given, expected
+
+
+@pytest.fixture(autouse=True)
+def own_settings() -> Iterator[None]:
+    """What a runtime sets for its whole process is as before after each test."""
+    threads = torch.get_num_threads()
+    with torch._dynamo.config.patch(error_on_recompile=False):
+        yield
+    torch.set_num_threads(threads)
 
 
 def test_every_runtime_of_the_registry_is_here() -> None:
