@@ -7,10 +7,15 @@ SIDE_BY_SIDE := tests/unit tests/contract tests/integration/service
 ALONE := tests/e2e tests/faults tests/integration/agent
 WORKERS ?= 2
 
-.PHONY: demo test lint bench format clean
+.PHONY: demo demo-postgres test lint bench format clean
 
 demo: .venv/installed
 	$(BIN)/lpnet demo
+
+# The same on a Postgres of its own, which is gone afterwards, with two API processes and two workers.
+demo-postgres: .venv/installed
+	$(BIN)/python tools/with-postgres \
+	  $(BIN)/lpnet demo --database-url @ --api-processes 2 --workers 2 $(DEMO_ARGS)
 
 test: .venv/installed
 ifdef TESTS

@@ -6,7 +6,7 @@ import typer
 
 from lpnet_service.cli.base import log_to_stderr
 from lpnet_service.cli.database import migrate
-from lpnet_service.cli.serving import run, worker
+from lpnet_service.cli.serving import api, run, worker
 
 app = typer.Typer(
     help="The lpnet service: REST API, database and training worker.",
@@ -17,5 +17,6 @@ app = typer.Typer(
 
 app.callback()(log_to_stderr)
 app.command()(run)
+app.command(hidden=True)(api)
 app.command()(worker)
 app.command()(migrate)

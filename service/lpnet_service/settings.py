@@ -16,6 +16,8 @@ class Settings(BaseSettings):
     database_url: str = Field(
         default="sqlite:///lpnet.db", description="sqlite:///PATH or postgresql://..."
     )
+    api_processes: int = Field(default=1, ge=1, description="API processes of `run`, on one port")
+    workers: int = Field(default=1, ge=0, description="training workers of `run`")
     lease_s: float = Field(default=120.0, gt=0, description="an agent's lease on a job, s")
     run_lease_s: float = Field(default=30.0, gt=0, description="a worker's lease on a run, s")
     retry_s: float = Field(

@@ -1,6 +1,7 @@
 """`lpnet demo`: the whole loop on this machine, everything real.
 
-A service and an agent run as processes of their own on loopback, with a fresh SQLite file.
+A service and an agent run as processes of their own on loopback, with a fresh SQLite file, or on
+a database that is named.
 """
 
 from __future__ import annotations
@@ -39,6 +40,12 @@ def demo(
         typer.Option(min=1, help="Epochs on the digits before pruning, and as many during it."),
     ] = 4,
     seed: Seed = 0,
+    database_url: Annotated[
+        str | None,
+        typer.Option(help="An empty database, postgresql://..., and not a fresh SQLite file."),
+    ] = None,
+    api_processes: Annotated[int, typer.Option(min=1, help="API processes of the service.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Its training workers.")] = 1,
 ) -> None:
     """Run the whole loop on this machine, with one CPU thread and a fresh database.
 
@@ -59,9 +66,17 @@ def demo(
     say(f"[bold]lpnet demo[/bold]: {model} on this machine's CPU, one thread, in {folder}/")
     space = zoo.space(model)
     seconds: dict[str, float] = {}
-    with _timed("total", seconds), LocalLoop(folder) as loop:
+    local = LocalLoop(
+        folder, database_url=database_url, api_processes=api_processes, workers=workers
+    )
+    with _timed("total", seconds), local as loop:
         client, target = loop.client, loop.wait_for_target()
-        say(f"service at {loop.url}, target [bold]{target}[/bold]")
+        beside = (
+            f", {api_processes} API processes and {workers} workers"
+            if api_processes + workers > 2
+            else ""
+        )
+        say(f"service at {loop.url}{beside}, target [bold]{target}[/bold]")
         with terminal_progress() as progress:
             with _timed("profile", seconds):
                 client.campaign(
@@ -77,7 +92,7 @@ def demo(
             outcome = prune_digits(client, target, pictures, epochs, seed)
     show_prune.outcome(outcome, target)
     show.line("\ntook: " + ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items()))
-    _farewell(loop.database_url, target)
+    _farewell("URL" if database_url else loop.database_url, target)
     if json_file is not None:
         result = {
             "report": report.model_dump(mode="json"),
@@ -103,6 +118,7 @@ def _tell(report: Report, shrunk: dict[str, Any]) -> None:
 
 
 def _farewell(database_url: str, target: str) -> None:
+    """Not with the URL that was given: a password may be in it."""
     show.line("\nServe this database again, and look at its latency table:")
     show.line(f"  LPNET_DATABASE_URL={database_url} lpnet-service run")
     show.line(f"  lpnet table {target}")

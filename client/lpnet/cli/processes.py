@@ -32,10 +32,18 @@ class LocalLoop:
 
     Both are started as `python -m` of this interpreter and stopped on leaving the context; their
     logs are in `folder`. Raises LpnetError, with the end of the log, where one does not come up.
-    Without `agent` only the service runs.
+    Without `agent` only the service runs. `database_url` None is a fresh SQLite file in `folder`.
     """
 
-    def __init__(self, folder: Path, *, agent: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        agent: bool = True,
+        database_url: str | None = None,
+        api_processes: int = 1,
+        workers: int = 1,
+    ) -> None:
         needed = [("lpnet_service", "service"), ("fastapi", "service")]
         for module, extra in [*needed, *([("onnxruntime", "agent")] if agent else [])]:
             if importlib.util.find_spec(module) is None:
@@ -43,11 +51,13 @@ class LocalLoop:
         self.folder = folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         stamp = time.strftime("%Y%m%d-%H%M%S")
-        self.database_url = f"sqlite:///{self.folder / f'lpnet-{stamp}.db'}"
+        fresh = f"sqlite:///{self.folder / f'lpnet-{stamp}.db'}"
+        self.database_url = database_url or fresh
         self.url = f"http://127.0.0.1:{_free_port()}"
         self.client = Client(self.url)
         self._state = self.folder / f"agent-{stamp}"
         self._with_agent = agent
+        self._numbers = ("--api-processes", str(api_processes), "--workers", str(workers))
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -55,7 +65,7 @@ class LocalLoop:
         signal.signal(signal.SIGTERM, _interrupt)
         port = self.url.rpartition(":")[2]
         try:
-            self._start("service", "lpnet_service", "run", "--port", port)
+            self._start("service", "lpnet_service", "run", "--port", port, *self._numbers)
             self._wait("service", self._service_listens)
             if self._with_agent:
                 at = ("--server", self.url, "--state-dir", str(self._state), "--threads", "1")

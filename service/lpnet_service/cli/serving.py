@@ -1,8 +1,9 @@
-"""`lpnet-service run` and `lpnet-service worker`."""
+"""`lpnet-service run` and `lpnet-service worker`, and the API process that `run` starts."""
 
 from __future__ import annotations
 
 import ipaddress
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -12,25 +13,73 @@ from lpnet_service.errors import SetupError
 
 Host = Annotated[str, typer.Option(help="Address to listen on; a loopback address.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
-NoWorker = Annotated[bool, typer.Option("--no-worker", help="Serve the API only.")]
-Parent = Annotated[int | None, typer.Option(hidden=True, help="End when this process does.")]
+Processes = Annotated[
+    int | None,
+    typer.Option(min=1, help="API processes on that port.  [default: LPNET_API_PROCESSES or 1]"),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=0, help="Training workers beside them.  [default: LPNET_WORKERS or 1]"),
+]
+NoWorker = Annotated[bool, typer.Option("--no-worker", help="The same as --workers 0.")]
+Sockets = Annotated[list[int], typer.Option("--socket", help="Descriptor of a bound socket.")]
+LifelineFd = Annotated[
+    int | None, typer.Option("--lifeline", hidden=True, help="A pipe that ends with the parent.")
+]
 
 
-def run(host: Host = "127.0.0.1", port: Port = 8000, no_worker: NoWorker = False) -> None:
-    """Bring the database up to date, serve the API, and keep a training worker beside it."""
+def run(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    api_processes: Processes = None,
+    workers: Workers = None,
+    no_worker: NoWorker = False,
+) -> None:
+    """Bring the database up to date, serve the API, and keep training workers beside it.
+
+    A process that dies is replaced; all end with this one.
+    """
     with refusals("lpnet-service run"):
-        from lpnet_service.server import serve
+        from lpnet_service.processes.run import serve
         from lpnet_service.settings import from_environment
 
         _only_loopback(host)
-        serve(from_environment(), host=host, port=port, worker=not no_worker)
+        if no_worker and workers:
+            raise SetupError(f"--no-worker and --workers {workers}: give one of them")
+        _needs("uvicorn", "fastapi")
+        settings = from_environment()
+        serve(
+            settings,
+            host=host,
+            port=port,
+            api_processes=settings.api_processes if api_processes is None else api_processes,
+            workers=0 if no_worker else settings.workers if workers is None else workers,
+        )
 
 
-def worker(parent: Parent = None) -> None:
-    """Work through trainings, studies and plans, until asked to stop."""
+def api(sockets: Sockets, lifeline: LifelineFd = None) -> None:
+    """Answer requests on sockets that `lpnet-service run` has bound."""
+    with refusals("lpnet-service api"):
+        from socket import socket
+
+        from lpnet_service.processes.lifeline import end_with
+        from lpnet_service.server import serve_api
+        from lpnet_service.settings import from_environment
+
+        if lifeline is not None:
+            end_with(lifeline)
+        serve_api(from_environment(), [socket(fileno=number) for number in sockets])
+
+
+def worker(lifeline: LifelineFd = None) -> None:
+    """Work through trainings, studies and plans, until asked to stop.
+
+    Any number of workers, on any machines that reach the database, share them.
+    """
     with refusals("lpnet-service worker"):
         import torch
 
+        from lpnet_service.processes.lifeline import end_with
         from lpnet_service.services.context import context
         from lpnet_service.settings import from_environment
         from lpnet_service.worker.loop import work_until_stopped
@@ -38,7 +87,16 @@ def worker(parent: Parent = None) -> None:
 
         settings = from_environment()
         torch.set_num_threads(settings.torch_threads)
-        work_until_stopped(context(settings), KINDS, parent)
+        if lifeline is not None:
+            end_with(lifeline)
+        work_until_stopped(context(settings), KINDS)
+
+
+def _needs(*modules: str) -> None:
+    """What the children import: said before they are started."""
+    for name in modules:
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(name=name)
 
 
 def _only_loopback(host: str) -> None:

@@ -1,1 +1,1 @@
-"""The training worker: a process that takes runs from the queue, and its supervisor."""
+"""The training worker: a process that takes runs from the queue."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Mapping
 from threading import Event
 from types import FrameType
 
 import structlog
+from sqlalchemy.exc import OperationalError
 
 from lpnet_service.db.migrate import migrate
 from lpnet_service.errors import LeaseLost
@@ -19,6 +19,7 @@ from lpnet_service.worker.reins import Reins
 
 Work = Callable[[Context, HeldRun, Callable[[float, str], None]], None]
 _IDLE_S = 0.5
+_AWAY_S = 2.0
 _log = structlog.get_logger()
 
 
@@ -26,25 +27,21 @@ class Stopped(BaseException):
     """The process was asked to end. Not an Exception: no handler of failures may swallow it."""
 
 
-def tick(
-    ctx: Context,
-    kinds: Mapping[str, Work],
-    orphaned: Callable[[], bool] = lambda: False,
-) -> bool:
+def tick(ctx: Context, kinds: Mapping[str, Work]) -> bool:
     """Sweep leases, and do one run if there is one, as `kinds` says; whether there was."""
     sweeping.sweep(ctx)
     run = runs.claim(ctx)
     if run is None:
         return False
-    _do(ctx, run, kinds[run.kind], orphaned)
+    _do(ctx, run, kinds[run.kind])
     return True
 
 
-def _do(ctx: Context, run: HeldRun, work: Work, orphaned: Callable[[], bool]) -> None:
+def _do(ctx: Context, run: HeldRun, work: Work) -> None:
     log = _log.bind(run=run.id, kind=run.kind, target=run.target)
     log.info("run started")
     try:
-        with Reins(ctx, run, orphaned) as reins:
+        with Reins(ctx, run) as reins:
             work(ctx, run, reins.progress)
     except LeaseLost:
         log.info("run given up: it was cancelled or taken over")
@@ -66,14 +63,8 @@ def _fail(ctx: Context, run: HeldRun, reason: str) -> None:
         _log.info("nobody waits for this run any more", run=run.id)
 
 
-def work_until_stopped(ctx: Context, kinds: Mapping[str, Work], parent: int | None = None) -> None:
-    """Work until SIGTERM or SIGINT, or until the process `parent`, that started this one, is gone.
-
-    A run that is interrupted goes back to the queue.
-    """
-
-    def orphaned() -> bool:
-        return parent is not None and os.getppid() != parent
+def work_until_stopped(ctx: Context, kinds: Mapping[str, Work]) -> None:
+    """Work until SIGTERM or SIGINT. A run that is interrupted goes back to the queue."""
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         # Asked twice, it would be torn out of putting its run back.
@@ -87,8 +78,15 @@ def work_until_stopped(ctx: Context, kinds: Mapping[str, Work], parent: int | No
     try:
         migrate(ctx.db)
         _log.info("worker started")
-        while not orphaned():
-            if not tick(ctx, kinds, orphaned):
+        while True:
+            try:
+                worked = tick(ctx, kinds)
+            except OperationalError as error:
+                # A database that restarts is waited for; a run in hand keeps its lease meanwhile.
+                _log.warning("the database does not answer", error=str(error.orig).strip())
+                idle.wait(_AWAY_S)
+                continue
+            if not worked:
                 idle.wait(_IDLE_S)
     except Stopped:
         _log.info("worker stopped")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable
 from threading import Event, Thread
 from types import TracebackType
 from typing import Self
@@ -25,16 +22,12 @@ class Reins:
     """Extends the lease of a run from a thread of its own, until left.
 
     The work calls `progress` now and then, which raises LeaseLost once the run was cancelled or
-    taken over. `orphaned` tells whether the process that started this one is gone: then this
-    process is asked to end.
+    taken over.
     """
 
-    def __init__(
-        self, ctx: Context, run: HeldRun, orphaned: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, ctx: Context, run: HeldRun) -> None:
         self._ctx = ctx
         self._run = run
-        self._orphaned = orphaned
         self._said = (0.0, "started")
         self._lost = Event()
         self._left = Event()
@@ -62,9 +55,6 @@ class Reins:
 
     def _hold(self) -> None:
         while not self._left.wait(self._period):
-            if self._orphaned():
-                os.kill(os.getpid(), signal.SIGTERM)
-                return
             try:
                 runs.hold(self._ctx, self._run, *self._said)
             except LeaseLost:

@@ -1,4 +1,4 @@
-"""The service as real processes: the API, and the worker that it keeps beside it."""
+"""The service as real processes: a parent, several API processes and workers under it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import pytest
 
 from lpnet.errors import Unreachable
 from lpnet.http import Http
+from lpnet.schemas.campaign import NewCampaign
+from lpnet.space.space import Space
 
 PATIENCE_S = 60.0
 
@@ -24,22 +28,21 @@ PATIENCE_S = 60.0
 class Service:
     """`lpnet_service run` on a fresh database and a free port."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, url: str, *arguments: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "service.log"
-        command = [sys.executable, "-m", "lpnet_service", "run", "--port", str(port), *arguments]
+        command = [sys.executable, "-m", "lpnet_service", "run", "--port", str(self.port)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command,
-                env={**os.environ, "LPNET_DATABASE_URL": f"sqlite:///{folder / 'lpnet.db'}"},
+                [*command, *arguments],
+                env={**os.environ, "LPNET_DATABASE_URL": url},
                 stderr=log,
                 stdout=log,
             )
         self.http = Http(self.url, attempts=1)
-        until(self.answers, self.log)
 
     def answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
@@ -48,71 +51,156 @@ class Service:
         except Unreachable:
             return False
 
-    def worker(self) -> psutil.Process:
-        """The worker process."""
-        alive = [
+    def children(self, role: str) -> list[psutil.Process]:
+        """Its processes of a role that are alive: `api` or `worker`."""
+        return [
             child
             for child in psutil.Process(self.process.pid).children()
-            if child.status() != psutil.STATUS_ZOMBIE and "worker" in child.cmdline()
+            if child.status() != psutil.STATUS_ZOMBIE and role in child.cmdline()
         ]
-        (found,) = alive
-        return found
+
+    def connected(self) -> list[psutil.Process]:
+        """The API processes that somebody is connected to."""
+        return [
+            child
+            for child in self.children("api")
+            if any(c.status == psutil.CONN_ESTABLISHED for c in self._of_port(child))
+        ]
+
+    def _of_port(self, process: psutil.Process) -> list[Any]:
+        found = process.net_connections("tcp")
+        return [c for c in found if c.laddr and c.laddr.port == self.port]
+
+    def listening(self) -> bool:
+        """Whether all API processes that there should be accept connections."""
+        return all(self._of_port(child) for child in self.children("api"))
 
     def started_workers(self) -> int:
         return self.log.read_text().count("worker started")
 
-    def end(self) -> None:
-        self.http.close()
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for what another process does; how long that takes is not judged."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not holds():
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
 
-
-def until(holds: Callable[[], bool], log: Path) -> None:
-    """Wait for what another process does; how long that takes is not judged."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
-
-
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    running = Service(tmp_path)
-    yield running
-    running.end()
-
-
-def test_a_worker_that_dies_is_replaced_and_sigterm_ends_both(service: Service) -> None:
-    until(lambda: service.started_workers() == 1, service.log)
-    first = service.worker()
-    first.kill()
-    until(lambda: service.started_workers() == 2, service.log)
-    second = service.worker()
-    assert second.pid != first.pid
-    service.process.send_signal(signal.SIGTERM)
-    assert service.process.wait(10) == 0, service.log.read_text()
-    assert not second.is_running()
-
-
-def test_a_worker_does_not_outlive_a_service_that_was_killed(service: Service) -> None:
-    until(lambda: service.started_workers() == 1, service.log)
-    worker = service.worker()
-    service.process.kill()
-    worker.wait(PATIENCE_S)
-
-
-def test_a_held_poll_does_not_hold_up_the_end(tmp_path: Path) -> None:
-    service = Service(tmp_path, "--no-worker")
-    try:
+    def register(self) -> str:
         said = {"device": "d", "facts": {}, "targets": [{"name": "t"}], "agent_version": "1"}
-        agent = service.http.post("/v1/agents", said)["agent"]
-        poll = {"targets": ["t"], "wait_s": 60}
-        with ThreadPoolExecutor(1) as pool:
-            held = pool.submit(service.http.post, f"/v1/agents/{agent}/leases", poll)
-            until(lambda: service.answers() and not held.done(), service.log)
-            service.process.send_signal(signal.SIGTERM)
-            assert service.process.wait(10) == 0
-            assert held.result(10) is None
+        agent: str = self.http.post("/v1/agents", said)["agent"]
+        return agent
+
+    def poll(self, agent: str) -> Any:
+        """Ask for a job, and wait for one; on a connection of its own."""
+        with Http(self.url, attempts=1) as http:
+            return http.post(f"/v1/agents/{agent}/leases", {"targets": ["t"], "wait_s": 60})
+
+
+@contextmanager
+def running(folder: Path, url: str, *arguments: str) -> Iterator[Service]:
+    service = Service(folder, url, *arguments)
+    try:
+        service.until(service.answers)
+        yield service
     finally:
-        service.end()
+        service.http.close()
+        # What it started ends with it.
+        service.process.kill()
+        service.process.wait()
+
+
+def test_a_poll_that_one_process_holds_gets_what_another_was_asked_for(
+    tmp_path: Path, url: str, space: Space
+) -> None:
+    with running(tmp_path, url, "--api-processes", "2", "--no-worker") as service:
+        service.until(lambda: len(service.children("api")) == 2 and service.listening())
+        agent = service.register()
+        service.http.post_bytes("/v1/spaces", space.to_bytes())
+        service.http.close()
+        service.until(lambda: not service.connected())
+        with ThreadPoolExecutor(1) as pool:
+            held = pool.submit(service.poll, agent)
+            service.until(lambda: bool(service.connected()))
+            (holder,) = service.connected()
+            holder.suspend()
+            try:
+                wanted = NewCampaign(target="t", space=space.hash, blocks=1, networks=0, pruned=0)
+                with Http(service.url, attempts=1) as other:
+                    campaign = other.post("/v1/campaigns", wanted)
+            finally:
+                holder.resume()
+            assert held.result(PATIENCE_S)["campaign"] == campaign["id"]
+
+
+def test_what_dies_is_replaced_and_sigterm_ends_all(tmp_path: Path, sqlite_url: str) -> None:
+    many = ("--api-processes", "2", "--workers", "2")
+    with running(tmp_path, sqlite_url, *many) as service:
+        service.until(lambda: service.started_workers() == 2)
+        (api, _), (worker, _) = service.children("api"), service.children("worker")
+        api.kill()
+        worker.kill()
+        service.until(lambda: service.started_workers() == 3)
+        service.until(lambda: len(service.children("api")) == 2 and service.listening())
+        assert len(service.children("worker")) == 2
+        assert service.answers()
+        children = service.children("api") + service.children("worker")
+        assert not {api.pid, worker.pid} & {child.pid for child in children}
+        agent = service.register()
+        with ThreadPoolExecutor(1) as pool:
+            held = pool.submit(service.poll, agent)
+            service.until(lambda: service.answers() and not held.done())
+            service.process.send_signal(signal.SIGTERM)
+            assert service.process.wait(10) == 0, service.log.read_text()
+            # A held poll does not hold up the end, and is answered.
+            assert held.result(10) is None
+        assert not any(child.is_running() for child in children)
+
+
+def test_nothing_outlives_a_service_that_was_killed(tmp_path: Path, sqlite_url: str) -> None:
+    with running(tmp_path, sqlite_url, "--api-processes", "2") as service:
+        service.until(lambda: service.started_workers() == 1)
+        children = service.children("api") + service.children("worker")
+        assert len(children) == 3
+        service.process.kill()
+        service.process.wait()
+        for child in children:
+            child.wait(PATIENCE_S)
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path, sqlite_url: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "lpnet_service", "run", "--port", port],
+            env={**os.environ, "LPNET_DATABASE_URL": sqlite_url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"error: --port {port}: another process listens there"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "why"),
+    [
+        (["--no-worker", "--workers", "2"], {}, "--no-worker and --workers 2"),
+        ([], {"LPNET_API_PROCESSES": "0"}, "LPNET_API_PROCESSES"),
+        ([], {"LPNET_WORKERS": "many"}, "LPNET_WORKERS"),
+    ],
+)
+def test_numbers_that_cannot_be_are_named(
+    arguments: list[str], environment: dict[str, str], why: str, sqlite_url: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lpnet_service", "run", *arguments],
+        env={**os.environ, "LPNET_DATABASE_URL": sqlite_url, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert why in done.stderr
+    assert len(done.stderr.splitlines()) == 1

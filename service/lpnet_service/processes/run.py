@@ -1,0 +1,67 @@
+"""The parent of everything that `lpnet-service run` starts. It answers no request itself."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import structlog
+
+from lpnet_service.db.engine import Database
+from lpnet_service.db.migrate import migrate
+from lpnet_service.processes.lifeline import Lifeline
+from lpnet_service.processes.listening import bound
+from lpnet_service.processes.supervisor import Role, Supervisor
+from lpnet_service.settings import Settings
+
+_LOOK_S = 0.1
+_log = structlog.get_logger()
+
+
+def serve(settings: Settings, *, host: str, port: int, api_processes: int, workers: int) -> None:
+    """Migrate, then keep that many API processes and workers alive until SIGTERM or SIGINT.
+
+    All of them end within 10 s of the signal, and at once where this process is killed. Raises
+    SetupError for what cannot be: a database, an address, a port that is taken.
+    """
+    database = Database(settings.database_url)
+    migrate(database)
+    database.close()
+    with bound(host, port) as sockets, Lifeline() as lifeline:
+        asked = _Asked()
+        inherited = [*(one.fileno() for one in sockets), lifeline.fd]
+        # What API processes share beside the database goes into their `environment`.
+        api = Role("api", _api_arguments(inherited), inherited)
+        worker = Role("worker", ("worker", "--lifeline", str(lifeline.fd)), [lifeline.fd])
+        with Supervisor() as children:
+            children.start(api, api_processes)
+            children.start(worker, workers)
+            _log.info(
+                "serving",
+                host=host,
+                port=port,
+                database=database.url.render_as_string(),
+                api_processes=api_processes,
+                workers=workers,
+            )
+            while not asked.to_end:
+                time.sleep(_LOOK_S)
+                children.look()
+
+
+def _api_arguments(inherited: list[int]) -> list[str]:
+    *sockets, lifeline = map(str, inherited)
+    listening = [word for one in sockets for word in ("--socket", one)]
+    return ["api", *listening, "--lifeline", lifeline]
+
+
+class _Asked:
+    """Whether this process was asked to end, by SIGTERM or SIGINT."""
+
+    def __init__(self) -> None:
+        self.to_end = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._hear)
+
+    def _hear(self, _signal: int, _frame: object) -> None:
+        self.to_end = True
