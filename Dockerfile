@@ -1,10 +1,11 @@
 # syntax=docker/dockerfile:1
-# Images of lpnet, for amd64 and arm64 (every wheel that the agent needs exists for both):
+# Images of lpnet, for amd64 and arm64 (every wheel that they need exists for both):
 #
+#   docker build --target service -t lpnet-service .
 #   docker build --target agent -t lpnet-agent .
 #   docker buildx build --platform linux/amd64,linux/arm64 --target agent -t lpnet-agent .
 #
-# docs/deploy.md says how to run them, and what of this could not be tried.
+# docs/team.md and docs/deploy.md say how to run them, and what of this could not be tried.
 ARG PYTHON=3.12-slim-bookworm
 
 FROM python:${PYTHON} AS wheel
@@ -21,13 +22,37 @@ ARG EXTRAS=agent
 ENV PYTHONDONTWRITEBYTECODE=1 \
     PIP_NO_CACHE_DIR=1 \
     LPNET_AGENT_STATE_DIR=/var/lib/lpnet-agent
-RUN useradd --system --uid 10001 --home-dir /var/lib/lpnet-agent lpnet \
-    && install --directory --mode 0700 --owner lpnet /var/lib/lpnet-agent
+RUN groupadd --system --gid 10001 lpnet \
+    && useradd --system --uid 10001 --gid lpnet --home-dir /var/lib/lpnet-agent lpnet \
+    && install --directory --mode 0700 --owner lpnet --group lpnet /var/lib/lpnet-agent
 COPY constraints.txt /tmp/constraints.txt
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     python -m pip install -c /tmp/constraints.txt "$(echo /wheels/lpnet-*.whl)[${EXTRAS}]"
-USER lpnet
+USER 10001:10001
 VOLUME /var/lib/lpnet-agent
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["lpnet-agent"]
 CMD ["run"]
+
+# API, worker, migrations and tokens. TORCH_INDEX has PyTorch's wheels without CUDA, which spare
+# gigabytes; an empty one takes those of pip's own index. EXTRAS=cloud,telemetry adds those.
+FROM python:${PYTHON} AS service
+ARG EXTRAS=service
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ENV PYTHONDONTWRITEBYTECODE=1 \
+    PIP_NO_CACHE_DIR=1 \
+    LPNET_DATABASE_URL=sqlite:////var/lib/lpnet/lpnet.db
+RUN groupadd --system --gid 10001 lpnet \
+    && useradd --system --uid 10001 --gid lpnet --home-dir /var/lib/lpnet lpnet \
+    && install --directory --mode 0700 --owner lpnet --group lpnet /var/lib/lpnet
+COPY constraints.txt /tmp/constraints.txt
+RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
+    python -m pip install -c /tmp/constraints.txt ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
+    "$(echo /wheels/lpnet-*.whl)[${EXTRAS}]"
+USER 10001:10001
+WORKDIR /var/lib/lpnet
+VOLUME /var/lib/lpnet
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["lpnet-service"]
+CMD ["run", "--host", "0.0.0.0"]

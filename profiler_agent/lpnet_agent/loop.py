@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import structlog
 
+from lpnet.alive import AliveFile
 from lpnet.errors import (
     ApiError,
     BadRequest,
@@ -59,6 +60,7 @@ class Agent:
         stop: Stop,
         poll_s: float,
         takeover_s: float,
+        alive: AliveFile | None = None,
     ) -> None:
         self._http = http
         self._registration = registration
@@ -70,6 +72,7 @@ class Agent:
         self._stop = stop
         self._poll_s = poll_s
         self._takeover_s = takeover_s
+        self._alive = alive or AliveFile(None)
         self._refused_since: float | None = None
         self._id: str | None = None
 
@@ -82,6 +85,7 @@ class Agent:
         backoff = Backoff()
         reachable = True
         while not self._stop.is_set():
+            self._alive.touch()
             try:
                 self._turn()
                 backoff.reset()
@@ -226,8 +230,13 @@ class Agent:
 
         def holds_on() -> bool:
             """A check of the device takes seconds, in which the lease is to be held."""
+            self._alive.touch()
             pulse.beat(len(results.samples))
             return not self._stop.is_set()
+
+        def goes_on() -> bool:
+            self._alive.touch()
+            return not self._stop.is_set() and pulse.beat(len(results.samples)) and leave.given()
 
         leave = _Leave(self._gate, results, holds_on)
         items = [Item.model_validate(item.model_dump()) for item in lease.items]
@@ -235,7 +244,7 @@ class Agent:
             self._measurer,
             items,
             lambda item: files[item.workload.space],
-            lambda: not self._stop.is_set() and pulse.beat(len(results.samples)) and leave.given(),
+            goes_on,
             np.random.default_rng(),
         ):
             results.add(result)

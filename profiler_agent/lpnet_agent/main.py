@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from lpnet_agent.cli.doctor import doctor
+from lpnet_agent.cli.healthy import healthy
 from lpnet_agent.cli.measure import measure
 from lpnet_agent.cli.owner import pause, resume, status
 from lpnet_agent.cli.run import run
@@ -23,4 +24,5 @@ app.command()(measure)
 app.command()(pause)
 app.command()(resume)
 app.command()(status)
+app.command()(healthy)
 app.command("list-runtimes")(list_runtimes)

@@ -166,6 +166,10 @@ class Settings(BaseSettings):
         description="off: no turbo while the agent measures, put back afterwards; None: left as "
         "it is",
     )
+    alive_file: Path | None = Field(
+        default=None,
+        description="file that the agent touches while it works, for `lpnet-agent healthy`",
+    )
     root: Path = Field(
         default=Path("/"), description="where /proc and /sys are: for tests on a copy of them"
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from lpnet.alive import AliveFile
 from lpnet.http import Http
 from lpnet.schemas.device import Registration, TargetSpec
 from lpnet_agent import console, local
@@ -51,8 +52,11 @@ def run_agent(settings: Settings, stop: Stop) -> None:
         Http(settings.url, settings.token, timeout=settings.request_s, attempts=1) as http,
         place.changes(state.path) as changes,
         place.measurer(stop) as measurer,
+        contextlib.ExitStack() as stack,
     ):
         spool = Spool(state.spool)
+        alive = AliveFile(settings.alive_file)
+        stack.callback(alive.remove)
         # The clock policy of the target is the one that it is measured with.
         changes.apply()
         target = place.target(measurer.ready)
@@ -69,6 +73,7 @@ def run_agent(settings: Settings, stop: Stop) -> None:
             stop=stop,
             poll_s=settings.poll_s,
             takeover_s=settings.takeover_s,
+            alive=alive,
         ).run()
 
 

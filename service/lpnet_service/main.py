@@ -6,6 +6,7 @@ import typer
 
 from lpnet_service.cli.base import log_to_stderr
 from lpnet_service.cli.database import migrate
+from lpnet_service.cli.health import healthy
 from lpnet_service.cli.serving import api, run, worker
 
 app = typer.Typer(
@@ -20,3 +21,4 @@ app.command()(run)
 app.command(hidden=True)(api)
 app.command()(worker)
 app.command()(migrate)
+app.add_typer(healthy, name="healthy")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import Field, ValidationError
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lpnet_service.db.password import with_password
 from lpnet_service.errors import SetupError
+
+_DATABASE_URL = "sqlite:///lpnet.db"
 
 
 class Settings(BaseSettings):
@@ -14,10 +20,17 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LPNET_", frozen=True, extra="ignore")
 
     database_url: str = Field(
-        default="sqlite:///lpnet.db", description="sqlite:///PATH or postgresql://..."
+        default=_DATABASE_URL, repr=False, description="sqlite:///PATH or postgresql://..."
+    )
+    database_password_file: Path | None = Field(
+        default=None, description="file that holds the password of database_url"
     )
     api_processes: int = Field(default=1, ge=1, description="API processes of `run`, on one port")
     workers: int = Field(default=1, ge=0, description="training workers of `run`")
+    worker_alive_file: Path | None = Field(
+        default=None,
+        description="file that a worker touches while it works: `lpnet-service healthy worker`",
+    )
     lease_s: float = Field(default=120.0, gt=0, description="an agent's lease on a job, s")
     run_lease_s: float = Field(default=30.0, gt=0, description="a worker's lease on a run, s")
     retry_s: float = Field(
@@ -39,6 +52,15 @@ class Settings(BaseSettings):
     cached_predictors: int = Field(default=32, ge=1, description="predictors kept in memory")
     cached_spaces: int = Field(default=64, ge=1, description="spaces kept in memory")
     torch_threads: int = Field(default=1, ge=1, description="threads of torch in each process")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_password(cls, given: dict[str, Any]) -> dict[str, Any]:
+        file = given.get("database_password_file")
+        if not file:
+            return given
+        url = given.get("database_url", _DATABASE_URL)
+        return given | {"database_url": with_password(url, Path(file))}
 
 
 def from_environment() -> Settings:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import structlog
 import typer
 
-from lpnet.errors import MissingExtra
+from lpnet.errors import LpnetError, MissingExtra
 from lpnet_service.errors import SetupError
 
 
@@ -36,7 +36,7 @@ def refusals(command: str) -> Iterator[None]:
     """Say in a line why a command cannot start: a setting, a database, a missing extra."""
     try:
         yield
-    except SetupError as error:
+    except (SetupError, LpnetError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
     except ModuleNotFoundError as error:

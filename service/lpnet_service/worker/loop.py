@@ -10,6 +10,7 @@ from types import FrameType
 import structlog
 from sqlalchemy.exc import OperationalError
 
+from lpnet.alive import AliveFile
 from lpnet_service.db.migrate import migrate
 from lpnet_service.errors import LeaseLost
 from lpnet_service.services import runs, sweeping
@@ -27,21 +28,23 @@ class Stopped(BaseException):
     """The process was asked to end. Not an Exception: no handler of failures may swallow it."""
 
 
-def tick(ctx: Context, kinds: Mapping[str, Work]) -> bool:
+def tick(ctx: Context, kinds: Mapping[str, Work], alive: AliveFile | None = None) -> bool:
     """Sweep leases, and do one run if there is one, as `kinds` says; whether there was."""
+    alive = alive or AliveFile(None)
     sweeping.sweep(ctx)
     run = runs.claim(ctx)
+    alive.touch()
     if run is None:
         return False
-    _do(ctx, run, kinds[run.kind])
+    _do(ctx, run, kinds[run.kind], alive)
     return True
 
 
-def _do(ctx: Context, run: HeldRun, work: Work) -> None:
+def _do(ctx: Context, run: HeldRun, work: Work, alive: AliveFile) -> None:
     log = _log.bind(run=run.id, kind=run.kind, target=run.target)
     log.info("run started")
     try:
-        with Reins(ctx, run) as reins:
+        with Reins(ctx, run, alive) as reins:
             work(ctx, run, reins.progress)
     except LeaseLost:
         log.info("run given up: it was cancelled or taken over")
@@ -72,7 +75,7 @@ def work_until_stopped(ctx: Context, kinds: Mapping[str, Work]) -> None:
             signal.signal(number, signal.SIG_IGN)
         raise Stopped
 
-    idle = Event()
+    idle, alive = Event(), AliveFile(ctx.settings.worker_alive_file)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     try:
@@ -80,7 +83,7 @@ def work_until_stopped(ctx: Context, kinds: Mapping[str, Work]) -> None:
         _log.info("worker started")
         while True:
             try:
-                worked = tick(ctx, kinds)
+                worked = tick(ctx, kinds, alive)
             except OperationalError as error:
                 # A database that restarts is waited for; a run in hand keeps its lease meanwhile.
                 _log.warning("the database does not answer", error=str(error.orig).strip())
@@ -91,4 +94,5 @@ def work_until_stopped(ctx: Context, kinds: Mapping[str, Work]) -> None:
     except Stopped:
         _log.info("worker stopped")
     finally:
+        alive.remove()
         ctx.db.close()

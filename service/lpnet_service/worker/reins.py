@@ -9,6 +9,7 @@ from typing import Self
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from lpnet.alive import AliveFile
 from lpnet_service.errors import LeaseLost, NoRoom
 from lpnet_service.services import runs
 from lpnet_service.services.context import Context
@@ -19,15 +20,16 @@ _log = structlog.get_logger()
 
 
 class Reins:
-    """Extends the lease of a run from a thread of its own, until left.
+    """Extends the lease of a run from a thread of its own, until left, and says that it lives.
 
     The work calls `progress` now and then, which raises LeaseLost once the run was cancelled or
     taken over.
     """
 
-    def __init__(self, ctx: Context, run: HeldRun) -> None:
+    def __init__(self, ctx: Context, run: HeldRun, alive: AliveFile) -> None:
         self._ctx = ctx
         self._run = run
+        self._alive = alive
         self._said = (0.0, "started")
         self._lost = Event()
         self._left = Event()
@@ -57,6 +59,7 @@ class Reins:
         while not self._left.wait(self._period):
             try:
                 runs.hold(self._ctx, self._run, *self._said)
+                self._alive.touch()
             except LeaseLost:
                 self._lost.set()
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -87,6 +88,15 @@ def empty_postgres(postgres: str) -> Iterator[str]:
     """The URL of a Postgres database without tables."""
     with postgres_.database(postgres) as found:
         yield found
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without tables, once of each engine."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    found: str = request.getfixturevalue("empty_postgres")
+    return found
 
 
 @pytest.fixture
@@ -193,17 +203,24 @@ def lite_bench(lite: Context, clock: HandClock, space: Space) -> Bench:
     return bench_on(lite, clock, space)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def shared_bench(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, space: Space
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, space: Space
 ) -> Iterator[Bench]:
-    """A bench on SQLite that the tests of a module share: for what takes long to get ready."""
-    path = tmp_path_factory.mktemp("shared") / "lpnet.db"
-    shutil.copy(sqlite_template, path)
-    clock = HandClock()
-    made = context(Settings(database_url=f"sqlite:///{path}"), clock=clock)
-    yield bench_on(made, clock, space)
-    made.db.close()
+    """A bench that the tests of a module share, once on each engine: for what takes long to get
+    ready."""
+    with ExitStack() as held:
+        if request.param == "sqlite":
+            path = tmp_path_factory.mktemp("shared") / "lpnet.db"
+            shutil.copy(request.getfixturevalue("sqlite_template"), path)
+            url = f"sqlite:///{path}"
+        else:
+            server = request.getfixturevalue("postgres")
+            url = held.enter_context(postgres_.database(server, "template_lpnet"))
+        clock = HandClock()
+        made = context(Settings(database_url=url), clock=clock)
+        held.callback(made.db.close)
+        yield bench_on(made, clock, space)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -45,19 +44,10 @@ def test_migrating_again_changes_nothing(database: Database) -> None:
     assert is_current(database)
 
 
-def test_a_database_without_tables_is_behind(tmp_path: Path) -> None:
-    fresh = Database(f"sqlite:///{tmp_path / 'fresh.db'}")
+def test_a_database_without_tables_is_behind(empty_url: str) -> None:
+    fresh = Database(empty_url)
     assert not is_current(fresh)
     fresh.close()
-
-
-def test_processes_that_migrate_at_once_take_turns(tmp_path: Path) -> None:
-    several = [Database(f"sqlite:///{tmp_path / 'fresh.db'}") for _ in range(4)]
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(migrate, several))
-    assert is_current(several[0])
-    for one in several:
-        one.close()
 
 
 def test_a_unit_that_raises_leaves_nothing(database: Database) -> None:

@@ -198,9 +198,9 @@ def test_samples_are_filtered(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("after", ["x", "-1", "1.5", "", "9" * 30, "²"])
-def test_a_page_after_nothing_is_refused(lite_bench: Bench, after: str) -> None:
+def test_a_page_after_nothing_is_refused(bench: Bench, after: str) -> None:
     with pytest.raises(Invalid, match="after"):
-        samples.page(lite_bench.ctx, {}, after=after, limit=10)
+        samples.page(bench.ctx, {}, after=after, limit=10)
 
 
 def test_an_export_reads_back_as_the_samples(bench: Bench) -> None:

@@ -125,9 +125,8 @@ def test_what_was_measured_too_does_fit(bench: Bench) -> None:
 
 @pytest.mark.parametrize(("precision", "element_bytes"), [("fp16", 2), ("int8", 1), (None, 4)])
 def test_a_number_takes_what_the_targets_precision_says(
-    lite_bench: Bench, precision: str | None, element_bytes: int
+    bench: Bench, precision: str | None, element_bytes: int
 ) -> None:
-    bench = lite_bench
     with bench.ctx.db.write() as session:
         row = session.get_one(TargetRow, bench.target)
         spec = targets.target(bench.ctx, bench.target).spec

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
 
 from lpnet.schemas.ops import Linear
@@ -28,13 +31,10 @@ NOW = "2026-01-31 12:00:00+00:00"
 WORKLOAD = OpsWorkload(ops=(Linear(c_in=8, c_out=8),)).model_dump(mode="json", exclude_none=True)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+@pytest.fixture
+def old(empty_url: str) -> Iterator[Database]:
     """A database as the first version left it, once of each engine."""
-    if request.param == "sqlite":
-        made = Database(f"sqlite:///{tmp_path / 'old.db'}")
-    else:
-        made = Database(request.getfixturevalue("empty_postgres"))
+    made = Database(empty_url)
     upgrade(made, "0001")
     yield made
     made.close()
@@ -179,6 +179,46 @@ def test_what_the_first_version_stored_is_kept(old: Database, space: Space) -> N
     said = Sample.model_validate_json(check.body_json)
     assert said.disturbed
     assert "nobody recorded" in said.reasons[-1]
+
+
+REVISIONS = [found.revision for found in ScriptDirectory.from_config(config()).walk_revisions()]
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_every_version_is_upgraded(empty_url: str, revision: str, space: Space) -> None:
+    """What the first version stored, carried to that revision, and from there to the last one."""
+    database = Database(empty_url)
+    upgrade(database, "0001")
+    fill(database, space)
+    upgrade(database, revision)
+    migrate(database)
+    assert is_current(database)
+    with database.engine.connect() as connection:
+        found = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(found, Base.metadata) == []
+        counts = [
+            connection.scalar(text(f"SELECT count(*) FROM {table}"))
+            for table in ("devices", "agents", "targets", "samples", "spaces", "campaigns", "jobs")
+        ]
+    assert counts == [1, 1, 1, 2, 1, 1, 1]
+    database.close()
+
+
+def test_processes_that_start_at_once_on_an_empty_database_take_turns(empty_url: str) -> None:
+    """Real processes: whatever order they share would have to be the database's."""
+    command = [sys.executable, "-m", "lpnet_service", "migrate"]
+    environment = {**os.environ, "LPNET_DATABASE_URL": empty_url}
+    several = [
+        subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    said = [each.communicate()[1] for each in several]
+    assert [each.returncode for each in several] == [0, 0, 0, 0], said
+    database = Database(empty_url)
+    assert is_current(database)
+    with database.engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM alembic_version")) == 1
+    database.close()
 
 
 def test_a_migrated_database_is_worked_on(old: Database, space: Space) -> None:

@@ -106,8 +106,8 @@ def publish(
 
 
 @pytest.fixture
-def http(lite_bench: Bench) -> TestClient:
-    return TestClient(Application(lite_bench.ctx), raise_server_exceptions=False)
+def http(bench: Bench) -> TestClient:
+    return TestClient(Application(bench.ctx), raise_server_exceptions=False)
 
 
 def test_versions_are_counted_and_one_is_active(bench: Bench) -> None:
@@ -164,8 +164,7 @@ def said_ms(bench: Bench, lpnet: LPNet, stem: int) -> float:
     return float(Predictor(lpnet, bench.space)([stem, 32]))
 
 
-def test_versions_are_compared_on_the_same_held_out_workloads(lite_bench: Bench) -> None:
-    bench = lite_bench
+def test_versions_are_compared_on_the_same_held_out_workloads(bench: Bench) -> None:
     right, wrong = made(bench, seed=1), made(bench, seed=2)
     data = held_out(bench, {n: said_ms(bench, right, n) for n in (4, 8, 12)})
     assert judge(bench.ctx, save(wrong), data) == Verdict(None, takes_over=True)
@@ -178,8 +177,7 @@ def test_versions_are_compared_on_the_same_held_out_workloads(lite_bench: Bench)
     assert judge(bench.ctx, save(wrong), nothing) == Verdict(active.id, takes_over=True)
 
 
-def test_whoever_covers_more_of_the_held_out_workloads_answers(lite_bench: Bench) -> None:
-    bench = lite_bench
+def test_whoever_covers_more_of_the_held_out_workloads_answers(bench: Bench) -> None:
     fewer = tuple(text for text in coverage(bench.space.table) if "depthwise" not in text)
     right, blind = made(bench, seed=1), made(bench, seed=1, coverage=fewer)
     data = held_out(bench, {n: 2 * said_ms(bench, right, n) for n in (4, 8)})
@@ -189,18 +187,18 @@ def test_whoever_covers_more_of_the_held_out_workloads_answers(lite_bench: Bench
     assert judge(bench.ctx, save(blind), data) == Verdict(active.id, takes_over=False)
 
 
-def test_a_prediction_is_that_of_the_predictor(lite_bench: Bench, http: TestClient) -> None:
-    info = publish(lite_bench)
+def test_a_prediction_is_that_of_the_predictor(bench: Bench, http: TestClient) -> None:
+    info = publish(bench)
     asked = {
-        "target": lite_bench.target,
-        "space": lite_bench.space.hash,
-        "widths": [lite_bench.widths(stem=8), [5.5, 17]],
+        "target": bench.target,
+        "space": bench.space.hash,
+        "widths": [bench.widths(stem=8), [5.5, 17]],
         "gradient": True,
     }
     answer = http.post("/v1/predictions", json=asked)
     assert answer.status_code == 200, answer.text
     assert answer.json()["lpnet"] == info.id
-    predictor = Predictor(load(lpnets.weights(lite_bench.ctx, info.id)), lite_bench.space)
+    predictor = Predictor(load(lpnets.weights(bench.ctx, info.id)), bench.space)
     widths = torch.tensor([[8, 32], [5.5, 17]], dtype=torch.float64, requires_grad=True)
     ms = predictor(widths)
     (gradient,) = torch.autograd.grad(ms.sum(), widths)
@@ -213,9 +211,9 @@ def test_a_prediction_is_that_of_the_predictor(lite_bench: Bench, http: TestClie
         assert list(found["gradient"].values()) == pytest.approx(gradient[index].tolist())
 
 
-def test_without_being_asked_no_gradient_comes(lite_bench: Bench, http: TestClient) -> None:
-    publish(lite_bench)
-    asked = {"target": lite_bench.target, "space": lite_bench.space.hash, "widths": [[16, 32]]}
+def test_without_being_asked_no_gradient_comes(bench: Bench, http: TestClient) -> None:
+    publish(bench)
+    asked = {"target": bench.target, "space": bench.space.hash, "widths": [[16, 32]]}
     (found,) = http.post("/v1/predictions", json=asked).json()["predictions"]
     assert found["gradient"] is None
     assert 0 < found["low_ms"] < found["latency_ms"] < found["high_ms"]
@@ -232,8 +230,7 @@ def unfit(bench: Bench, stem: int) -> None:
     leasing.complete(bench.ctx, lease.token, Completion(failures=(failed,)))
 
 
-def test_a_prediction_says_whether_the_network_fits(lite_bench: Bench, http: TestClient) -> None:
-    bench = lite_bench
+def test_a_prediction_says_whether_the_network_fits(bench: Bench, http: TestClient) -> None:
     publish(bench, stem=2)
     asked = {"target": bench.target, "space": bench.space.hash}
     asked |= {"widths": [bench.widths(stem=4), bench.widths(stem=12)]}
@@ -269,10 +266,7 @@ def through(http: TestClient) -> httpx.MockTransport:
     return httpx.MockTransport(answer)
 
 
-def test_a_predictor_knows_what_failed_after_its_training(
-    lite_bench: Bench, http: TestClient
-) -> None:
-    bench = lite_bench
+def test_a_predictor_knows_what_failed_after_its_training(bench: Bench, http: TestClient) -> None:
     publish(bench, stem=2)
     widths = bench.widths(stem=8)
     with Client(str(http.base_url)) as client:
@@ -297,9 +291,8 @@ def refusal(http: TestClient, bench: Bench, **fields: Any) -> tuple[int, str, li
 
 
 def test_what_cannot_be_predicted_is_refused_with_its_reason(
-    lite_bench: Bench, http: TestClient
+    bench: Bench, http: TestClient
 ) -> None:
-    bench = lite_bench
     assert refusal(http, bench) == (409, "no_lpnet", [])
     publish(bench)
     assert refusal(http, bench, target="nobody") == (404, "not_found", [])
@@ -319,21 +312,21 @@ def test_what_cannot_be_predicted_is_refused_with_its_reason(
     assert refusal(http, bench, widths=[bench.widths(stem=10**400)])[1] == "invalid_widths"
 
 
-def test_ops_that_were_never_seen_are_named(lite_bench: Bench, http: TestClient) -> None:
-    seen = coverage(lite_bench.space.table)
+def test_ops_that_were_never_seen_are_named(bench: Bench, http: TestClient) -> None:
+    seen = coverage(bench.space.table)
     missing = next(text for text in seen if "depthwise" in text)
-    publish(lite_bench, made(lite_bench, coverage=tuple(s for s in seen if s != missing)))
-    asked = {"target": lite_bench.target, "space": lite_bench.space.hash, "widths": [[16, 32]]}
+    publish(bench, made(bench, coverage=tuple(s for s in seen if s != missing)))
+    asked = {"target": bench.target, "space": bench.space.hash, "widths": [[16, 32]]}
     answer = http.post("/v1/predictions", json=asked)
     assert (answer.status_code, answer.json()["code"]) == (409, "not_covered")
     assert missing in answer.json()["detail"]
 
 
-def test_weights_are_sent_once(lite_bench: Bench, http: TestClient) -> None:
-    info = publish(lite_bench)
+def test_weights_are_sent_once(bench: Bench, http: TestClient) -> None:
+    info = publish(bench)
     first = http.get(f"/v1/lpnets/{info.id}/weights")
     assert first.headers["etag"] == f'"{info.weights_sha256}"'
-    assert load(first.content).header.target == lite_bench.target
+    assert load(first.content).header.target == bench.target
     again = http.get(
         f"/v1/lpnets/{info.id}/weights", headers={"If-None-Match": first.headers["etag"]}
     )
@@ -422,19 +415,18 @@ def test_a_table_is_filtered(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("after", ["x", "e30=", "W10=", "é", "WyJsYXRlbmN5X21zIiwgTmFOLCAxXQ=="])
-def test_a_table_after_nothing_is_refused(lite_bench: Bench, after: str) -> None:
+def test_a_table_after_nothing_is_refused(bench: Bench, after: str) -> None:
     with pytest.raises(Invalid, match="after"):
-        page(lite_bench, after=after)
-    fill(lite_bench)
-    other = page(lite_bench, sort="measured_at", limit=1).next
+        page(bench, after=after)
+    fill(bench)
+    other = page(bench, sort="measured_at", limit=1).next
     with pytest.raises(Invalid, match="after"):
-        page(lite_bench, after=other)
+        page(bench, after=other)
 
 
-def test_not_a_number_stays_out_of_the_table(lite_bench: Bench) -> None:
-    publish(lite_bench)
-    fill(lite_bench)
+def test_not_a_number_stays_out_of_the_table(bench: Bench) -> None:
+    publish(bench)
+    fill(bench)
     assert all(
-        row.predicted_ms is None or math.isfinite(row.predicted_ms)
-        for row in page(lite_bench).items
+        row.predicted_ms is None or math.isfinite(row.predicted_ms) for row in page(bench).items
     )

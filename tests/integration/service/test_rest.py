@@ -94,20 +94,20 @@ def test_a_job_given_back_is_nobodys(http: TestClient, bench: Bench) -> None:
     problem(http.post(f"/v1/leases/{token}/heartbeat", json={}), 409, "lease_lost")
 
 
-def test_a_space_is_uploaded_once(lite_http: TestClient, lite_bench: Bench) -> None:
-    content = lite_bench.space.at(resolution=24).to_bytes()
-    first = lite_http.post("/v1/spaces", content=content)
+def test_a_space_is_uploaded_once(http: TestClient, bench: Bench) -> None:
+    content = bench.space.at(resolution=24).to_bytes()
+    first = http.post("/v1/spaces", content=content)
     assert first.status_code == 201
-    again = lite_http.post("/v1/spaces", content=content)
+    again = http.post("/v1/spaces", content=content)
     assert (again.status_code, again.json()) == (200, first.json())
     hash_ = first.json()["hash"]
-    assert lite_http.get(f"/v1/spaces/{hash_}").json() == first.json()
-    file = lite_http.get(f"/v1/spaces/{hash_}/file")
+    assert http.get(f"/v1/spaces/{hash_}").json() == first.json()
+    file = http.get(f"/v1/spaces/{hash_}/file")
     assert file.content == content
     assert file.headers["etag"] == f'"{hash_}"'
     headers = {"If-None-Match": f'W/"other", {file.headers["etag"]}'}
-    assert lite_http.get(f"/v1/spaces/{hash_}/file", headers=headers).status_code == 304
-    names = [item["name"] for item in lite_http.get("/v1/spaces").json()["items"]]
+    assert http.get(f"/v1/spaces/{hash_}/file", headers=headers).status_code == 304
+    names = [item["name"] for item in http.get("/v1/spaces").json()["items"]]
     assert names == ["little", "little"]
 
 
@@ -135,16 +135,16 @@ def test_wrong_fields_are_named(lite_http: TestClient, lite_bench: Bench) -> Non
     assert lite_http.get("/v1/samples").json()["items"] == []
 
 
-def test_an_import_makes_its_target(lite_http: TestClient, lite_bench: Bench) -> None:
-    sample = {"workload": lite_bench.workload(), "kind": "network", "latency_ms": 1.0}
+def test_an_import_makes_its_target(http: TestClient, bench: Bench) -> None:
+    sample = {"workload": bench.workload(), "kind": "network", "latency_ms": 1.0}
     batch = {"target": "table-1", "samples": [sample]}
-    problem(lite_http.post("/v1/samples:batch", json=batch), 404, "not_found")
-    stored = lite_http.post("/v1/samples:batch", params={"create": True}, json=batch)
+    problem(http.post("/v1/samples:batch", json=batch), 404, "not_found")
+    stored = http.post("/v1/samples:batch", params={"create": True}, json=batch)
     assert stored.json() == {"stored": 1, "known": 0}
-    assert lite_http.get("/v1/targets/table-1").json()["state"] == "imported"
+    assert http.get("/v1/targets/table-1").json()["state"] == "imported"
 
 
-def test_what_is_not_there(lite_http: TestClient) -> None:
+def test_what_is_not_there(http: TestClient) -> None:
     none = "0" * 24
     for path in [
         "/nowhere",
@@ -161,8 +161,8 @@ def test_what_is_not_there(lite_http: TestClient) -> None:
         f"/v1/spaces/{'0' * 64}/file",
         "/v1/samples/export?target=nobody",
     ]:
-        problem(lite_http.get(path), 404, "not_found")
-    problem(lite_http.delete("/v1/targets"), 405, "method_not_allowed")
+        problem(http.get(path), 404, "not_found")
+    problem(http.delete("/v1/targets"), 405, "method_not_allowed")
 
 
 @pytest.mark.parametrize(

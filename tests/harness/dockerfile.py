@@ -1,0 +1,54 @@
+"""The Dockerfile, read instruction by instruction."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a target says of the processes that run from it."""
+
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    user: str
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Every instruction with its words; continued lines are joined, comments left out."""
+    text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    lines = re.sub(r"\\\n\s*", "", text).splitlines()
+    found = [line.split(maxsplit=1) for line in lines if line.strip()]
+    return [(word, rest) for word, rest in found]
+
+
+def stages() -> dict[str, list[tuple[str, str]]]:
+    """The instructions of each stage, all of which begin from the same image."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for word, rest in instructions():
+        if word == "FROM":
+            image, _, name = rest.partition(" AS ")
+            assert image == "python:${PYTHON}"
+            found[name] = []
+        elif found:
+            found[list(found)[-1]].append((word, rest))
+    return found
+
+
+def image(target: str) -> Image:
+    """The image of a target."""
+    words = dict(stages()[target])
+    pairs = [pair.partition("=") for pair in shlex.split(words.get("ENV", ""))]
+    return Image(
+        entrypoint=tuple(json.loads(words["ENTRYPOINT"])),
+        command=tuple(json.loads(words["CMD"])),
+        environment={name: value for name, _, value in pairs},
+        user=words["USER"],
+    )

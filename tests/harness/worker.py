@@ -1,0 +1,45 @@
+"""A worker process whose trainings are quick, and do what their seed says: `python -m
+tests.harness.worker FOLDER`. Loop, leases and database are the service's own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lpnet.schemas.lpnet import NewTraining
+from lpnet_service.services import runs
+from lpnet_service.services.context import Context, context
+from lpnet_service.services.runs import HeldRun
+from lpnet_service.settings import from_environment
+from lpnet_service.worker.loop import work_until_stopped
+
+# A training of such a seed kills its process, or goes on until it is cancelled.
+DEADLY, ENDLESS = 666, 777
+
+
+def main(folder: Path) -> None:
+    """Work until stopped; leaves a file for each training begun, named by run and process, and
+    one for each that was finished."""
+
+    def training(ctx: Context, run: HeldRun, progress: Callable[[float, str], None]) -> None:
+        begun = folder / f"{run.id}.{os.getpid()}"
+        begun.touch()
+        seed = NewTraining.model_validate_json(run.params_json).seed
+        if seed == DEADLY:
+            os.kill(os.getpid(), signal.SIGKILL)
+        while seed == ENDLESS:
+            progress(0.5, "for ever")
+            time.sleep(0.01)
+        with ctx.db.write() as session:
+            runs.finish(session, ctx, runs.held(session, run), None, None)
+        (folder / f"{run.id}.done").touch(exist_ok=False)
+
+    work_until_stopped(context(from_environment()), {"training": training})
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

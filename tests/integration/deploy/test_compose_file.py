@@ -1,0 +1,141 @@
+"""docker-compose.yml, judged by its schema, a linter, and by what docs/team.md promises of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from tests.harness import compose
+from tests.harness.compose import FILE, ROOT
+
+from lpnet_agent.settings import Settings as AgentSettings
+from lpnet_service.settings import Settings
+
+SCHEMA = Path(__file__).parent / "compose-spec/compose-spec.json"
+# Runs once and ends, so that nobody asks for its health.
+ONCE = {"migrate", "admin-token", "agent-token"}
+SERVICES = compose.file()["services"]
+each = pytest.mark.parametrize("name", list(SERVICES))
+
+
+def test_it_is_what_the_specification_says() -> None:
+    schema = jsonschema_rs.Draft7Validator(json.loads(SCHEMA.read_text()))
+    found = [f"{fault.instance_path}: {fault.message}" for fault in schema.iter_errors(file())]
+    assert found == []
+    assert not schema.is_valid({"services": {"a": {"imagine": "postgres"}}}), "it does judge"
+
+
+def file() -> dict[str, Any]:
+    return compose.file()
+
+
+def test_a_linter_finds_nothing() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("yamllint"), "--strict", FILE],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@each
+def test_a_service_has_no_rights(name: str) -> None:
+    said = SERVICES[name]
+    assert said["read_only"] is True
+    assert "/tmp" in said["tmpfs"]
+    assert said["cap_drop"] == ["ALL"]
+    assert "cap_add" not in said
+    assert said["security_opt"] == ["no-new-privileges:true"]
+    assert said["user"] not in ("root", "0", "0:0")
+    assert not said.get("privileged")
+    assert "network_mode" not in said
+
+
+@each
+def test_a_service_is_looked_after(name: str) -> None:
+    said = SERVICES[name]
+    assert said["restart"] == ("on-failure:5" if name in ONCE else "unless-stopped")
+    assert ("healthcheck" in said) == (name not in ONCE)
+    if name not in ONCE:
+        assert re.fullmatch(r"\d+s", said["stop_grace_period"])
+
+
+@each
+def test_a_service_waits_for_what_it_needs(name: str) -> None:
+    for other, on in SERVICES[name].get("depends_on", {}).items():
+        wanted = "service_completed_successfully" if other in ONCE else "service_healthy"
+        assert on["condition"] == wanted
+
+
+def test_nothing_is_defined_and_not_used_or_the_other_way() -> None:
+    parsed = file()
+    for kind in ("secrets", "networks"):
+        used = {word for said in SERVICES.values() for word in said.get(kind, [])}
+        assert used == set(parsed[kind])
+    mounted = {v.partition(":")[0] for said in SERVICES.values() for v in said.get("volumes", [])}
+    assert mounted == set(parsed["volumes"])
+
+
+@each
+def test_a_service_is_given_the_secrets_it_reads_and_no_others(name: str) -> None:
+    service = compose.services()[name]
+    words = [*service.command, *service.environment.values()]
+    read = {word.rpartition("/")[2] for word in words if word.startswith("/run/secrets/")}
+    assert read == set(SERVICES[name].get("secrets", []))
+
+
+def test_no_secret_is_in_the_file() -> None:
+    for service in compose.services().values():
+        for setting, value in service.environment.items():
+            if re.search("PASSWORD|TOKEN|SECRET", setting):
+                assert setting.endswith("_FILE")
+                assert value.startswith("/run/secrets/")
+        assert not re.search(r"://[^/@\s]*:[^/@\s]*@", " ".join(service.environment.values()))
+
+
+def test_settings_are_ones_that_there_are() -> None:
+    known = {f"LPNET_{name.upper()}" for name in Settings.model_fields}
+    for name, field in AgentSettings.model_fields.items():
+        known |= {f"LPNET_AGENT_{name.upper()}"}
+        known |= {str(c) for c in getattr(field.validation_alias, "choices", ())}
+    # Read beside the settings, by whatever talks to the service.
+    known |= {"LPNET_TOKEN_FILE"}
+    for service in compose.services().values():
+        ours = {setting for setting in service.environment if setting.startswith("LPNET_")}
+        assert ours <= known
+
+
+def test_only_the_api_is_reached_from_outside_and_from_this_machine_alone() -> None:
+    open_ = {name: said["ports"] for name, said in SERVICES.items() if "ports" in said}
+    assert open_ == {"api": ["127.0.0.1:8000:8000"]}
+    assert file()["networks"]["database"] == {"internal": True}
+    assert SERVICES["postgres"]["networks"] == ["database"]
+    assert SERVICES["agent"]["networks"] == ["lpnet"]
+
+
+def test_an_agent_has_no_limit_that_would_be_measured() -> None:
+    assert not {"deploy", "cpus", "cpu_shares", "cpu_quota", "mem_limit"} & set(SERVICES["agent"])
+
+
+def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+
+    def make() -> dict[str, str]:
+        subprocess.run([ROOT / "tools/make-secrets", folder], check=True, capture_output=True)
+        return {path.name: path.read_text() for path in folder.iterdir()}
+
+    made = make()
+    assert made == make()
+    wanted = {Path(secret["file"]).name for secret in file()["secrets"].values()}
+    assert set(made) == wanted
+    assert len(set(made.values())) == len(made)
+    assert all(len(secret.strip()) >= 64 for secret in made.values())
+    assert folder.stat().st_mode & 0o777 == 0o700

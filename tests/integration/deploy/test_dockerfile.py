@@ -1,0 +1,116 @@
+"""The Dockerfile, read and followed as far as that goes without an engine."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from tests.harness.dockerfile import ROOT, image, stages
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+IMAGES = {"agent": "lpnet-agent", "service": "lpnet-service"}
+images = pytest.mark.parametrize(("target", "script"), IMAGES.items(), ids=list(IMAGES))
+
+
+def copied(stage: str) -> list[tuple[str, str]]:
+    """Sources and where they go."""
+    pairs = []
+    for word, rest in stages()[stage]:
+        if word == "COPY":
+            *sources, target = rest.split()
+            pairs += [(source, target) for source in sources]
+    return pairs
+
+
+def test_a_linter_finds_nothing() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run(
+        [hadolint, ROOT / "Dockerfile"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_what_is_copied_is_there_and_not_ignored() -> None:
+    allowed = {
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"
+    }
+    sources = {source for stage in stages() for source, _ in copied(stage)}
+    assert sources == allowed
+    assert all((ROOT / source).exists() for source in sources)
+
+
+@images
+def test_an_image_has_no_rights_and_what_it_needs(target: str, script: str) -> None:
+    words = dict(stages()[target])
+    made = image(target)
+    assert made.user == "10001:10001"
+    assert made.entrypoint == (script,)
+    assert made.command[0] == "run"
+    assert script in PROJECT["scripts"]
+    extras = [rest for word, rest in stages()[target] if word == "ARG" and "EXTRAS" in rest]
+    assert extras == [f"EXTRAS={target}"]
+    assert target in PROJECT["optional-dependencies"]
+    folder = words["VOLUME"]
+    assert any(folder in value for value in made.environment.values())
+    (user,) = [rest for word, rest in stages()[target] if word == "RUN" and "useradd" in rest]
+    assert f"--home-dir {folder}" in user
+    assert user.endswith(f"--owner lpnet --group lpnet {folder}")
+
+
+@images
+def test_packages_come_from_public_places(target: str, script: str) -> None:
+    hosts = re.findall(r"https?://([^/\s]+)", " ".join(rest for _, rest in stages()[target]))
+    assert set(hosts) <= {"download.pytorch.org"}
+
+
+def test_its_python_is_one_that_lpnet_runs_on() -> None:
+    found = re.search(r"^ARG PYTHON=(3\.\d+)-", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert found is not None
+    assert f"Programming Language :: Python :: {found[1]}" in PROJECT["classifiers"]
+
+
+@images
+def test_a_shell_makes_of_the_install_what_is_meant(
+    target: str, script: str, tmp_path: Path
+) -> None:
+    """With the wheel where it will be, and a python that only shows its words."""
+    (run,) = [rest for word, rest in stages()[target] if word == "RUN" and "pip install" in rest]
+    mount, _, command = run.partition("python -m pip install")
+    assert mount.strip() == "--mount=type=bind,from=wheel,source=/wheels,target=/wheels"
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    (wheels / "lpnet-0.1.0-py3-none-any.whl").touch()
+    told = f"printf '%s\\n' {command}".replace("/wheels", str(wheels))
+
+    def words(**arguments: str) -> list[str]:
+        done = subprocess.run(
+            ["/bin/sh", "-c", told], env=arguments, capture_output=True, text=True, check=True
+        )
+        return done.stdout.splitlines()
+
+    plain = ["-c", "/tmp/constraints.txt", f"{wheels}/lpnet-0.1.0-py3-none-any.whl[a,b]"]
+    assert words(EXTRAS="a,b") == plain
+    if target == "service":
+        index = ["--extra-index-url", "https://example.org/cpu"]
+        assert words(EXTRAS="a,b", TORCH_INDEX=index[1]) == [*plain[:2], *index, plain[2]]
+
+
+def test_the_wheel_is_built_from_what_was_copied(tmp_path: Path) -> None:
+    for source, target in copied("wheel"):
+        place = tmp_path / "src" / (target if target != "./" else source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / source, place)
+    (command,) = [rest for word, rest in stages()["wheel"] if word == "RUN"]
+    python, *words = command.replace("/wheels", str(tmp_path / "wheels")).split()
+    assert python == "python"
+    subprocess.run([sys.executable, *words], cwd=tmp_path / "src", check=True, capture_output=True)
+    (wheel,) = (tmp_path / "wheels").glob("lpnet-*.whl")
+    assert "py3-none-any" in wheel.name  # for every architecture

@@ -1,0 +1,164 @@
+"""The training queue under real worker processes, which share it, die, and are asked to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.harness.worker import DEADLY, ENDLESS
+
+from lpnet.schemas.lpnet import NewTraining, Training
+from lpnet.schemas.sample import SampleBatch
+from lpnet_service.clock import SystemClock
+from lpnet_service.processes.supervisor import Role, Supervisor
+from lpnet_service.services import ingest, lpnets, trainings
+from lpnet_service.services.context import Context
+
+Bench = Any
+PATIENCE_S = 90.0
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def asked(bench: Bench, url: str) -> Bench:
+    """A bench with samples, on the clock that worker processes have."""
+    given = [
+        bench.sample(1.0 + n / 100, workload=bench.workload(stem=4 + n % 12, wide=8 + n))
+        for n in range(24)
+    ]
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(given)))
+    object.__setattr__(bench.ctx, "clock", SystemClock())
+    return bench
+
+
+def environment(url: str) -> dict[str, str]:
+    """Of a worker whose runs are taken over soon after it died."""
+    return {**os.environ, "LPNET_DATABASE_URL": url, "LPNET_RUN_LEASE_S": "1"}
+
+
+def quick(url: str, folder: Path) -> Callable[[Role], subprocess.Popen[bytes]]:
+    """Starts workers of tests.harness.worker."""
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "tests.harness.worker", str(folder)]
+    return lambda _role: subprocess.Popen(
+        command, env=environment(url), cwd=ROOT, stderr=subprocess.DEVNULL
+    )
+
+
+@contextmanager
+def workers(spawn: Callable[[Role], subprocess.Popen[bytes]], count: int) -> Iterator[Supervisor]:
+    with Supervisor(spawn=spawn) as children:
+        children.start(Role("worker", ()), count)
+        yield children
+
+
+def until(holds: Callable[[], bool], children: Supervisor | None = None) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        if children is not None:
+            children.look()
+        time.sleep(0.05)
+
+
+def start(bench: Bench, *seeds: int) -> list[Training]:
+    return [trainings.start(bench.ctx, bench.target, NewTraining(seed=seed)) for seed in seeds]
+
+
+def states(ctx: Context, those: list[Training]) -> list[str]:
+    return [trainings.get(ctx, one.id).state for one in those]
+
+
+def test_workers_share_the_queue_and_do_each_run_once(
+    asked: Bench, url: str, tmp_path: Path
+) -> None:
+    runs = start(asked, *range(30))
+    folder = tmp_path / "begun"
+    with workers(quick(url, folder), 3):
+        until(lambda: set(states(asked.ctx, runs)) == {"done"})
+    begun = [path.stem for path in folder.iterdir() if path.suffix != ".done"]
+    assert sorted(begun) == sorted(run.id for run in runs)
+    assert len({path.suffix for path in folder.iterdir()} - {".done"}) > 1, "one did it all"
+
+
+def test_a_run_that_kills_its_workers_fails_and_nothing_else_suffers(
+    asked: Bench, url: str, tmp_path: Path
+) -> None:
+    runs = start(asked, 1, DEADLY, 2, 3, DEADLY, 4)
+    folder = tmp_path / "begun"
+    with workers(quick(url, folder), 2) as children:
+        until(lambda: not {"queued", "running"} & set(states(asked.ctx, runs)), children)
+    assert states(asked.ctx, runs) == ["done", "failed", "done", "done", "failed", "done"]
+    for place, run in enumerate(runs):
+        begun = [path for path in folder.glob(f"{run.id}.*") if path.suffix != ".done"]
+        deadly = place in (1, 4)
+        assert len(begun) == (3 if deadly else 1)
+        found = trainings.get(asked.ctx, run.id)
+        assert found.error == ("the worker died of it, 3 times" if deadly else None)
+
+
+def test_a_cancelled_run_frees_its_worker_and_a_stopped_worker_its_run(
+    asked: Bench, url: str, tmp_path: Path
+) -> None:
+    first, second = start(asked, ENDLESS, ENDLESS)
+    spawn = quick(url, tmp_path / "begun")
+    one = spawn(Role("worker", ()))
+    try:
+        until(lambda: trainings.get(asked.ctx, first.id).stage == "for ever")
+        assert trainings.get(asked.ctx, first.id).progress == 0.5
+        trainings.cancel(asked.ctx, first.id)
+        until(lambda: trainings.get(asked.ctx, second.id).stage == "for ever")
+        one.send_signal(signal.SIGTERM)
+        assert one.wait(PATIENCE_S) == 0
+    finally:
+        one.kill()
+        one.wait()
+    assert states(asked.ctx, [first, second]) == ["cancelled", "queued"]
+
+
+def test_a_killed_workers_training_is_taken_over_and_finishes_once(
+    asked: Bench, url: str, tmp_path: Path
+) -> None:
+    """The worker that ships, at a real training."""
+    (run,) = start(asked, 7)
+    log = tmp_path / "worker.log"
+
+    def spawn() -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "lpnet_service", "worker"]
+        with log.open("ab") as out:
+            return subprocess.Popen(command, env=environment(url), stdout=out, stderr=out)
+
+    seen: set[float] = set()
+
+    def state() -> Training:
+        found = trainings.get(asked.ctx, run.id)
+        seen.add(found.progress)
+        return found
+
+    first = spawn()
+    try:
+        until(lambda: state().progress > 0)
+    finally:
+        first.kill()
+        first.wait()
+    assert state().state == "running"
+    second = spawn()
+    try:
+        until(lambda: state().state != "running")
+    finally:
+        second.terminate()
+        second.wait(PATIENCE_S)
+    done = state()
+    assert done.state == "done", f"{done.error}\n{log.read_text()}"
+    (info,) = lpnets.of_target(asked.ctx, asked.target)
+    assert (info.id, info.active) == (done.lpnet, True)
+    assert len(seen) > 2, "progress is seen on the way"
+    assert log.read_text().count("run done") == 1
