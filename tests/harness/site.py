@@ -26,7 +26,7 @@ PATIENCE_S = 90.0
 _SERVICE = {"LPNET_RETRY_S": "0", "LPNET_POLL_S": "0.1", "LPNET_DISTURBED_RETRIES": "0"}
 # Budgets so short that a test is over soon; the figures need not be good, and how patiently a
 # workload is visited until two visits agree is not what is tested here.
-_AGENT = {
+HURRIED_AGENT = {
     "LPNET_AGENT_BLOCK_S": "0.01",
     "LPNET_AGENT_NETWORK_S": "0.03",
     "LPNET_AGENT_VISITS": "2",
@@ -84,7 +84,7 @@ class Site:
         self.state = AgentFolder(folder / "agent")
         url = {"LPNET_DATABASE_URL": f"sqlite:///{self.database}"}
         self._service_settings = _SERVICE | url | dict(service)
-        self._agent_settings = _AGENT | dict(agent)
+        self._agent_settings = HURRIED_AGENT | dict(agent)
         self._running: list[Running] = []
 
     def start_service(self, wrapper: Sequence[str] = (), **settings: str) -> Running:

@@ -51,6 +51,9 @@ def _do(ctx: Context, run: HeldRun, work: Work, alive: AliveFile) -> None:
     except Stopped:
         runs.give_back(ctx, run)
         raise
+    except OperationalError:
+        # The database went away: the lease ends by itself, and the run is offered again.
+        raise
     except Exception as error:
         # Whatever it was, the user who waits for this run has to be told; the log has the trace.
         log.exception("run failed")

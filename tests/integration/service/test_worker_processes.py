@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
+from tests.harness import postgres as postgres_
 from tests.harness.worker import DEADLY, ENDLESS
 
 from lpnet.schemas.lpnet import NewTraining, Training
@@ -122,6 +124,30 @@ def test_a_cancelled_run_frees_its_worker_and_a_stopped_worker_its_run(
         one.kill()
         one.wait()
     assert states(asked.ctx, [first, second]) == ["cancelled", "queued"]
+
+
+# A file does not go away.
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+def test_a_worker_waits_for_a_database_that_went_away(
+    asked: Bench, url: str, tmp_path: Path, postgres: str
+) -> None:
+    name, log = make_url(url).database, tmp_path / "worker.log"
+    command = [sys.executable, "-m", "tests.harness.worker", str(tmp_path)]
+    with log.open("wb") as out:
+        worker = subprocess.Popen(command, env=environment(url), cwd=ROOT, stdout=out, stderr=out)
+    try:
+        until(lambda: "worker started" in log.read_text())
+        postgres_.execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        postgres_.execute(postgres, ended)
+        until(lambda: "the database does not answer" in log.read_text())
+        postgres_.execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        (run,) = start(asked, 1)
+        until(lambda: states(asked.ctx, [run]) == ["done"])
+        assert worker.poll() is None
+    finally:
+        worker.kill()
+        worker.wait()
 
 
 def test_a_killed_workers_training_is_taken_over_and_finishes_once(

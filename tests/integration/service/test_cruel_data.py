@@ -1,0 +1,58 @@
+"""Trainings on data that no device gives: each ends with a model or a reason, and the worker goes
+on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lpnet.schemas.lpnet import NewTraining, PredictionRequest, Training
+from lpnet.schemas.sample import SampleBatch
+from lpnet_service.services import ingest, predictions, trainings
+from lpnet_service.worker.loop import tick
+from lpnet_service.worker.work import KINDS
+
+Bench = Any
+# The least number that there is, and the limits of what is taken for a latency, in ms.
+LEAST, SHORT, LONG = 5e-324, 1e-12, 1e9
+
+
+def trained(bench: Bench, *ms: float) -> Training:
+    """What comes of a training on networks of those latencies, over and over."""
+    given = [
+        bench.sample(ms[n % len(ms)], workload=bench.workload(stem=4 + n % 12, wide=8 + n % 24))
+        for n in range(40)
+    ]
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(given)))
+    asked = trainings.start(bench.ctx, bench.target, NewTraining(seed=1))
+    assert tick(bench.ctx, KINDS)
+    assert not tick(bench.ctx, KINDS), "the worker is there for the next one"
+    return trainings.get(bench.ctx, asked.id)
+
+
+def test_latencies_of_nothing_fail_with_a_reason(bench: Bench) -> None:
+    found = trained(bench, LEAST)
+    assert found.state == "failed"
+    assert found.error
+
+
+def test_latencies_without_sense_give_numbers_or_a_reason(lite_bench: Bench) -> None:
+    found = trained(lite_bench, SHORT, LONG)
+    if found.state == "failed":
+        assert found.error
+        return
+    asked = PredictionRequest(
+        target=lite_bench.target,
+        space=lite_bench.space.hash,
+        widths=(lite_bench.widths(),),
+        gradient=True,
+    )
+    (said,) = predictions.predict(lite_bench.ctx, asked).predictions
+    assert 0 < said.low_ms <= said.latency_ms <= said.high_ms < float("inf")
+
+
+@pytest.mark.parametrize("ms", [0.0, -1.0, 1.1e9, float("inf"), float("nan")])
+def test_what_is_no_latency_is_not_stored(lite_bench: Bench, ms: float) -> None:
+    with pytest.raises(ValueError, match="latency_ms"):
+        lite_bench.sample(ms)
