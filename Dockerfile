@@ -35,7 +35,8 @@ ENTRYPOINT ["lpnet-agent"]
 CMD ["run"]
 
 # API, worker, migrations and tokens. TORCH_INDEX has PyTorch's wheels without CUDA, which spare
-# gigabytes; an empty one takes those of pip's own index. EXTRAS=cloud,telemetry adds those.
+# gigabytes; an empty one takes those of pip's own index. EXTRAS=cloud,telemetry adds those. On SQLite
+# mount a volume at /var/lib/lpnet; none is declared, since on Postgres nothing is written there.
 FROM python:${PYTHON} AS service
 ARG EXTRAS=service
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
@@ -51,7 +52,6 @@ RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     "$(echo /wheels/lpnet-*.whl)[${EXTRAS}]"
 USER 10001:10001
 WORKDIR /var/lib/lpnet
-VOLUME /var/lib/lpnet
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["lpnet-service"]

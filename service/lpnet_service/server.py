@@ -33,10 +33,11 @@ def serve_api(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     ctx = context(settings)
     application = Application(ctx)
     config = uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=_GRACE_S)
-    # The server raises its signal again once it has stopped, which is no reason to die of it.
-    signal.signal(signal.SIGTERM, lambda _signal, _frame: None)
-    signal.signal(signal.SIGINT, lambda _signal, _frame: None)
+    server = _Server(application, config)
+    # It handles them only while it serves: not before, and it raises its signal again afterwards.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, server.handle_exit)
     try:
-        _Server(application, config).run(list(sockets))
+        server.run(list(sockets))
     finally:
         ctx.db.close()

@@ -14,6 +14,7 @@ import pytest
 from tests.harness import compose
 from tests.harness.compose import FILE, ROOT
 
+from lpnet_agent.measure.process import CLOSE_TIMEOUT_S, GRACE_S
 from lpnet_agent.settings import Settings as AgentSettings
 from lpnet_service.settings import Settings
 
@@ -123,6 +124,12 @@ def test_only_the_api_is_reached_from_outside_and_from_this_machine_alone() -> N
 
 def test_an_agent_has_no_limit_that_would_be_measured() -> None:
     assert not {"deploy", "cpus", "cpu_shares", "cpu_quota", "mem_limit"} & set(SERVICES["agent"])
+
+
+def test_an_agent_may_end_its_workload_before_it_is_killed() -> None:
+    settings = AgentSettings()
+    longest = GRACE_S + CLOSE_TIMEOUT_S + settings.poll_s + settings.request_s
+    assert float(SERVICES["agent"]["stop_grace_period"].removesuffix("s")) > longest
 
 
 def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:

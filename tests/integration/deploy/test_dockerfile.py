@@ -55,11 +55,13 @@ def test_an_image_has_no_rights_and_what_it_needs(target: str, script: str) -> N
     extras = [rest for word, rest in stages()[target] if word == "ARG" and "EXTRAS" in rest]
     assert extras == [f"EXTRAS={target}"]
     assert target in PROJECT["optional-dependencies"]
-    folder = words["VOLUME"]
-    assert any(folder in value for value in made.environment.values())
     (user,) = [rest for word, rest in stages()[target] if word == "RUN" and "useradd" in rest]
-    assert f"--home-dir {folder}" in user
+    found = re.search(r"--home-dir (\S+)", user)
+    assert found is not None
+    folder = found[1]
     assert user.endswith(f"--owner lpnet --group lpnet {folder}")
+    assert any(folder in value for value in made.environment.values())
+    assert words.get("VOLUME") == (folder if target == "agent" else None)
 
 
 @images

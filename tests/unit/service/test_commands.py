@@ -79,6 +79,23 @@ def test_a_setting_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     assert "LPNET_LEASE_S" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (["api", "--url", "http://127.0.0.1:1"], "http://127.0.0.1:1"),
+        (["api", "--url", "nowhere"], "nowhere"),
+        (["worker"], "LPNET_WORKER_ALIVE_FILE is not set"),
+        (["worker", "--file", "nowhere"], "not healthy: nowhere: No such file"),
+    ],
+)
+def test_what_is_not_healthy_says_why(command: list[str], why: str) -> None:
+    result = CliRunner().invoke(app, ["healthy", *command])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert why in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_without_its_extra_a_command_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
