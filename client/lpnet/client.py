@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 from lpnet import progress as progress_
+from lpnet import tokens
 from lpnet.arguments import WidthsLike, asking, segment, vectors
 from lpnet.errors import BadRequest, LpnetError, NotFound
 from lpnet.http import Http
@@ -52,8 +53,9 @@ _INDEX = re.compile(r"samples\.(\d+)\.?(.*)")
 class Client:
     """Talks to one lpnet service.
 
-    `url` defaults to LPNET_URL, then to http://127.0.0.1:8000; `token` to LPNET_TOKEN. Errors of
-    the service are raised as the matching class of `lpnet.errors`; no answer is `Unreachable`.
+    `url` defaults to LPNET_URL, then to http://127.0.0.1:8000; `token` to LPNET_TOKEN, then to
+    what is in the file that LPNET_TOKEN_FILE names. Errors of the service are raised as the
+    matching class of `lpnet.errors`; no answer is `Unreachable`.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class Client:
         poll_s: float = 0.5,
     ) -> None:
         self.url = url or os.environ.get("LPNET_URL") or DEFAULT_URL
-        self._http = Http(self.url, token=token or os.environ.get("LPNET_TOKEN"))
+        self._http = Http(self.url, token=token or tokens.from_environment())
         self._waiting = Waiting(self._http, poll_s)
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ LpnetError
 |   +-- BadRequest           400, 413, 415, 422
 |   |   +-- RemoteWidthsError  code `invalid_widths`; a WidthsError too
 |   +-- NotAllowed           401, 403
+|   +-- TooManyRequests      429; `retry_after_s` says when to come back
 |   +-- NotFound             404
 |   +-- Conflict             409, 412
 |   |   +-- LeaseLost        code `lease_lost`: someone else may hold the job now
@@ -134,8 +135,10 @@ class ApiError(LpnetError):
     """The server answered with a problem document (RFC 9457).
 
     `status` is the HTTP status, `code` the stable machine-readable code, `errors` the faulty
-    fields, where the server names them.
+    fields, where the server names them, `retry_after_s` the pause that it asks for, in seconds.
     """
+
+    retry_after_s: float | None = None
 
     def __init__(
         self,
@@ -162,6 +165,10 @@ class RemoteWidthsError(BadRequest, WidthsError):
 
 class NotAllowed(ApiError):
     """The token is missing, unknown, or does not reach this."""
+
+
+class TooManyRequests(ApiError):
+    """The token has sent more than its share; the same request works later."""
 
 
 class NotFound(ApiError):
@@ -242,6 +249,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     413: BadRequest,
     415: BadRequest,
     422: BadRequest,
+    429: TooManyRequests,
 }
 
 

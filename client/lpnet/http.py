@@ -16,7 +16,15 @@ import httpx
 import stamina
 from pydantic import BaseModel
 
-from lpnet.errors import ApiError, ServerFault, Unreachable, api_error
+from lpnet.errors import (
+    ApiError,
+    LpnetError,
+    ServerFault,
+    TooManyRequests,
+    Unreachable,
+    api_error,
+)
+from lpnet.tokens import checked
 
 Params = Mapping[str, str | int | float | bool | None]
 
@@ -43,7 +51,8 @@ class Http:
     `timeout` is in seconds, for connecting and for each read. A request is tried up to `attempts`
     times within `patience_s`: any request if no connection stood, an idempotent one also on a cut
     connection and on a passing server fault. GET, PUT and DELETE count as idempotent; a POST does
-    where the caller says so.
+    where the caller says so. Of a 429 the server says that it did not act. Where it asks for a
+    pause (Retry-After), that is kept, or the error raised where it is longer than the patience.
 
     Raises an `ApiError` for an answer that is an error, `Unreachable` for no answer, and at once
     for a `base_url` that no server can have.
@@ -63,7 +72,10 @@ class Http:
         self._patience_s = patience_s
         headers = {"Accept": "application/json"}
         if token:
-            headers["Authorization"] = f"Bearer {token}"
+            try:
+                headers["Authorization"] = f"Bearer {checked(token)}"
+            except ValueError as error:
+                raise LpnetError(f"the token for {self.base_url}: {error}") from error
         url = _server_url(self.base_url)
         self._client = httpx.Client(
             base_url=url,
@@ -176,11 +188,14 @@ class Http:
             yield response.iter_bytes()
 
     def _send(self, method: str, path: str, *, idempotent: bool, **options: Any) -> httpx.Response:
-        def worth_repeating(error: Exception) -> bool:
-            if isinstance(error, _NotSent):
-                return True
+        def worth_repeating(error: Exception) -> bool | float:
+            """Whether to try again; after how many seconds, where the server said so."""
+            if isinstance(error, Unreachable):
+                return idempotent or isinstance(error, _NotSent)
             passing = isinstance(error, ServerFault) and error.status in _PASSING
-            return idempotent and (passing or isinstance(error, Unreachable))
+            if isinstance(error, TooManyRequests) or (idempotent and passing):
+                return self._pause(error)
+            return False
 
         for attempt in stamina.retry_context(
             on=worth_repeating,
@@ -193,6 +208,11 @@ class Http:
             with attempt:
                 return self._send_once(method, path, options)
         raise AssertionError("a retry loop ends by returning or raising")
+
+    def _pause(self, error: ApiError) -> bool | float:
+        """The pause that a server asks for; True: none, False: too long a one."""
+        asked_s = error.retry_after_s
+        return not asked_s or (asked_s <= self._patience_s and asked_s)
 
     def _send_once(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
         with self._transport_errors():
@@ -281,4 +301,12 @@ def _problem(response: httpx.Response) -> ApiError:
     detail = str(problem.get("detail") or f"{response.reason_phrase} ({response.url})")
     errors = problem.get("errors")
     faults = [e for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
-    return api_error(status, str(problem.get("code") or f"http_{status}"), detail, faults)
+    error = api_error(status, str(problem.get("code") or f"http_{status}"), detail, faults)
+    error.retry_after_s = _seconds(response.headers.get("retry-after", ""))
+    return error
+
+
+def _seconds(retry_after: str) -> float | None:
+    """Of the two forms of Retry-After the one that lpnet's service sends."""
+    text = retry_after.strip()
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -92,20 +92,32 @@ class Agent:
                 reachable = True
             except Interrupted:
                 continue
-            except (NotAllowed, BadRequest):
+            except NotAllowed as error:
+                log.error("the server refuses this agent", why=error.detail, todo=self._todo())
+                raise
+            except BadRequest:
                 raise
             except NotKept as error:
                 log.error("waiting for room", seconds=_ROOM_S, why=str(error))
                 self._stop.wait(_ROOM_S)
             except (Unreachable, ApiError) as error:
+                asked_s = error.retry_after_s if isinstance(error, ApiError) else None
                 reachable = isinstance(error, ApiError)
                 if isinstance(error, NotFound | DeviceBusy):
                     # The server has a new database, or another agent in this one's place.
                     self._id = None
-                seconds = backoff.next()
+                seconds = max(backoff.next(), asked_s or 0.0)
                 log.warning("waiting for the server", seconds=round(seconds, 1), why=str(error))
                 self._wait_for_server(seconds)
         self._take_leave(reachable)
+
+    def _todo(self) -> str:
+        """What somebody has to do where the server does not let this agent in."""
+        device = self._registration.device
+        return (
+            f"on the server: lpnet-service token create --name {device} --scope agent --device "
+            f"{device}; here: put what it prints into the file that LPNET_TOKEN_FILE names"
+        )
 
     def _turn(self) -> None:
         if self._id is None:

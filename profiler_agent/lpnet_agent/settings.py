@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lpnet.errors import LpnetError
 from lpnet.schemas.condition import DRIFT_LIMIT_PCT
+from lpnet.tokens import read_secret
 from lpnet_agent.owner.hours import parse
 
 
@@ -32,7 +34,8 @@ def pairs(text: str) -> dict[str, str]:
 
 
 class Settings(BaseSettings):
-    """Each is read from LPNET_AGENT_<NAME>; server and token from LPNET_URL and LPNET_TOKEN too.
+    """Each is read from LPNET_AGENT_<NAME>; server and token from LPNET_URL, LPNET_TOKEN and
+    LPNET_TOKEN_FILE too.
 
     A command's options win over the environment.
     """
@@ -48,6 +51,11 @@ class Settings(BaseSettings):
         default=None,
         validation_alias=AliasChoices("LPNET_AGENT_TOKEN", "LPNET_TOKEN"),
         description="token that the server asks for, if it does",
+    )
+    token_file: Path | None = Field(
+        default=None,
+        validation_alias=AliasChoices("LPNET_AGENT_TOKEN_FILE", "LPNET_TOKEN_FILE"),
+        description="file with the token in it, where `token` is not set",
     )
     device: str | None = Field(default=None, description="name of the device; None: its CPU's")
     adb: str | None = Field(
@@ -173,6 +181,15 @@ class Settings(BaseSettings):
     root: Path = Field(
         default=Path("/"), description="where /proc and /sys are: for tests on a copy of them"
     )
+
+    @model_validator(mode="after")
+    def _token_of_file(self) -> Self:
+        if self.token is None and self.token_file is not None:
+            try:
+                self.token = read_secret(self.token_file)
+            except LpnetError as error:
+                raise ValueError(f"token_file (LPNET_TOKEN_FILE): {error}") from error
+        return self
 
     @field_validator("runtime_options")
     @classmethod

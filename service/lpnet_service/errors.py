@@ -1,6 +1,9 @@
 """Everything the service refuses on purpose; each becomes a problem document (RFC 9457).
 
 ServiceError
++-- Unauthenticated  401 unauthenticated   no token, or none that is known and good
++-- Forbidden        403 forbidden       the token does not reach this
++-- TooManyRequests  429 too_many_requests  more than the token's share
 +-- NotThere         404 not_found       no such thing
 +-- Contradiction    409 conflict        what is asked contradicts what is stored
 |   +-- LeaseLost    409 lease_lost      someone else may hold the job now, or it is over
@@ -21,7 +24,8 @@ SetupError           the service cannot start as asked (not an answer over HTTP)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from lpnet.schemas.problem import FieldError
@@ -34,10 +38,44 @@ class ServiceError(Exception):
     code: ClassVar[str] = "fault"
     title: ClassVar[str] = "The service failed"
 
-    def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
+    def __init__(
+        self,
+        detail: str,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+
+
+class Unauthenticated(ServiceError):
+    """Nobody is known by what was sent."""
+
+    status, code, title = 401, "unauthenticated", "Unauthenticated"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+class Forbidden(ServiceError):
+    """Whoever it is may not do this."""
+
+    status, code, title = 403, "forbidden", "Forbidden"
+
+
+class TooManyRequests(ServiceError):
+    """More than the token's share."""
+
+    status, code, title = 429, "too_many_requests", "Too many requests"
+
+    def __init__(self, per_s: float, wait_s: float) -> None:
+        pause = max(1, math.ceil(wait_s))
+        super().__init__(
+            f"this token may send {per_s:g} requests a second; come back in {pause} s",
+            headers={"Retry-After": str(pause)},
+        )
 
 
 class NotThere(ServiceError):

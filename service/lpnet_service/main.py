@@ -8,6 +8,7 @@ from lpnet_service.cli.base import log_to_stderr
 from lpnet_service.cli.database import migrate
 from lpnet_service.cli.health import healthy
 from lpnet_service.cli.serving import api, run, worker
+from lpnet_service.cli.tokens import app as tokens
 
 app = typer.Typer(
     help="The lpnet service: REST API, database and training worker.",
@@ -22,3 +23,4 @@ app.command(hidden=True)(api)
 app.command()(worker)
 app.command()(migrate)
 app.add_typer(healthy, name="healthy")
+app.add_typer(tokens, name="token")

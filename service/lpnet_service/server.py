@@ -10,6 +10,7 @@ from types import FrameType
 import uvicorn
 
 from lpnet_service.api.app import Application
+from lpnet_service.services import admission
 from lpnet_service.services.context import context
 from lpnet_service.settings import Settings
 
@@ -30,7 +31,8 @@ class _Server(uvicorn.Server):
 
 def serve_api(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     """Answer requests that come in on `sockets` until SIGTERM or SIGINT."""
-    ctx = context(settings)
+    # By its own sockets: no other process has to tell this one that it asks for tokens.
+    ctx = context(admission.settled(settings, [one.getsockname()[0] for one in sockets]))
     application = Application(ctx)
     config = uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=_GRACE_S)
     server = _Server(application, config)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -47,6 +47,22 @@ class Settings(BaseSettings):
         default=90.0, gt=0, description="silence after which an agent counts as offline, s"
     )
     poll_s: float = Field(default=0.25, gt=0, description="how often a held poll looks again, s")
+    tokens: Literal["auto", "required"] = Field(
+        default="auto",
+        description="auto: asked for on any address that is not loopback; required: everywhere, "
+        "for a service behind a proxy",
+    )
+    requests_per_s: float = Field(
+        default=100.0,
+        gt=0,
+        description="requests a second of a token, in each API process; bursts of two seconds",
+    )
+    session_h: float = Field(default=12.0, gt=0, description="how long a browser's session lasts")
+    secure_cookies: bool = Field(
+        default=False,
+        description="cookies are for https only, also where the service cannot see that it is "
+        "behind https",
+    )
     max_body_mib: int = Field(default=64, ge=1, description="largest request body, MiB")
     max_space_mib: int = Field(default=16, ge=1, description="largest space file, MiB")
     cached_predictors: int = Field(default=32, ge=1, description="predictors kept in memory")
@@ -61,6 +77,11 @@ class Settings(BaseSettings):
             return given
         url = given.get("database_url", _DATABASE_URL)
         return given | {"database_url": with_password(url, Path(file))}
+
+    @property
+    def tokens_required(self) -> bool:
+        """Whether a request has to show a token."""
+        return self.tokens == "required"
 
 
 def from_environment() -> Settings:

@@ -27,7 +27,12 @@ Url = Annotated[
     ),
 ]
 Token = Annotated[
-    str | None, typer.Option("--token", envvar="LPNET_TOKEN", help="Token of the service.")
+    str | None,
+    typer.Option(
+        "--token",
+        envvar="LPNET_TOKEN",
+        help="Token of the service; what is in the file LPNET_TOKEN_FILE if unset.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON only, on standard output.")]
 TargetName = Annotated[str, typer.Argument(help="Target, as `lpnet targets` lists it.")]

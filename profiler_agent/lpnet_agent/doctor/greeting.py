@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from lpnet.errors import ApiError, LpnetError, NotAllowed
+from lpnet.errors import ApiError, LpnetError, NotAllowed, NotFound
 from lpnet.http import Http
+from lpnet.schemas.token import Session
 from lpnet_agent.settings import Settings
 
 PATIENCE_S = 3.0
@@ -18,8 +19,9 @@ _TITLE = "lpnet"
 class Greeting:
     """What came of asking a server; None where it did not say.
 
-    `error` is why it cannot be used at all, `refused` why it does not take the token. `ahead_s` is
-    how far its clock is ahead of this machine's, known to within `uncertain_s`.
+    `error` is why it cannot be used at all, `refused` why it does not take the token, `device` the
+    one that the token is of. `ahead_s` is how far its clock is ahead of this machine's, known to
+    within `uncertain_s`.
     """
 
     url: str
@@ -27,6 +29,7 @@ class Greeting:
     error: str | None = None
     version: str | None = None
     refused: str | None = None
+    device: str | None = None
     ahead_s: float | None = None
     uncertain_s: float = 0.0
 
@@ -44,10 +47,10 @@ def greet(settings: Settings) -> Greeting:
             ahead, uncertain = _ahead(date, before, after)
             http.get("/readyz")
             version = _version(http)
-            refused = _refusal(http)
+            refused, device = _admission(http)
     except LpnetError as error:
         return Greeting(url, token, str(error), ahead_s=ahead, uncertain_s=uncertain)
-    return Greeting(url, token, None, version, refused, ahead, uncertain)
+    return Greeting(url, token, None, version, refused, device, ahead, uncertain)
 
 
 def _ahead(date: str | None, before: float, after: float) -> tuple[float | None, float]:
@@ -68,9 +71,15 @@ def _version(http: Http) -> str | None:
     return str(info.get("version"))
 
 
-def _refusal(http: Http) -> str | None:
+def _admission(http: Http) -> tuple[str | None, str | None]:
+    """Why the token is not an agent's, and the device that it is of."""
     try:
-        http.get("/v1/targets", params={"limit": 1})
+        who = Session.model_validate(http.get("/v1/session"))
     except NotAllowed as error:
-        return str(error)
-    return None
+        return str(error), None
+    except NotFound:
+        # A server from before there were tokens.
+        return None, None
+    if not {"agent", "admin"} & set(who.scopes):
+        return f"it is for {', '.join(who.scopes)}, not for an agent", None
+    return None, who.device

@@ -38,10 +38,14 @@ def reachable(scope: Scope) -> Finding:
 
 def admitted(scope: Scope) -> Finding:
     """Whether the server lets this agent in."""
-    name, looked, asked = "token", "GET /v1/targets with LPNET_TOKEN", scope.greeting
+    name, looked, asked = "token", "GET /v1/session with LPNET_TOKEN", scope.greeting
     if asked is None or asked.error is not None:
         return unknown(name, looked, "not known without a server that answers")
     given = "the token is accepted" if asked.token else "no token is set, and none is asked for"
+    of, device = asked.device, scope.settings.device
+    if of is not None and device not in (None, of):
+        seen = f"the token is of device {of!r}, and this one is called {device!r}"
+        return Finding(name, "bad", looked, seen, f"lpnet-agent run --device {of}")
     if asked.refused is None:
         return Finding(name, "ok", looked, given)
     return Finding(
@@ -49,7 +53,8 @@ def admitted(scope: Scope) -> Finding:
         "bad",
         looked,
         f"refused {'with this token' if asked.token else 'without one'}: {asked.refused}",
-        "export LPNET_TOKEN=...    # whoever runs the server has one for you",
+        "lpnet-service token create --name NAME --scope agent --device NAME    # on the server; "
+        "here it goes into LPNET_TOKEN, or into the file that LPNET_TOKEN_FILE names",
     )
 
 

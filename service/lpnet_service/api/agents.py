@@ -11,16 +11,18 @@ from starlette.concurrency import run_in_threadpool
 from lpnet.schemas.campaign import Lease, LeaseRequest
 from lpnet.schemas.condition import Acknowledged, ConditionReport
 from lpnet.schemas.device import Registered, Registration
+from lpnet_service.api.access import DeviceAgent
 from lpnet_service.api.deps import Ctx, Id, StrictRoute
 from lpnet_service.api.problems import problems
-from lpnet_service.services import agents, conditions, leasing, sweeping
+from lpnet_service.services import agents, conditions, leasing, ownership, sweeping
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=StrictRoute)
 
 
 @router.post("", responses=problems(409, 413, 422))
-def register_agent(ctx: Ctx, said: Registration) -> Registered:
+def register_agent(ctx: Ctx, caller: DeviceAgent, said: Registration) -> Registered:
     """Register a device, its agent and its targets. Repeating it is harmless."""
+    ownership.check_registration(caller, said)
     return agents.register(ctx, said)
 
 
@@ -29,8 +31,11 @@ def register_agent(ctx: Ctx, said: Registration) -> Registered:
     response_model=Lease,
     responses=problems(404, 409, 413, 422) | {204: {"description": "No job came up in `wait_s`"}},
 )
-async def lease_job(ctx: Ctx, id: Id, asked: LeaseRequest, request: Request) -> Lease | Response:
+async def lease_job(
+    ctx: Ctx, caller: DeviceAgent, id: Id, asked: LeaseRequest, request: Request
+) -> Lease | Response:
     """Ask for a job: answered at once, or when one comes up, or with 204 after `wait_s`."""
+    await run_in_threadpool(ownership.check_agent, ctx, caller, id)
     await run_in_threadpool(leasing.check_agent, ctx, id, asked.targets, asked.seat)
     await run_in_threadpool(sweeping.sweep, ctx)
     stopping: asyncio.Event = request.app.state.stopping
@@ -48,8 +53,9 @@ async def lease_job(ctx: Ctx, id: Id, asked: LeaseRequest, request: Request) -> 
 
 
 @router.post("/{id}/condition", responses=problems(404, 409, 413, 422))
-def report_condition(ctx: Ctx, id: Id, said: ConditionReport) -> Acknowledged:
+def report_condition(ctx: Ctx, caller: DeviceAgent, id: Id, said: ConditionReport) -> Acknowledged:
     """Say whether a target may be measured on. One that is paused or broken is given no jobs."""
+    ownership.check_agent(ctx, caller, id)
     return conditions.report(ctx, id, said)
 
 

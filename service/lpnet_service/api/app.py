@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from lpnet.schemas.problem import Problem
+from lpnet.schemas.token import Scope
 from lpnet_service.api import (
     agents,
     campaigns,
@@ -21,10 +25,13 @@ from lpnet_service.api import (
     predictions,
     problems,
     samples,
+    sessions,
     spaces,
     targets,
     trainings,
 )
+from lpnet_service.api.access import COOKIE, scopes_of
+from lpnet_service.api.browsers import BrowserGuard
 from lpnet_service.services.context import Context
 
 _ROUTERS = (
@@ -38,6 +45,7 @@ _ROUTERS = (
     campaigns,
     samples,
     predictions,
+    sessions,
     health,
 )
 
@@ -58,6 +66,7 @@ class Application(FastAPI):
         self.state.context = context
         self.state.stopping = asyncio.Event()
         problems.install(self)
+        self.add_middleware(BrowserGuard, context=context)
         for module in _ROUTERS:
             self.include_router(module.router)
 
@@ -74,5 +83,38 @@ class Application(FastAPI):
                 [(Problem, "serialization")], ref_template="#/components/schemas/{model}"
             )
             document["components"]["schemas"] |= found["$defs"]
+            _declare_access(document)
             self.openapi_schema = document
         return self.openapi_schema
+
+
+def _declare_access(document: dict[str, Any]) -> None:
+    """What a token is needed for, and how it is shown."""
+    bearer = {"type": "http", "scheme": "bearer", "description": "a token of the service"}
+    cookie = {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "a browser session"}
+    document["components"]["securitySchemes"] = {"bearer": bearer, "session": cookie}
+    for operation in operations():
+        listed = document["paths"][operation.path][operation.method]
+        if operation.scopes is None:
+            continue
+        listed["responses"] |= {str(s): d for s, d in problems.problems(401, 403, 429).items()}
+        scopes = list(operation.scopes)
+        listed["security"] = [{"bearer": scopes}, {"session": scopes}]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An endpoint, and the scopes that let a caller in; None: open to everybody."""
+
+    method: str
+    path: str
+    scopes: tuple[Scope, ...] | None
+
+
+def operations() -> Iterator[Operation]:
+    """Every endpoint of the application."""
+    for module in _ROUTERS:
+        for route in module.router.routes:
+            assert isinstance(route, APIRoute)
+            for method in route.methods or ():
+                yield Operation(method.lower(), route.path, scopes_of(route.dependant))

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 
 from lpnet.schemas.campaign import Campaign, CampaignList, NewCampaign
 from lpnet.schemas.estimate import CampaignEstimate
+from lpnet_service.api.access import Lister, Trainer
 from lpnet_service.api.deps import Ctx, Id, StrictRoute, limit
 from lpnet_service.api.problems import problems
 from lpnet_service.services import campaigns, estimates, sweeping
@@ -16,14 +17,16 @@ router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=Stric
 
 
 @router.get("", responses=problems(422))
-def list_campaigns(ctx: Ctx, limit: Annotated[int, limit(200, 50)] = 50) -> CampaignList:
+def list_campaigns(
+    ctx: Ctx, caller: Lister, limit: Annotated[int, limit(200, 50)] = 50
+) -> CampaignList:
     """The newest campaigns."""
     sweeping.sweep(ctx)
     return CampaignList(items=tuple(campaigns.newest(ctx, limit)))
 
 
 @router.post("", status_code=201, responses=problems(404, 409, 413, 422))
-def start_campaign(ctx: Ctx, new: NewCampaign, response: Response) -> Campaign:
+def start_campaign(ctx: Ctx, caller: Trainer, new: NewCampaign, response: Response) -> Campaign:
     """Have a space measured on a target: workloads drawn here, or exactly those given."""
     campaign = campaigns.create(ctx, new)
     response.headers["Location"] = f"/v1/campaigns/{campaign.id}"
@@ -31,19 +34,19 @@ def start_campaign(ctx: Ctx, new: NewCampaign, response: Response) -> Campaign:
 
 
 @router.post(":estimate", responses=problems(404, 409, 413, 422))
-def estimate_campaign(ctx: Ctx, new: NewCampaign) -> CampaignEstimate:
+def estimate_campaign(ctx: Ctx, caller: Trainer, new: NewCampaign) -> CampaignEstimate:
     """Say what a campaign would be: samples, minutes, reach. Nothing is started."""
     return estimates.estimate(ctx, new)
 
 
 @router.get("/{id}", responses=problems(404, 422))
-def get_campaign(ctx: Ctx, id: Id) -> Campaign:
+def get_campaign(ctx: Ctx, caller: Lister, id: Id) -> Campaign:
     """How far a campaign is."""
     sweeping.sweep(ctx)
     return campaigns.get(ctx, id)
 
 
 @router.post("/{id}/cancel", responses=problems(404, 422))
-def cancel_campaign(ctx: Ctx, id: Id) -> Campaign:
+def cancel_campaign(ctx: Ctx, caller: Trainer, id: Id) -> Campaign:
     """Stop a campaign; what was measured stays. One that is over stays as it is."""
     return campaigns.cancel(ctx, id)

@@ -10,11 +10,14 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator
 from pydantic_core import from_json
+from starlette.concurrency import run_in_threadpool
 
 from lpnet.schemas.base import TARGET_NAME
+from lpnet_service.api.access import identify, largest_body_mib, scopes_of
 from lpnet_service.services.context import Context
 
 HASH = r"^[0-9a-f]{64}$"
+_MOST_CONTAINERS = 2_000_000
 _ID = r"^[a-z]{1,10}-[0-9a-f]{24}$"
 
 
@@ -59,7 +62,7 @@ class StrictRequest(Request):
 
     async def body(self) -> bytes:
         if not hasattr(self, "_body"):
-            most = _context(self).settings.max_body_mib
+            most = largest_body_mib(self)
             read = bytearray()
             async for chunk in self.stream():
                 read += chunk
@@ -70,6 +73,9 @@ class StrictRequest(Request):
 
     async def json(self) -> Any:
         body = await self.body()
+        # Small in bytes, a list of empty lists is large in memory.
+        if body.count(b"[") + body.count(b"{") > _MOST_CONTAINERS:
+            raise HTTPException(413, f"JSON may have {_MOST_CONTAINERS} lists and objects")
         try:
             value = from_json(body, allow_inf_nan=False)
         except ValueError as error:
@@ -92,12 +98,14 @@ def _holds_nul(value: Any) -> bool:
 
 
 class StrictRoute(APIRoute):
-    """A route that reads its body through StrictRequest."""
+    """A route that reads its body through StrictRequest, once it is known whose it is."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def strictly(request: Request) -> Response:
+            if scopes_of(self.dependant) is not None:
+                await run_in_threadpool(identify, request)
             return await handle(StrictRequest(request.scope, request.receive))
 
         return strictly

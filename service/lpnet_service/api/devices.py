@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from lpnet.schemas.device import DeviceList
+from lpnet_service.api.access import Lister
 from lpnet_service.api.deps import Ctx
 from lpnet_service.services import targets
 
@@ -12,6 +13,6 @@ router = APIRouter(prefix="/v1/devices", tags=["devices"])
 
 
 @router.get("")
-def list_devices(ctx: Ctx) -> DeviceList:
+def list_devices(ctx: Ctx, caller: Lister) -> DeviceList:
     """Every device, by name."""
     return DeviceList(items=tuple(targets.devices(ctx)))

@@ -6,9 +6,10 @@ from fastapi import APIRouter
 
 from lpnet.schemas.campaign import Completion, Extended, Heartbeat, JobFailure
 from lpnet.schemas.sample import IngestResult
+from lpnet_service.api.access import DeviceAgent
 from lpnet_service.api.deps import Ctx, StrictRoute, Token
 from lpnet_service.api.problems import problems
-from lpnet_service.services import leasing
+from lpnet_service.services import leasing, ownership
 
 router = APIRouter(
     prefix="/v1/leases",
@@ -19,22 +20,26 @@ router = APIRouter(
 
 
 @router.post("/{token}/heartbeat")
-def heartbeat(ctx: Ctx, token: Token, beat: Heartbeat) -> Extended:
+def heartbeat(ctx: Ctx, caller: DeviceAgent, token: Token, beat: Heartbeat) -> Extended:
     """Hold on to a lease. 409 `lease_lost`: stop, and post what was measured as samples."""
+    ownership.check_lease(ctx, caller, token)
     return leasing.heartbeat(ctx, token, beat)
 
 
 @router.post("/{token}/complete")
-def complete(ctx: Ctx, token: Token, said: Completion) -> IngestResult:
+def complete(ctx: Ctx, caller: DeviceAgent, token: Token, said: Completion) -> IngestResult:
     """End a job with its samples, and the reasons of those that could not be measured.
 
     Repeating it is harmless. 409 `lease_lost`: post the samples to `samples:batch` instead.
     """
+    ownership.check_lease(ctx, caller, token)
+    ownership.check_samples(ctx, caller, said.samples)
     return leasing.complete(ctx, token, said)
 
 
 @router.post("/{token}/fail", status_code=204)
-def fail(ctx: Ctx, token: Token, said: JobFailure) -> None:
+def fail(ctx: Ctx, caller: DeviceAgent, token: Token, said: JobFailure) -> None:
     """Give a job back undone; it is offered again, at most three times in all, unless it was only
     postponed."""
+    ownership.check_lease(ctx, caller, token)
     leasing.fail(ctx, token, said)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Response
 
 from lpnet.schemas.lpnet import LPNetInfo, LPNetList, NewStudy, NewTraining, Training
 from lpnet.schemas.report import Report
+from lpnet_service.api.access import Lister, Reader, ResultReader, Trainer
 from lpnet_service.api.deps import Ctx, Id, StrictRoute, TargetName
 from lpnet_service.api.etags import OCTETS, matches
 from lpnet_service.api.problems import problems
@@ -17,19 +18,23 @@ router = APIRouter(prefix="/v1", tags=["lpnets"], route_class=StrictRoute)
 
 
 @router.get("/targets/{name}/lpnets", responses=problems(404, 422))
-def list_lpnets(ctx: Ctx, name: TargetName) -> LPNetList:
+def list_lpnets(ctx: Ctx, caller: Lister, name: TargetName) -> LPNetList:
     """Versions of a target's LPNet, newest first."""
     return LPNetList(items=tuple(lpnets.of_target(ctx, name)))
 
 
 @router.post("/targets/{name}/lpnets", status_code=202, responses=problems(404, 409, 413, 422))
-def start_training(ctx: Ctx, name: TargetName, new: NewTraining, response: Response) -> Training:
+def start_training(
+    ctx: Ctx, caller: Trainer, name: TargetName, new: NewTraining, response: Response
+) -> Training:
     """Train a new version on all samples of the target's epoch; follow it at `Location`."""
     return _follow(response, trainings.start(ctx, name, new))
 
 
 @router.post("/targets/{name}/studies", status_code=202, responses=problems(404, 409, 413, 422))
-def start_study(ctx: Ctx, name: TargetName, new: NewStudy, response: Response) -> Training:
+def start_study(
+    ctx: Ctx, caller: Trainer, name: TargetName, new: NewStudy, response: Response
+) -> Training:
     """Train on some samples, judge on all others; publishes nothing. Follow it at `Location`."""
     return _follow(response, trainings.study(ctx, name, new))
 
@@ -40,13 +45,13 @@ def _follow(response: Response, training: Training) -> Training:
 
 
 @router.get("/lpnets/{id}", responses=problems(404, 422))
-def get_lpnet(ctx: Ctx, id: Id) -> LPNetInfo:
+def get_lpnet(ctx: Ctx, caller: Lister, id: Id) -> LPNetInfo:
     """One version."""
     return lpnets.get(ctx, id)
 
 
 @router.get("/lpnets/{id}/report", responses=problems(404, 422))
-def get_report(ctx: Ctx, id: Id) -> Report:
+def get_report(ctx: Ctx, caller: ResultReader, id: Id) -> Report:
     """How good it was when it was trained, beside the baselines."""
     return lpnets.report(ctx, id)
 
@@ -58,6 +63,7 @@ def get_report(ctx: Ctx, id: Id) -> Report:
 )
 def get_weights(
     ctx: Ctx,
+    caller: Reader,
     id: Id,
     if_none_match: Annotated[
         str | None, Header(description="answered with 304 if it names these weights")

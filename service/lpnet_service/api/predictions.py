@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from lpnet.schemas.lpnet import PredictionRequest, PredictionResponse
+from lpnet_service.api.access import Reader
 from lpnet_service.api.deps import Ctx, StrictRoute
 from lpnet_service.api.problems import problems
 from lpnet_service.services import predictions
@@ -13,7 +14,7 @@ router = APIRouter(prefix="/v1/predictions", tags=["predictions"], route_class=S
 
 
 @router.post("", responses=problems(404, 409, 413, 422))
-def predict(ctx: Ctx, asked: PredictionRequest) -> PredictionResponse:
+def predict(ctx: Ctx, caller: Reader, asked: PredictionRequest) -> PredictionResponse:
     """Latency of networks of a space on a target, with interval and, if asked for, gradient.
 
     409 `no_lpnet`: nothing was trained yet. 409 `not_covered`: the LPNet has never seen some op

@@ -20,10 +20,13 @@ _LISTED = 100
 _CODES = {400: "invalid", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _MEANINGS = {
     400: "The request is malformed",
+    401: "A token is needed, and this is none",
+    403: "The token does not reach this",
     404: "There is no such thing",
     409: "The request contradicts what the service holds now",
     413: "The request is too large",
     422: "A value is wrong; `errors` names the fields",
+    429: "More requests than the token may send; `Retry-After` says when to come back",
     503: "The service is not ready",
 }
 _log = structlog.get_logger()
@@ -61,9 +64,16 @@ def _answer(
     return Response(content, status, headers=headers, media_type=MEDIA_TYPE)
 
 
+def answer_of(error: ServiceError) -> Response:
+    """The problem document of a refusal."""
+    return _answer(
+        error.status, error.code, error.title, error.detail, error.errors, error.headers
+    )
+
+
 def _of_service(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    return _answer(error.status, error.code, error.title, error.detail, error.errors)
+    return answer_of(error)
 
 
 def _of_validation(_request: Request, error: Exception) -> Response:

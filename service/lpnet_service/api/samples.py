@@ -10,9 +10,10 @@ from fastapi.responses import StreamingResponse
 from lpnet.schemas.base import TARGET_NAME
 from lpnet.schemas.sample import IngestResult, SampleBatch, SamplePage
 from lpnet.schemas.workload import Kind
+from lpnet_service.api.access import Deliverer, Reader, ResultReader
 from lpnet_service.api.deps import HASH, After, Ctx, StrictRoute, Text, limit
 from lpnet_service.api.problems import Responses, problems
-from lpnet_service.services import ingest, samples
+from lpnet_service.services import ingest, ownership, samples
 
 router = APIRouter(prefix="/v1", tags=["samples"], route_class=StrictRoute)
 
@@ -28,6 +29,7 @@ _FILES: Responses = {
 @router.post("/samples:batch", responses=problems(404, 413, 422))
 def store_samples(
     ctx: Ctx,
+    caller: Deliverer,
     batch: SampleBatch,
     create: Annotated[
         bool, Query(description="make an imported target of that name if there is none")
@@ -48,6 +50,8 @@ def store_samples(
     An id is unique within a target. A sample that is stored already under its id is known, and
     left as it is; an id that is stored for another sample is refused.
     """
+    ownership.check_target(ctx, caller, batch.target)
+    ownership.check_samples(ctx, caller, batch.samples)
     if dry_run:
         return ingest.rehearse(ctx, batch, create=create, again=again)
     return ingest.store(ctx, batch, create=create, again=again)
@@ -56,6 +60,7 @@ def store_samples(
 @router.get("/samples", responses=problems(422))
 def list_samples(
     ctx: Ctx,
+    caller: ResultReader,
     target: Annotated[
         str | None, Query(pattern=TARGET_NAME, description="name of a target; absent: all")
     ] = None,
@@ -90,6 +95,7 @@ def list_samples(
 )
 def export_samples(
     ctx: Ctx,
+    caller: Reader,
     target: Annotated[str, Query(pattern=TARGET_NAME, description="name of a target")],
     format: Annotated[samples.Format, Query(description="jsonl, or csv")] = "jsonl",
 ) -> StreamingResponse:

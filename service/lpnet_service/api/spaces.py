@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Request, Response
 
 from lpnet.schemas.lpnet import SpaceInfo, SpaceList
+from lpnet_service.api.access import FileReader, Lister, Uploader
 from lpnet_service.api.deps import Ctx, HashPath, StrictRoute
 from lpnet_service.api.etags import OCTETS, matches
 from lpnet_service.api.problems import problems
-from lpnet_service.services import spaces
+from lpnet_service.services import ownership, spaces
 
 router = APIRouter(prefix="/v1/spaces", tags=["spaces"], route_class=StrictRoute)
 
@@ -29,7 +30,7 @@ async def _body(request: Request) -> bytes:
 
 
 @router.get("")
-def list_spaces(ctx: Ctx) -> SpaceList:
+def list_spaces(ctx: Ctx, caller: Lister) -> SpaceList:
     """Every space, oldest first."""
     return SpaceList(items=tuple(spaces.all_(ctx)))
 
@@ -42,7 +43,7 @@ def list_spaces(ctx: Ctx) -> SpaceList:
     | {200: {"model": SpaceInfo, "description": "The service has it already"}},
 )
 def upload_space(
-    ctx: Ctx, content: Annotated[bytes, Depends(_body)], response: Response
+    ctx: Ctx, caller: Uploader, content: Annotated[bytes, Depends(_body)], response: Response
 ) -> SpaceInfo:
     """Upload the file of a space, as `Space.save` writes it. Repeating it is harmless."""
     info, new = spaces.add(ctx, content)
@@ -52,7 +53,7 @@ def upload_space(
 
 
 @router.get("/{hash}", responses=problems(404, 422))
-def get_space(ctx: Ctx, hash: HashPath) -> SpaceInfo:
+def get_space(ctx: Ctx, caller: Lister, hash: HashPath) -> SpaceInfo:
     """One space."""
     return spaces.get(ctx, hash)
 
@@ -60,12 +61,14 @@ def get_space(ctx: Ctx, hash: HashPath) -> SpaceInfo:
 @router.get("/{hash}/file", response_class=Response, responses=problems(404, 422) | OCTETS)
 def get_space_file(
     ctx: Ctx,
+    caller: FileReader,
     hash: HashPath,
     if_none_match: Annotated[
         str | None, Header(description="answered with 304 if it names this space")
     ] = None,
 ) -> Response:
     """The file of a space, as it was uploaded."""
+    ownership.check_space(ctx, caller, hash)
     spaces.get(ctx, hash)
     headers = {"ETag": f'"{hash}"'}
     if matches(if_none_match, hash):

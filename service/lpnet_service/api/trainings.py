@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from lpnet.schemas.lpnet import Training
+from lpnet_service.api.access import Trainer
 from lpnet_service.api.deps import Ctx, Id
 from lpnet_service.api.problems import problems
 from lpnet_service.services import sweeping, trainings
@@ -13,13 +14,13 @@ router = APIRouter(prefix="/v1/trainings", tags=["trainings"], responses=problem
 
 
 @router.get("/{id}")
-def get_training(ctx: Ctx, id: Id) -> Training:
+def get_training(ctx: Ctx, caller: Trainer, id: Id) -> Training:
     """How far a training or study is, and what came of it."""
     sweeping.sweep(ctx)
     return trainings.get(ctx, id)
 
 
 @router.post("/{id}/cancel")
-def cancel_training(ctx: Ctx, id: Id) -> Training:
+def cancel_training(ctx: Ctx, caller: Trainer, id: Id) -> Training:
     """Stop it. One that is over stays as it is."""
     return trainings.cancel(ctx, id)

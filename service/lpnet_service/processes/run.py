@@ -7,11 +7,12 @@ import time
 
 import structlog
 
-from lpnet_service.db.engine import Database
 from lpnet_service.db.migrate import migrate
 from lpnet_service.processes.lifeline import Lifeline
 from lpnet_service.processes.listening import bound
 from lpnet_service.processes.supervisor import Role, Supervisor
+from lpnet_service.services import admission
+from lpnet_service.services.context import context
 from lpnet_service.settings import Settings
 
 _LOOK_S = 0.1
@@ -22,11 +23,13 @@ def serve(settings: Settings, *, host: str, port: int, api_processes: int, worke
     """Migrate, then keep that many API processes and workers alive until SIGTERM or SIGINT.
 
     All of them end within 10 s of the signal, and at once where this process is killed. Raises
-    SetupError for what cannot be: a database, an address, a port that is taken.
+    SetupError for what cannot be: a database, an address, a port that is taken, an address that others
+    reach without a token that lets anybody in.
     """
-    database = Database(settings.database_url)
-    migrate(database)
-    database.close()
+    ctx = context(settings)
+    migrate(ctx.db)
+    access = admission.check(ctx, host)
+    ctx.db.close()
     with bound(host, port) as sockets, Lifeline() as lifeline:
         asked = _Asked()
         inherited = [*(one.fileno() for one in sockets), lifeline.fd]
@@ -40,7 +43,8 @@ def serve(settings: Settings, *, host: str, port: int, api_processes: int, worke
                 "serving",
                 host=host,
                 port=port,
-                database=database.url.render_as_string(),
+                access=access,
+                database=ctx.db.url.render_as_string(),
                 api_processes=api_processes,
                 workers=workers,
             )

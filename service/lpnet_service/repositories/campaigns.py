@@ -36,6 +36,13 @@ def get(session: Session, id_: str) -> CampaignRow | None:
     return session.get(CampaignRow, id_)
 
 
+def spaces_of_device(session: Session, device: str) -> Sequence[str]:
+    """The spaces that campaigns on a device's targets measure, or have measured."""
+    query = select(CampaignRow.space).distinct()
+    named = query.join(TargetRow, TargetRow.name == CampaignRow.target)
+    return session.scalars(named.where(TargetRow.device == device)).all()
+
+
 def lock(session: Session, id_: str) -> CampaignRow | None:
     """The campaign, held against other writers until this transaction ends.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpnet_service.clock import Clock, SystemClock
 from lpnet_service.db.engine import Database
+from lpnet_service.services.buckets import Buckets
 from lpnet_service.services.cache import Cache
 from lpnet_service.settings import Settings
 
@@ -22,7 +23,8 @@ class Context:
 
     `models` holds LPNets by id, `predictors` them bound to a space (id, space, block, batch),
     `numbers` predictions of measured workloads (id, workload key), NaN where not covered; `needs`
-    how many numbers a workload (its key) holds in memory.
+    how many numbers a workload (its key) holds in memory. `buckets` counts the requests of tokens
+    in this process.
     """
 
     db: Database
@@ -33,6 +35,7 @@ class Context:
     predictors: Cache[tuple[str, str, str | None, int], Any]
     numbers: Cache[tuple[str, str], float]
     needs: Cache[str, float]
+    buckets: Buckets
 
 
 def context(settings: Settings, db: Database | None = None, clock: Clock | None = None) -> Context:
@@ -46,4 +49,5 @@ def context(settings: Settings, db: Database | None = None, clock: Clock | None 
         predictors=Cache(settings.cached_predictors),
         numbers=Cache(_CACHED_NUMBERS),
         needs=Cache(_CACHED_NUMBERS),
+        buckets=Buckets(),
     )

@@ -41,6 +41,8 @@ class _Server(ThreadingHTTPServer):
     title = "lpnet"
     version = VERSION
     token: str | None = None
+    scopes: tuple[str, ...] = ("agent",)
+    device: str | None = None
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -54,8 +56,9 @@ class _Answers(BaseHTTPRequestHandler):
         body: dict[str, Any] = {"status": "ok"}
         if self.path == "/openapi.json":
             body = {"info": {"title": self.server.title, "version": self.server.version}}
-        elif self.path.startswith("/v1/targets"):
-            body = {"items": []}
+        elif self.path == "/v1/session":
+            body = {"name": "desk", "scopes": self.server.scopes, "device": self.server.device}
+            body |= {"expires_at": None, "csrf": None, "open": wanted is None}
             if wanted is not None and self.headers["Authorization"] != f"Bearer {wanted}":
                 status, body = 401, {"code": "not_allowed", "detail": "a token is needed"}
         content = json.dumps(body).encode()
@@ -202,6 +205,17 @@ def test_a_server_of_another_version_is_told(answering: _Server) -> None:
     found = asked(server.reachable, Settings(url=url(answering)))
     assert found.verdict == "attend"
     assert found.do == "pip install 'lpnet[agent]==9.9'"
+
+
+def test_a_token_for_something_else_is_told(answering: _Server) -> None:
+    answering.token, answering.device = "right", "desk"
+    mine = Settings(url=url(answering), token="right", device="desk")
+    assert asked(server.admitted, mine).verdict == "ok"
+    other = asked(server.admitted, mine.model_copy(update={"device": "phone"}))
+    assert (other.verdict, "'desk'" in other.seen) == ("bad", True)
+    answering.scopes, answering.device = ("predict",), None
+    reader = asked(server.admitted, mine)
+    assert (reader.verdict, "for predict" in reader.seen) == ("bad", True)
 
 
 @pytest.mark.parametrize(("token", "verdict"), [("right", "ok"), ("wrong", "bad"), (None, "bad")])

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,12 @@ def ctx(url: str, clock: HandClock) -> Iterator[Context]:
     made = context(Settings(database_url=url), clock=clock)
     yield made
     made.db.close()
+
+
+@pytest.fixture
+def closed(ctx: Context) -> Context:
+    """The same, asking for tokens."""
+    return replace(ctx, settings=ctx.settings.model_copy(update={"tokens": "required"}))
 
 
 @pytest.fixture

@@ -27,10 +27,14 @@ def _process_as_before() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", "example.org"])
-def test_an_address_that_others_reach_is_refused(host: str) -> None:
+def test_an_address_that_others_reach_is_refused_without_a_token(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LPNET_DATABASE_URL", f"sqlite:///{tmp_path / 'lpnet.db'}")
     result = CliRunner().invoke(app, ["run", "--host", host])
     assert result.exit_code == 1
-    assert "tokens" in result.output
+    assert result.output.startswith(f"error: on {host} this service asks for tokens")
+    assert "lpnet-service token create" in result.output
 
 
 @pytest.mark.parametrize("command", [["run"], ["worker"], ["migrate"]])

@@ -7,6 +7,7 @@ from lpnet_service.db.rows.lpnets import ArtifactRow, LPNetRow, RunRow
 from lpnet_service.db.rows.memory import MemoryFailureRow
 from lpnet_service.db.rows.samples import SampleRow, SideRow
 from lpnet_service.db.rows.spaces import SpaceRow
+from lpnet_service.db.rows.tokens import SessionRow, TokenRow
 
 __all__ = [
     "AgentRow",
@@ -20,7 +21,9 @@ __all__ = [
     "MemoryFailureRow",
     "RunRow",
     "SampleRow",
+    "SessionRow",
     "SideRow",
     "SpaceRow",
     "TargetRow",
+    "TokenRow",
 ]

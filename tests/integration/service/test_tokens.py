@@ -1,0 +1,348 @@
+"""Tokens: who is let in, how far, how fast; sessions of browsers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from lpnet.schemas.token import SCOPES, Scope, Token
+from lpnet_service.api.app import Application, operations
+from lpnet_service.db.rows import SessionRow, TokenRow
+from lpnet_service.errors import SetupError
+from lpnet_service.services import admission, tokens
+from lpnet_service.services.context import Context
+
+NONE = "0" * 24
+LOCKED = {"name": "desk-cpu", "id": f"agent-{NONE}", "token": f"lease-{NONE}", "hash": "0" * 64}
+Clock = Any
+Make = Callable[..., str]
+
+
+@pytest.fixture
+def http(closed: Context) -> Iterator[TestClient]:
+    with TestClient(Application(closed), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def make(closed: Context) -> Make:
+    """Makes a token; returns its secret."""
+
+    def make_(*scopes: Scope, **wish: Any) -> str:
+        secret = tokens.new_secret()
+        tokens.create(closed, tokens.Wish(f"t-{secret[-8:].strip('-_')}", scopes, **wish), secret)
+        return secret
+
+    return make_
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
+    assert (answer.status_code, answer.headers["content-type"]) == (
+        status,
+        "application/problem+json",
+    ), answer.text
+    body: dict[str, Any] = answer.json()
+    assert body["code"] == code
+    return body
+
+
+def call(http: TestClient, method: str, path: str, **options: Any) -> Any:
+    return http.request(method, path.format(**LOCKED), **options)
+
+
+def test_every_guarded_endpoint_wants_a_token(http: TestClient, make: Make) -> None:
+    for one in operations():
+        answers = [
+            call(http, one.method, one.path),
+            call(http, one.method, one.path, headers={"Authorization": "Basic bWU6bWU="}),
+            call(http, one.method, one.path, headers=bearer("lpnet_unknown")),
+        ]
+        if one.scopes is None:
+            assert 401 not in {answer.status_code for answer in answers}
+            continue
+        for answer in answers:
+            problem(answer, 401, "unauthenticated")
+            assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_every_scope_opens_its_endpoints_and_no_other(http: TestClient, make: Make) -> None:
+    secrets = {scope: make(scope, device="desk" if scope == "agent" else None) for scope in SCOPES}
+    for one in operations():
+        for scope, secret in secrets.items():
+            answer = call(http, one.method, one.path, headers=bearer(secret))
+            allowed = one.scopes in (None, ()) or scope == "admin" or scope in (one.scopes or ())
+            assert (answer.status_code == 403) == (not allowed), (one, scope, answer.text)
+            if not allowed:
+                detail = problem(answer, 403, "forbidden")["detail"]
+                assert " or ".join(one.scopes or ()) in detail
+
+
+def test_an_unknown_sender_is_refused_before_its_body_is_read(http: TestClient) -> None:
+    read = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal read
+        for _ in range(64):
+            read += 1
+            yield b" " * (1 << 20)
+
+    problem(http.post("/v1/samples:batch", content=pieces()), 401, "unauthenticated")
+    problem(http.post("/v1/session", content=b" " * ((1 << 20) + 1)), 413, "too_large")
+
+
+def test_a_token_ends_when_it_expires_or_is_revoked(
+    http: TestClient, make: Make, closed: Context, clock: Clock
+) -> None:
+    brief, other = make("predict", lasts=timedelta(hours=1)), make("predict")
+    assert http.get("/v1/targets", headers=bearer(brief)).status_code == 200
+    clock.advance(3600)
+    assert (
+        "expired"
+        in problem(http.get("/v1/targets", headers=bearer(brief)), 401, "unauthenticated")[
+            "detail"
+        ]
+    )
+    assert http.get("/v1/targets", headers=bearer(other)).status_code == 200
+    (known,) = (token for token in tokens.all_(closed) if token.expires_at is None)
+    assert [token.id for token in tokens.revoke(closed, known.id)] == [known.id]
+    assert (
+        "revoked"
+        in problem(http.get("/v1/targets", headers=bearer(other)), 401, "unauthenticated")[
+            "detail"
+        ]
+    )
+    with pytest.raises(SetupError, match="no token"):
+        tokens.revoke(closed, known.id)
+
+
+def test_the_secret_is_not_kept_and_the_last_use_is_to_a_minute(
+    http: TestClient, make: Make, closed: Context, clock: Clock
+) -> None:
+    secret = make("predict")
+
+    def row() -> TokenRow:
+        with closed.db.read() as session:
+            return session.scalars(select(TokenRow)).one()
+
+    assert row().last_used_at is None
+    assert secret not in {getattr(row(), column.name) for column in TokenRow.__table__.columns}
+    assert len(secret) >= len("lpnet_") + 43
+    first = clock.now()
+    http.get("/v1/targets", headers=bearer(secret))
+    clock.advance(59)
+    http.get("/v1/targets", headers=bearer(secret))
+    assert row().last_used_at == first
+    clock.advance(1)
+    http.get("/v1/targets", headers=bearer(secret))
+    assert row().last_used_at == clock.now()
+    listed = tokens.all_(closed)[0].model_dump_json()
+    assert secret not in listed
+    assert row().sha256 not in listed
+
+
+def test_a_token_that_sends_too_much_is_told_when_to_come_back(
+    http: TestClient, make: Make, clock: Clock
+) -> None:
+    slow, other = make("predict", requests_per_s=0.25), make("predict")
+    assert http.get("/v1/targets", headers=bearer(slow)).status_code == 200
+    answer = http.get("/v1/targets", headers=bearer(slow))
+    assert "0.25 requests a second" in problem(answer, 429, "too_many_requests")["detail"]
+    assert answer.headers["retry-after"] == "4"
+    assert http.get("/v1/targets", headers=bearer(other)).status_code == 200
+    clock.advance(4)
+    assert http.get("/v1/targets", headers=bearer(slow)).status_code == 200
+
+
+def test_a_token_has_a_largest_body_of_its_own(http: TestClient, make: Make) -> None:
+    small, usual = make("train", max_body_mib=1), make("train")
+    body = b"x" * ((1 << 20) + 1)
+    problem(http.post("/v1/spaces", content=body, headers=bearer(small)), 413, "too_large")
+    problem(http.post("/v1/spaces", content=body, headers=bearer(usual)), 422, "invalid_space")
+
+
+def test_a_session_of_a_browser(
+    http: TestClient, make: Make, closed: Context, clock: Clock
+) -> None:
+    problem(http.post("/v1/session", json={"token": "lpnet_unknown"}), 401, "unauthenticated")
+    opened = http.post("/v1/session", json={"token": make("train", "predict")})
+    assert opened.status_code == 201
+    cookie = opened.headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
+    assert "Secure" not in cookie
+    who = http.get("/v1/session").json()
+    assert who == opened.json()
+    assert (set(who["scopes"]), who["open"], who["device"]) == ({"train", "predict"}, False, None)
+    with closed.db.read() as session:
+        assert session.scalars(select(SessionRow)).one().sha256 not in cookie
+    path = f"/v1/campaigns/campaign-{NONE}/cancel"
+    problem(http.post(path), 403, "forbidden")
+    problem(http.post(path, headers={"X-CSRF-Token": "0" * 64}), 403, "forbidden")
+    problem(http.post(path, headers={"X-CSRF-Token": who["csrf"]}), 404, "not_found")
+    problem(http.delete("/v1/session"), 403, "forbidden")
+    kept = dict(http.cookies)
+    proof = {"X-CSRF-Token": who["csrf"]}
+    assert http.delete("/v1/session", headers=proof).status_code == 204
+    problem(http.get("/v1/session", cookies=kept), 401, "unauthenticated")
+
+
+def test_a_session_ends_with_its_time_and_with_its_token(
+    http: TestClient, make: Make, closed: Context, clock: Clock
+) -> None:
+    secret = make("predict", lasts=timedelta(hours=20))
+    for pause_h, ends in [(0, 12.0), (12, 8.0)]:
+        clock.advance(3600 * pause_h)
+        problem(http.get("/v1/session"), 401, "unauthenticated")
+        opened = http.post("/v1/session", json={"token": secret})
+        assert f"Max-Age={ends * 3600:.0f}" in opened.headers["set-cookie"]
+        assert http.get("/v1/targets").status_code == 200
+    with closed.db.read() as session:
+        assert len(session.scalars(select(SessionRow)).all()) == 1
+    tokens.revoke(closed, tokens.all_(closed)[0].name)
+    problem(http.get("/v1/targets"), 401, "unauthenticated")
+
+
+def test_cookies_are_for_https_where_that_is_used_or_configured(
+    closed: Context, make: Make
+) -> None:
+    said = {"token": make("predict")}
+    secure = closed.settings.model_copy(update={"secure_cookies": True})
+    behind = TestClient(Application(replace(closed, settings=secure)))
+    assert "Secure" in behind.post("/v1/session", json=said).headers["set-cookie"]
+    https = TestClient(Application(closed), base_url="https://lpnet.test")
+    assert "Secure" in https.post("/v1/session", json=said).headers["set-cookie"]
+
+
+def test_a_token_is_made_once_of_a_secret(closed: Context, clock: Clock) -> None:
+    wish, secret = tokens.Wish("ci", ("train", "predict")), "s" * 40
+    first, new = tokens.create(closed, wish, secret)
+    again, not_new = tokens.create(closed, replace(wish, scopes=("predict", "train")), secret)
+    assert (first, new, not_new) == (again, True, False)
+    for other, why in [
+        (replace(wish, scopes=("admin",)), "with scopes 'predict train'"),
+        (replace(wish, name="another"), "token 'ci'"),
+    ]:
+        with pytest.raises(SetupError, match=why):
+            tokens.create(closed, other, secret)
+    with pytest.raises(SetupError, match="another secret"):
+        tokens.create(closed, wish, "t" * 40)
+    tokens.revoke(closed, "ci")
+    with pytest.raises(SetupError, match="was revoked"):
+        tokens.create(closed, wish, secret)
+    assert tokens.create(closed, wish, "t" * 40)[1]
+
+
+@pytest.mark.parametrize(
+    ("wish", "why"),
+    [
+        (tokens.Wish("a", ()), "--scope"),
+        (tokens.Wish("a", ("agent",)), "--device"),
+        (tokens.Wish("a", ("predict",), device="desk"), "--device"),
+        (tokens.Wish("a", ("agent", "predict"), device="desk"), "no other scope"),
+    ],
+)
+def test_a_token_that_contradicts_itself_is_not_made(
+    closed: Context, wish: tokens.Wish, why: str
+) -> None:
+    with pytest.raises(SetupError, match=why):
+        tokens.create(closed, wish, tokens.new_secret())
+
+
+def test_a_service_that_others_reach_needs_a_token_that_is_good(
+    ctx: Context, clock: Clock
+) -> None:
+    assert admission.check(ctx, "127.0.0.1") == admission.OPEN
+    assert admission.check(ctx, "::1") == admission.OPEN
+    required = replace(ctx, settings=admission.settled(ctx.settings, ["127.0.0.1", "10.0.0.1"]))
+    for place, host in [(ctx, "0.0.0.0"), (ctx, "example.org"), (required, "127.0.0.1")]:
+        with pytest.raises(SetupError, match="lpnet-service token create"):
+            admission.check(place, host)
+    wish = tokens.Wish("me", ("admin",), lasts=timedelta(hours=1))
+    made: Token = tokens.create(ctx, wish, tokens.new_secret())[0]
+    assert admission.check(ctx, "0.0.0.0") == admission.CLOSED
+    clock.advance(3600)
+    with pytest.raises(SetupError):
+        admission.check(ctx, "0.0.0.0")
+    tokens.create(ctx, replace(wish, name="you"), tokens.new_secret())
+    assert admission.check(required, "127.0.0.1") == admission.CLOSED
+    tokens.revoke(ctx, "you")
+    tokens.revoke(ctx, made.id)
+    with pytest.raises(SetupError):
+        admission.check(ctx, "0.0.0.0")
+
+
+def test_an_open_service_says_so_and_takes_any_token(api: TestClient) -> None:
+    who = api.get("/v1/session", headers=bearer("lpnet_of_another_service")).json()
+    assert (who["open"], who["scopes"], who["csrf"]) == (True, ["admin"], None)
+
+
+CHANGE = ("POST", "/v1/campaigns:estimate")
+LOOK = ("GET", "/v1/targets")
+OPEN_ONLY = [
+    (LOOK, {"Host": "evil.example"}),
+    (LOOK, {"Host": "evil.example:8000"}),
+    (LOOK, {"Host": "127.0.0.1.evil.example"}),
+    (LOOK, {"Host": "10.0.0.7:8000"}),
+    (LOOK, {"Host": "[::"}),
+    (LOOK, {"X-Forwarded-For": "127.0.0.1"}),
+    (LOOK, {"Forwarded": "for=127.0.0.1"}),
+    (LOOK, {"Via": "1.1 proxy"}),
+]
+ALWAYS = [
+    (CHANGE, {"Sec-Fetch-Site": "cross-site"}),
+    (CHANGE, {"Sec-Fetch-Site": "same-site"}),
+    (CHANGE, {"Origin": "https://evil.example"}),
+    (CHANGE, {"Origin": "null"}),
+    (CHANGE, {"Origin": "http://testserver:9"}),
+]
+
+
+@pytest.mark.parametrize(("asked", "headers"), OPEN_ONLY + ALWAYS)
+def test_a_page_of_another_site_reaches_no_open_service(
+    api: TestClient, asked: tuple[str, str], headers: dict[str, str]
+) -> None:
+    problem(api.request(*asked, headers=headers), 403, "forbidden")
+
+
+@pytest.mark.parametrize(("asked", "headers"), ALWAYS)
+def test_a_page_of_another_site_changes_nothing_where_tokens_are_asked_for(
+    http: TestClient, make: Make, asked: tuple[str, str], headers: dict[str, str]
+) -> None:
+    answer = http.request(*asked, headers=headers | bearer(make("admin")))
+    problem(answer, 403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "localhost:8000"},
+        {"Host": "127.0.0.1:8000", "Origin": "http://127.0.0.1:8000"},
+        {"Host": "[::1]:8000", "Sec-Fetch-Site": "same-origin", "Origin": "https://proxied"},
+        {"Sec-Fetch-Site": "none"},
+    ],
+)
+def test_programs_and_own_pages_reach_an_open_service(
+    api: TestClient, headers: dict[str, str]
+) -> None:
+    answer = api.request(*LOOK, headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert api.request(*CHANGE, headers=headers).status_code == 422
+
+
+def test_an_open_service_that_listens_too_far_answers_this_machine_alone(ctx: Context) -> None:
+    """Should a process ever bind another address without knowing."""
+    far = TestClient(Application(ctx), client=("10.0.0.7", 1234))
+    problem(far.get("/v1/targets"), 403, "forbidden")
+    near = TestClient(Application(ctx), client=("127.0.0.1", 1234))
+    assert near.get("/v1/targets").status_code == 200
