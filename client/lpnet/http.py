@@ -192,9 +192,10 @@ class Http:
             """Whether to try again; after how many seconds, where the server said so."""
             if isinstance(error, Unreachable):
                 return idempotent or isinstance(error, _NotSent)
-            passing = isinstance(error, ServerFault) and error.status in _PASSING
-            if isinstance(error, TooManyRequests) or (idempotent and passing):
+            if isinstance(error, TooManyRequests):
                 return self._pause(error)
+            if isinstance(error, ServerFault) and error.status in _PASSING:
+                return idempotent and self._pause(error)
             return False
 
         for attempt in stamina.retry_context(

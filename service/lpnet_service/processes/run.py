@@ -23,8 +23,8 @@ def serve(settings: Settings, *, host: str, port: int, api_processes: int, worke
     """Migrate, then keep that many API processes and workers alive until SIGTERM or SIGINT.
 
     All of them end within 10 s of the signal, and at once where this process is killed. Raises
-    SetupError for what cannot be: a database, an address, a port that is taken, an address that others
-    reach without a token that lets anybody in.
+    SetupError for what cannot be: a database, an address, a port that is taken, an address that
+    others reach without a token that lets anybody in.
     """
     ctx = context(settings)
     migrate(ctx.db)

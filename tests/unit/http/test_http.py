@@ -17,9 +17,11 @@ from lpnet.errors import (
     BadRequest,
     Conflict,
     LeaseLost,
+    LpnetError,
     NotAllowed,
     NotFound,
     ServerFault,
+    TooManyRequests,
     Unreachable,
 )
 from lpnet.http import Http
@@ -256,3 +258,46 @@ def test_a_proxy_of_the_environment_is_not_asked_for_loopback(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with Http(loopback) as server, server.stream("/whole") as pieces:
         assert sum(len(piece) for piece in pieces) == 300_000
+
+
+def told_to_wait(status: int, seconds: str) -> httpx.Response:
+    return httpx.Response(status, headers={"Retry-After": seconds}, json={"code": "later"})
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_asks_for_a_pause_gets_it(status: int) -> None:
+    pauses: list[float] = []
+
+    def hook(details: stamina.instrumentation.RetryDetails) -> None:
+        pauses.append(details.wait_for)
+
+    before = stamina.instrumentation.get_on_retry_hooks()
+    stamina.instrumentation.set_on_retry_hooks([hook])
+    try:
+        with stamina.set_testing(False):
+            flaky = Flaky(told_to_wait(status, "1"), httpx.Response(200, json=1))
+            assert http(flaky).get("/v1/things") == 1
+    finally:
+        stamina.instrumentation.set_on_retry_hooks(before)
+    assert pauses == [1.0]
+
+
+def test_what_was_refused_with_429_is_sent_again_whatever_it_is() -> None:
+    flaky = Flaky(told_to_wait(429, "1"), httpx.Response(200, json=1))
+    assert http(flaky).post("/v1/things", {}) == 1
+    with pytest.raises(ServerFault):
+        http(Flaky(told_to_wait(503, "1"))).post("/v1/things", {})
+
+
+def test_a_pause_that_is_longer_than_the_patience_is_an_error_that_names_it() -> None:
+    with pytest.raises(TooManyRequests) as caught:
+        http(Flaky(told_to_wait(429, "21"))).get("/v1/things")
+    assert caught.value.retry_after_s == 21.0
+    for odd in ["Wed, 21 Oct 2026 07:28:00 GMT", "", "-1", "1e9", "9" * 400]:
+        assert http(Flaky(told_to_wait(429, odd), httpx.Response(204))).get("/") is None
+
+
+@pytest.mark.parametrize("token", ["two words", "line\nbreak", "caf\u00e9", "x" * 501])
+def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
+    with pytest.raises(LpnetError, match="one word of ASCII"):
+        Http("http://lpnet.test", token)

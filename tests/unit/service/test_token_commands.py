@@ -1,0 +1,93 @@
+"""`lpnet-service token`: what its commands print and refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from typer.testing import CliRunner
+
+from lpnet_service.main import app
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    monkeypatch.setenv("LPNET_DATABASE_URL", f"sqlite:///{tmp_path / 'lpnet.db'}")
+    yield lambda *words: CliRunner().invoke(app, ["token", *map(str, words)])
+    structlog.reset_defaults()
+
+
+def test_a_token_is_shown_once_listed_and_revoked(run: Run) -> None:
+    made = run("create", "--name", "ana", "--scope", "train", "--scope", "predict", "--expires",
+               "90d", "--requests-per-s", "5", "--max-body-mib", "8")  # fmt: skip
+    assert made.exit_code == 0, made.output
+    secret = made.stdout.strip()
+    assert secret.startswith("lpnet_")
+    assert secret not in made.stderr
+    plain, listed = run("list").output, run("list", "--json")
+    (token,) = json.loads(listed.stdout)
+    assert (token["name"], token["scopes"], token["device"]) == ("ana", ["predict", "train"], None)
+    assert (token["requests_per_s"], token["max_body_mib"]) == (5.0, 8)
+    assert "good" in plain
+    assert secret not in plain + listed.output
+    assert run("revoke", "ana").exit_code == 0
+    assert "revoked" in run("list").output
+    again = run("revoke", "ana")
+    assert (again.exit_code, again.stderr.startswith("error: there is no token 'ana'")) == (
+        1,
+        True,
+    )
+
+
+def test_a_secret_of_a_file_is_taken_as_often_as_asked(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("k" * 32 + "\n")
+    wish = (
+        "create",
+        "--name",
+        "box",
+        "--scope",
+        "agent",
+        "--device",
+        "box",
+        "--secret-file",
+        file,
+    )
+    for word in ("made", "there already"):
+        done = run(*wish)
+        assert (done.exit_code, done.stdout) == (0, ""), done.output
+        assert word in done.stderr
+        assert "k" * 32 not in done.output
+    assert len(json.loads(run("list", "--json").stdout)) == 1
+    file.write_text("k" * 31)
+    assert "32 characters" in run(*wish).stderr
+    file.write_text("")
+    assert "holds no token" in run(*wish).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--name", "a", "--scope", "root"), "--scope root: one of agent, samples"),
+        (("--name", "a b", "--scope", "admin"), "--name 'a b'"),
+        (("--name", "a", "--scope", "agent"), "--device"),
+        (("--name", "a", "--scope", "agent", "--device", "../x"), "--device '../x'"),
+        (("--name", "a", "--scope", "train", "--expires", "soon"), "--expires soon"),
+        (("--name", "a", "--scope", "train", "--expires", "0d"), "--expires 0d"),
+        (("--name", "a", "--scope", "train", "--expires", "999999w"), "--expires 999999w"),
+        (("--name", "a", "--scope", "train", "--secret-file", "/nowhere"), "--secret-file"),
+    ],
+)
+def test_what_is_wrong_is_named_in_a_line(run: Run, words: tuple[str, ...], why: str) -> None:
+    done = run("create", *words)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: ")
+    assert why in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert json.loads(run("list", "--json").stdout) == []
