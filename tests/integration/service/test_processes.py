@@ -10,14 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from lpnet.errors import Unreachable
+from lpnet.errors import NotAllowed, Unreachable
 from lpnet.http import Http
 from lpnet.schemas.campaign import NewCampaign
 from lpnet.space.space import Space
@@ -204,3 +204,37 @@ def test_numbers_that_cannot_be_are_named(
     assert (done.returncode, done.stdout) == (1, "")
     assert why in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_every_process_of_a_service_that_others_reach_asks_for_a_token(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    def token(*words: str) -> str:
+        command = [sys.executable, "-m", "lpnet_service", "token", *words]
+        environment = {**os.environ, "LPNET_DATABASE_URL": sqlite_url}
+        return subprocess.run(
+            command, env=environment, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    def ask(secret: str | None) -> set[str]:
+        """What new connections are answered, of which every process gets some."""
+        answers = set()
+        with ExitStack() as stack:
+            for _ in range(8):
+                http = stack.enter_context(Http(service.url, secret, attempts=1))
+                try:
+                    answers.add(str(len(http.get("/v1/targets")["items"])))
+                except NotAllowed as error:
+                    answers.add(error.code)
+        return answers
+
+    secret = token("create", "--name", "me", "--scope", "predict")
+    everywhere = ("--host", "0.0.0.0", "--api-processes", "2", "--no-worker")
+    with running(tmp_path, sqlite_url, *everywhere) as service:
+        service.until(lambda: len(service.children("api")) == 2 and service.listening())
+        assert "a token is asked for" in service.log.read_text()
+        assert secret not in service.log.read_text()
+        assert ask(None) == {"unauthenticated"}
+        assert ask(secret) == {"0"}
+        token("revoke", "me")
+        assert ask(secret) == {"unauthenticated"}
