@@ -24,7 +24,7 @@ class Problem(Wire):
     status: int = Field(description="HTTP status")
     code: str = Field(
         description="stable, for programs: not_found, invalid, lease_lost, not_covered, "
-        "does_not_fit"
+        "does_not_fit, unauthenticated, forbidden, too_many_requests"
     )
     detail: str = Field(description="for people")
     errors: tuple[FieldError, ...] = Field(default=(), description="the faulty fields")
