@@ -19,6 +19,8 @@ ServiceError
 +-- TooLarge         413 too_large       more than the service takes at once
 +-- NoRoom           507 no_room         the database cannot be written: its disk is full
 +-- NotReady         503 not_ready       the database is out of reach, or behind its migrations
++-- NoArtifact       503 no_artifact     the store of LPNets' files is out of reach
+    +-- DamagedArtifact  503 damaged_artifact  a file is gone, or is not what was written
 SetupError           the service cannot start as asked (not an answer over HTTP)
 """
 
@@ -191,6 +193,21 @@ class NotReady(ServiceError):
     """The database is out of reach or behind its migrations."""
 
     status, code, title = 503, "not_ready", "Not ready"
+
+
+class NoArtifact(ServiceError):
+    """The store of LPNets' files is out of reach, or refuses."""
+
+    status, code, title = 503, "no_artifact", "No artifact"
+
+
+class DamagedArtifact(NoArtifact):
+    """A file is gone or was changed: it is not loaded."""
+
+    code, title = "damaged_artifact", "Damaged artifact"
+
+    def __init__(self, sha256: str, what: str) -> None:
+        super().__init__(f"artifact {sha256} {what}")
 
 
 class SetupError(Exception):

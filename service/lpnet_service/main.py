@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import typer
 
+from lpnet_service.cli.artifacts import artifacts
 from lpnet_service.cli.base import log_to_stderr
+from lpnet_service.cli.copy import backup, copy
 from lpnet_service.cli.database import migrate
 from lpnet_service.cli.health import healthy
+from lpnet_service.cli.retain import retain
 from lpnet_service.cli.serving import api, run, worker
 from lpnet_service.cli.tokens import app as tokens
 
@@ -24,3 +27,7 @@ app.command()(worker)
 app.command()(migrate)
 app.add_typer(healthy, name="healthy")
 app.add_typer(tokens, name="token")
+app.command()(copy)
+app.command()(backup)
+app.command()(retain)
+app.add_typer(artifacts, name="artifacts")

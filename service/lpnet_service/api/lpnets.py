@@ -59,7 +59,7 @@ def get_report(ctx: Ctx, caller: ResultReader, id: Id) -> Report:
 @router.get(
     "/lpnets/{id}/weights",
     response_class=Response,
-    responses=problems(404, 422) | OCTETS,
+    responses=problems(404, 422, 503) | OCTETS,
 )
 def get_weights(
     ctx: Ctx,

@@ -13,7 +13,7 @@ from lpnet_service.services import predictions
 router = APIRouter(prefix="/v1/predictions", tags=["predictions"], route_class=StrictRoute)
 
 
-@router.post("", responses=problems(404, 409, 413, 422))
+@router.post("", responses=problems(404, 409, 413, 422, 503))
 def predict(ctx: Ctx, caller: Reader, asked: PredictionRequest) -> PredictionResponse:
     """Latency of networks of a space on a target, with interval and, if asked for, gradient.
 

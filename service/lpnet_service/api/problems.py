@@ -27,7 +27,7 @@ _MEANINGS = {
     413: "The request is too large",
     422: "A value is wrong; `errors` names the fields",
     429: "More requests than the token may send; `Retry-After` says when to come back",
-    503: "The service is not ready",
+    503: "The service is not ready, or cannot reach the files of LPNets",
 }
 _log = structlog.get_logger()
 

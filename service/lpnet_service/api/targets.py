@@ -46,7 +46,7 @@ def list_sentinels(
     return sentinels.history(ctx, name, limit)
 
 
-@router.get("/{name}/table", responses=problems(404, 422))
+@router.get("/{name}/table", responses=problems(404, 422, 503))
 def get_table(
     ctx: Ctx,
     caller: Reader,

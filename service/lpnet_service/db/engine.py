@@ -26,15 +26,16 @@ _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 
 class Database:
     """Where everything is kept. `url` is `sqlite:///PATH` or `postgresql://...`; SetupError for
-    anything else.
+    anything else, which names `setting` as what is wrong.
 
     `read()` and `write()` give a session for one short transaction each: it commits as the block
     ends and rolls back if the block raises. Rows stay readable after the block. Several processes
     may hold one database at once.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = _driver_url(url)
+    def __init__(self, url: str, setting: str = "LPNET_DATABASE_URL") -> None:
+        self.setting = setting
+        self.url = _driver_url(url, setting)
         self._engine = _engine(self.url)
         self._writer = self._engine.execution_options(**{_WRITES: True})
 
@@ -66,6 +67,23 @@ class Database:
         ):
             yield session
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection whose every statement sees the same state, however long it takes and
+        whatever others write meanwhile. It holds up no writer."""
+        with self._engine.connect() as connection:
+            if not self.is_sqlite:
+                connection = connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            with connection.begin():
+                yield connection
+
+    @property
+    def name(self) -> str:
+        """The URL as it may be shown."""
+        return self.url.render_as_string(hide_password=True)
+
     def reach(self) -> None:
         """Connect once. Raises SetupError, saying why, for a database that cannot be opened."""
         try:
@@ -73,8 +91,7 @@ class Database:
                 return
         except DBAPIError as error:
             why = str(error.orig).partition("\n")[0]
-            name = self.url.render_as_string(hide_password=True)
-            raise SetupError(f"LPNET_DATABASE_URL: {name} cannot be opened: {why}") from error
+            raise SetupError(f"{self.setting}: {self.name} cannot be opened: {why}") from error
 
     def close(self) -> None:
         """Close every connection."""
@@ -99,25 +116,23 @@ def _is_full_disk(error: BaseException | None) -> bool:
     return getattr(error, "sqlstate", None) == _POSTGRES_DISK_FULL
 
 
-def _driver_url(text: str) -> URL:
+def _driver_url(text: str, setting: str) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
         # The text is not repeated: a password may be in it.
         raise SetupError(
-            "LPNET_DATABASE_URL: not the URL of a database; it should look like "
+            f"{setting}: not the URL of a database; it should look like "
             "sqlite:///lpnet.db or postgresql://user@host/name"
         ) from error
     if url.drivername in ("postgres", "postgresql"):
         return url.set(drivername="postgresql+psycopg")
     if url.drivername not in _DRIVERS:
-        raise SetupError(
-            f"LPNET_DATABASE_URL: {url.drivername!r} is neither sqlite nor postgresql"
-        )
+        raise SetupError(f"{setting}: {url.drivername!r} is neither sqlite nor postgresql")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise SetupError(
-            "LPNET_DATABASE_URL: the API and the worker are two processes and need a database "
-            "file, for example sqlite:///lpnet.db"
+            f"{setting}: the API and the worker are two processes and need a database file, for "
+            "example sqlite:///lpnet.db"
         )
     return url
 

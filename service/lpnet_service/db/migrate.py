@@ -34,18 +34,45 @@ def migrate(database: Database) -> None:
     """
     database.reach()
     with database.engine.begin() as connection:
-        if not database.is_sqlite:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _ADVISORY_LOCK})
-        try:
-            command.upgrade(config(connection), "head")
-        except CommandError as error:
-            raise SetupError(
-                f"the database was made by another version of lpnet: {error}"
-            ) from error
+        upgrade(connection)
+
+
+def upgrade(connection: Connection) -> None:
+    """The same in the caller's transaction. Processes that are at it take turns until that ends.
+
+    Raises SetupError for a database that a later version has changed.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _ADVISORY_LOCK})
+    try:
+        command.upgrade(config(connection), "head")
+    except CommandError as error:
+        raise SetupError(f"the database was made by another version of lpnet: {error}") from error
+
+
+def head() -> str | None:
+    """The revision that this version of the service needs."""
+    return ScriptDirectory.from_config(config()).get_current_head()
+
+
+def revision(connection: Connection) -> str | None:
+    """The revision that a database is at; None for one without tables."""
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def is_current(database: Database) -> bool:
     """Whether every migration has been applied."""
-    wanted = ScriptDirectory.from_config(config()).get_current_head()
     with database.read() as session:
-        return MigrationContext.configure(session.connection()).get_current_revision() == wanted
+        return revision(session.connection()) == head()
+
+
+def must_be_current(database: Database) -> None:
+    """Raises SetupError for a database that is not at the migration that this version needs."""
+    database.reach()
+    with database.snapshot() as connection:
+        found = revision(connection)
+    if found != head():
+        raise SetupError(
+            f"{database.setting}: {database.name} is at migration {found or 'none'}, this version "
+            f"of lpnet at {head()}: lpnet-service migrate brings a database there"
+        )

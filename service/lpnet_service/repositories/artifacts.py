@@ -1,30 +1,68 @@
-"""Bytes by their content: an LPNet's weights.
-
-They are kept in the database, not in a folder beside it. An LPNet is a few hundred kilobytes, is
-published in the same transaction as its row, and every API process and worker that reaches the
-database reaches it; a copy of the database is a copy of everything.
-"""
+"""Artifacts, the files of LPNets: a row for each, with its bytes where they are kept here."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Exists, exists, select, update
+from sqlalchemy import delete as delete_
 from sqlalchemy.orm import Session
 
-from lpnet_service.db.rows import ArtifactRow
+from lpnet_service.db.rows import ArtifactRow, LPNetRow
 from lpnet_service.repositories.rows import insert_if_new
 
 
-def put(session: Session, content: bytes, now: datetime) -> str:
-    """Keep bytes; returns their sha256. Keeping them again changes nothing."""
-    sha256 = hashlib.sha256(content).hexdigest()
-    values = {"sha256": sha256, "content": content, "created_at": now}
-    insert_if_new(session, ArtifactRow, values, key="sha256")
-    return sha256
+def note(session: Session, sha256: str, now: datetime) -> None:
+    """A row for bytes that are about to be kept; of one that is there, `created_at` is renewed."""
+    values = {"sha256": sha256, "content": b"", "elsewhere": True, "created_at": now}
+    if not insert_if_new(session, ArtifactRow, values, key="sha256"):
+        _set(session, sha256, created_at=now)
 
 
-def get(session: Session, sha256: str) -> bytes | None:
-    """The bytes with this sha256."""
-    return session.scalar(select(ArtifactRow.content).where(ArtifactRow.sha256 == sha256))
+def fill(session: Session, sha256: str, content: bytes, now: datetime) -> None:
+    """Keep bytes here."""
+    note(session, sha256, now)
+    _set(session, sha256, content=content, elsewhere=False)
+
+
+def empty(session: Session, sha256: str) -> None:
+    """They are kept elsewhere from now on."""
+    _set(session, sha256, content=b"", elsewhere=True)
+
+
+def _set(session: Session, sha256: str, **values: object) -> None:
+    session.execute(update(ArtifactRow).where(ArtifactRow.sha256 == sha256).values(**values))
+
+
+def get(session: Session, sha256: str) -> ArtifactRow | None:
+    return session.get(ArtifactRow, sha256)
+
+
+def delete(session: Session, sha256: str) -> None:
+    session.execute(delete_(ArtifactRow).where(ArtifactRow.sha256 == sha256))
+
+
+def named(session: Session) -> Sequence[tuple[str, bool]]:
+    """Those that are the weights of an LPNet, and whether they are kept elsewhere."""
+    query = select(ArtifactRow.sha256, ArtifactRow.elsewhere).where(_is_named())
+    return [(sha256, away) for sha256, away in session.execute(query.order_by(ArtifactRow.sha256))]
+
+
+def unnamed(session: Session, before: datetime) -> Sequence[str]:
+    """Those that are nobody's, noted before a moment."""
+    query = select(ArtifactRow.sha256).where(~_is_named(), ArtifactRow.created_at < before)
+    return session.scalars(query.order_by(ArtifactRow.sha256)).all()
+
+
+def delete_if_unnamed(session: Session, sha256: str, before: datetime) -> bool | None:
+    """Delete a row that is still as `unnamed` said; whether its bytes are elsewhere, None where it
+    is not so any more."""
+    gone = delete_(ArtifactRow).where(
+        ArtifactRow.sha256 == sha256, ~_is_named(), ArtifactRow.created_at < before
+    )
+    return session.scalar(gone.returning(ArtifactRow.elsewhere))
+
+
+def _is_named() -> Exists:
+    return exists().where(LPNetRow.weights_sha256 == ArtifactRow.sha256)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lpnet_service.artifacts.opening import open_store
+from lpnet_service.artifacts.protocol import ArtifactStore
 from lpnet_service.clock import Clock, SystemClock
 from lpnet_service.db.engine import Database
 from lpnet_service.services.buckets import Buckets
@@ -19,7 +21,7 @@ _CACHED_NUMBERS = 200_000
 
 @dataclass(frozen=True)
 class Context:
-    """Database, clock and settings; and memories of what never changes.
+    """Database, clock, settings and the store of artifacts; and memories of what never changes.
 
     `models` holds LPNets by id, `predictors` them bound to a space (id, space, block, batch),
     `numbers` predictions of measured workloads (id, workload key), NaN where not covered; `needs`
@@ -30,6 +32,7 @@ class Context:
     db: Database
     clock: Clock
     settings: Settings
+    artifacts: ArtifactStore
     spaces: Cache[str, HeldSpace]
     models: Cache[str, Any]
     predictors: Cache[tuple[str, str, str | None, int], Any]
@@ -39,11 +42,13 @@ class Context:
 
 
 def context(settings: Settings, db: Database | None = None, clock: Clock | None = None) -> Context:
-    """A context on the database that the settings name."""
+    """A context on the database and the store that the settings name. SetupError."""
+    db, clock = db or Database(settings.database_url), clock or SystemClock()
     return Context(
-        db=db or Database(settings.database_url),
-        clock=clock or SystemClock(),
+        db=db,
+        clock=clock,
         settings=settings,
+        artifacts=open_store(settings.artifacts, db, clock),
         spaces=Cache(settings.cached_spaces),
         models=Cache(settings.cached_predictors),
         predictors=Cache(settings.cached_predictors),

@@ -10,10 +10,9 @@ from lpnet.schemas.report import NOISE_UNKNOWN, Report
 from lpnet_service.db.rows import LPNetRow
 from lpnet_service.errors import NotThere
 from lpnet_service.ids import new_id
-from lpnet_service.repositories import artifacts as artifacts_
 from lpnet_service.repositories import devices as devices_
 from lpnet_service.repositories import lpnets as lpnets_
-from lpnet_service.services import runs
+from lpnet_service.services import artifacts, runs
 from lpnet_service.services.context import Context
 from lpnet_service.services.runs import HeldRun
 from lpnet_service.services.targets import found
@@ -54,13 +53,8 @@ def weights_sha256(ctx: Context, id_: str) -> str:
 
 
 def weights(ctx: Context, id_: str) -> bytes:
-    """The safetensors file of an LPNet. NotThere."""
-    sha256 = weights_sha256(ctx, id_)
-    with ctx.db.read() as session:
-        content = artifacts_.get(session, sha256)
-    if content is None:
-        raise NotThere("LPNet file", sha256)
-    return content
+    """The safetensors file of an LPNet. NotThere, NoArtifact."""
+    return artifacts.read(ctx, weights_sha256(ctx, id_))
 
 
 def _row(ctx: Context, id_: str) -> LPNetRow:
@@ -92,9 +86,10 @@ def publish(
     """Keep a trained LPNet as its target's next version, and end the run that made it.
 
     It becomes the active one as the verdict says, unless its epoch is over by now. Nothing is kept
-    where this raises LeaseLost (the run was cancelled or taken over) or RivalChanged (the verdict
-    is about a version that is not in use any more).
+    where this raises LeaseLost (the run was cancelled or taken over), RivalChanged (the verdict is
+    about a version that is not in use any more) or NoArtifact (its file cannot be kept).
     """
+    sha256 = artifacts.keep(ctx, content)
     now, id_ = ctx.clock.now(), new_id("lpnet")
     with ctx.db.write() as session:
         # Two trainings of a target take turns here, so that versions are counted without gaps.
@@ -116,7 +111,7 @@ def publish(
             seed=seed,
             network_mape_pct=_network_mape(report),
             batches_json=json.dumps(batches),
-            weights_sha256=artifacts_.put(session, content, now),
+            weights_sha256=sha256,
             report_json=report.model_copy(update={"lpnet": id_}).model_dump_json(),
             created_at=now,
         )

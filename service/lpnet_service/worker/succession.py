@@ -13,6 +13,7 @@ from lpnet.errors import FileFormatError, NotCovered
 from lpnet.predictor.files import load
 from lpnet.predictor.model import LPNet
 from lpnet.schemas.workload import Kind
+from lpnet_service.errors import DamagedArtifact
 from lpnet_service.services import lpnets
 from lpnet_service.services.context import Context
 from lpnet_service.services.lpnets import Verdict
@@ -36,8 +37,8 @@ def judge(ctx: Context, content: bytes, data: Dataset) -> Verdict:
         return Verdict(rival, takes_over=True)
     try:
         old = errors(load(lpnets.weights(ctx, rival)), held_out)
-    except FileFormatError:
-        # Made by another version of lpnet: it cannot answer a prediction either.
+    except (FileFormatError, DamagedArtifact):
+        # Made by another version of lpnet, or lost: it cannot answer a prediction either.
         return Verdict(rival, takes_over=True)
     new = errors(load(content), held_out)
     if old.keys() != new.keys():

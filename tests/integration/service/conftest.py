@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import torch
 from fastapi.testclient import TestClient
 from tests.harness import postgres as postgres_
 from torch import nn
+from typer.testing import CliRunner, Result
 
 from lpnet.schemas.device import DeviceFacts, Registration, TargetSpec
 from lpnet.schemas.sample import Sample
@@ -23,6 +25,7 @@ from lpnet.space.space import Space
 from lpnet_service.api.app import Application
 from lpnet_service.db.engine import Database
 from lpnet_service.db.migrate import migrate
+from lpnet_service.main import app
 from lpnet_service.services import agents
 from lpnet_service.services import spaces as spaces_
 from lpnet_service.services.context import Context, context
@@ -227,6 +230,21 @@ def shared_bench(
         made = context(Settings(database_url=url), clock=clock)
         held.callback(made.db.close)
         yield bench_on(made, clock, space)
+
+
+@pytest.fixture
+def command(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
+    """Runs a command of `lpnet-service` on the fresh database, once on each engine."""
+    monkeypatch.setenv("LPNET_DATABASE_URL", url)
+
+    def run(*arguments: str, exits: int = 0) -> Result:
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == exits, result.output
+        return result
+
+    yield run
+    # A command sends the logs of its process to its own standard error.
+    structlog.reset_defaults()
 
 
 @pytest.fixture

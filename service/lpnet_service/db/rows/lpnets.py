@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lpnet_service.db.rows.base import Base, LeasedRow
@@ -12,12 +12,14 @@ from lpnet_service.db.types import UtcTime
 
 
 class ArtifactRow(Base):
-    """Bytes by their content."""
+    """Bytes by their content. `elsewhere`: they are in the store that LPNET_ARTIFACTS names, and
+    `content` is empty."""
 
     __tablename__ = "artifacts"
 
     sha256: Mapped[str] = mapped_column(primary_key=True)
     content: Mapped[bytes] = mapped_column(LargeBinary)
+    elsewhere: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(UtcTime)
 
 

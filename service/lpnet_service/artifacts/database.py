@@ -1,0 +1,46 @@
+"""Artifacts in the database: the default.
+
+An LPNet is a few hundred kilobytes; every API process and worker that reaches the database reaches
+it, and a backup of the database is a backup of everything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from lpnet_service.artifacts.protocol import checked
+from lpnet_service.clock import Clock
+from lpnet_service.db.engine import Database
+from lpnet_service.errors import DamagedArtifact
+from lpnet_service.repositories import artifacts as artifacts_
+
+
+class DatabaseStore:
+    """An ArtifactStore in the table of artifacts."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    def put(self, content: bytes) -> str:
+        sha256 = hashlib.sha256(content).hexdigest()
+        with self._db.write() as session:
+            artifacts_.fill(session, sha256, content, self._clock.now())
+        return sha256
+
+    def get(self, sha256: str) -> bytes:
+        with self._db.read() as session:
+            row = artifacts_.get(session, sha256)
+        if row is None:
+            raise DamagedArtifact(sha256, "is gone")
+        if row.elsewhere:
+            raise DamagedArtifact(
+                sha256,
+                "is not in the database but in the store that LPNET_ARTIFACTS named when it was "
+                "trained: name that again, or move it here by `lpnet-service artifacts move`",
+            )
+        return checked(row.content, sha256)
+
+    def delete(self, sha256: str) -> None:
+        with self._db.write() as session:
+            artifacts_.delete(session, sha256)

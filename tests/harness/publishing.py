@@ -1,0 +1,55 @@
+"""LPNets published as a worker does it, without the minutes of a fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lpnet.predictor.files import save
+from lpnet.predictor.graph import coverage
+from lpnet.predictor.header import Calibration, Header
+from lpnet.predictor.model import LPNet
+from lpnet.schemas.lpnet import LPNetInfo, NewTraining
+from lpnet.schemas.report import Baseline, Baselines, HeldOut, Interval, Report, TrainedOn
+from lpnet.schemas.sample import SampleBatch
+from lpnet_service.services import ingest, lpnets, runs, targets, trainings
+from lpnet_service.services.lpnets import Verdict
+from lpnet_service.services.runs import HeldRun
+
+Bench = Any
+
+
+def train(bench: Bench, seed: int = 0) -> LPNetInfo:
+    """Measure a network, and publish an LPNet that takes over."""
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=(bench.sample(),)))
+    trainings.start(bench.ctx, bench.target, NewTraining(seed=seed))
+    run = runs.claim(bench.ctx)
+    assert run is not None
+    return publish(bench, run, seed)
+
+
+def publish(bench: Bench, run: HeldRun, seed: int = 0) -> LPNetInfo:
+    """What a run of a training comes to: an LPNet of its initial weights."""
+    epoch = targets.target(bench.ctx, bench.target).epoch
+    header = Header(
+        target=bench.target,
+        seed=seed,
+        batches=(1,),
+        coverage=tuple(coverage(bench.space.table)),
+        calibration=Calibration(coverages=(0.5, 0.9), block=(0.7, 1.6), network=(0.7, 1.6)),
+    )
+    report = Report(
+        target=bench.target,
+        lpnet=None,
+        epoch=epoch,
+        seed=seed,
+        trained_on=TrainedOn(block=1, network=1),
+        noise_floor_pct=None,
+        held_out=HeldOut(**dict.fromkeys(HeldOut.model_fields)),
+        baselines=Baselines(**dict.fromkeys(Baselines.model_fields, Baseline())),
+        interval=Interval(asked_pct=90, covered_pct=None, mean_width_pct=None),
+    )
+    verdict = Verdict(lpnets.active(bench.ctx, bench.target), takes_over=True)
+    content = save(LPNet(header))
+    return lpnets.publish(
+        bench.ctx, run, content, report, verdict, epoch=epoch, seed=seed, batches=(1,)
+    )
