@@ -1,0 +1,1 @@
+"""What a database of samples takes: bytes, seconds, memory."""

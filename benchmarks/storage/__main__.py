@@ -1,0 +1,186 @@
+"""What samples take on SQLite and on Postgres: bytes, seconds, memory.
+
+    python -m benchmarks.storage [--samples 50000] [--targets 10] [--postgres URL]
+
+Each database is filled by `benchmarks.storage.filling`; the peer of its size is the export of the
+same samples as JSON lines. Then it is served: samples a second over HTTP from one client, and the
+API's memory while it answers; and seconds of `lpnet-service backup` and `copy`. Without --postgres
+a server of the dev extra is started for the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from sqlalchemy import text
+from tests.harness import postgres as postgres_
+
+from benchmarks.ingest import bodies, through_http
+from benchmarks.storage.filling import fill
+from lpnet.errors import LpnetError
+from lpnet.http import Http
+from lpnet_service.db.backups import backup
+from lpnet_service.db.copying import copy
+from lpnet_service.db.engine import Database
+from lpnet_service.db.migrate import migrate
+from lpnet_service.services.context import context
+from lpnet_service.settings import Settings
+
+INGESTED = 20_000
+BATCH = 2_000
+_START_S = 60.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one engine. Bytes are per sample, memory is the proportional set in MB."""
+
+    fill_per_s: float
+    database_bytes: float
+    jsonl_bytes: float
+    ingest_per_s: float
+    backup_s: float
+    copy_per_s: float
+    idle_mb: float
+    busy_mb: float
+
+
+def figures(url: str, folder: Path, samples: int, targets: int) -> Figures:
+    ctx = context(Settings(database_url=url))
+    migrate(ctx.db)
+    filled = fill(ctx, samples=samples, targets=targets)
+    size = database_bytes(ctx.db)
+    began = time.perf_counter()
+    backup(ctx.db, folder / "backup.db")
+    backup_s = time.perf_counter() - began
+    other = Database(f"sqlite:///{folder / 'copy.db'}")
+    began = time.perf_counter()
+    copy(ctx.db, other)
+    copy_s = time.perf_counter() - began
+    other.close()
+    ctx.db.close()
+    with serving(url, folder) as (http, process):
+        for path in ("/v1/targets", f"/v1/targets/{first_target(http)}/table?limit=100"):
+            http.get(path)
+        idle = memory_mb(process)
+        ingest_s = through_http(http, bodies(INGESTED, BATCH, "ingested"))
+        busy = memory_mb(process)
+    return Figures(
+        fill_per_s=filled.samples / filled.seconds,
+        database_bytes=size / filled.samples,
+        jsonl_bytes=filled.jsonl_bytes / filled.samples,
+        ingest_per_s=INGESTED / ingest_s,
+        backup_s=backup_s,
+        copy_per_s=filled.samples / copy_s,
+        idle_mb=idle,
+        busy_mb=busy,
+    )
+
+
+def database_bytes(database: Database) -> int:
+    """On the disk, indexes included, the log brought in."""
+    if not database.is_sqlite:
+        with database.engine.connect() as connection:
+            query = text("SELECT pg_database_size(current_database())")
+            return int(connection.scalar(query) or 0)
+    with database.engine.connect() as connection:
+        connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return Path(str(database.url.database)).stat().st_size
+
+
+def first_target(http: Http) -> str:
+    return str(http.get("/v1/targets")["items"][0]["name"])
+
+
+@contextmanager
+def serving(url: str, folder: Path) -> Iterator[tuple[Http, psutil.Process]]:
+    """The API alone, on this database."""
+    port = free_port()
+    command = [sys.executable, "-m", "lpnet_service", "run", "--no-worker", "--port", str(port)]
+    environment = {**os.environ, "LPNET_DATABASE_URL": url}
+    with (folder / "service.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        with Http(f"http://127.0.0.1:{port}", attempts=1) as http:
+            wait(http)
+            yield http, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def wait(http: Http) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        try:
+            http.get("/readyz")
+            return
+        except LpnetError:
+            time.sleep(0.1)
+    raise SystemExit("the service does not start")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def memory_mb(process: psutil.Process) -> float:
+    """Of a process and its children; what they share counts once."""
+    tree = [process, *process.children(recursive=True)]
+    return sum(each.memory_full_info().pss for each in tree) / 1e6
+
+
+def show(samples: int, lite: Figures, big: Figures) -> None:
+    print(f"{samples:,} samples                SQLite     Postgres    ratio")
+    lines = {
+        "bytes a sample, on disk": (lite.database_bytes, big.database_bytes),
+        "bytes a sample, JSON lines": (lite.jsonl_bytes, big.jsonl_bytes),
+        "filled, samples/s": (lite.fill_per_s, big.fill_per_s),
+        "POST samples:batch, samples/s": (lite.ingest_per_s, big.ingest_per_s),
+        "backup, s": (lite.backup_s, big.backup_s),
+        "copy to SQLite, samples/s": (lite.copy_per_s, big.copy_per_s),
+        "API at rest, MB": (lite.idle_mb, big.idle_mb),
+        "API after batches, MB": (lite.busy_mb, big.busy_mb),
+    }
+    for name, (a, b) in lines.items():
+        print(f"  {name:<30} {a:>10,.1f} {b:>12,.1f} {b / a:>8.2f}")
+    for name, found in (("SQLite", lite), ("Postgres", big)):
+        ratio = found.database_bytes / found.jsonl_bytes
+        print(f"  {name}: {ratio:.2f} times the size of the same samples as JSON lines")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--samples", type=int, default=50_000)
+    parser.add_argument("--targets", type=int, default=10)
+    parser.add_argument("--postgres", help="URL of an empty database")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        lite, big = Path(name, "sqlite"), Path(name, "postgres")
+        lite.mkdir()
+        big.mkdir()
+        asked = options.samples, options.targets
+        first = figures(f"sqlite:///{lite / 'lpnet.db'}", lite, *asked)
+        if options.postgres:
+            second = figures(options.postgres, big, *asked)
+        else:
+            with postgres_.server() as server, postgres_.database(server) as url:
+                second = figures(url, big, *asked)
+    show(options.samples, first, second)
+
+
+if __name__ == "__main__":
+    main()
