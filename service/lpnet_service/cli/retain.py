@@ -85,7 +85,12 @@ def _make(folder: Path | None) -> None:
 def _show(found: Retained, dry_run: bool, as_json: bool) -> None:
     if as_json:
         said = {name: asdict(gone) for name, gone in found.targets.items()}
-        lines = {"dry_run": dry_run, "targets": said, "artifacts": found.artifacts}
+        lines = {
+            "dry_run": dry_run,
+            "targets": said,
+            "tokens": found.tokens,
+            "artifacts": found.artifacts,
+        }
         typer.echo(json.dumps(lines))
         return
     typer.echo("would go:" if dry_run else "gone:")
@@ -94,4 +99,6 @@ def _show(found: Retained, dry_run: bool, as_json: bool) -> None:
             typer.echo(f"  {name}  samples, {reason:<22} {count:>10,}")
         for table, count in gone.rows.items():
             typer.echo(f"  {name}  {table:<31} {count:>10,}")
+    for table, count in found.tokens.items():
+        typer.echo(f"  {table:<33} {count:>10,}")
     typer.echo(f"  files of LPNets that nobody names {found.artifacts:>10,}")

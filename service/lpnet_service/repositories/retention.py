@@ -18,7 +18,9 @@ from lpnet_service.db.rows import (
     MemoryFailureRow,
     RunRow,
     SampleRow,
+    SessionRow,
     SideRow,
+    TokenRow,
 )
 
 _REPORTED_ELSEWHERE = ("training", "plan")
@@ -104,6 +106,13 @@ class Keeping:
             not_(or_(*self.samples().values())),
         )
         return and_(row.target == self.target, row.epoch < self.epoch, ~stays)
+
+
+def tokens(before: datetime) -> dict[type[Base], ColumnElement[bool]]:
+    """Sessions and tokens that ended before a moment, in the order in which they may go."""
+    ended = or_(TokenRow.expires_at < before, TokenRow.revoked_at < before)
+    of_them = SessionRow.token.in_(select(TokenRow.id).where(ended))
+    return {SessionRow: or_(SessionRow.expires_at < before, of_them), TokenRow: ended}
 
 
 def _campaign_is_over() -> ColumnElement[bool]:

@@ -46,9 +46,11 @@ class Gone:
 
 @dataclass(frozen=True)
 class Retained:
-    """What went, or would go, by target; and files of LPNets that nobody names."""
+    """What went, or would go: of targets; sessions and tokens; files of LPNets that nobody
+    names."""
 
     targets: dict[str, Gone]
+    tokens: dict[str, int]
     artifacts: int
 
 
@@ -61,7 +63,14 @@ def look(ctx: Context, before: datetime) -> Retained:
     for target in _targets(ctx):
         with ctx.db.read() as session:
             found[target] = _look(session, _keeping(session, target, before))
-    return Retained(found, artifacts.unused(ctx))
+    ended = retention_.tokens(before)
+    with ctx.db.read() as session:
+        counts = {row: retention_.count(session, row, where) for row, where in ended.items()}
+    return Retained(found, _named(counts), artifacts.unused(ctx))
+
+
+def _named(counts: dict[type[Base], int]) -> dict[str, int]:
+    return {row.__tablename__: number for row, number in counts.items() if number}
 
 
 def _look(session: Session, keeping: Keeping) -> Gone:
@@ -96,7 +105,18 @@ def retain(ctx: Context, before: datetime, export: Path | None = None) -> Retain
             _samples(ctx, target, before, file, gone[target])
         _campaigns(ctx, target, before, gone[target])
         _others(ctx, target, before, gone[target])
-    return Retained(gone, artifacts.sweep(ctx))
+    ended = retention_.tokens(before)
+    counts = {row: _delete(ctx, row, where) for row, where in ended.items()}
+    return Retained(gone, _named(counts), artifacts.sweep(ctx))
+
+
+def _delete(ctx: Context, row: type[Base], where: ColumnElement[bool]) -> int:
+    count, more = 0, True
+    while more:
+        with ctx.db.write() as session:
+            number = retention_.delete_some(session, row, where, _BATCH)
+        count, more = count + number, number > 0
+    return count
 
 
 def _targets(ctx: Context) -> list[str]:

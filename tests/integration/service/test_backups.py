@@ -306,9 +306,13 @@ def restore_and_work(file: Path, agent: str) -> None:
     with opened(f"sqlite:///{file}") as database:
         ctx = context(Settings(database_url=f"sqlite:///{file}"), db=database)
         count = targets.target(ctx, TARGET).samples
-        (campaign,) = campaigns.newest(ctx, 1)
+        (before,) = campaigns.newest(ctx, 1)
+        # That of before the backup may have no job left that nobody holds.
+        new = NewCampaign(target=TARGET, space=before.space, blocks=4, networks=1)
+        campaigns.create(ctx, new)
         lease = leasing.claim(ctx, agent, [TARGET])
         assert lease is not None
+        campaign = campaigns.get(ctx, lease.campaign)
         samples = tuple(
             Sample(id=item.id, kind=item.kind, workload=item.workload, latency_ms=1.0)
             for item in lease.items

@@ -31,7 +31,9 @@ from lpnet_service.db.rows import (
     MemoryFailureRow,
     RunRow,
     SampleRow,
+    SessionRow,
     SideRow,
+    TokenRow,
 )
 from lpnet_service.errors import DamagedArtifact
 from lpnet_service.repositories import devices as devices_
@@ -276,6 +278,26 @@ def test_where_something_did_not_fit_a_disturbed_sample_says_that_it_did(bench: 
     with bench.ctx.db.read() as session:
         assert session.scalars(select(MemoryFailureRow)).all() == []
         assert session.scalars(select(SideRow)).all() == []
+
+
+def test_tokens_that_ended_go_with_their_sessions(bench: Bench) -> None:
+    now = bench.clock.now()
+    ends = {"lasts": None, "young": now - timedelta(days=1), "old": now - timedelta(days=9)}
+    with bench.ctx.db.write() as session:
+        for name, end in ends.items():
+            row = {"id": name, "name": name, "sha256": name, "scopes": "admin", "created_at": now}
+            session.add(TokenRow(**row, revoked_at=end))
+            session.flush()
+            later = now + timedelta(days=1)
+            session.add(SessionRow(sha256=name, token=name, created_at=now, expires_at=later))
+        early = now - timedelta(days=9)
+        session.add(SessionRow(sha256="over", token="lasts", created_at=early, expires_at=early))
+    said = retention.look(bench.ctx, keep_days(bench, 2)).tokens
+    assert said == {"sessions": 2, "tokens": 1}
+    assert retention.retain(bench.ctx, keep_days(bench, 2)).tokens == said
+    with bench.ctx.db.read() as session:
+        assert set(session.scalars(select(TokenRow.id))) == {"lasts", "young"}
+        assert set(session.scalars(select(SessionRow.sha256))) == {"lasts", "young"}
 
 
 @pytest.fixture

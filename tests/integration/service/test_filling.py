@@ -1,0 +1,30 @@
+"""The databases that benchmarks fill are what a service would have stored."""
+
+from __future__ import annotations
+
+from benchmarks.storage.filling import fill
+
+from lpnet.schemas.sample import Sample, SampleBatch
+from lpnet_service.services import campaigns, ingest, samples, table, targets
+from lpnet_service.services.context import Context
+
+
+def test_a_filled_database_answers_and_its_samples_are_valid(lite: Context) -> None:
+    filled = fill(lite, samples=200, targets=2)
+    found = targets.targets(lite)
+    assert len(found) == 2
+    assert {one.state for one in campaigns.newest(lite, 10)} == {"done"}
+    name = found[0].name
+    page = table.page(lite, name, {}, sort="latency_ms", after=None, limit=500)
+    assert len(page.items) == found[0].samples
+    assert {row.held_out for row in page.items} == {True, False, None} - (
+        set() if any(row.disturbed for row in page.items) else {None}
+    )
+    lines = "".join(samples.export(lite, name, "jsonl")).splitlines()
+    given = tuple(Sample.model_validate_json(line) for line in lines)
+    # The service would take the same, and write them down in the same way.
+    ingest.store(lite, SampleBatch(target="again", samples=given), create=True)
+    assert "".join(samples.export(lite, "again", "jsonl")).splitlines() == lines
+    others = "".join(samples.export(lite, found[1].name, "jsonl")).splitlines()
+    assert filled.samples == len(lines) + len(others)
+    assert filled.jsonl_bytes == sum(len(line) + 1 for line in [*lines, *others])
