@@ -11,24 +11,17 @@ a server of the dev extra is started for the time.
 from __future__ import annotations
 
 import argparse
-import os
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 from sqlalchemy import text
 from tests.harness import postgres as postgres_
 
 from benchmarks.ingest import bodies, through_http
 from benchmarks.storage.filling import fill
-from lpnet.errors import LpnetError
+from benchmarks.storage.serving import memory_mb, serving
 from lpnet.http import Http
 from lpnet_service.db.backups import backup
 from lpnet_service.db.copying import copy
@@ -39,7 +32,6 @@ from lpnet_service.settings import Settings
 
 INGESTED = 20_000
 BATCH = 2_000
-_START_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +62,7 @@ def figures(url: str, folder: Path, samples: int, targets: int) -> Figures:
     copy_s = time.perf_counter() - began
     other.close()
     ctx.db.close()
-    with serving(url, folder) as (http, process):
+    with serving(url, folder, "--no-worker") as (http, process):
         for path in ("/v1/targets", f"/v1/targets/{first_target(http)}/table?limit=100"):
             http.get(path)
         idle = memory_mb(process)
@@ -101,46 +93,6 @@ def database_bytes(database: Database) -> int:
 
 def first_target(http: Http) -> str:
     return str(http.get("/v1/targets")["items"][0]["name"])
-
-
-@contextmanager
-def serving(url: str, folder: Path) -> Iterator[tuple[Http, psutil.Process]]:
-    """The API alone, on this database."""
-    port = free_port()
-    command = [sys.executable, "-m", "lpnet_service", "run", "--no-worker", "--port", str(port)]
-    environment = {**os.environ, "LPNET_DATABASE_URL": url}
-    with (folder / "service.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        with Http(f"http://127.0.0.1:{port}", attempts=1) as http:
-            wait(http)
-            yield http, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def wait(http: Http) -> None:
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline:
-        try:
-            http.get("/readyz")
-            return
-        except LpnetError:
-            time.sleep(0.1)
-    raise SystemExit("the service does not start")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def memory_mb(process: psutil.Process) -> float:
-    """Of a process and its children; what they share counts once."""
-    tree = [process, *process.children(recursive=True)]
-    return sum(each.memory_full_info().pss for each in tree) / 1e6
 
 
 def show(samples: int, lite: Figures, big: Figures) -> None:

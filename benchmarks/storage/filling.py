@@ -73,7 +73,8 @@ _CONDITIONS = Conditions(
 
 @dataclass(frozen=True)
 class Filled:
-    """What was stored, as counted on the way; `jsonl_bytes` is the size of its export."""
+    """What was stored, as counted on the way; `jsonl_bytes` is the size of its export, `seconds`
+    are without drawing the workloads."""
 
     samples: int
     jsonl_bytes: int
@@ -91,10 +92,10 @@ class _Pool:
 
 def fill(ctx: Context, *, samples: int, targets: int, seed: int = 0) -> Filled:
     """Store about `samples` samples of `targets` targets in a database that has its tables."""
-    began = time.perf_counter()
     rng = np.random.default_rng(seed)
     of_each = max(samples // targets // len(SPACES), 25)
     pools = [_pool(ctx, name, of_each, seed) for name in SPACES]
+    began = time.perf_counter()
     stored, size = 0, 0
     for name, agent in _targets(ctx, targets):
         speed = float(rng.uniform(0.3, 3.0))
