@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from lpnet.errors import FileFormatError
 from lpnet.schemas.sample import Sample
 
+_LONGEST_LINE = 16 << 20
+
 
 @dataclass(frozen=True)
 class BadLine:
@@ -81,7 +83,12 @@ def read(path: Path, *, target: str = "") -> SamplesFile:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
+            lines = iter(lambda: file.readline(_LONGEST_LINE + 1), "")
+            for number, line in enumerate(lines, start=1):
+                if len(line) > _LONGEST_LINE:
+                    raise FileFormatError(
+                        f"{path}: line {number} has more than {_LONGEST_LINE >> 20} Mi characters"
+                    )
                 if line.strip():
                     yield number, line.strip()
     except OSError as error:

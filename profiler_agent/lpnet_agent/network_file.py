@@ -14,6 +14,7 @@ from onnx import shape_inference
 
 from lpnet.errors import FileFormatError
 from lpnet.schemas.sample import Measurement
+from lpnet.space.limits import external
 from lpnet_agent.errors import BadSetup, Interrupted, MeasureFailed
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.stop import Stop
@@ -79,10 +80,10 @@ def _read(file: Path) -> tuple[bytes, onnx.ModelProto]:
         raise FileFormatError(f"{file}: not ONNX: {error}") from error
     if not model.graph.node:
         raise FileFormatError(f"{file}: not ONNX: there is no node in it")
-    outside = [each.name for each in model.graph.initializer if each.external_data]
-    if outside:
+    outside = external(model)
+    if outside is not None:
         raise FileFormatError(
-            f"{file}: weight {outside[0]!r} lies in another file; save the network in one file"
+            f"{file}: weight {outside!r} lies in another file; save the network in one file"
         )
     return data, model
 

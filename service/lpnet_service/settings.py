@@ -68,7 +68,7 @@ class Settings(BaseSettings):
         "behind https",
     )
     max_body_mib: int = Field(default=64, ge=1, description="largest request body, MiB")
-    max_space_mib: int = Field(default=16, ge=1, description="largest space file, MiB")
+    max_space_mib: int = Field(default=2, ge=1, le=8, description="largest space file, MiB")
     cached_predictors: int = Field(default=32, ge=1, description="predictors kept in memory")
     cached_spaces: int = Field(default=64, ge=1, description="spaces kept in memory")
     torch_threads: int = Field(default=1, ge=1, description="threads of torch in each process")

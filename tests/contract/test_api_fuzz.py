@@ -20,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
 
 from lpnet_service.api.app import Application
 from lpnet_service.db.migrate import migrate
+from lpnet_service.services import tokens
 from lpnet_service.services.context import context
 from lpnet_service.settings import Settings
 
@@ -88,5 +89,35 @@ def test_answers_are_those_of_the_document(
         if real:
             case.path_parameters.update(real)
             case.call_and_validate(checks=CHECKS)
+
+    holds()
+
+
+@pytest.fixture(scope="module")
+def guarded(application: Application) -> tuple[Any, str]:
+    """The document of a service on the same database that asks for tokens, and an agent's."""
+    ctx = application.state.context
+    asking = Settings(
+        database_url=ctx.settings.database_url, tokens="required", requests_per_s=1e6
+    )
+    closed = context(asking, db=ctx.db)
+    secret = tokens.new_secret()
+    tokens.create(closed, tokens.Wish("desk", ("agent",), "desk"), secret)
+    return schemathesis.openapi.from_asgi("/openapi.json", Application(closed)), secret
+
+
+@pytest.mark.parametrize(("path", "method"), operations())
+def test_answers_are_those_of_the_document_for_whoever_has_little_right_to_them(
+    path: str, method: str, guarded: tuple[Any, str], known: dict[str, str]
+) -> None:
+    schema, secret = guarded
+
+    @given(case=schema[path][method.upper()].as_strategy())
+    @settings(max_examples=3, suppress_health_check=list(HealthCheck))
+    def holds(case: Any) -> None:
+        if isinstance(case.body, dict) and "wait_s" in case.body:
+            case.body["wait_s"] = 0
+        for header in ("Bearer lpnet_nobodys", f"Bearer {secret}"):
+            case.call_and_validate(checks=CHECKS, headers={"Authorization": header})
 
     holds()

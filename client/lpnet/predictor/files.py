@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 import safetensors.torch
+import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 
@@ -15,6 +16,7 @@ from lpnet.predictor.header import Header
 from lpnet.predictor.model import LPNet
 
 _KEY = "lpnet"
+_LONGEST_HEAD = 8 << 20
 
 
 def save(lpnet: LPNet) -> bytes:
@@ -28,12 +30,13 @@ def save(lpnet: LPNet) -> bytes:
 def load(data: bytes) -> LPNet:
     """The LPNet in the bytes of a file. Raises FileFormatError, saying what is wrong."""
     header = read_header(data)
-    lpnet = LPNet(header)
+    # Without memory: a header may ask for gigabytes, and the file says what there is.
+    with torch.device("meta"):
+        expected = LPNet(header).state_dict()
     try:
         tensors = safetensors.torch.load(data)
     except (SafetensorError, ValueError, KeyError) as error:
         raise FileFormatError(f"not a whole safetensors file: {error}") from error
-    expected = lpnet.state_dict()
     for name in sorted(expected.keys() | tensors.keys()):
         if name not in tensors or name not in expected:
             raise FileFormatError(
@@ -47,6 +50,7 @@ def load(data: bytes) -> LPNet:
             )
         if not bool(got.isfinite().all()):
             raise FileFormatError(f"tensor {name!r} holds NaN or infinity")
+    lpnet = LPNet(header)
     lpnet.load_state_dict(tensors)
     lpnet.requires_grad_(False)
     return lpnet
@@ -57,9 +61,11 @@ def read_header(data: bytes) -> Header:
     if len(data) < 8:
         raise FileFormatError("not an LPNet file: it is shorter than a safetensors header")
     (length,) = struct.unpack("<Q", data[:8])
+    if length > _LONGEST_HEAD:
+        raise FileFormatError("not an LPNet file: no safetensors header, or too long a one")
     try:
         head = json.loads(data[8 : 8 + length])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileFormatError("not an LPNet file: no safetensors header") from error
     metadata = head.get("__metadata__") if isinstance(head, dict) else None
     if not isinstance(metadata, dict) or _KEY not in metadata:

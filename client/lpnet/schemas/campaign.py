@@ -46,7 +46,7 @@ class NewCampaign(Wire):
         default=1, description="inferences run at once"
     )
     workloads: tuple[PlannedWorkload, ...] = Field(
-        default=(), description="measure exactly these instead of drawing any"
+        default=(), max_length=100_000, description="measure exactly these instead of drawing any"
     )
 
     @model_validator(mode="after")
@@ -87,7 +87,9 @@ class Campaign(Wire):
 class LeaseRequest(Wire):
     """Ask for a job for one of these targets; answered at once, or when one comes up."""
 
-    targets: tuple[Name, ...] = Field(min_length=1, description="targets it can measure on")
+    targets: tuple[Name, ...] = Field(
+        min_length=1, max_length=100, description="targets it can measure on"
+    )
     wait_s: Annotated[float, Field(ge=0, le=60)] = Field(
         default=20.0, description="how long the server may hold the request, s"
     )
@@ -147,7 +149,9 @@ class Completion(Wire):
     samples: tuple[Sample, ...] = Field(
         default=(), max_length=10_000, description="what was measured"
     )
-    failures: tuple[ItemFailure, ...] = Field(default=(), description="what could not be measured")
+    failures: tuple[ItemFailure, ...] = Field(
+        default=(), max_length=10_000, description="what could not be measured"
+    )
 
 
 class JobFailure(Wire):

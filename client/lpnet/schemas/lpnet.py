@@ -78,7 +78,9 @@ class PredictionRequest(Wire):
         max_length=10_000,
         description="a list of width vectors: objects by name, or lists in the space's order",
     )
-    batch: Annotated[int, Field(ge=1)] = Field(default=1, description="inferences run at once")
+    batch: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=1, description="inferences run at once"
+    )
     gradient: bool = Field(default=False, description="also give ms per channel of each width")
     coverage: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.9, description="asked coverage of the interval"

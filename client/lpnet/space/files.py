@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 import onnx
@@ -20,6 +19,8 @@ from lpnet.errors import FileFormatError, SpaceError
 from lpnet.space.axis import Axis, Segment, Width
 from lpnet.space.blocks import Block
 from lpnet.space.graph import Graph
+from lpnet.space.limits import MOST_ALL_SEGMENTS, MOST_TABLE, check_bytes, check_graph
+from lpnet.space.meta import Meta, MetaFormat
 from lpnet.space.onnx_reader.recognise import recognise
 from lpnet.space.onnx_writer import INPUT_NAME, assemble, ends, parts, tensor
 from lpnet.space.raw import RawGraph, RawNode, Shape
@@ -73,10 +74,12 @@ def _batch(template: Template) -> str:
 
 
 def from_bytes(data: bytes) -> Content:
-    """What a space file says; FileFormatError if it is none, is damaged, or is of a later format.
+    """What a space file says; FileFormatError if it is none, is damaged, is of a later format, or
+    holds more than a space may.
 
     The caller compares the hash.
     """
+    check_bytes(data)
     try:
         model = onnx.load_model_from_string(data)
     except (DecodeError, ValueError) as error:
@@ -84,30 +87,30 @@ def from_bytes(data: bytes) -> Content:
     props = {prop.key: prop.value for prop in model.metadata_props}
     if _KEY not in props:
         raise FileFormatError("not a space file: an ONNX model without lpnet's metadata")
+    check_graph(model)
     try:
-        meta = json.loads(props[_KEY])
-        if meta["format"] != FORMAT:
-            raise FileFormatError(
-                f"the space file has format {meta['format']}; this lpnet reads {FORMAT}"
-            )
-        return _content(model, meta)
+        found = MetaFormat.model_validate_json(props[_KEY]).format
+        if found != FORMAT:
+            raise FileFormatError(f"the space file has format {found}; this lpnet reads {FORMAT}")
+        return _content(model, Meta.model_validate_json(props[_KEY]))
     except (
         LookupError,
         ValueError,
         TypeError,
         AttributeError,
         ArithmeticError,
+        RecursionError,
         SpaceError,
     ) as error:
-        raise FileFormatError(f"the space file is damaged: {error!r}") from error
+        raise FileFormatError(f"the space file is damaged: {error!r:.1000}") from error
 
 
-def _content(model: onnx.ModelProto, meta: Mapping[str, Any]) -> Content:
-    widths = tuple(Width(**width) for width in meta["widths"])
+def _content(model: onnx.ModelProto, meta: Meta) -> Content:
+    widths = tuple(Width(width.name, width.max, width.granule) for width in meta.widths)
     sizes = {width.name: width.max for width in widths}
     dims = {
         label: Axis(tuple(Segment(*segment) for segment in segments))
-        for label, segments in meta["dims"].items()
+        for label, segments in meta.dims.items()
     }
     for label, axis in dims.items():
         if any(s.width is not None and sizes[s.width] != s.size for s in axis.segments):
@@ -116,17 +119,25 @@ def _content(model: onnx.ModelProto, meta: Mapping[str, Any]) -> Content:
     shapes[INPUT_NAME] = (1, *shapes[INPUT_NAME][1:])
     raw = _raw(model, {name: _dense(shape, dims) for name, shape in shapes.items()})
     graph = _with_paths(recognise(raw), model)
+    _check_size(len(graph.nodes), len(widths))
     own = {
         i: _axis(shapes[f"{node.name}.weight"][0], dims)
         for i, node in enumerate(graph.nodes)
         if node.weighted
     }
     template = Template.of(graph, widths, _axis(shapes[INPUT_NAME][1], dims), own)
-    blocks = tuple(Block(**block) for block in meta["blocks"])
+    if sum(len(axis.segments) for axis in template.axes) > MOST_ALL_SEGMENTS:
+        raise ValueError("the channels of its tensors are made of too many parts")
+    blocks = tuple(Block(block.name, block.start, block.stop) for block in meta.blocks)
     edges = [0, *(block.stop for block in blocks)]
     if [block.start for block in blocks] != edges[:-1] or edges[-1] != len(graph.nodes):
         raise ValueError("the blocks do not cover the graph")
-    return Content(str(meta["name"]), int(meta["batch"]), str(meta["hash"]), template, blocks)
+    return Content(meta.name, meta.batch, meta.hash, template, blocks)
+
+
+def _check_size(ops: int, widths: int) -> None:
+    if ops * widths > MOST_TABLE:
+        raise ValueError(f"{ops} ops of {widths} widths are too many")
 
 
 def _dims(value: onnx.ValueInfoProto) -> tuple[int | str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from lpnet.errors import SpaceError
 from lpnet.schemas.ops import positions, reach
@@ -61,6 +62,10 @@ class Graph:
 
     def sizes(self) -> tuple[tuple[int, int], ...]:
         """Height and width of every node's output; raises SpaceError where nothing is left."""
+        return self._sizes
+
+    @cached_property
+    def _sizes(self) -> tuple[tuple[int, int], ...]:
         sizes: list[tuple[int, int]] = []
         for node in self.nodes:
             sizes.append(output_size(node, self.size_of(node.inputs[0], sizes)))
@@ -73,6 +78,10 @@ class Graph:
 
     def flats(self) -> tuple[bool, ...]:
         """Whether each node's output is (batch, features)."""
+        return self._flats
+
+    @cached_property
+    def _flats(self) -> tuple[bool, ...]:
         flats: list[bool] = []
         for node in self.nodes:
             before = self.flat if node.inputs[0] == INPUT else flats[node.inputs[0]]

@@ -22,6 +22,7 @@ from lpnet.space.axis import Width
 from lpnet.space.blocks import Block, partition
 from lpnet.space.coupling import solve
 from lpnet.space.fill import Filler
+from lpnet.space.limits import MOST_PARAMETERS
 from lpnet.space.memory import MemoryNeed
 from lpnet.space.onnx_reader.recognise import recognise
 from lpnet.space.table import OpTable
@@ -89,7 +90,22 @@ class Space:
         space = cls(content.name, content.template, content.blocks, content.batch)
         if space.hash != content.hash:
             raise FileFormatError("the space file is damaged: its content is not what it was")
+        space._check_numbers()
         return space
+
+    def _check_numbers(self) -> None:
+        """Raises FileFormatError where some legal widths make ops that nobody could measure."""
+        try:
+            # An op is affine in the widths: what holds at these holds at all multiples.
+            for times in (1, 2):
+                self.ops([min(times * width.granule, width.max) for width in self.widths])
+            self.ops(self.dense)
+        except ValueError as error:
+            raise FileFormatError(f"the space file is damaged: {error!s:.1000}") from error
+        if self.params(self.dense) > MOST_PARAMETERS:
+            raise FileFormatError(
+                f"a space may have {MOST_PARAMETERS / 1e6:.0f} million parameters"
+            )
 
     def to_bytes(self) -> bytes:
         """The space as a file: an ONNX model, the same bytes for the same space."""

@@ -24,6 +24,9 @@ def add(ctx: Context, content: bytes) -> tuple[SpaceInfo, bool]:
         space = Space.from_bytes(content)
     except LpnetError as error:
         raise BadSpace(f"not a space: {error}") from error
+    names = (space.name, *(w.name for w in space.widths), *(b.name for b in space.blocks))
+    if any("\x00" in name for name in names):
+        raise BadSpace("not a space: a name in it holds a NUL character")
     info = SpaceInfo(
         hash=space.hash,
         name=space.name,
