@@ -19,7 +19,11 @@ from onnx import helper, numpy_helper
 from lpnet import zoo
 from lpnet.errors import FileFormatError
 from lpnet.space import limits
+from lpnet.space.blocks import partition
+from lpnet.space.coupling import solve
+from lpnet.space.graph import Graph, Node
 from lpnet.space.space import Space
+from lpnet.space.template import Template
 
 Edit = Callable[[onnx.ModelProto, dict[str, Any]], None]
 
@@ -143,13 +147,16 @@ def test_endless_nesting_is_refused(space: Space, where: str) -> None:
         Space.from_bytes(model.SerializeToString())
 
 
-def test_numbers_that_make_networks_nobody_could_hold_are_refused(space: Space) -> None:
-    """Consistent in itself, with a right hash, and too large to be made anywhere."""
-    wide = space.template.graph
-    assert wide.nodes
-    content = edited(space, lambda _model, meta: meta.update(batch=10**9 + 1))
-    with pytest.raises(FileFormatError):
-        Space.from_bytes(content)
+def test_a_network_that_nobody_could_hold_is_refused() -> None:
+    """Consistent in itself, of a few hundred bytes, with a right hash, and 4 TB of weights."""
+    nodes = tuple(Node(f"m.{i}", "conv2d", (i - 1,), 1_000_000, module=f"m.{i}") for i in range(2))
+    graph = Graph(nodes, 1_000_000, 8, 8)
+    solution = solve(graph)
+    template = Template(graph, solution.widths, solution.input, solution.axes)
+    data = Space("huge", template, partition(nodes)).to_bytes()
+    assert len(data) < 4096
+    with pytest.raises(FileFormatError, match="500 million parameters"):
+        Space.from_bytes(data)
 
 
 @given(
