@@ -29,7 +29,7 @@ ROUNDS = 2
 BLOCKS = 3_000
 # Forked from a process that has imported all this already, so that they begin at once.
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["benchmarks.claims"])
+_PROCESSES.set_forkserver_preload(["lpnet.cli.processes", "lpnet.zoo", "tests.harness.postgres"])
 
 
 def registered(http: Http, name: str) -> str:
