@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
-import time
 from threading import Thread
 from types import TracebackType
 from typing import Self
@@ -43,5 +43,5 @@ def end_with(fd: int) -> None:
 def _wait(fd: int) -> None:
     os.read(fd, 1)
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_GRACE_S)
+    select.select([], [], [], _GRACE_S)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
-import time
 
 import structlog
 
@@ -48,8 +49,7 @@ def serve(settings: Settings, *, host: str, port: int, api_processes: int, worke
                 api_processes=api_processes,
                 workers=workers,
             )
-            while not asked.to_end:
-                time.sleep(_LOOK_S)
+            while not asked.within(_LOOK_S):
                 children.look()
 
 
@@ -60,12 +60,19 @@ def _api_arguments(inherited: list[int]) -> list[str]:
 
 
 class _Asked:
-    """Whether this process was asked to end, by SIGTERM or SIGINT."""
+    """Whether this process was asked to end, by SIGTERM or SIGINT.
+
+    A pipe, which a signal handler may write to at any moment, and which wakes whoever waits.
+    """
 
     def __init__(self) -> None:
-        self.to_end = False
+        self._reader, self._writer = os.pipe()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._hear)
 
+    def within(self, seconds: float) -> bool:
+        """Wait so long, or until it was asked."""
+        return bool(select.select([self._reader], [], [], seconds)[0])
+
     def _hear(self, _signal: int, _frame: object) -> None:
-        self.to_end = True
+        os.write(self._writer, b"x")
