@@ -1,6 +1,6 @@
 """Memory and time of a training worker, and the size of the LPNet that it makes.
 
-    python -m benchmarks.storage.worker [--samples 2500]
+    python -m benchmarks.storage.worker [--samples 500]
 
 One target is filled by `benchmarks.storage.filling` and trained on by a service with one worker.
 The peer is the worker at rest.
@@ -27,7 +27,7 @@ _LOOK_S = 0.2
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--samples", type=int, default=2_500)
+    parser.add_argument("--samples", type=int, default=500)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -40,7 +40,7 @@ def main() -> None:
             worker = the_worker(process)
             at_rest = settled_mb(worker)
             most, seconds, lpnet = train(http, worker)
-            size = len(http.get_bytes(f"/v1/lpnets/{lpnet}/weights"))
+            size = len(http.get_bytes(f"/v1/lpnets/{lpnet}/weights").content)
     print(f"{options.samples:,} samples: trained in {seconds:.0f} s")
     print(f"  worker at rest  {at_rest:>7.0f} MB")
     print(f"  worker, most    {most:>7.0f} MB  {most / at_rest:.2f} times")
