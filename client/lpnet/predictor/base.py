@@ -124,9 +124,7 @@ class AnyPredictor(nn.Module, ABC):
         w is fast when forward at w is less than at every larger legal value, the other widths
         being as in `at` (L,), by default at their max. Raises WidthsError for an unknown name.
         """
-        if name not in self.widths:
-            raise WidthsError(f"unknown width {name!r}; this space has {', '.join(self.widths)}")
-        place = self.widths.index(name)
+        place = self._place(name)
         if at is None:
             values = self._fast[place][0]
         else:
@@ -222,6 +220,11 @@ class AnyPredictor(nn.Module, ABC):
 
     def _tensor(self, widths: WidthsLike) -> Tensor:
         return checks.as_tensor(widths, self.widths, self.low.device)
+
+    def _place(self, name: str) -> int:
+        if name not in self.widths:
+            raise WidthsError(f"unknown width {name!r}; this space has {', '.join(self.widths)}")
+        return self.widths.index(name)
 
     def _one(self, widths: WidthsLike) -> Tensor:
         found = self._tensor(widths).detach()

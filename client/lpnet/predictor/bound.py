@@ -75,6 +75,11 @@ class BoundLPNet(nn.Module):
         terms, _ = self._terms(None, self._stack(widths))
         return terms.sum((-1, -2, -3)) / self.header.members
 
+    def unit_ms(self, widths: Tensor) -> Tensor:
+        """Prices in ms (..., U), members averaged, of widths (..., L); they add up to forward."""
+        terms, _ = self._terms(None, self._stack(widths))
+        return terms.sum(-2).mean(-2)
+
     def spread(self, widths: Tensor) -> Tensor:
         """Relative spread (...,) of the prediction at widths (..., L), for intervals.
 
@@ -105,9 +110,25 @@ class BoundLPNet(nn.Module):
             cost, base = cost[:, units], base[:, units]
         known = raw(cost, channels, self.steps.to(channels))
         first = nn.functional.silu(self.w1.to(channels) @ known + base)
+        return self._outer(known, first)
+
+    def terms_along(self, units: Tensor, channels: Tensor) -> tuple[Tensor, Tensor]:
+        """What `_terms` is, of units (U,) in N situations each: `channels` (5, U, N), in the order
+        of `prices`, to (M, 2, U, N) and (M, H, U, N)."""
+        # All of them along one axis: few large products, and not many small ones.
+        cost = self.cost.to(channels)[:, units].repeat_interleave(channels.shape[-1], -1)
+        known = raw(cost, channels.flatten(1), self.steps.to(channels))
+        shape = channels.shape[1:]
+        found = (self.w1.to(channels) @ known).reshape(-1, *shape)
+        first = nn.functional.silu(found + self.b1.to(channels)[:, units, None])
+        terms, hidden = self._outer(known, first.flatten(1))
+        return terms.reshape(*terms.shape[:-1], *shape), hidden.reshape(*hidden.shape[:-1], *shape)
+
+    def _outer(self, known: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+        """What `_terms` is, from the raw features and the first layer."""
         apart = first.reshape(*known.shape[:-2], *self.b2.shape[:2], known.shape[-1])
-        hidden = nn.functional.silu(self.w2.to(channels) @ apart + self.b2.to(channels))
-        outputs = self.w3.to(channels) @ hidden + self.b3.to(channels)
+        hidden = nn.functional.silu(self.w2.to(known) @ apart + self.b2.to(known))
+        outputs = self.w3.to(known) @ hidden + self.b3.to(known)
         return torch.exp(outputs + known[..., None, -2:, :]), hidden
 
 
@@ -117,7 +138,19 @@ def relative_spread(total: Tensor, slope: Tensor, leverage: Tensor, base: float)
     `total` (..., M) in ms, `slope` (..., M, D) of log ms by the last layer's weights, `leverage`
     (M, D, D) a factor of its inverse information matrix.
     """
-    distance = (slope.unsqueeze(-2) @ leverage).square().sum((-1, -2)).mean(-1)
+    return spread_of(total, reach_of(slope, leverage), base)
+
+
+def reach_of(slope: Tensor, leverage: Tensor) -> Tensor:
+    """`slope` (..., M, D) times `leverage` (M, D, D): its squared length is the squared distance
+    from the training data."""
+    # Not a product that broadcasts: it would copy `leverage` for every prediction.
+    return torch.einsum("...md,mde->...me", slope, leverage)
+
+
+def spread_of(total: Tensor, reach: Tensor, base: float) -> Tensor:
+    """relative_spread, from what `reach_of` gives of the slope."""
+    distance = reach.square().sum(-1).mean(-1)
     disagreement = torch.log(total).var(-1, correction=0)
     return torch.sqrt(base**2 + disagreement + distance)
 
@@ -127,9 +160,14 @@ def last_layer_slope(terms: Tensor, hidden: Tensor) -> Tensor:
 
     `terms` (..., M, 2, U), `hidden` (..., M, H, U); D = 2 (H + 1).
     """
-    share = terms / terms.sum((-1, -2), keepdim=True)
-    weights = share @ hidden.transpose(-1, -2)
-    return torch.cat((weights, share.sum(-1, keepdim=True)), -1).flatten(-2)
+    return weighted_hidden(terms / terms.sum((-1, -2), keepdim=True), hidden)
+
+
+def weighted_hidden(terms: Tensor, hidden: Tensor) -> Tensor:
+    """Sums (..., M, D) over units of the hidden layer and of 1, weighted by `terms`; shapes as in
+    `last_layer_slope`, which this is of terms over their sum."""
+    weights = terms @ hidden.transpose(-1, -2)
+    return torch.cat((weights, terms.sum(-1, keepdim=True)), -1).flatten(-2)
 
 
 def _folded(lpnet: LPNet, units: Units) -> dict[str, Tensor]:

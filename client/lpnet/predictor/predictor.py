@@ -12,8 +12,11 @@ from torch import Tensor
 
 from lpnet.predictor import files
 from lpnet.predictor.base import AnyPredictor
+from lpnet.predictor.breakdown import parts_ms
 from lpnet.predictor.checks import WidthsLike
 from lpnet.predictor.envelope import Envelope
+from lpnet.predictor.fast import legal
+from lpnet.predictor.line import Line, line
 from lpnet.predictor.model import LPNet
 from lpnet.predictor.reprice import Repricer
 from lpnet.predictor.room import Room, Rooms
@@ -70,6 +73,26 @@ class Predictor(AnyPredictor):
         ms = self(widths)
         apart = torch.exp(factor * self._checked(widths, self.bound.spread))
         return ms / apart, ms * apart
+
+    def breakdown(self, widths: WidthsLike) -> Tensor:
+        """Where the time goes: ms of each of the space's blocks in order, then of the edges (input
+        and output) and of the call. Widths (B, L) to (B, blocks + 2), or (L,) to (blocks + 2,);
+        the parts add up to forward. Raises WidthsError."""
+        return self._checked(widths, lambda found: parts_ms(self.bound, self.space, found))
+
+    @one_thread()
+    def line(self, name: str, at: WidthsLike | None = None, coverage: float = 0.9) -> Line:
+        """Latency at every legal value of a width, with intervals, and which values are fast; the
+        others are as in `at` (L,), by default at their max.
+
+        Raises WidthsError for an unknown name or widths out of range, ValueError for a coverage
+        not between 0 and 1, LpnetError where the LPNet was never calibrated.
+        """
+        place = self._place(name)
+        base = self.high if at is None else self._one(at)
+        factor = self.bound.quantile(coverage, self.kind)
+        values = legal(self.space.widths[place]).to(base.device)
+        return line(self.bound, self._pricer, base, place, values, factor)
 
     def _ms(self, widths: Tensor) -> Tensor:
         ms: Tensor = self.bound(widths)

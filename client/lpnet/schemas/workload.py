@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -69,5 +70,24 @@ Workload = Annotated[
 
 def workload_key(workload: OpsWorkload | SpaceWorkload) -> str:
     """The same workload always has the same key, whatever the order of its widths."""
-    text = json.dumps(workload.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_text(workload).encode()).hexdigest()
+
+
+def keys_along(workload: SpaceWorkload, width: str, values: Sequence[int]) -> list[str]:
+    """Keys of a workload with one of its widths at each of the values."""
+    one, other = (
+        _text(workload.model_copy(update={"widths": workload.widths | {width: digit}}))
+        for digit in (0, 1)
+    )
+    place = next(i for i, pair in enumerate(zip(one, other, strict=True)) if len(set(pair)) > 1)
+    head, tail = hashlib.sha256(one[:place].encode()), one[place + 1 :]
+    keys = []
+    for value in values:
+        digest = head.copy()
+        digest.update(f"{value}{tail}".encode())
+        keys.append(digest.hexdigest())
+    return keys
+
+
+def _text(workload: OpsWorkload | SpaceWorkload) -> str:
+    return json.dumps(workload.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
