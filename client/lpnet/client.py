@@ -305,10 +305,11 @@ class Client:
         gradient: bool = False,
         coverage: float = 0.9,
         fitting: bool = False,
+        breakdown: bool = False,
     ) -> list[Prediction]:
         """Latency with an interval, and ms per channel where `gradient`; needs no torch here. Each
         says whether the network fits in the target's memory; `fitting` raises DoesNotFit for one
-        that does not."""
+        that does not. With `breakdown` (of at most 200 vectors) each says where the time goes."""
         with asking():
             request = PredictionRequest(
                 target=target,
@@ -321,6 +322,7 @@ class Client:
                 gradient=gradient,
                 coverage=coverage,
                 fitting=fitting,
+                breakdown=breakdown,
             )
         answer = self._knowing(space, "/v1/predictions", request)
         return list(PredictionResponse.model_validate(answer).predictions)

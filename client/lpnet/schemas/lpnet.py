@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lpnet.schemas.base import Name, Seed, SpaceHash, Time, Widths, Wire
+from lpnet.schemas.breakdown import Breakdown, Whole
 from lpnet.schemas.memory import MemoryPrediction
 from lpnet.schemas.report import Report
 from lpnet.schemas.workload import Kind, Workload
 
+MOST_BROKEN_DOWN = 200
 RunState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
@@ -89,6 +91,18 @@ class PredictionRequest(Wire):
         default=False,
         description="refuse a network that does not fit in the target's memory: `does_not_fit`",
     )
+    breakdown: bool = Field(
+        default=False,
+        description="also say where the time goes; then at most 200 width vectors",
+    )
+
+    @model_validator(mode="after")
+    def _a_breakdown_is_of_few(self) -> PredictionRequest:
+        if self.breakdown and len(self.widths) > MOST_BROKEN_DOWN:
+            raise ValueError(
+                f"widths: {len(self.widths)} vectors; with `breakdown` at most {MOST_BROKEN_DOWN}"
+            )
+        return self
 
 
 class Prediction(Wire):
@@ -104,6 +118,9 @@ class Prediction(Wire):
         default=None,
         description="whether it fits in the target's memory; null: everything fitted so far",
     )
+    breakdown: Breakdown | None = Field(
+        default=None, description="where the time goes; null: not asked for"
+    )
 
 
 class PredictionResponse(Wire):
@@ -113,6 +130,9 @@ class PredictionResponse(Wire):
     lpnet: str = Field(description="id of the LPNet that answered")
     coverage: float = Field(description="asked coverage of the intervals")
     predictions: tuple[Prediction, ...] = Field(description="one per width vector")
+    dense: Whole | None = Field(
+        default=None, description="the unpruned network, where a breakdown was asked for"
+    )
 
 
 class TableRow(Wire):

@@ -11,7 +11,7 @@ from lpnet.schemas.memory import MemoryPrediction
 from lpnet.schemas.problem import FieldError
 from lpnet_service.errors import BadWidths, NoLPNet, OutOfReach, TooLargeForTarget
 from lpnet_service.repositories import lpnets as lpnets_
-from lpnet_service.services import memory, models, shapes
+from lpnet_service.services import breakdowns, memory, models, shapes
 from lpnet_service.services.context import Context
 from lpnet_service.services.targets import found
 
@@ -48,7 +48,11 @@ def predict(ctx: Context, asked: PredictionRequest) -> PredictionResponse:
     except DoesNotFit as error:
         raise TooLargeForTarget(str(error)) from error
     return PredictionResponse(
-        target=asked.target, lpnet=row.id, coverage=asked.coverage, predictions=predictions
+        target=asked.target,
+        lpnet=row.id,
+        coverage=asked.coverage,
+        predictions=predictions,
+        dense=breakdowns.dense(predictor) if asked.breakdown else None,
     )
 
 
@@ -94,6 +98,7 @@ def _predict(
         rooms.require(widths)
     fits = rooms.fits(widths) if rooms.limited else None
     gradient = _gradient(predictor, widths) if asked.gradient else None
+    parts = breakdowns.of(predictor, widths) if asked.breakdown else None
     return tuple(
         Prediction(
             latency_ms=float(ms[i]),
@@ -105,6 +110,7 @@ def _predict(
             memory=None
             if fits is None
             else MemoryPrediction(verdict=fits[i].verdict, need_mib=fits[i].need_mib),
+            breakdown=None if parts is None else parts[i],
         )
         for i in range(len(vectors))
     )

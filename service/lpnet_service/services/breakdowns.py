@@ -1,0 +1,66 @@
+"""Where the time of predicted networks goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from lpnet.schemas.breakdown import Breakdown, Part, Whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lpnet.predictor.predictor import Predictor
+    from lpnet.space.space import Space
+
+
+def of(predictor: Predictor, widths: Tensor) -> list[Breakdown]:
+    """Of networks at widths (B, L), in their order."""
+    import torch
+
+    with torch.no_grad():
+        ms = predictor.breakdown(widths)
+    shares = ms / ms.sum(-1, keepdim=True)
+    names, vectors = _names(predictor.space), widths.numpy()
+    tables = [predictor.space.table.slice(b.start, b.stop) for b in predictor.space.blocks]
+    nothing = [np.zeros(len(vectors))] * (len(names) - len(tables))
+    macs = np.stack([*(table.macs(vectors) for table in tables), *nothing], -1)
+    params = np.stack([*(table.params(vectors) for table in tables), *nothing], -1)
+    return [
+        Breakdown(
+            macs=round(macs[row].sum()),
+            params=round(params[row].sum()),
+            parts=tuple(
+                Part(
+                    kind=kind,
+                    name=name,
+                    latency_ms=float(ms[row, column]),
+                    share=float(shares[row, column]),
+                    macs=round(macs[row, column]),
+                    params=round(params[row, column]),
+                )
+                for column, (kind, name) in enumerate(names)
+            ),
+        )
+        for row in range(len(vectors))
+    ]
+
+
+def dense(predictor: Predictor) -> Whole:
+    """Of the unpruned network."""
+    import torch
+
+    widths = predictor.space.dense
+    with torch.no_grad():
+        latency_ms = float(predictor(predictor.high))
+    return Whole(
+        latency_ms=latency_ms,
+        macs=predictor.space.macs(widths),
+        params=predictor.space.params(widths),
+    )
+
+
+def _names(space: Space) -> list[tuple[Literal["block", "edges", "call"], str | None]]:
+    """Kind and name of each part, in the order of Predictor.breakdown."""
+    return [*(("block", block.name) for block in space.blocks), ("edges", None), ("call", None)]
