@@ -99,6 +99,11 @@ class Report(Wire):
         default=None, description="median of a measured network over the sum of its priced blocks"
     )
     interval: Interval = Field(description="coverage of the interval")
+    calibration: tuple[Interval, ...] = Field(
+        default=(),
+        description="coverage of the interval at several asked ones, ascending; empty: no network "
+        "was held out, or an older version judged",
+    )
     reasons: dict[str, str] = Field(
         default_factory=dict, description="why a value is null, by its dotted path"
     )

@@ -6,13 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 
+from lpnet.schemas.learning import LearningCurve
 from lpnet.schemas.lpnet import LPNetInfo, LPNetList, NewStudy, NewTraining, Training
 from lpnet.schemas.report import Report
 from lpnet_service.api.access import Lister, Reader, ResultReader, Trainer
 from lpnet_service.api.deps import Ctx, Id, StrictRoute, TargetName
 from lpnet_service.api.etags import OCTETS, matches
 from lpnet_service.api.problems import problems
-from lpnet_service.services import lpnets, trainings
+from lpnet_service.services import learning, lpnets, trainings
 
 router = APIRouter(prefix="/v1", tags=["lpnets"], route_class=StrictRoute)
 
@@ -29,6 +30,13 @@ def start_training(
 ) -> Training:
     """Train a new version on all samples of the target's epoch; follow it at `Location`."""
     return _follow(response, trainings.start(ctx, name, new))
+
+
+@router.get("/targets/{name}/studies", responses=problems(404, 422))
+def get_learning_curve(ctx: Ctx, caller: ResultReader, name: TargetName) -> LearningCurve:
+    """Finished studies and versions of the current epoch, oldest first: how many samples each
+    learned from, and its held-out errors."""
+    return learning.curve(ctx, name)
 
 
 @router.post("/targets/{name}/studies", status_code=202, responses=problems(404, 409, 413, 422))

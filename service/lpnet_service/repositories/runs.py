@@ -25,6 +25,14 @@ def lock(session: Session, id_: str) -> RunRow | None:
     return session.scalar(select(RunRow).where(RunRow.id == id_).with_for_update())
 
 
+def studies(session: Session, target: str, limit: int) -> Sequence[RunRow]:
+    """The newest finished studies of a target, newest first."""
+    query = select(RunRow).where(
+        RunRow.target == target, RunRow.kind == "study", RunRow.state == "done"
+    )
+    return session.scalars(query.order_by(RunRow.finished_at.desc(), RunRow.id).limit(limit)).all()
+
+
 def open_of_campaign(session: Session, campaign: str) -> Sequence[RunRow]:
     return session.scalars(
         select(RunRow).where(RunRow.campaign == campaign, RunRow.state.in_(("queued", "running")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lpnet.predictor.model import LPNet
 from lpnet.schemas.report import NOISE_UNKNOWN, HeldOut, Interval, Metrics, Report, TrainedOn
 from lpnet_service.training.baselines import baselines
-from lpnet_service.training.calibration import outputs
+from lpnet_service.training.calibration import COVERAGES, outputs
 from lpnet_service.training.metrics import metrics
 from lpnet_service.training.partition import network_over_blocks
 from lpnet_service.training.records import Data, Record, Vector
@@ -18,6 +18,7 @@ from lpnet_service.training.records import Data, Record, Vector
 ASKED_PCT = 90.0
 LATER = "comes with a later version"
 ALIGNED = 8
+_UNJUDGED = Interval(asked_pct=ASKED_PCT, covered_pct=None, mean_width_pct=None)
 Widest = dict[tuple[str | None, str], int]
 
 
@@ -34,7 +35,7 @@ def report(
     reasons = {"granule_change": LATER, "regret_pct": LATER}
     progress(0.0, "judging")
     widest = _widest([*training.records, *(() if judged is None else judged.records)])
-    held_out, interval = _held_out(lpnet, judged, widest, reasons)
+    held_out, intervals = _held_out(lpnet, judged, widest, reasons)
     if lpnet.header.noise_floor_pct is None:
         reasons["noise_floor_pct"] = NOISE_UNKNOWN
     ratio, why = network_over_blocks(lpnet, training)
@@ -57,14 +58,15 @@ def report(
         held_out=held_out,
         baselines=others,
         network_over_blocks=ratio,
-        interval=interval,
+        interval=intervals[ASKED_PCT],
+        calibration=tuple(one for one in intervals.values() if one.covered_pct is not None),
         reasons=reasons | missing,
     )
 
 
 def _held_out(
     lpnet: LPNet, judged: Data | None, widest: Widest, reasons: dict[str, str]
-) -> tuple[HeldOut, Interval]:
+) -> tuple[HeldOut, Mapping[float, Interval]]:
     if judged is None:
         nothing = HeldOut(
             block=None,
@@ -75,7 +77,7 @@ def _held_out(
         )
         reasons["held_out"] = "nothing was held out"
         reasons["interval.covered_pct"] = reasons["interval.mean_width_pct"] = "nothing held out"
-        return nothing, Interval(asked_pct=ASKED_PCT, covered_pct=None, mean_width_pct=None)
+        return nothing, {ASKED_PCT: _UNJUDGED}
     said = outputs(lpnet, judged)
     predicted = said.latency
     groups = _groups(judged, widest)
@@ -84,26 +86,29 @@ def _held_out(
         figures[name] = metrics(predicted[chosen], judged.latency[chosen])
         if figures[name] is None:
             reasons[f"held_out.{name}"] = "no such workload was held out"
-    interval = _interval(lpnet, predicted, said.spread(lpnet), judged, reasons)
-    return HeldOut(**figures), interval
+    return HeldOut(**figures), _intervals(lpnet, predicted, said.spread(lpnet), judged, reasons)
 
 
-def _interval(
+def _intervals(
     lpnet: LPNet, predicted: Vector, spread: Vector, judged: Data, reasons: dict[str, str]
-) -> Interval:
+) -> Mapping[float, Interval]:
+    """By the coverage that is asked for, percent, ascending."""
     if not judged.network.any():
         why = "no network was held out"
         reasons["interval.covered_pct"] = reasons["interval.mean_width_pct"] = why
-        return Interval(asked_pct=ASKED_PCT, covered_pct=None, mean_width_pct=None)
-    factor = lpnet.header.calibration.quantile(ASKED_PCT / 100.0, "network")
-    reach = factor * spread[judged.network]
+        return {ASKED_PCT: _UNJUDGED}
     error = np.abs(np.log(judged.latency[judged.network] / predicted[judged.network]))
-    width = np.exp(reach) - np.exp(-reach)
-    return Interval(
-        asked_pct=ASKED_PCT,
-        covered_pct=float(100.0 * (error <= reach).mean()),
-        mean_width_pct=float(100.0 * width.mean()),
-    )
+    found = {}
+    for asked in COVERAGES:
+        reach = lpnet.header.calibration.quantile(asked, "network") * spread[judged.network]
+        width = np.exp(reach) - np.exp(-reach)
+        asked_pct = round(100.0 * asked, 6)
+        found[asked_pct] = Interval(
+            asked_pct=asked_pct,
+            covered_pct=float(100.0 * (error <= reach).mean()),
+            mean_width_pct=float(100.0 * width.mean()),
+        )
+    return found
 
 
 def _groups(judged: Data, widest: Widest) -> dict[str, NDArray[np.bool_]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -118,6 +119,20 @@ def test_intervals_hold_most_of_what_was_never_seen(
     assert np.mean(inside) >= 0.75
     assert trained[1].interval.mean_width_pct is not None
     assert trained[1].interval.mean_width_pct < 60.0
+
+
+def test_the_interval_is_judged_at_several_coverages(trained: tuple[LPNet, Report]) -> None:
+    report = trained[1]
+    found = report.calibration
+    assert [one.asked_pct for one in found] == [50, 60, 68, 75, 80, 85, 90, 95, 99]
+    assert report.interval in found
+    for narrow, wide in pairwise(found):
+        assert narrow.covered_pct is not None
+        assert wide.covered_pct is not None
+        assert narrow.covered_pct <= wide.covered_pct
+        assert narrow.mean_width_pct is not None
+        assert wide.mean_width_pct is not None
+        assert narrow.mean_width_pct < wide.mean_width_pct
 
 
 def test_progress_rises_to_one_and_says_what_is_done(

@@ -1,0 +1,77 @@
+"""The learning curve: what was learned from how much, in the current epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi.testclient import TestClient
+from tests.harness.published import publish, report
+
+from lpnet.schemas.learning import LearningCurve
+from lpnet.schemas.lpnet import NewStudy
+from lpnet.schemas.report import TrainedOn
+from lpnet.schemas.sample import SampleBatch
+from lpnet_service.repositories import devices
+from lpnet_service.services import ingest, runs, trainings
+
+Bench = Any
+
+
+def learned(api: TestClient, bench: Bench) -> LearningCurve:
+    answer = api.get(f"/v1/targets/{bench.target}/studies")
+    assert answer.status_code == 200, answer.text
+    return LearningCurve.model_validate(answer.json())
+
+
+def study(bench: Bench, networks: int, epoch: int = 1) -> str:
+    """A study that is done, on so many networks."""
+    given = [bench.sample(workload=bench.workload(stem=n)) for n in range(1, 9)]
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(given)))
+    asked = trainings.study(bench.ctx, bench.target, NewStudy(samples=2, seed=networks))
+    run = runs.claim(bench.ctx)
+    assert run is not None
+    said = report(bench, 9.0 / networks, noise=0.7).model_copy(
+        update={"trained_on": TrainedOn(block=0, network=networks), "epoch": epoch}
+    )
+    runs.finish_study(bench.ctx, run, said)
+    bench.clock.advance(60)
+    return asked.id
+
+
+def test_studies_and_versions_stand_in_one_curve(bench: Bench, api: TestClient) -> None:
+    assert learned(api, bench).points == ()
+    first = study(bench, 3)
+    version = publish(bench)
+    bench.clock.advance(60)
+    second = study(bench, 9)
+    found = learned(api, bench)
+    assert (found.target, found.epoch) == (bench.target, 1)
+    assert [(one.kind, one.id) for one in found.points] == [
+        ("study", first),
+        ("version", version.id),
+        ("study", second),
+    ]
+    one, middle, last = found.points
+    assert (middle.version, middle.active) == (1, True)
+    assert (one.version, one.active) == (None, False)
+    assert [point.trained_on.network for point in (one, last)] == [3, 9]
+    errors = [point.held_out.network for point in (one, last)]
+    assert [error.mape_pct for error in errors if error] == [3.0, 1.0]
+    assert last.noise_floor_pct == 0.7
+    assert last.finished_at > one.finished_at
+
+
+def test_unfinished_ones_and_other_epochs_are_left_out(bench: Bench, api: TestClient) -> None:
+    study(bench, 3)
+    publish(bench)
+    trainings.study(bench.ctx, bench.target, NewStudy(samples=2))
+    assert len(learned(api, bench).points) == 2
+    with bench.ctx.db.write() as session:
+        row = devices.lock_target(session, bench.target)
+        assert row is not None
+        devices.open_epoch(row, bench.clock.now())
+    assert learned(api, bench).points == ()
+
+
+def test_an_unknown_target_has_none(api: TestClient) -> None:
+    assert api.get("/v1/targets/nobody/studies").status_code == 404
