@@ -18,6 +18,7 @@ from lpnet.schemas.token import Scope
 from lpnet_service.api import (
     agents,
     campaigns,
+    curves,
     devices,
     health,
     leases,
@@ -45,6 +46,7 @@ _ROUTERS = (
     campaigns,
     samples,
     predictions,
+    curves,
     sessions,
     health,
 )

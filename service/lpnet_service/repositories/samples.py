@@ -217,6 +217,20 @@ def body_of_each(session: Session, target: str, epoch: int, keys: Sequence[str])
     return found
 
 
+def trainable_of(
+    session: Session, target: str, epoch: int, keys: Sequence[str], most: int
+) -> Sequence[SampleRow]:
+    """Undisturbed samples of those workloads, newest first, at most so many; sentinels left
+    out."""
+    found: list[SampleRow] = []
+    for start in range(0, len(keys), _CHUNK):
+        query = select(SampleRow).where(
+            _trainable(target, epoch), SampleRow.workload_key.in_(keys[start : start + _CHUNK])
+        )
+        found += session.scalars(query.order_by(SampleRow.seq.desc()).limit(most))
+    return sorted(found, key=lambda row: -row.seq)[:most]
+
+
 def count_trainable(session: Session, target: str, epoch: int) -> int:
     """How many different workloads those are."""
     count = func.count(distinct(SampleRow.workload_key))
