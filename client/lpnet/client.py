@@ -34,6 +34,7 @@ from lpnet.schemas.lpnet import (
     TableRow,
     Training,
 )
+from lpnet.schemas.pruning import PruningPage, PruningResult
 from lpnet.schemas.report import Report
 from lpnet.schemas.sample import IngestResult, Sample, SampleBatch, SamplePage, StoredSample
 from lpnet.schemas.workload import SpaceWorkload
@@ -336,6 +337,24 @@ class Client:
                 raise
         self.upload(space)
         return self._http.post(path, body, idempotent=True)
+
+    # Results of pruning.
+
+    def report_pruning(self, result: PruningResult, space: Space) -> PruningResult:
+        """Have the service keep what a pruning job came to; reporting it again changes nothing."""
+        return PruningResult.model_validate(self._knowing(space, "/v1/prunings", result))
+
+    def prunings(self, **filters: Any) -> Iterator[PruningResult]:
+        """What pruning jobs came to, newest first. `filters`: target, space (its hash), chosen."""
+        given = {key: value for key, value in filters.items() if value is not None}
+        after: str | None = None
+        while True:
+            params = {**given, "limit": 500} | ({"after": after} if after else {})
+            page = PruningPage.model_validate(self._http.get("/v1/prunings", params=params))
+            yield from page.items
+            after = page.next
+            if after is None:
+                return
 
     # Samples in and out.
 

@@ -276,6 +276,12 @@ def test_a_pruning_job_is_killed_goes_on_and_says_whether_it_kept_its_promise(
     assert space.macs(chosen["widths"]) == found["macs_after"] < found["macs_before"]
     assert found["accuracy_after"] > 0.2, "ten classes"
     assert set(found["seconds"]) == {"pretrain", "gate", "tune"}
+    told = {one.round: one for one in loop.client.prunings(target=target)}
+    measured = [n for n, one in enumerate(found["rounds"], 1) if one["measured_ms"] is not None]
+    assert sorted(told) == measured
+    (kept,) = [one for one in told.values() if one.chosen]
+    assert (kept.widths, kept.measured_ms) == (chosen["widths"], chosen["measured_ms"])
+    assert kept.accuracy_after == found["accuracy_after"]
     for name in ("report", "widths", "weights", "onnx"):
         assert Path(found[name]).stat().st_size > 0
     refused = command(loop, *asked[:-1], "--seed", "1")

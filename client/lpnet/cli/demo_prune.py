@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lpnet.cli import show
 from lpnet.cli.layout import percent
-from lpnet.cli.pruning import run_job
+from lpnet.cli.pruning import report_outcome, run_job
 from lpnet.errors import NotReachable
 from lpnet.progress import terminal_progress
 
@@ -63,7 +63,9 @@ def prune_digits(
         network = zoo.model(NETWORK)
         plan = Plan(share=share, pretrain=epochs, gate=epochs, tune=(epochs + 1) // 2, seed=seed)
         with tempfile.TemporaryDirectory() as folder, terminal_progress() as progress:
-            return run_job(client, predictor, network, pictures, plan, Path(folder), progress)
+            outcome = run_job(client, predictor, network, pictures, plan, Path(folder), progress)
+        report_outcome(client, outcome, plan, predictor, model=NETWORK, data=pictures.name)
+        return outcome
 
     return least_in_reach(prune)
 

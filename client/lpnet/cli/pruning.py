@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lpnet.arguments import asking
 from lpnet.cli import layout, show_prune
 from lpnet.cli.base import Json, Seed, Token, Url, connect, print_json
 from lpnet.cli.models import open_model
@@ -61,6 +62,9 @@ def prune(
     out: Annotated[Path, typer.Option(help="Folder for checkpoint and results.")] = Path(
         "lpnet-prune"
     ),
+    report: Annotated[
+        bool, typer.Option(help="Have the service keep the results, for the page that shows them.")
+    ] = True,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads to train on.")] = None,
     seed: Seed = 0,
     as_json: Json = False,
@@ -94,7 +98,11 @@ def prune(
         outcome = run_job(
             client, predictor, network, pictures, plan, out, progress, method=method, upper=upper
         )
-    files = write(outcome, space, out)
+        files = write(outcome, space, out)
+        if report:
+            # Of a folder its own name: where it lies is nobody else's business.
+            data = Path(pictures.name).name
+            report_outcome(client, outcome, plan, predictor, method=method, model=model, data=data)
     if as_json:
         print_json(figures(outcome) | {name: str(file) for name, file in files.items()})
     else:
@@ -139,6 +147,29 @@ def run_job(
         progress,
         method=f"{method.value} upper={upper}",
     ).run()
+
+
+def report_outcome(
+    client: Client,
+    outcome: Outcome,
+    plan: Plan,
+    predictor: Predictor,
+    *,
+    method: Method = Method.wgates,
+    model: str,
+    data: str,
+) -> None:
+    """Have the service keep what a job came to. Where it cannot, that is said, and no error: the
+    results are in the job's folder."""
+    from lpnet.pruning.results import results
+
+    try:
+        with asking():
+            found = results(outcome, plan, predictor, method=method.value, model=model, data=data)
+        for one in found:
+            client.report_pruning(one, predictor.space)
+    except LpnetError as error:
+        typer.secho(f"the results were not reported: {error}", err=True, fg=typer.colors.YELLOW)
 
 
 def read_budget(text: str) -> tuple[float | None, float | None]:

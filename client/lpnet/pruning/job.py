@@ -9,9 +9,11 @@ goes on from there, and ends as if it had never stopped.
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +72,12 @@ class Outcome:
     """What a job came to. Latencies in ms, accuracies as shares of the test pictures.
 
     `chosen` is the candidate that became `small`. `kept`: its measured latency is between 93% and
-    102% of the budget; None where nothing measured it.
+    102% of the budget; None where nothing measured it. `job` and `began_at` (ISO 8601) are those
+    of the job's first start.
     """
 
+    job: str
+    began_at: str
     budget_ms: float
     dense_ms: float | None
     dense_predicted_ms: float
@@ -279,6 +284,8 @@ class PruneJob:
     ) -> Outcome:
         space, dense, widths = self._space, self._dense, chosen.widths
         return Outcome(
+            job=self._state["id"],
+            began_at=self._state["began_at"],
             budget_ms=budget,
             dense_ms=self._dense_ms(),
             dense_predicted_ms=self._predicted(dense),
@@ -322,16 +329,17 @@ class PruneJob:
         }
 
     def _load(self) -> dict[str, Any]:
+        new = {"id": f"prune-{secrets.token_hex(12)}", "began_at": datetime.now(UTC).isoformat()}
         try:
             state: dict[str, Any] = torch.load(self._file, weights_only=True)
         except FileNotFoundError:
-            return {"job": self._identity()}
+            return {"job": self._identity()} | new
         if state.get("job") != self._identity():
             raise LpnetError(
                 f"{self._file} is of another job: another network, target, LPNet, method, budget, "
                 "data or plan. Give this one a folder of its own"
             )
-        return state
+        return new | state
 
     def _save(self) -> None:
         """All or nothing: a job that is killed while it saves has the checkpoint from before."""

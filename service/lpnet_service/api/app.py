@@ -25,6 +25,7 @@ from lpnet_service.api import (
     lpnets,
     predictions,
     problems,
+    prunings,
     samples,
     sessions,
     spaces,
@@ -47,6 +48,7 @@ _ROUTERS = (
     samples,
     predictions,
     curves,
+    prunings,
     sessions,
     health,
 )

@@ -103,7 +103,7 @@ def test_the_promise_is_kept_though_the_predictor_is_wrong(
 
 @pytest.mark.parametrize("at", [1, 3, 5])
 def test_a_job_that_was_killed_ends_as_if_it_had_not_been(
-    start: Callable[..., PruneJob], at: int
+    start: Callable[..., PruneJob], tmp_path: Path, at: int
 ) -> None:
     whole = start(folder="whole").run()
     epochs = 0
@@ -116,7 +116,10 @@ def test_a_job_that_was_killed_ends_as_if_it_had_not_been(
 
     with pytest.raises(Killed):
         start(folder="cut", progress=progress).run()
+    job = torch.load(tmp_path / "cut" / CHECKPOINT, weights_only=True)["id"]
     again = start(folder="cut").run()
+    assert again.job == job != whole.job
+    assert whole.began_at <= again.began_at
     assert again.rounds == whole.rounds
     assert again.accuracy_after == whole.accuracy_after
     for name, value in whole.small.state_dict().items():

@@ -5,6 +5,7 @@ from lpnet_service.db.rows.campaigns import CampaignRow, JobRow
 from lpnet_service.db.rows.devices import AgentRow, DeviceRow, TargetRow
 from lpnet_service.db.rows.lpnets import ArtifactRow, LPNetRow, RunRow
 from lpnet_service.db.rows.memory import MemoryFailureRow
+from lpnet_service.db.rows.prunings import PruningRow
 from lpnet_service.db.rows.samples import SampleRow, SideRow
 from lpnet_service.db.rows.spaces import SpaceRow
 from lpnet_service.db.rows.tokens import SessionRow, TokenRow
@@ -19,6 +20,7 @@ __all__ = [
     "LPNetRow",
     "LeasedRow",
     "MemoryFailureRow",
+    "PruningRow",
     "RunRow",
     "SampleRow",
     "SessionRow",

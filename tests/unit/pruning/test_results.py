@@ -1,0 +1,129 @@
+"""What a pruning job reports: each candidate that was measured, and the chosen one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+import pytest
+import torch
+from tests.harness import comb
+from torch import nn
+
+from lpnet.cli.pruning import report_outcome
+from lpnet.client import Client
+from lpnet.errors import Unreachable
+from lpnet.predictor.header import Calibration
+from lpnet.predictor.model import LPNet
+from lpnet.predictor.predictor import Predictor
+from lpnet.pruning.job import Outcome, Plan, Round
+from lpnet.pruning.results import results
+from lpnet.schemas.pruning import PruningResult
+from lpnet.space.space import Space
+
+PLAN = Plan(share=0.6, pretrain=2, gate=3, tune=4, seed=7)
+
+
+@pytest.fixture
+def small(predictor: Predictor) -> Predictor:
+    space = Space.from_model(comb.network(), torch.zeros(1, 3, 32, 32), name="little")
+    return Predictor(predictor.lpnet, space)
+
+
+@pytest.fixture
+def outcome(small: Predictor) -> Outcome:
+    dense = small.space.named(small.space.dense)
+    rounds = tuple(
+        Round(0.5, 0.5, measured, dense | {"0": kept})
+        for kept, measured in ((8, 0.6), (4, None), (6, 0.5))
+    )
+    return Outcome(
+        job=f"prune-{1:024x}",
+        began_at="2026-01-31T12:00:00+00:00",
+        budget_ms=0.5,
+        dense_ms=0.9,
+        dense_predicted_ms=0.95,
+        rounds=rounds,
+        chosen=rounds[2],
+        accuracy_before=0.9,
+        accuracy_after=0.88,
+        macs_before=small.space.macs(dense),
+        macs_after=1,
+        params_before=small.space.params(dense),
+        params_after=1,
+        seconds={"tune": 1.5},
+        small=nn.Identity(),
+    )
+
+
+def told(outcome: Outcome, small: Predictor) -> list[PruningResult]:
+    return results(outcome, PLAN, small, method="wgates", model="little", data="digits")
+
+
+def test_measured_rounds_and_the_chosen_one_are_reported(
+    outcome: Outcome, small: Predictor
+) -> None:
+    found = told(outcome, small)
+    assert [(one.round, one.chosen, one.measured_ms) for one in found] == [
+        (1, False, 0.6),
+        (3, True, 0.5),
+    ]
+    assert [one.accuracy_after for one in found] == [None, 0.88]
+    for one, kept in zip(found, (8, 6), strict=True):
+        assert one.widths["0"] == kept
+        assert one.macs_after == small.space.macs(one.widths) < one.macs_before
+        assert one.params_after == small.space.params(one.widths) < one.params_before
+        assert one.low_ms is not None
+        low, high = small.interval(one.widths)
+        assert one.low_ms == pytest.approx(float(low))
+        assert one.high_ms == pytest.approx(float(high))
+        assert one.epochs == {"pretrain": 2, "gate": 3, "tune": 4}
+        assert (one.target, one.space, one.seed) == (small.target, small.space.hash, 7)
+    nothing = replace(outcome, rounds=outcome.rounds[1:2], chosen=outcome.rounds[1])
+    (one,) = told(nothing, small)
+    assert (one.chosen, one.measured_ms) == (True, None)
+
+
+def test_the_same_job_reports_under_the_same_ids(outcome: Outcome, small: Predictor) -> None:
+    ids = [one.id for one in told(outcome, small)]
+    assert len(set(ids)) == 2
+    assert ids == [one.id for one in told(outcome, small)]
+    other = replace(outcome, job=f"prune-{2:024x}")
+    assert not set(ids) & {one.id for one in told(other, small)}
+
+
+def test_an_lpnet_that_was_never_calibrated_has_no_interval(
+    outcome: Outcome, small: Predictor
+) -> None:
+    never = LPNet(small.lpnet.header.model_copy(update={"calibration": Calibration()}))
+    (one, _) = told(outcome, Predictor(never.requires_grad_(False), small.space))
+    assert (one.low_ms, one.high_ms, one.coverage) == (None, None, None)
+
+
+class Service:
+    """Stands in for a client: keeps what is reported, if it can be reached."""
+
+    def __init__(self, reached: bool) -> None:
+        self.kept: list[PruningResult] = []
+        self.reached = reached
+
+    def report_pruning(self, result: PruningResult, space: Space) -> PruningResult:
+        if not self.reached:
+            raise Unreachable("nobody answers")
+        self.kept.append(result)
+        return result
+
+
+def test_a_job_whose_results_cannot_be_reported_says_so_and_goes_on(
+    outcome: Outcome, small: Predictor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = Service(reached=True)
+    report_outcome(cast(Client, service), outcome, PLAN, small, model="little", data="digits")
+    assert [one.round for one in service.kept] == [1, 3]
+    assert capsys.readouterr().err == ""
+    away = cast(Client, Service(reached=False))
+    report_outcome(away, outcome, PLAN, small, model="little", data="digits")
+    assert "the results were not reported: nobody answers" in capsys.readouterr().err
+    long = "x" * 201
+    report_outcome(cast(Client, service), outcome, PLAN, small, model=long, data="digits")
+    assert "the results were not reported: model: " in capsys.readouterr().err
