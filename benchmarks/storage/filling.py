@@ -34,7 +34,7 @@ from lpnet_service.db.rows import CampaignRow, JobRow, SampleRow
 from lpnet_service.ids import new_id
 from lpnet_service.repositories import campaigns as campaigns_
 from lpnet_service.repositories import devices as devices_
-from lpnet_service.services import agents, campaigns, ingest, leasing, spaces
+from lpnet_service.services import agents, campaigns, ingest, leasing, spaces, tallies
 from lpnet_service.services.context import Context, context
 from lpnet_service.settings import Settings
 from lpnet_service.worker import dataset
@@ -102,11 +102,11 @@ def fill(ctx: Context, *, samples: int, targets: int, seed: int = 0) -> Filled:
         for pool in pools:
             rows = _campaign(ctx, name, agent, pool, speed, rng)
             for start in range(0, len(rows), _ROUND_TRIP):
-                with ctx.db.write() as session:
+                part = rows[start : start + _ROUND_TRIP]
+                places = {(row["epoch"], row["workload_key"]) for row in part}
+                with ctx.db.write() as session, tallies.kept(session, name, places):
                     # Not through the ORM, which takes longer than the database.
-                    session.connection().execute(
-                        insert(SampleRow), rows[start : start + _ROUND_TRIP]
-                    )
+                    session.connection().execute(insert(SampleRow), part)
             stored += len(rows)
             size += sum(len(row["body_json"]) + 1 for row in rows)
         dataset.draw_missing_sides(ctx, name)

@@ -131,10 +131,13 @@ def count(session: Session, row: type[Base], where: ColumnElement[bool]) -> int:
     return session.scalar(select(func.count()).select_from(row).where(where)) or 0
 
 
-def samples(session: Session, where: ColumnElement[bool], most: int) -> Sequence[Row[int, str]]:
-    """Numbers and bodies of the first samples that meet a condition, locked; those that somebody
-    else has locked are passed over."""
-    query = select(SampleRow.seq, SampleRow.body_json).where(where).order_by(SampleRow.seq)
+def samples(
+    session: Session, where: ColumnElement[bool], most: int
+) -> Sequence[Row[int, int, str, str]]:
+    """Number, epoch, workload key and body of the first samples that meet a condition, locked;
+    those that somebody else has locked are passed over."""
+    columns = (SampleRow.seq, SampleRow.epoch, SampleRow.workload_key, SampleRow.body_json)
+    query = select(*columns).where(where).order_by(SampleRow.seq)
     return session.execute(query.limit(most).with_for_update(skip_locked=True)).all()
 
 

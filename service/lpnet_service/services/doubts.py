@@ -12,6 +12,8 @@ from lpnet_service.db.rows import SampleRow
 from lpnet_service.repositories import campaigns as campaigns_
 from lpnet_service.repositories import leases as leases_
 from lpnet_service.repositories import samples as samples_
+from lpnet_service.repositories import tallies as tallies_
+from lpnet_service.services import tallies
 from lpnet_service.services.context import Context
 from lpnet_service.services.leasing import item_ids
 
@@ -29,8 +31,10 @@ def cast(ctx: Context, target: str, epoch: int, since: datetime, reason: str) ->
     for id_ in campaigns:
         with ctx.db.write() as session:
             campaign = campaigns_.lock(session, id_) if id_ is not None else None
+            tallies_.lock(session, target)
             rows = samples_.trusted_since(session, target, epoch, id_, since)
-            _mark(rows, reason)
+            with tallies.kept(session, target, {(epoch, row.workload_key) for row in rows}):
+                _mark(rows, reason)
             if campaign is not None and campaign.state == "running":
                 _reopen(session, campaign.id, {row.id for row in rows}, ctx.clock.now())
             count += len(rows)
@@ -42,6 +46,9 @@ def _mark(rows: Sequence[SampleRow], reason: str) -> None:
         said = Sample.model_validate_json(row.body_json)
         said = said.model_copy(update={"disturbed": True, "reasons": (*said.reasons, reason)})
         row.disturbed, row.body_json = True, said.model_dump_json(exclude_none=True)
+        row.group_key = tallies.group_key(
+            row.target, row.epoch, row.kind, row.space, row.block, row.draw, True
+        )
 
 
 def _reopen(session: Session, campaign: str, marked: Collection[str], now: datetime) -> None:

@@ -18,7 +18,8 @@ from lpnet_service.ids import new_id
 from lpnet_service.repositories import devices as devices_
 from lpnet_service.repositories import rows as rows_
 from lpnet_service.repositories import samples as samples_
-from lpnet_service.services import shapes
+from lpnet_service.repositories import tallies as tallies_
+from lpnet_service.services import shapes, tallies
 from lpnet_service.services.context import Context
 
 _LISTED_FAULTS = 100
@@ -77,7 +78,13 @@ def put(
     """
     refuse(_repeated(samples))
     rows = [row(target, sample, now, campaign, current=current) for sample in samples]
-    stored = samples_.add(session, rows, replace=again) if rows else 0
+    places = {(row["epoch"], row["workload_key"]) for row in rows}
+    if again:
+        # What takes another's place may be filed elsewhere.
+        tallies_.lock(session, target.name)
+        places |= tallies_.places_of(session, target.name, [row["id"] for row in rows])
+    with tallies.kept(session, target.name, places):
+        stored = samples_.add(session, rows, replace=again) if rows else 0
     # Compared after the insert: what another transaction stored meanwhile is seen by now.
     if not again and stored < len({row["id"] for row in rows}):
         refuse(_changed(session, target.name, samples))
@@ -142,20 +149,24 @@ def row(
     body = sample if sample.id else sample.model_copy(update={"id": id_})
     workload = sample.workload
     in_space = workload if isinstance(workload, SpaceWorkload) else None
-    return {
-        "id": id_,
+    group = {
         "target": target.name,
         "epoch": target.epoch if current else _epoch(target, taken_at),
-        "campaign": None if sample.sentinel else campaign,
         "kind": sample.kind,
-        "workload_key": workload_key(workload),
         "space": in_space.space if in_space else None,
         "block": in_space.block if in_space else None,
         "draw": sample.draw,
+        "disturbed": sample.disturbed,
+    }
+    return {
+        **group,
+        "id": id_,
+        "campaign": None if sample.sentinel else campaign,
+        "workload_key": workload_key(workload),
         "session": sample.session,
         "latency_ms": sample.latency_ms,
         "sentinel": sample.sentinel,
-        "disturbed": sample.disturbed,
+        "group_key": None if sample.sentinel else tallies.group_key(**group),
         "taken_at": taken_at,
         "stored_at": now,
         "body_json": _body(body),

@@ -24,8 +24,9 @@ from lpnet_service.repositories import devices as devices_
 from lpnet_service.repositories import lpnets as lpnets_
 from lpnet_service.repositories import retention as retention_
 from lpnet_service.repositories import samples as samples_
+from lpnet_service.repositories import tallies as tallies_
 from lpnet_service.repositories.retention import Keeping
-from lpnet_service.services import artifacts
+from lpnet_service.services import artifacts, tallies
 from lpnet_service.services.context import Context
 
 # Of samples in one unit: some milliseconds, in which others wait.
@@ -142,6 +143,7 @@ def _samples(
     while more:
         more = False
         with ctx.db.write() as session:
+            tallies_.lock(session, target)
             keeping = _keeping(session, target, before)
             for reason, where in keeping.samples().items():
                 found = retention_.samples(session, where, _BATCH)
@@ -149,8 +151,10 @@ def _samples(
                     continue
                 more = True
                 if file is not None:
-                    _write(file, [body for _, body in found])
-                retention_.delete_samples(session, [seq for seq, _ in found])
+                    _write(file, [row.body_json for row in found])
+                places = {(row.epoch, row.workload_key) for row in found}
+                with tallies.kept(session, target, places):
+                    retention_.delete_samples(session, [row.seq for row in found])
                 gone.samples[reason] = gone.samples.get(reason, 0) + len(found)
 
 

@@ -11,15 +11,14 @@ from sqlalchemy.orm import Session
 from lpnet.schemas.device import Device, DeviceFacts, Target, TargetSpec
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.report import NOISE_UNKNOWN
-from lpnet_service.db.rows import AgentRow, LPNetRow, TargetRow
+from lpnet_service.db.rows import AgentRow, EpochRow, LPNetRow, TargetRow
 from lpnet_service.errors import NotThere
 from lpnet_service.repositories import devices as devices_
 from lpnet_service.repositories import lpnets as lpnets_
 from lpnet_service.repositories import memory as memory_
-from lpnet_service.repositories import samples as samples_
+from lpnet_service.repositories import tallies as tallies_
 from lpnet_service.services import memory
 from lpnet_service.services.context import Context
-from lpnet_service.services.noise import Measured, noise_floor_pct
 from lpnet_service.services.states import State, states
 
 
@@ -71,7 +70,8 @@ def found(session: Session, name: str) -> TargetRow:
 
 def noise_of(session: Session, row: TargetRow) -> float | None:
     """Noise floor of a target's current epoch, percent."""
-    return _noise_floors(session, row.name).get((row.name, row.epoch))
+    known = tallies_.epoch(session, row.name, row.epoch)
+    return known.noise_floor_pct if known else None
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,7 @@ class _Surroundings:
 
     agents: Mapping[str, AgentRow]
     states: Mapping[str, State]
-    counts: Mapping[tuple[str, int], int]
-    noise: Mapping[tuple[str, int], float | None]
+    epochs: Mapping[tuple[str, int], EpochRow]
     lpnets: Mapping[str, LPNetRow]
     overfull: Collection[tuple[str, int]]
 
@@ -92,19 +91,10 @@ def _look(
     return _Surroundings(
         agents=devices_.agents(session),
         states=states(ctx, session, rows),
-        counts=samples_.counts(session),
-        noise=_noise_floors(session, name),
+        epochs={(row.target, row.epoch): row for row in tallies_.epochs(session, name)},
         lpnets=lpnets_.active_of_all(session),
         overfull=memory_.epochs(session),
     )
-
-
-def _noise_floors(session: Session, name: str | None) -> dict[tuple[str, int], float | None]:
-    measured: dict[tuple[str, int], list[Measured]] = defaultdict(list)
-    for target_, epoch, workload, session_, latency in samples_.repeated(session, name):
-        if session_ is not None:
-            measured[target_, epoch].append((workload, session_, latency))
-    return {place: noise_floor_pct(found_) for place, found_ in measured.items()}
 
 
 def _memory(ctx: Context, row: TargetRow, seen: _Surroundings) -> MemoryLimits | None:
@@ -115,8 +105,8 @@ def _target(row: TargetRow, seen: _Surroundings, limits: MemoryLimits | None) ->
     agent = seen.agents.get(row.device)
     state = seen.states[row.name]
     lpnet = seen.lpnets.get(row.name)
-    place = (row.name, row.epoch)
-    noise = seen.noise.get(place)
+    epoch = seen.epochs.get((row.name, row.epoch))
+    noise = epoch.noise_floor_pct if epoch else None
     return Target.model_validate(
         {
             "name": row.name,
@@ -128,7 +118,7 @@ def _target(row: TargetRow, seen: _Surroundings, limits: MemoryLimits | None) ->
             "state_since": state.since,
             "cleared": row.cleared,
             "epoch": row.epoch,
-            "samples": seen.counts.get(place, 0),
+            "samples": epoch.samples if epoch else 0,
             "noise_floor_pct": noise,
             "noise_floor_reason": NOISE_UNKNOWN if noise is None else None,
             "memory": limits,

@@ -15,6 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
+from tests.harness.tallies import check_tallies
 
 from lpnet.schemas.ops import Linear
 from lpnet.schemas.sample import Sample
@@ -22,7 +23,7 @@ from lpnet.schemas.workload import OpsWorkload
 from lpnet.space.space import Space
 from lpnet_service.db.engine import Database
 from lpnet_service.db.migrate import config, is_current, migrate
-from lpnet_service.db.rows import Base, JobRow, SampleRow, TargetRow
+from lpnet_service.db.rows import Base, EpochRow, JobRow, SampleRow, TargetRow
 from lpnet_service.services import leasing, samples, targets
 from lpnet_service.services.context import context
 from lpnet_service.settings import Settings
@@ -202,6 +203,31 @@ def test_every_version_is_upgraded(empty_url: str, revision: str, space: Space) 
         ]
     assert counts == [1, 1, 1, 2, 1, 1, 1]
     database.close()
+
+
+def test_samples_of_an_older_version_are_counted(old: Database, space: Space) -> None:
+    """Repeated in two sessions, in two epochs and a space, some disturbed, one a sentinel."""
+    fill(old, space)
+    for number in range(2, 40):
+        row = stored(number, sentinel=number == 2)
+        row |= {
+            "workload_key": f"key{number % 7}",
+            "session": f"s{number % 3}",
+            "latency_ms": 1.0 + number % 5,
+            "epoch": 2 + number % 2,
+            "disturbed": number % 11 == 0,
+            "space": space.hash if number % 7 > 3 else None,
+            "body_json": row["body_json"].replace(
+                '"disturbed":false', f'"disturbed":{str(number % 11 == 0).lower()}'
+            ),
+        }
+        insert(old, "samples", **row)
+    migrate(old)
+    check_tallies(old)
+    with old.read() as session:
+        noise = [row.noise_floor_pct for row in session.scalars(select(EpochRow))]
+    assert len(noise) == 2
+    assert None not in noise
 
 
 def test_processes_that_start_at_once_on_an_empty_database_take_turns(empty_url: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 from tests.harness.publishing import train
+from tests.harness.tallies import check_tallies
 from typer.testing import Result
 
 from lpnet import samples as files
@@ -181,11 +182,12 @@ def test_what_is_said_is_what_goes_and_what_is_in_use_stays(aged: Bench, tmp_pat
     done = retention.retain(aged.ctx, keep_days(aged), tmp_path)
     assert done.targets == said.targets
     assert answers(aged) == before
+    check_tallies(aged.ctx.db)
     lines = (tmp_path / f"{aged.target}.jsonl").read_text().splitlines()
     exported = {json.loads(line)["id"] for line in lines}
     assert len(lines) == 10
     assert (exported | ids(aged), exported & ids(aged)) == (all_ids, set())
-    (left,) = campaigns.newest(aged.ctx, 10)
+    (left,) = campaigns.page(aged.ctx, limit=10).items
     assert (left.measured, left.failed) == (2, 0)
     again = retention.retain(aged.ctx, keep_days(aged)).targets[aged.target]
     assert (again.samples, again.rows) == ({}, {})

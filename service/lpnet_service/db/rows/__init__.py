@@ -8,6 +8,7 @@ from lpnet_service.db.rows.memory import MemoryFailureRow
 from lpnet_service.db.rows.prunings import PruningRow
 from lpnet_service.db.rows.samples import SampleRow, SideRow
 from lpnet_service.db.rows.spaces import SpaceRow
+from lpnet_service.db.rows.tallies import EpochRow, GroupRow, WorkloadRow
 from lpnet_service.db.rows.tokens import SessionRow, TokenRow
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "Base",
     "CampaignRow",
     "DeviceRow",
+    "EpochRow",
+    "GroupRow",
     "JobRow",
     "LPNetRow",
     "LeasedRow",
@@ -28,4 +31,5 @@ __all__ = [
     "SpaceRow",
     "TargetRow",
     "TokenRow",
+    "WorkloadRow",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lpnet_service.db.rows.base import Base
@@ -16,7 +16,8 @@ class SampleRow(Base):
 
     An id is unique within a target, so that a table can be imported again under another name.
     `sentinel` names the check of the device that it is; null: a workload. `taken_at` is when it
-    was measured, or stored where nobody recorded that.
+    was measured, or stored where nobody recorded that. `group_key` is that of its GroupRow; null:
+    a sentinel.
     """
 
     __tablename__ = "samples"
@@ -27,6 +28,8 @@ class SampleRow(Base):
         Index("ix_samples_workload", "target", "epoch", "workload_key"),
         Index("ix_samples_campaign", "campaign", "seq"),
         Index("ix_samples_sentinel", "target", "sentinel", "taken_at", "seq"),
+        Index("ix_samples_group_taken", "group_key", "taken_at", "seq"),
+        Index("ix_samples_group_latency", "group_key", "latency_ms", "seq"),
     )
 
     seq: Mapped[int] = mapped_column(Sequence, primary_key=True, autoincrement=True)
@@ -43,6 +46,7 @@ class SampleRow(Base):
     latency_ms: Mapped[float]
     sentinel: Mapped[str | None]
     disturbed: Mapped[bool]
+    group_key: Mapped[int | None] = mapped_column(BigInteger)
     taken_at: Mapped[datetime] = mapped_column(UtcTime)
     stored_at: Mapped[datetime] = mapped_column(UtcTime)
     body_json: Mapped[str] = mapped_column(Text)
