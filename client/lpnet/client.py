@@ -30,13 +30,12 @@ from lpnet.schemas.lpnet import (
     PredictionRequest,
     PredictionResponse,
     SpaceInfo,
-    TablePage,
-    TableRow,
     Training,
 )
 from lpnet.schemas.pruning import PruningPage, PruningResult
 from lpnet.schemas.report import Report
 from lpnet.schemas.sample import IngestResult, Sample, SampleBatch, SamplePage, StoredSample
+from lpnet.schemas.table import TablePage, TableRow
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet.waiting import Waiting, log
 
@@ -107,7 +106,8 @@ class Client:
     def table(self, target: str, **filters: Any) -> Iterator[TableRow]:
         """Rows of a target's latency table: measured beside predicted.
 
-        `filters`: kind, space, block, disturbed, sort (`measured_at` or `latency_ms`).
+        `filters`: kind, space, block, draw, disturbed, held_out, min_ms, max_ms, search (words),
+        epoch, sort (`measured_at` or `latency_ms`, descending with a `-` before it).
         """
         given = {key: value for key, value in filters.items() if value is not None}
         after: str | None = None

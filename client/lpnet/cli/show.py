@@ -12,10 +12,11 @@ from lpnet.cli.layout import UNKNOWN, ago, grid_of, ms, noise, percent, put
 from lpnet.schemas.campaign import Campaign
 from lpnet.schemas.condition import SentinelHistory
 from lpnet.schemas.device import Device, Target
-from lpnet.schemas.lpnet import Prediction, TableRow
+from lpnet.schemas.lpnet import Prediction
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.report import NOISE_UNKNOWN, Baseline, Metrics, Report
 from lpnet.schemas.sample import Sample
+from lpnet.schemas.table import TableRow
 from lpnet.schemas.workload import OpsWorkload, SpaceWorkload
 
 if TYPE_CHECKING:

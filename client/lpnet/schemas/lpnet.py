@@ -1,4 +1,4 @@
-"""LPNets (trained models), trainings, studies, predictions and the latency table."""
+"""LPNets (trained models), trainings, studies and predictions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from lpnet.schemas.base import Name, Seed, SpaceHash, Time, Widths, Wire
 from lpnet.schemas.breakdown import Breakdown, Whole
 from lpnet.schemas.memory import MemoryPrediction
 from lpnet.schemas.report import Report
-from lpnet.schemas.workload import Kind, Workload
 
 MOST_BROKEN_DOWN = 200
 RunState = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -132,43 +131,6 @@ class PredictionResponse(Wire):
     predictions: tuple[Prediction, ...] = Field(description="one per width vector")
     dense: Whole | None = Field(
         default=None, description="the unpruned network, where a breakdown was asked for"
-    )
-
-
-class TableRow(Wire):
-    """A measured workload of a target, beside what its LPNet says."""
-
-    id: str = Field(description="id of the sample")
-    kind: Kind = Field(description="block, or a whole network")
-    workload: Workload = Field(description="what was timed")
-    latency_ms: float = Field(description="measured median, ms")
-    std_ms: float | None = Field(description="standard deviation over the runs, ms")
-    count: int | None = Field(description="timed runs")
-    disturbed: bool = Field(description="disturbed; kept out of training")
-    reasons: tuple[str, ...] = Field(default=(), description="why it counts as disturbed")
-    held_out: bool | None = Field(description="not trained on; null: not assigned yet")
-    predicted_ms: float | None = Field(description="null: no LPNet yet, or ops it does not cover")
-    error_pct: float | None = Field(description="predicted over measured, less one, percent")
-    noise_floor_pct: float | None = Field(
-        default=None,
-        description="spread between sessions on this target, percent; no error below it means "
-        "anything; null: unknown",
-    )
-    measured_at: Time | None = Field(description="when it was measured")
-
-
-class TablePage(Wire):
-    """A page of a target's latency table."""
-
-    target: Name = Field(description="target")
-    lpnet: str | None = Field(description="id of the LPNet that predicts; null: none yet")
-    noise_floor_pct: float | None = Field(description="spread between sessions, percent")
-    noise_floor_reason: str | None = Field(
-        default=None, description="why the noise floor is unknown; null: it is known"
-    )
-    items: tuple[TableRow, ...] = Field(description="rows")
-    next: str | None = Field(
-        default=None, description="pass as `after` for the next page; null: none"
     )
 
 

@@ -18,6 +18,7 @@ from lpnet.schemas.token import Scope
 from lpnet_service.api import (
     agents,
     campaigns,
+    compare,
     curves,
     devices,
     health,
@@ -29,6 +30,7 @@ from lpnet_service.api import (
     samples,
     sessions,
     spaces,
+    tables,
     targets,
     trainings,
 )
@@ -41,6 +43,8 @@ _ROUTERS = (
     leases,
     devices,
     targets,
+    tables,
+    compare,
     lpnets,
     trainings,
     spaces,

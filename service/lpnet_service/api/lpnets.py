@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Query, Response
 
 from lpnet.schemas.learning import LearningCurve
 from lpnet.schemas.lpnet import LPNetInfo, LPNetList, NewStudy, NewTraining, Training
 from lpnet.schemas.report import Report
+from lpnet.schemas.residual import Residuals
 from lpnet_service.api.access import Lister, Reader, ResultReader, Trainer
-from lpnet_service.api.deps import Ctx, Id, StrictRoute, TargetName
+from lpnet_service.api.deps import Ctx, Id, StrictRoute, TargetName, limit
 from lpnet_service.api.etags import OCTETS, matches
 from lpnet_service.api.problems import problems
-from lpnet_service.services import learning, lpnets, trainings
+from lpnet_service.services import learning, lpnets, residuals, trainings
 
 router = APIRouter(prefix="/v1", tags=["lpnets"], route_class=StrictRoute)
 
@@ -62,6 +63,20 @@ def get_lpnet(ctx: Ctx, caller: Lister, id: Id) -> LPNetInfo:
 def get_report(ctx: Ctx, caller: ResultReader, id: Id) -> Report:
     """How good it was when it was trained, beside the baselines."""
     return lpnets.report(ctx, id)
+
+
+@router.get("/lpnets/{id}/residuals", responses=problems(404, 422, 503))
+def get_residuals(
+    ctx: Ctx,
+    caller: Reader,
+    id: Id,
+    sort: Annotated[
+        residuals.Sort, Query(description="the worst error first, or by measured latency")
+    ] = "error",
+    limit: Annotated[int, limit(residuals.MOST, residuals.MOST)] = residuals.MOST,
+) -> Residuals:
+    """Held-out workloads of its epoch, measured and predicted; errors by op and by latency."""
+    return residuals.residuals(ctx, id, sort=sort, limit=limit)
 
 
 @router.get(

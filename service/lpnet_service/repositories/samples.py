@@ -12,12 +12,10 @@ from sqlalchemy import (
     and_,
     distinct,
     func,
-    or_,
     select,
-    tuple_,
     update,
 )
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from lpnet_service.db.rows import SampleRow
 from lpnet_service.repositories.rows import insert_ignoring, insert_or_replace
@@ -84,6 +82,14 @@ def doubtful_campaigns(
     return session.scalars(query.distinct().order_by(SampleRow.campaign)).all()
 
 
+def numbers(
+    session: Session, target: str, ids: Sequence[str]
+) -> Sequence[Row[str, int | None, int]]:
+    """Id, group and number of those of the ids that are stored for a target."""
+    query = select(SampleRow.id, SampleRow.group_key, SampleRow.seq)
+    return session.execute(query.where(SampleRow.target == target, SampleRow.id.in_(ids))).all()
+
+
 def bodies(session: Session, target: str, ids: Sequence[str]) -> dict[str, str]:
     """Those of the ids that are stored for a target, and the samples as they came, as JSON."""
     found: dict[str, str] = {}
@@ -114,30 +120,6 @@ def page(session: Session, filters: Filters, after: int, limit: int) -> Sequence
     """Samples in the order they were stored, those behind number `after`."""
     query = select(SampleRow).where(SampleRow.seq > after, *_matching(filters))
     return session.scalars(query.order_by(SampleRow.seq).limit(limit)).all()
-
-
-def table_page(
-    session: Session,
-    filters: Filters,
-    order: InstrumentedAttribute[Any],
-    after: tuple[Any, int] | None,
-    limit: int,
-) -> Sequence[SampleRow]:
-    """Samples in the order of a column, those behind the pair (its value, number)."""
-    query = select(SampleRow).where(SampleRow.sentinel.is_(None), *_matching(filters))
-    if after is not None:
-        value, seq = after
-        query = query.where(or_(order > value, and_(order == value, SampleRow.seq > seq)))
-    return session.scalars(query.order_by(order, SampleRow.seq).limit(limit)).all()
-
-
-def counts(session: Session) -> dict[tuple[str, int], int]:
-    """Samples per target and epoch, sentinels left out."""
-    query = select(SampleRow.target, SampleRow.epoch, func.count()).where(
-        SampleRow.sentinel.is_(None)
-    )
-    query = query.group_by(SampleRow.target, SampleRow.epoch)
-    return {(target, epoch): count for target, epoch, count in session.execute(query)}
 
 
 def sentinels(session: Session, target: str, limit: int) -> Sequence[SampleRow]:
@@ -235,27 +217,3 @@ def count_trainable(session: Session, target: str, epoch: int) -> int:
     """How many different workloads those are."""
     count = func.count(distinct(SampleRow.workload_key))
     return session.scalar(select(count).where(_trainable(target, epoch))) or 0
-
-
-def repeated(
-    session: Session, target: str | None = None
-) -> Sequence[Row[str, int, str, str | None, float]]:
-    """Target, epoch, workload key, session and latency of the workloads that were measured in two
-    or more sessions; of one target, or of all."""
-    usable = and_(
-        SampleRow.session.is_not(None),
-        SampleRow.sentinel.is_(None),
-        SampleRow.disturbed.is_(False),
-        *([] if target is None else [SampleRow.target == target]),
-    )
-    workload = (SampleRow.target, SampleRow.epoch, SampleRow.workload_key)
-    again = (
-        select(*workload)
-        .where(usable)
-        .group_by(*workload)
-        .having(func.count(distinct(SampleRow.session)) > 1)
-    )
-    query = select(*workload, SampleRow.session, SampleRow.latency_ms).where(
-        usable, tuple_(*workload).in_(again)
-    )
-    return session.execute(query).all()

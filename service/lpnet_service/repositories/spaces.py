@@ -18,5 +18,11 @@ def get(session: Session, hash_: str) -> SpaceRow | None:
     return session.get(SpaceRow, hash_)
 
 
+def names(session: Session) -> dict[str, str]:
+    """The name of every space, by its hash."""
+    query = select(SpaceRow.hash, SpaceRow.name)
+    return {hash_: name for hash_, name in session.execute(query)}
+
+
 def file(session: Session, hash_: str) -> bytes | None:
     return session.scalar(select(SpaceRow.file).where(SpaceRow.hash == hash_))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lpnet_service.services.shapes import HeldSpace
 
 _CACHED_NUMBERS = 200_000
+_CACHED_BLOCKS = 20_000
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,10 @@ class Context:
     """Database, clock, settings and the store of artifacts; and memories of what never changes.
 
     `models` holds LPNets by id, `predictors` them bound to a space (id, space, block, batch),
-    `numbers` predictions of measured workloads (id, workload key), NaN where not covered; `needs`
-    how many numbers a workload (its key) holds in memory. `buckets` counts the requests of tokens
-    in this process.
+    `numbers` predictions of measured workloads (id, workload key), NaN where not covered, and
+    `spreads` their relative spreads; `needs` how many numbers a workload (its key) holds in
+    memory; `op_types` the types of the ops in a block (space, block) or a workload (its key,
+    None). `buckets` counts the requests of tokens in this process.
     """
 
     db: Database
@@ -37,8 +39,10 @@ class Context:
     models: Cache[str, Any]
     predictors: Cache[tuple[str, str, str | None, int], Any]
     numbers: Cache[tuple[str, str], float]
+    spreads: Cache[tuple[str, str], float]
     needs: Cache[str, float]
     buckets: Buckets
+    op_types: Cache[tuple[str, str | None], tuple[str, ...]]
 
 
 def context(settings: Settings, db: Database | None = None, clock: Clock | None = None) -> Context:
@@ -53,6 +57,8 @@ def context(settings: Settings, db: Database | None = None, clock: Clock | None 
         models=Cache(settings.cached_predictors),
         predictors=Cache(settings.cached_predictors),
         numbers=Cache(_CACHED_NUMBERS),
+        spreads=Cache(_CACHED_NUMBERS),
         needs=Cache(_CACHED_NUMBERS),
         buckets=Buckets(),
+        op_types=Cache(_CACHED_BLOCKS),
     )

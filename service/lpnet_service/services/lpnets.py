@@ -39,17 +39,17 @@ def of_target(ctx: Context, target: str) -> list[LPNetInfo]:
 
 def get(ctx: Context, id_: str) -> LPNetInfo:
     """One LPNet. NotThere where there is none of that id."""
-    return _wire(_row(ctx, id_))
+    return _wire(row(ctx, id_))
 
 
 def report(ctx: Context, id_: str) -> Report:
     """How good an LPNet was when it was trained. NotThere."""
-    return Report.model_validate_json(_row(ctx, id_).report_json)
+    return Report.model_validate_json(row(ctx, id_).report_json)
 
 
 def weights_sha256(ctx: Context, id_: str) -> str:
     """What its weights are known by. NotThere."""
-    return _row(ctx, id_).weights_sha256
+    return row(ctx, id_).weights_sha256
 
 
 def weights(ctx: Context, id_: str) -> bytes:
@@ -57,12 +57,13 @@ def weights(ctx: Context, id_: str) -> bytes:
     return artifacts.read(ctx, weights_sha256(ctx, id_))
 
 
-def _row(ctx: Context, id_: str) -> LPNetRow:
+def row(ctx: Context, id_: str) -> LPNetRow:
+    """The row of an LPNet. NotThere."""
     with ctx.db.read() as session:
-        row = lpnets_.get(session, id_)
-    if row is None:
+        found_ = lpnets_.get(session, id_)
+    if found_ is None:
         raise NotThere("LPNet", id_)
-    return row
+    return found_
 
 
 def active(ctx: Context, target: str) -> str | None:

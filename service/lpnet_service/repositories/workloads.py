@@ -1,0 +1,80 @@
+"""Workloads of an epoch by their keys, which are hashes: any range of them is a random draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Row, and_, func, select
+from sqlalchemy.orm import Session
+
+from lpnet_service.db.rows import SampleRow, SideRow, WorkloadRow
+
+_CHUNK = 500
+_COLUMNS = (
+    WorkloadRow.workload_key.label("key"),
+    WorkloadRow.latency_ms,
+    WorkloadRow.kind,
+    WorkloadRow.space,
+    WorkloadRow.block,
+)
+
+
+def key_at(session: Session, target: str, epoch: int, place: int) -> str | None:
+    """The key with `place` others before it; None where there are not so many."""
+    query = select(WorkloadRow.workload_key).where(
+        WorkloadRow.target == target, WorkloadRow.epoch == epoch
+    )
+    return session.scalar(query.order_by(WorkloadRow.workload_key).limit(1).offset(place))
+
+
+def medians(
+    session: Session, target: str, epoch: int, before: str | None
+) -> dict[str, Row[str, float, str, str | None, str | None]]:
+    """Key, median latency, kind, space and block of the workloads whose key is before `before`
+    (None: of all), by their keys and in their order."""
+    query = select(*_COLUMNS).where(WorkloadRow.target == target, WorkloadRow.epoch == epoch)
+    if before is not None:
+        query = query.where(WorkloadRow.workload_key < before)
+    # Not through the ORM, which takes as long again.
+    found = session.connection().execute(query.order_by(WorkloadRow.workload_key))
+    return {row.key: row for row in found}
+
+
+def held_out(
+    session: Session, target: str, epoch: int, most: int
+) -> Sequence[Row[str, float, str, str | None, str | None]]:
+    """Key, median latency, kind, space and block of held-out workloads, in the order of keys."""
+    same = and_(
+        WorkloadRow.target == SideRow.target,
+        WorkloadRow.epoch == SideRow.epoch,
+        WorkloadRow.workload_key == SideRow.workload_key,
+    )
+    query = (
+        select(*_COLUMNS)
+        .join(SideRow, same)
+        .where(SideRow.target == target, SideRow.epoch == epoch, SideRow.held_out.is_(True))
+    )
+    return session.execute(query.order_by(SideRow.workload_key).limit(most)).all()
+
+
+def samples(
+    session: Session, target: str, epoch: int, keys: Sequence[str]
+) -> dict[str, tuple[str, str | None]]:
+    """Id and draw of the first undisturbed sample of each of the workloads."""
+    found: dict[str, tuple[str, str | None]] = {}
+    for start in range(0, len(keys), _CHUNK):
+        first = (
+            select(func.min(SampleRow.seq))
+            .where(
+                SampleRow.target == target,
+                SampleRow.epoch == epoch,
+                SampleRow.workload_key.in_(keys[start : start + _CHUNK]),
+                SampleRow.sentinel.is_(None),
+                SampleRow.disturbed.is_(False),
+            )
+            .group_by(SampleRow.workload_key)
+        )
+        query = select(SampleRow.workload_key, SampleRow.id, SampleRow.draw)
+        for key, id_, draw in session.execute(query.where(SampleRow.seq.in_(first))):
+            found[key] = (id_, draw)
+    return found
