@@ -75,7 +75,19 @@ class Campaign(Wire):
     )
     failed: int = Field(description="workloads that could not be measured")
     failures: tuple[str, ...] = Field(default=(), description="why, a line per kind of failure")
-    seconds_left: float | None = Field(default=None, description="estimate, s; null: unknown yet")
+    samples_per_minute: float | None = Field(
+        default=None,
+        description="workloads measured a minute since its first job was taken, pauses included",
+    )
+    pace_reason: str | None = Field(
+        default=None, description="why samples per minute are not known; null: they are"
+    )
+    seconds_left: float | None = Field(
+        default=None, description="at the pace so far, s; null: unknown yet"
+    )
+    seconds_left_reason: str | None = Field(
+        default=None, description="why the time left is not known; null: it is"
+    )
     waiting: str | None = Field(
         default=None,
         description="what keeps its target from measuring; null: nothing, or it is over",
@@ -169,3 +181,9 @@ class CampaignList(Wire):
     """Campaigns, newest first."""
 
     items: tuple[Campaign, ...] = Field(description="the campaigns")
+    next: str | None = Field(
+        default=None, description="pass as `after` for the next page; null: none"
+    )
+    previous: str | None = Field(
+        default=None, description="pass as `after` for the page before; null: none"
+    )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
-from lpnet.schemas.campaign import Campaign, CampaignList, NewCampaign
+from lpnet.schemas.base import TARGET_NAME
+from lpnet.schemas.campaign import Campaign, CampaignList, CampaignState, NewCampaign
 from lpnet.schemas.estimate import CampaignEstimate
 from lpnet_service.api.access import Lister, Trainer
-from lpnet_service.api.deps import Ctx, Id, StrictRoute, limit
+from lpnet_service.api.deps import After, Ctx, Id, StrictRoute, limit
 from lpnet_service.api.problems import problems
 from lpnet_service.services import campaigns, estimates, sweeping
 
@@ -18,11 +19,20 @@ router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=Stric
 
 @router.get("", responses=problems(422))
 def list_campaigns(
-    ctx: Ctx, caller: Lister, limit: Annotated[int, limit(200, 50)] = 50
+    ctx: Ctx,
+    caller: Lister,
+    target: Annotated[
+        str | None, Query(pattern=TARGET_NAME, description="name of a target; absent: all")
+    ] = None,
+    state: Annotated[
+        CampaignState | None, Query(description="running, or how they ended; absent: all")
+    ] = None,
+    after: After = None,
+    limit: Annotated[int, limit(200, 50)] = 50,
 ) -> CampaignList:
-    """The newest campaigns."""
+    """Campaigns, the newest first."""
     sweeping.sweep(ctx)
-    return CampaignList(items=tuple(campaigns.newest(ctx, limit)))
+    return campaigns.page(ctx, target=target, state=state, after=after, limit=limit)
 
 
 @router.post("", status_code=201, responses=problems(404, 409, 413, 422))

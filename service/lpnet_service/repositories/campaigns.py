@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Row, and_, case, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from lpnet_service.db.rows import CampaignRow, JobRow, TargetRow
@@ -26,10 +27,68 @@ def of_targets(targets: Sequence[str]) -> ColumnElement[bool]:
     return JobRow.target.in_(ready.where(TargetRow.name.in_(targets)))
 
 
-def page(session: Session, limit: int) -> Sequence[CampaignRow]:
-    """The newest campaigns."""
-    newest = select(CampaignRow).order_by(CampaignRow.created_at.desc(), CampaignRow.id)
-    return session.scalars(newest.limit(limit)).all()
+def page(
+    session: Session,
+    *,
+    target: str | None,
+    state: str | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
+    oldest_first: bool = False,
+) -> Sequence[CampaignRow]:
+    """Campaigns from the newest on, or the other way; those behind the pair (creation, id)."""
+    query = select(CampaignRow)
+    if target is not None:
+        query = query.where(CampaignRow.target == target)
+    if state is not None:
+        query = query.where(CampaignRow.state == state)
+    if after is not None:
+        here = tuple_(CampaignRow.created_at, CampaignRow.id)
+        there = tuple_(literal(after[0], CampaignRow.created_at.type), literal(after[1]))
+        query = query.where(here > there if oldest_first else here < there)
+    order = (CampaignRow.created_at, CampaignRow.id)
+    ordered = order if oldest_first else [column.desc() for column in order]
+    return session.scalars(query.order_by(*ordered).limit(limit)).all()
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the jobs of a campaign come to: samples, those of them that are disturbed, jobs that
+    are not over, and when the first was taken; None: none was."""
+
+    measured: int = 0
+    disturbed: int = 0
+    open: int = 0
+    started_at: datetime | None = None
+
+
+def counts(session: Session, campaigns: Sequence[str]) -> dict[str, Counts]:
+    """The counts of each of several campaigns."""
+    found = dict.fromkeys(campaigns, Counts())
+    is_open = func.sum(case((JobRow.state.in_(OPEN), 1), else_=0))
+    query = select(
+        JobRow.campaign,
+        func.sum(JobRow.measured),
+        func.sum(JobRow.disturbed),
+        is_open,
+        func.min(JobRow.started_at),
+    ).where(JobRow.campaign.in_(campaigns))
+    for id_, measured, disturbed, left, started_at in session.execute(
+        query.group_by(JobRow.campaign)
+    ):
+        found[id_] = Counts(int(measured), int(disturbed), int(left), started_at)
+    return found
+
+
+def failures(session: Session, campaigns: Sequence[str]) -> dict[str, list[str]]:
+    """Why workloads of each of several campaigns have no sample, a reason each."""
+    found: dict[str, list[str]] = {id_: [] for id_ in campaigns}
+    query = select(JobRow.campaign, JobRow.failures_json).where(
+        JobRow.campaign.in_(campaigns), JobRow.failures_json != "[]"
+    )
+    for id_, reasons in session.execute(query.order_by(JobRow.position)):
+        found[id_] += json.loads(reasons)
+    return found
 
 
 def get(session: Session, id_: str) -> CampaignRow | None:
@@ -61,15 +120,6 @@ def jobs(session: Session, campaign: str) -> Sequence[JobRow]:
     return session.scalars(
         select(JobRow).where(JobRow.campaign == campaign).order_by(JobRow.position)
     ).all()
-
-
-def jobs_of(session: Session, campaigns: Sequence[str]) -> dict[str, list[JobRow]]:
-    """The jobs of each of several campaigns."""
-    found: dict[str, list[JobRow]] = {id_: [] for id_ in campaigns}
-    query = select(JobRow).where(JobRow.campaign.in_(campaigns)).order_by(JobRow.position)
-    for job in session.scalars(query):
-        found[job.campaign].append(job)
-    return found
 
 
 def job(session: Session, id_: str) -> JobRow | None:

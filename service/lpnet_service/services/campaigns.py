@@ -7,32 +7,38 @@ wanted, a run of kind `plan` then lets a provisional LPNet choose them, and they
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from lpnet.schemas.campaign import Campaign, LeasedItem, NewCampaign, PlannedWorkload
+from lpnet.schemas.campaign import (
+    Campaign,
+    CampaignList,
+    CampaignState,
+    LeasedItem,
+    NewCampaign,
+    PlannedWorkload,
+)
 from lpnet.schemas.problem import FieldError
 from lpnet.space.sampling import plan
 from lpnet_service.db.rows import CampaignRow, JobRow, RunRow
 from lpnet_service.errors import Contradiction, NotThere
 from lpnet_service.ids import new_id
 from lpnet_service.repositories import campaigns as campaigns_
-from lpnet_service.repositories import devices as devices_
 from lpnet_service.repositories import leases as leases_
 from lpnet_service.repositories import runs as runs_
-from lpnet_service.services import shapes
+from lpnet_service.services import cursors, shapes
 from lpnet_service.services.context import Context
 from lpnet_service.services.ingest import refuse
 from lpnet_service.services.planning import cut, repeats
-from lpnet_service.services.states import HELD_UP, states
+from lpnet_service.services.progress import progress
 from lpnet_service.services.targets import found
 
 # What a user asked to have measured now goes before what was drawn.
 _ASKED, _DRAWN = 1, 0
+_SORT = "-created_at"
 
 
 def create(ctx: Context, new: NewCampaign) -> Campaign:
@@ -131,32 +137,29 @@ def get(ctx: Context, id_: str) -> Campaign:
         row = campaigns_.get(session, id_)
         if row is None:
             raise NotThere("campaign", id_)
-        jobs = campaigns_.jobs(session, id_)
-        waiting = _waiting(ctx, session, [row])
-    return _wire(row, jobs, ctx.clock.now(), waiting)
+        (found_,) = progress(ctx, session, [row])
+    return found_
 
 
-def newest(ctx: Context, limit: int) -> list[Campaign]:
-    """Campaigns, newest first."""
+def page(
+    ctx: Context,
+    *,
+    target: str | None = None,
+    state: CampaignState | None = None,
+    after: str | None = None,
+    limit: int,
+) -> CampaignList:
+    """Campaigns, newest first. Invalid for an `after` that no page gave."""
+    place = cursors.read(after, _SORT, cursors.time, str)
+    here = None if place is None else (place.value, place.tie)
+    back = place is not None and place.back
     with ctx.db.read() as session:
-        rows = campaigns_.page(session, limit)
-        jobs = campaigns_.jobs_of(session, [row.id for row in rows])
-        waiting = _waiting(ctx, session, rows)
-    now = ctx.clock.now()
-    return [_wire(row, jobs[row.id], now, waiting) for row in rows]
-
-
-def _waiting(ctx: Context, session: Session, rows: Sequence[CampaignRow]) -> dict[str, str]:
-    """By target: why it measures nothing now, of the targets of campaigns that are not over."""
-    named = {row.target for row in rows if row.state == "running"}
-    if not named:
-        return {}
-    targets = [row for row in devices_.targets(session) if row.name in named]
-    return {
-        name: f"its target is {state.name}: {state.reason}"
-        for name, state in states(ctx, session, targets).items()
-        if state.name in HELD_UP
-    }
+        rows = campaigns_.page(
+            session, target=target, state=state, after=here, limit=limit + 1, oldest_first=back
+        )
+        cut = cursors.cut(rows, _SORT, place, limit, lambda r: (r.created_at.isoformat(), r.id))
+        items = progress(ctx, session, cut.rows)
+    return CampaignList(items=tuple(items), next=cut.next, previous=cut.previous)
 
 
 def cancel(ctx: Context, id_: str) -> Campaign:
@@ -211,41 +214,3 @@ def unplanned(row: CampaignRow, count: int, reason: str) -> None:
     """Some networks of a campaign could not be chosen."""
     row.unplanned += count
     row.unplanned_json = json.dumps([*json.loads(row.unplanned_json), *[reason] * count])
-
-
-def _wire(
-    row: CampaignRow, jobs: Sequence[JobRow], now: datetime, waiting: Mapping[str, str]
-) -> Campaign:
-    is_open = row.state == "running" and any(job.state in campaigns_.OPEN for job in jobs)
-    failures = [text for job in jobs for text in json.loads(job.failures_json)]
-    failures += json.loads(row.unplanned_json)
-    measured = sum(job.measured for job in jobs)
-    lines = [f"{count} x {text}" for text, count in Counter(failures).most_common()]
-    return Campaign.model_validate(
-        {
-            "id": row.id,
-            "target": row.target,
-            "space": row.space,
-            "state": row.state,
-            "total": row.total,
-            "measured": measured,
-            "disturbed": sum(job.disturbed for job in jobs),
-            "failed": len(failures),
-            "failures": tuple(lines),
-            "seconds_left": _seconds_left(row, jobs, measured + len(failures), now),
-            "waiting": waiting.get(row.target) if is_open else None,
-            "created_at": row.created_at,
-            "finished_at": row.finished_at,
-        }
-    )
-
-
-def _seconds_left(
-    row: CampaignRow, jobs: Sequence[JobRow], over: int, now: datetime
-) -> float | None:
-    if row.state != "running":
-        return 0.0
-    starts = [job.started_at for job in jobs if job.started_at is not None]
-    if not starts or not over:
-        return None
-    return (now - min(starts)).total_seconds() / over * (row.total - over)

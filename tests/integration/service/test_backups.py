@@ -306,7 +306,7 @@ def restore_and_work(file: Path, agent: str) -> None:
     with opened(f"sqlite:///{file}") as database:
         ctx = context(Settings(database_url=f"sqlite:///{file}"), db=database)
         count = targets.target(ctx, TARGET).samples
-        (before,) = campaigns.newest(ctx, 1)
+        (before,) = campaigns.page(ctx, limit=1).items
         # That of before the backup may have no job left that nobody holds.
         new = NewCampaign(target=TARGET, space=before.space, blocks=4, networks=1)
         campaigns.create(ctx, new)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lpnet.schemas.campaign import Completion, Lease, NewCampaign, PlannedWorkload
+from lpnet.schemas.campaign import Completion, Heartbeat, Lease, NewCampaign, PlannedWorkload
 from lpnet.schemas.sample import SampleBatch
 from lpnet.schemas.workload import workload_key
 from lpnet_service.errors import Contradiction, Invalid, NotThere
@@ -139,7 +139,7 @@ def test_workloads_that_the_space_does_not_have_are_refused(bench: Bench) -> Non
     with pytest.raises(Invalid) as caught:
         start(bench, workloads=(wrong,))
     assert caught.value.errors[0].field == "workloads.0.workload.widths.stem"
-    assert campaigns.newest(bench.ctx, 10) == []
+    assert campaigns.page(bench.ctx, limit=10).items == ()
 
 
 def test_a_campaign_needs_a_target_with_an_agent_and_a_space(bench: Bench) -> None:
@@ -169,4 +169,54 @@ def test_campaigns_are_listed_newest_first(bench: Bench) -> None:
     for _ in range(3):
         ids.append(start(bench).id)
         bench.clock.advance(1)
-    assert [campaign.id for campaign in campaigns.newest(bench.ctx, 2)] == ids[:0:-1]
+    assert [campaign.id for campaign in campaigns.page(bench.ctx, limit=2).items] == ids[:0:-1]
+
+
+def test_pages_of_campaigns_join_up_both_ways(bench: Bench) -> None:
+    ids = []
+    for number in range(7):
+        ids.append(start(bench).id)
+        bench.clock.advance(number % 2)  # pairs of the same moment
+    first = campaigns.page(bench.ctx, limit=3)
+    second = campaigns.page(bench.ctx, limit=3, after=first.next)
+    third = campaigns.page(bench.ctx, limit=3, after=second.next)
+    seen = [campaign for page in (first, second, third) for campaign in page.items]
+    assert sorted(campaign.id for campaign in seen) == sorted(ids)
+    times = [campaign.created_at for campaign in seen]
+    assert times == sorted(times, reverse=True)
+    assert (first.previous, third.next) == (None, None)
+    assert campaigns.page(bench.ctx, limit=3, after=third.previous).items == second.items
+    assert campaigns.page(bench.ctx, limit=3, after=second.previous).items == first.items
+    with pytest.raises(Invalid, match="after"):
+        campaigns.page(bench.ctx, limit=3, after="x")
+
+
+def test_campaigns_are_listed_by_target_and_state(bench: Bench) -> None:
+    one, other = start(bench), start(bench)
+    campaigns.cancel(bench.ctx, other.id)
+    listed = campaigns.page(bench.ctx, state="running", limit=9).items
+    assert [campaign.id for campaign in listed] == [one.id]
+    assert len(campaigns.page(bench.ctx, target=bench.target, limit=9).items) == 2
+    assert campaigns.page(bench.ctx, target="nobody", limit=9).items == ()
+
+
+def test_a_pace_is_measured_or_says_why_not(bench: Bench) -> None:
+    campaign = start(bench)
+    assert (campaign.samples_per_minute, campaign.seconds_left) == (None, None)
+    assert campaign.pace_reason == campaign.seconds_left_reason
+    assert "no agent" in str(campaign.pace_reason)
+    lease = leasing.claim(bench.ctx, bench.agent, [bench.target])
+    assert lease is not None
+    bench.clock.advance(30)
+    assert "nothing" in str(campaigns.get(bench.ctx, campaign.id).pace_reason)
+    leasing.heartbeat(bench.ctx, lease.token, Heartbeat(measured=5))
+    going = campaigns.get(bench.ctx, campaign.id)
+    assert going.samples_per_minute == pytest.approx(10)
+    assert going.seconds_left == pytest.approx(6 * (going.total - 5))
+    assert (going.pace_reason, going.seconds_left_reason) == (None, None)
+    bench.clock.advance(30)
+    campaigns.cancel(bench.ctx, campaign.id)
+    bench.clock.advance(600)
+    over = campaigns.get(bench.ctx, campaign.id)
+    assert over.samples_per_minute == pytest.approx(5)
+    assert over.seconds_left == 0

@@ -103,7 +103,7 @@ def test_a_target_that_is_not_ready_is_given_no_job(bench: Bench, state: Conditi
     assert take(bench) is None
     waiting = campaigns.get(bench.ctx, campaign.id).waiting
     assert waiting == f"its target is {state}: too hot: 91 deg C"
-    assert campaigns.newest(bench.ctx, 1)[0].waiting == waiting
+    assert campaigns.page(bench.ctx, limit=1).items[0].waiting == waiting
     say(bench, "ready")
     assert campaigns.get(bench.ctx, campaign.id).waiting is None
     assert take(bench) is not None

@@ -44,7 +44,7 @@ def measure_all(bench: Bench) -> list[LeasedItem]:
 def test_it_is_of_exactly_what_the_campaign_measures(bench: Bench) -> None:
     new = asked(bench, repeats=5, pruned=7)
     found = estimates.estimate(bench.ctx, new)
-    assert campaigns.newest(bench.ctx, 9) == []
+    assert campaigns.page(bench.ctx, limit=9).items == ()
     assert estimates.estimate(bench.ctx, new) == found
     assert campaigns.create(bench.ctx, new).total == found.samples == 30 + 24 + 5 + 7
     jobs = 0

@@ -13,7 +13,7 @@ def test_a_filled_database_answers_and_its_samples_are_valid(lite: Context) -> N
     filled = fill(lite, samples=200, targets=2)
     found = targets.targets(lite)
     assert len(found) == 2
-    assert {one.state for one in campaigns.newest(lite, 10)} == {"done"}
+    assert {one.state for one in campaigns.page(lite, limit=10).items} == {"done"}
     name = found[0].name
     page = table.page(lite, name, {}, sort="latency_ms", after=None, limit=500)
     assert len(page.items) == found[0].samples
