@@ -1,0 +1,138 @@
+"""The server's time for what the pages ask, with 1,000,000 samples of 200 targets, SQLite and
+Postgres.
+
+    python -m benchmarks.pages [--samples N] [--targets N] [--database URL ...]
+
+Without `--database` a database of each engine is made and filled, which takes minutes; a database
+that is given is filled where it is empty, and kept. Every request goes through the whole
+application in this process; its time is the median of several, after one that is shown as first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+
+from benchmarks.pages.filling import LARGE, fill
+from lpnet_service.api.app import Application
+from lpnet_service.db.engine import Database
+from lpnet_service.db.migrate import migrate
+from lpnet_service.services.context import context
+from lpnet_service.settings import Settings
+
+ROUNDS = 7
+LIMIT_MS = 200
+Asked = tuple[str, str, dict[str, Any]]
+
+
+def requests(http: TestClient) -> Iterator[Asked]:
+    """What is asked: a name, a path, parameters."""
+    large, other = LARGE
+    table = f"/v1/targets/{large}/table"
+    facets = http.get(f"/v1/targets/{large}/facets").json()
+    block = facets["blocks"][-1]["block"]
+    row = http.get(table, params={"limit": 1}).json()["items"][0]["id"]
+    yield "targets, all", "/v1/targets", {}
+    yield "one target", f"/v1/targets/{large}", {}
+    yield "facets", f"/v1/targets/{large}/facets", {}
+    filters: dict[str, dict[str, Any]] = {
+        "no filter": {},
+        "kind": {"kind": "block"},
+        "networks, undisturbed": {"kind": "network", "disturbed": False},
+        "block": {"block": block},
+        "latency, few": {"min_ms": 1.5, "max_ms": 1.5001},
+        "latency, many": {"min_ms": 0.5},
+        "held out": {"held_out": True},
+        "held out blocks": {"held_out": True, "kind": "block"},
+        "search": {"search": f"resnet50 {block[:4]}"},
+        "search an id": {"search": row},
+    }
+    for sort in ("measured_at", "-latency_ms"):
+        for name, given in filters.items():
+            yield f"table by {sort}, {name}", table, {"sort": sort, **given}
+    deep: dict[str, Any] = {"sort": "latency_ms", "limit": 500}
+    for _ in range(20):
+        deep["after"] = http.get(table, params=deep).json()["next"]
+    yield "table, page 21 of 500", table, deep
+    small = "/v1/targets/board-000/table"
+    yield "table of a small target", small, {"sort": "-latency_ms", "kind": "block"}
+    two = {"target": [large, other]}
+    yield "compare the large two", "/v1/compare", two
+    yield "compare the large two, summary", "/v1/compare/summary", two
+    six = {"target": [large, other, "board-000", "board-001", "board-002", "board-003"]}
+    yield "compare six", "/v1/compare", six
+    small_two = {"target": ["board-000", "board-001"]}
+    yield "compare two small", "/v1/compare", {**small_two, "sort": "-latency_ms"}
+    for name in ("board-000", large):
+        lpnet = http.get(f"/v1/targets/{name}").json()["lpnet"]
+        yield f"residuals of {name}", f"/v1/lpnets/{lpnet}/residuals", {}
+    yield "campaigns, 200", "/v1/campaigns", {"limit": 200}
+
+
+def measure(url: str) -> None:
+    ctx = context(Settings(database_url=url))
+    print(f"{ctx.db.url.get_backend_name()}: server's time, ms")
+    print(f"  {'':45} {'first':>8} {'median':>8}")
+    with TestClient(Application(ctx)) as http:
+        for name, path, params in requests(http):
+            times = []
+            for _ in range(1 + ROUNDS):
+                began = time.perf_counter()
+                answer = http.get(path, params=params)
+                times.append(1000 * (time.perf_counter() - began))
+                assert answer.status_code == 200, answer.text
+            median = statistics.median(times[1:])
+            note = f"  above {LIMIT_MS}" if median > LIMIT_MS else ""
+            print(f"  {name:45} {times[0]:>8.1f} {median:>8.1f}{note}", flush=True)
+    ctx.db.close()
+
+
+@contextmanager
+def databases(given: list[str]) -> Iterator[list[str]]:
+    """Those that are given, or new ones of both engines."""
+    from tests.harness import postgres
+
+    if given:
+        yield given
+        return
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        server = stack.enter_context(postgres.server())
+        made = stack.enter_context(postgres.database(server))
+        yield [f"sqlite:///{Path(folder) / 'lpnet.db'}", made]
+
+
+def prepare(url: str, samples: int, targets: int) -> None:
+    """Migrate and fill; statistics as a database that has run for a while has them."""
+    database = Database(url)
+    migrate(database)
+    fill(url, samples, targets)
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not database.is_sqlite:
+            connection.execute(text("VACUUM ANALYZE"))
+    database.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, default=1_000_000)
+    parser.add_argument("--targets", type=int, default=200)
+    parser.add_argument("--database", action="append", default=[])
+    options = parser.parse_args()
+    with databases(options.database) as urls:
+        for url in urls:
+            prepare(url, options.samples, options.targets)
+            measure(url)
+
+
+if __name__ == "__main__":
+    main()
