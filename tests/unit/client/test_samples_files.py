@@ -132,3 +132,10 @@ def test_a_workload_has_one_key_whatever_the_order_of_its_widths() -> None:
     other = SpaceWorkload(space="0" * 64, widths={"b": 2, "a": 1})
     assert workload_key(one) == workload_key(other)
     assert workload_key(one) != workload_key(one.model_copy(update={"batch": 2}))
+
+
+def test_a_line_without_end_is_refused_by_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_text("{}\n" + "9" * ((16 << 20) + 1))
+    with pytest.raises(FileFormatError, match="line 2 has more than 16 Mi characters"):
+        files.read(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import struct
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,23 @@ def lpnet(residual_table: Any) -> LPNet:
         noise_floor_pct=0.7,
     )
     return LPNet(header)
+
+
+def test_a_header_that_asks_for_gigabytes_takes_none(lpnet: LPNet) -> None:
+    header = lpnet.header.model_copy(update={"members": 64, "hidden": 4096})
+    tensors = {"w1": torch.zeros(1)}
+    data = safetensors.torch.save(tensors, {"lpnet": header.model_dump_json(exclude_none=True)})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(FileFormatError, match="is missing"):
+        load(data)
+    # 64 hidden layers of 4096 x 4096 would take 4 GiB.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 << 10
+
+
+def test_a_header_that_is_nested_without_end_is_refused() -> None:
+    deep = b"[" * 1_000_000
+    with pytest.raises(FileFormatError, match="no safetensors header"):
+        load(struct.pack("<Q", len(deep)) + deep)
 
 
 def test_round_trip(lpnet: LPNet, residual_table: Any, tmp_path: Path) -> None:

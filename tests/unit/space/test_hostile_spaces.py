@@ -132,6 +132,30 @@ def test_a_path_in_a_file_is_not_opened(space: Space) -> None:
     assert not [name for name in opened if "hostname" in name]
 
 
+@pytest.mark.parametrize("where", ["constant", "subgraph", "function", "sparse", "list"])
+def test_data_in_another_file_is_found_wherever_it_is(where: str) -> None:
+    outside = onnx.TensorProto(name="w", data_location=onnx.TensorProto.EXTERNAL)
+    node = helper.make_node("Constant", [], ["c"])
+    graph = helper.make_graph([node], "g", [], [])
+    model = onnx.ModelProto(graph=graph)
+    assert limits.external(model) is None
+    if where == "constant":
+        model.graph.node[0].attribute.append(helper.make_attribute("value", outside))
+    elif where == "subgraph":
+        inner = helper.make_graph([], "inner", [], [], initializer=[outside])
+        model.graph.node[0].attribute.append(helper.make_attribute("body", inner))
+    elif where == "function":
+        node.attribute.append(helper.make_attribute("value", outside))
+        model.functions.add(name="f").node.append(node)
+    elif where == "sparse":
+        model.graph.sparse_initializer.add().values.CopyFrom(outside)
+    else:
+        model.graph.node[0].attribute.append(
+            onnx.AttributeProto(name="v", type=onnx.AttributeProto.TENSORS, tensors=[outside])
+        )
+    assert limits.external(model) == "w"
+
+
 @pytest.mark.parametrize("where", ["meta", "norms"])
 def test_endless_nesting_is_refused(space: Space, where: str) -> None:
     model = space.to_onnx()
