@@ -37,6 +37,7 @@ from lpnet_service.api import (
 from lpnet_service.api.access import COOKIE, scopes_of
 from lpnet_service.api.browsers import BrowserGuard
 from lpnet_service.services.context import Context
+from lpnet_service.web import pages
 
 _ROUTERS = (
     agents,
@@ -77,6 +78,7 @@ class Application(FastAPI):
         self.add_middleware(BrowserGuard, context=context)
         for module in _ROUTERS:
             self.include_router(module.router)
+        pages.install(self)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, with the schema of problems that every error refers to."""

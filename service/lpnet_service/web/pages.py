@@ -1,0 +1,68 @@
+"""The pages, one line each. A new page is an entry here, a template and a module."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from lpnet_service.web import assets
+from lpnet_service.web.headers import BrowserHeaders
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page at `path`; `name` is that of its template and its module. `menu`: its word in the
+    menu, None for a page that is not in it."""
+
+    name: str
+    path: str
+    title: str
+    menu: str | None = None
+
+
+PAGES = (
+    Page("devices", "/", "Devices", "Devices"),
+    Page("table", "/table", "Latency table", "Latency table"),
+    Page("compare", "/compare", "Compare targets", "Compare"),
+    Page("curves", "/curves", "Latency curves", "Curves"),
+    Page("what-if", "/what-if", "What if", "What if"),
+    Page("report", "/report", "LPNet report", "Report"),
+    Page("campaigns", "/campaigns", "Campaigns", "Campaigns"),
+    Page("pareto", "/pareto", "Accuracy against latency", "Pareto"),
+    Page("login", "/login", "Log in"),
+)
+
+
+def install(app: FastAPI) -> None:
+    """Serve the pages and their files from an application."""
+    static = f"/static/{assets.version()}"
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for page in PAGES:
+        body = templates.get_template(f"{page.name}.html").render(
+            page=page, menu=[p for p in PAGES if p.menu], static=static, version=version("lpnet")
+        )
+        app.add_api_route(
+            page.path, _serving(body), name=f"page_{page.name}", include_in_schema=False
+        )
+    app.mount(static, assets.Assets(), name="static")
+    app.add_middleware(BrowserHeaders)
+
+
+def _serving(body: str) -> Callable[[Request], Awaitable[HTMLResponse]]:
+    async def page(request: Request) -> HTMLResponse:
+        # A shell holds no data, but names the present version of its files: ask every time.
+        return HTMLResponse(body, headers={"Cache-Control": "no-cache"})
+
+    return page
