@@ -63,7 +63,7 @@ function row(campaign) {
   return h(
     "tr",
     {},
-    h("td", { class: "lead-cell" }, h("a", { href: address("/table", { target: campaign.target, campaign: campaign.id }) }, space ? spaceLabel(space, known) : campaign.space.slice(0, 12)), " on ", campaign.target, h("div", { class: "small soft" }, ago(campaign.created_at), " · ", h("span", { class: "code" }, campaign.id))),
+    h("td", { class: "lead-cell" }, h("a", { href: address("/table", { target: campaign.target, space: campaign.space }) }, space ? spaceLabel(space, known) : campaign.space.slice(0, 12)), " on ", campaign.target, h("div", { class: "small soft" }, ago(campaign.created_at), " · ", h("span", { class: "code" }, campaign.id))),
     h("td", { "data-label": "State" }, h("div", {}, h("span", { class: `state ${look_of(campaign)}` }, campaign.state), campaign.waiting && h("div", { class: "small soft" }, campaign.waiting))),
     h("td", { "data-label": "Measured" }, h("div", { class: "num" }, h("progress", { max: 1, value: share, "aria-label": "measured" }), ` ${count(campaign.measured)} of ${count(campaign.total)}`, campaign.disturbed > 0 && h("div", { class: "small warn" }, `${count(campaign.disturbed)} disturbed`))),
     h("td", { class: "num", "data-label": "Samples a minute" }, h("span", {}, campaign.samples_per_minute == null ? dash(campaign.pace_reason) : digits(campaign.samples_per_minute))),

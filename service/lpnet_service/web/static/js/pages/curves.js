@@ -79,12 +79,12 @@ async function draw() {
   const space = held.find(({ hash }) => hash === asked.space);
   try {
     const found = await post("/v1/curves", { targets: asked.target, space: asked.space, block: asked.block || null, width: asked.width, at: at(space), batch: asked.batch, coverage: COVERAGE }, { signal: running.signal });
-    const drawn = found.curves.filter((curve) => curve.points.length);
+    const drawn = found.curves.filter((curve) => curve.line).map((curve) => ({ ...curve, points: points(found.values, curve.line), measured: curve.points }));
     const refused = found.curves.filter((curve) => curve.problem);
     byId("cannot").hidden = refused.length === 0;
     byId("cannot").textContent = refused.map((curve) => `${curve.target}: ${curve.problem.detail}`).join(" ");
     byId("found").hidden = drawn.length === 0;
-    if (drawn.length) show(drawn, found);
+    if (drawn.length) show(drawn);
   } catch (error) {
     if (error.name === "AbortError") return;
     if (!(error instanceof ApiError)) throw error;
@@ -97,7 +97,12 @@ function at(space) {
   return Object.fromEntries(space.widths.map(({ name, max, granule }) => [name, Math.max(granule, Math.round((max * asked.others) / 100 / granule) * granule)]));
 }
 
-function show(curves, found) {
+// One object per value, in the place of a list per figure.
+function points(values, line) {
+  return values.map((value, n) => ({ value, latency_ms: line.latency_ms[n], low_ms: line.low_ms[n], high_ms: line.high_ms[n], envelope_ms: line.envelope_ms[n], fast: line.fast[n] }));
+}
+
+function show(curves) {
   const where = asked.block ? `block ${asked.block}` : "the whole network";
   const label = `Latency of ${where} against the channels of ${asked.width}, on ${curves.map(({ target }) => target).join(", ")}`;
   plot.draw(() => option(curves), label, rows(curves));
@@ -117,7 +122,7 @@ function option(curves) {
       { ...common, name: target, type: "line", lineStyle: { color: ink, type: "dashed", width: 1.5, opacity: 0.8 }, data: points.map((p) => [p.value, p.envelope_ms]) },
       { ...common, name: target, type: "line", silent: false, tooltip: { show: true }, itemStyle: { color: ink }, lineStyle: { color: ink, width: 2 }, data: points.map((p) => [p.value, p.latency_ms]) },
       { ...common, name: target, type: "scatter", symbol: "diamond", symbolSize: several ? 6 : 8, itemStyle: { color: ink }, data: points.filter((p) => p.fast).map((p) => [p.value, p.latency_ms]) },
-      { ...common, name: target, type: "scatter", silent: false, tooltip: { show: true }, symbol: "circle", symbolSize: 9, z: 5, itemStyle: { color: colour("--surface"), borderColor: ink, borderWidth: 2 }, data: measured.map((m) => ({ value: [m.value, m.latency_ms], sample: m.sample })) },
+      { ...common, name: target, type: "scatter", silent: false, tooltip: { show: true }, symbol: "circle", symbolSize: 9, z: 5, itemStyle: { color: colour("--surface"), borderColor: ink, borderWidth: 2 }, data: measured.map((m) => [m.width, m.latency_ms]) },
     ];
   });
   return {
@@ -133,7 +138,7 @@ function option(curves) {
 function said(curves, value) {
   const lines = curves.flatMap(({ target, points, measured }) => {
     const point = points.reduce((best, p) => (Math.abs(p.value - value) < Math.abs(best.value - value) ? p : best));
-    const really = measured.filter((m) => m.value === point.value);
+    const really = measured.filter((m) => m.width === point.value);
     return [
       curves.length > 1 ? target : null,
       `${msText(point.latency_ms)} predicted (${digits(point.low_ms)} to ${digits(point.high_ms)})${point.fast ? ", fast" : `, ${msText(point.envelope_ms)} rounded up`}`,
@@ -149,6 +154,7 @@ function section(curve, index) {
     "div",
     {},
     h("h3", {}, h("span", { class: `swatch s${index % 6}` }), curve.target),
+    curve.line.too_large_from !== null && h("p", { class: "warn" }, `From ${curve.line.too_large_from} channels on it does not fit in the target's memory.`),
     curve.advice.length ? h("ul", { class: "advice" }, curve.advice.map((advice) => h("li", {}, advice.text))) : h("p", { class: "soft" }, "Nothing stands out beyond the noise: it costs what its channels say."),
     h("p", { class: "small soft" }, `${fast.length} fast widths of ${curve.points.length}: `, h("span", { class: "code" }, fast.length > 24 ? `${fast.slice(0, 24).join(", ")}, …` : fast.join(", "))),
     h("p", { class: "small" }, h("a", { href: address("/what-if", { target: curve.target, space: asked.space }) }, "What if"), " · ", h("a", { href: address("/table", { target: curve.target, space: asked.space, block: asked.block }) }, "its rows in the table")),
@@ -160,7 +166,7 @@ function rows(curves) {
   return [
     names,
     ...curves.flatMap(({ target, points, measured }) =>
-      points.map((p) => [target, asked.width, p.value, p.latency_ms, p.low_ms, p.high_ms, p.envelope_ms, p.fast, measured.find((m) => m.value === p.value)?.latency_ms]),
+      points.map((p) => [target, asked.width, p.value, p.latency_ms, p.low_ms, p.high_ms, p.envelope_ms, p.fast, measured.find((m) => m.width === p.value)?.latency_ms]),
     ),
   ];
 }

@@ -1,6 +1,6 @@
 // Pareto: what pruning jobs reached, accuracy against latency.
 import { read, write } from "../lib/address.js";
-import { get } from "../lib/api.js";
+import { address, get } from "../lib/api.js";
 import { axis, chart, colour, legend, series, tooltip } from "../lib/chart.js";
 import { byId, command, fill, h } from "../lib/dom.js";
 import { ago, digits, ms, msText, percent, short } from "../lib/format.js";
@@ -116,7 +116,7 @@ function row(one) {
   return h(
     "tr",
     {},
-    h("td", { class: "lead-cell" }, one.method, one.seed !== null && h("span", { class: "soft small" }, ` seed ${one.seed}`)),
+    h("td", { class: "lead-cell" }, h("a", { href: address("/what-if", { target: one.target, space: one.space, batch: one.batch, w: Object.entries(one.widths).map(([name, value]) => `${name}:${value}`) }) }, `${one.method}, ${one.model}`), h("div", { class: "small soft" }, `${one.data}, seed ${one.seed}, candidate ${one.round}${one.chosen ? ", chosen" : ""}`)),
     h("td", { class: "num", "data-label": "Accuracy" }, h("span", {}, accuracy(one.accuracy_after))),
     h("td", { class: "num", "data-label": "Before" }, h("span", {}, accuracy(one.accuracy_before))),
     h("td", { class: "num", "data-label": "Measured" }, h("span", {}, ms(one.measured_ms, "not measured"))),
@@ -128,6 +128,6 @@ function row(one) {
 }
 
 function table(shown) {
-  const names = ["method", "seed", "target", "space", "budget_ms", "dense_ms", "predicted_ms", "measured_ms", "accuracy_before", "accuracy_after", "macs_before", "macs_after", "created_at"];
+  const names = ["method", "model", "data", "seed", "chosen", "target", "space", "budget_ms", "dense_ms", "predicted_ms", "measured_ms", "accuracy_before", "accuracy_after", "macs_before", "macs_after", "created_at"];
   return [names, ...shown.map((one) => names.map((name) => one[name]))];
 }

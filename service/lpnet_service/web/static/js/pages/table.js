@@ -7,7 +7,7 @@ import { start } from "../lib/page.js";
 import { choices, spaceLabel, spaces, targets } from "../lib/pick.js";
 import { cell, remote } from "../lib/remote.js";
 
-const USUAL = { target: "", search: "", kind: "", space: "", block: "", draw: "", disturbed: "", min_ms: "", max_ms: "", campaign: "", sort: "-measured_at", sample: "" };
+const USUAL = { target: "", search: "", kind: "", space: "", block: "", draw: "", disturbed: "", min_ms: "", max_ms: "", sort: "-measured_at", sample: "" };
 const FILTERS = ["search", "kind", "space", "block", "draw", "disturbed", "min_ms", "max_ms"];
 const PAGE = 100;
 const PATIENCE_MS = 250;
@@ -88,8 +88,7 @@ function error(row) {
 }
 
 function filters() {
-  const given = Object.fromEntries(FILTERS.map((name) => [name, asked[name]]));
-  return { ...given, campaign: asked.campaign };
+  return Object.fromEntries(FILTERS.map((name) => [name, asked[name]]));
 }
 
 async function page(after, { field, dir }) {
@@ -107,10 +106,9 @@ async function page(after, { field, dir }) {
 }
 
 function said(found, sort) {
-  const more = found.matching?.more ? "more than " : "";
+  const more = found.matching_exact ? "" : "more than ";
   const noise = found.noise_floor_pct === null ? `Noise floor unknown: ${found.noise_floor_reason}.` : `Noise floor ${found.noise_floor_pct.toFixed(1)}%: no error below it means anything.`;
-  const matching = found.matching ? `${more}${count(found.matching.count)} samples. ` : "";
-  byId("matching").textContent = matching + noise;
+  byId("matching").textContent = `${more}${count(found.matching)} ${found.matching === 1 ? "sample" : "samples"}. ${noise}`;
   byId("export").href = address(`/v1/targets/${encodeURIComponent(asked.target)}/table/export`, { ...filters(), sort, format: "csv" });
   byId("against").href = address("/compare", { target: [asked.target] });
   byId("about").textContent = found.lpnet ? "Every measured block and network of a target, beside what its LPNet says." : "Every measured block and network of a target. It has no LPNet yet, so nothing is predicted.";
@@ -120,14 +118,18 @@ function said(found, sort) {
 
 async function facets() {
   const found = await get(`/v1/targets/${encodeURIComponent(asked.target)}/facets`);
-  const of = (items, label) => items.map((item) => ({ value: item.value, label: `${label(item.value)} (${count(item.count)})` }));
-  const name = (hash) => {
-    const space = held.find((one) => one.hash === hash);
-    return space ? spaceLabel(space, held) : hash.slice(0, 12);
-  };
-  asked.space = choices("space", of(found.spaces, name), asked.space, "every space");
-  asked.block = choices("block", of(found.blocks, (block) => block), asked.block, "every block");
-  asked.draw = choices("draw", of(found.draws, (draw) => draw), asked.draw, "in any way");
+  const entry = (value, label, samples) => ({ value, label: `${label} (${count(samples)})` });
+  const blocks = new Map();
+  for (const { block, samples } of found.blocks) blocks.set(block, (blocks.get(block) ?? 0) + samples);
+  const spacesThere = found.spaces.filter(({ space }) => space);
+  asked.space = choices("space", spacesThere.map(({ space, name, samples }) => entry(space, label(space, name), samples)), asked.space, "every space");
+  asked.block = choices("block", [...blocks].map(([block, samples]) => entry(block, block, samples)), asked.block, "every block");
+  asked.draw = choices("draw", found.draws.filter(({ value }) => value).map(({ value, samples }) => entry(value, value, samples)), asked.draw, "in any way");
+}
+
+function label(hash, name) {
+  const space = held.find((one) => one.hash === hash);
+  return space ? spaceLabel(space, held) : (name ?? hash.slice(0, 12));
 }
 
 function keep(part) {
@@ -137,7 +139,7 @@ function keep(part) {
 
 async function changed(id) {
   const other = id === "target";
-  keep(other ? { target: byId("target").value, space: "", block: "", draw: "", campaign: "", sample: "" } : { ...Object.fromEntries(FILTERS.map((name) => [name, byId(name).value])), sample: "" });
+  keep(other ? { target: byId("target").value, space: "", block: "", draw: "", sample: "" } : { ...Object.fromEntries(FILTERS.map((name) => [name, byId(name).value])), sample: "" });
   byId("sample").hidden = true;
   if (other) await facets();
   await table.reload();

@@ -128,7 +128,7 @@ async function predict() {
     const found = await post("/v1/predictions", { target: asked.target, space: asked.space, widths: [now, dense], batch: asked.batch, coverage: COVERAGE, breakdown: true }, { signal: running.signal });
     byId("cannot").hidden = true;
     byId("bench").hidden = false;
-    show(found.predictions[0], found.predictions[1]);
+    show(found.predictions[0], found.predictions[1], found.dense);
   } catch (error) {
     if (error.name === "AbortError") return;
     if (!(error instanceof ApiError)) throw error;
@@ -137,8 +137,9 @@ async function predict() {
   }
 }
 
-function show(now, dense) {
+function show(now, full, dense) {
   answer = now;
+  const { parts, macs, params } = now.breakdown;
   byId("ms").classList.remove("stale");
   fill(byId("ms"), ms(now.latency_ms));
   byId("interval").textContent = `${COVERAGE * 100} of 100 measurements lie within ${msText(now.low_ms)} and ${msText(now.high_ms)}`;
@@ -147,13 +148,13 @@ function show(now, dense) {
   if (now.memory) memory.textContent = `In memory: ${now.memory.verdict}; it needs about ${digits(now.memory.need_mib)} MiB.`;
   const figures = [
     ["Of dense", [percent((100 * now.latency_ms) / dense.latency_ms), " ", h("small", {}, `dense takes ${msText(dense.latency_ms)}`)]],
-    ["MACs", [short(now.macs), " ", h("small", {}, `${digits((100 * now.macs) / dense.macs)} % of dense`)]],
-    ["Parameters", [short(now.params), " ", h("small", {}, `${digits((100 * now.params) / dense.params)} % of dense`)]],
+    ["MACs", [short(macs), " ", h("small", {}, `${digits((100 * macs) / dense.macs)} % of dense`)]],
+    ["Parameters", [short(params), " ", h("small", {}, `${digits((100 * params) / dense.params)} % of dense`)]],
     ["Inferences a second", [digits(1000 / now.latency_ms), " ", h("small", {}, "one after another")]],
   ];
   fill(byId("figures"), figures.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
-  const largest = Math.max(...now.breakdown.map((part) => part.latency_ms));
-  fill(byId("parts"), now.breakdown.map((part, index) => share(part, dense.breakdown[index], largest)));
+  const largest = Math.max(...parts.map((part) => part.latency_ms));
+  fill(byId("parts"), parts.map((part, index) => share(part, full.breakdown.parts[index], largest)));
   elsewhere();
 }
 
@@ -161,22 +162,26 @@ function share(part, whole, largest) {
   return h(
     "tr",
     {},
-    h("td", { class: "code" }, part.block ?? "call and edges"),
+    h("td", { class: "code" }, called(part)),
     h("td", { class: "num" }, ms(part.latency_ms)),
     h("td", {}, h("progress", { max: largest, value: Math.max(0, part.latency_ms), "aria-label": `${digits(part.share * 100)} percent` }), h("span", { class: "unseen" }, `${digits(part.share * 100)} %`)),
     h("td", { class: "num" }, whole && whole.latency_ms > 0 ? percent((100 * part.latency_ms) / whole.latency_ms) : ""),
-    h("td", { class: "num" }, part.block ? short(part.macs) : ""),
+    h("td", { class: "num" }, part.kind === "block" ? short(part.macs) : ""),
   );
 }
 
+function called({ kind, name }) {
+  return name ?? { edges: "input and output", call: "the call itself" }[kind];
+}
+
 function saved() {
-  const rows = answer.breakdown.map((part) => [part.block ?? "call and edges", part.latency_ms, part.share, part.macs, part.params]);
+  const rows = answer.breakdown.parts.map((part) => [called(part), part.latency_ms, part.share, part.macs, part.params]);
   saveCsv(`${asked.target}-${space.name}-breakdown.csv`, [["block", "latency_ms", "share", "macs", "params"], ...rows]);
 }
 
 function elsewhere() {
   const chosen = JSON.stringify(Object.fromEntries(widths));
-  const python = `import lpnet\n\nclient = lpnet.Client("${location.origin}")\nwidths = ${chosen}\nclient.predict("${asked.target}", "${asked.space}", widths${asked.batch === 1 ? "" : `, batch=${asked.batch}`})`;
+  const python = `import lpnet\n\nclient = lpnet.Client("${location.origin}")\nwidths = ${chosen}\nspace = client.space("${asked.space}")${asked.batch === 1 ? "" : `.at(batch=${asked.batch})`}\nclient.predict("${asked.target}", space, widths)`;
   const body = JSON.stringify({ target: asked.target, space: asked.space, widths: [Object.fromEntries(widths)], batch: asked.batch });
   const curl = `curl -s ${location.origin}/v1/predictions -H 'Content-Type: application/json' -H "Authorization: Bearer $LPNET_TOKEN" -d '${body}'`;
   fill(byId("python"), command(python));
