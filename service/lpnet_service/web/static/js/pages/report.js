@@ -39,7 +39,8 @@ start(async () => {
 async function show() {
   write(asked, USUAL);
   try {
-    const [versions, studies] = await Promise.all([all(`/v1/targets/${encodeURIComponent(asked.target)}/lpnets`), all(`/v1/targets/${encodeURIComponent(asked.target)}/studies`)]);
+    const path = `/v1/targets/${encodeURIComponent(asked.target)}`;
+    const [{ items: versions }, { points: studies }] = await Promise.all([get(`${path}/lpnets`), get(`${path}/studies`)]);
     const label = (one) => `${one.version}, ${exact(one.created_at)}${one.active ? ", active" : ""}`;
     const id = choices("version", versions.map((one) => ({ value: one.id, label: label(one) })), asked.version || versions.find((one) => one.active)?.id);
     const [report, residuals] = await Promise.all([get(`/v1/lpnets/${id}/report`), get(`/v1/lpnets/${id}/residuals`)]);
@@ -48,8 +49,8 @@ async function show() {
     figures(report);
     scatter(residuals);
     baselines(report);
-    bars("by-latency", residuals.by_latency.filter(mine).map((one) => [`${digits(one.low_ms, 2)}–${digits(one.high_ms, 2)} ms`, one.mape_pct, one.n]), "Mean error of held-out workloads by measured latency");
-    bars("by-op", residuals.by_op.filter(mine).map((one) => [one.op, one.mape_pct, one.n]), "Mean error of held-out workloads that hold an op");
+    bars("by-latency", residuals.by_latency.filter(mine).map((one) => [`${digits(one.from_ms, 2)}–${digits(one.to_ms, 2)} ms`, one.mape_pct, one.workloads]), "Mean error of held-out workloads by measured latency");
+    bars("by-op", residuals.by_op.filter(mine).map((one) => [one.op, one.mape_pct, one.workloads]), "Mean error of held-out workloads that hold an op");
     calibration(report);
     learning(studies);
     history(versions);
@@ -61,13 +62,9 @@ async function show() {
   }
 }
 
-async function all(path) {
-  return (await get(path)).items;
-}
-
-// The figures of the kind that is looked at; those that are of both kinds say none.
+// Of the kind that is looked at.
 function mine(one) {
-  return one.kind === undefined || one.kind === asked.kind;
+  return one.kind === asked.kind;
 }
 
 function figures(report) {
@@ -95,7 +92,7 @@ function verdict(lpnet, flops, noise) {
 }
 
 function scatter(residuals) {
-  const items = residuals.items.filter(mine);
+  const items = residuals.items.filter((one) => mine(one) && one.predicted_ms !== null);
   const label = `Predicted against measured latency of ${items.length} held-out ${asked.kind}s`;
   const option = () => {
     const both = items.flatMap((one) => [one.measured_ms, one.predicted_ms]);
@@ -141,7 +138,7 @@ function bars(id, rows, label, floor = null) {
 
 function calibration(report) {
   const { asked_pct: wanted, covered_pct: covered, mean_width_pct: width } = report.interval;
-  const points = (report.interval.at ?? []).map((one) => [one.asked_pct, one.covered_pct]).concat(covered === null ? [] : [[wanted, covered]]);
+  const points = [...(report.calibration ?? []), report.interval].filter((one) => one.covered_pct !== null).map((one) => [one.asked_pct, one.covered_pct]);
   const label = covered === null ? `Coverage unknown: ${report.reasons["interval.covered_pct"] ?? "too few held-out networks"}` : `Of intervals that should hold ${digits(wanted)}% of networks, ${digits(covered)}% do; they are ${digits(width, 2)}% wide`;
   const option = () => ({
     tooltip: tooltip(({ value }) => `asked ${digits(value[0])}%, covered ${digits(value[1])}%`, { trigger: "item" }),
@@ -156,7 +153,7 @@ function calibration(report) {
 }
 
 function learning(studies) {
-  const points = studies.filter((one) => one.held_out[asked.kind]).map((one) => [one.samples, one.held_out[asked.kind].mape_pct, one.kind]).sort((a, b) => a[0] - b[0]);
+  const points = studies.filter((one) => one.held_out[asked.kind]).map((one) => [one.trained_on.block + one.trained_on.network, one.held_out[asked.kind].mape_pct, one.kind]).sort((a, b) => a[0] - b[0]);
   const label = points.length > 1 ? `Mean error on held-out ${asked.kind}s against samples trained on` : "A study tells how good fewer samples would be: lpnet study TARGET --samples 100";
   const option = () => ({
     tooltip: tooltip(({ value }) => `${count(value[0])} samples: ${digits(value[1], 2)}%`, { trigger: "item" }),
@@ -191,7 +188,7 @@ function drawn(report) {
 }
 
 function worst(residuals) {
-  const items = residuals.items.filter(mine).sort((a, b) => Math.abs(b.error_pct) - Math.abs(a.error_pct)).slice(0, WORST);
+  const items = residuals.items.filter((one) => mine(one) && one.error_pct !== null).sort((a, b) => Math.abs(b.error_pct) - Math.abs(a.error_pct)).slice(0, WORST);
   fill(
     byId("worst"),
     items.map((one) =>
