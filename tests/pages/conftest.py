@@ -33,11 +33,11 @@ class Service:
 
 
 @contextmanager
-def serving(database: Path) -> Iterator[Service]:
+def serving(database: Path, **settings: str) -> Iterator[Service]:
     """`lpnet-service run` on that SQLite file, without a worker."""
     port = free_port()
     command = [sys.executable, "-m", "lpnet_service", "run", "--port", str(port), "--no-worker"]
-    environment = os.environ | {"LPNET_DATABASE_URL": f"sqlite:///{database}"}
+    environment = os.environ | {"LPNET_DATABASE_URL": f"sqlite:///{database}"} | settings
     log = database.with_suffix(".log")
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)

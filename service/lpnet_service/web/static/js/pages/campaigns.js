@@ -3,7 +3,7 @@ import { read, write } from "../lib/address.js";
 import { ApiError, address, get, post } from "../lib/api.js";
 import { byId, fill, h } from "../lib/dom.js";
 import { ago, count, dash, digits, duration } from "../lib/format.js";
-import { live, start } from "../lib/page.js";
+import { failed, live, start } from "../lib/page.js";
 import { choices, spaceLabel, spaces, targets } from "../lib/pick.js";
 
 const USUAL = { target: "", state: "" };
@@ -88,8 +88,12 @@ function failures(campaign) {
 async function cancel(campaign, button) {
   if (!confirm(`Cancel this campaign on ${campaign.target}? What was measured stays.`)) return;
   button.disabled = true;
-  await post(`/v1/campaigns/${campaign.id}/cancel`);
-  await look();
+  try {
+    await post(`/v1/campaigns/${campaign.id}/cancel`);
+    await look();
+  } catch (error) {
+    failed(error);
+  }
 }
 
 function form(measurable, held) {

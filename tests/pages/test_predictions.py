@@ -1,0 +1,131 @@
+"""What if, curves, report: what is shown is what the API says."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.pages.conftest import Service, Watched
+
+TARGET = "rack-ort-cpu"
+SPACE = "resnet20"
+
+
+def posted(page: Page, service: Service, path: str, body: dict[str, Any]) -> Any:
+    answer = page.request.post(service.url + path, data=body)
+    assert answer.ok, answer.text()
+    return answer.json()
+
+
+def space(page: Page, service: Service) -> Any:
+    items = page.request.get(f"{service.url}/v1/spaces").json()["items"]
+    return next(one for one in items if one["name"] == SPACE)
+
+
+def figure(page: Page) -> float:
+    return float(page.locator("#ms").inner_text().split()[0])
+
+
+def test_dragging_a_width_shows_the_number_that_the_api_gives(
+    service: Service, tab: Watched
+) -> None:
+    page = tab.open(f"{service.url}/what-if?target={TARGET}")
+    about = space(page, service)
+    name = about["widths"][2]["name"]
+    page.locator("#parts tr").first.wait_for()
+    dense = figure(page)
+    slider = page.get_by_role("slider", name=name)
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    most = about["widths"][2]["max"]
+    expect(page.locator(f"input[type=number][data-width='{name}']")).to_have_value(str(most - 3))
+    page.wait_for_load_state("networkidle")
+    widths = {one["name"]: one["max"] for one in about["widths"]} | {name: most - 3}
+    asked = {"target": TARGET, "space": about["hash"], "widths": [widths], "breakdown": True}
+    said = posted(page, service, "/v1/predictions", asked)["predictions"][0]
+    assert figure(page) == pytest.approx(said["latency_ms"], rel=0.006)
+    assert figure(page) != dense
+    parts = page.locator("#parts tr")
+    expect(parts).to_have_count(len(said["breakdown"]["parts"]))
+    page.reload()
+    page.wait_for_selector("html[data-ready]", state="attached")
+    page.locator("#parts tr").first.wait_for()
+    assert figure(page) == pytest.approx(said["latency_ms"], rel=0.006), "it is in the address"
+
+
+def test_pasted_widths_are_checked_before_they_are_used(service: Service, tab: Watched) -> None:
+    page = tab.open(f"{service.url}/what-if?target={TARGET}")
+    about = space(page, service)
+    name = about["widths"][0]["name"]
+    page.get_by_text("Paste widths as JSON").click()
+    box = page.get_by_label("An object by name, or a list in the space's order")
+    use = page.get_by_role("button", name="Use these")
+    for wrong, why in (
+        ("{", "JSON"),
+        ('{"nowhere": 3}', "nowhere: the space has no such width"),
+        (f'{{"{name}": 0}}', f"{name}: 0 is not"),
+        ("[1, 2]", "2 numbers"),
+    ):
+        box.fill(wrong)
+        use.click()
+        expect(page.locator("#unread")).to_contain_text(why)
+    box.fill(f'{{"{name}": 5}}')
+    use.click()
+    expect(page.locator("#unread")).to_be_hidden()
+    expect(page.locator(f"input[type=number][data-width='{name}']")).to_have_value("5")
+
+
+def test_what_is_copied_as_python_and_curl_is_what_is_seen(service: Service, tab: Watched) -> None:
+    page = tab.open(f"{service.url}/what-if?target={TARGET}")
+    page.get_by_role("button", name="50%").click()
+    page.wait_for_load_state("networkidle")
+    about = space(page, service)
+    name = about["widths"][0]["name"]
+    half = page.locator(f"input[type=number][data-width='{name}']").input_value()
+    for place in ("#python", "#curl"):
+        text = page.locator(f"{place} code").inner_text()
+        assert f'"{name}":{half}' in text
+        assert about["hash"] in text
+
+
+def test_a_curve_is_drawn_with_its_advice(service: Service, tab: Watched) -> None:
+    page = tab.open(f"{service.url}/curves?target={TARGET}&target=rack-openvino-cpu")
+    about = space(page, service)
+    width = about["widths"][1]["name"]
+    page.get_by_label("Width", exact=True).select_option(width)
+    page.wait_for_load_state("networkidle")
+    asked = {"targets": [TARGET, "rack-openvino-cpu"], "space": about["hash"], "width": width}
+    said = posted(page, service, "/v1/curves", asked)
+    advice = page.get_by_label("Advice")
+    for curve in said["curves"]:
+        for one in curve["advice"]:
+            assert one["text"] in advice.inner_text()
+    assert f"width={width}" in page.url
+    chart = page.get_by_role("img", name=f"against the channels of {width}")
+    assert chart.locator("canvas").evaluate("canvas => canvas.width") > 300
+    with page.expect_download() as started:
+        page.locator("#curve").get_by_role("button", name="CSV").click()
+    rows = list(csv.DictReader(io.StringIO(started.value.path().read_text())))
+    ours = [row for row in rows if row["target"] == TARGET]
+    assert [int(row["channels"]) for row in ours] == said["values"]
+    assert [float(row["predicted_ms"]) for row in ours] == said["curves"][0]["line"]["latency_ms"]
+    with page.expect_download() as picture:
+        page.locator("#curve").get_by_role("button", name="PNG").click()
+    assert picture.value.path().read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_the_report_says_what_the_lpnet_was_judged_at(service: Service, tab: Watched) -> None:
+    page = tab.open(f"{service.url}/report?target={TARGET}")
+    page.locator("#figures dd").first.wait_for()
+    target = page.request.get(f"{service.url}/v1/targets/{TARGET}").json()
+    report = page.request.get(f"{service.url}/v1/lpnets/{target['lpnet']}/report").json()
+    mape = report["held_out"]["network"]["mape_pct"]
+    assert page.locator("#figures dd").first.inner_text().startswith(f"{mape:.1f}")
+    worst = page.locator("#worst tr").first
+    worst.get_by_role("link").click()
+    page.wait_for_url("**/table?**")
+    page.get_by_label("The chosen sample").wait_for()
