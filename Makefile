@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Tests in these folders keep WORKERS processes busy; the others measure, or kill what does, and
 # run one at a time. `make test TESTS=tests/unit/space` runs some.
-SIDE_BY_SIDE := tests/unit tests/contract tests/integration/service tests/integration/deploy
+SIDE_BY_SIDE := tests/unit tests/contract tests/integration/service tests/integration/deploy \
+	tests/pages
 ALONE := tests/e2e tests/faults tests/integration/agent
 WORKERS ?= 2
 
-.PHONY: demo demo-postgres test lint bench format clean
+.PHONY: demo demo-postgres test lint bench screenshots format clean
 
 demo: .venv/installed
 	$(BIN)/lpnet demo
@@ -33,6 +34,14 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks
+
+# Of the database that `make demo` left last, and of one with a million samples, made if missing.
+DEMO ?= $(shell ls -t lpnet-demo/*.db 2>/dev/null | head -n 1)
+MILLION ?= lpnet-demo/million.sqlite
+screenshots: .venv/installed
+	test -n "$(DEMO)" || { echo "no database of a demo: make demo first" >&2; exit 1; }
+	test -e $(MILLION) || $(BIN)/python -m benchmarks.storage.filling --database sqlite:///$(MILLION)
+	$(BIN)/python tools/screenshots $(DEMO) $(MILLION)
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,47 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 from tests.harness import lab
 from tests.harness.browser import chromium
-from tests.harness.site import free_port
-
-from lpnet.errors import Unreachable
-from lpnet.http import Http
-
-PATIENCE_S = 60.0
-
-
-@dataclass
-class Service:
-    """A service as a process of its own."""
-
-    url: str
-    process: subprocess.Popen[bytes]
-
-
-@contextmanager
-def serving(database: Path, **settings: str) -> Iterator[Service]:
-    """`lpnet-service run` on that SQLite file, without a worker."""
-    port = free_port()
-    command = [sys.executable, "-m", "lpnet_service", "run", "--port", str(port), "--no-worker"]
-    environment = os.environ | {"LPNET_DATABASE_URL": f"sqlite:///{database}"} | settings
-    log = database.with_suffix(".log")
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
-    url = f"http://127.0.0.1:{port}"
-    with Http(url, attempts=1, timeout=5) as http:
-        end = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                http.get("/healthz")
-                break
-            except Unreachable:
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < end, log.read_text()
-                time.sleep(0.1)
-    try:
-        yield Service(url, process)
-    finally:
-        process.terminate()
-        process.wait(20)
+from tests.harness.serving import Service, serving
 
 
 @pytest.fixture(scope="session")
@@ -117,7 +72,7 @@ def watched(context: BrowserContext) -> Watched:
 
 @pytest.fixture
 def tab(browser: Browser) -> Iterator[Watched]:
-    """A tab of a fresh browser profile; nothing may go wrong in it that the test does not allow."""
+    """A tab of a fresh profile; nothing may go wrong in it that the test does not allow."""
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         made = watched(context)
         yield made

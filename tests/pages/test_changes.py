@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from playwright.sync_api import expect
-from tests.pages.conftest import Service, Watched, serving
+from tests.harness.serving import Service, serving
+from tests.pages.conftest import Watched
 
 
 def test_a_campaign_is_started_and_cancelled(own_service: Service, tab: Watched) -> None:
@@ -53,8 +54,10 @@ def test_a_service_with_tokens_asks_for_one_and_lets_go_of_it(
     database.write_bytes(furnished.read_bytes())
     environment = os.environ | {"LPNET_DATABASE_URL": f"sqlite:///{database}"}
     made = subprocess.run(
-        [sys.executable, "-m", "lpnet_service", "token", "create"]
-        + ["--name", "reader", "--scope", "predict"],
+        [
+            *(sys.executable, "-m", "lpnet_service", "token", "create"),
+            *("--name", "reader", "--scope", "predict"),
+        ],
         env=environment,
         capture_output=True,
         text=True,

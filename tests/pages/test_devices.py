@@ -6,7 +6,8 @@ import json
 
 from playwright.sync_api import expect
 from tests.harness import lab
-from tests.pages.conftest import Service, Watched
+from tests.harness.serving import Service
+from tests.pages.conftest import Watched
 
 
 def test_every_target_is_listed_under_its_device(service: Service, tab: Watched) -> None:
@@ -39,11 +40,11 @@ def test_search_and_filters_are_in_the_address(service: Service, tab: Watched) -
 
 def test_what_changes_is_seen_without_reloading(own_service: Service, tab: Watched) -> None:
     page = tab.open(own_service.url + "/")
-    line = '{"target": "later", "samples": [{"latency_ms": 1.5, "workload": {"ops": [{"type": "linear", "c_in": 3, "c_out": 4}]}}]}'
+    op = {"type": "linear", "c_in": 3, "c_out": 4}
+    sample = {"latency_ms": 1.5, "workload": {"ops": [op]}}
     answer = page.request.post(
         f"{own_service.url}/v1/samples:batch?create=true",
-        data=line,
-        headers={"Content-Type": "application/json"},
+        data={"target": "later", "samples": [sample]},
     )
     assert answer.ok, answer.text()
     page.get_by_role("link", name="later", exact=True).wait_for()

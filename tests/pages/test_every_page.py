@@ -1,13 +1,15 @@
-"""What holds for every page: nothing goes wrong, nothing leaves the server, everybody can use it."""
+"""What holds for every page: no fault, nothing from elsewhere, for everybody to use."""
 
 from __future__ import annotations
 
+import json
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
-from tests.pages.conftest import Service, Watched, serving, watched
+from tests.harness.serving import Service, serving
+from tests.pages.conftest import Watched, watched
 
 from lpnet_service.web.pages import PAGES
 
@@ -108,7 +110,7 @@ def test_a_service_that_goes_away_is_said_and_seen_to_come_back(
 
 def test_an_error_is_shown_in_the_place_of_the_content(service: Service, tab: Watched) -> None:
     tab.allowed.append("status of 500")
-    problem = '{"type":"about:blank","title":"Internal","status":500,"code":"internal","detail":"It broke."}'
+    problem = json.dumps({"status": 500, "code": "internal", "detail": "It broke."})
     tab.page.route(
         "**/v1/targets",
         lambda route: route.fulfill(

@@ -8,7 +8,8 @@ import json
 from typing import Any
 
 from playwright.sync_api import Page, expect
-from tests.pages.conftest import Service, Watched
+from tests.harness.serving import Service
+from tests.pages.conftest import Watched
 
 TARGET = "rack-ort-cpu"
 

@@ -1,0 +1,54 @@
+"""A service on an SQLite file, as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.harness.site import free_port
+
+from lpnet.errors import Unreachable
+from lpnet.http import Http
+
+PATIENCE_S = 60.0
+
+
+@dataclass
+class Service:
+    """A service as a process of its own."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def serving(database: Path, **settings: str) -> Iterator[Service]:
+    """`lpnet-service run` on that SQLite file, without a worker."""
+    port = free_port()
+    command = [sys.executable, "-m", "lpnet_service", "run", "--port", str(port), "--no-worker"]
+    environment = os.environ | {"LPNET_DATABASE_URL": f"sqlite:///{database}"} | settings
+    log = database.with_suffix(".log")
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+    url = f"http://127.0.0.1:{port}"
+    with Http(url, attempts=1, timeout=5) as http:
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                http.get("/healthz")
+                break
+            except Unreachable:
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < end, log.read_text()
+                time.sleep(0.1)
+    try:
+        yield Service(url, process)
+    finally:
+        process.terminate()
+        process.wait(20)
