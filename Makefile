@@ -3,8 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Tests in these folders keep WORKERS processes busy; the others measure, or kill what does, and
 # run one at a time. `make test TESTS=tests/unit/space` runs some.
-SIDE_BY_SIDE := tests/unit tests/contract tests/integration/service tests/integration/deploy \
-	tests/pages
+SIDE_BY_SIDE := tests/unit tests/contract tests/integration/service tests/integration/deploy tests/pages
 ALONE := tests/e2e tests/faults tests/integration/agent
 WORKERS ?= 2
 
