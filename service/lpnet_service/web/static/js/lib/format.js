@@ -15,7 +15,8 @@ export function msText(value) {
 
 /** Milliseconds as a figure with a small unit. */
 export function ms(value, reason) {
-  return known(value) ? [digits(value), h("span", { class: "unit" }, " ms")] : dash(reason);
+  if (!known(value)) return dash(reason);
+  return [value > 0 && value < 0.0005 ? "< 0.001" : digits(value), h("span", { class: "unit" }, " ms")];
 }
 
 /** Percent with one decimal below ten. `sign`: with a plus where it is positive. */

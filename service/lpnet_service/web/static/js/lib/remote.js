@@ -19,7 +19,7 @@ export async function remote(id, { columns, page, sort, onsort, label, row }) {
   const table = new TabulatorFull(place, {
     columns: columns.map((column) => ({ headerSort: false, ...column })),
     index: "key",
-    layout: "fitDataStretch",
+    layout: "fitColumns",
     height: "min(36rem, 70vh)",
     placeholder: "Nothing is like that.",
     sortMode: "remote",

@@ -54,7 +54,9 @@ function limit() {
 
 function lists() {
   const space = held.find(({ hash }) => hash === asked.space);
-  asked.width = choices("width", space.widths.map(({ name, max }) => ({ value: name, label: `${name} (${max})` })), asked.width);
+  // The widest has the most to tell.
+  const widest = space.widths.reduce((best, one) => (one.max > best.max ? one : best));
+  asked.width = choices("width", space.widths.map(({ name, max }) => ({ value: name, label: `${name} (${max})` })), asked.width || widest.name);
   asked.block = choices("block", space.blocks.map((name) => ({ value: name, label: `block ${name}` })), asked.block, "whole network");
 }
 
@@ -129,7 +131,7 @@ function option(curves) {
     legend: legend({ show: several, data: curves.map(({ target }, index) => ({ name: target, itemStyle: { color: series(index) } })) }),
     tooltip: tooltip((items) => said(curves, Array.isArray(items) ? items[0].axisValue : items.value[0]), { trigger: "axis", axisPointer: { type: "line", snap: true, lineStyle: { color: colour("--line-strong") } } }),
     xAxis: axis(`channels of ${asked.width}`, { type: "value", min: 0, max: "dataMax" }),
-    yAxis: axis("milliseconds", { type: "value", vertical: true, scale: false }),
+    yAxis: axis("milliseconds", { type: "value", vertical: true, scale: true }),
     dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl" }],
     series: drawn,
   };

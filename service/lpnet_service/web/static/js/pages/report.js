@@ -77,7 +77,7 @@ function figures(report) {
     ["Rank correlation", held?.spearman == null ? "–" : held.spearman.toFixed(3)],
     ["Noise floor", percent(report.noise_floor_pct, { reason: report.reasons.noise_floor_pct })],
     ["Held out", count(held?.n ?? 0)],
-    ["Trained on", [count(report.trained_on.block), h("small", {}, " blocks "), count(report.trained_on.network), h("small", {}, " networks")]],
+    ["Trained on", [count(report.trained_on.block + report.trained_on.network), " ", h("small", {}, `${count(report.trained_on.block)} blocks, ${count(report.trained_on.network)} networks`)]],
   ];
   fill(byId("figures"), list.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
   const flops = report.baselines.flops_linear[asked.kind];
@@ -129,7 +129,7 @@ function bars(id, rows, label, floor = null) {
         barMaxWidth: 22,
         data: rows.map(([name, value]) => ({ value, itemStyle: { color: name === "LPNet" || id !== "baselines" ? series(0) : colour("--line-strong") } })),
         label: { show: true, position: "right", color: colour("--ink"), formatter: ({ value }) => `${digits(value, 2)}%` },
-        markLine: floor === null ? undefined : { silent: true, symbol: "none", data: [{ xAxis: floor }], lineStyle: { color: colour("--bad"), type: "dashed" }, label: { formatter: "noise floor", color: colour("--ink-2"), position: "end" } },
+        markLine: floor === null ? undefined : { silent: true, symbol: "none", data: [{ xAxis: floor }], lineStyle: { color: colour("--bad"), type: "dashed" }, label: { formatter: "noise floor", color: colour("--ink-2"), position: "start" } },
       },
     ],
   });

@@ -54,15 +54,15 @@ function most(all) {
 }
 
 const COLUMNS = [
-  { title: "Workload", field: "block", minWidth: 200, widthGrow: 2, formatter: cell((row) => [what(row), h("div", { class: "small soft" }, row.space_name ?? "ops")]) },
-  { title: "Widths", field: "widths", minWidth: 160, widthGrow: 2, formatter: cell((row) => h("span", { class: "small code" }, widths(row))) },
+  { title: "Workload", field: "block", minWidth: 170, widthGrow: 2, formatter: cell((row) => [what(row), h("div", { class: "small soft" }, row.space_name ?? "ops")]) },
+  { title: "Widths", field: "widths", minWidth: 150, widthGrow: 2, formatter: cell((row) => h("span", { class: "small code" }, widths(row))) },
   { title: "Latency", field: "latency_ms", headerSort: true, hozAlign: "right", minWidth: 110, formatter: cell((row) => h("span", { class: "num" }, ms(row.latency_ms))) },
-  { title: "Spread", field: "std_ms", hozAlign: "right", minWidth: 100, formatter: cell((row) => h("span", { class: "num soft" }, row.std_ms === null ? percent(null, { reason: "the sample does not say" }) : ["± ", percent((100 * row.std_ms) / row.latency_ms)])) },
+  { title: "Spread", field: "std_ms", hozAlign: "right", minWidth: 90, formatter: cell((row) => h("span", { class: "num soft" }, row.std_ms === null ? percent(null, { reason: "the sample does not say" }) : ["± ", percent((100 * row.std_ms) / row.latency_ms)])) },
   { title: "Predicted", field: "predicted_ms", hozAlign: "right", minWidth: 110, formatter: cell((row) => h("span", { class: "num" }, ms(row.predicted_ms, "no LPNet yet, or ops that it does not cover"))) },
   { title: "Error", field: "error_pct", hozAlign: "right", minWidth: 90, formatter: cell(error) },
-  { title: "Drawn", field: "draw", minWidth: 90, formatter: cell((row) => h("span", { class: "small" }, row.draw ?? "", row.held_out ? " · held out" : "")) },
-  { title: "Conditions", field: "disturbed", minWidth: 150, widthGrow: 2, formatter: cell((row) => (row.disturbed ? h("span", { class: "warn small" }, "disturbed: ", row.reasons.join("; ")) : h("span", { class: "soft small" }, row.count ? `${count(row.count)} runs` : ""))) },
+  { title: "Drawn", field: "draw", minWidth: 95, formatter: cell((row) => h("span", { class: "small" }, row.draw ?? "", row.held_out ? " · held out" : "")) },
   { title: "Measured", field: "measured_at", headerSort: true, minWidth: 110, formatter: cell((row) => h("span", { class: "small" }, ago(row.measured_at, "nobody recorded when"))) },
+  { title: "Conditions", field: "disturbed", minWidth: 190, widthGrow: 3, formatter: cell((row) => (row.disturbed ? h("span", { class: "warn small" }, "disturbed: ", row.reasons.join("; ")) : h("span", { class: "soft small" }, row.count ? `${count(row.count)} runs` : ""))) },
 ];
 
 function what(row) {

@@ -34,12 +34,12 @@ start(async () => {
   byId("all").addEventListener("input", (event) => scale(Number(event.target.value)));
   byId("paste").addEventListener("submit", pasted);
   byId("csv").addEventListener("click", saved);
-  choose(held, asked.space, asked.w);
+  await choose(held, asked.space, asked.w);
 });
 
 function change(part) {
   Object.assign(asked, part);
-  predict();
+  return predict();
 }
 
 function choose(held, hash, kept) {
@@ -51,7 +51,7 @@ function choose(held, hash, kept) {
     if (width) widths.set(width.name, legal(width, Number(text.slice(cut + 1))));
   }
   fill(byId("widths"), space.widths.map(slider));
-  change({ space: hash });
+  return change({ space: hash });
 }
 
 function legal({ max, granule }, value) {
