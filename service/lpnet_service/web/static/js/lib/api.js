@@ -3,7 +3,7 @@
 /** A problem as the API tells it (RFC 9457), or that it was not reached (`code` "unreachable"). */
 export class ApiError extends Error {
   constructor(status, problem) {
-    super(problem.detail || problem.title || `the service answered ${status}`);
+    super([problem.detail || problem.title || `the service answered ${status}`, ...(problem.errors ?? []).map(({ field, reason }) => `${field}: ${reason}`)].join("; "));
     this.status = status;
     this.code = problem.code;
     this.problem = problem;

@@ -44,7 +44,10 @@ export async function remote(id, { columns, page, sort, onsort, label, row }) {
         return { last_page: asked.page, data: [] };
       }
     },
-    rowFormatter: row,
+    rowFormatter: (each) => {
+      reachable(each.getElement());
+      row?.(each);
+    },
   });
   await new Promise((resolve) => table.on("tableBuilt", resolve));
   place.setAttribute("aria-label", label);
@@ -67,6 +70,12 @@ function keyboard(place) {
       header.click();
     });
   }
-  const body = place.querySelector(".tabulator-tableholder");
-  body.tabIndex = 0;
+}
+
+function reachable(row) {
+  if (row.tabIndex === 0) return;
+  row.tabIndex = 0;
+  row.addEventListener("keydown", (press) => {
+    if (press.key === "Enter" && press.target === row) row.click();
+  });
 }
