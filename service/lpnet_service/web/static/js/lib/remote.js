@@ -51,6 +51,8 @@ export async function remote(id, { columns, page, sort, onsort, label, row }) {
   });
   await new Promise((resolve) => table.on("tableBuilt", resolve));
   place.setAttribute("aria-label", label);
+  // Rows take the focus; a holder that does is neither row nor group to a screen reader.
+  place.querySelector(".tabulator-tableholder").removeAttribute("tabindex");
   keyboard(place);
   return { table, reload: () => table.setData("page") };
 }
