@@ -49,8 +49,7 @@ def test_it_opens_without_a_fault_and_asks_only_its_own_server(
 def test_axe_finds_no_serious_fault(
     path: str, scheme: str, service: Service, browser: Browser
 ) -> None:
-    dark = "dark" if scheme == "dark" else "light"
-    with browser.new_context(color_scheme=dark) as context:
+    with browser.new_context(color_scheme="dark" if scheme == "dark" else "light") as context:
         tab = watched(context)
         page = tab.open(service.url + path)
         page.wait_for_load_state("networkidle")
