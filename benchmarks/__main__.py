@@ -12,6 +12,7 @@ BENCHMARKS = {
     "storage": "bytes, seconds and memory on SQLite and Postgres, against JSON lines",
     "storage.worker": "memory and time of a training worker, against one at rest",
     "pages": "what the pages ask of a server with 1,000,000 samples, SQLite and Postgres",
+    "observability": "requests with ids, metrics and JSON log lines, against without",
     "network_accuracy": "ResNet-50: profile, train, report beside the baselines",
     "measuring": "measurements on a disturbed machine, against usual methods",
     "measuring.cost": "seconds per sample, and the share of time spent in timed runs",

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.harness.loglines import as_before
 
 # Machines that run tests are shared: a slow example says nothing about the code.
 settings.register_profile(
     "lpnet", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("lpnet")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """A command that a test runs in this process sets up the logs of it."""
+    with as_before():
+        yield
 
 
 def _has_gpu() -> bool:

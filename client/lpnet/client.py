@@ -55,7 +55,8 @@ class Client:
 
     `url` defaults to LPNET_URL, then to http://127.0.0.1:8000; `token` to LPNET_TOKEN, then to
     what is in the file that LPNET_TOKEN_FILE names. Errors of the service are raised as the
-    matching class of `lpnet.errors`; no answer is `Unreachable`.
+    matching class of `lpnet.errors`; no answer is `Unreachable`. `traceparent` (W3C Trace Context;
+    default: the environment's TRACEPARENT) has the service's traces continue one of yours.
     """
 
     def __init__(
@@ -64,9 +65,11 @@ class Client:
         *,
         token: str | None = None,
         poll_s: float = 0.5,
+        traceparent: str | None = None,
     ) -> None:
         self.url = url or os.environ.get("LPNET_URL") or DEFAULT_URL
-        self._http = Http(self.url, token=token or tokens.from_environment())
+        token = token or tokens.from_environment()
+        self._http = Http(self.url, token=token, traceparent=traceparent)
         self._waiting = Waiting(self._http, poll_s)
 
     def close(self) -> None:

@@ -136,9 +136,11 @@ class ApiError(LpnetError):
 
     `status` is the HTTP status, `code` the stable machine-readable code, `errors` the faulty
     fields, where the server names them, `retry_after_s` the pause that it asks for, in seconds.
+    `request_id` finds the request in the server's log; a 5xx says it in words too.
     """
 
     retry_after_s: float | None = None
+    request_id: str | None = None
 
     def __init__(
         self,
@@ -153,6 +155,12 @@ class ApiError(LpnetError):
         self.code = code
         self.detail = detail
         self.errors = tuple(errors)
+
+    def __str__(self) -> str:
+        words = super().__str__()
+        if self.status >= 500 and self.request_id is not None:
+            return f"{words} (request {self.request_id})"
+        return words
 
 
 class BadRequest(ApiError):

@@ -6,6 +6,9 @@ The only module that imports httpx; the client and the agent both use it.
 from __future__ import annotations
 
 import ipaddress
+import os
+import re
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +33,10 @@ Params = Mapping[str, str | int | float | bool | None]
 
 # A server that is overloaded or restarting answers so; 501 and 505 will not get better.
 _PASSING = frozenset({500, 502, 503, 504})
+_REQUEST_ID = "X-Request-Id"
+_TRACE_PARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
 _OCTETS = "application/octet-stream"
 
 
@@ -54,6 +61,10 @@ class Http:
     where the caller says so. Of a 429 the server says that it did not act. Where it asks for a
     pause (Retry-After), that is kept, or the error raised where it is longer than the patience.
 
+    Every request has an id of its own (`request_id` is that of the latest one), which the server
+    logs too. `traceparent` (W3C Trace Context; default: the environment's TRACEPARENT, if it is
+    one) ties what the server does to a trace of whoever asks.
+
     Raises an `ApiError` for an answer that is an error, `Unreachable` for no answer, and at once
     for a `base_url` that no server can have.
     """
@@ -66,6 +77,7 @@ class Http:
         timeout: float = 30.0,
         attempts: int = 4,
         patience_s: float = 20.0,
+        traceparent: str | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._attempts = attempts
@@ -76,6 +88,8 @@ class Http:
                 headers["Authorization"] = f"Bearer {checked(token)}"
             except ValueError as error:
                 raise LpnetError(f"the token for {self.base_url}: {error}") from error
+        headers |= _trace_context(traceparent)
+        self.request_id: str | None = None
         url = _server_url(self.base_url)
         self._client = httpx.Client(
             base_url=url,
@@ -176,11 +190,10 @@ class Http:
 
         It is not tried again once it has begun: a cut download raises Unreachable.
         """
+        headers = {"Accept": "*/*"} | self._next_id()
         with (
             self._transport_errors(),
-            self._client.stream(
-                "GET", path, params=_given(params), headers={"Accept": "*/*"}
-            ) as response,
+            self._client.stream("GET", path, params=_given(params), headers=headers) as response,
         ):
             if not response.is_success:
                 response.read()
@@ -188,6 +201,9 @@ class Http:
             yield response.iter_bytes()
 
     def _send(self, method: str, path: str, *, idempotent: bool, **options: Any) -> httpx.Response:
+        # One id for all attempts: what the server has of any of them is found by it.
+        options["headers"] = options.get("headers", {}) | self._next_id()
+
         def worth_repeating(error: Exception) -> bool | float:
             """Whether to try again; after how many seconds, where the server said so."""
             if isinstance(error, Unreachable):
@@ -221,6 +237,10 @@ class Http:
         if response.is_success or response.status_code == httpx.codes.NOT_MODIFIED:
             return response
         raise _problem(response)
+
+    def _next_id(self) -> dict[str, str]:
+        self.request_id = secrets.token_hex(16)
+        return {_REQUEST_ID: self.request_id}
 
     @contextmanager
     def _transport_errors(self) -> Iterator[None]:
@@ -261,6 +281,16 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _trace_context(traceparent: str | None) -> dict[str, str]:
+    """Raises ValueError for a `traceparent` that is none; the environment's is then left out."""
+    if traceparent is not None:
+        if not _TRACE_PARENT.fullmatch(traceparent):
+            raise ValueError(f"traceparent={traceparent!r} is not one of W3C Trace Context")
+        return {"traceparent": traceparent}
+    inherited = os.environ.get("TRACEPARENT", "")
+    return {"traceparent": inherited} if _TRACE_PARENT.fullmatch(inherited) else {}
 
 
 def _given(params: Params | None) -> dict[str, str | int | float | bool]:
@@ -304,6 +334,8 @@ def _problem(response: httpx.Response) -> ApiError:
     faults = [e for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
     error = api_error(status, str(problem.get("code") or f"http_{status}"), detail, faults)
     error.retry_after_s = _seconds(response.headers.get("retry-after", ""))
+    sent = response.request.headers.get(_REQUEST_ID)
+    error.request_id = response.headers.get(_REQUEST_ID, sent)
     return error
 
 

@@ -93,9 +93,9 @@ class Pulse:
                 f"/v1/leases/{self._lease.token}/heartbeat", Heartbeat(measured=measured)
             )
         except (LeaseLost, NotFound):
-            log.warning("lease lost", job=self._lease.job)
+            log.warning("lease lost", request_id=self._http.request_id)
             self.lost = True
         except (Unreachable, ApiError) as error:
             # The job goes on: its results are welcome even if the lease runs out meanwhile.
-            log.warning("heartbeat failed", why=str(error))
+            log.warning("heartbeat failed", why=str(error), request_id=self._http.request_id)
         return not self.lost

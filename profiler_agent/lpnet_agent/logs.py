@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-import sys
+from typing import TYPE_CHECKING
 
-import structlog
+from lpnet.logs import setup
+
+if TYPE_CHECKING:
+    from lpnet_agent.settings import Settings
 
 
-def configure(verbose: bool = False) -> None:
-    """One readable line per event; coloured on a terminal."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.DEBUG if verbose else logging.INFO
-        ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
+def configure(settings: Settings, verbose: bool = False) -> None:
+    """One line per event, as the settings say; `verbose` asks for all of them."""
+    setup.configure(settings.log_format, "debug" if verbose else settings.log_level)

@@ -21,6 +21,8 @@ from lpnet.errors import (
     Unreachable,
 )
 from lpnet.http import Http
+from lpnet.logs import fields
+from lpnet.logs.secrets import lease_id
 from lpnet.schemas.campaign import Lease, LeaseRequest
 from lpnet.schemas.device import Registered, Registration
 from lpnet_agent.backoff import Backoff
@@ -82,6 +84,7 @@ class Agent:
         A server that is gone or fails is waited for. Raises NotAllowed, BadRequest or BadSetup
         where waiting cannot help; what was measured is on disk by then.
         """
+        fields.begin(device=self._registration.device)
         backoff = Backoff()
         reachable = True
         while not self._stop.is_set():
@@ -134,7 +137,13 @@ class Agent:
         lease = self._ask_for_work(self._id)
         if lease is None:
             self._gate.rest()
-        else:
+            return
+        with fields.work(
+            job=lease.job,
+            lease=lease_id(lease.token),
+            campaign=lease.campaign,
+            target=lease.target,
+        ):
             self._work(lease)
 
     def _with_room(self, standing: Standing) -> Standing:
@@ -174,7 +183,13 @@ class Agent:
         agent = Registered.model_validate(answer).agent
         self._reporter.forget()
         names = [target.name for target in self._registration.targets]
-        log.info("registered", server=self._http.base_url, agent=agent, targets=names)
+        fields.know(agent=agent)
+        log.info(
+            "registered",
+            server=self._http.base_url,
+            targets=names,
+            request_id=self._http.request_id,
+        )
         return agent
 
     def _report(self, agent: str, standing: Standing) -> Standing:
@@ -209,6 +224,12 @@ class Agent:
 
     def _work(self, lease: Lease) -> None:
         """Measure a job; whatever comes of it is on disk when this returns."""
+        log.info(
+            "job",
+            workloads=len(lease.items),
+            fresh=lease.fresh_session,
+            request_id=self._http.request_id,
+        )
         try:
             files = {
                 wanted: self._spaces.path(wanted)
@@ -220,7 +241,6 @@ class Agent:
             if isinstance(error, NotFound | FileFormatError):
                 return
             raise
-        log.info("job", job=lease.job, workloads=len(lease.items), fresh=lease.fresh_session)
         results = Results(lease)
         given_up: GivenUp | None = GivenUp("the agent failed")
         try:

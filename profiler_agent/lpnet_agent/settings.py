@@ -10,6 +10,7 @@ from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lpnet.errors import LpnetError
+from lpnet.logs.setup import Form, Level
 from lpnet.schemas.condition import DRIFT_LIMIT_PCT
 from lpnet.tokens import read_secret
 from lpnet_agent.owner.hours import parse
@@ -57,6 +58,8 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("LPNET_AGENT_TOKEN_FILE", "LPNET_TOKEN_FILE"),
         description="file with the token in it, where `token` is not set",
     )
+    log_format: Form = Field(default="console", description="console, or json for programs")
+    log_level: Level = Field(default="info", description="the least that is logged")
     device: str | None = Field(default=None, description="name of the device; None: its CPU's")
     adb: str | None = Field(
         default=None,

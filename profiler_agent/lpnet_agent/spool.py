@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from lpnet.errors import BadRequest, Conflict, LeaseLost, NotFound
 from lpnet.http import Http
+from lpnet.logs.secrets import lease_id
 from lpnet.schemas.base import Name, Wire
 from lpnet.schemas.campaign import Completion, ItemFailure, JobFailure
 from lpnet.schemas.sample import IngestResult, Sample, SampleBatch
@@ -155,22 +156,30 @@ def _number(path: Path) -> int:
 
 def hand_over(parcel: Parcel, http: Http) -> None:
     """Give one parcel to the server; repeating it is harmless. Raises what Http raises."""
+    lease = parcel.token and lease_id(parcel.token)
     if parcel.token is not None and parcel.given_up is None:
         try:
             done = Completion(samples=parcel.samples, failures=parcel.failures)
             http.post(f"/v1/leases/{parcel.token}/complete", done)
+            delivered = len(parcel.samples)
+            log.info("job delivered", samples=delivered, lease=lease, request_id=http.request_id)
             return
         except (LeaseLost, NotFound):
-            log.info("the lease is gone; its samples go on their own", lease=parcel.token)
+            log.info("the lease is gone; its samples go on their own", lease=lease)
     if parcel.samples:
         batch = SampleBatch(target=parcel.target, samples=parcel.samples)
         # Whoever has the job now measures the same items, under the same ids.
         answer = http.post("/v1/samples:batch", batch, params={"again": True}, idempotent=True)
         result = IngestResult.model_validate(answer)
-        log.info("samples delivered", stored=result.stored, known=result.known)
+        log.info(
+            "samples delivered",
+            stored=result.stored,
+            known=result.known,
+            request_id=http.request_id,
+        )
     if parcel.token is not None and parcel.given_up is not None:
         failure = JobFailure(reason=parcel.given_up, postponed=parcel.postponed)
         try:
             http.post(f"/v1/leases/{parcel.token}/fail", failure)
         except (LeaseLost, NotFound):
-            log.info("the lease was gone already", lease=parcel.token)
+            log.info("the lease was gone already", lease=lease)

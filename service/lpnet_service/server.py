@@ -10,6 +10,7 @@ from types import FrameType
 import uvicorn
 
 from lpnet_service.api.app import Application
+from lpnet_service.observe.tracing import traces
 from lpnet_service.services import admission
 from lpnet_service.services.context import context
 from lpnet_service.settings import Settings
@@ -34,12 +35,20 @@ def serve_api(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     # By its own sockets: no other process has to tell this one that it asks for tokens.
     ctx = context(admission.settled(settings, [one.getsockname()[0] for one in sockets]))
     application = Application(ctx)
-    config = uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=_GRACE_S)
+    config = uvicorn.Config(
+        application,
+        # Its lines go where those of the service go, and the service logs each request itself.
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
     server = _Server(application, config)
     # It handles them only while it serves: not before, and it raises its signal again afterwards.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.handle_exit)
     try:
-        server.run(list(sockets))
+        with traces("api", application):
+            server.run(list(sockets))
     finally:
         ctx.db.close()

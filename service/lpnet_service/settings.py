@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     max_space_mib: int = Field(default=2, ge=1, le=8, description="largest space file, MiB")
     cached_predictors: int = Field(default=32, ge=1, description="predictors kept in memory")
     cached_spaces: int = Field(default=64, ge=1, description="spaces kept in memory")
+    metrics_names: int = Field(
+        default=200, ge=1, description="devices, and targets, that /metrics names; others are one"
+    )
     torch_threads: int = Field(default=1, ge=1, description="threads of torch in each process")
 
     @model_validator(mode="before")

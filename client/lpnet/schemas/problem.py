@@ -28,3 +28,6 @@ class Problem(Wire):
     )
     detail: str = Field(description="for people")
     errors: tuple[FieldError, ...] = Field(default=(), description="the faulty fields")
+    request_id: str | None = Field(
+        default=None, description="of a 5xx: names its lines in the service's log"
+    )

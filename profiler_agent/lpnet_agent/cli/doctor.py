@@ -44,7 +44,6 @@ def doctor(
     Changes nothing. Takes about 10 s, in which a small network is timed. Exit status 1 if the
     device is not fit for measuring.
     """
-    logs.configure(verbose)
     with reported("doctor"):
         from lpnet_agent.doctor.examine import examine
         from lpnet_agent.doctor.words import as_data, in_words
@@ -57,6 +56,7 @@ def doctor(
             state_dir=state_dir,
             root=root,
         )
+        logs.configure(settings, verbose)
         if settings.adb is None:
             found = examine(settings, server_asked=server is not None)
         else:

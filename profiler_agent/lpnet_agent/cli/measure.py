@@ -99,7 +99,6 @@ def measure(
 
     The device's owner is asked before it begins, and no agent may use the state folder.
     """
-    logs.configure(verbose)
     with reported("measure"):
         from lpnet_agent.errors import BadSetup
         from lpnet_agent.stop import Stop
@@ -120,6 +119,7 @@ def measure(
             fps=fps,
             state_dir=state_dir,
         )
+        logs.configure(settings, verbose)
         stop = Stop()
         stop.on_signals()
         if onnx is not None:

@@ -54,7 +54,6 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Register this device with a server and measure what it asks for, until SIGTERM or Ctrl-C."""
-    logs.configure(verbose)
     with reported("run"):
         from lpnet_agent.start import run_agent
         from lpnet_agent.stop import Stop
@@ -80,6 +79,7 @@ def run(
             governor=governor,
             turbo=turbo,
         )
+        logs.configure(settings, verbose)
         stop = Stop()
         stop.on_signals()
         run_agent(settings, stop)

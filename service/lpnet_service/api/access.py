@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from lpnet.logs import fields
 from lpnet.schemas.token import Scope
 from lpnet_service.errors import Forbidden, TooManyRequests, Unauthenticated
 from lpnet_service.services import sessions, tokens
@@ -65,6 +66,7 @@ def identify(request: Request) -> Caller:
         wait_s = context.buckets.take(caller.token, per_s, context.clock.now())
         if wait_s:
             raise TooManyRequests(per_s, wait_s)
+        fields.know(caller=caller.name)
     request.state.caller = caller
     return caller
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
+from starlette import types
 
 from lpnet.schemas.problem import Problem
 from lpnet.schemas.token import Scope
@@ -24,6 +25,7 @@ from lpnet_service.api import (
     health,
     leases,
     lpnets,
+    metrics,
     predictions,
     problems,
     prunings,
@@ -36,7 +38,11 @@ from lpnet_service.api import (
 )
 from lpnet_service.api.access import COOKIE, scopes_of
 from lpnet_service.api.browsers import BrowserGuard
+from lpnet_service.api.deps import know_path
+from lpnet_service.observe.meters import Meters
+from lpnet_service.observe.requests import Observed
 from lpnet_service.services.context import Context
+from lpnet_service.services.figures import KeptFigures
 from lpnet_service.web import pages
 
 _ROUTERS = (
@@ -56,6 +62,7 @@ _ROUTERS = (
     prunings,
     sessions,
     health,
+    metrics,
 )
 
 
@@ -71,14 +78,22 @@ class Application(FastAPI):
             docs_url=None,
             redoc_url=None,
             generate_unique_id_function=lambda route: route.name,
+            dependencies=[Depends(know_path)],
         )
         self.state.context = context
         self.state.stopping = asyncio.Event()
+        self.state.meters = Meters()
+        self.state.figures = KeptFigures(context)
         problems.install(self)
         self.add_middleware(BrowserGuard, context=context)
         for module in _ROUTERS:
             self.include_router(module.router)
         pages.install(self)
+        # Around all of it: also around what makes a problem of an error that nobody expected.
+        self._observed = Observed(super().__call__, self.state.meters)
+
+    async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
+        await self._observed(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, with the schema of problems that every error refers to."""

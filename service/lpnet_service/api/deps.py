@@ -12,18 +12,33 @@ from pydantic import AfterValidator
 from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
 
+from lpnet.logs import fields
+from lpnet.logs.secrets import lease_id
 from lpnet.schemas.base import TARGET_NAME
 from lpnet_service.api.access import identify, largest_body_mib, scopes_of
 from lpnet_service.services.context import Context
 
 HASH = r"^[0-9a-f]{64}$"
 _MOST_CONTAINERS = 2_000_000
+_NOUNS = {"agent", "campaign", "lpnet", "run", "target"}
 _ID = r"^[a-z]{1,10}-[0-9a-f]{24}$"
 
 
 def _context(request: Request) -> Context:
     context: Context = request.app.state.context
     return context
+
+
+async def know_path(request: Request) -> None:
+    """Have the lines of a request say what its path names, as an id says of what kind it is."""
+    for name, value in request.path_params.items():
+        noun = "target" if name == "name" else value.partition("-")[0]
+        if name == "hash":
+            fields.know(space=value)
+        elif name == "token":
+            fields.know(lease=lease_id(value))
+        elif noun in _NOUNS:
+            fields.know(**{noun: value})
 
 
 Ctx = Annotated[Context, Depends(_context)]

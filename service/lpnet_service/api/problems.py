@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from lpnet.logs import fields
 from lpnet.schemas.problem import FieldError, Problem
 from lpnet_service.errors import ServiceError
 
@@ -59,8 +60,15 @@ def _answer(
     errors: Sequence[FieldError] = (),
     headers: dict[str, str] | None = None,
 ) -> Response:
-    problem = Problem(title=title, status=status, code=code, detail=detail, errors=tuple(errors))
-    content = problem.model_dump_json()
+    problem = Problem(
+        title=title,
+        status=status,
+        code=code,
+        detail=detail,
+        errors=tuple(errors),
+        request_id=fields.known().get("request_id") if status >= 500 else None,
+    )
+    content = problem.model_dump_json(exclude_none=True)
     return Response(content, status, headers=headers, media_type=MEDIA_TYPE)
 
 
@@ -102,6 +110,7 @@ def _of_http(_request: Request, error: Exception) -> Response:
 
 
 def _of_fault(request: Request, error: Exception) -> Response:
-    _log.error("request failed", path=request.url.path, exc_info=error)
+    route = getattr(request.scope.get("route"), "path", None)
+    _log.error("request failed", method=request.method, route=route, exc_info=error)
     detail = "the service failed; its log says why"
     return _answer(500, "fault", "The service failed", detail)

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import structlog
 import typer
 
 from lpnet.errors import LpnetError, MissingExtra
 from lpnet_service.errors import SetupError
+from lpnet_service.observe import logs
 
 
 def log_to_stderr() -> None:
     """Send the logs of this process to its standard error."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            # Not the colourful one, which prints the values of every variable on the way.
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            ),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    with refusals("lpnet-service"):
+        logs.log_to_stderr()
 
 
 @contextmanager

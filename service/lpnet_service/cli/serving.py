@@ -77,6 +77,7 @@ def worker(lifeline: LifelineFd = None) -> None:
     with refusals("lpnet-service worker"):
         import torch
 
+        from lpnet_service.observe.tracing import traces
         from lpnet_service.processes.lifeline import end_with
         from lpnet_service.services.context import context
         from lpnet_service.settings import from_environment
@@ -87,7 +88,8 @@ def worker(lifeline: LifelineFd = None) -> None:
         torch.set_num_threads(settings.torch_threads)
         if lifeline is not None:
             end_with(lifeline)
-        work_until_stopped(context(settings), KINDS)
+        with traces("worker"):
+            work_until_stopped(context(settings), KINDS)
 
 
 def _needs(*modules: str) -> None:

@@ -17,10 +17,14 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
 from lpnet_service.errors import NoRoom, SetupError
+from lpnet_service.observe import tracing
 
 _LOCK_WAIT_S = 30.0
 _WRITES = "lpnet_writes"
+_SYSTEM = "db.system.name"
 _POSTGRES_DISK_FULL = "53100"
+# The parameters of a statement that fails may be secrets, such as the token of a lease.
+_POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 30, "hide_parameters": True}
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 
 
@@ -53,6 +57,7 @@ class Database:
         """A session that sees one consistent state and changes nothing."""
         with (
             _full_disk_said(),
+            tracing.inner_span("database read", **{_SYSTEM: self.url.get_backend_name()}),
             Session(self._engine, expire_on_commit=False, autoflush=False) as session,
         ):
             yield session
@@ -62,6 +67,7 @@ class Database:
         """A session whose changes are kept together, or not at all. NoRoom on a full disk."""
         with (
             _full_disk_said(),
+            tracing.inner_span("database write", **{_SYSTEM: self.url.get_backend_name()}),
             Session(self._writer, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -139,10 +145,8 @@ def _driver_url(text: str, setting: str) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_size=20, max_overflow=30, pool_pre_ping=True)
-    engine = create_engine(
-        url, pool_size=20, max_overflow=30, connect_args={"timeout": _LOCK_WAIT_S}
-    )
+        return create_engine(url, **_POOL, pool_pre_ping=True)
+    engine = create_engine(url, **_POOL, connect_args={"timeout": _LOCK_WAIT_S})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

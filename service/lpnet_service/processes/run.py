@@ -9,6 +9,8 @@ import signal
 import structlog
 
 from lpnet_service.db.migrate import migrate
+from lpnet_service.observe import tracing
+from lpnet_service.observe.sharing import shared_metrics
 from lpnet_service.processes.lifeline import Lifeline
 from lpnet_service.processes.listening import bound
 from lpnet_service.processes.supervisor import Role, Supervisor
@@ -27,15 +29,16 @@ def serve(settings: Settings, *, host: str, port: int, api_processes: int, worke
     SetupError for what cannot be: a database, an address, a port that is taken, an address that
     others reach without a token that lets anybody in.
     """
+    tracing.check()
     ctx = context(settings)
     migrate(ctx.db)
     access = admission.check(ctx, host)
     ctx.db.close()
-    with bound(host, port) as sockets, Lifeline() as lifeline:
+    with bound(host, port) as sockets, Lifeline() as lifeline, shared_metrics() as metrics:
         asked = _Asked()
         inherited = [*(one.fileno() for one in sockets), lifeline.fd]
-        # What API processes share beside the database goes into their `environment`.
-        api = Role("api", _api_arguments(inherited), inherited)
+        # All that API processes share beside the database.
+        api = Role("api", _api_arguments(inherited), inherited, os.environ | metrics)
         worker = Role("worker", ("worker", "--lifeline", str(lifeline.fd)), [lifeline.fd])
         with Supervisor() as children:
             children.start(api, api_processes)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from lpnet.logs import fields
 from lpnet.schemas.device import Registered, Registration, TargetSpec
 from lpnet_service.db.rows import AgentRow, DeviceRow, TargetRow
 from lpnet_service.errors import DeviceBusy, NameTaken, NotThere
@@ -30,6 +31,7 @@ def register(ctx: Context, said: Registration) -> Registered:
         agent = _agent(session, said, now, timedelta(seconds=ctx.settings.offline_s))
         for spec in said.targets:
             _target(session, said.device, spec, now)
+        fields.know(agent=agent.id, device=said.device)
         return Registered(agent=agent.id)
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from lpnet.logs import fields
 from lpnet.schemas.campaign import (
     Campaign,
     CampaignList,
@@ -54,6 +55,7 @@ def create(ctx: Context, new: NewCampaign) -> Campaign:
         total=drawn.total,
         created_at=now,
     )
+    fields.know(campaign=row.id, target=row.target)
     with ctx.db.write() as session:
         session.add(row)
         session.flush()

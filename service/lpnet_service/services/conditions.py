@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lpnet.logs import fields
 from lpnet.schemas.condition import Acknowledged, ConditionReport
 from lpnet.schemas.device import Target
 from lpnet.schemas.problem import FieldError
@@ -40,6 +41,7 @@ def _take_in(ctx: Context, agent: str, said: ConditionReport) -> tuple[Acknowled
         if sits_elsewhere(speaker, said.seat):
             raise DeviceBusy(speaker.device)
         speaker.last_seen_at = now
+        fields.know(target=said.target, device=speaker.device)
         row = devices_.lock_target(session, said.target)
         if row is None or row.device != speaker.device:
             reason = f"{said.target!r} is not a target of this agent"

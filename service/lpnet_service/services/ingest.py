@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from lpnet.logs import fields
 from lpnet.schemas.device import DeviceFacts, TargetSpec
 from lpnet.schemas.problem import FieldError
 from lpnet.schemas.sample import IngestResult, Sample, SampleBatch
@@ -35,6 +36,7 @@ def store(
     NotThere for an unknown target.
     """
     check(ctx, batch.samples)
+    fields.know(target=batch.target)
     now = ctx.clock.now()
     with ctx.db.write() as session:
         target = devices_.target(session, batch.target)

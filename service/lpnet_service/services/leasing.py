@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
+from lpnet.logs import fields
+from lpnet.logs.secrets import lease_id
 from lpnet.schemas.campaign import Completion, Extended, Heartbeat, JobFailure, Lease, LeasedItem
 from lpnet.schemas.problem import FieldError
 from lpnet.schemas.sample import IngestResult
@@ -38,6 +40,7 @@ def check_agent(ctx: Context, agent: str, targets: Sequence[str], seat: str | No
             raise NotThere("agent", agent)
         if sits_elsewhere(row, seat):
             raise DeviceBusy(row.device)
+        fields.know(device=row.device)
         own = {target.name for target in devices_.targets(session) if target.device == row.device}
         row.last_seen_at = ctx.clock.now()
     ingest.refuse(
@@ -55,6 +58,7 @@ def claim(ctx: Context, agent: str, targets: Sequence[str]) -> Lease | None:
     """
     while (taken := _take(ctx, agent, targets)) is not None:
         job, items = taken
+        _know(job)
         if items:
             return _lease(job, items, ctx.settings.lease_s)
         assert job.lease_token is not None
@@ -137,6 +141,7 @@ def heartbeat(ctx: Context, token: str, beat: Heartbeat) -> Extended:
         job = leases_.extend(session, JobRow, token, now=now, lease_s=lease_s)
         if job is None:
             raise LeaseLost
+        _know(job)
         _count(job, beat.measured)
         _saw(session, job, now)
     return Extended(expires_s=lease_s)
@@ -151,6 +156,7 @@ def complete(ctx: Context, token: str, said: Completion) -> IngestResult:
         job = leases_.of_token(session, JobRow, token)
     if job is None:
         raise LeaseLost
+    _know(job)
     _check(ctx, _items(job), said)
     now = ctx.clock.now()
     with ctx.db.write() as session:
@@ -263,6 +269,7 @@ def fail(ctx: Context, token: str, said: JobFailure) -> None:
         seen = leases_.of_token(session, JobRow, token)
     if seen is None:
         raise LeaseLost
+    _know(seen)
     with ctx.db.write() as session:
         campaign, job = _held(session, token, seen.campaign)
         if job.state != "running":
@@ -301,6 +308,12 @@ def sweep(ctx: Context) -> int:
                 reason = f"its agents went silent, {job.attempts} times"
                 _give_up(session, campaign, job, reason, now)
     return len(ids)
+
+
+def _know(job: JobRow) -> None:
+    """Have the lines of this request name the job."""
+    lease = job.lease_token and lease_id(job.lease_token)
+    fields.know(job=job.id, lease=lease, campaign=job.campaign, target=job.target, agent=job.agent)
 
 
 def _saw(session: Session, job: JobRow, now: datetime) -> None:

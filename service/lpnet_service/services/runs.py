@@ -43,7 +43,7 @@ def claim(ctx: Context) -> HeldRun | None:
             now=now,
             lease_s=settings.run_lease_s,
             max_attempts=settings.max_attempts,
-            values={"progress": 0.0, "stage": "started"},
+            values={"progress": 0.0, "stage": "started", "started_at": now},
         )
     if row is None or row.lease_token is None:
         return None

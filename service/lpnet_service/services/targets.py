@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from lpnet.logs import fields
 from lpnet.schemas.device import Device, DeviceFacts, Target, TargetSpec
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.report import NOISE_UNKNOWN
@@ -65,6 +66,7 @@ def found(session: Session, name: str) -> TargetRow:
     row = devices_.target(session, name)
     if row is None:
         raise NotThere("target", name)
+    fields.know(target=row.name, device=row.device)
     return row
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lpnet.logs import fields
 from lpnet.schemas.lpnet import NewStudy, NewTraining, Training
 from lpnet.schemas.problem import FieldError
 from lpnet.schemas.report import Report
@@ -40,6 +41,7 @@ def _queue(ctx: Context, target: str, kind: str, new: NewTraining | NewStudy) ->
         available_at=now,
         created_at=now,
     )
+    fields.know(run=row.id)
     with ctx.db.write() as session:
         epoch = found(session, target).epoch
         workloads = samples_.count_trainable(session, target, epoch)

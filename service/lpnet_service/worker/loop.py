@@ -11,8 +11,10 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from lpnet.alive import AliveFile
+from lpnet.logs import fields
 from lpnet_service.db.migrate import migrate
 from lpnet_service.errors import LeaseLost
+from lpnet_service.observe import tracing
 from lpnet_service.services import runs, sweeping
 from lpnet_service.services.context import Context
 from lpnet_service.services.runs import HeldRun
@@ -36,18 +38,21 @@ def tick(ctx: Context, kinds: Mapping[str, Work], alive: AliveFile | None = None
     alive.touch()
     if run is None:
         return False
-    _do(ctx, run, kinds[run.kind], alive)
+    with (
+        fields.work(run=run.id, kind=run.kind, target=run.target, campaign=run.campaign),
+        tracing.span("run", **{"lpnet.run": run.id, "lpnet.kind": run.kind}),
+    ):
+        _do(ctx, run, kinds[run.kind], alive)
     return True
 
 
 def _do(ctx: Context, run: HeldRun, work: Work, alive: AliveFile) -> None:
-    log = _log.bind(run=run.id, kind=run.kind, target=run.target)
-    log.info("run started")
+    _log.info("run started")
     try:
         with Reins(ctx, run, alive) as reins:
             work(ctx, run, reins.progress)
     except LeaseLost:
-        log.info("run given up: it was cancelled or taken over")
+        _log.info("run given up: it was cancelled or taken over")
     except Stopped:
         runs.give_back(ctx, run)
         raise
@@ -56,17 +61,17 @@ def _do(ctx: Context, run: HeldRun, work: Work, alive: AliveFile) -> None:
         raise
     except Exception as error:
         # Whatever it was, the user who waits for this run has to be told; the log has the trace.
-        log.exception("run failed")
+        _log.exception("run failed")
         _fail(ctx, run, f"{type(error).__name__}: {error}")
     else:
-        log.info("run done")
+        _log.info("run done")
 
 
 def _fail(ctx: Context, run: HeldRun, reason: str) -> None:
     try:
         runs.fail(ctx, run, reason)
     except LeaseLost:
-        _log.info("nobody waits for this run any more", run=run.id)
+        _log.info("nobody waits for this run any more")
 
 
 def work_until_stopped(ctx: Context, kinds: Mapping[str, Work]) -> None:

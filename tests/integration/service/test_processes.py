@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,12 +24,15 @@ from lpnet.schemas.campaign import NewCampaign
 from lpnet.space.space import Space
 
 PATIENCE_S = 60.0
+_NOTHING: Mapping[str, str] = {}
 
 
 class Service:
     """`lpnet_service run` on a fresh database and a free port."""
 
-    def __init__(self, folder: Path, url: str, *arguments: str) -> None:
+    def __init__(
+        self, folder: Path, url: str, *arguments: str, environment: Mapping[str, str] = _NOTHING
+    ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -38,7 +42,7 @@ class Service:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, *arguments],
-                env={**os.environ, "LPNET_DATABASE_URL": url},
+                env={**os.environ, "LPNET_DATABASE_URL": url, **environment},
                 stderr=log,
                 stdout=log,
             )
@@ -90,6 +94,15 @@ class Service:
         agent: str = self.http.post("/v1/agents", said)["agent"]
         return agent
 
+    def scrape(self) -> dict[str, float]:
+        """What /metrics says, on a connection of its own; labels as they are written."""
+        with Http(self.url, attempts=1) as http:
+            found = http.get_bytes("/metrics")
+        assert found is not None
+        lines = found.content.decode().splitlines()
+        pairs = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+        return {name: float(value) for name, _, value in pairs}
+
     def poll(self, agent: str) -> Any:
         """Ask for a job, and wait for one; on a connection of its own."""
         with Http(self.url, attempts=1) as http:
@@ -97,8 +110,10 @@ class Service:
 
 
 @contextmanager
-def running(folder: Path, url: str, *arguments: str) -> Iterator[Service]:
-    service = Service(folder, url, *arguments)
+def running(
+    folder: Path, url: str, *arguments: str, environment: Mapping[str, str] = _NOTHING
+) -> Iterator[Service]:
+    service = Service(folder, url, *arguments, environment=environment)
     try:
         service.until(service.answers)
         yield service
@@ -154,6 +169,45 @@ def test_what_dies_is_replaced_and_sigterm_ends_all(tmp_path: Path, sqlite_url: 
             # A held poll does not hold up the end, and is answered.
             assert held.result(10) is None
         assert not any(child.is_running() for child in children)
+
+
+def test_a_scrape_of_any_process_answers_for_all(tmp_path: Path, url: str) -> None:
+    """And every process logs its requests as JSON lines, without secrets."""
+    count = 'lpnet_http_requests_total{method="GET",route="/v1/targets",status="200"}'
+    held = "lpnet_lease_polls_in_progress"
+    many = ("--api-processes", "2", "--no-worker")
+    with running(tmp_path, url, *many, environment={"LPNET_LOG_FORMAT": "json"}) as service:
+        service.until(lambda: len(service.children("api")) == 2 and service.listening())
+        first, second = service.children("api")
+        ids = []
+        for awake, asleep in ((first, second), (second, first)):
+            asleep.suspend()
+            for _ in range(3):
+                with Http(service.url, token="s3cret-token", attempts=1) as http:
+                    http.get("/v1/targets")
+                    ids.append(http.request_id)
+            assert service.scrape()[count] == len(ids), awake
+            asleep.resume()
+        agent = service.register()
+        service.http.close()
+        service.until(lambda: not service.connected())
+        with ThreadPoolExecutor(1) as pool:
+            poll = pool.submit(service.poll, agent)
+            service.until(lambda: service.scrape()[held] == 1)
+            service.until(lambda: len(service.connected()) == 1)
+            service.connected()[0].kill()
+            with pytest.raises(Unreachable):
+                poll.result(PATIENCE_S)
+        service.until(lambda: len(service.children("api")) == 2 and service.listening())
+        for _ in range(4):
+            seen = service.scrape()
+            assert (seen[count], seen[held]) == (6, 0)
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(10) == 0
+    lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+    logged = [line["request_id"] for line in lines if line.get("route") == "/v1/targets"]
+    assert logged == ids
+    assert "s3cret" not in service.log.read_text()
 
 
 def test_nothing_outlives_a_service_that_was_killed(tmp_path: Path, sqlite_url: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 
 from lpnet.errors import ApiError, NotAllowed, NotFound, ServerFault, Unreachable
 from lpnet.http import Http
@@ -284,3 +285,24 @@ def test_a_parcel_that_cannot_be_opened_is_set_aside(folder: Path) -> None:
     assert spool.deliver(server.http()) == 1
     assert (folder / "set-aside" / "000000000000.json").is_dir()
     assert len(spool) == 0
+
+
+def test_a_delivery_is_found_again_in_the_servers_log(tmp_path: Path) -> None:
+    token = "lease-0123456789abcdef01234567"
+    sent: list[str] = []
+    server = Server(token)
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers["X-Request-Id"])
+        return server(request)
+
+    http = Http("http://lpnet.test", transport=httpx.MockTransport(handle), attempts=1)
+    spool = Spool(tmp_path)
+    spool.put(Parcel(token=token, target=TARGET, samples=()))
+    spool.put(Parcel(token=token, target=TARGET, samples=()))
+    with structlog.testing.capture_logs() as lines:
+        spool.deliver(http)
+    delivered, gone = lines[0], lines[1]
+    assert delivered["event"] == "job delivered"
+    assert [delivered["request_id"]] == sent[:1]
+    assert delivered["lease"] == gone["lease"] == "lease-012345"

@@ -301,3 +301,59 @@ def test_a_pause_that_is_longer_than_the_patience_is_an_error_that_names_it() ->
 def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
     with pytest.raises(LpnetError, match="one word of ASCII"):
         Http("http://lpnet.test", token)
+
+
+def test_a_request_has_an_id_that_all_its_attempts_share() -> None:
+    flaky = Flaky(httpx.Response(503), httpx.Response(200, json={}), httpx.Response(200, json={}))
+    with http(flaky) as server:
+        server.get("/a")
+        first = server.request_id
+        server.get("/b")
+    assert [request.headers["X-Request-Id"] for request in flaky.seen] == [
+        first,
+        first,
+        server.request_id,
+    ]
+    assert first != server.request_id
+
+
+def test_a_server_fault_says_the_request_and_other_errors_hold_it() -> None:
+    flaky = Flaky(
+        httpx.Response(500, json={"detail": "failed"}),
+        httpx.Response(500, json={"detail": "failed"}, headers={"X-Request-Id": "theirs"}),
+        httpx.Response(404, json={"detail": "nothing"}),
+    )
+    with http(flaky, attempts=1) as server:
+        with pytest.raises(ServerFault, match="failed") as own:
+            server.get("/a")
+        assert str(own.value).endswith(f"(request {server.request_id})")
+        with pytest.raises(ServerFault, match=r"\(request theirs\)$"):
+            server.get("/a")
+        with pytest.raises(NotFound) as missing:
+            server.get("/a")
+    assert missing.value.request_id == server.request_id
+    assert "request" not in str(missing.value)
+
+
+def test_a_download_has_an_id_too() -> None:
+    flaky = Flaky(httpx.Response(200, content=b"bytes"))
+    with http(flaky) as server, server.stream("/a") as pieces:
+        assert b"".join(pieces) == b"bytes"
+    assert flaky.seen[0].headers["X-Request-Id"] == server.request_id
+
+
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def test_a_trace_is_carried_on_where_one_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    flaky = Flaky(*(httpx.Response(204) for _ in range(4)))
+    http(flaky).get("/a")
+    http(flaky, traceparent=TRACEPARENT).get("/a")
+    monkeypatch.setenv("TRACEPARENT", TRACEPARENT)
+    http(flaky).get("/a")
+    monkeypatch.setenv("TRACEPARENT", "what a broken build leaves behind")
+    http(flaky).get("/a")
+    sent = [request.headers.get("traceparent") for request in flaky.seen]
+    assert sent == [None, TRACEPARENT, TRACEPARENT, None]
+    with pytest.raises(ValueError, match="traceparent='00-zz'"):
+        http(flaky, traceparent="00-zz")

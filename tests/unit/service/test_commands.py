@@ -10,7 +10,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from lpnet_service.main import app
@@ -21,7 +20,6 @@ def _process_as_before() -> Iterator[None]:
     """A command sends the logs of its process to its own standard error, and handles signals."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
-    structlog.reset_defaults()
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -72,7 +70,7 @@ def test_a_database_of_a_later_version_is_one_line(
     monkeypatch.setenv("LPNET_DATABASE_URL", f"sqlite:///{tmp_path / 'later.db'}")
     result = CliRunner().invoke(app, ["migrate"])
     assert result.exit_code == 1
-    assert result.stderr.startswith("error: the database was made by another version")
+    assert result.stderr.splitlines()[-1].startswith("error: the database was made by another ver")
     assert len(result.stderr.splitlines()) == 1
 
 

@@ -44,7 +44,8 @@ class RunRow(LeasedRow):
     """Work for the training worker: a training, a study, or the plan of pruned networks.
 
     Runs are rows with leases, like jobs, and not the workflows of a library: the service then has
-    one mechanism for work that a process may die of, in one database, tested once.
+    one mechanism for work that a process may die of, in one database, tested once. `started_at`
+    is when its last attempt began; null: not yet, or nobody recorded it.
     """
 
     __tablename__ = "runs"
@@ -56,6 +57,7 @@ class RunRow(LeasedRow):
     params_json: Mapped[str] = mapped_column(Text)
     progress: Mapped[float] = mapped_column(default=0.0)
     stage: Mapped[str | None]
+    started_at: Mapped[datetime | None] = mapped_column(UtcTime)
     error: Mapped[str | None] = mapped_column(Text)
     lpnet: Mapped[str | None] = mapped_column(ForeignKey("lpnets.id"))
     report_json: Mapped[str | None] = mapped_column(Text)

@@ -1,0 +1,1 @@
+"""Seeing what the service does, knowing nothing of its work: logs, metrics, traces."""
