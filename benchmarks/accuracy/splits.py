@@ -34,12 +34,12 @@ def main() -> int:
     parser.add_argument("--blocks", type=int, default=300, help="blocks to learn from")
     parser.add_argument("--networks", type=int, default=30, help="networks to learn from")
     options = parser.parse_args()
-    records = list(_records(options.samples, zoo.space(options.model)))
+    known = list(records(options.samples, zoo.space(options.model)))
     reports = []
     for seed in range(options.splits):
-        split = _split(records, options.blocks, options.networks, seed)
+        drawn = split(known, options.blocks, options.networks, seed)
         _, report = train(
-            split,
+            drawn,
             target="benchmark",
             epoch=1,
             seed=seed,
@@ -51,7 +51,8 @@ def main() -> int:
     return _summary(reports)
 
 
-def _records(path: Path, space: Space) -> Iterator[Record]:
+def records(path: Path, space: Space) -> Iterator[Record]:
+    """The undisturbed samples of a file, none of them held out."""
     parts = {block.name: space.block(block.name) for block in space.blocks}
     for line in path.read_text().splitlines():
         sample = Sample.model_validate_json(line)
@@ -74,18 +75,18 @@ def _records(path: Path, space: Space) -> Iterator[Record]:
         )
 
 
-def _split(records: list[Record], blocks: int, networks: int, seed: int) -> list[Record]:
+def split(known: list[Record], blocks: int, networks: int, seed: int) -> list[Record]:
     """The records with `held_out` set: workloads drawn until so many records are learnt from."""
     rng = np.random.default_rng(seed)
-    keys = rng.permutation(sorted({record.key for record in records}))
+    keys = rng.permutation(sorted({record.key for record in known}))
     turn = {key: place for place, key in enumerate(keys)}
     left = {"block": blocks, "network": networks}
     learnt: set[str] = set()
-    for record in sorted(records, key=lambda record: turn[record.key]):
+    for record in sorted(known, key=lambda record: turn[record.key]):
         if left[record.kind] > 0 or record.key in learnt:
             learnt.add(record.key)
             left[record.kind] -= 1
-    return [_held_out(record, record.key not in learnt) for record in records]
+    return [_held_out(record, record.key not in learnt) for record in known]
 
 
 def _held_out(record: Record, held_out: bool) -> Record:

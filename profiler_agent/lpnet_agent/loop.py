@@ -169,7 +169,9 @@ class Agent:
 
     def _register(self) -> str:
         try:
-            answer = self._http.post("/v1/agents", self._registration, idempotent=True)
+            # Without what is unknown: an older server knows fewer facts, and refuses others.
+            said = self._registration.model_dump(mode="json", exclude_none=True)
+            answer = self._http.post("/v1/agents", said, idempotent=True)
         except DeviceBusy as error:
             # After a power cut the one that is alive may be this one, before it.
             now = time.monotonic()

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lpnet.schemas.base import Name, Time, Wire
+from lpnet.schemas.gpu import GpuFacts
 from lpnet.schemas.memory import MemoryLimits
 
 Source = Literal["agent", "imported"]
@@ -25,6 +26,9 @@ class DeviceFacts(Wire):
     os: Text | None = Field(default=None, description="operating system and kernel")
     flags: tuple[str, ...] = Field(default=(), description="vector instruction sets of the CPU")
     virtual: bool | None = Field(default=None, description="runs under a hypervisor")
+    gpu: GpuFacts | None = Field(
+        default=None, description="the GPU that is measured; null: none is"
+    )
 
 
 class TargetSpec(Wire):

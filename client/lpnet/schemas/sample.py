@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lpnet.schemas.base import Milliseconds, Name, Time, Wire
+from lpnet.schemas.gpu import GpuConditions
 from lpnet.schemas.workload import Kind, Workload
 
 Sentinel = Literal["arithmetic", "memory"]
@@ -77,6 +78,12 @@ class Conditions(Wire):
     )
     temperature_c: float | None = Field(default=None, description="hottest thermal zone, deg C")
     throttled: bool | None = Field(default=None, description="a throttle flag was set meanwhile")
+    event_ms: Milliseconds | None = Field(
+        default=None,
+        description="median time of an inference by the events of the GPU itself, ms, in runs of "
+        "their own: without launching its first kernel and noticing its end",
+    )
+    gpu: GpuConditions | None = Field(default=None, description="the GPU, where one was timed")
 
 
 class Measurement(Wire):

@@ -10,6 +10,7 @@ import cpuinfo
 import psutil  # type: ignore[import-untyped]
 
 from lpnet.schemas.device import DeviceFacts
+from lpnet_agent.gpu.library import opened
 
 _VECTOR = (
     "sse2",
@@ -36,8 +37,11 @@ _VECTOR = (
 )
 
 
-def read_facts() -> DeviceFacts:
-    """The facts of this machine; takes about a second."""
+def read_facts(provider: str = "cpu") -> DeviceFacts:
+    """The facts of this machine; takes about a second. A GPU belongs to them where `provider` runs
+    networks on one."""
+    with opened(provider) as gpu:
+        found = None if gpu is None else gpu.facts()
     seen: dict[str, Any] = cpuinfo.get_cpu_info() or {}
     flags = frozenset(seen.get("flags") or ())
     return DeviceFacts(
@@ -48,6 +52,7 @@ def read_facts() -> DeviceFacts:
         os=f"{platform.system()} {platform.release()}".strip() or None,
         flags=vector_flags(flags),
         virtual=_virtual(flags, platform.machine()),
+        gpu=found,
     )
 
 

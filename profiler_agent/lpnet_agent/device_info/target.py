@@ -30,6 +30,7 @@ def target_spec(device: str, setup: Setup, ready: Ready, root: Path = Path("/"))
         threads=setup.threads,
         cores=setup.cores,
         driver=ready.driver,
+        power_mode=ready.power_mode,
         clock_policy=clock_policy(setup.cores[0], root) if setup.cores else None,
         duty=setup.duty,
         options=ready.options,

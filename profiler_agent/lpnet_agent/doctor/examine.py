@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lpnet_agent.doctor import clock, clocks, heat, noise, place, server, sharing, supply
+from lpnet_agent.doctor import (
+    clock,
+    clocks,
+    gpu,
+    gpu_seen,
+    heat,
+    noise,
+    place,
+    server,
+    sharing,
+    supply,
+)
 from lpnet_agent.doctor.finding import Check, Finding, Scope
 from lpnet_agent.doctor.greeting import greet
 from lpnet_agent.doctor.moment import Moment
@@ -13,6 +24,7 @@ from lpnet_agent.doctor.signals import Signal, signals
 from lpnet_agent.doctor.trial import try_out
 from lpnet_agent.doctor.watch import watch
 from lpnet_agent.errors import BadSetup
+from lpnet_agent.gpu.library import on_gpu
 from lpnet_agent.measure import cores
 from lpnet_agent.settings import Settings
 
@@ -74,11 +86,13 @@ def examine(settings: Settings, server_asked: bool) -> Examination:
         trial=try_out(settings, mine) if live else None,
         began=began,
         server_asked=server_asked,
+        gpu=gpu_seen.look(settings) if live else None,
     )
+    themes = THEMES if not on_gpu(settings.provider) else (("GPU", gpu.CHECKS), *THEMES)
     return Examination(
         cores=mine,
         threads=settings.threads,
-        themes=tuple((title, tuple(check(scope) for check in checks)) for title, checks in THEMES),
+        themes=tuple((title, tuple(check(scope) for check in checks)) for title, checks in themes),
         signals=signals(root, mine),
     )
 

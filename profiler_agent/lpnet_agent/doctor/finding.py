@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from lpnet_agent.device_info.sysfs import cpu_folder
+from lpnet_agent.doctor.gpu_seen import GpuSeen
 from lpnet_agent.doctor.greeting import Greeting
 from lpnet_agent.doctor.moment import Moment
 from lpnet_agent.doctor.trial import Trial
@@ -41,7 +42,8 @@ class Scope:
 
     `cores` are those that would be measured on, None where processes cannot be pinned or there
     are too few. `watched`, `greeting` and `trial` are what the examination did before it judges;
-    None for a recorded machine, on which nothing can be done. `began` is when it began.
+    None for a recorded machine, on which nothing can be done. `began` is when it began; `gpu` is
+    what the driver says of the GPU, None where none would be measured.
     """
 
     settings: Settings
@@ -51,6 +53,7 @@ class Scope:
     trial: Trial | None
     began: Moment
     server_asked: bool = False
+    gpu: GpuSeen | None = None
 
     @property
     def root(self) -> Path:

@@ -16,6 +16,7 @@ from pathlib import Path
 from lpnet.schemas.sample import Conditions
 from lpnet_agent.device_info.readings import cpu_cooling, load, temperature_c
 from lpnet_agent.device_info.sysfs import integer, number, text
+from lpnet_agent.gpu import conditions as gpu
 
 # Places in a cpu line of /proc/stat, after the cpu's name.
 _BUSY = (1, 2, 3, 6, 7)  # user, nice, system, irq, softirq
@@ -160,6 +161,7 @@ def together(parts: Sequence[Conditions]) -> Conditions:
         {name: _sum(getattr(part, name) for part in parts) for name in (*added, "pressure_s")}
         | {name: _most(getattr(part, name) for part in parts) for name in worst}
         | {"frequency_mhz": _mean(part.frequency_mhz for part in parts)}
+        | {"gpu": gpu.together([part.gpu for part in parts])}
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lpnet.schemas.sample import Conditions
+from lpnet_agent.gpu import conditions as gpu
 from lpnet_agent.measure.repeats import Mask
 from lpnet_agent.measure.statistics import LEAST_REPEATS, Values
 from lpnet_agent.measure.timing import Visit
@@ -61,13 +62,16 @@ class Seen:
             return "the CPU was throttled for heat"
         if steal is not None and steal > _TICKS_S and steal > MOST_STEAL_SHARE * timed:
             return f"the hypervisor took {steal:.2f} s of {timed:.2f} s"
-        return None
+        return None if self.conditions.gpu is None else gpu.refusal(self.conditions.gpu)
 
     def company(self, crowded: float) -> str | None:
         """Who was there as well, or None."""
         elsewhere = self.conditions.elsewhere_share
         if elsewhere is not None and elsewhere > crowded:
             return f"other cores {elsewhere:.0%} busy"
+        beside = None if self.conditions.gpu is None else gpu.company(self.conditions.gpu)
+        if beside is not None and crowded < 1:
+            return beside
         memory = self.conditions.memory_pct
         if memory is not None and memory > SLOW_MEMORY_PCT:
             return f"memory {memory:.0f}% slower than usual"

@@ -55,6 +55,7 @@ class Ready(Wire):
     options: dict[str, Any]
     variant: str = ""
     driver: str | None = None
+    power_mode: str | None = None
 
 
 class Item(Wire):

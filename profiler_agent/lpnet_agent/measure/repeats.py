@@ -39,7 +39,8 @@ class Repeats:
     """Repeats in the order in which they were taken, of `inner` inferences each; times in ns.
 
     `waited` is None where the kernel does not tell; then wall time beyond CPU time counts as
-    waiting, which is right for one thread, and for threads that spin.
+    waiting, which is right for one thread, and for threads that spin. `offloaded`: a GPU computes,
+    and the process may sleep until it is done, so that wall time beyond CPU time says nothing.
     """
 
     started: NDArray[np.int64]
@@ -47,6 +48,7 @@ class Repeats:
     cpu: NDArray[np.int64]
     waited: NDArray[np.int64] | None
     inner: int
+    offloaded: bool = False
 
     def __len__(self) -> int:
         return int(self.wall.size)
@@ -90,13 +92,15 @@ class Repeats:
     def _waiting(self) -> NDArray[np.int64]:
         if self.waited is not None:
             return self.waited
+        if self.offloaded:
+            return np.zeros_like(self.wall)
         absent: NDArray[np.int64] = np.maximum(0, self.wall - self.cpu - _CLOCKS_NS)
         return absent
 
     def _missing(self) -> NDArray[np.float64]:
         """Wall time that is neither CPU time nor waiting, beyond what the clocks explain. Of
         several threads one is enough to fill it: the others may be asleep."""
-        if self.waited is None:
+        if self.waited is None or self.offloaded:
             return np.zeros(len(self))
         gone = self.wall - np.minimum(self.wall, self.cpu) - self.waited
         missing: NDArray[np.float64] = gone - MOST_MISSING * self.wall - _CLOCKS_NS

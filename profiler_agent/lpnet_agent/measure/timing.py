@@ -8,58 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from lpnet_agent.measure.clock import Clock
+from lpnet_agent.measure.device_time import device_times
+from lpnet_agent.measure.plan import MOST_STRETCH, TimingPlan
 from lpnet_agent.measure.repeats import Repeats
-from lpnet_agent.measure.statistics import LEAST_REPEATS, precision
-
-Run = Callable[[int], None]
-# Repeats that something got in the way of do not count towards the budget, up to this many times
-# the budget.
-MOST_STRETCH = 3.0
-_PACED_REPEATS = 12
-
-
-@dataclass(frozen=True)
-class TimingPlan:
-    """How much is enough for one visit to a workload.
-
-    The undisturbed repeats take between `least_s` and `budget_s`, unless `least_repeats` take
-    longer; a median that is certain after a moment may be certain of that moment only. `warmup_s`
-    bounds the warm-up. `repeat_s` is the least length of one timed repeat: short workloads run
-    several times in it, so that neither the clock's resolution nor reading it shows. `precision`
-    is the asked half width of the median's 95% interval, relative to the median.
-
-    `period_s` is the time from the start of one inference to the start of the next, with the
-    process asleep in between; None for back-to-back runs. A paced repeat is one inference.
-    """
-
-    budget_s: float
-    warmup_s: float
-    least_s: float
-    repeat_s: float = 200e-6
-    precision: float = 0.005
-    least_repeats: int = LEAST_REPEATS
-    warm_agreement: float = 0.02
-    period_s: float | None = None
-
-    @classmethod
-    def of_budget(cls, budget_s: float, period_s: float | None = None) -> TimingPlan:
-        """The usual shares of a budget. Paced, it is at least enough for a few inferences."""
-        if period_s is not None:
-            budget_s = max(budget_s, _PACED_REPEATS * period_s)
-        return cls(budget_s, warmup_s=budget_s / 3, least_s=budget_s / 5, period_s=period_s)
-
-    @property
-    def most_s(self) -> float:
-        """Longest that a visit takes, s, as long as a single run is short against it."""
-        return self.warmup_s + MOST_STRETCH * self.budget_s
+from lpnet_agent.measure.statistics import Values, precision
+from lpnet_agent.measure.warmup import Run, calibrate, warm_up
 
 
 @dataclass(frozen=True)
 class Visit:
-    """One go at a workload. `warm`: the warm-up ended because windows agreed."""
+    """One go at a workload. `warm`: the warm-up ended because windows agreed. `device_ms`: times
+    of some inferences by the clock of the device that computes them, None where it has none."""
 
     repeats: Repeats
     warm: bool
+    device_ms: Values | None = None
 
     @property
     def timed_s(self) -> float:
@@ -67,16 +30,44 @@ class Visit:
         return float(self.repeats.wall.sum()) / 1e9
 
 
-def time_workload(run: Run, plan: TimingPlan, clock: Clock, inner: int | None = None) -> Visit:
-    """Time `run(n)`, which makes n inferences back to back.
+@dataclass(frozen=True)
+class Device:
+    """What else there is to timing on a device beside the host. `prepare` makes it as it has to be
+    before an inference; None: nothing is to be done. `ms` is what an inference takes by its own
+    clock; None: it has none."""
 
-    `inner` is the number of inferences per repeat where an earlier visit has found it.
+    prepare: Callable[[], None] | None = None
+    ms: Callable[[], float] | None = None
+
+
+def time_workload(
+    run: Run,
+    plan: TimingPlan,
+    clock: Clock,
+    inner: int | None = None,
+    device: Device | None = None,
+) -> Visit:
+    """Time `run(n)`, which makes n inferences back to back, on this CPU or on a `device`.
+
+    `inner` is the number of inferences per repeat where an earlier visit has found it; it is one
+    where inferences are paced, or where the device is prepared for each.
     """
+    prepare = None if device is None else device.prepare
     if inner is None:
-        inner = 1 if plan.period_s is not None else calibrate(run, plan.repeat_s, clock)
+        one = plan.period_s is not None or prepare is not None
+        inner = 1 if one else calibrate(run, plan.repeat_s, clock)
     pace = _Pace(plan.period_s, clock)
-    warm = warm_up(run, inner, plan, clock, pace.wait)
-    return Visit(_repeat(run, inner, plan, clock, pace.wait), warm)
+
+    def wait() -> None:
+        pace.wait()
+        if prepare is not None:
+            prepare()
+
+    warm = warm_up(run, inner, plan, clock, wait)
+    repeats = _repeat(run, inner, plan, wait, _Taken(clock, device is not None), clock)
+    if device is None or device.ms is None:
+        return Visit(repeats, warm)
+    return Visit(repeats, warm, device_times(device.ms, wait, len(repeats) * inner))
 
 
 class _Pace:
@@ -94,56 +85,14 @@ class _Pace:
         self._next = max(self._next + self._period, self._clock.wall())
 
 
-def calibrate(run: Run, repeat_s: float, clock: Clock) -> int:
-    """Inferences per timed repeat: doubled until a repeat is at least `repeat_s` long.
-
-    The first call of each size is not trusted: buffers and caches are filled in it. Only one that
-    is a thousand times too long needs no second.
-    """
-    inner = 1
-    if _once(run, inner, clock) >= 1000 * repeat_s * 1e9:
-        return inner
-    while True:
-        if min(_once(run, inner, clock), _once(run, inner, clock)) >= repeat_s * 1e9:
-            return inner
-        inner *= 2
-
-
-def warm_up(
-    run: Run, inner: int, plan: TimingPlan, clock: Clock, wait: Callable[[], None] = lambda: None
-) -> bool:
-    """Run until the medians of two successive windows agree; False if `warmup_s` ended first. A
-    workload that takes as long as that in a single run was warmed up by its calibration."""
-    once = _once(run, inner, clock)
-    if once >= plan.warmup_s * 1e9:
-        return True
-    size = max(3, min(20, int(plan.warmup_s * 1e9 / 8 / max(1, once))))
-    end = clock.wall() + plan.warmup_s * 1e9
-
-    def window() -> float:
-        walls = []
-        for _ in range(size):
-            wait()
-            walls.append(_once(run, inner, clock))
-        return float(np.median(walls))
-
-    before = window()
-    while clock.wall() < end:
-        now = window()
-        if abs(now - before) <= plan.warm_agreement * before:
-            return True
-        before = now
-    return False
-
-
 def _repeat(
     run: Run,
     inner: int,
     plan: TimingPlan,
-    clock: Clock,
     wait: Callable[[], None],
+    taken: _Taken,
+    clock: Clock,
 ) -> Repeats:
-    taken = _Taken(clock)
     end = clock.wall() + plan.budget_s * MOST_STRETCH * 1e9
     look_at = max(plan.least_repeats, 10)
     while True:
@@ -174,8 +123,9 @@ class _Taken:
     """Repeats as they come. The readings are in this order so that each is the next one's start:
     what a reading costs lies outside the wall time."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, offloaded: bool) -> None:
         self._clock = clock
+        self._offloaded = offloaded
         self._rows: list[tuple[int, int, int, int]] = []
         self._tells = clock.waited() is not None
 
@@ -195,10 +145,5 @@ class _Taken:
 
     def repeats(self, inner: int) -> Repeats:
         started, wall, cpu, waited = np.array(self._rows, dtype=np.int64).T
-        return Repeats(started, wall, cpu, waited if self._tells else None, inner)
-
-
-def _once(run: Run, inner: int, clock: Clock) -> int:
-    start = clock.wall()
-    run(inner)
-    return clock.wall() - start
+        known = waited if self._tells else None
+        return Repeats(started, wall, cpu, known, inner, self._offloaded)

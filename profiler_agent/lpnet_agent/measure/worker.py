@@ -5,6 +5,7 @@ It reads a `Setup` line and then `Ask` lines, and answers each on what was its s
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import queue
@@ -16,7 +17,7 @@ from typing import TextIO
 
 from pydantic import BaseModel, TypeAdapter
 
-from lpnet_agent.measure.messages import Ask, AskFile, Ready, Setup
+from lpnet_agent.measure.messages import Ask, AskFile, Setup
 
 _ASKS: TypeAdapter[Ask | AskFile] = TypeAdapter(Ask | AskFile)
 
@@ -34,38 +35,29 @@ def main() -> None:
         os.sched_setaffinity(0, setup.cores)
 
     from lpnet.errors import LpnetError
+    from lpnet_agent.gpu.library import opened
     from lpnet_agent.measure.clock import tasks
+    from lpnet_agent.measure.ready import ready
     from lpnet_agent.measure.workload import Bench
     from lpnet_agent.runtimes.base import Choice
     from lpnet_agent.runtimes.registry import make
 
     own = tasks()  # before the runtime brings threads of its own
     choice = Choice(setup.threads, setup.provider, setup.precision, setup.options)
-    try:
-        runtime = make(setup.runtime, choice)
-    except LpnetError as error:
-        sys.exit(str(error))  # the agent reads the last line
-    info = runtime.describe()
-    session = uuid.uuid4().hex
-    _send(
-        answers,
-        Ready(
-            session=session,
-            runtime=info.name,
-            version=info.version,
-            provider=info.provider,
-            precision=info.precision,
-            options=dict(info.options),
-            variant=info.variant,
-            driver=info.driver,
-        ),
-    )
-    bench = Bench(runtime, setup, session, others=own)
-    # What was imported stays: the collection before every visit need not walk through it.
-    gc.collect()
-    gc.freeze()
-    while True:
-        _send(answers, bench.answer(_ASKS.validate_json(lines.get())))
+    with contextlib.ExitStack() as held:
+        try:
+            runtime = make(setup.runtime, choice)
+            gpu = held.enter_context(opened(setup.provider))
+        except LpnetError as error:
+            sys.exit(str(error))  # the agent reads the last line
+        session = uuid.uuid4().hex
+        _send(answers, ready(session, runtime.describe(), gpu))
+        bench = Bench(runtime, setup, session, others=own, gpu=gpu)
+        # What was imported stays: the collection before every visit need not walk through it.
+        gc.collect()
+        gc.freeze()
+        while True:
+            _send(answers, bench.answer(_ASKS.validate_json(lines.get())))
 
 
 def _take_stdout() -> TextIO:

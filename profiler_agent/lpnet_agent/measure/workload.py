@@ -7,26 +7,26 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from lpnet.errors import LpnetError
-from lpnet.schemas.sample import Conditions, Measurement, Sample
+from lpnet.schemas.sample import Conditions
 from lpnet.schemas.workload import Kind
 from lpnet_agent.errors import OutOfMemory
+from lpnet_agent.gpu import conditions as gpu_conditions
+from lpnet_agent.gpu.device import Gpu, GpuReading
+from lpnet_agent.gpu.library import on_gpu
 from lpnet_agent.measure.clock import SystemClock, tasks
-from lpnet_agent.measure.conditions import Probe, between, together
-from lpnet_agent.measure.interference import Seen, Verdict, judge
+from lpnet_agent.measure.conditions import Probe, Snapshot, between
+from lpnet_agent.measure.interference import Seen, judge
 from lpnet_agent.measure.memory import MemoryWatch
-from lpnet_agent.measure.messages import Answer, Ask, AskFile, Item, Setup
+from lpnet_agent.measure.messages import Answer, Ask, AskFile, Setup
 from lpnet_agent.measure.models import Models, key_of
-from lpnet_agent.measure.statistics import summarise
-from lpnet_agent.measure.timing import TimingPlan, time_workload
-from lpnet_agent.runtimes.base import Runtime, Session
+from lpnet_agent.measure.outcome import to_measurement, to_sample
+from lpnet_agent.measure.plan import TimingPlan
+from lpnet_agent.measure.timing import Device, time_workload
+from lpnet_agent.runtimes.base import DeviceSession, Runtime, Session
 
 # For the repeats of a sentinel: some hundred of them. A job waits meanwhile.
 _SENTINEL_S = 0.4
@@ -45,8 +45,10 @@ def plans(setup: Setup) -> dict[Kind | Literal["sentinel"], TimingPlan]:
         "network": setup.network_s,
         "sentinel": min(setup.network_s, _SENTINEL_S),
     }
+    offloaded = on_gpu(setup.provider)
     return {
-        name: TimingPlan.of_budget(budget / 2, setup.period_s) for name, budget in budgets.items()
+        name: TimingPlan.of_budget(budget / 2, setup.period_s, offloaded=offloaded)
+        for name, budget in budgets.items()
     }
 
 
@@ -54,7 +56,8 @@ class Bench:
     """Measures workloads one after another, in the process and on the cores it finds itself in.
 
     `session` names the process in every sample; `others` are the threads that are not the
-    runtime's (None: those that there are now).
+    runtime's (None: those that there are now); `gpu` is the one that the runtime runs on, None
+    where there is none or nothing is known of it.
     """
 
     def __init__(
@@ -64,8 +67,11 @@ class Bench:
         session: str,
         root: Path = Path("/"),
         others: frozenset[int] | None = None,
+        gpu: Gpu | None = None,
     ) -> None:
         self._runtime = runtime
+        self._gpu = gpu
+        self._offloaded = on_gpu(setup.provider)
         self._plans = plans(setup)
         self._crowded = setup.crowded
         self._session = session
@@ -166,21 +172,33 @@ class Bench:
         self._clock.watch(work.threads | {self._thread})
         memory = self._memory
         fast = None if memory is None else memory.latest()
-        before = self._probe.read()
+        before = self._read()
         # A collection in the middle of a repeat would be timed with it.
         gc.collect()
         gc.disable()
         try:
-            visit = time_workload(work.session.run, plan, self._clock, work.inner)
+            visit = time_workload(
+                work.session.run, plan, self._clock, work.inner, self._device(work.session)
+            )
         finally:
             gc.enable()
         work.inner = visit.repeats.inner
-        conditions = between(before, self._probe.read())
+        conditions = _between(before, self._read())
         if memory is not None:
             slower = memory.slower_pct(fast, memory.read())
             conditions = conditions.model_copy(update={"memory_pct": slower})
         work.seen.append(Seen(visit, conditions))
         return visit.timed_s
+
+    def _read(self) -> tuple[Snapshot, GpuReading | None]:
+        """What is read right before and right after the runs."""
+        return self._probe.read(), None if self._gpu is None else self._gpu.reading()
+
+    def _device(self, session: Session) -> Device | None:
+        """What else there is to timing on a GPU."""
+        if isinstance(session, DeviceSession):
+            return Device(session.prepare if session.prepares else None, session.device_ms)
+        return Device() if self._offloaded else None
 
 
 class _Open:
@@ -195,55 +213,10 @@ class _Open:
         self.seen: list[Seen] = []
 
 
-def to_sample(item: Item, id_: str, found: Measurement) -> Sample:
-    """A measurement of a workload, as it travels."""
-    return Sample(
-        kind=item.kind,
-        workload=item.workload,
-        id=id_,
-        draw=item.draw,
-        sentinel=item.sentinel,
-        **{name: getattr(found, name) for name in Measurement.model_fields},
-    )
-
-
-def to_measurement(seen: Sequence[Seen], verdict: Verdict, session: str) -> Measurement:
-    """What all visits came to. Where no repeat counts, the latency is that of all repeats: it is
-    marked as disturbed."""
-    counted = [one.values for one in verdict.believed if one.values.size]
-    summary = summarise(counted or [one.visit.repeats.ms for one in seen])
-    return Measurement(
-        latency_ms=summary.median,
-        std_ms=summary.std,
-        count=summary.count,
-        p10_ms=summary.p10,
-        p90_ms=summary.p90,
-        min_ms=summary.least,
-        ci_low_ms=summary.ci_low,
-        ci_high_ms=summary.ci_high,
-        converged=summary.precision <= TimingPlan.precision,
-        measured_at=datetime.now(UTC),
-        session=session,
-        disturbed=not verdict.settled,
-        reasons=verdict.reasons,
-        conditions=_conditions(seen),
-    )
-
-
-def _conditions(seen: Sequence[Seen]) -> Conditions:
-    """What was read around all visits, and what became of their repeats."""
-    repeats = [one.visit.repeats for one in seen]
-    waited = [part.waited for part in repeats if part.waited is not None]
-    taken = sum(len(part) for part in repeats)
-    undisturbed = sum(int(one.undisturbed.sum()) for one in seen)
-    figures = {
-        "visits_ms": tuple(one.median_ms for one in seen if one.median_ms is not None),
-        "plain_ms": float(np.median(np.concatenate([part.ms for part in repeats]))),
-        "runs": taken,
-        "waiting_runs": taken - undisturbed,
-        "slow_runs": undisturbed - sum(int(one.counted.sum()) for one in seen),
-        "wall_s": sum(float(part.wall.sum()) for part in repeats) / 1e9,
-        "cpu_s": sum(float(part.cpu.sum()) for part in repeats) / 1e9,
-        "waited_s": sum(float(part.sum()) for part in waited) / 1e9 if waited else None,
-    }
-    return together([one.conditions for one in seen]).model_copy(update=figures)
+def _between(
+    before: tuple[Snapshot, GpuReading | None], after: tuple[Snapshot, GpuReading | None]
+) -> Conditions:
+    found = between(before[0], after[0])
+    if before[1] is None or after[1] is None:
+        return found
+    return found.model_copy(update={"gpu": gpu_conditions.between(before[1], after[1])})

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -43,8 +43,7 @@ class Offer:
 class RuntimeInfo:
     """The part of a target's identity that the runtime decides.
 
-    `variant` is a short word for what departs from the usual options, for the target's name;
-    `driver` the version of what drives the device, where there is one.
+    `variant` is a short word for what departs from the usual options, for the target's name.
     """
 
     name: str
@@ -54,7 +53,6 @@ class RuntimeInfo:
     threads: int
     options: Mapping[str, Any]
     variant: str = ""
-    driver: str | None = None
 
 
 class Session(Protocol):
@@ -70,6 +68,25 @@ class Session(Protocol):
     def infer(self, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
         """The outputs, in the model's order and layout (batch, channels, height, width), of
         inputs by the model's names for them. Not timed: it is how runtimes are compared."""
+        ...
+
+
+@runtime_checkable
+class DeviceSession(Session, Protocol):
+    """A session on a device that has a clock of its own."""
+
+    @property
+    def prepares(self) -> bool:
+        """Whether `prepare` is to be called before every inference that is timed."""
+        ...
+
+    def prepare(self) -> None:
+        """Make the device as the target wants it before an inference, to the end: what it takes
+        belongs to nobody's time. Raises as `run` does."""
+        ...
+
+    def device_ms(self) -> float:
+        """Make one inference; what it took by the device's own clock, ms. Raises as `run`."""
         ...
 
 

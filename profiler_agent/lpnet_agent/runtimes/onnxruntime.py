@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state
 
 from lpnet_agent.errors import OutOfMemory, RuntimeFailed
-from lpnet_agent.runtimes import gpu
 from lpnet_agent.runtimes.base import Array, Choice, Offer, Runtime, RuntimeInfo, Session
 from lpnet_agent.runtimes.options import chosen
 
@@ -34,6 +34,8 @@ _LEVELS = {
 }
 _OPTIONS = {"graph_optimization": tuple(_LEVELS), "spinning": ("1", "0")}
 _QUIET = 3  # errors only
+# Who brings TensorRT's library, where a Python package does.
+_TENSORRT = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")
 _NO_ROOM = ("failed to allocate memory", "out of memory", "bad_alloc", "bad allocation")
 
 # ONNX Runtime has an exception class per status code; they share no base below Exception.
@@ -86,12 +88,12 @@ class OnnxRuntime:
             provider=self._choice.provider,
             precision=self._choice.precision,
             threads=self._choice.threads,
-            driver=None if self._choice.provider == "cpu" else gpu.driver(),
             options={
                 "inter_op_threads": 1,
                 "execution_mode": "sequential",
                 "graph_optimization": self._options["graph_optimization"],
                 "spinning": self._options["spinning"] == "1",
+                **_libraries(self._choice.provider),
             },
             variant=self._variant,
         )
@@ -192,6 +194,23 @@ class _Bound:
             return tuple(value.astype(np.float32) for value in self._session.run(None, given))
         except _ERRORS as error:
             raise _failed("run", error) from error
+
+
+def _libraries(provider: str) -> dict[str, str | None]:
+    """Versions of what a GPU's provider is built on; null where nobody says it."""
+    if provider == "cpu":
+        return {}
+    found = {"cuda": getattr(ort, "cuda_version", None) or None}
+    if provider == "tensorrt":
+        found["tensorrt"] = next(filter(None, map(_version, _TENSORRT)), None)
+    return found
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _failed(deed: str, error: Exception) -> RuntimeFailed:

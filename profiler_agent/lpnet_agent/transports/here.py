@@ -31,7 +31,7 @@ class Here:
         """Raises BadSetup without enough cores or for limits that cannot be kept; nothing is
         started or changed yet."""
         self._settings = settings
-        self.facts = read_facts()
+        self.facts = read_facts(settings.provider)
         self.name = device_name(self.facts, settings.device)
         self._setup = setup_of(settings)
         self.owner = Owner(limits_of(settings), settings.state_dir, settings.root)

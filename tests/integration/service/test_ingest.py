@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lpnet.schemas.gpu import GpuConditions
 from lpnet.schemas.sample import Conditions, Sample, SampleBatch
 from lpnet_service.errors import Invalid, NotThere
 from lpnet_service.services import ingest, samples, targets
@@ -41,7 +42,11 @@ def full(bench: Bench, **fields: Any) -> Sample:
             "draw": "random",
             "reasons": ("hot",),
             "disturbed": True,
-            "conditions": Conditions(steal_s=0.5),
+            "conditions": Conditions(
+                steal_s=0.5,
+                event_ms=1.2,
+                gpu=GpuConditions(sm_mhz=1410, slowed_by=("power_cap",), others=0),
+            ),
         }
         | fields,
     )

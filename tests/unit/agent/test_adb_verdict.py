@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpnet.schemas.sample import Conditions
-from lpnet_agent.measure.timing import TimingPlan
+from lpnet_agent.measure.plan import TimingPlan
 from lpnet_agent.transports.adb.output import Timing
 from lpnet_agent.transports.adb.verdict import settled, to_measurement
 from lpnet_agent.transports.adb.visit import Visited, flags

@@ -11,14 +11,10 @@ import numpy as np
 import pytest
 
 from lpnet_agent.measure.clock import SystemClock
+from lpnet_agent.measure.plan import TimingPlan
 from lpnet_agent.measure.statistics import precision
-from lpnet_agent.measure.timing import (
-    TimingPlan,
-    Visit,
-    calibrate,
-    time_workload,
-    warm_up,
-)
+from lpnet_agent.measure.timing import Visit, time_workload
+from lpnet_agent.measure.warmup import calibrate, warm_up
 
 PLAN = TimingPlan(budget_s=0.15, warmup_s=0.05, least_s=0.03)
 

@@ -52,16 +52,10 @@ class TorchSession:
 
     def run(self, n: int) -> None:
         forward, given = self._forward, self._given
-        on_gpu = self._placement.device.type == "cuda"
         try:
             with torch.inference_mode():
-                if not on_gpu:
-                    for _ in range(n):
-                        forward(*given)
-                    return
                 for _ in range(n):
                     forward(*given)
-                    torch.cuda.synchronize()
         except ERRORS as error:
             raise failed(self._runtime, "run", error) from error
 

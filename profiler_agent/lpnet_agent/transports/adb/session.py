@@ -12,8 +12,9 @@ from lpnet.errors import LpnetError
 from lpnet_agent.errors import Interrupted, MeasureFailed
 from lpnet_agent.measure.messages import Answer, Ask, AskFile, Ready, Setup
 from lpnet_agent.measure.models import Models, key_of
-from lpnet_agent.measure.timing import TimingPlan
-from lpnet_agent.measure.workload import plans, to_sample
+from lpnet_agent.measure.outcome import to_sample
+from lpnet_agent.measure.plan import TimingPlan
+from lpnet_agent.measure.workload import plans
 from lpnet_agent.transports.adb.store import Store
 from lpnet_agent.transports.adb.verdict import settled, to_measurement
 from lpnet_agent.transports.adb.visit import NoFile, Visited, Visitor

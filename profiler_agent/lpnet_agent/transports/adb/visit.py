@@ -10,7 +10,7 @@ from lpnet.schemas.sample import Conditions
 from lpnet_agent.device_info.sysfs import text
 from lpnet_agent.errors import MeasureFailed
 from lpnet_agent.measure.conditions import Probe, Snapshot, between
-from lpnet_agent.measure.timing import TimingPlan
+from lpnet_agent.measure.plan import TimingPlan
 from lpnet_agent.transports.adb import tree
 from lpnet_agent.transports.adb.clusters import Cluster
 from lpnet_agent.transports.adb.output import Timing, check_flags, parse
