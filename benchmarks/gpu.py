@@ -4,8 +4,9 @@
         [--provider cuda] [--precision fp32] [--out lpnet-gpu] [--option l2=cold ...]
 
 Measures blocks and networks with `lpnet-agent measure` and PyTorch, once for each batch; learns
-from two thirds of the undisturbed blocks and networks, and judges on the rest. Samples files stay in --out, `MODEL-PROVIDER-PRECISION-bBATCH.jsonl`, and are
-not measured again: they are small enough to keep as a fixture. Without a GPU it can be tried with
+from two thirds of the undisturbed blocks and networks, and judges on the rest. Samples files stay
+in --out, `MODEL-PROVIDER-PRECISION-bBATCH.jsonl`, and are not measured again: they are small
+enough to keep as a fixture. Without a GPU it can be tried with
 `--provider cpu --model resnet20 --batch 1 --blocks 24 --networks 18`.
 """
 

@@ -8,8 +8,10 @@ sentinel feels them most, so a few runs of it before and after a visit tell.
 
 from __future__ import annotations
 
+import tempfile
 from collections import deque
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import structlog
@@ -17,7 +19,7 @@ import structlog
 from lpnet_agent.errors import RuntimeFailed
 from lpnet_agent.measure.clock import Clock
 from lpnet_agent.measure.messages import Ask, AskFile, Item
-from lpnet_agent.runtimes.base import Runtime, Session
+from lpnet_agent.runtimes.base import ReadsFiles, Runtime, Session
 from lpnet_agent.sentinels.templates import template
 
 log = structlog.get_logger()
@@ -91,15 +93,29 @@ class MemoryWatch:
         return round(100 * (max(known) / usual - 1), 2)
 
 
+def _model() -> bytes:
+    space = template("memory").space
+    model: bytes = space.concrete(space.named(space.dense)).SerializeToString()
+    return model
+
+
 @cache
 def _item() -> Item:
     return template("memory").item()
 
 
 def _loaded(runtime: Runtime) -> Session | None:
-    space = template("memory").space
     try:
-        return runtime.load(space.concrete(space.named(space.dense)).SerializeToString())
+        if not isinstance(runtime, ReadsFiles):
+            return runtime.load(_model())
+        # Most of what an agent holds at a time is this network while it is loaded: once less.
+        with tempfile.TemporaryDirectory(prefix="lpnet-memory-") as folder:
+            file = Path(folder) / "memory.onnx"
+            file.write_bytes(_model())
+            return runtime.load_file(file)
+    except OSError as error:
+        log.warning(_CANNOT, why=str(error))
+        return None
     except RuntimeFailed as error:
         log.warning(_CANNOT, why=str(error))
         return None

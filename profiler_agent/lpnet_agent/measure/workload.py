@@ -19,6 +19,7 @@ from lpnet_agent.gpu.device import Gpu, GpuReading
 from lpnet_agent.gpu.library import on_gpu
 from lpnet_agent.measure.clock import SystemClock, tasks
 from lpnet_agent.measure.conditions import Probe, Snapshot, between
+from lpnet_agent.measure.heap import trim
 from lpnet_agent.measure.interference import Seen, judge
 from lpnet_agent.measure.memory import MemoryWatch
 from lpnet_agent.measure.messages import Answer, Ask, AskFile, Setup
@@ -33,8 +34,8 @@ _SENTINEL_S = 0.4
 # Workloads between their visits: more than a job holds. What was given up with its job goes first.
 _OPEN_KEPT = 64
 # Loaded networks wait for their next visit, up to this many bytes of model; what does not fit is
-# loaded again.
-_LOADED_BYTES = 64 << 20
+# loaded again. What flows through a network takes several times its weights, on a small board too.
+_LOADED_BYTES = 16 << 20
 _NO_ROOM = (OutOfMemory, MemoryError)
 
 
@@ -148,18 +149,21 @@ class Bench:
             work.session, work.threads = self._memory.session, tasks() - self._others
             return
         model = self._models.model(ask)
+        self._make_room(len(model))
         before = tasks()
         work.session = self._runtime.load(model)
         # A runtime has threads for each network, or one pool for all.
         work.threads = tasks() - before or tasks() - self._others
         work.bytes = len(model)
-        self._make_room()
+        del model
+        trim()
 
-    def _make_room(self) -> None:
-        """Unload what waits longest, until what is loaded fits; what was seen is kept."""
+    def _make_room(self, coming: int) -> None:
+        """Unload what waits longest, until what is loaded fits beside what comes; what was seen is
+        kept."""
         loaded = [work for work in self._open.values() if work.session is not None]
-        excess = sum(work.bytes for work in loaded) - _LOADED_BYTES
-        for work in loaded[:-1]:
+        excess = sum(work.bytes for work in loaded) + coming - _LOADED_BYTES
+        for work in loaded:
             if excess <= 0:
                 return
             work.session = None

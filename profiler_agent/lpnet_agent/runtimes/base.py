@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
@@ -68,6 +69,16 @@ class Session(Protocol):
     def infer(self, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
         """The outputs, in the model's order and layout (batch, channels, height, width), of
         inputs by the model's names for them. Not timed: it is how runtimes are compared."""
+        ...
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """A runtime that takes a network from a file too, which then is nowhere else in memory while
+    it is made ready."""
+
+    def load_file(self, model: Path) -> Session:
+        """As Runtime.load. The file may go once this returns."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,12 @@ class OnnxRuntime:
         session = self._session(self._converted(model))
         return _Bound(session, self._choice.provider)
 
+    def load_file(self, model: Path) -> Session:
+        """See base.ReadsFiles."""
+        if self._choice.precision != "fp32":
+            return self.load(model.read_bytes())
+        return _Bound(self._session(str(model)), self._choice.provider)
+
     def _converted(self, model: bytes) -> bytes:
         """The network in the precision of the target; TensorRT converts by itself."""
         if self._choice.precision == "int8":
@@ -114,7 +121,8 @@ class OnnxRuntime:
             return halved(model)
         return model
 
-    def _session(self, model: bytes) -> Any:
+    def _session(self, model: bytes | str) -> Any:
+        """Of a network, or of the file that holds it."""
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._choice.threads
         options.inter_op_num_threads = 1
