@@ -119,7 +119,7 @@ class Gate:
                 since=self._watch.good_at if health.drifted else None,
             )
         if refusal is not None:
-            return Standing("paused", refusal.reason, refusal.retry_s, cause="owner")
+            return Standing("paused", refusal.reason, refusal.retry_s, cause=refusal.cause)
         return Standing(proven=proven)
 
     def _account(self) -> None:

@@ -274,14 +274,15 @@ class Agent:
 
         leave = _Leave(self._gate, results, holds_on)
         items = [Item.model_validate(item.model_dump()) for item in lease.items]
-        for result in measure_all(
-            self._measurer,
-            items,
-            lambda item: files[item.workload.space],
-            goes_on,
-            np.random.default_rng(),
-        ):
-            results.add(result)
+        with self._measurer.meanwhile(holds_on):
+            for result in measure_all(
+                self._measurer,
+                items,
+                lambda item: files[item.workload.space],
+                goes_on,
+                np.random.default_rng(),
+            ):
+                results.add(result)
         # Asked once more at the end: a drift spoils a job that is finished, too.
         if not self._stop.is_set():
             leave.given()

@@ -19,7 +19,7 @@ from lpnet.schemas.device import MachineId
 from lpnet.schemas.sample import Sentinel
 
 Condition = Literal["ready", "paused", "broken"]
-Cause = Literal["sentinel", "owner", "room"]
+Cause = Literal["sentinel", "owner", "room", "device"]
 
 LEVEL_READINGS = 5
 DRIFT_LIMIT_PCT = 3.0
@@ -72,7 +72,8 @@ class ConditionReport(Wire):
     cause: Cause | None = Field(
         default=None,
         description="what keeps it: its sentinels; its owner (pause, hours, load, heat, ...); the "
-        "room left on its disk; null: not said, or ready",
+        "room left on its disk; the device itself, which cannot be reached; null: not said, or "
+        "ready",
     )
     since: Time | None = Field(
         default=None,

@@ -21,6 +21,7 @@ from lpnet_agent.state import agent_runs
 from lpnet_agent.stop import Stop
 from lpnet_agent.transports.adb.place import PhonePlace, phone_place
 from lpnet_agent.transports.adb.store import free_kib
+from lpnet_agent.transports.adb.turn import turn
 
 _LOW_MIB, _TOO_LOW_MIB = 512, 64
 
@@ -35,7 +36,10 @@ def examine_phone(settings: Settings, server_asked: bool) -> Examination:
         ("Server", tuple(check(here) for check in (server.reachable, server.admitted))),
     )
     try:
-        with phone_place(settings, stop, "doctor") as found:
+        with (
+            turn("doctor", settings.state_dir) as user,
+            phone_place(settings, stop, user) as found,
+        ):
             themes = (*_of_phone(found, here, stop), *host)
             cores = found.cluster.cores
     except LpnetError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -114,6 +115,7 @@ class Measurer:
         Raises BadSetup if it cannot start."""
         self._stop = stop
         self._timeout_s = timeout_s
+        self._beat: Callable[[], object] | None = None
         self._begin = begin or (lambda: MeasuringProcess(setup, stop))
         self._process = self._begin()
         self.patience = Patience(setup.visits, setup.gap_s)
@@ -135,6 +137,21 @@ class Measurer:
     def ready(self) -> Ready:
         """What the measuring process said of its runtime and session."""
         return self._process.ready
+
+    @contextmanager
+    def meanwhile(self, beat: Callable[[], object]) -> Iterator[None]:
+        """`beat` is called every second or so of whatever takes long, as far as the session can
+        tell: a large network on its way to a phone may outlast a lease."""
+        self._beat = beat
+        try:
+            yield
+        finally:
+            self._beat = None
+
+    def beat(self) -> None:
+        """Something that takes long is under way."""
+        if self._beat is not None:
+            self._beat()
 
     def renew(self) -> None:
         """Begin a new session: a new process."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from lpnet_agent.errors import RuntimeFailed
+from lpnet_agent.errors import OutOfMemory, RuntimeFailed
 from lpnet_agent.measure.clock import Clock
 from lpnet_agent.measure.messages import Ask, AskFile, Item
 from lpnet_agent.runtimes.base import ReadsFiles, Runtime, Session
@@ -41,8 +41,10 @@ class MemoryWatch:
         self._readings: deque[float] = deque(maxlen=_KEPT)
         self._taken_at = 0
         self._session = _loaded(runtime)
-        while self._session is not None and len(self._readings) < _LEAST:
-            self.read()
+        for _ in range(_LEAST):
+            if self.read() is None:
+                # Even with nothing else loaded.
+                self._session = None
 
     @property
     def session(self) -> Session | None:
@@ -67,6 +69,8 @@ class MemoryWatch:
             return None
         try:
             walls = self._walls(self._session)
+        except OutOfMemory:
+            return None  # beside a large network; once that is gone there is room again
         except RuntimeFailed as error:
             log.warning(_CANNOT, why=str(error))
             self._session = None

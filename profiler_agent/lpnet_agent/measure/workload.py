@@ -165,9 +165,10 @@ class Bench:
         excess = sum(work.bytes for work in loaded) + coming - _LOADED_BYTES
         for work in loaded:
             if excess <= 0:
-                return
+                break
             work.session = None
             excess -= work.bytes
+        trim()
 
     def _visit(self, work: _Open, plan: TimingPlan) -> float:
         """Time it once more; seconds of timed repeats."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from lpnet.schemas.condition import Cause
 from lpnet_agent.device_info.readings import battery, temperature_c
 from lpnet_agent.owner.hours import QuietHours, quiet_until
 from lpnet_agent.owner.latch import Latch
@@ -32,10 +33,12 @@ _LOAD_S = 2.0
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why nothing may be measured now, and after how many seconds to ask again."""
+    """Why nothing may be measured now, and after how many seconds to ask again. `cause`: who or
+    what is behind it, as it is reported."""
 
     reason: str
     retry_s: float
+    cause: Cause = "owner"
 
 
 class Paused:

@@ -13,7 +13,11 @@ from lpnet_service.services.agents import sits_elsewhere
 from lpnet_service.services.context import Context
 from lpnet_service.services.ingest import refuse
 
-_KEEPERS = {"owner": " by its owner", "room": " for want of room"}
+_KEEPERS = {
+    "owner": " by its owner",
+    "room": " for want of room",
+    "device": ", since the device cannot be reached",
+}
 
 
 def report(ctx: Context, agent: str, said: ConditionReport) -> Acknowledged:

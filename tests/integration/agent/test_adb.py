@@ -425,8 +425,9 @@ def test_the_files_may_vanish_from_the_phone(
     [
         ("echo INFO: nothing to see", "0 lines of figures"),
         ("echo broken model >&2; exit 3", "exit status 3: broken model"),
+        ("echo terminating: std::bad_alloc >&2; kill -ABRT $$", "does not fit in memory"),
         ("kill -SEGV $$", "crashed on the phone with SIGSEGV"),
-        ("kill -KILL $$", "most likely the network does not fit in its memory"),
+        ("kill -KILL $$", "killed on the phone by something else"),
     ],
 )
 def test_a_program_that_fails_is_said_so(

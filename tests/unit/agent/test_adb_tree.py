@@ -165,3 +165,17 @@ def test_a_phone_is_named_by_its_model() -> None:
 def test_no_file_lands_outside(tree: Tree, tmp_path: Path) -> None:
     tree.take("live", f"/sys/../../../../{tmp_path}/escaped:x")
     assert not (tmp_path / "escaped").exists()
+
+
+def test_what_services_said_is_not_how_it_is_at_every_visit(tree: Tree) -> None:
+    """Owners' limits go by it; a visit a minute later calls its heat unknown."""
+    tree.take("live", f"{ZONE}0/type:cpu")
+    tree.take("slow", slow())
+    assert temperature_c(tree.root) is not None
+    assert (tree.live_heat, tree.live_cooling) == (False, False)
+    cooling = "/sys/class/thermal/cooling_device0"
+    tree.take(
+        "live",
+        f"{ZONE}0/type:cpu\n{ZONE}0/temp:41000\n{cooling}/type:cpufreq\n{cooling}/cur_state:0",
+    )
+    assert (tree.live_heat, tree.live_cooling) == (True, True)

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -83,6 +84,10 @@ class Device:
 
     def rest(self, seconds: float) -> None:
         raise AssertionError("a workload that is settled needs no second visit")
+
+    @contextmanager
+    def meanwhile(self, beat: Callable[[], object]) -> Iterator[None]:
+        yield
 
     def renew(self) -> None:
         self.renewed += 1

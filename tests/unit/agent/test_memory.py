@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lpnet.schemas.sample import Conditions
-from lpnet_agent.errors import RuntimeFailed
+from lpnet_agent.errors import OutOfMemory, RuntimeFailed
 from lpnet_agent.measure.memory import MemoryWatch
 from lpnet_agent.runtimes.base import Array, RuntimeInfo
 
@@ -24,6 +25,7 @@ class Memory:
     runs: int = 0
     fails: bool = False
     breaks: bool = False
+    tight: bool = False
     models: list[bytes] = field(default_factory=list)
 
     def wall(self) -> int:
@@ -51,6 +53,8 @@ class Memory:
         raise AssertionError("nobody asks")
 
     def run(self, n: int) -> None:
+        if self.tight:
+            raise OutOfMemory("no room beside a large network")
         if self.breaks:
             raise RuntimeFailed("out of memory")
         self.runs += n
@@ -105,10 +109,38 @@ def test_a_reading_of_just_now_serves_twice() -> None:
     assert memory.runs > runs
 
 
-@pytest.mark.parametrize("memory", [Memory(fails=True), Memory(breaks=True)])
+@pytest.mark.parametrize("memory", [Memory(fails=True), Memory(breaks=True), Memory(tight=True)])
 def test_where_the_sentinel_cannot_be_run_nothing_is_claimed(memory: Memory) -> None:
     seen = watch(memory)
     assert seen.read() is None
     assert seen.latest() is None
     assert seen.slower_pct(None, None) is None
     assert Conditions().memory_pct is None
+
+
+def test_without_room_for_a_moment_it_is_unknown_for_that_moment() -> None:
+    memory = Memory()
+    seen = watch(memory)
+    memory.tight = True
+    assert seen.read() is None
+    memory.tight = False
+    memory.now_ns += 1_000_000_000
+    assert seen.latest() == pytest.approx(2.0)
+
+
+def test_it_is_loaded_from_a_file_where_a_runtime_reads_files() -> None:
+    """Once less of it in memory; the file is gone afterwards."""
+
+    @dataclass
+    class Reads(Memory):
+        files: list[Path] = field(default_factory=list)
+
+        def load_file(self, model: Path) -> Memory:
+            assert model.stat().st_size > 60e6
+            self.files.append(model)
+            return self
+
+    memory = Reads()
+    assert watch(memory).read() == pytest.approx(2.0)
+    assert memory.models == []
+    assert [file.exists() for file in memory.files] == [False]

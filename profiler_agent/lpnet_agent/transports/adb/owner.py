@@ -44,17 +44,17 @@ class PhoneOwner:
             if self._phone.gone:
                 reason = self._phone.away()
                 if reason is not None:
-                    return Refusal(reason, _BACK_S)
+                    return Refusal(reason, _BACK_S, "device")
                 self._store.forget()
                 self._read_at = None
             full = self._store.lacks_room()
             if full is not None:
-                return Refusal(full, _ROOM_S)
+                return Refusal(full, _ROOM_S, "room")
             if self._read_at is None or (now - self._read_at).total_seconds() >= _FRESH_S:
                 read(self._phone, self._files)
                 self._read_at = now
         except DeviceAway as error:
-            return Refusal(str(error), _BACK_S)
+            return Refusal(str(error), _BACK_S, "device")
         return None
 
 

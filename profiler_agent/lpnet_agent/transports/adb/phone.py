@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import structlog
 from adbutils.errors import AdbError, AdbTimeout
@@ -37,6 +38,8 @@ class Phone:
         if refusal is not None:
             raise BadSetup(refusal)
         self._gone = False
+        # Called every second while a command takes that long.
+        self.meanwhile: Callable[[], None] | None = None
         try:
             self._who = self._ask_who()
         except DeviceAway as error:
@@ -62,7 +65,7 @@ class Phone:
         stop = None if to_the_end else self._stop
         try:
             with self._server.connection(self.serial, _OPEN_S) as connection:
-                ended = shell.run(connection, command, stdin, timeout_s, stop)
+                ended = shell.run(connection, command, stdin, timeout_s, stop, self.meanwhile)
         except (shell.Silent, AdbTimeout) as error:
             self._gone = True
             waited_s = timeout_s if isinstance(error, shell.Silent) else _OPEN_S

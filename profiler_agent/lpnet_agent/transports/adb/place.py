@@ -120,12 +120,14 @@ class PhonePlace:
         _can_run(self.phone, self._store.program)
         visitor = Visitor(self.phone, self._files, self.cluster, self._store, self._setup.threads)
         settings = self._settings
-        return Measurer(
+        measurer = Measurer(
             self._setup,
             stop,
             settings.workload_timeout_s,
             lambda: PhoneSession(self._setup, self._ready(), visitor, self._store, self._convert),
         )
+        self.phone.meanwhile = measurer.beat
+        return measurer
 
     def target(self, ready: Ready) -> TargetSpec:
         """Named after the cluster too, unless the phone has but one."""

@@ -69,7 +69,11 @@ class PhoneSession:
             raise
         except LpnetError as error:
             self._open.pop(key, None)
-            return Answer(error=str(error), total_s=time.perf_counter() - start)
+            return Answer(
+                error=str(error),
+                out_of_memory=isinstance(error, MeasureFailed) and error.out_of_memory,
+                total_s=time.perf_counter() - start,
+            )
         work.seen.append(seen)
         found = None
         if settled(work.seen, self._crowded) or len(work.seen) >= ask.visits:

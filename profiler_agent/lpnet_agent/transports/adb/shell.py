@@ -11,6 +11,7 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from adbutils import AdbConnection
@@ -24,6 +25,7 @@ _STDIN, _STDOUT, _STDERR, _EXIT, _CLOSE_STDIN = range(5)
 _PIECE = 1 << 15
 # What a command may still take once the agent is asked to end.
 _GRACE_S = 4.0
+_BEAT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -50,23 +52,37 @@ class Silent(Exception):
 
 
 def run(
-    connection: AdbConnection, command: str, stdin: bytes, timeout_s: float, stop: Stop | None
+    connection: AdbConnection,
+    command: str,
+    stdin: bytes,
+    timeout_s: float,
+    stop: Stop | None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Ended:
-    """Run a command line by the phone's shell, with that on its standard input.
+    """Run a command line by the phone's shell, with that on its standard input. `meanwhile` is
+    called every second that it takes.
 
     Raises Broken, Silent, Interrupted if the agent is to end and the command takes too long for
     that, and what adbutils raises.
     """
     connection.send_command(f"shell,v2,raw:{command}")
     connection.check_okay()
-    return _Conversation(connection.conn, stdin, stop).until_the_end(time.monotonic() + timeout_s)
+    talk = _Conversation(connection.conn, stdin, stop, meanwhile)
+    return talk.until_the_end(time.monotonic() + timeout_s)
 
 
 class _Conversation:
     """Sends what is to be sent and takes what comes, whichever is possible: a command that fails
     stops reading, and one that prints a lot stops until that is taken."""
 
-    def __init__(self, line: socket.socket, stdin: bytes, stop: Stop | None) -> None:
+    def __init__(
+        self,
+        line: socket.socket,
+        stdin: bytes,
+        stop: Stop | None,
+        meanwhile: Callable[[], None] | None,
+    ) -> None:
+        self._meanwhile = meanwhile
         line.setblocking(False)
         self._line = line
         self._stop = stop
@@ -75,8 +91,11 @@ class _Conversation:
         self._outputs = {_STDOUT: bytearray(), _STDERR: bytearray()}
 
     def until_the_end(self, end: float) -> Ended:
-        hurried = False
+        hurried, beat_at = False, time.monotonic() + _BEAT_S
         while True:
+            if self._meanwhile is not None and time.monotonic() >= beat_at:
+                self._meanwhile()
+                beat_at = time.monotonic() + _BEAT_S
             if self._stop is not None and self._stop.is_set() and not hurried:
                 hurried, end = True, min(end, time.monotonic() + _GRACE_S)
             watched: list[socket.socket | Stop] = [self._line]
@@ -84,7 +103,9 @@ class _Conversation:
                 watched.append(self._stop)
             writing = [self._line] if self._to_send else []
             left = max(0.0, end - time.monotonic())
-            readable, writable, _ = select.select(watched, writing, [], left)
+            readable, writable, _ = select.select(watched, writing, [], min(left, _BEAT_S))
+            if not readable and not writable and time.monotonic() < end:
+                continue
             if not readable and not writable:
                 raise Interrupted("the agent was asked to end") if hurried else Silent
             if writable:

@@ -17,7 +17,8 @@ from typing import Self
 # Counters, read right before and after a run: what reads them costs next to nothing.
 COUNTERS = (
     "grep -sH '^cpu' /proc/stat; "
-    "grep -sH '' /proc/uptime /proc/loadavg /proc/pressure/cpu"
+    "grep -sH '' /proc/uptime /proc/loadavg /proc/pressure/cpu; "
+    "grep -sH '^oom_kill ' /proc/vmstat"
 )  # fmt: skip
 
 _CPUS = "/sys/devices/system/cpu"
@@ -55,6 +56,7 @@ _PLUGS = {"AC powered": "Mains", "USB powered": "USB", "Wireless powered": "Wire
 _TEMPERATURE = re.compile(r"Temperature\{mValue=([-0-9.]+), mType=(\d+), mName=([^,]+),")
 _COOLING = re.compile(r"^Thermal Status: (\d+)", re.MULTILINE)
 _OF_CPU = "0"
+_ZONES, _DEVICES = "/thermal_zone", "/cooling_device"
 # Numbers that no kernel gives to its own.
 _BEYOND = 9000
 
@@ -94,6 +96,17 @@ class Tree:
                 place.write_text(content + "\n")
         self._held[part] = now
 
+    @property
+    def live_heat(self) -> bool:
+        """Whether temperatures are read with all that changes by the second; else they are what
+        Android's services said when they were asked last."""
+        return _any(self._held.get("live", {}), _ZONES, "/temp")
+
+    @property
+    def live_cooling(self) -> bool:
+        """The same of what slows it down for heat."""
+        return _any(self._held.get("live", {}), _DEVICES, "/cur_state")
+
     def _place(self, name: str) -> Path:
         return self.root / name.lstrip("/")
 
@@ -114,11 +127,15 @@ def _completed(said: str, found: dict[str, str], live: Mapping[str, str]) -> dic
     battery, _, thermal = services.partition("@thermal\n")
     if not any(name.endswith("/capacity") for name in found):
         found |= _battery(battery)
-    if not any("/thermal_zone" in name and name.endswith("/temp") for name in live):
+    if not _any(live, _ZONES, "/temp"):
         found |= _zones(thermal)
-    if not any("/cooling_device" in name for name in live):
+    if not _any(live, _DEVICES, ""):
         found |= _cooling(thermal)
     return found
+
+
+def _any(found: Mapping[str, str], part: str, end: str) -> bool:
+    return any(part in name and name.endswith(end) for name in found)
 
 
 def _battery(said: str) -> dict[str, str]:

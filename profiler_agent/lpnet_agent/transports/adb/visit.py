@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 
 from lpnet.schemas.sample import Conditions
-from lpnet_agent.device_info.sysfs import text
+from lpnet_agent.device_info.sysfs import fields, integer, text
 from lpnet_agent.errors import MeasureFailed
 from lpnet_agent.measure.conditions import Probe, Snapshot, between
 from lpnet_agent.measure.plan import TimingPlan
@@ -28,6 +28,11 @@ _PHASES = 3
 _KILLED = (124, 137)
 _SIGNALS = {132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 139: "SIGSEGV"}
 _NO_FILE = 66
+# A call that took all its time but this was killed for that.
+_LATE_S = 0.5
+# Of the C++ library, of Android's allocator, of LiteRT's and XNNPACK's.
+_NO_ROOM = ("bad_alloc", "out of memory", "failed to allocate", "could not allocate")
+_TIGHT = "does not fit in memory: the phone ran out of it"
 _TIMES = re.compile(r"(\d+)m([\d.]+)s (\d+)m([\d.]+)s")
 
 # It ends by itself whatever becomes of the connection: `timeout` kills it on the phone.
@@ -100,12 +105,16 @@ class Visitor:
             raise NoFile
         parts = _sections(ended.out)
         before = self._snapshot(parts.get("before", ""))
+        kills = self._oom_kills()
         if "live" in parts:
             self._files.take("live", parts["live"])
         after = self._snapshot(parts.get("after", ""))
         if ended.code:
-            took_s = after.at_s - before.at_s
-            raise MeasureFailed(_failure(ended, parts.get("run", ""), took_s, most_s))
+            printed, took_s = parts.get("run", ""), after.at_s - before.at_s
+            ended_for_it = None not in (kills, now := self._oom_kills()) and kills != now
+            if _no_room(ended, printed, took_s < most_s - _LATE_S and ended_for_it):
+                raise MeasureFailed(_TIGHT, out_of_memory=True)
+            raise MeasureFailed(_failure(ended, printed, took_s, most_s))
         # On which of its outputs it warns is not the same everywhere.
         check_flags(f"{parts.get('run', '')}\n{ended.err}")
         timing = parse(parts.get("run", ""))
@@ -121,7 +130,16 @@ class Visitor:
         self._files.take("counters", counters)
         up = text(self._files.root / "proc/uptime").split()
         seen = replace(self._probe.read(), voluntary=0, involuntary=0, major_faults=0)
+        # What was said some visits ago is not how it is now.
+        if not self._files.live_heat:
+            seen = replace(seen, temperature_c=None)
+        if not self._files.live_cooling:
+            seen = replace(seen, cooling=None)
         return replace(seen, own_cpu_s=0.0, at_s=float(up[0]) if up else 0.0)
+
+    def _oom_kills(self) -> int | None:
+        """Processes that its kernel has ended for want of memory; None: it does not say."""
+        return integer(fields(self._files.root / "proc/vmstat", " ").get("oom_kill", ""))
 
     def _visited(
         self, timing: Timing, before: Snapshot, after: Snapshot, own_s: float | None
@@ -170,17 +188,26 @@ def _cpu_s(said: str) -> float | None:
     return 60 * (minutes + system_minutes) + seconds + system_seconds
 
 
+def _no_room(ended: Ended, printed: str, killed_for_it: bool) -> bool:
+    """Whether the network certainly does not fit in the phone's memory: an allocation failed, or
+    the kernel ended a process for want of memory while this one was killed."""
+    if ended.code == _KILLED[1] and killed_for_it:
+        return True
+    words = f"{printed}\n{ended.err}".lower()
+    return any(word in words for word in _NO_ROOM)
+
+
 def _failure(ended: Ended, printed: str, took_s: float, most_s: float) -> str:
     """Why it failed, in words."""
-    if ended.code in _KILLED and took_s >= most_s - 0.5:
+    if ended.code in _KILLED and took_s >= most_s - _LATE_S:
         return (
             f"benchmark_model gave no result in {most_s:g} s and was killed on the phone "
             "(LPNET_AGENT_WORKLOAD_TIMEOUT_S)"
         )
     if ended.code == 137:
         return (
-            "benchmark_model was killed on the phone: most likely the network does not fit in its "
-            "memory"
+            "benchmark_model was killed on the phone by something else, which may be that the "
+            "network does not fit in its memory: its kernel does not say so"
         )
     if ended.code in _SIGNALS:
         return f"benchmark_model crashed on the phone with {_SIGNALS[ended.code]}: {_last(ended)}"

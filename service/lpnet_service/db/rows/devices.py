@@ -44,9 +44,9 @@ class AgentRow(Base):
 
 class TargetRow(Base):
     """A target. `condition` is ready, paused or broken, as its agent said last, `condition_at`
-    since when; null: nobody said. `cause` is what keeps it: sentinel, owner or room. `cleared`
-    counts how often a person called its level normal. `epoch_started_at` is null for the first
-    epoch, and where nobody recorded it."""
+    since when; null: nobody said. `cause` is what keeps it: sentinel, owner, room or device.
+    `cleared` counts how often a person called its level normal. `epoch_started_at` is null for the
+    first epoch, and where nobody recorded it."""
 
     __tablename__ = "targets"
 
