@@ -394,7 +394,8 @@ def test_a_network_is_measured(
         assert len(seen.visits_ms) == 2
         assert seen.others_s is not None
         assert seen.elsewhere_share is not None or os.cpu_count() == 1
-        assert (seen.temperature_c, seen.throttled) == (43.2, False)
+        # Only services say it here, and not around each visit.
+        assert (seen.temperature_c, seen.throttled) == (None, None)
         assert (seen.frequency_mhz, seen.involuntary_switches) == (1800.0, None)
         assert measurer.busy_s > measurer.timed_s > 0
         session = measurer.ready.session
