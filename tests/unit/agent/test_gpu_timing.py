@@ -268,32 +268,9 @@ def test_a_sample_tells_of_its_gpu(tmp_path: object) -> None:
     assert not [why for why in sample.reasons if "GPU" in why]
 
 
-@pytest.mark.parametrize(
-    ("answers", "word"),
-    [
-        (
-            {
-                "nvmlDeviceGetCurrentClocksEventReasons": (
-                    pynvml.nvmlClocksEventReasonHwThermalSlowdown
-                )
-            },
-            "the GPU was slowed down by heat",
-        ),
-        (
-            {
-                "nvmlDeviceGetComputeRunningProcesses": [
-                    SimpleNamespace(pid=1),
-                    SimpleNamespace(pid=2),
-                ]
-            },
-            "1 other processes on the GPU",
-        ),
-    ],
-)
-def test_heat_and_other_processes_mark_a_sample(
-    answers: dict[str, object], word: str, tmp_path: object
-) -> None:
-    sample = measured(Library(**answers), tmp_path).sample
+def test_heat_marks_a_sample(tmp_path: object) -> None:
+    hot = pynvml.nvmlClocksEventReasonHwThermalSlowdown
+    sample = measured(Library(nvmlDeviceGetCurrentClocksEventReasons=hot), tmp_path).sample
     assert sample is not None
     assert sample.disturbed
-    assert any(word in why for why in sample.reasons), sample.reasons
+    assert "the GPU was slowed down by heat" in sample.reasons

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lpnet.schemas.gpu import GpuConditions
 from lpnet.schemas.sample import Conditions
 from lpnet_agent.measure.interference import Seen, judge
 from lpnet_agent.measure.repeats import Repeats
@@ -126,3 +127,12 @@ def test_visits_that_were_often_interrupted_need_one_that_was_not() -> None:
 
 def test_what_the_others_do_may_be_unknown() -> None:
     assert judge([seen(2.0, conditions=Conditions(elsewhere_share=None))] * 2).settled
+
+
+def test_other_processes_on_the_gpu_are_company() -> None:
+    alone, beside = (Conditions(gpu=GpuConditions(others=count)) for count in (0, 1))
+    both = judge([seen(2.0, conditions=beside), seen(2.0, conditions=beside)])
+    assert not both.settled
+    assert "1 other processes on the GPU" in both.reasons[0]
+    assert judge([seen(2.0, conditions=beside), seen(2.0, conditions=alone)]).settled
+    assert judge([seen(2.0, conditions=beside), seen(2.0, conditions=beside)], crowded=1).settled
