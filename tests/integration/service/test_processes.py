@@ -46,12 +46,12 @@ class Service:
                 stderr=log,
                 stdout=log,
             )
-        self.http = Http(self.url, attempts=1)
 
     def answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
         try:
-            return bool(self.http.get("/readyz")["status"] == "ok")
+            with Http(self.url, attempts=1) as http:
+                return bool(http.get("/readyz")["status"] == "ok")
         except Unreachable:
             return False
 
@@ -91,7 +91,8 @@ class Service:
 
     def register(self) -> str:
         said = {"device": "d", "facts": {}, "targets": [{"name": "t"}], "agent_version": "1"}
-        agent: str = self.http.post("/v1/agents", said)["agent"]
+        with Http(self.url, attempts=1) as http:
+            agent: str = http.post("/v1/agents", said)["agent"]
         return agent
 
     def scrape(self) -> dict[str, float]:
@@ -118,7 +119,6 @@ def running(
         service.until(service.answers)
         yield service
     finally:
-        service.http.close()
         # What it started ends with it.
         service.process.kill()
         service.process.wait()
@@ -130,8 +130,8 @@ def test_a_poll_that_one_process_holds_gets_what_another_was_asked_for(
     with running(tmp_path, url, "--api-processes", "2", "--no-worker") as service:
         service.until(lambda: len(service.children("api")) == 2 and service.listening())
         agent = service.register()
-        service.http.post_bytes("/v1/spaces", space.to_bytes())
-        service.http.close()
+        with Http(service.url, attempts=1) as http:
+            http.post_bytes("/v1/spaces", space.to_bytes())
         service.until(lambda: not service.connected())
         with ThreadPoolExecutor(1) as pool:
             held = pool.submit(service.poll, agent)
@@ -162,8 +162,11 @@ def test_what_dies_is_replaced_and_sigterm_ends_all(tmp_path: Path, sqlite_url: 
         assert not {api.pid, worker.pid} & {child.pid for child in children}
         agent = service.register()
         with ThreadPoolExecutor(1) as pool:
+            service.until(lambda: not service.connected())
             held = pool.submit(service.poll, agent)
-            service.until(lambda: service.answers() and not held.done())
+            # Not in the queue of the socket any more; and whoever took it goes on for a moment.
+            service.until(lambda: bool(service.connected()))
+            service.until(lambda: all(service.answers() for _ in range(20)) and not held.done())
             service.process.send_signal(signal.SIGTERM)
             assert service.process.wait(10) == 0, service.log.read_text()
             # A held poll does not hold up the end, and is answered.
