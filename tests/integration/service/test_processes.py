@@ -192,7 +192,6 @@ def test_a_scrape_of_any_process_answers_for_all(tmp_path: Path, url: str) -> No
             assert service.scrape()[count] == len(ids), awake
             asleep.resume()
         agent = service.register()
-        service.http.close()
         service.until(lambda: not service.connected())
         with ThreadPoolExecutor(1) as pool:
             poll = pool.submit(service.poll, agent)
