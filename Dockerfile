@@ -34,12 +34,12 @@ STOPSIGNAL SIGTERM
 ENTRYPOINT ["lpnet-agent"]
 CMD ["run"]
 
-# API, worker, migrations and tokens. TORCH_INDEX has PyTorch's wheels without CUDA, which spare
+# API, worker, migrations and tokens. Give TORCH_INDEX an index of PyTorch's wheels without CUDA, which spare
 # gigabytes; an empty one takes those of pip's own index. EXTRAS=cloud,telemetry adds those. On SQLite
 # mount a volume at /var/lib/lpnet; none is declared, since on Postgres nothing is written there.
 FROM python:${PYTHON} AS service
 ARG EXTRAS=service
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ARG TORCH_INDEX=
 ENV PYTHONDONTWRITEBYTECODE=1 \
     PIP_NO_CACHE_DIR=1 \
     LPNET_DATABASE_URL=sqlite:////var/lib/lpnet/lpnet.db

@@ -119,7 +119,7 @@ function baselines(report) {
 
 function bars(id, rows, label, floor = null) {
   const option = () => ({
-    grid: { left: 150, right: 60, top: 8, bottom: 42 },
+    grid: { left: 150, right: 60, top: 22, bottom: 42 },
     tooltip: tooltip(({ dataIndex }) => `${rows[dataIndex][0]}\n${digits(rows[dataIndex][1], 2)}% of ${rows[dataIndex][2]} workloads`, { trigger: "item" }),
     xAxis: axis("mean absolute error, %", { type: "value" }),
     yAxis: axis("", { type: "category", inverse: true, data: rows.map(([name]) => name), axisTick: { show: false } }),
