@@ -37,8 +37,10 @@ def own_service(furnished: Path, tmp_path: Path) -> Iterator[Service]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Playwright keeps an event loop in this thread, in which other tests could not run theirs: it
+    ends with the module."""
     with chromium() as made:
         yield made
 

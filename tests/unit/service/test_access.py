@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 from fastapi.routing import iter_route_contexts
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from lpnet.schemas.token import SCOPES
 from lpnet_service.api.app import Application, operations
 from lpnet_service.services.context import context
 from lpnet_service.settings import Settings
+from lpnet_service.web.assets import Assets
+from lpnet_service.web.pages import PAGES
 
 PUBLIC = {("get", "/healthz"), ("get", "/readyz"), ("post", "/v1/session")}
 SECURITY = Path(__file__).parents[3] / "docs" / "security.md"
@@ -30,8 +32,12 @@ def test_nothing_is_served_beside_the_endpoints() -> None:
         for found in iter_route_contexts(app.routes)
         for method in (found.methods or ())
     }
+    # Shells without data, and what they are made of.
+    shells = {page.path for page in PAGES}
     plain = {route.path for route in app.routes if isinstance(route, Route)}
-    assert plain == {"/openapi.json"}
+    assert plain == {"/openapi.json"} | shells
+    (files,) = [route for route in app.routes if isinstance(route, Mount)]
+    assert isinstance(files.app, Assets)
     known = {(o.method, o.path) for o in operations()}
     assert {(method, path) for method, path in served if path not in plain} == known
 
