@@ -88,7 +88,8 @@ def test_requests_are_counted_by_route_and_status(http: TestClient, bench: Bench
 
 
 def test_lease_polls_are_held_apart(http: TestClient, bench: Bench) -> None:
-    path, asked = f"/v1/agents/{bench.agent}/leases", {"targets": [bench.target]}
+    path = f"/v1/agents/{bench.agent}/leases"
+    asked = {"targets": [bench.target], "wait_s": 0}
     http.post(path, json=asked)
     campaign(bench)
     http.post(path, json=asked)
