@@ -44,6 +44,12 @@ class Running:
         return self.process.poll() is None
 
     @property
+    def family(self) -> set[int]:
+        """Its process id, and those of all that it started and that came of those."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return {self.process.pid, *(child.pid for child in children)}
+
+    @property
     def said(self) -> str:
         """All that it and those before it have logged."""
         return self._log.read_text(errors="replace")

@@ -185,7 +185,7 @@ class Site:
 
     def nothing_left_but(self, *those: Running) -> None:
         """Wait until all else that was started here is gone, with what came of it."""
-        pids = {each.process.pid for each in those}
+        pids = {pid for each in those for pid in each.family}
         self.until(lambda: {p.pid for p in left_of(self.folder)} <= pids, "the others end")
 
     def close(self) -> None:
