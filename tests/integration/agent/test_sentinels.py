@@ -53,7 +53,8 @@ def settle(site: Site, enough: Callable[[Site], bool] = knows) -> Running:
     """An agent that has read its sentinels undisturbed often enough, and has ended."""
     site.start_service()
     agent = site.start_agent(environment=QUICK)
-    for _ in range(20):
+    # A loud machine disturbs many a reading.
+    for _ in range(60):
         assert len(site.complete(site.ask(blocks=2))) == 2
         if enough(site):
             break
