@@ -52,14 +52,15 @@ def not_alive(path: Path, within_s: float) -> str | None:
         return f"{path}: {error.strerror}"
     except ValueError:
         return f"{path}: not a file of lpnet's"
-    if not _runs(pid):
+    if not runs(pid):
         return f"process {pid} is gone"
     # A clock that was set back must not make an old file look fresh.
     age_s = abs(time.time() - touched)
     return None if age_s <= within_s else f"process {pid} has done nothing for {age_s:.0f} s"
 
 
-def _runs(pid: int) -> bool:
+def runs(pid: int) -> bool:
+    """Whether there is a process of that id, whoever it belongs to."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from lpnet.alive import runs
 
 # Read by prometheus-client as it is imported: it has to be set before a process starts.
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -28,16 +29,6 @@ def forget_dead(folder: Path) -> None:
     """What a process that is gone was in the middle of is over. What it counted stays counted."""
     for file in folder.glob("gauge_live*.db"):
         found = _LIVE.fullmatch(file.name)
-        if found and not _is_alive(int(found[1])):
+        if found and not runs(int(found[1])):
             # As prometheus-client's `mark_process_dead` does, while another process may too.
             file.unlink(missing_ok=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
