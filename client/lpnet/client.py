@@ -19,6 +19,7 @@ from lpnet.errors import BadRequest, LpnetError, NotFound
 from lpnet.http import Http
 from lpnet.progress import Progress
 from lpnet.schemas.campaign import Campaign, NewCampaign, PlannedWorkload
+from lpnet.schemas.compare import CompareSummary
 from lpnet.schemas.condition import SentinelHistory
 from lpnet.schemas.device import Device, Target
 from lpnet.schemas.estimate import CampaignEstimate
@@ -123,6 +124,12 @@ class Client:
             after = page.next
             if after is None:
                 return
+
+    def compare(self, targets: Sequence[str]) -> CompareSummary:
+        """Two to six targets on the workloads that all of them measured: ratios to the first, and
+        who is fastest how often, over all, by kind and by block."""
+        found = self._http.get("/v1/compare/summary", params={"target": list(targets)})
+        return CompareSummary.model_validate(found)
 
     def samples(self, **filters: Any) -> Iterator[StoredSample]:
         """Stored samples, oldest first. `filters`: target, kind, space, campaign,

@@ -9,7 +9,7 @@ import ipaddress
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -29,7 +29,9 @@ from lpnet.errors import (
 )
 from lpnet.tokens import checked
 
-Params = Mapping[str, str | int | float | bool | None]
+Param = str | int | float | bool
+# A sequence is a parameter that is given several times.
+Params = Mapping[str, Param | Sequence[Param] | None]
 
 # A server that is overloaded or restarting answers so; 501 and 505 will not get better.
 _PASSING = frozenset({500, 502, 503, 504})
@@ -293,7 +295,7 @@ def _trace_context(traceparent: str | None) -> dict[str, str]:
     return {"traceparent": inherited} if _TRACE_PARENT.fullmatch(inherited) else {}
 
 
-def _given(params: Params | None) -> dict[str, str | int | float | bool]:
+def _given(params: Params | None) -> dict[str, Param | Sequence[Param]]:
     return {name: value for name, value in (params or {}).items() if value is not None}
 
 

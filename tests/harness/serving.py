@@ -1,4 +1,4 @@
-"""A service on an SQLite file, as a process of its own."""
+"""A service on a database, as a process of its own."""
 
 from __future__ import annotations
 
@@ -29,11 +29,17 @@ class Service:
 
 @contextmanager
 def serving(database: Path, **settings: str) -> Iterator[Service]:
-    """`lpnet-service run` on that SQLite file, without a worker."""
+    """`lpnet-service run` on that SQLite file, without a worker; its log lies beside it."""
+    with serving_url(f"sqlite:///{database}", database.with_suffix(".log"), **settings) as service:
+        yield service
+
+
+@contextmanager
+def serving_url(database_url: str, log: Path, **settings: str) -> Iterator[Service]:
+    """`lpnet-service run` on a database of either engine, without a worker."""
     port = free_port()
     command = [sys.executable, "-m", "lpnet_service", "run", "--port", str(port), "--no-worker"]
-    environment = os.environ | {"LPNET_DATABASE_URL": f"sqlite:///{database}"} | settings
-    log = database.with_suffix(".log")
+    environment = os.environ | {"LPNET_DATABASE_URL": database_url} | settings
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
     url = f"http://127.0.0.1:{port}"

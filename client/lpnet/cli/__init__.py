@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lpnet.cli.base import new_app
+from lpnet.cli.comparing import compare
 from lpnet.cli.conditions import clear, sentinels
 from lpnet.cli.demo import demo
 from lpnet.cli.learning import profile, report, study, train
@@ -22,6 +23,7 @@ _panels: dict[str, dict[str, Callable[..., None]]] = {
         "devices": devices,
         "targets": targets,
         "table": table,
+        "compare": compare,
         "report": report,
         "sentinels": sentinels,
     },

@@ -17,6 +17,7 @@ from typing import Self
 from lpnet.client import Client
 from lpnet.errors import LpnetError, MissingExtra
 
+RUNTIME = "onnxruntime"
 START_S = 60.0
 STOP_S = 15.0
 # A demo runs on whatever machine is at hand, often a shared one, and nobody wants to watch it cool
@@ -64,12 +65,13 @@ class LocalLoop:
         # Whoever asks this process to end means its children too.
         signal.signal(signal.SIGTERM, _interrupt)
         port = self.url.rpartition(":")[2]
+        for name in ("service", "agent"):
+            self._log(name).unlink(missing_ok=True)
         try:
             self._start("service", "lpnet_service", "run", "--port", port, *self._numbers)
             self._wait("service", self._service_listens)
             if self._with_agent:
-                at = ("--server", self.url, "--state-dir", str(self._state), "--threads", "1")
-                self._start("agent", "lpnet_agent", "run", *at)
+                self._start_agent()
         except BaseException:
             self._stop()
             raise
@@ -83,10 +85,24 @@ class LocalLoop:
     ) -> None:
         self._stop()
 
-    def wait_for_target(self) -> str:
-        """Name of the agent's target, once it has registered."""
-        self._wait("agent", lambda: bool(self.client.targets()))
-        return self.client.targets()[0].name
+    def wait_for_target(self, runtime: str = RUNTIME) -> str:
+        """Name of the agent's target, once it has registered with that runtime."""
+
+        def names() -> list[str]:
+            return [one.name for one in self.client.targets() if one.spec.runtime == runtime]
+
+        self._wait("agent", lambda: bool(names()))
+        return names()[0]
+
+    def other_agent(self, runtime: str) -> str:
+        """An agent with another runtime in the place of the one that runs; its target."""
+        self._end("agent")
+        self._start_agent(runtime)
+        return self.wait_for_target(runtime)
+
+    def _start_agent(self, runtime: str = RUNTIME) -> None:
+        at = ("--server", self.url, "--state-dir", str(self._state))
+        self._start("agent", "lpnet_agent", "run", *at, "--threads", "1", "--runtime", runtime)
 
     def _start(self, name: str, module: str, *arguments: str) -> None:
         # Settings of some other service or agent must not reach these.
@@ -98,7 +114,7 @@ class LocalLoop:
             "LPNET_AGENT_DRIFT_PCT": DRIFT_PCT,
             "LPNET_AGENT_COOL_S": COOL_S,
         }
-        with self._log(name).open("wb") as log:
+        with self._log(name).open("ab") as log:
             self._children[name] = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
                 env=environment,
@@ -127,18 +143,21 @@ class LocalLoop:
     def _stop(self) -> None:
         """The agent first, so that it can hand back what it holds."""
         for name in ("agent", "service"):
-            child = self._children.pop(name, None)
-            if child is None:
-                continue
-            if child.poll() is None:
-                child.send_signal(signal.SIGTERM)
-            try:
-                child.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
+            self._end(name)
         self.client.close()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _end(self, name: str) -> None:
+        child = self._children.pop(name, None)
+        if child is None:
+            return
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+        try:
+            child.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
 
     def _log(self, name: str) -> Path:
         return self.folder / f"{name}.log"

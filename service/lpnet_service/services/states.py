@@ -54,8 +54,7 @@ def _state(
         why = "only a table of it is known; no agent measures it"
         return State("imported", why, row.created_at)
     if now - agent.last_seen_at > silence:
-        seconds = (now - agent.last_seen_at).total_seconds()
-        why = f"its agent has been silent for {seconds:.0f} s"
+        why = f"its agent has been silent for {_long(now - agent.last_seen_at)}"
         return State("offline", why, agent.last_seen_at)
     if row.condition == "broken":
         return State("broken", row.condition_reason or "no reason given", row.condition_at)
@@ -68,3 +67,12 @@ def _state(
         queued = "a job waits" if work.queued == 1 else f"{work.queued} jobs wait"
         return State("idle", f"{queued} for its agent to ask for work", None)
     return State("idle", "no job waits for it", None)
+
+
+def _long(silence: timedelta) -> str:
+    """A length of time in the largest unit of which there are two or more."""
+    seconds = silence.total_seconds()
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} s"

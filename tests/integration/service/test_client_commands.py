@@ -195,3 +195,23 @@ def test_what_did_not_fit_is_told(desk: Desk, space: Space) -> None:
     assert after["memory"]["fails_mib"] == need_mib
     words = f"networks of {need_mib:.4g} MiB and more do not fit in its memory"
     assert words in desk.say("targets")
+
+
+def test_compared_targets_are_told_over_all_and_by_kind(desk: Desk) -> None:
+    ops = [{"ops": [{"type": "linear", "c_in": c, "c_out": 8}]} for c in (16, 32, 64)]
+    for target, factor in (("shelf-a", 1.0), ("shelf-b", 2.0), ("shelf-c", 1.0)):
+        taken = [
+            Sample.model_validate({"workload": workload, "latency_ms": factor * (1 + place)})
+            for place, workload in enumerate(ops[:2] if target == "shelf-c" else ops)
+        ]
+        desk.client.import_samples(target, taken)
+    told = desk.say("compare", "shelf-a", "shelf-b")
+    assert "3 workloads in common; latency over that of shelf-a:" in told
+    assert "shelf-b workload workloads median p10 p90 fastest in" in told
+    assert "all 3 2.00x 2.00x 2.00x 0%" in told
+    assert "shelf-a: noise floor unknown" in told
+    found = json.loads(desk.say("compare", "shelf-c", "shelf-b", "--json"))
+    assert (found["workloads"], found["all"]["targets"][1]["median_ratio"]) == (2, 2.0)
+    assert "no undisturbed workload in common" in desk.say("compare", "shelf-a", TARGET)
+    assert "target: List should have at least 2" in desk.lpnet("compare", "shelf-a").stderr
+    assert "shelf-d" in desk.lpnet("compare", "shelf-a", "shelf-d").stderr

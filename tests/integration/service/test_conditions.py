@@ -152,7 +152,7 @@ def test_a_campaign_says_that_its_agent_is_silent(bench: Bench) -> None:
     campaign = start(bench)
     bench.clock.advance(120)
     waiting = campaigns.get(bench.ctx, campaign.id).waiting
-    assert waiting == "its target is offline: its agent has been silent for 120 s"
+    assert waiting == "its target is offline: its agent has been silent for 2 min"
 
 
 def test_clearing_opens_an_epoch_and_the_agent_hears_of_it(bench: Bench) -> None:

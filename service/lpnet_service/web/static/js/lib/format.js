@@ -19,10 +19,10 @@ export function ms(value, reason) {
   return [value > 0 && value < 0.0005 ? "< 0.001" : digits(value), h("span", { class: "unit" }, " ms")];
 }
 
-/** Percent with one decimal below ten. `sign`: with a plus where it is positive. */
-export function percent(value, { reason, sign = false } = {}) {
+/** Percent, by default with one decimal below ten. `sign`: with a plus where it is positive. */
+export function percent(value, { reason, sign = false, decimals = Math.abs(value) < 10 ? 1 : 0 } = {}) {
   if (!known(value)) return dash(reason);
-  const text = value.toLocaleString("en", { maximumFractionDigits: Math.abs(value) < 10 ? 1 : 0, minimumFractionDigits: Math.abs(value) < 10 ? 1 : 0, signDisplay: sign ? "exceptZero" : "auto" });
+  const text = value.toLocaleString("en", { maximumFractionDigits: decimals, minimumFractionDigits: decimals, signDisplay: sign ? "exceptZero" : "auto" });
   return [text, h("span", { class: "unit" }, " %")];
 }
 

@@ -6,6 +6,8 @@ import { byId, fill, h } from "./dom.js";
 export async function start(main) {
   colours();
   connection();
+  // At the width of a phone the pages do not all fit into the bar.
+  document.querySelector(".bar nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
   try {
     await who();
     await main();

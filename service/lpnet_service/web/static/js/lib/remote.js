@@ -17,7 +17,7 @@ export async function remote(id, { columns, page, sort, onsort, label, row }) {
   let started = false;
   let generation = 0;
   const table = new TabulatorFull(place, {
-    columns: columns.map((column) => ({ headerSort: false, ...column })),
+    columns: columns.map((column) => ({ headerSort: false, headerHozAlign: column.hozAlign, ...column })),
     index: "key",
     layout: "fitColumns",
     height: "min(36rem, 70vh)",

@@ -4,7 +4,7 @@ import { ApiError, address, get } from "../lib/api.js";
 import { byId, fill, h } from "../lib/dom.js";
 import { count, digits, ms, percent } from "../lib/format.js";
 import { start } from "../lib/page.js";
-import { choices, targets } from "../lib/pick.js";
+import { atMost, boxes, choices, targets } from "../lib/pick.js";
 import { cell, remote } from "../lib/remote.js";
 
 const USUAL = { target: [], sort: "ratio", by: "" };
@@ -26,10 +26,8 @@ start(async () => {
   byId("form").hidden = false;
   asked.target = asked.target.filter((name) => all.some((one) => one.name === name)).slice(0, MOST);
   for (const { name } of all) if (asked.target.length < 2 && !asked.target.includes(name)) asked.target.push(name);
-  fill(
-    byId("targets"),
-    all.map(({ name }) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "target", value: name, checked: asked.target.includes(name) }), name)),
-  );
+  boxes("targets", all.map(({ name }) => name), asked.target);
+  byId("form").addEventListener("submit", (submit) => submit.preventDefault());
   byId("form").addEventListener("change", changed);
   await show();
 });
@@ -48,7 +46,7 @@ async function changed(event) {
 
 async function show() {
   write(asked, USUAL);
-  for (const box of document.querySelectorAll('input[name="target"]')) box.disabled = !box.checked && asked.target.length >= MOST;
+  atMost(MOST);
   choices("first", asked.target.map((name) => ({ value: name, label: name })), asked.target[0]);
   if (asked.target.length < 2) {
     cannot("Choose two targets or more.");
@@ -82,10 +80,10 @@ function figures(found) {
     h(
       "tr",
       {},
-      h("td", {}, h("a", { href: address("/table", { target: one.target }) }, one.target)),
-      h("td", { class: "num" }, n === 0 ? h("span", { class: "soft" }, "1, by definition") : ratio(one.median_ratio)),
-      h("td", { class: "num" }, n === 0 ? "" : `${digits(one.p10_ratio)} to ${digits(one.p90_ratio)}`),
-      h("td", { class: "num" }, percent(one.fastest_pct)),
+      h("td", { class: "lead-cell" }, h("a", { href: address("/table", { target: one.target }) }, one.target)),
+      h("td", { class: "num", "data-label": "Median ratio" }, h("span", {}, n === 0 ? h("span", { class: "soft" }, "1, by definition") : ratio(one.median_ratio))),
+      h("td", { class: "num", "data-label": "10th to 90th percentile" }, n === 0 ? "" : `${digits(one.p10_ratio)} to ${digits(one.p90_ratio)}`),
+      h("td", { class: "num", "data-label": "Fastest of all on" }, h("span", {}, percent(one.fastest_pct))),
     ),
   );
 }

@@ -5,7 +5,7 @@ import { axis, chart, colour, legend, series, tooltip } from "../lib/chart.js";
 import { byId, fill, h } from "../lib/dom.js";
 import { digits, msText } from "../lib/format.js";
 import { start } from "../lib/page.js";
-import { choices, spaceLabel, spaces, targets } from "../lib/pick.js";
+import { atMost, boxes, choices, spaceLabel, spaces, targets } from "../lib/pick.js";
 
 const USUAL = { target: [], space: "", width: "", block: "", others: 100, batch: 1 };
 const SHARES = [100, 75, 50, 25];
@@ -31,26 +31,14 @@ start(async () => {
   asked.space = choices("space", held.map((space) => ({ value: space.hash, label: spaceLabel(space, held) })), asked.space);
   choices("others", SHARES.map((share) => ({ value: String(share), label: share === 100 ? "dense" : `${share}% of dense` })), String(asked.others));
   byId("batch").value = asked.batch;
-  boxes();
+  boxes("targets", all.map(({ name }) => name), asked.target);
+  atMost(MOST);
   lists();
   plot = await chart("curve", "latency-curve");
   byId("form").addEventListener("submit", (submit) => submit.preventDefault());
   byId("form").addEventListener("change", changed);
   await draw();
 });
-
-function boxes() {
-  fill(
-    byId("targets"),
-    all.map(({ name }) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "target", value: name, checked: asked.target.includes(name) }), name)),
-  );
-  limit();
-}
-
-function limit() {
-  const chosen = asked.target.length;
-  for (const box of document.querySelectorAll('input[name="target"]')) box.disabled = !box.checked && chosen >= MOST;
-}
 
 function lists() {
   const space = held.find(({ hash }) => hash === asked.space);
@@ -66,7 +54,7 @@ function changed() {
   const other = value("space") !== asked.space;
   Object.assign(asked, { target: chosen, space: value("space"), width: other ? "" : value("width"), block: other ? "" : value("block"), others: Number(value("others")), batch: Number(value("batch")) || 1 });
   if (other) lists();
-  limit();
+  atMost(MOST);
   draw();
 }
 
@@ -131,10 +119,21 @@ function option(curves) {
     legend: legend({ show: several, data: curves.map(({ target }, index) => ({ name: target, itemStyle: { color: series(index) } })) }),
     tooltip: tooltip((items) => said(curves, Array.isArray(items) ? items[0].axisValue : items.value[0]), { trigger: "axis", axisPointer: { type: "line", snap: true, lineStyle: { color: colour("--line-strong") } } }),
     xAxis: axis(`channels of ${asked.width}`, { type: "value", min: 0, max: "dataMax" }),
-    yAxis: axis("milliseconds", { type: "value", vertical: true, scale: true }),
+    yAxis: axis("milliseconds", { type: "value", vertical: true, scale: true, ...tall(curves) }),
     dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl" }],
     series: drawn,
   };
+}
+
+// Of widths that nothing near was measured at the interval can be many times what is seen, and
+// would press all else flat: it is cut, and the tooltip has its ends.
+function tall(curves) {
+  const seen = curves.flatMap(({ points, measured }) => [...points.map((p) => p.latency_ms), ...measured.map((m) => m.latency_ms)]);
+  const high = Math.max(...curves.flatMap(({ points }) => points.map((p) => p.high_ms)));
+  const top = 1.5 * Math.max(...seen);
+  const lead = 10 ** Math.floor(Math.log10(top));
+  const step = lead * (top > 5 * lead ? 2 : top > 2 * lead ? 1 : 0.5);
+  return high > top ? { max: step * Math.ceil(top / step) } : {};
 }
 
 function said(curves, value) {

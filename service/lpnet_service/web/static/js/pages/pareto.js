@@ -63,7 +63,7 @@ function show() {
   const methods = [...new Set(shown.map((one) => one.method))].sort();
   const dense = shown.find((one) => one.dense_ms !== null && one.accuracy_before !== null);
   const metric = shown[0]?.metric ?? "accuracy";
-  plot.draw(() => option(shown, methods, dense, metric), `${metric} against latency of ${label(asked.space)} on ${asked.target}: ${shown.length} results of ${methods.join(", ")}`, table(shown));
+  plot.draw(() => option(shown, methods, dense, metric), `${metric} against latency of ${label(asked.space)} on ${asked.target}: ${shown.length} ${shown.length === 1 ? "result" : "results"} of ${methods.join(", ")}`, table(shown));
   byId("rows").replaceChildren(...there.filter((one) => one.space === asked.space).map(row));
 }
 
@@ -87,8 +87,8 @@ function option(shown, methods, dense, metric) {
   return {
     legend: legend({ data: methods }),
     tooltip: tooltip(({ data }) => (data.one ? words(data.one) : "dense"), { trigger: "item" }),
-    xAxis: axis("milliseconds", { type: "value", scale: true }),
-    yAxis: axis(`${metric}, %`, { type: "value", vertical: true, scale: true }),
+    xAxis: axis("milliseconds", { type: "value", min: 0 }),
+    yAxis: axis(`${metric}, %`, { type: "value", vertical: true, min: ({ min, max }) => Math.max(0, Math.floor(min - room(min, max))), max: ({ min, max }) => Math.min(100, Math.ceil(max + room(min, max))) }),
     series: [
       { type: "line", step: "end", silent: true, showSymbol: false, lineStyle: { color: colour("--line-strong"), type: "dashed", width: 1.5 }, data: unbeaten },
       ...methods.map((method, index) => ({
@@ -107,12 +107,17 @@ function option(shown, methods, dense, metric) {
   };
 }
 
+// So much that a tenth of a point does not look like a cliff.
+function room(min, max) {
+  return Math.max(0.5, 0.2 * (max - min));
+}
+
 function words(one) {
   return [one.method, `${digits(100 * one.accuracy_after)}% (${digits(100 * one.accuracy_before)}% before)`, one.measured_ms === null ? `${msText(one.predicted_ms)} predicted, not measured` : `${msText(one.measured_ms)} measured, ${msText(one.predicted_ms)} predicted`, `${msText(one.budget_ms)} asked`].join("\n");
 }
 
 function row(one) {
-  const accuracy = (value) => (value === null ? percent(null, { reason: "not judged" }) : percent(100 * value));
+  const accuracy = (value) => (value === null ? percent(null, { reason: "not judged" }) : percent(100 * value, { decimals: 2 }));
   return h(
     "tr",
     {},

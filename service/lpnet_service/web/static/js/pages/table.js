@@ -2,7 +2,7 @@
 import { read, write } from "../lib/address.js";
 import { ApiError, address, get } from "../lib/api.js";
 import { byId, fill, h } from "../lib/dom.js";
-import { ago, count, exact, ms, percent } from "../lib/format.js";
+import { ago, count, digits, exact, ms, percent } from "../lib/format.js";
 import { start } from "../lib/page.js";
 import { choices, spaceLabel, spaces, targets } from "../lib/pick.js";
 import { cell, remote } from "../lib/remote.js";
@@ -61,9 +61,14 @@ const COLUMNS = [
   { title: "Predicted", field: "predicted_ms", hozAlign: "right", minWidth: 110, formatter: cell((row) => h("span", { class: "num" }, ms(row.predicted_ms, "no LPNet yet, or ops that it does not cover"))) },
   { title: "Error", field: "error_pct", hozAlign: "right", minWidth: 90, formatter: cell(error) },
   { title: "Drawn", field: "draw", minWidth: 95, formatter: cell((row) => h("span", { class: "small" }, row.draw ?? "", row.held_out ? " · held out" : "")) },
-  { title: "Measured", field: "measured_at", headerSort: true, minWidth: 110, formatter: cell((row) => h("span", { class: "small" }, ago(row.measured_at, "nobody recorded when"))) },
-  { title: "Conditions", field: "disturbed", minWidth: 190, widthGrow: 3, formatter: cell((row) => (row.disturbed ? h("span", { class: "warn small" }, "disturbed: ", row.reasons.join("; ")) : h("span", { class: "soft small" }, row.count ? `${count(row.count)} runs` : ""))) },
+  { title: "Measured", field: "measured_at", headerSort: true, minWidth: 125, formatter: cell((row) => h("span", { class: "small" }, ago(row.measured_at, "nobody recorded when"))) },
+  { title: "Conditions", field: "disturbed", minWidth: 190, widthGrow: 3, formatter: cell((row) => (row.disturbed ? h("span", { class: "warn small" }, "disturbed: ", row.reasons.join("; ")) : h("span", { class: "soft small" }, quiet(row)))) },
 ];
+
+function quiet({ count: runs, conditions }) {
+  const { frequency_mhz: mhz, temperature_c: celsius } = conditions ?? {};
+  return [runs && `${count(runs)} runs`, mhz && `${digits(mhz / 1000, 2)} GHz`, celsius && `${Math.round(celsius)} °C`].filter(Boolean).join(" · ");
+}
 
 function what(row) {
   if (row.kind === "network") return "whole network";
@@ -166,9 +171,17 @@ function choose(row) {
     card,
     h("h2", {}, what(row), " ", space ? h("span", { class: "soft" }, `of ${spaceLabel(space, held)}`) : null),
     h("dl", { class: "facts" }, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
+    space && row.kind === "block" && row.predicted_ms !== null ? h("p", {}, h("a", { href: curve(row, space) }, "What its channels cost")) : null,
     space && row.kind === "network" && row.predicted_ms !== null ? h("p", {}, h("a", { href: address("/what-if", { target: asked.target, space: space.hash, batch: row.workload.batch, w: changedWidths }) }, "Try other widths from here")) : null,
   );
   card.hidden = false;
+}
+
+// Of the width that was varied, if it was one.
+function curve({ workload }, space) {
+  const names = Object.keys(workload.widths);
+  const varied = space.widths.find(({ name, max }) => name in workload.widths && workload.widths[name] !== max)?.name ?? names[0];
+  return address("/curves", { target: [asked.target], space: space.hash, block: workload.block, width: varied, batch: workload.batch });
 }
 
 function cannot(words) {

@@ -164,7 +164,7 @@ function share(part, whole, largest) {
     {},
     h("td", { class: "code" }, called(part)),
     h("td", { class: "num" }, ms(part.latency_ms)),
-    h("td", {}, h("progress", { max: largest, value: Math.max(0, part.latency_ms), "aria-label": `${digits(part.share * 100)} percent` }), h("span", { class: "unseen" }, `${digits(part.share * 100)} %`)),
+    h("td", {}, h("div", { class: "share" }, h("progress", { max: largest, value: Math.max(0, part.latency_ms), "aria-hidden": "true" }), h("span", { class: "num" }, percent(part.share * 100)))),
     h("td", { class: "num" }, whole && whole.latency_ms > 0 ? percent((100 * part.latency_ms) / whole.latency_ms) : ""),
     h("td", { class: "num" }, part.kind === "block" ? short(part.macs) : ""),
   );
