@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
-from typing import Any
 
-import cpuinfo
 import psutil  # type: ignore[import-untyped]
 
 from lpnet.schemas.device import DeviceFacts
+from lpnet_agent.device_info.sysfs import fields
 from lpnet_agent.gpu.library import opened
 
 _VECTOR = (
@@ -38,14 +37,12 @@ _VECTOR = (
 
 
 def read_facts(provider: str = "cpu") -> DeviceFacts:
-    """The facts of this machine; takes about a second. A GPU belongs to them where `provider` runs
-    networks on one."""
+    """The facts of this machine. A GPU belongs to them where `provider` runs networks on one."""
     with opened(provider) as gpu:
         found = None if gpu is None else gpu.facts()
-    seen: dict[str, Any] = cpuinfo.get_cpu_info() or {}
-    flags = frozenset(seen.get("flags") or ())
+    cpu, flags = cpu_and_flags()
     return DeviceFacts(
-        cpu=seen.get("brand_raw") or None,
+        cpu=cpu,
         architecture=platform.machine() or None,
         cores=psutil.cpu_count(logical=True),
         memory_mib=psutil.virtual_memory().total // 2**20,
@@ -54,6 +51,21 @@ def read_facts(provider: str = "cpu") -> DeviceFacts:
         virtual=_virtual(flags, platform.machine()),
         gpu=found,
     )
+
+
+def cpu_and_flags(root: Path = Path("/")) -> tuple[str | None, frozenset[str]]:
+    """What the CPU is called, and the flags of its instruction sets.
+
+    Linux on x86 says both; py-cpuinfo, asked elsewhere, takes more than a second there, in which
+    it times the CPU's clock.
+    """
+    said = fields(root / "proc/cpuinfo")
+    if said.get("model name") and said.get("flags"):
+        return said["model name"], frozenset(said["flags"].split())
+    import cpuinfo
+
+    seen = cpuinfo.get_cpu_info() or {}
+    return seen.get("brand_raw") or None, frozenset(seen.get("flags") or ())
 
 
 def clock_policy(core: int, root: Path = Path("/")) -> str | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from pathlib import Path
 
+import cpuinfo
 import pytest
 
 from lpnet.schemas.base import TARGET_NAME
 from lpnet.schemas.device import DeviceFacts
-from lpnet_agent.device_info.facts import clock_policy, read_facts, vector_flags
+from lpnet_agent.device_info.facts import clock_policy, cpu_and_flags, read_facts, vector_flags
 from lpnet_agent.device_info.names import device_name, target_name
 from lpnet_agent.device_info.target import target_spec
 from lpnet_agent.errors import BadSetup
@@ -85,6 +87,27 @@ def test_the_clock_policy_is_read_where_there_is_one(tmp_path: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_text("performance\n")
     assert clock_policy(0, tmp_path) == "performance"
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="elsewhere py-cpuinfo is asked")
+def test_the_cpu_is_what_py_cpuinfo_says() -> None:
+    said = cpuinfo.get_cpu_info()
+    cpu, flags = cpu_and_flags()
+    assert cpu == said["brand_raw"]
+    # It adds those that the CPU itself names, some of them under a second spelling.
+    assert flags
+    assert flags <= set(said["flags"])
+
+
+def test_a_cpu_that_linux_does_not_name_is_named_by_py_cpuinfo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "proc/cpuinfo"
+    file.parent.mkdir()
+    file.write_text("processor\t: 0\nFeatures\t: fp asimd\n")
+    seen = {"brand_raw": "Cortex-A72", "flags": ["asimd", "fp"]}
+    monkeypatch.setattr(cpuinfo, "get_cpu_info", lambda: seen)
+    assert cpu_and_flags(tmp_path) == ("Cortex-A72", frozenset({"asimd", "fp"}))
 
 
 def test_this_machine_has_facts() -> None:
