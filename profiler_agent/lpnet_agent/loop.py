@@ -25,6 +25,7 @@ from lpnet.logs import fields
 from lpnet.logs.secrets import lease_id
 from lpnet.schemas.campaign import Lease, LeaseRequest
 from lpnet.schemas.device import Registered, Registration
+from lpnet_agent import older
 from lpnet_agent.backoff import Backoff
 from lpnet_agent.condition import Reporter
 from lpnet_agent.errors import BadSetup, Interrupted, NotKept
@@ -81,8 +82,8 @@ class Agent:
     def run(self) -> None:
         """Work until the end is asked for.
 
-        A server that is gone or fails is waited for. Raises NotAllowed, BadRequest or BadSetup
-        where waiting cannot help; what was measured is on disk by then.
+        A server that is gone, fails or is older is waited for. Raises NotAllowed, BadRequest or
+        BadSetup where waiting cannot help; what was measured is on disk by then.
         """
         fields.begin(device=self._registration.device)
         backoff = Backoff()
@@ -98,8 +99,12 @@ class Agent:
             except NotAllowed as error:
                 log.error("the server refuses this agent", why=error.detail, todo=self._todo())
                 raise
-            except BadRequest:
-                raise
+            except BadRequest as error:
+                if not older.is_older(error):
+                    raise
+                seconds = backoff.next()
+                log.error(older.WORDS, kept=len(self._spool), why=str(error))
+                self._wait_for_server(seconds)
             except NotKept as error:
                 log.error("waiting for room", seconds=_ROOM_S, why=str(error))
                 self._stop.wait(_ROOM_S)

@@ -17,6 +17,7 @@ from lpnet.schemas.campaign import Completion, ItemFailure, JobFailure
 from lpnet.schemas.sample import IngestResult, Sample, SampleBatch
 from lpnet_agent.errors import NotKept
 from lpnet_agent.files import check_room, write_atomically
+from lpnet_agent.older import is_older
 
 log = structlog.get_logger()
 
@@ -81,7 +82,8 @@ class Spool:
     def deliver(self, http: Http) -> int:
         """Deliver what waits; how many parcels were taken.
 
-        A parcel that the server finds wrong is set aside. Raises what Http raises otherwise, with
+        A parcel that the server finds wrong is set aside; one that it refuses because it is older
+        than this agent stays, and raises BadRequest. Raises what Http raises otherwise, with
         all that is not delivered still here; NotFound means that the server does not know the
         target: register again, then repeat.
         """
@@ -92,6 +94,8 @@ class Spool:
             try:
                 hand_over(parcel, http)
             except (BadRequest, Conflict) as error:
+                if isinstance(error, BadRequest) and is_older(error):
+                    raise
                 self.set_aside(path, f"the server refuses it: {error}")
                 continue
             path.unlink()
@@ -104,6 +108,8 @@ class Spool:
             try:
                 hand_over(self._loose[0], http)
             except (BadRequest, Conflict) as error:
+                if isinstance(error, BadRequest) and is_older(error):
+                    raise
                 self._drop_loose(f"the server refuses it: {error}")
                 continue
             del self._loose[0]

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pytest
+import structlog
+from pydantic import TypeAdapter, ValidationError
 
 from lpnet import zoo
 from lpnet.http import Http
@@ -23,6 +25,7 @@ from lpnet.schemas.device import DeviceFacts, Registration, TargetSpec
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet.space.space import Space
+from lpnet_agent.backoff import Backoff
 from lpnet_agent.condition import Reporter
 from lpnet_agent.gate import Gate
 from lpnet_agent.loop import Agent
@@ -114,10 +117,22 @@ class Server:
     items: int = ITEMS
     leases: int = 0
     expires_s: float = 600
+    older: int = 0
     posts: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def bodies(self, ending: str) -> list[dict[str, Any]]:
         return [body for path, body in self.posts if path.endswith(ending)]
+
+    def refusal(self, path: str, body: dict[str, Any]) -> Any:
+        """That of a service which does not know the cause, until it is upgraded."""
+        if not (self.older and path.endswith("/condition") and body["cause"] == "sentinel"):
+            return None
+        self.older -= 1
+        known = TypeAdapter(Literal["owner", "room"])
+        with pytest.raises(ValidationError) as caught:
+            known.validate_python(body["cause"])
+        errors = [{"field": "cause", "reason": caught.value.errors()[0]["msg"]}]
+        return {"status": 422, "code": "invalid", "detail": "not valid", "errors": errors}
 
     def answer(self, path: str, body: dict[str, Any]) -> Any:
         self.posts.append((path, body))
@@ -163,11 +178,13 @@ def server() -> Iterator[tuple[Server, Http]]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            answer = made.answer(self.path.split("?")[0], body)
-            self.reply(json.dumps(answer).encode(), "application/json")
+            path = self.path.split("?")[0]
+            refusal = made.refusal(path, body)
+            answer = refusal or made.answer(path, body)
+            self.reply(json.dumps(answer).encode(), "application/json", 422 if refusal else 200)
 
-        def reply(self, content: bytes, kind: str) -> None:
-            self.send_response(200)
+        def reply(self, content: bytes, kind: str, status: int = 200) -> None:
+            self.send_response(status)
             self.send_header("content-type", kind)
             self.send_header("content-length", str(len(content)))
             self.end_headers()
@@ -279,6 +296,24 @@ def test_it_is_told_since_when_measurements_are_in_doubt(
         else:
             assert report["cause"] == "sentinel"
             assert before < datetime.fromisoformat(report["since"]) < datetime.now(UTC)
+
+
+def test_an_older_service_that_does_not_know_a_cause_is_waited_for_and_nothing_is_lost(
+    server: tuple[Server, Http], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted, http = server
+    scripted.older = 1
+    monkeypatch.setattr("lpnet_agent.loop.Backoff", lambda: Backoff(first_s=0.01, most_s=0.02))
+    with structlog.testing.capture_logs() as lines:
+        run(Device(slow_from=6, slow_for=3), scripted, http, tmp_path)
+    said = [line for line in lines if line["log_level"] == "error"]
+    assert {line["event"] for line in said} == {"the service is older than this agent: upgrade it"}
+    assert "cause: Input should be 'owner' or 'room'" in said[0]["why"]
+    assert len(said) == 1
+    assert scripted.older == 0
+    assert len(workloads(scripted.bodies("/samples:batch"))) == EVERY
+    (complete,) = scripted.bodies("/complete")
+    assert len(workloads([complete])) == ITEMS
 
 
 def test_the_lease_is_held_while_the_device_is_checked(

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import structlog
 
-from lpnet.errors import ApiError, NotAllowed, NotFound, ServerFault, Unreachable
+from lpnet.errors import ApiError, BadRequest, NotAllowed, NotFound, ServerFault, Unreachable
 from lpnet.http import Http
 from lpnet.schemas.campaign import ItemFailure
 from lpnet.schemas.sample import Sample
@@ -34,6 +34,7 @@ class Server:
         self.down: Callable[[], httpx.Response] | None = None
         self.targets = {TARGET}
         self.refuses: set[str] = set()
+        self.older = False
 
     def http(self) -> Http:
         return Http("http://lpnet.test", transport=httpx.MockTransport(self), attempts=1)
@@ -44,6 +45,8 @@ class Server:
         self.calls.append(request.url.path)
         body = json.loads(request.content)
         samples = body.get("samples", [])
+        if self.older and any("out_of_memory" in one for one in body.get("failures", [])):
+            return _problem(422, "invalid", _unknown("failures.0.out_of_memory"))
         if self.refuses & {sample["id"] for sample in samples}:
             return _problem(422, "invalid")
         if request.url.path == "/v1/samples:batch":
@@ -65,8 +68,13 @@ class Server:
         return httpx.Response(200, json={"stored": len(new), "known": len(samples) - len(new)})
 
 
-def _problem(status: int, code: str) -> httpx.Response:
-    return httpx.Response(status, json={"status": status, "code": code, "detail": "no"})
+def _problem(status: int, code: str, *errors: dict[str, str]) -> httpx.Response:
+    document = {"status": status, "code": code, "detail": "no", "errors": errors}
+    return httpx.Response(status, json=document)
+
+
+def _unknown(place: str) -> dict[str, str]:
+    return {"field": place, "reason": "Extra inputs are not permitted"}
 
 
 def refused() -> httpx.Response:
@@ -189,6 +197,25 @@ def test_a_parcel_that_the_server_refuses_is_set_aside_and_not_lost(folder: Path
     kept = Parcel.model_validate_json((folder / "set-aside" / "000000000001.json").read_bytes())
     assert [sample.id for sample in kept.samples] == ["sample-0001"]
     assert "422" in (folder / "set-aside" / "000000000001.reason.txt").read_text()
+
+
+@pytest.mark.parametrize("where", ["on disk", "in memory"])
+def test_what_an_older_server_does_not_know_waits_for_its_upgrade(
+    folder: Path, where: str, request: pytest.FixtureRequest
+) -> None:
+    if where == "in memory":
+        request.getfixturevalue("full")
+    spool, server = Spool(folder), Server("a")
+    server.older = True
+    failure = ItemFailure(item="item-0001", reason="too large", out_of_memory=True)
+    spool.put(Parcel(token="a", target=TARGET, failures=(failure,)))
+    for _ in range(2):
+        with pytest.raises(BadRequest):
+            spool.deliver(server.http())
+        assert len(spool) == 1
+    server.older = False
+    assert spool.deliver(server.http()) == 1
+    assert (len(spool), server.leases) == (0, set())
 
 
 def test_a_restart_puts_nothing_over_what_was_set_aside(folder: Path) -> None:
