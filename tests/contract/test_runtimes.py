@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lpnet import zoo
 from lpnet.errors import MissingExtra
 from lpnet_agent.errors import BadSetup, RuntimeFailed
-from lpnet_agent.runtimes.base import Choice, Runtime
+from lpnet_agent.runtimes.base import PRECISIONS, Choice, Runtime
 from lpnet_agent.runtimes.registry import NAMES, listing, make
 
 # How far outputs may be from ONNX Runtime's in float32: norm of the difference over the norm.
@@ -91,6 +91,14 @@ def own_settings() -> Iterator[None]:
 
 def test_every_runtime_of_the_registry_is_here() -> None:
     assert {line.name for line in listing() if line.available} == set(NAMES)
+
+
+def test_of_every_precision_it_is_said_whether_there_is_one_or_why_not() -> None:
+    for line in listing():
+        if line.available:
+            assert not set(line.precisions) & set(line.without), line
+            assert {*line.precisions, *line.without} == set(PRECISIONS), line
+            assert all(line.without.values()), line
 
 
 @pytest.mark.parametrize(("runtime", "choice", "name"), RUNS)

@@ -10,7 +10,7 @@ It may import what it needs at its top: it is imported only where it is used or 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -18,6 +18,8 @@ from typing import Any, Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,21 @@ class Choice:
 
 @dataclass(frozen=True)
 class Offer:
-    """Something a runtime runs networks on. `reason` says why it cannot here; None: it can."""
+    """Something a runtime runs networks on. `reason` says why it cannot here; None: it can.
+
+    `without` says of each of the PRECISIONS that is not on offer why not.
+    """
 
     provider: str
     precisions: tuple[str, ...] = ("fp32",)
     device: str | None = None
     reason: str | None = None
+    without: Mapping[str, str] = field(default_factory=dict)
+
+
+def without(precisions: Collection[str], reasons: Mapping[str, str]) -> dict[str, str]:
+    """The reasons of those that are not among some precisions, for Offer."""
+    return {name: reasons[name] for name in PRECISIONS if name not in precisions}
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,17 @@ class ReadsFiles(Protocol):
 
     def load_file(self, model: Path) -> Session:
         """As Runtime.load. The file may go once this returns."""
+        ...
+
+
+@runtime_checkable
+class PoolsMemory(Protocol):
+    """A runtime whose sessions take what flows through them from one pool, and so hold little
+    more than weights between their runs."""
+
+    @property
+    def pools_memory(self) -> bool:
+        """Whether it does, as it is set up."""
         ...
 
 

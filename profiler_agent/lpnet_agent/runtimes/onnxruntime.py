@@ -12,7 +12,7 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state
 
 from lpnet_agent.errors import OutOfMemory, RuntimeFailed
-from lpnet_agent.runtimes.base import Array, Choice, Offer, Runtime, RuntimeInfo, Session
+from lpnet_agent.runtimes.base import Array, Choice, Offer, Runtime, RuntimeInfo, Session, without
 from lpnet_agent.runtimes.options import chosen
 
 _PROVIDERS = {
@@ -21,10 +21,19 @@ _PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
 }
 _PRECISIONS = {
-    # Its CPU kernels are of float32 and 8 bits; float16 is cast to and fro, which nobody deploys.
     "cpu": ("fp32", "int8"),
     "cuda": ("fp32", "fp16"),
     "tensorrt": ("fp32", "fp16"),
+}
+_CASTS = "its kernels for CPUs compute in float32 and 8 bits, and cast others to and fro"
+_TRT_ALONE = "TensorRT converts by itself, and is asked for fp32 and fp16 alone"
+_WITHOUT = {
+    "cpu": {"fp16": _CASTS, "bf16": _CASTS},
+    "cuda": {
+        "bf16": "ONNX Runtime's tools convert networks to fp16 alone",
+        "int8": "the 8-bit networks that lpnet makes are for kernels of CPUs",
+    },
+    "tensorrt": {"bf16": _TRT_ALONE, "int8": _TRT_ALONE},
 }
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 _LEVELS = {
@@ -60,6 +69,7 @@ def offers() -> tuple[Offer, ...]:
             name,
             _PRECISIONS[name],
             reason=None if provider in there else "this build of ONNX Runtime is without it",
+            without=without(_PRECISIONS[name], _WITHOUT[name]),
         )
         for name, provider in _PROVIDERS.items()
     )

@@ -12,7 +12,7 @@ from openvino import properties
 from openvino.properties import hint
 
 from lpnet_agent.errors import OutOfMemory, RuntimeFailed
-from lpnet_agent.runtimes.base import Array, Choice, Offer, Runtime, RuntimeInfo, Session
+from lpnet_agent.runtimes.base import Array, Choice, Offer, Runtime, RuntimeInfo, Session, without
 from lpnet_agent.runtimes.options import chosen
 
 _DEVICE = "CPU"
@@ -21,6 +21,7 @@ _PRECISIONS = {"fp32": ov.Type.f32, "fp16": ov.Type.f16, "bf16": ov.Type.bf16}
 _WORDS = {"fp32": "FP32", "fp16": "FP16", "bf16": "BF16", "int8": "INT8"}
 # ONNX Runtime's tools quantise.
 _QUANTISES = importlib.util.find_spec("onnxruntime") is not None
+_UNABLE = "OpenVINO does not compute in it on this CPU"
 _OPTIONS: dict[str, tuple[str, ...]] = {}
 _NO_ROOM = ("bad_alloc", "could not allocate", "failed to allocate", "out of memory")
 
@@ -35,7 +36,12 @@ def offers() -> tuple[Offer, ...]:
         name for name, word in _WORDS.items() if word in able and (name != "int8" or _QUANTISES)
     )
     name = core.get_property(_DEVICE, properties.device.full_name).strip()
-    return (Offer("cpu", precisions, device=name or None),)
+    tools = "onnxruntime quantises for it, and is not installed: pip install 'lpnet[agent]'"
+    reasons = {word: _UNABLE for word in _WORDS}
+    if _WORDS["int8"] in able:
+        reasons["int8"] = tools
+    missing = without(precisions, reasons)
+    return (Offer("cpu", precisions, device=name or None, without=missing),)
 
 
 def make(choice: Choice) -> Runtime:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 from types import ModuleType
 
@@ -48,7 +48,8 @@ NAMES = tuple(known.name for known in KNOWN)
 
 @dataclass(frozen=True)
 class Listing:
-    """A line of `list-runtimes`; version and device are None where they are unknown."""
+    """A line of `list-runtimes`; version and device are None where they are unknown. `without`
+    says why, of each precision that there is not."""
 
     name: str
     provider: str
@@ -57,6 +58,7 @@ class Listing:
     device: str | None
     precisions: tuple[str, ...]
     reason: str | None
+    without: Mapping[str, str] = field(default_factory=dict)
 
 
 def known(name: str) -> Known:
@@ -104,6 +106,7 @@ def _lines(wanted: Known) -> list[Listing]:
             offer.device,
             offer.precisions if offer.reason is None else (),
             offer.reason,
+            offer.without if offer.reason is None else {},
         )
         for offer in offers
     ]
@@ -119,7 +122,9 @@ def _require(name: str, choice: Choice, offers: tuple[Offer, ...]) -> None:
         if choice.precision not in offer.precisions:
             there = ", ".join(offer.precisions)
             wanted = f"{choice.precision!r} on {choice.provider!r}"
-            raise BadSetup(f"{name} has no precision {wanted} here: {there}")
+            why = offer.without.get(choice.precision)
+            words = f"{name} has no precision {wanted} here: {there}"
+            raise BadSetup(words + (f" ({why})" if why else ""))
         return
     providers = ", ".join(offer.provider for offer in offers)
     raise BadSetup(f"{name} knows no provider {choice.provider!r}: {providers}")

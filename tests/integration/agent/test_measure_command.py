@@ -279,10 +279,12 @@ def test_runtimes_are_listed() -> None:
     cpu, cuda, _ = (entry for entry in entries if entry["name"] == "onnxruntime")
     assert (cpu["provider"], cpu["available"], cpu["reason"]) == ("cpu", True, None)
     assert "fp32" in cpu["precisions"]
+    assert "fp16" in cpu["without"]
     assert cuda["available"] == (cuda["reason"] is None)
     lines = agent("list-runtimes").stdout.splitlines()
-    assert len(lines) == len(entries)
-    assert f"onnxruntime {cpu['version']}, cpu: fp32, int8" in lines
+    assert len([line for line in lines if not line.startswith(" ")]) == len(entries)
+    place = lines.index(f"onnxruntime {cpu['version']}, cpu: fp32, int8")
+    assert lines[place + 1] == f"    not fp16, bf16: {cpu['without']['fp16']}"
 
 
 def test_a_missing_extra_is_a_line_and_not_a_traceback(tmp_path: Path) -> None:

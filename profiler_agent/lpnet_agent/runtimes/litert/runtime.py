@@ -13,7 +13,16 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from lpnet_agent.errors import BadSetup, OutOfMemory, RuntimeFailed
-from lpnet_agent.runtimes.base import Array, Choice, Offer, Runtime, RuntimeInfo, Session
+from lpnet_agent.runtimes.base import (
+    PRECISIONS,
+    Array,
+    Choice,
+    Offer,
+    Runtime,
+    RuntimeInfo,
+    Session,
+    without,
+)
 from lpnet_agent.runtimes.litert.file import File
 from lpnet_agent.runtimes.litert.lowering import TO_FIRST, TO_LAST, Code
 from lpnet_agent.runtimes.litert.writer import tflite
@@ -24,12 +33,13 @@ _RESOLVERS = {
     "none": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
 }
 _OPTIONS = {"delegate": tuple(_RESOLVERS)}
+_FLOAT = "the .tflite files that lpnet writes are in float32; LiteRT's converter makes others"
 _ERRORS = (RuntimeError, ValueError, MemoryError)
 
 
 def offers() -> tuple[Offer, ...]:
     """See base."""
-    return (Offer("cpu"),)
+    return (Offer("cpu", without=without(("fp32",), dict.fromkeys(PRECISIONS, _FLOAT))),)
 
 
 def make(choice: Choice) -> Runtime:

@@ -7,10 +7,15 @@ from typing import Any
 
 import torch
 
-from lpnet_agent.runtimes.base import Offer
+from lpnet_agent.runtimes.base import Offer, without
 
 # Instructions for products of bfloat16; without them a CPU converts every one to float32.
 _BF16 = ("avx512_bf16", "amx_bf16", "bf16")
+# The same of float16.
+_FP16 = ("avx512_fp16", "amx_fp16", "fp16_arith")
+_FLOAT = "lpnet quantises into ONNX alone, which PyTorch does not read"
+_CONVERTS = "this CPU does not compute in it: PyTorch would convert every number to float32"
+_UNTRIED = "never tried: no CPU that computes in it was at hand"
 
 
 def cpu(reason: str | None = None) -> Offer:
@@ -19,7 +24,9 @@ def cpu(reason: str | None = None) -> Offer:
     able: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     native = any(able.get(name) for name in _BF16)
     precisions = ("fp32", "bf16") if native else ("fp32",)
-    return Offer("cpu", precisions, able.get("cpu_name") or None, reason)
+    half = _UNTRIED if any(able.get(name) for name in _FP16) else _CONVERTS
+    missing = without(precisions, {"fp16": half, "bf16": _CONVERTS, "int8": _FLOAT})
+    return Offer("cpu", precisions, able.get("cpu_name") or None, reason, missing)
 
 
 def cuda(reason: str | None = None) -> Offer:
@@ -28,4 +35,6 @@ def cuda(reason: str | None = None) -> Offer:
         return Offer("cuda", reason="this build of torch has no CUDA")
     if not torch.cuda.is_available():
         return Offer("cuda", reason="no GPU is visible")
-    return Offer("cuda", ("fp32", "fp16"), torch.cuda.get_device_name(), reason)
+    precisions = ("fp32", "fp16")
+    missing = without(precisions, {"bf16": "never compared on a GPU", "int8": _FLOAT})
+    return Offer("cuda", precisions, torch.cuda.get_device_name(), reason, missing)

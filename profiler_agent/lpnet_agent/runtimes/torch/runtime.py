@@ -80,6 +80,11 @@ class TorchRuntime:
             variant=self._variant,
         )
 
+    @property
+    def pools_memory(self) -> bool:
+        """See base.PoolsMemory."""
+        return True
+
     def load(self, model: bytes) -> Session:
         # Modules refer to themselves in circles: dropped ones would stay in memory beside this.
         gc.collect()
