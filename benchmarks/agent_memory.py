@@ -4,7 +4,8 @@
 
 The goal is 300 MB, and no torch: an agent has to fit on a small board. The peer is a script that
 times the same dense network with ONNX Runtime and nothing else. Memory is the proportional set
-size (smaps_rollup), so that what processes share counts once; read every 50 ms.
+size (smaps_rollup), so that what processes share counts once; read every 10 ms, since a network
+takes most while it is loaded.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import psutil
 from lpnet import zoo
 
 GOAL_MB = 300
-_LOOK_S = 0.05
+_LOOK_S = 0.01
 _PEER = """
 import sys
 import onnxruntime as ort

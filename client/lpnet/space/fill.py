@@ -7,9 +7,10 @@ the last conv of a residual branch is damped, so that sums do not grow with dept
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from math import log2, prod, sqrt
 
 import numpy as np
@@ -48,25 +49,29 @@ class Filler:
     def initialize(self, graph: onnx.GraphProto, weights: Sequence[Weight], seed: int) -> None:
         """Add all weights to a graph, as float32; in place, since copies take most of the time."""
         for place, weight in enumerate(weights):
-            shape = tuple(int(d) for d in weight.dims)
             made = graph.initializer.add()
             made.name, made.data_type = weight.name, onnx.TensorProto.FLOAT
-            made.dims.extend(shape)
-            made.raw_data = self._bytes(weight, shape, place, seed)
+            made.dims.extend(weight.shape)
+            made.raw_data = b"".join(self.pieces(weight, place, seed))
 
-    def _bytes(self, weight: Weight, shape: tuple[int, ...], place: int, seed: int) -> bytes:
+    def pieces(self, weight: Weight, place: int, seed: int) -> Iterator[bytes]:
+        """The values of the weight at a place of the network, float32, a megabyte at a time."""
+        shape = weight.shape
         count = prod(shape)
         if len(shape) == 1:
             one = weight.role == "running_var" or weight.role == "weight"
-            return np.full(count, one, dtype=np.float32).tobytes()
+            yield np.full(count, one, dtype=np.float32).tobytes()
+            return
         scale = np.float32(self.gains[weight.node] / sqrt(prod(shape[1:])))
         pool = _pool(seed)
         start = place * 7919 % _POOL
         if start + count <= _POOL:
-            return (pool[start : start + count] * scale).tobytes()
+            yield (pool[start : start + count] * scale).tobytes()
+            return
         turn = (np.concatenate((pool[start:], pool[:start])) * scale).tobytes()
         turns, rest = divmod(count, _POOL)
-        return b"".join([turn] * turns + [turn[: 4 * rest]])
+        yield from repeat(turn, turns)
+        yield turn[: 4 * rest]
 
 
 @lru_cache(maxsize=4)

@@ -33,6 +33,11 @@ class Weight:
     role: str
     dims: tuple[Dim, ...]
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its sides, of a network at concrete widths."""
+        return tuple(int(side) for side in self.dims)
+
 
 @dataclass
 class Parts:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lpnet.errors import FileFormatError, MissingExtra, SpaceError
 from lpnet.schemas import ops as wire
-from lpnet.space import files, onnx_writer
+from lpnet.space import files, onnx_file, onnx_writer
 from lpnet.space.axis import Width
 from lpnet.space.blocks import Block, partition
 from lpnet.space.coupling import solve
@@ -261,13 +261,36 @@ class Space:
         same arguments give the same model. Raises WidthsError, and SpaceError for a batch that is
         not a whole number of at least 1.
         """
+        model, weights = self._without_values(widths, batch)
+        self._filler.initialize(model.graph, weights, seed)
+        return model
+
+    def save_concrete(
+        self,
+        path: str | PathLike[str],
+        widths: Widths,
+        *,
+        seed: int = 0,
+        batch: int | None = None,
+    ) -> None:
+        """Write what `concrete` makes to a file, weight by weight: it takes a few MB of memory,
+        however large the network. Raises what `concrete` raises, and OSError."""
+        model, weights = self._without_values(widths, batch)
+        with Path(path).open("wb") as file:
+            onnx_file.write(file, model)
+            for place, weight in enumerate(weights):
+                pieces = self._filler.pieces(weight, place, seed)
+                onnx_file.append(file, weight.name, weight.shape, pieces)
+
+    def _without_values(
+        self, widths: Widths, batch: int | None
+    ) -> tuple[onnx.ModelProto, list[onnx_writer.Weight]]:
+        """The network at concrete widths, and the weights that are to be added to it."""
         named = self.named(widths)
         batch = self.batch if batch is None else _positive("batch", batch)
         made = onnx_writer.parts(self.template, named)
         ends = onnx_writer.ends(self.template, named, batch)
-        model = onnx_writer.assemble(self.name, made, ends)
-        self._filler.initialize(model.graph, made.weights, seed)
-        return model
+        return onnx_writer.assemble(self.name, made, ends), made.weights
 
     @cached_property
     def _filler(self) -> Filler:

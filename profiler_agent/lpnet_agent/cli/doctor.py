@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from lpnet_agent import logs
 from lpnet_agent.cli.base import (
     Adb,
     AsJson,
@@ -45,6 +44,7 @@ def doctor(
     device is not fit for measuring.
     """
     with reported("doctor"):
+        from lpnet_agent import logs
         from lpnet_agent.doctor.examine import examine
         from lpnet_agent.doctor.words import as_data, in_words
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lpnet.errors import WidthsError
-from lpnet_agent import logs
 from lpnet_agent.cli.base import (
     Adb,
     AsJson,
@@ -100,6 +99,7 @@ def measure(
     The device's owner is asked before it begins, and no agent may use the state folder.
     """
     with reported("measure"):
+        from lpnet_agent import logs
         from lpnet_agent.errors import BadSetup
         from lpnet_agent.stop import Stop
 
@@ -146,7 +146,7 @@ def _measure_space(
     settings: Settings, space: Path, out: Path, wish: Wish, stop: Stop, as_json: bool
 ) -> None:
     from lpnet_agent import console
-    from lpnet_agent.start import measure_file
+    from lpnet_agent.standalone import measure_file
 
     summary = measure_file(settings, space, out, wish, stop)
     typer.echo(json.dumps(summary) if as_json else console.in_words(summary))
@@ -164,7 +164,7 @@ def _measure_onnx(
     as_json: bool,
 ) -> None:
     from lpnet_agent import console
-    from lpnet_agent.start import measure_network_file
+    from lpnet_agent.standalone import measure_network_file
 
     summary = measure_network_file(settings, file, batch, shapes, stop)
     text = json.dumps(summary)

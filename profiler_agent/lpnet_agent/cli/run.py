@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lpnet_agent import logs
 from lpnet_agent.cli.base import (
     Adb,
     Cluster,
@@ -55,6 +54,7 @@ def run(
 ) -> None:
     """Register this device with a server and measure what it asks for, until SIGTERM or Ctrl-C."""
     with reported("run"):
+        from lpnet_agent import logs
         from lpnet_agent.start import run_agent
         from lpnet_agent.stop import Stop
 

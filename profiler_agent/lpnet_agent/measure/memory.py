@@ -8,23 +8,23 @@ sentinel feels them most, so a few runs of it before and after a visit tell.
 
 from __future__ import annotations
 
-import tempfile
+import logging
 from collections import deque
 from functools import cache
-from pathlib import Path
 
 import numpy as np
-import structlog
 
 from lpnet_agent.errors import OutOfMemory, RuntimeFailed
 from lpnet_agent.measure.clock import Clock
 from lpnet_agent.measure.messages import Ask, AskFile, Item
-from lpnet_agent.runtimes.base import ReadsFiles, Runtime, Session
+from lpnet_agent.measure.models import Concrete, load
+from lpnet_agent.runtimes.base import Runtime, Session
 from lpnet_agent.sentinels.templates import template
 
-log = structlog.get_logger()
+# Python's own: structlog and what it imports would take 9 MB of the measuring process.
+log = logging.getLogger(__name__)
 
-_CANNOT = "the memory sentinel cannot be run beside visits"
+_CANNOT = "the memory sentinel cannot be run beside visits: %s"
 
 _RUNS = 3
 # What is usual is the lower quartile of that many latest readings, once there are a few.
@@ -72,7 +72,7 @@ class MemoryWatch:
         except OutOfMemory:
             return None  # beside a large network; once that is gone there is room again
         except RuntimeFailed as error:
-            log.warning(_CANNOT, why=str(error))
+            log.warning(_CANNOT, error)
             self._session = None
             return None
         self._readings.append(float(np.median(walls)) / 1e6)
@@ -97,29 +97,16 @@ class MemoryWatch:
         return round(100 * (max(known) / usual - 1), 2)
 
 
-def _model() -> bytes:
-    space = template("memory").space
-    model: bytes = space.concrete(space.named(space.dense)).SerializeToString()
-    return model
-
-
 @cache
 def _item() -> Item:
     return template("memory").item()
 
 
 def _loaded(runtime: Runtime) -> Session | None:
+    space = template("memory").space
     try:
-        if not isinstance(runtime, ReadsFiles):
-            return runtime.load(_model())
-        # Most of what an agent holds at a time is this network while it is loaded: once less.
-        with tempfile.TemporaryDirectory(prefix="lpnet-memory-") as folder:
-            file = Path(folder) / "memory.onnx"
-            file.write_bytes(_model())
-            return runtime.load_file(file)
-    except OSError as error:
-        log.warning(_CANNOT, why=str(error))
-        return None
+        # Most of what an agent holds at a time is this network while it is loaded.
+        return load(runtime, Concrete(space, space.dense, space.batch))
     except RuntimeFailed as error:
-        log.warning(_CANNOT, why=str(error))
+        log.warning(_CANNOT, error)
         return None

@@ -1,34 +1,104 @@
-"""The models that are asked for: of a workload of a space, or of a file."""
+"""The networks that are asked for: a workload of a space, or a file."""
 
 from __future__ import annotations
 
+import tempfile
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from lpnet.errors import FileFormatError
 from lpnet.schemas.workload import workload_key
 from lpnet.space.space import Space
+from lpnet.space.widths import Widths
 from lpnet_agent.measure.messages import Ask, AskFile
+from lpnet_agent.runtimes.base import ReadsFiles, Runtime, Session
 
 _SPACES_KEPT = 8
 
 
+class Network(Protocol):
+    """A network with concrete shapes."""
+
+    def held(self, pooled: bool) -> int:
+        """Bytes that it holds while it is loaded, about: its weights, and what flows through it
+        unless that is `pooled` with other networks."""
+        ...
+
+    def to_bytes(self) -> bytes:
+        """It as an ONNX model."""
+        ...
+
+    @contextmanager
+    def as_file(self) -> Iterator[Path]:
+        """The same in a file, as long as the context lasts. Raises OSError where there is no room
+        for one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Concrete:
+    """A space at concrete widths. Raises what the space raises."""
+
+    space: Space
+    widths: Widths
+    batch: int
+
+    def held(self, pooled: bool) -> int:
+        if pooled:
+            return 4 * self.space.params(self.widths)
+        return self.space.memory(self.widths, batch=self.batch)
+
+    def to_bytes(self) -> bytes:
+        model: bytes = self.space.concrete(self.widths, batch=self.batch).SerializeToString()
+        return model
+
+    @contextmanager
+    def as_file(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="lpnet-network-") as folder:
+            file = Path(folder) / "network.onnx"
+            self.space.save_concrete(file, self.widths, batch=self.batch)
+            yield file
+
+
+@dataclass(frozen=True)
+class Given:
+    """A file as it is. Raises FileFormatError, naming it, where it cannot be read."""
+
+    file: Path
+
+    def held(self, pooled: bool) -> int:
+        # What flows through it nobody says, and it is visited alone.
+        with _named(self.file):
+            return self.file.stat().st_size
+
+    def to_bytes(self) -> bytes:
+        with _named(self.file):
+            return self.file.read_bytes()
+
+    @contextmanager
+    def as_file(self) -> Iterator[Path]:
+        yield self.file
+
+
 class Models:
-    """Makes them; the spaces that were used last are kept."""
+    """Finds them; the spaces that were used last are kept."""
 
     def __init__(self) -> None:
         self._spaces: OrderedDict[str, Space] = OrderedDict()
 
-    def model(self, ask: Ask | AskFile) -> bytes:
-        """An ONNX model with concrete shapes. Raises what the space raises, and FileFormatError
-        for a file that cannot be read or holds another space."""
+    def network(self, ask: Ask | AskFile) -> Network:
+        """Raises what Space.load and Space.block raise, and FileFormatError for a file that holds
+        another space."""
         if isinstance(ask, AskFile):
-            return read_model(Path(ask.model_file))
+            return Given(Path(ask.model_file))
         workload = ask.item.workload
         space = self._space(workload.space, Path(ask.space_file))
         part = space if workload.block is None else space.block(workload.block)
-        model: bytes = part.concrete(workload.widths, batch=workload.batch).SerializeToString()
-        return model
+        return Concrete(part, workload.widths, workload.batch)
 
     def _space(self, wanted: str, file: Path) -> Space:
         if wanted in self._spaces:
@@ -43,6 +113,20 @@ class Models:
         return space
 
 
+def load(runtime: Runtime, network: Network) -> Session:
+    """Load a network, with as little of it in memory as the runtime allows.
+
+    Raises what Runtime.load and the network raise.
+    """
+    if isinstance(runtime, ReadsFiles):
+        try:
+            with network.as_file() as file:
+                return runtime.load_file(file)
+        except OSError:
+            pass  # there may be room for it in memory
+    return runtime.load(network.to_bytes())
+
+
 def key_of(ask: Ask | AskFile) -> str:
     """What tells workloads apart between their visits."""
     if isinstance(ask, AskFile):
@@ -50,9 +134,9 @@ def key_of(ask: Ask | AskFile) -> str:
     return ask.item.id or workload_key(ask.item.workload)
 
 
-def read_model(file: Path) -> bytes:
-    """An ONNX file as it is. Raises FileFormatError naming it."""
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
     try:
-        return file.read_bytes()
+        yield
     except OSError as error:
         raise FileFormatError(f"{file}: {error.strerror}") from error

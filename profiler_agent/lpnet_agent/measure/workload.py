@@ -23,19 +23,19 @@ from lpnet_agent.measure.heap import trim
 from lpnet_agent.measure.interference import Seen, judge
 from lpnet_agent.measure.memory import MemoryWatch
 from lpnet_agent.measure.messages import Answer, Ask, AskFile, Setup
-from lpnet_agent.measure.models import Models, key_of
+from lpnet_agent.measure.models import Models, key_of, load
 from lpnet_agent.measure.outcome import to_measurement, to_sample
 from lpnet_agent.measure.plan import TimingPlan
 from lpnet_agent.measure.timing import Device, time_workload
-from lpnet_agent.runtimes.base import DeviceSession, Runtime, Session
+from lpnet_agent.runtimes.base import DeviceSession, PoolsMemory, Runtime, Session
 
 # For the repeats of a sentinel: some hundred of them. A job waits meanwhile.
 _SENTINEL_S = 0.4
 # Workloads between their visits: more than a job holds. What was given up with its job goes first.
 _OPEN_KEPT = 64
-# Loaded networks wait for their next visit, up to this many bytes of model; what does not fit is
-# loaded again. What flows through a network takes several times its weights, on a small board too.
-_LOADED_BYTES = 16 << 20
+# Loaded networks wait for their next visit, up to this many bytes of what they hold; what does not
+# fit is loaded again. The process may have to fit on a small board.
+_LOADED_BYTES = 24 << 20
 _NO_ROOM = (OutOfMemory, MemoryError)
 
 
@@ -71,6 +71,7 @@ class Bench:
         gpu: Gpu | None = None,
     ) -> None:
         self._runtime = runtime
+        self._pooled = isinstance(runtime, PoolsMemory) and runtime.pools_memory
         self._gpu = gpu
         self._offloaded = on_gpu(setup.provider)
         self._plans = plans(setup)
@@ -148,14 +149,14 @@ class Bench:
             # It is loaded already, and large for a small board.
             work.session, work.threads = self._memory.session, tasks() - self._others
             return
-        model = self._models.model(ask)
-        self._make_room(len(model))
+        network = self._models.network(ask)
+        coming = network.held(self._pooled)
+        self._make_room(coming)
         before = tasks()
-        work.session = self._runtime.load(model)
+        work.session = load(self._runtime, network)
         # A runtime has threads for each network, or one pool for all.
         work.threads = tasks() - before or tasks() - self._others
-        work.bytes = len(model)
-        del model
+        work.bytes = coming
         trim()
 
     def _make_room(self, coming: int) -> None:

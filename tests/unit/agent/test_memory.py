@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,3 +146,27 @@ def test_it_is_loaded_from_a_file_where_a_runtime_reads_files() -> None:
     assert watch(memory).read() == pytest.approx(2.0)
     assert memory.models == []
     assert [file.exists() for file in memory.files] == [False]
+
+
+def test_where_no_file_can_be_written_it_is_loaded_from_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @dataclass
+    class Reads(Memory):
+        def load_file(self, model: Path) -> Memory:
+            raise AssertionError("there is none")
+
+    monkeypatch.setattr("tempfile.tempdir", "/nonexistent")
+    memory = Reads()
+    assert watch(memory).read() == pytest.approx(2.0)
+    assert len(memory.models) == 1
+
+
+def test_the_measuring_process_imports_nothing_that_it_does_not_need() -> None:
+    """Each would take megabytes of it, and time of its start."""
+    code = (
+        "import sys, lpnet_agent.measure.worker, lpnet_agent.measure.workload; print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    unneeded = {"httpx", "structlog", "rich", "typer", "torch", "onnxruntime", "cpuinfo"}
+    assert unneeded.isdisjoint(done.stdout.split())

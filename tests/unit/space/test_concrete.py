@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -84,6 +85,16 @@ def test_rows_of_a_weight_longer_than_the_pool_differ(space_of: Callable[..., Sp
     weight = onnx.numpy_helper.to_array(model.graph.initializer[0])
     assert weight.shape == (1000, 768)
     assert len(np.unique(weight, axis=0)) == 1000
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "vgg16_bn"])
+def test_a_file_that_is_written_weight_by_weight_holds_the_same_network(
+    name: str, tmp_path: Path
+) -> None:
+    space = zoo.space(name)
+    widths = [min(width.max, 64 * width.granule) for width in space.widths]
+    space.save_concrete(tmp_path / "network.onnx", widths, seed=3, batch=2)
+    assert onnx.load(tmp_path / "network.onnx") == space.concrete(widths, seed=3, batch=2)
 
 
 def test_batch_is_the_spaces_unless_asked_otherwise(residual: Space, run: Run) -> None:

@@ -95,7 +95,8 @@ class PhoneSession:
     def _visited(self, work: _Open, ask: Ask | AskFile, timeout_s: float) -> Visited:
         for _ in range(_PUSHES):
             if work.name is None or not self._store.holds(work.name):
-                work.name = self._store.network(self._convert(self._models.model(ask)))
+                model = self._models.network(ask).to_bytes()
+                work.name = self._store.network(self._convert(model))
             try:
                 return self._visitor.visit(work.name, self._plan(ask), timeout_s)
             except NoFile:
