@@ -55,6 +55,10 @@ def test_the_demo_keeps_what_it_says(tmp_path: Path) -> None:
     assert shrink["budget_ms"] == pytest.approx(shrink["dense_ms"] / 2)
     assert shrink["predicted_ms"] <= shrink["budget_ms"] * (1 + 1e-6)
     assert shrink["measured_ms"] < shrink["dense_ms"]
+    *earlier, last = shrink["tries"]
+    assert last["measured_ms"] == shrink["measured_ms"]
+    assert len(earlier) <= 2
+    assert all(one["measured_ms"] > 1.02 * shrink["budget_ms"] for one in earlier)
     assert shrink["macs"]["uniform"] == pytest.approx(shrink["macs"]["shrunk"], rel=0.1)
 
     pruned = written["prune"]

@@ -33,7 +33,7 @@ def _grid(found: CompareSummary, target: str, blocks: int) -> None:
     for name, figures in parts:
         grid.add_row(name, str(figures.workloads), *_of(figures, target))
     left = len(found.blocks) - blocks
-    put("", grid, *([f"  and {left} blocks more: --blocks"] if left > 0 else []), "")
+    put("", grid, *([f"  and {left} blocks more: --blocks"] if blocks and left > 0 else []), "")
 
 
 def _of(figures: CompareFigures, target: str) -> list[str]:
