@@ -1,11 +1,11 @@
 # Everything runs in .venv, which is made when it is missing or older than what it is made of.
 PYTHON ?= python3
 BIN := .venv/bin
-# Tests in these folders keep WORKERS processes busy; the others measure, or kill what does, and
-# run one at a time. `make test TESTS=tests/unit/space` runs some.
-SIDE_BY_SIDE := tests/unit tests/contract tests/integration/service tests/integration/deploy tests/pages
+# WORKERS processes share all tests but those marked `alone`: they judge what was measured, or need
+# all cores, and run one at a time. They are in these folders.
 ALONE := tests/e2e tests/faults tests/integration/agent
 WORKERS ?= 2
+# `make test TESTS=tests/unit/space` runs some.
 
 .PHONY: demo demo-postgres test lint bench screenshots format clean
 
@@ -21,8 +21,8 @@ test: .venv/installed
 ifdef TESTS
 	$(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
 else
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(SIDE_BY_SIDE) $(PYTEST_ARGS)
-	$(BIN)/python -m pytest $(ALONE) $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not alone" tests $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m alone $(ALONE) $(PYTEST_ARGS)
 endif
 
 lint: .venv/installed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +16,10 @@ settings.register_profile(
     "lpnet", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("lpnet")
+
+
+# Their tests start processes of their own and share hardly anything: each may go to any worker.
+_SPREAD = [Path(__file__).parent / name for name in ("faults", "integration/agent")]
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +37,10 @@ def _has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out (not skip) what needs a GPU or the latency tables where there is none."""
+    """Leave out (not skip) what needs a GPU or the latency tables where there is none, and keep
+    the tests of a file, which share fixtures, in one worker."""
     absent = set()
     if not os.environ.get("LPNET_DATA"):
         absent.add("tables")
@@ -43,3 +50,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+    for item in items:
+        if item.path.parent not in _SPREAD:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))

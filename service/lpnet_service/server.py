@@ -18,7 +18,7 @@ from lpnet_service.settings import Settings
 _GRACE_S = 4
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Tells held polls as soon as it is asked to stop itself."""
 
     def __init__(self, application: Application, config: uvicorn.Config):
@@ -43,7 +43,7 @@ def serve_api(settings: Settings, sockets: Sequence[socket.socket]) -> None:
         access_log=False,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    server = _Server(application, config)
+    server = Server(application, config)
     # It handles them only while it serves: not before, and it raises its signal again afterwards.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.handle_exit)

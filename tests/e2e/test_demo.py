@@ -15,6 +15,8 @@ import pytest
 import lpnet
 from lpnet.schemas.report import Report
 
+pytestmark = pytest.mark.alone
+
 
 def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

@@ -30,6 +30,8 @@ from lpnet_service.training.fitting import QUICK
 from lpnet_service.worker.loop import tick
 from lpnet_service.worker.work import KINDS
 
+pytestmark = pytest.mark.alone
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BUDGET = 0.6
 

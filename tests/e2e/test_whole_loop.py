@@ -20,6 +20,8 @@ from lpnet.cli.processes import LocalLoop
 from lpnet.errors import LpnetError, NotCovered, NotFound, WidthsError
 from lpnet.schemas.report import Report
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def space() -> lpnet.Space:

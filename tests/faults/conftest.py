@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.harness.cores import own_core
 from tests.harness.site import Site
 from tests.harness.wire import Wire
 
@@ -19,6 +20,12 @@ SERVICE = {
     "LPNET_MAX_ATTEMPTS": "50",
 }
 AGENT = {"LPNET_AGENT_REQUEST_S": "1"}
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _core() -> Iterator[None]:
+    with own_core():
+        yield
 
 
 @pytest.fixture(scope="session")

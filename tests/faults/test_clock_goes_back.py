@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from tests.harness.clock import ProcessClock
 from tests.harness.site import Site
 
@@ -32,6 +33,7 @@ def test_an_agent_keeps_its_lease_and_dates_its_samples_by_its_clock(site: Site)
     assert "the lease is gone" not in agent.said
 
 
+@pytest.mark.alone  # the library that sets clocks back burns the time of a core
 def test_a_service_ends_leases_and_offers_jobs(site: Site) -> None:
     """Whoever holds a lease is dead; by the clock as it was, the lease ends in an hour."""
     clock = ProcessClock(site.folder / "clock")

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tests.harness.processes import Running, left_of
+from tests.harness.threaded import ThreadedService
 
 from lpnet.errors import Unreachable
 from lpnet.http import Http
@@ -19,6 +20,7 @@ from lpnet.schemas.campaign import Campaign, NewCampaign
 from lpnet.schemas.device import Target, TargetList
 from lpnet.schemas.sample import SamplePage, StoredSample
 from lpnet.space.space import Space
+from lpnet_service.settings import Settings
 
 PATIENCE_S = 90.0
 
@@ -86,9 +88,16 @@ class Site:
         self._service_settings = _SERVICE | url | dict(service)
         self._agent_settings = HURRIED_AGENT | dict(agent)
         self._running: list[Running] = []
+        self._served: ThreadedService | None = None
+
+    def serve(self, **settings: str) -> None:
+        """A service in this process, there at once: where it is not the service that ends."""
+        asked = self._service_settings | settings
+        given = {name.removeprefix("LPNET_").lower(): value for name, value in asked.items()}
+        self._served = ThreadedService(self.port, Settings.model_validate(given))
 
     def start_service(self, wrapper: Sequence[str] = (), **settings: str) -> Running:
-        """Start the service, and wait until it answers."""
+        """Start the service as processes of its own, and wait until it answers."""
         service = self._start(
             "lpnet-service",
             ("run", "--port", str(self.port), "--no-worker"),
@@ -195,6 +204,8 @@ class Site:
         for each in self._running:
             each.put_down()
         self.http.close()
+        if self._served:
+            self._served.close()
         try:
             self.nothing_left_but()
         finally:

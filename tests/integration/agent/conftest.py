@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.harness.cores import own_core
 from tests.harness.site import Site
 
 from lpnet import zoo
@@ -14,6 +15,12 @@ from lpnet.space.space import Space
 from lpnet_agent.measure.cores import choose
 from lpnet_agent.measure.messages import Item, Setup
 from lpnet_agent.stop import Stop
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _core() -> Iterator[None]:
+    with own_core():
+        yield
 
 
 @pytest.fixture(scope="session")

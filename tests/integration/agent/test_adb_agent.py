@@ -126,7 +126,7 @@ def until(reached: Callable[[], bool], agent: Running) -> None:
 
 
 def begun(site: Site, wired: Mapping[str, str]) -> Running:
-    site.start_service()
+    site.serve()
     return site.start_agent(environment=wired)
 
 

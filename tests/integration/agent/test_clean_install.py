@@ -13,6 +13,8 @@ import pytest
 from lpnet.schemas.sample import Sample
 from lpnet.space.space import Space
 
+pytestmark = pytest.mark.xdist_group("clean install")  # one environment is enough
+
 ROOT = Path(__file__).parents[3]
 FORBIDDEN = ("torch", "torch_pruning", "fastapi", "uvicorn", "sqlalchemy", "sklearn", "pytest")
 

@@ -30,6 +30,8 @@ from lpnet_agent.owner.pause import Pause, PauseFile
 from lpnet_agent.sentinels.templates import template
 from lpnet_agent.settings import Settings
 
+pytestmark = pytest.mark.alone  # it judges how fit and how busy the whole machine is
+
 VERSION = metadata.version("lpnet")
 PATIENCE_S = 30.0
 

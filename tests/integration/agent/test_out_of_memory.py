@@ -175,7 +175,7 @@ def test_a_device_without_room_for_it_is_known_to_the_service(
     space, _ = wide
     site = Site(tmp_path, space)
     try:
-        site.start_service()
+        site.serve()
         agent = site.start_agent()
         target = site.target()
         assert target.memory is None

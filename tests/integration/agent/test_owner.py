@@ -61,7 +61,7 @@ def until_paused(site: Site, agent: Running, words: str) -> None:
 
 
 def test_a_pause_in_the_middle_costs_nothing(site: Site) -> None:
-    site.start_service()
+    site.serve()
     agent = site.start_agent(environment=QUICK | SLOW)
     campaign = site.ask(blocks=16, networks=2)
     site.until(lambda: "job=" in agent.said, "a job begins", agent)
@@ -89,7 +89,7 @@ def test_a_pause_in_the_middle_costs_nothing(site: Site) -> None:
 
 def test_quiet_hours_begin(site: Site) -> None:
     begin, end = datetime.now() - timedelta(hours=1), datetime.now() + timedelta(hours=2)
-    site.start_service()
+    site.serve()
     agent = site.start_agent(
         environment=QUICK, LPNET_AGENT_QUIET_HOURS=f"{begin:%H:%M}-{end:%H:%M}"
     )
@@ -121,7 +121,7 @@ def heat(root: Path, celsius: int) -> None:
 
 def test_a_hot_device_rests_until_it_is_cool(site: Site, root: Path) -> None:
     heat(root, 90)
-    site.start_service()
+    site.serve()
     agent = site.start_agent(
         environment=QUICK, LPNET_AGENT_ROOT=str(root), LPNET_AGENT_MAX_TEMPERATURE_C="80"
     )
@@ -181,7 +181,7 @@ def changing(site: Site, root: Path) -> Iterator[dict[str, str]]:
 def test_clocks_are_changed_only_while_it_measures(
     site: Site, root: Path, changing: dict[str, str]
 ) -> None:
-    site.start_service()
+    site.serve()
     agent = site.start_agent(environment=changing | SLOW | QUICK)
     campaign = site.ask(blocks=8)
     site.until(lambda: clocks(root) == CHANGED, "clocks are changed")
@@ -200,7 +200,7 @@ def test_clocks_are_changed_only_while_it_measures(
 def test_killed_while_it_measures_it_leaves_nothing(
     seed: int, site: Site, root: Path, changing: dict[str, str]
 ) -> None:
-    site.start_service(LPNET_LEASE_S="2")
+    site.serve(LPNET_LEASE_S="2")
     agent = site.start_agent(environment=changing | SLOW)
     campaign = site.ask(blocks=8)
     site.until(lambda: clocks(root) == CHANGED, "clocks are changed")

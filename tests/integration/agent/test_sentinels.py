@@ -16,6 +16,8 @@ from lpnet_agent.owner.pause import Pause, PauseFile
 from lpnet_agent.sentinels.health import SENTINELS
 from lpnet_agent.sentinels.store import FILE, Kept
 
+pytestmark = pytest.mark.alone  # sentinels must be read undisturbed
+
 # A check every few workloads; re-checks and reports as quick as they can be waited for.
 QUICK = {
     "LPNET_AGENT_SENTINEL_S": "0.1",
@@ -51,7 +53,7 @@ def knows(site: Site) -> bool:
 
 def settle(site: Site, enough: Callable[[Site], bool] = knows) -> Running:
     """An agent that has read its sentinels undisturbed often enough, and has ended."""
-    site.start_service()
+    site.serve()
     agent = site.start_agent(environment=QUICK)
     # A loud machine disturbs many a reading.
     for _ in range(60):
@@ -151,7 +153,7 @@ def test_another_target_spec_has_new_levels(site: Site) -> None:
 
 
 def test_a_pause_by_the_owner_postpones_the_job_in_hand(site: Site) -> None:
-    site.start_service()
+    site.serve()
     agent = site.start_agent(LPNET_AGENT_BLOCK_S="0.5", LPNET_AGENT_CONDITION_S="0.2")
     campaign = site.ask(blocks=12)
     pause = PauseFile(site.state.path)

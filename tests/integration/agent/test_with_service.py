@@ -52,7 +52,7 @@ def test_a_server_with_a_new_database_is_registered_with_again(site: Site) -> No
 
 
 def test_an_end_in_the_middle_of_a_job_keeps_what_was_measured(site: Site) -> None:
-    site.start_service()
+    site.serve()
     first = site.start_agent(LPNET_AGENT_BLOCK_S="0.6")
     campaign = site.ask(blocks=24)
     site.under_way(campaign, first)
@@ -79,7 +79,7 @@ def test_a_server_that_cannot_be_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_a_lease_outlives_a_long_job(site: Site) -> None:
     """Heartbeats hold a lease of 2 s while its job takes longer, much of it at rest."""
-    site.start_service(LPNET_LEASE_S="2")
+    site.serve(LPNET_LEASE_S="2")
     agent = site.start_agent(LPNET_AGENT_GAP_S="3")
     site.complete(site.ask(blocks=6))
     assert agent.said.count("job=") == 1
