@@ -23,6 +23,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from benchmarks.pages.filling import LARGE, fill
+from lpnet.logs.setup import configure
+from lpnet_service import heap
 from lpnet_service.api.app import Application
 from lpnet_service.db.engine import Database
 from lpnet_service.db.migrate import migrate
@@ -79,10 +81,15 @@ def requests(http: TestClient) -> Iterator[Asked]:
 
 
 def measure(url: str) -> None:
+    """Print what each request takes; then how many take too long, and which takes longest."""
+    configure("console", "error")
     ctx = context(Settings(database_url=url))
-    print(f"{ctx.db.url.get_backend_name()}: server's time, ms")
+    engine = ctx.db.url.get_backend_name()
+    medians: dict[str, float] = {}
+    print(f"{engine}: server's time, ms")
     print(f"  {'':45} {'first':>8} {'median':>8}")
     with TestClient(Application(ctx)) as http:
+        heap.settle()
         for name, path, params in requests(http):
             times = []
             for _ in range(1 + ROUNDS):
@@ -90,10 +97,16 @@ def measure(url: str) -> None:
                 answer = http.get(path, params=params)
                 times.append(1000 * (time.perf_counter() - began))
                 assert answer.status_code == 200, answer.text
-            median = statistics.median(times[1:])
+            medians[name] = median = statistics.median(times[1:])
             note = f"  above {LIMIT_MS}" if median > LIMIT_MS else ""
             print(f"  {name:45} {times[0]:>8.1f} {median:>8.1f}{note}", flush=True)
     ctx.db.close()
+    above = sum(median > LIMIT_MS for median in medians.values())
+    slowest = max(medians, key=lambda name: medians[name])
+    print(
+        f"{engine}: {above} of {len(medians)} above {LIMIT_MS} ms; "
+        f"the slowest is {slowest!r}, {medians[slowest]:.1f} ms"
+    )
 
 
 @contextmanager

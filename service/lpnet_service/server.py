@@ -9,6 +9,7 @@ from types import FrameType
 
 import uvicorn
 
+from lpnet_service import heap
 from lpnet_service.api.app import Application
 from lpnet_service.observe.tracing import traces
 from lpnet_service.services import admission
@@ -44,6 +45,7 @@ def serve_api(settings: Settings, sockets: Sequence[socket.socket]) -> None:
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = Server(application, config)
+    heap.settle()
     # It handles them only while it serves: not before, and it raises its signal again afterwards.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.handle_exit)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, and_, case, func, literal, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from lpnet_service.db.rows import CampaignRow, JobRow, TargetRow
@@ -84,7 +84,9 @@ def failures(session: Session, campaigns: Sequence[str]) -> dict[str, list[str]]
     """Why workloads of each of several campaigns have no sample, a reason each."""
     found: dict[str, list[str]] = {id_: [] for id_ in campaigns}
     query = select(JobRow.campaign, JobRow.failures_json).where(
-        JobRow.campaign.in_(campaigns), JobRow.failures_json != "[]"
+        # As text: only so the index of jobs that have failures is known to hold them all.
+        JobRow.campaign.in_(campaigns),
+        text("failures_json <> '[]'"),
     )
     for id_, reasons in session.execute(query.order_by(JobRow.position)):
         found[id_] += json.loads(reasons)

@@ -1,8 +1,9 @@
 """Pages of a latency table of any size: some samples of an epoch, in order.
 
-Every way taken here reads about as many index entries as there are rows on a page, or as the
-selection has groups of samples times that. Which way that is depends on how many rows match.
-What no index knows, the side of a workload, is looked up for some thousand rows at most.
+Every way taken here reads about as many index entries as a page has rows and its selection has
+groups of samples, or walks an index of the epoch that holds what is asked for. Which way that is
+depends on how many rows match. What no index knows, the side of a workload, is looked up for some
+thousand rows at most.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from lpnet_service.db.rows import SampleRow, SideRow
 
 EXACT = 10_000
 FEW = 3_000
-_STREAMS = 50
+_STREAMS = 200
 
 
 @dataclass(frozen=True)
@@ -66,21 +67,31 @@ class Order:
     descending: bool
 
 
-def count(session: Session, chosen: Selection) -> tuple[int, bool]:
+def count(session: Session, chosen: Selection, inside: int) -> tuple[int, bool]:
     """How many samples match, and whether these are all: EXACT are looked at, those of `others`
-    beside."""
-    inside = [*_inside(chosen), *_within(chosen)]
-    looked = select(SampleRow.workload_key).where(*inside).limit(EXACT + 1).subquery()
+    beside. `inside`: how many the groups have."""
     if chosen.held_out is None:
-        looked_at = found = session.scalar(select(func.count()).select_from(looked)) or 0
+        looked = select(literal(1)).where(*_inside(chosen), *_within(chosen)).limit(EXACT + 1)
+        query = select(func.count()).select_from(looked.subquery())
+        looked_at = found = session.scalar(query) or 0
     else:
-        side = _on_side(chosen, looked.c.workload_key)
-        query = select(func.count(), func.coalesce(func.sum(case((side, 1), else_=0)), 0))
-        looked_at, found = session.execute(query.select_from(looked)).one()
+        some = _keys(chosen, inside).limit(EXACT + 1).subquery()
+        held = case((_on_side(chosen, some.c.key), 1), else_=0)
+        sides = select(func.count(), func.coalesce(func.sum(held), 0)).select_from(some)
+        looked_at, found = session.execute(sides).one()
     if chosen.others:
         query = select(func.count()).where(SampleRow.seq.in_(chosen.others), *_meets(chosen))
         found += session.scalar(query) or 0
     return min(int(found), EXACT), looked_at <= EXACT
+
+
+def _keys(chosen: Selection, inside: int) -> Any:
+    """The workloads of samples that match but for the side. Of many samples in the order of the
+    keys: an index has all that is asked then, and the sides lie in the same order."""
+    key = select(SampleRow.workload_key.label("key"))
+    if chosen.ranged or inside <= EXACT:
+        return key.where(*_inside(chosen), *_within(chosen))
+    return key.where(*_grouped(chosen)).order_by(SampleRow.workload_key)
 
 
 def page(
@@ -118,7 +129,8 @@ def _streams(
         )
     if chosen.groups is not None and not chosen.groups:
         return
-    if few and chosen.ranged and order.column is not SampleRow.latency_ms:
+    is_across = chosen.ranged and order.column is not SampleRow.latency_ms
+    if few and is_across:
         # All that match, by latency, then sorted; in the order asked for they may be far apart.
         found = _pairs(order, *_inside(chosen), *_meets(chosen))
         held = found.cte("found").prefix_with("MATERIALIZED")
@@ -127,27 +139,40 @@ def _streams(
         if after is not None:
             query = query.where(_beyond(value, seq, order, after))
         yield _sorted(query, value, seq, order, limit)
-    elif chosen.groups is None or (not chosen.by_group and len(chosen.groups) > _STREAMS):
-        walked = [*_of_epoch(chosen), *_meets(chosen)]
-        if chosen.groups is not None:
-            # As an expression: by their index they would all be read, and sorted.
-            walked.append((SampleRow.group_key + 0).in_(chosen.groups))
-        yield _ordered(_pairs(order, *here, *walked), order, limit)
+    elif chosen.groups is None or is_across or len(chosen.groups) > _STREAMS:
+        yield _ordered(_pairs(order, *here, *_walked(chosen, is_across)), order, limit)
     else:
-        for start in range(0, len(chosen.groups), _STREAMS):
-            yield union_all(
-                *(
-                    select(_limited_pairs(order, here, chosen, key, limit))
-                    for key in chosen.groups[start : start + _STREAMS]
-                )
-            )
+        yield _merged(chosen, order, here, limit)
 
 
-def _limited_pairs(
-    order: Order, here: Sequence[ColumnElement[bool]], chosen: Selection, key: int, limit: int
+def _walked(chosen: Selection, is_across: bool) -> list[ColumnElement[bool]]:
+    """Conditions for reading an epoch in order until enough rows meet them."""
+    # As an expression where rows are not in its order: by its index all that match would be read,
+    # and sorted.
+    latency = SampleRow.latency_ms + 0.0 if is_across else SampleRow.latency_ms
+    return [*_grouped(chosen), *_within(chosen, latency), *_sided(chosen)]
+
+
+def _grouped(chosen: Selection) -> list[ColumnElement[bool]]:
+    if chosen.groups is None:
+        return _of_epoch(chosen)
+    # As an expression, for the same reason.
+    return [*_of_epoch(chosen), (SampleRow.group_key + 0).in_(chosen.groups)]
+
+
+def _merged(
+    chosen: Selection, order: Order, here: Sequence[ColumnElement[bool]], limit: int
 ) -> Any:
-    mine = _pairs(order, *here, SampleRow.group_key == key, *_meets(chosen))
-    return _ordered(mine, order, limit).subquery()
+    """The groups side by side, each in order: engines merge them, and read no more of a group
+    than is taken from it."""
+    parts = []
+    for key in chosen.groups or ():
+        mine = _pairs(order, *here, SampleRow.group_key == key, *_meets(chosen))
+        # Without a limit of its own, which would have to be reached before any row is taken.
+        parts.append(select(_by(mine, order.column, SampleRow.seq, order).subquery()))
+    together = union_all(*parts).subquery()
+    query = select(together.c.value, together.c.seq)
+    return _sorted(query, together.c.value, together.c.seq, order, limit)
 
 
 def _pairs(order: Order, *where: ColumnElement[bool]) -> Select[Any, int]:
@@ -159,9 +184,13 @@ def _ordered(query: Select[Any, int], order: Order, limit: int) -> Any:
 
 
 def _sorted(query: Any, value: Any, seq: Any, order: Order, limit: int) -> Any:
+    return _by(query, value, seq, order).limit(limit)
+
+
+def _by(query: Any, value: Any, seq: Any, order: Order) -> Any:
     if order.descending:
-        return query.order_by(value.desc(), seq.desc()).limit(limit)
-    return query.order_by(value, seq).limit(limit)
+        return query.order_by(value.desc(), seq.desc())
+    return query.order_by(value, seq)
 
 
 def _behind(order: Order, after: tuple[Any, int] | None) -> list[ColumnElement[bool]]:
@@ -176,8 +205,9 @@ def _beyond(value: Any, seq: Any, order: Order, after: tuple[Any, int]) -> Colum
 
 
 def _of_epoch(chosen: Selection) -> list[ColumnElement[bool]]:
+    # Sentinels are in no group.
     epoch = (SampleRow.target == chosen.target, SampleRow.epoch == chosen.epoch)
-    return [*epoch, SampleRow.sentinel.is_(None)]
+    return [*epoch, SampleRow.group_key.is_not(None)]
 
 
 def _inside(chosen: Selection) -> list[ColumnElement[bool]]:
@@ -189,20 +219,23 @@ def _inside(chosen: Selection) -> list[ColumnElement[bool]]:
 
 def _meets(chosen: Selection) -> list[ColumnElement[bool]]:
     """The conditions beside the groups."""
-    found = _within(chosen)
-    if chosen.held_out is not None:
-        found.append(_on_side(chosen, SampleRow.workload_key))
-    return found
+    return [*_within(chosen), *_sided(chosen)]
 
 
-def _within(chosen: Selection) -> list[ColumnElement[bool]]:
+def _within(chosen: Selection, latency: Any = SampleRow.latency_ms) -> list[ColumnElement[bool]]:
     """The bounds of the latency."""
     found: list[ColumnElement[bool]] = []
     if chosen.min_ms is not None:
-        found.append(SampleRow.latency_ms >= chosen.min_ms)
+        found.append(latency >= chosen.min_ms)
     if chosen.max_ms is not None:
-        found.append(SampleRow.latency_ms <= chosen.max_ms)
+        found.append(latency <= chosen.max_ms)
     return found
+
+
+def _sided(chosen: Selection) -> list[ColumnElement[bool]]:
+    if chosen.held_out is None:
+        return []
+    return [_on_side(chosen, SampleRow.workload_key)]
 
 
 def _on_side(chosen: Selection, key: Any) -> ColumnElement[bool]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Row, and_, func, select
+from sqlalchemy import ColumnElement, Row, and_, select
 from sqlalchemy.orm import Session
 
 from lpnet_service.db.rows import SampleRow, SideRow, WorkloadRow
 
-_CHUNK = 500
 _COLUMNS = (
     WorkloadRow.workload_key.label("key"),
     WorkloadRow.latency_ms,
@@ -27,17 +27,26 @@ def key_at(session: Session, target: str, epoch: int, place: int) -> str | None:
     return session.scalar(query.order_by(WorkloadRow.workload_key).limit(1).offset(place))
 
 
-def medians(
+def rows(
     session: Session, target: str, epoch: int, before: str | None
-) -> dict[str, Row[str, float, str, str | None, str | None]]:
+) -> Sequence[Row[str, float, str, str | None, str | None]]:
     """Key, median latency, kind, space and block of the workloads whose key is before `before`
-    (None: of all), by their keys and in their order."""
-    query = select(*_COLUMNS).where(WorkloadRow.target == target, WorkloadRow.epoch == epoch)
+    (None: of all), in the order of keys."""
+    return _before(session, select(*_COLUMNS), target, epoch, before)
+
+
+def medians(session: Session, target: str, epoch: int, before: str | None) -> dict[str, float]:
+    """The median latencies of those workloads, by their keys."""
+    query = select(WorkloadRow.workload_key, WorkloadRow.latency_ms)
+    return {key: ms for key, ms in _before(session, query, target, epoch, before)}
+
+
+def _before(session: Session, query: Any, target: str, epoch: int, before: str | None) -> Any:
+    query = query.where(WorkloadRow.target == target, WorkloadRow.epoch == epoch)
     if before is not None:
         query = query.where(WorkloadRow.workload_key < before)
-    # Not through the ORM, which takes as long again.
-    found = session.connection().execute(query.order_by(WorkloadRow.workload_key))
-    return {row.key: row for row in found}
+    # Not through the ORM, which takes as long again; and not row by row.
+    return session.connection().execute(query.order_by(WorkloadRow.workload_key)).all()
 
 
 def held_out(
@@ -49,32 +58,35 @@ def held_out(
         WorkloadRow.epoch == SideRow.epoch,
         WorkloadRow.workload_key == SideRow.workload_key,
     )
-    query = (
-        select(*_COLUMNS)
-        .join(SideRow, same)
-        .where(SideRow.target == target, SideRow.epoch == epoch, SideRow.held_out.is_(True))
-    )
-    return session.execute(query.order_by(SideRow.workload_key).limit(most)).all()
+    query = select(*_COLUMNS).join(SideRow, same).where(_is_held_out(target, epoch))
+    ordered = query.order_by(SideRow.workload_key).limit(most)
+    return session.connection().execute(ordered).all()
 
 
-def samples(
-    session: Session, target: str, epoch: int, keys: Sequence[str]
+def held_out_samples(
+    session: Session, target: str, epoch: int, last: str
 ) -> dict[str, tuple[str, str | None]]:
-    """Id and draw of the first undisturbed sample of each of the workloads."""
-    found: dict[str, tuple[str, str | None]] = {}
-    for start in range(0, len(keys), _CHUNK):
-        first = (
-            select(func.min(SampleRow.seq))
-            .where(
-                SampleRow.target == target,
-                SampleRow.epoch == epoch,
-                SampleRow.workload_key.in_(keys[start : start + _CHUNK]),
-                SampleRow.sentinel.is_(None),
-                SampleRow.disturbed.is_(False),
-            )
-            .group_by(SampleRow.workload_key)
+    """Id and draw of the first undisturbed sample of each held-out workload up to the key
+    `last`."""
+    same = and_(
+        SampleRow.target == SideRow.target,
+        SampleRow.epoch == SideRow.epoch,
+        SampleRow.workload_key == SideRow.workload_key,
+    )
+    query = (
+        select(SampleRow.seq, SampleRow.workload_key, SampleRow.id, SampleRow.draw)
+        .join(SideRow, same)
+        .where(
+            _is_held_out(target, epoch),
+            SideRow.workload_key <= last,
+            SampleRow.group_key.is_not(None),
+            SampleRow.disturbed.is_(False),
         )
-        query = select(SampleRow.workload_key, SampleRow.id, SampleRow.draw)
-        for key, id_, draw in session.execute(query.where(SampleRow.seq.in_(first))):
-            found[key] = (id_, draw)
-    return found
+    )
+    # The last that is put in stays.
+    found = sorted(session.connection().execute(query).all(), reverse=True)
+    return {key: (id_, draw) for _, key, id_, draw in found}
+
+
+def _is_held_out(target: str, epoch: int) -> ColumnElement[bool]:
+    return and_(SideRow.target == target, SideRow.epoch == epoch, SideRow.held_out.is_(True))

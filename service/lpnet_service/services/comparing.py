@@ -64,16 +64,18 @@ def common(session: Session, names: Sequence[str]) -> Common:
     rows = [found(session, name) for name in names]
     before = _before(session, rows)
     others = [workloads_.medians(session, row.name, row.epoch, before) for row in rows[1:]]
-    first = workloads_.medians(session, rows[0].name, rows[0].epoch, before)
-    shared = [known for key, known in first.items() if all(key in other for other in others)]
-    latency = [
-        (known.latency_ms, *(other[known.key].latency_ms for other in others)) for known in shared
+    shared = [
+        known
+        for known in workloads_.rows(session, rows[0].name, rows[0].epoch, before)
+        if all(known[0] in other for other in others)
     ]
+    keys = [key for key, *_ in shared]
+    latency = [[ms for _, ms, *_ in shared], *([other[key] for key in keys] for other in others)]
     return Common(
         targets=tuple(_about(session, row) for row in rows),
-        keys=[known.key for known in shared],
-        latency=np.array(latency, dtype=np.float64).reshape(len(shared), len(rows)),
-        facts=[(known.kind, known.space, known.block) for known in shared],
+        keys=keys,
+        latency=np.array(latency, dtype=np.float64).T,
+        facts=[(kind, space, block) for _, _, kind, space, block in shared],
         share=1.0 if before is None else int(before[:_KEY_DIGITS], 16) / 16**_KEY_DIGITS,
     )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
+from lpnet_service import heap
 from lpnet_service.db.rows import LPNetRow
 from lpnet_service.services import lpnets, shapes
 from lpnet_service.services.context import Context
@@ -17,10 +19,13 @@ def lpnet(ctx: Context, id_: str) -> LPNet:
     """An LPNet by its id. NotThere."""
 
     def load() -> LPNet:
+        is_first = "torch" not in sys.modules
         import torch
 
         from lpnet.predictor.files import load as load_
 
+        if is_first:
+            heap.settle()
         # Requests run on many threads already, and the device may be this machine.
         torch.set_num_threads(ctx.settings.torch_threads)
         return load_(lpnets.weights(ctx, id_))

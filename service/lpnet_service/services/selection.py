@@ -101,9 +101,11 @@ def _missing(group: GroupRow, names: Mapping[str, str], words: Sequence[str]) ->
 
 
 def _counted(session: Session, chosen: Selection, groups: Sequence[GroupRow] | None) -> Selected:
-    if not chosen.by_group:
-        return Selected(chosen, *tables_.count(session, chosen))
     if groups is None:
         epoch = tallies_.epoch(session, chosen.target, chosen.epoch)
-        return Selected(chosen, epoch.samples if epoch else 0, True)
-    return Selected(chosen, sum(group.samples for group in groups) + len(chosen.others), True)
+        inside = epoch.samples if epoch else 0
+    else:
+        inside = sum(group.samples for group in groups)
+    if not chosen.by_group:
+        return Selected(chosen, *tables_.count(session, chosen, inside))
+    return Selected(chosen, inside + len(chosen.others), True)

@@ -107,15 +107,19 @@ FILTERS: list[tuple[Filter, Callable[[TableRow], bool]]] = [
 ]
 
 
-@pytest.mark.parametrize("exact", [10_000, 4], ids=["few", "many"])
+@pytest.mark.parametrize(
+    ("exact", "streams"),
+    [(10_000, 200), (4, 200), (4, 3)],
+    ids=["few", "many", "many groups"],
+)
 def test_pages_are_those_of_all_samples(
-    bench: Bench, exact: int, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, exact: int, streams: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every = fill(bench)
     assert len(every) > 90
     monkeypatch.setattr(tables_, "EXACT", exact)
     monkeypatch.setattr(tables_, "FEW", exact)
-    monkeypatch.setattr(tables_, "_STREAMS", 3)
+    monkeypatch.setattr(tables_, "_STREAMS", streams)
     order = {row.id: number for number, row in enumerate(every)}
     for filters, meets in FILTERS:
         wanted = [row for row in every if meets(row)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy import ForeignKey, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lpnet_service.db.rows.base import Base, LeasedRow
@@ -46,9 +46,17 @@ class JobRow(LeasedRow):
     __table_args__ = (
         Index("ix_jobs_offer", "target", "state", "priority", "created_at"),
         Index("ix_jobs_expiry", "state", "lease_expires_at"),
+        # All that a campaign counts: rows are long, and hold that far behind their items.
+        Index("ix_jobs_campaign", "campaign", "state", "measured", "disturbed", "started_at"),
+        Index(
+            "ix_jobs_failures",
+            *("campaign", "position"),
+            sqlite_where=text("failures_json <> '[]'"),
+            postgresql_where=text("failures_json <> '[]'"),
+        ),
     )
 
-    campaign: Mapped[str] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    campaign: Mapped[str] = mapped_column(ForeignKey("campaigns.id"))
     target: Mapped[str] = mapped_column(ForeignKey("targets.name"))
     priority: Mapped[int] = mapped_column(default=0)
     position: Mapped[int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lpnet_service.db.rows.base import Base
@@ -23,11 +23,18 @@ class SampleRow(Base):
     __tablename__ = "samples"
     __table_args__ = (
         UniqueConstraint("target", "id"),
-        Index("ix_samples_taken", "target", "epoch", "taken_at", "seq"),
-        Index("ix_samples_latency", "target", "epoch", "latency_ms", "seq"),
-        Index("ix_samples_workload", "target", "epoch", "workload_key"),
+        # Walked for long where few rows meet a condition: so they hold what conditions ask for.
+        Index("ix_samples_taken", "target", "epoch", "taken_at", "seq", "latency_ms", "group_key"),
+        Index("ix_samples_latency", "target", "epoch", "latency_ms", "seq", "group_key"),
+        Index("ix_samples_workload", "target", "epoch", "workload_key", "group_key"),
         Index("ix_samples_campaign", "campaign", "seq"),
-        Index("ix_samples_sentinel", "target", "sentinel", "taken_at", "seq"),
+        # Of sentinels alone: SQLite would take it for finding all that are none.
+        Index(
+            "ix_samples_sentinel",
+            *("target", "sentinel", "taken_at", "seq"),
+            sqlite_where=text("sentinel IS NOT NULL"),
+            postgresql_where=text("sentinel IS NOT NULL"),
+        ),
         Index("ix_samples_group_taken", "group_key", "taken_at", "seq"),
         Index("ix_samples_group_latency", "group_key", "latency_ms", "seq"),
     )
@@ -56,6 +63,14 @@ class SideRow(Base):
     """The side of a split that a workload is on. Drawn once for an epoch, never again."""
 
     __tablename__ = "workload_sides"
+    __table_args__ = (
+        Index(
+            "ix_workload_sides_held_out",
+            *("target", "epoch", "workload_key"),
+            sqlite_where=text("held_out IS 1"),
+            postgresql_where=text("held_out IS true"),
+        ),
+    )
 
     target: Mapped[str] = mapped_column(ForeignKey("targets.name"), primary_key=True)
     epoch: Mapped[int] = mapped_column(primary_key=True)
