@@ -32,7 +32,9 @@ def rows(
 ) -> Sequence[Row[str, float, str, str | None, str | None]]:
     """Key, median latency, kind, space and block of the workloads whose key is before `before`
     (None: of all), in the order of keys."""
-    return _before(session, select(*_COLUMNS), target, epoch, before)
+    found: Sequence[Row[str, float, str, str | None, str | None]]
+    found = _before(session, select(*_COLUMNS), target, epoch, before)
+    return found
 
 
 def medians(session: Session, target: str, epoch: int, before: str | None) -> dict[str, float]:
