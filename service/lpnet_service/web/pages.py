@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lpnet_service.web import assets
 from lpnet_service.web.headers import BrowserHeaders
+from lpnet_service.web.modules import imported
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,11 @@ def install(app: FastAPI) -> None:
     )
     for page in PAGES:
         body = templates.get_template(f"{page.name}.html").render(
-            page=page, menu=[p for p in PAGES if p.menu], static=static, version=version("lpnet")
+            page=page,
+            menu=[p for p in PAGES if p.menu],
+            modules=imported(f"js/pages/{page.name}.js"),
+            static=static,
+            version=version("lpnet"),
         )
         app.add_api_route(
             page.path, _serving(body), name=f"page_{page.name}", include_in_schema=False

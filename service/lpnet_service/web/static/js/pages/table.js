@@ -25,7 +25,9 @@ start(async () => {
   }
   asked.target = choices("target", all.map(({ name }) => ({ value: name, label: name })), asked.target || most(all).name);
   for (const name of FILTERS) byId(name).value = asked[name];
-  await facets();
+  // Filters are checked against what there is; without any, rows need not wait.
+  const listed = facets();
+  if (asked.space || asked.block || asked.draw) await listed;
   table = await remote("table", {
     label: "Measured workloads",
     columns: COLUMNS,
@@ -39,6 +41,7 @@ start(async () => {
       element.classList.toggle("chosen", id === asked.sample);
     },
   });
+  await listed;
   table.table.on("rowClick", (_event, row) => choose(row.getData()));
   byId("form").addEventListener("submit", (submit) => submit.preventDefault());
   let waiting = null;
