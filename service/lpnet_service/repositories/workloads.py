@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, select
+from sqlalchemy import ColumnElement, Row, and_, func, select
 from sqlalchemy.orm import Session
 
 from lpnet_service.db.rows import SampleRow, SideRow, WorkloadRow
 
+_CHUNK = 500
 _COLUMNS = (
     WorkloadRow.workload_key.label("key"),
     WorkloadRow.latency_ms,
@@ -65,29 +66,27 @@ def held_out(
     return session.connection().execute(ordered).all()
 
 
-def held_out_samples(
-    session: Session, target: str, epoch: int, last: str
+def samples(
+    session: Session, target: str, epoch: int, keys: Sequence[str]
 ) -> dict[str, tuple[str, str | None]]:
-    """Id and draw of the first undisturbed sample of each held-out workload up to the key
-    `last`."""
-    same = and_(
-        SampleRow.target == SideRow.target,
-        SampleRow.epoch == SideRow.epoch,
-        SampleRow.workload_key == SideRow.workload_key,
-    )
-    query = (
-        select(SampleRow.seq, SampleRow.workload_key, SampleRow.id, SampleRow.draw)
-        .join(SideRow, same)
-        .where(
-            _is_held_out(target, epoch),
-            SideRow.workload_key <= last,
-            SampleRow.group_key.is_not(None),
-            SampleRow.disturbed.is_(False),
+    """Id and draw of the first undisturbed sample of each of the workloads."""
+    found: dict[str, tuple[str, str | None]] = {}
+    for start in range(0, len(keys), _CHUNK):
+        first = (
+            select(func.min(SampleRow.seq))
+            .where(
+                SampleRow.target == target,
+                SampleRow.epoch == epoch,
+                SampleRow.workload_key.in_(keys[start : start + _CHUNK]),
+                SampleRow.sentinel.is_(None),
+                SampleRow.disturbed.is_(False),
+            )
+            .group_by(SampleRow.workload_key)
         )
-    )
-    # The last that is put in stays.
-    found = sorted(session.connection().execute(query).all(), reverse=True)
-    return {key: (id_, draw) for _, key, id_, draw in found}
+        query = select(SampleRow.workload_key, SampleRow.id, SampleRow.draw)
+        for key, id_, draw in session.execute(query.where(SampleRow.seq.in_(first))):
+            found[key] = (id_, draw)
+    return found
 
 
 def _is_held_out(target: str, epoch: int) -> ColumnElement[bool]:

@@ -44,8 +44,7 @@ def residuals(ctx: Context, id_: str, *, sort: Sort, limit: int) -> Residuals:
     with ctx.db.read() as session:
         found = workloads_.held_out(session, row.target, row.epoch, MOST + 1)
         complete, found = len(found) <= MOST, found[:MOST]
-        last = found[-1].key if found else ""
-        first = workloads_.held_out_samples(session, row.target, row.epoch, last)
+        first = workloads_.samples(session, row.target, row.epoch, [held.key for held in found])
         said = {held.key: _known(ctx, row, held) for held in found}
         new = [key for key, known in said.items() if known is None]
         bodies = samples_.body_of_each(session, row.target, row.epoch, new)
