@@ -1,4 +1,5 @@
 // Saving what is seen as a file.
+import { byId } from "./dom.js";
 
 /** Save a file whose content is at `url` (a data or object URL, or an address of this service). */
 export function saveUrl(name, url) {
@@ -14,6 +15,11 @@ export function saveCsv(name, rows) {
   const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
   saveUrl(name, url);
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/** Have the button with this id save what `rows` gives by then, lists of which the first has names. */
+export function savesCsv(id, name, rows) {
+  byId(id).addEventListener("click", () => saveCsv(`${name}.csv`, rows()));
 }
 
 function quoted(value) {

@@ -5,6 +5,7 @@ import { byId, fill, h } from "../lib/dom.js";
 import { ago, count, dash, digits, duration } from "../lib/format.js";
 import { failed, live, start } from "../lib/page.js";
 import { choices, spaceLabel, spaces, targets } from "../lib/pick.js";
+import { savesCsv } from "../lib/save.js";
 
 const USUAL = { target: "", state: "" };
 const STATES = ["running", "done", "failed", "cancelled"];
@@ -13,6 +14,7 @@ const FORM = ["blocks", "networks", "pruned", "repeats", "batch"];
 
 let asked = read(USUAL);
 let known = [];
+let seen = [];
 let pages = 1;
 const opened = new Set();
 
@@ -28,6 +30,10 @@ start(async () => {
   byId("more").addEventListener("click", () => {
     pages += 1;
     look();
+  });
+  savesCsv("csv", "campaigns", () => {
+    const names = ["id", "target", "space", "state", "waiting", "total", "measured", "disturbed", "failed", "samples_per_minute", "seconds_left", "created_at", "finished_at"];
+    return [[...names, "failures"], ...seen.map((one) => [...names.map((name) => one[name]), one.failures.join("; ")])];
   });
   await live(look, EVERY_S);
 });
@@ -48,6 +54,7 @@ async function look() {
     after = page.next;
     if (!after) break;
   }
+  seen = items;
   byId("wait").hidden = true;
   const filtered = Boolean(asked.target || asked.state);
   byId("first").hidden = items.length > 0 || filtered;

@@ -6,6 +6,7 @@ import { count, digits, ms, percent } from "../lib/format.js";
 import { start } from "../lib/page.js";
 import { atMost, boxes, choices, targets } from "../lib/pick.js";
 import { cell, remote } from "../lib/remote.js";
+import { savesCsv } from "../lib/save.js";
 
 const USUAL = { target: [], sort: "ratio", by: "" };
 const MOST = 6;
@@ -29,6 +30,7 @@ start(async () => {
   boxes("targets", all.map(({ name }) => name), asked.target);
   byId("form").addEventListener("submit", (submit) => submit.preventDefault());
   byId("form").addEventListener("change", changed);
+  savesCsv("parts-csv", "compared-parts", parts);
   await show();
 });
 
@@ -86,6 +88,14 @@ function figures(found) {
       h("td", { class: "num", "data-label": "Fastest of all on" }, h("span", {}, percent(one.fastest_pct))),
     ),
   );
+}
+
+// All workloads, kinds and blocks as a file has them, a row for each target.
+function parts() {
+  const part = ["kind", "space_name", "block", "workloads"];
+  const figure = ["target", "median_ratio", "p10_ratio", "p90_ratio", "fastest_pct"];
+  const all = [summary.all, ...summary.kinds, ...summary.blocks];
+  return [[...part, ...figure], ...all.flatMap((one) => one.targets.map((target) => [...part.map((name) => one[name]), ...figure.map((name) => target[name])]))];
 }
 
 function part_row(one) {

@@ -4,6 +4,7 @@ import { address, get } from "../lib/api.js";
 import { byId, command, fill, h } from "../lib/dom.js";
 import { ago, count, percent } from "../lib/format.js";
 import { live, start } from "../lib/page.js";
+import { savesCsv } from "../lib/save.js";
 
 const USUAL = { search: "", state: "", runtime: "" };
 const STATES = ["measuring", "idle", "paused", "broken", "offline", "imported"];
@@ -20,6 +21,7 @@ start(async () => {
   search.addEventListener("input", () => change({ search: search.value }));
   state.addEventListener("change", () => change({ state: state.value }));
   byId("runtime").addEventListener("change", (event) => change({ runtime: event.target.value }));
+  savesCsv("csv", "targets", rows);
   await live(async () => {
     const [d, t] = await Promise.all([get("/v1/devices"), get("/v1/targets")]);
     devices = d.items;
@@ -50,6 +52,13 @@ function show() {
   byId("rows").replaceChildren(...groups.flatMap(([device, of]) => [group(device), ...of.map(row)]));
   byId("none").hidden = shown.length > 0;
   byId("shown").textContent = shown.length === targets.length ? `${count(targets.length)} ${targets.length === 1 ? "target" : "targets"}` : `${count(shown.length)} of ${count(targets.length)} targets`;
+}
+
+// Those that are seen, as a file has them.
+function rows() {
+  const facts = ["name", "device", "state", "state_reason", "last_seen_at", "samples", "epoch", "noise_floor_pct", "lpnet", "network_mape_pct"];
+  const spec = ["runtime", "runtime_version", "provider", "precision", "threads", "power_mode", "duty"];
+  return [[...facts, ...spec], ...targets.filter(matches).map((target) => [...facts.map((name) => target[name]), ...spec.map((name) => target.spec[name])])];
 }
 
 function matches(target) {

@@ -6,6 +6,7 @@ import { byId, command, fill, h } from "../lib/dom.js";
 import { ago, digits, ms, msText, percent, short } from "../lib/format.js";
 import { start } from "../lib/page.js";
 import { choices, spaceLabel, spaces } from "../lib/pick.js";
+import { savesCsv } from "../lib/save.js";
 
 const USUAL = { target: "", space: "" };
 const MOST = 1000;
@@ -26,6 +27,7 @@ start(async () => {
   byId("form").hidden = false;
   byId("found").hidden = false;
   asked.target = choices("target", named(results.map((one) => one.target)), asked.target);
+  savesCsv("csv", "prunings", () => table(asked_for()));
   plot = await chart("front", "accuracy-latency");
   byId("form").addEventListener("change", (event) => {
     asked[event.target.id] = event.target.value;
@@ -55,6 +57,10 @@ function label(hash) {
   return space ? spaceLabel(space, held) : hash.slice(0, 12);
 }
 
+function asked_for() {
+  return results.filter((one) => one.target === asked.target && one.space === asked.space);
+}
+
 function show() {
   const there = results.filter((one) => one.target === asked.target);
   asked.space = choices("space", [...new Set(there.map((one) => one.space))].map((hash) => ({ value: hash, label: label(hash) })), asked.space);
@@ -64,7 +70,7 @@ function show() {
   const dense = shown.find((one) => one.dense_ms !== null && one.accuracy_before !== null);
   const metric = shown[0]?.metric ?? "accuracy";
   plot.draw(() => option(shown, methods, dense, metric), `${metric} against latency of ${label(asked.space)} on ${asked.target}: ${shown.length} ${shown.length === 1 ? "result" : "results"} of ${methods.join(", ")}`, table(shown));
-  byId("rows").replaceChildren(...there.filter((one) => one.space === asked.space).map(row));
+  byId("rows").replaceChildren(...asked_for().map(row));
 }
 
 function latency(one) {

@@ -6,6 +6,7 @@ import { byId, fill, h } from "../lib/dom.js";
 import { count, digits, exact, ms, msText, percent } from "../lib/format.js";
 import { start } from "../lib/page.js";
 import { choices, targets } from "../lib/pick.js";
+import { savesCsv } from "../lib/save.js";
 
 const USUAL = { target: "", version: "", kind: "network" };
 const CHARTS = ["scatter", "baselines", "by-latency", "by-op", "calibration", "learning", "versions"];
@@ -15,6 +16,7 @@ const WORST = 15;
 
 const asked = read(USUAL);
 const charts = {};
+let shown = null; // {report, residuals}
 
 start(async () => {
   const all = await targets({ trained: true });
@@ -27,6 +29,14 @@ start(async () => {
   asked.target = choices("target", all.map(({ name }) => ({ value: name, label: name })), asked.target);
   byId("kind").value = asked.kind;
   for (const id of CHARTS) charts[id] = await chart(id, `lpnet-${id}`);
+  savesCsv("drawn-csv", "lpnet-held-out", () => {
+    const names = ["n", "mape_pct", "within_5_pct", "within_10_pct", "spearman"];
+    return [["held_out", ...names], ...Object.keys(DRAWN).map((held) => [held, ...names.map((name) => shown.report.held_out[held]?.[name])])];
+  });
+  savesCsv("worst-csv", "lpnet-worst", () => {
+    const names = ["sample", "kind", "space_name", "block", "draw", "measured_ms", "predicted_ms", "error_pct"];
+    return [names, ...badly(shown.residuals).map((one) => names.map((name) => one[name]))];
+  });
   byId("form").addEventListener("change", (event) => {
     const { id, value } = event.target;
     asked[id] = value;
@@ -46,6 +56,7 @@ async function show() {
     const [report, residuals] = await Promise.all([get(`/v1/lpnets/${id}/report`), get(`/v1/lpnets/${id}/residuals`)]);
     byId("found").hidden = false;
     byId("cannot").hidden = true;
+    shown = { report, residuals };
     figures(report);
     scatter(residuals);
     baselines(report);
@@ -187,11 +198,14 @@ function drawn(report) {
   );
 }
 
+function badly(residuals) {
+  return residuals.items.filter((one) => mine(one) && one.error_pct !== null).sort((a, b) => Math.abs(b.error_pct) - Math.abs(a.error_pct)).slice(0, WORST);
+}
+
 function worst(residuals) {
-  const items = residuals.items.filter((one) => mine(one) && one.error_pct !== null).sort((a, b) => Math.abs(b.error_pct) - Math.abs(a.error_pct)).slice(0, WORST);
   fill(
     byId("worst"),
-    items.map((one) =>
+    badly(residuals).map((one) =>
       h(
         "tr",
         {},
