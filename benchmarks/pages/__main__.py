@@ -10,24 +10,18 @@ application in this process; its time is the median of several, after one that i
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 from fastapi.testclient import TestClient
-from sqlalchemy import text
 
-from benchmarks.pages.filling import LARGE, fill
+from benchmarks.pages.databases import filled
+from benchmarks.pages.filling import LARGE
 from lpnet.logs.setup import configure
 from lpnet_service import heap
 from lpnet_service.api.app import Application
-from lpnet_service.db.engine import Database
-from lpnet_service.db.migrate import migrate
 from lpnet_service.services.context import context
 from lpnet_service.settings import Settings
 
@@ -109,41 +103,9 @@ def measure(url: str) -> None:
     )
 
 
-@contextmanager
-def databases(given: list[str]) -> Iterator[list[str]]:
-    """Those that are given, or new ones of both engines."""
-    from tests.harness import postgres
-
-    if given:
-        yield given
-        return
-    with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        server = stack.enter_context(postgres.server())
-        made = stack.enter_context(postgres.database(server))
-        yield [f"sqlite:///{Path(folder) / 'lpnet.db'}", made]
-
-
-def prepare(url: str, samples: int, targets: int) -> None:
-    """Migrate and fill; statistics as a database that has run for a while has them."""
-    database = Database(url)
-    migrate(database)
-    fill(url, samples, targets)
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not database.is_sqlite:
-            connection.execute(text("VACUUM ANALYZE"))
-    database.close()
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--samples", type=int, default=1_000_000)
-    parser.add_argument("--targets", type=int, default=200)
-    parser.add_argument("--database", action="append", default=[])
-    options = parser.parse_args()
-    with databases(options.database) as urls:
+    with filled(__doc__) as urls:
         for url in urls:
-            prepare(url, options.samples, options.targets)
             measure(url)
 
 

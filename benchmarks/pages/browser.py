@@ -12,7 +12,6 @@ medians are of the visits after.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 from pathlib import Path
@@ -21,7 +20,7 @@ from playwright.sync_api import Browser
 from tests.harness.browser import chromium
 from tests.harness.serving import serving_url
 
-from benchmarks.pages.__main__ import databases, prepare
+from benchmarks.pages.databases import filled
 from lpnet_service.web.pages import PAGES
 
 ROUNDS = 5
@@ -72,18 +71,12 @@ def measure(browser: Browser, url: str, folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--samples", type=int, default=1_000_000)
-    parser.add_argument("--targets", type=int, default=200)
-    parser.add_argument("--database", action="append", default=[])
-    options = parser.parse_args()
     with (
-        databases(options.database) as urls,
+        filled(__doc__) as urls,
         tempfile.TemporaryDirectory() as folder,
         chromium() as browser,
     ):
         for url in urls:
-            prepare(url, options.samples, options.targets)
             measure(browser, url, Path(folder))
 
 
