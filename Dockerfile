@@ -5,7 +5,7 @@
 #   docker build --target agent -t lpnet-agent .
 #   docker buildx build --platform linux/amd64,linux/arm64 --target agent -t lpnet-agent .
 #
-# docs/team.md and docs/deploy.md say how to run them, and what of this could not be tried.
+# docs/operate/team.md and docs/operate/deploy.md say how to run them, and what of this could not be tried.
 ARG PYTHON=3.12-slim-bookworm
 
 FROM python:${PYTHON} AS wheel

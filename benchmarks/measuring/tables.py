@@ -33,7 +33,7 @@ class Outcome:
 
 
 def show(phases: Sequence[dict[str, Any]]) -> None:
-    """Print everything that docs/measuring.md quotes."""
+    """Print everything that docs/operate/measuring.md quotes."""
     agent = list(outcomes(phases))
     print(f"between-session noise floor: {100 * noise_floor(phases):.2f}% (agent, quiet phases)\n")
     _print_agent(phases, agent)

@@ -1,4 +1,4 @@
-"""What a line through a space advises, in sentences; docs/curves.md gives the rules.
+"""What a line through a space advises, in sentences; docs/start/curves.md gives the rules.
 
 Of two values of a width, at latencies f and g: they cost **the same** where the larger of f and g
 exceeds the other by no more than twice the noise floor. One **costs more** where it exceeds the

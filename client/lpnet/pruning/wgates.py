@@ -1,7 +1,7 @@
 """W-Gates: weight-dependent gates, trained together with the network that they prune.
 
 After Li et al., Weight-dependent Gates for Differentiable Neural Network Pruning (arXiv
-2007.02066). docs/pruning.md says where this departs from the paper, and why.
+2007.02066). docs/start/pruning.md says where this departs from the paper, and why.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     def list_targets(ctx: Ctx, caller: Lister) -> TargetList: ...
 
-docs/security.md lists every endpoint with its scopes.
+docs/operate/security.md lists every endpoint with its scopes.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from fastapi import Depends, Request
 from lpnet.logs import fields
 from lpnet.schemas.token import Scope
 from lpnet_service.errors import Forbidden, TooManyRequests, Unauthenticated
-from lpnet_service.services import sessions, tokens
-from lpnet_service.services.callers import ANYBODY_HERE, Caller
-from lpnet_service.services.context import Context
+from lpnet_service.services.access import sessions, tokens
+from lpnet_service.services.access.callers import ANYBODY_HERE, Caller
+from lpnet_service.services.shared.context import Context
 
 COOKIE = "lpnet_session"
 CSRF_HEADER = "X-CSRF-Token"

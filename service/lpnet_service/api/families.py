@@ -1,4 +1,4 @@
-"""What is stored, as Prometheus' metric families. docs/metrics.md says what each means."""
+"""What is stored, as Prometheus' metric families. docs/operate/metrics.md says what each means."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from lpnet.schemas.device import TargetState
 from lpnet_service.repositories.figures import Leased
-from lpnet_service.services.figures import Figures
+from lpnet_service.services.reading.figures import Figures
 
 # No name of a device or target has brackets.
 OTHER = "(other)"

@@ -19,13 +19,15 @@ from lpnet.schemas.sample import SampleBatch
 from lpnet_service.api.app import Application
 from lpnet_service.api.families import OTHER
 from lpnet_service.db.rows import ArtifactRow, LPNetRow
-from lpnet_service.services import campaigns, conditions, figures, ingest, leasing, runs, trainings
-from lpnet_service.services.context import context
-from lpnet_service.services.sweeping import sweep
+from lpnet_service.services.learning import runs, trainings
+from lpnet_service.services.measuring import campaigns, conditions, ingest, leasing
+from lpnet_service.services.reading import figures
+from lpnet_service.services.shared.context import context
+from lpnet_service.services.upkeep.sweeping import sweep
 
 Bench = Any
 Labels = frozenset[tuple[str, str]]
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[3] / "docs" / "operate"
 
 
 @pytest.fixture
@@ -250,7 +252,7 @@ def test_a_database_that_is_gone_leaves_the_other_metrics(lite_bench: Bench) -> 
 
 def test_figures_are_kept_for_a_while(lite_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("lpnet_service.services.figures.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("lpnet_service.services.reading.figures.time.monotonic", lambda: now[0])
     kept = figures.KeptFigures(lite_bench.ctx)
     first = kept.get()
     assert first is not None

@@ -1,4 +1,4 @@
-"""Every endpoint says who may call it, and docs/security.md says the same."""
+"""Every endpoint says who may call it, and docs/operate/security.md says the same."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from starlette.routing import Mount, Route
 
 from lpnet.schemas.token import SCOPES
 from lpnet_service.api.app import Application, operations
-from lpnet_service.services.context import context
+from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
 from lpnet_service.web.assets import Assets
 from lpnet_service.web.pages import PAGES
 
 PUBLIC = {("get", "/healthz"), ("get", "/readyz"), ("post", "/v1/session")}
-SECURITY = Path(__file__).parents[3] / "docs" / "security.md"
+SECURITY = Path(__file__).parents[3] / "docs" / "operate" / "security.md"
 ROW = re.compile(r"^\| `(GET|POST|PUT|DELETE) ([^`]+)` \| ([^|]*) \|", re.MULTILINE)
 
 

@@ -35,7 +35,7 @@ def read_binary(path: Path | None, expected: str | None) -> Binary:
     if path is None:
         raise BadSetup(
             f"{_SETTING} is not set: it names LiteRT's benchmark_model for the phone (an "
-            "android_aarch64 build, most likely); docs/phones.md says where it comes from"
+            "android_aarch64 build, most likely); docs/operate/phones.md says where it comes from"
         )
     try:
         content = path.read_bytes()
