@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from lpnet import zoo
 from lpnet.errors import SpaceError
-from lpnet.pruning.filters import largest
-from lpnet.pruning.gates import Gates
-from lpnet.pruning.gating import Gating
-from lpnet.pruning.members import Member, members
-from lpnet.pruning.step import slope, step
+from lpnet.pruning.channels.filters import largest
+from lpnet.pruning.channels.gates import Gates
+from lpnet.pruning.channels.gating import Gating
+from lpnet.pruning.channels.members import Member, members
+from lpnet.pruning.channels.threshold import slope, step
 from lpnet.space.axis import Width
 from lpnet.space.space import Space
 
@@ -56,6 +56,7 @@ def stirred(model: nn.Module) -> nn.Module:
 
 
 def made(name: str) -> tuple[nn.Module, Tensor]:
+    torch.manual_seed(0)
     if name == "mixed":
         return stirred(Mixed()), torch.randn(2, 3, 8, 8)
     side = 32 if name != "vgg16_bn" else zoo.side(name)
@@ -242,26 +243,35 @@ def test_a_loop_may_go_backwards_as_it_likes() -> None:
 
 @pytest.mark.parametrize("changed", ["bias", "layer", "filters", "another module's weight"])
 def test_gates_are_counted_as_weights_are_now(changed: str) -> None:
-    model, pictures = made("mixed")
-    gating = Gating(model, Space.from_model(model, pictures))
+    model, images = made("mixed")
+    gating = Gating(model, Space.from_model(model, images))
     gates = gating.gates[0]
     assert isinstance(gates, Gates)
-    with torch.no_grad():  # scores of both signs
-        gates.score.weight.normal_(0, gates.score.in_features**0.5)
-        gates.score.bias.fill_(0.1)
-    model(pictures)
-    before = gating.soft_widths().tolist()
     stem = model.get_submodule("stem")
+    weight = stem.weight
+    assert isinstance(weight, nn.Parameter)
+    # A score is the sum of a gate's stem filters, and nothing else: three gates open, one closed.
+    values = gates.width.granule * weight[0].numel()
+    signs = torch.tensor([1.0, 1.0, 1.0, -1.0]).repeat(gates.width.granule)
+    with torch.no_grad():
+        gates.score.weight.zero_()
+        gates.score.weight[0, :values] = 1.0
+        gates.score.bias.zero_()
+        weight.copy_(signs.reshape(-1, 1, 1, 1).expand_as(weight))
+    model(images)
+    assert gating.soft_widths().tolist()[0] == 9.0
+    # Each change leaves one gate open: the only positive score, or the highest.
     with torch.no_grad():
         if changed == "bias":
             gates.score.bias.sub_(100.0)
         elif changed == "layer":
             gates.score.weight.mul_(-3.0)
         elif changed == "filters":
-            stem.weight.neg_()  # type: ignore[operator]
+            weight.neg_()
         else:
-            stem.weight = nn.Parameter(torch.randn(12, 3, 3, 3) * 5)
-    assert gating.soft_widths().tolist() == gating.widths().tolist() != before
+            stem.weight = nn.Parameter(-weight)
+    assert gating.soft_widths().tolist() == gating.widths().tolist()
+    assert gating.soft_widths().tolist()[0] == 3.0
 
 
 def test_the_term_opens_no_gate_a_second_time() -> None:
