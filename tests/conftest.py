@@ -1,14 +1,16 @@
-"""What all tests share: which of them are selected here, and how hypothesis searches."""
+"""Which tests are selected here, their seeds, and how hypothesis searches."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator
+import platform
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.harness import seeds
 from tests.harness.loglines import as_before
 
 # Machines that run tests are shared: a slow example says nothing about the code.
@@ -29,6 +31,10 @@ def _logging_as_before() -> Iterator[None]:
         yield
 
 
+def _has_tables() -> bool:
+    return bool(os.environ.get("LPNET_DATA"))
+
+
 def _has_gpu() -> bool:
     if importlib.util.find_spec("torch") is None:
         return False
@@ -37,15 +43,39 @@ def _has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
+def _has_bf16() -> bool:
+    from lpnet_agent.runtimes.torch import devices
+
+    return "bf16" in devices.cpu().precisions
+
+
+def _has_x86_64() -> bool:
+    return platform.machine() == "x86_64"
+
+
+# Markers of tests that need what not every machine has.
+_NEEDS: Mapping[str, Callable[[], bool]] = {
+    "tables": _has_tables,
+    "cuda": _has_gpu,
+    "bf16": _has_bf16,
+    "x86_64": _has_x86_64,
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    seeds.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(seeds.Seeds(config))
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out (not skip) what needs a GPU or the latency tables where there is none, and keep
-    the tests of a file, which share fixtures, in one worker."""
-    absent = set()
-    if not os.environ.get("LPNET_DATA"):
-        absent.add("tables")
-    if any(item.get_closest_marker("cuda") for item in items) and not _has_gpu():
-        absent.add("cuda")
+    """Leave out (not skip) what needs something that this machine lacks, and keep the tests of a
+    file, which share fixtures, in one worker."""
+    marked = {name for name in _NEEDS if any(item.get_closest_marker(name) for item in items)}
+    absent = {name for name in marked if not _NEEDS[name]()}
     left_out = [item for item in items if any(item.get_closest_marker(m) for m in absent)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)

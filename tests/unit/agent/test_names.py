@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import re
 from pathlib import Path
 
@@ -89,7 +88,7 @@ def test_the_clock_policy_is_read_where_there_is_one(tmp_path: Path) -> None:
     assert clock_policy(0, tmp_path) == "performance"
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="elsewhere py-cpuinfo is asked")
+@pytest.mark.x86_64  # elsewhere py-cpuinfo is asked
 def test_the_cpu_is_what_py_cpuinfo_says() -> None:
     said = cpuinfo.get_cpu_info()
     cpu, flags = cpu_and_flags()

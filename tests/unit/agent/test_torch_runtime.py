@@ -434,7 +434,7 @@ def test_compiled_networks_stay_compiled_side_by_side() -> None:
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == before
 
 
-@pytest.mark.skipif(len(eager.offers()[0].precisions) == 1, reason="no bfloat16 in this CPU")
+@pytest.mark.bf16
 def test_half_the_bits_are_nearly_as_good() -> None:
     data = pruned(zoo.space("resnet20"), 2)
     x = {"input": floats(2, 3, 32, 32)}
