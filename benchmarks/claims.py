@@ -20,8 +20,8 @@ from typing import Any
 from tests.harness import postgres
 
 from lpnet import zoo
-from lpnet.cli.processes import LocalLoop
 from lpnet.http import Http
+from lpnet_demo.processes import LocalLoop
 
 PROCESSES = (1, 2, 4)
 ROUNDS = 2
@@ -29,7 +29,7 @@ ROUNDS = 2
 BLOCKS = 3_000
 # Forked from a process that has imported all this already, so that they begin at once.
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["lpnet.cli.processes", "lpnet.zoo", "tests.harness.postgres"])
+_PROCESSES.set_forkserver_preload(["lpnet_demo.processes", "lpnet.zoo", "tests.harness.postgres"])
 
 
 def registered(http: Http, name: str) -> str:

@@ -17,8 +17,8 @@ import time
 import uuid
 from pathlib import Path
 
-from lpnet.cli.processes import LocalLoop
 from lpnet.http import Http
+from lpnet_demo.processes import LocalLoop
 
 ROUNDS = 5
 

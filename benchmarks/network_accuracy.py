@@ -15,8 +15,8 @@ from pathlib import Path
 
 from lpnet import zoo
 from lpnet.cli import show
-from lpnet.cli.processes import LocalLoop
 from lpnet.progress import terminal_progress
+from lpnet_demo.processes import LocalLoop
 
 
 def main() -> None:

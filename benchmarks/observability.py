@@ -25,7 +25,7 @@ from lpnet.http import Http
 from lpnet_service.api.app import Application
 from lpnet_service.db.migrate import migrate
 from lpnet_service.observe.logs import log_to_stderr
-from lpnet_service.services.context import context
+from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
 
 PATHS = {"a light request": "/healthz", "one that reads the database": "/v1/targets"}

@@ -16,9 +16,9 @@ from collections.abc import Callable
 import torch
 
 from lpnet import zoo
-from lpnet.predictor.graph import coverage
-from lpnet.predictor.header import Calibration, Header
-from lpnet.predictor.model import LPNet
+from lpnet.model.header import Calibration, Header
+from lpnet.model.kernels import coverage
+from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
 from lpnet.space.space import Space
 from lpnet_service.training.fitting import Effort

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from lpnet import zoo
-from lpnet.cli.processes import LocalLoop
+from lpnet_demo.processes import LocalLoop
 
 ASKED_SHARE = 0.7
 

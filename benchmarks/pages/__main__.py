@@ -20,9 +20,9 @@ from fastapi.testclient import TestClient
 from benchmarks.pages.databases import filled
 from benchmarks.pages.filling import LARGE
 from lpnet.logs.setup import configure
-from lpnet_service import heap
+from lpnet_service import gc_freeze
 from lpnet_service.api.app import Application
-from lpnet_service.services.context import context
+from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
 
 ROUNDS = 7
@@ -83,7 +83,7 @@ def measure(url: str) -> None:
     print(f"{engine}: server's time, ms")
     print(f"  {'':45} {'first':>8} {'median':>8}")
     with TestClient(Application(ctx)) as http:
-        heap.settle()
+        gc_freeze.settle()
         for name, path, params in requests(http):
             times = []
             for _ in range(1 + ROUNDS):

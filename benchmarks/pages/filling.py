@@ -22,10 +22,10 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from lpnet import zoo
-from lpnet.predictor.files import save
-from lpnet.predictor.graph import coverage
-from lpnet.predictor.header import Calibration, Header
-from lpnet.predictor.model import LPNet
+from lpnet.model.files import save
+from lpnet.model.header import Calibration, Header
+from lpnet.model.kernels import coverage
+from lpnet.model.lpnet import LPNet
 from lpnet.schemas.device import DeviceFacts, TargetSpec
 from lpnet.schemas.report import Baseline, Baselines, HeldOut, Interval, Report, TrainedOn
 from lpnet.schemas.workload import SpaceWorkload, workload_key
@@ -42,9 +42,10 @@ from lpnet_service.db.rows import (
     TargetRow,
 )
 from lpnet_service.repositories.rows import insert_ignoring
-from lpnet_service.services import artifacts, spaces, tallies
-from lpnet_service.services.context import Context, context
-from lpnet_service.services.targets import targets as list_targets
+from lpnet_service.services.measuring import spaces
+from lpnet_service.services.shared import artifacts, tallies
+from lpnet_service.services.shared.context import Context, context
+from lpnet_service.services.shared.targets import targets as list_targets
 from lpnet_service.settings import Settings
 
 LARGE = ("large-1", "large-2")

@@ -27,7 +27,7 @@ from lpnet_service.db.backups import backup
 from lpnet_service.db.copying import copy
 from lpnet_service.db.engine import Database
 from lpnet_service.db.migrate import migrate
-from lpnet_service.services.context import context
+from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
 
 INGESTED = 20_000

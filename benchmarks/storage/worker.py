@@ -19,7 +19,7 @@ from benchmarks.storage.filling import fill
 from benchmarks.storage.serving import memory_mb, serving
 from lpnet.http import Http
 from lpnet_service.db.migrate import migrate
-from lpnet_service.services.context import context
+from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
 
 _LOOK_S = 0.2

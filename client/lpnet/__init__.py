@@ -38,9 +38,9 @@ from lpnet.errors import (
 if TYPE_CHECKING:
     from lpnet import zoo
     from lpnet.client import Client
-    from lpnet.predictor.model import LPNet
+    from lpnet.model.lpnet import LPNet
     from lpnet.predictor.predictor import Predictor
-    from lpnet.predictor.worst import worst_of
+    from lpnet.predictor.worst_case import worst_of
     from lpnet.space.space import Space
 
 __version__ = _version("lpnet")
@@ -74,10 +74,10 @@ __all__ = [
 
 _LAZY = {
     "Client": "lpnet.client",
-    "LPNet": "lpnet.predictor.model",
+    "LPNet": "lpnet.model.lpnet",
     "Predictor": "lpnet.predictor.predictor",
     "Space": "lpnet.space.space",
-    "worst_of": "lpnet.predictor.worst",
+    "worst_of": "lpnet.predictor.worst_case",
 }
 
 

@@ -299,7 +299,7 @@ class Client:
         It knows what has failed on the target for want of memory until now, after the LPNet was
         trained too. Raises NotCovered where the LPNet has never seen an op of the space.
         """
-        from lpnet.predictor.files import load
+        from lpnet.model.files import load
         from lpnet.predictor.predictor import Predictor
 
         about = self.target(target)

@@ -9,11 +9,11 @@ from types import FrameType
 
 import uvicorn
 
-from lpnet_service import heap
+from lpnet_service import gc_freeze
 from lpnet_service.api.app import Application
 from lpnet_service.observe.tracing import traces
-from lpnet_service.services import admission
-from lpnet_service.services.context import context
+from lpnet_service.services.access import admission
+from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
 
 _GRACE_S = 4
@@ -45,7 +45,7 @@ def serve_api(settings: Settings, sockets: Sequence[socket.socket]) -> None:
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = Server(application, config)
-    heap.settle()
+    gc_freeze.settle()
     # It handles them only while it serves: not before, and it raises its signal again afterwards.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.handle_exit)

@@ -20,8 +20,8 @@ from schemathesis.specs.openapi.checks import (
 
 from lpnet_service.api.app import Application
 from lpnet_service.db.migrate import migrate
-from lpnet_service.services import tokens
-from lpnet_service.services.context import context
+from lpnet_service.services.access import tokens
+from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
 
 CHECKS = [

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.alone
 
 def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from lpnet.cli import app; app()", *arguments],
+        [sys.executable, "-c", "from lpnet.cli.main import app; app()", *arguments],
         cwd=folder,
         env={**os.environ, "COLUMNS": "200", "LPNET_AGENT_THREADS": "2"},
         capture_output=True,

@@ -24,7 +24,7 @@ from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet.space.sampling import draw_widths
 from lpnet.space.table import OpTable
-from lpnet_service.services.context import context
+from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
 from lpnet_service.training.fitting import QUICK
 from lpnet_service.worker.loop import tick

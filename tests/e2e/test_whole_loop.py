@@ -16,9 +16,9 @@ import torch
 
 import lpnet
 from lpnet import samples as files
-from lpnet.cli.processes import LocalLoop
 from lpnet.errors import LpnetError, NotCovered, NotFound, WidthsError
 from lpnet.schemas.report import Report
+from lpnet_demo.processes import LocalLoop
 
 pytestmark = pytest.mark.alone
 
@@ -52,7 +52,7 @@ def _silent(stage: str, done: float, total: float) -> None:
 
 def command(loop: LocalLoop, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from lpnet.cli import app; app()", *arguments],
+        [sys.executable, "-c", "from lpnet.cli.main import app; app()", *arguments],
         env={**os.environ, "LPNET_URL": loop.url, "COLUMNS": "200"},
         capture_output=True,
         text=True,
@@ -254,7 +254,7 @@ def test_a_pruning_job_is_killed_goes_on_and_says_whether_it_kept_its_promise(
         *("--threads", "1", "--out", str(tmp_path / "job"), "--json"),
     )
     first = subprocess.Popen(
-        [sys.executable, "-c", "from lpnet.cli import app; app()", *asked],
+        [sys.executable, "-c", "from lpnet.cli.main import app; app()", *asked],
         env={**os.environ, "LPNET_URL": loop.url},
         stdout=subprocess.DEVNULL,
     )

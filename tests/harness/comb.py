@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lpnet.predictor.features import Units
-from lpnet.predictor.graph import coverage
-from lpnet.predictor.header import Calibration, Header
-from lpnet.predictor.model import LPNet, features_of
+from lpnet.model.features import Units
+from lpnet.model.header import Calibration, Header
+from lpnet.model.kernels import coverage
+from lpnet.model.lpnet import LPNet, features_of
 from lpnet.space.sampling import draw_widths
 from lpnet.space.space import Space
 from lpnet.space.table import OpTable

@@ -19,8 +19,9 @@ from lpnet.space.sampling import draw_widths
 from lpnet.space.space import Space
 from lpnet.space.table import OpTable
 from lpnet_service.db.migrate import migrate
-from lpnet_service.services import agents, campaigns, ingest, spaces, trainings
-from lpnet_service.services.context import Context, context
+from lpnet_service.services.learning import trainings
+from lpnet_service.services.measuring import agents, campaigns, ingest, spaces
+from lpnet_service.services.shared.context import Context, context
 from lpnet_service.settings import Settings
 from lpnet_service.training.fitting import QUICK
 from lpnet_service.worker.loop import tick

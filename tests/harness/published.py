@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 from fastapi.testclient import TestClient
 
-from lpnet.predictor.files import save
-from lpnet.predictor.graph import coverage
-from lpnet.predictor.header import Calibration, Header
-from lpnet.predictor.model import LPNet
+from lpnet.model.files import save
+from lpnet.model.header import Calibration, Header
+from lpnet.model.kernels import coverage
+from lpnet.model.lpnet import LPNet
 from lpnet.schemas.campaign import Completion, ItemFailure, NewCampaign, PlannedWorkload
 from lpnet.schemas.lpnet import LPNetInfo, NewTraining
 from lpnet.schemas.report import (
@@ -23,8 +23,9 @@ from lpnet.schemas.report import (
     TrainedOn,
 )
 from lpnet.schemas.sample import SampleBatch
-from lpnet_service.services import campaigns, ingest, leasing, lpnets, runs, trainings
-from lpnet_service.services.lpnets import Verdict
+from lpnet_service.services.learning import lpnets, runs, trainings
+from lpnet_service.services.learning.lpnets import Verdict
+from lpnet_service.services.measuring import campaigns, ingest, leasing
 
 # Of tests/integration/service/conftest.py, which cannot be imported from.
 Bench = Any

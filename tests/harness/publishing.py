@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from lpnet.predictor.files import save
-from lpnet.predictor.graph import coverage
-from lpnet.predictor.header import Calibration, Header
-from lpnet.predictor.model import LPNet
+from lpnet.model.files import save
+from lpnet.model.header import Calibration, Header
+from lpnet.model.kernels import coverage
+from lpnet.model.lpnet import LPNet
 from lpnet.schemas.lpnet import LPNetInfo, NewTraining
 from lpnet.schemas.report import Baseline, Baselines, HeldOut, Interval, Report, TrainedOn
 from lpnet.schemas.sample import SampleBatch
-from lpnet_service.services import ingest, lpnets, runs, targets, trainings
-from lpnet_service.services.lpnets import Verdict
-from lpnet_service.services.runs import HeldRun
+from lpnet_service.services.learning import lpnets, runs, trainings
+from lpnet_service.services.learning.lpnets import Verdict
+from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.measuring import ingest
+from lpnet_service.services.shared import targets
 
 Bench = Any
 

@@ -12,8 +12,8 @@ from sqlalchemy import select
 
 from lpnet_service.db.engine import Database
 from lpnet_service.db.rows import EpochRow, GroupRow, SampleRow, WorkloadRow
-from lpnet_service.services import tallies
-from lpnet_service.services.noise import floor_pct, spread
+from lpnet_service.services.shared import tallies
+from lpnet_service.services.shared.noise import floor_pct, spread
 
 
 def check_tallies(database: Database) -> None:

@@ -12,7 +12,7 @@ import uvicorn
 from lpnet_service.api.app import Application
 from lpnet_service.db.migrate import migrate
 from lpnet_service.server import Server
-from lpnet_service.services.context import context
+from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
 
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lpnet.schemas.lpnet import NewTraining
-from lpnet_service.services import runs
-from lpnet_service.services.context import Context, context
-from lpnet_service.services.runs import HeldRun
+from lpnet_service.services.learning import runs
+from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.shared.context import Context, context
 from lpnet_service.settings import from_environment
 from lpnet_service.worker.loop import work_until_stopped
 

@@ -31,7 +31,7 @@ from benchmarks.pruning.study.setting import METHODS, SCHEDULES, Cell
 from benchmarks.pruning.study.stand_ins import WidthMLP
 from lpnet import zoo
 from lpnet.errors import LpnetError
-from lpnet.pruning.training import accuracy
+from lpnet.pruning.job.training import accuracy
 from lpnet.space.space import Space
 
 _COMPARED = 5

@@ -17,12 +17,12 @@ from benchmarks.pruning.study.device import Device
 from benchmarks.pruning.study.setting import Cell
 from lpnet import zoo
 from lpnet.errors import LpnetError
-from lpnet.pruning.job import KEPT_HIGH
-from lpnet.pruning.magnitude import strongest
-from lpnet.pruning.method import PruningMethod
-from lpnet.pruning.pictures import Labelled, Pictures, open_pictures
-from lpnet.pruning.recalibrate import recalibrate
-from lpnet.pruning.training import Recipe, Trainer, accuracy
+from lpnet.pruning.channels.recalibrate import recalibrate
+from lpnet.pruning.job.images import Labelled, Pictures, open_pictures
+from lpnet.pruning.job.job import KEPT_HIGH
+from lpnet.pruning.job.training import Recipe, Trainer, accuracy
+from lpnet.pruning.methods.base import PruningMethod
+from lpnet.pruning.methods.magnitude import strongest
 from lpnet.space.space import Space
 
 PICTURES = 10_000

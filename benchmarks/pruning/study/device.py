@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lpnet.cli.processes import LocalLoop
 from lpnet.client import Client
 from lpnet.errors import LpnetError
-from lpnet.predictor.files import save
+from lpnet.model.files import save
 from lpnet.predictor.predictor import Predictor
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet.space.space import Space
+from lpnet_demo.processes import LocalLoop
 
 _AGAIN = 5
 Widths = Mapping[str, int]

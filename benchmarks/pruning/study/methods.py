@@ -15,12 +15,12 @@ from benchmarks.pruning.study.bench import Bench
 from benchmarks.pruning.study.stand_ins import Flops, WidthMLP
 from lpnet.errors import LpnetError, NotReachable
 from lpnet.predictor.predictor import Predictor
-from lpnet.pruning.job import ROUNDS
-from lpnet.pruning.magnitude import Magnitude
-from lpnet.pruning.method import PruningMethod
-from lpnet.pruning.pictures import Labelled
-from lpnet.pruning.training import accuracy
-from lpnet.pruning.wgates import WGates
+from lpnet.pruning.job.images import Labelled
+from lpnet.pruning.job.job import ROUNDS
+from lpnet.pruning.job.training import accuracy
+from lpnet.pruning.methods.base import PruningMethod
+from lpnet.pruning.methods.magnitude import Magnitude
+from lpnet.pruning.methods.wgates import WGates
 
 Widths = dict[str, int]
 # Halvings of a ratio; of a penalty, where each takes a training.

@@ -18,7 +18,7 @@ from sklearn.neural_network import MLPRegressor
 from torch import Tensor, nn
 
 from lpnet.errors import NotReachable
-from lpnet.predictor.macs import Macs
+from lpnet.search.macs import Macs
 from lpnet.space.space import Space
 
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from lpnet.client import Client
     from lpnet.predictor.predictor import Predictor
-    from lpnet.pruning.job import Measure, Outcome, Plan
-    from lpnet.pruning.method import PruningMethod
-    from lpnet.pruning.pictures import Pictures
+    from lpnet.pruning.job.images import Pictures
+    from lpnet.pruning.job.job import Measure, Outcome, Plan
+    from lpnet.pruning.methods.base import PruningMethod
     from lpnet.space.space import Space
 
 _MEASURED_AGAIN = 3
@@ -79,9 +79,9 @@ def prune(
     """
     import torch
 
-    from lpnet.pruning.job import Plan
-    from lpnet.pruning.pictures import open_pictures
-    from lpnet.pruning.report import figures, write
+    from lpnet.pruning.job.images import open_pictures
+    from lpnet.pruning.job.job import Plan
+    from lpnet.pruning.job.report import figures, write
     from lpnet.space.space import Space
 
     if threads is not None:
@@ -127,7 +127,7 @@ def run_job(
     The budget of a method that trains reaches its end half way. Raises NotReachable before any
     training, and LpnetError.
     """
-    from lpnet.pruning.job import PruneJob
+    from lpnet.pruning.job.job import PruneJob
 
     space = predictor.space
     steps = plan.gate * math.ceil(len(pictures.train) / plan.batch)
@@ -161,7 +161,7 @@ def report_outcome(
 ) -> None:
     """Have the service keep what a job came to. Where it cannot, that is said, and no error: the
     results are in the job's folder."""
-    from lpnet.pruning.results import results
+    from lpnet.pruning.job.results import results
 
     try:
         with asking():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lpnet.cli.layout import grid_of, ms, percent, put
 
 if TYPE_CHECKING:
-    from lpnet.pruning.job import Outcome
+    from lpnet.pruning.job.job import Outcome
 
 
 def outcome(found: Outcome, target: str) -> None:

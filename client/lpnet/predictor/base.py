@@ -14,19 +14,19 @@ import torch
 from torch import Tensor, nn
 
 from lpnet.errors import LpnetError, WidthsError
-from lpnet.predictor import checks
-from lpnet.predictor.ascent import Slope
-from lpnet.predictor.budget import ROUNDING, Shop, widest
-from lpnet.predictor.checks import WidthsLike
-from lpnet.predictor.fast import fast_widths
-from lpnet.predictor.ladder import ladders, nearest
-from lpnet.predictor.macs import Macs
-from lpnet.predictor.reach import FrontPoint, Reachable, front
-from lpnet.predictor.reprice import Pricer
-from lpnet.predictor.room import Fit, Rooms
-from lpnet.predictor.snap import snapped
-from lpnet.predictor.threads import one_thread
+from lpnet.predictor import width_checks
+from lpnet.predictor.width_checks import WidthsLike
 from lpnet.schemas.workload import Kind
+from lpnet.search.ascent import Slope
+from lpnet.search.fast_widths import fast_widths
+from lpnet.search.front import FrontPoint, Reachable, front
+from lpnet.search.ladders import ladders, nearest
+from lpnet.search.macs import Macs
+from lpnet.search.memory import Fit, Rooms
+from lpnet.search.prices import Pricer
+from lpnet.search.snap import snapped
+from lpnet.search.threads import one_thread
+from lpnet.search.widest import ROUNDING, Shop, widest
 from lpnet.space.space import Space
 
 
@@ -103,8 +103,8 @@ class AnyPredictor(nn.Module, ABC):
         (What the LPNet does not cover was refused when the predictor was made.)
         """
         found = self._tensor(widths)
-        checks.require_in_range(found, self.low, self.high, self.widths)
-        checks.require_legal(found, self.low, self.widths)
+        width_checks.require_in_range(found, self.low, self.high, self.widths)
+        width_checks.require_legal(found, self.low, self.widths)
         self.rooms.require(found.reshape(-1, len(self.widths)))
 
     def memory(self, widths: WidthsLike) -> Fit:
@@ -143,7 +143,7 @@ class AnyPredictor(nn.Module, ABC):
         budget, NothingFits if no widths fit.
         """
         found = self._tensor(widths).detach()
-        checks.require_in_range(found, self.low, self.high, self.widths)
+        width_checks.require_in_range(found, self.low, self.high, self.widths)
         budget = None if budget_ms is None else self._shop().within(_number(budget_ms))
         near = nearest([values for values, _ in self._fast], found.cpu())
         for place in np.ndindex(found.shape[:-1]):
@@ -203,9 +203,11 @@ class AnyPredictor(nn.Module, ABC):
 
     def _checked(self, widths: WidthsLike, ms: Callable[[Tensor], Tensor]) -> Tensor:
         found = self._tensor(widths)
-        if checks.unseen(found):
-            return checks.poison(ms(found), checks.in_range(found, self.low, self.high))
-        checks.require_in_range(found, self.low, self.high, self.widths)
+        if width_checks.unseen(found):
+            return width_checks.poison(
+                ms(found), width_checks.in_range(found, self.low, self.high)
+            )
+        width_checks.require_in_range(found, self.low, self.high, self.widths)
         return ms(found)
 
     def _shop(self, keep: float = 0.0) -> Shop:
@@ -219,7 +221,7 @@ class AnyPredictor(nn.Module, ABC):
         return self._shops[keep]
 
     def _tensor(self, widths: WidthsLike) -> Tensor:
-        return checks.as_tensor(widths, self.widths, self.low.device)
+        return width_checks.as_tensor(widths, self.widths, self.low.device)
 
     def _place(self, name: str) -> int:
         if name not in self.widths:
@@ -230,7 +232,7 @@ class AnyPredictor(nn.Module, ABC):
         found = self._tensor(widths).detach()
         if found.dim() != 1:
             raise WidthsError(f"expected one width vector, got shape {list(found.shape)}")
-        checks.require_in_range(found, self.low, self.high, self.widths)
+        width_checks.require_in_range(found, self.low, self.high, self.widths)
         return found.double()
 
     def _named(self, widths: Tensor) -> dict[str, int]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lpnet.predictor.bound import BoundLPNet
-from lpnet.predictor.graph import nodes
+from lpnet.model.bound import BoundLPNet
+from lpnet.model.kernels import nodes
 from lpnet.space.space import Space
 
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lpnet.predictor.bound import BoundLPNet, reach_of, spread_of, weighted_hidden
-from lpnet.predictor.fast import unbeaten
-from lpnet.predictor.reprice import Repricer, Situation
+from lpnet.model.bound import BoundLPNet, reach_of, spread_of, weighted_hidden
+from lpnet.search.fast_widths import unbeaten
+from lpnet.search.prices import Repricer, Situation
 
 # Kernels that are priced at a time: enough to be fast, little enough for the cache.
 _CHUNK = 512

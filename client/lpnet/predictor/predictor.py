@@ -10,18 +10,18 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from lpnet.predictor import files
+from lpnet.model import files
+from lpnet.model.lpnet import LPNet
 from lpnet.predictor.base import AnyPredictor
 from lpnet.predictor.breakdown import parts_ms
-from lpnet.predictor.checks import WidthsLike
-from lpnet.predictor.envelope import Envelope
-from lpnet.predictor.fast import legal
 from lpnet.predictor.line import Line, line
-from lpnet.predictor.model import LPNet
-from lpnet.predictor.reprice import Repricer
-from lpnet.predictor.room import Room, Rooms
-from lpnet.predictor.tables import tabulate
-from lpnet.predictor.threads import one_thread
+from lpnet.predictor.width_checks import WidthsLike
+from lpnet.search.envelope import Envelope
+from lpnet.search.fast_widths import legal
+from lpnet.search.memory import Room, Rooms
+from lpnet.search.price_tables import tabulate
+from lpnet.search.prices import Repricer
+from lpnet.search.threads import one_thread
 from lpnet.space.memory import MemoryNeed
 from lpnet.space.space import Space
 

@@ -1,11 +1,11 @@
 """Pruning jobs: networks that meet a latency budget on a named device."""
 
-from lpnet.pruning.magnitude import Magnitude
-from lpnet.pruning.method import PruningMethod
+from lpnet.pruning.budget import require_reachable
+from lpnet.pruning.channels.recalibrate import recalibrate
+from lpnet.pruning.methods.base import PruningMethod
+from lpnet.pruning.methods.magnitude import Magnitude
+from lpnet.pruning.methods.wgates import WGates
 from lpnet.pruning.pressure import BudgetPressure, FixedPressure
-from lpnet.pruning.reach import require_reachable
-from lpnet.pruning.recalibrate import recalibrate
-from lpnet.pruning.wgates import WGates
 
 __all__ = [
     "BudgetPressure",

@@ -46,7 +46,7 @@ def doctor(
     with reported("doctor"):
         from lpnet_agent import logs
         from lpnet_agent.doctor.examine import examine
-        from lpnet_agent.doctor.words import as_data, in_words
+        from lpnet_agent.doctor.text import as_data, in_words
 
         settings = read_settings(
             url=server,
@@ -60,8 +60,8 @@ def doctor(
         if settings.adb is None:
             found = examine(settings, server_asked=server is not None)
         else:
+            from lpnet_agent.devices.select import check_phones
             from lpnet_agent.doctor.phone import examine_phone
-            from lpnet_agent.transports.choose import check_phones
 
             check_phones()
             found = examine_phone(settings, server_asked=server is not None)

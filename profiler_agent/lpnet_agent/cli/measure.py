@@ -27,7 +27,7 @@ from lpnet_agent.cli.base import (
 )
 
 if TYPE_CHECKING:
-    from lpnet_agent.local import Widths, Wish
+    from lpnet_agent.offline.measure_space import Widths, Wish
     from lpnet_agent.settings import Settings
     from lpnet_agent.stop import Stop
 
@@ -145,8 +145,8 @@ def measure(
 def _measure_space(
     settings: Settings, space: Path, out: Path, wish: Wish, stop: Stop, as_json: bool
 ) -> None:
-    from lpnet_agent import console
-    from lpnet_agent.standalone import measure_file
+    from lpnet_agent.offline import console
+    from lpnet_agent.offline.start import measure_file
 
     summary = measure_file(settings, space, out, wish, stop)
     typer.echo(json.dumps(summary) if as_json else console.in_words(summary))
@@ -163,8 +163,8 @@ def _measure_onnx(
     stop: Stop,
     as_json: bool,
 ) -> None:
-    from lpnet_agent import console
-    from lpnet_agent.standalone import measure_network_file
+    from lpnet_agent.offline import console
+    from lpnet_agent.offline.start import measure_network_file
 
     summary = measure_network_file(settings, file, batch, shapes, stop)
     text = json.dumps(summary)
@@ -199,7 +199,7 @@ def _wish(
     batch: int,
 ) -> Wish:
     """What was asked for; nothing is drawn unasked beside widths that were given."""
-    from lpnet_agent.local import Wish
+    from lpnet_agent.offline.measure_space import Wish
 
     given = tuple(_widths(text) for text in widths)
     return Wish(

@@ -55,7 +55,7 @@ def run(
     """Register this device with a server and measure what it asks for, until SIGTERM or Ctrl-C."""
     with reported("run"):
         from lpnet_agent import logs
-        from lpnet_agent.start import run_agent
+        from lpnet_agent.serve.start import run_agent
         from lpnet_agent.stop import Stop
 
         settings = read_settings(

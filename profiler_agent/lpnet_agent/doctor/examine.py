@@ -8,11 +8,11 @@ from pathlib import Path
 from lpnet_agent.doctor import (
     clock,
     clocks,
+    environment,
     gpu,
-    gpu_seen,
+    gpu_facts,
     heat,
     noise,
-    place,
     server,
     sharing,
     supply,
@@ -45,7 +45,14 @@ THEMES: tuple[tuple[str, tuple[Check, ...]], ...] = (
     ("Memory and power", (supply.memory, supply.power, supply.mode)),
     (
         "What the agent needs",
-        (place.runtime, place.folder, place.disk, place.waiting, place.alone, place.permitted),
+        (
+            environment.runtime,
+            environment.folder,
+            environment.disk,
+            environment.waiting,
+            environment.alone,
+            environment.permitted,
+        ),
     ),
     ("Server", (server.reachable, server.admitted)),
     ("A real measurement", (noise.within, noise.between, noise.paced)),
@@ -86,7 +93,7 @@ def examine(settings: Settings, server_asked: bool) -> Examination:
         trial=try_out(settings, mine) if live else None,
         began=began,
         server_asked=server_asked,
-        gpu=gpu_seen.look(settings) if live else None,
+        gpu=gpu_facts.look(settings) if live else None,
     )
     themes = THEMES if not on_gpu(settings.provider) else (("GPU", gpu.CHECKS), *THEMES)
     return Examination(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from lpnet_agent.device_info.sysfs import cpu_folder
-from lpnet_agent.doctor.gpu_seen import GpuSeen
+from lpnet_agent.doctor.gpu_facts import GpuSeen
 from lpnet_agent.doctor.greeting import Greeting
 from lpnet_agent.doctor.moment import Moment
 from lpnet_agent.doctor.trial import Trial

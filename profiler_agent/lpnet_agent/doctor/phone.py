@@ -8,7 +8,10 @@ from typing import get_args
 from lpnet.errors import LpnetError
 from lpnet.schemas.sample import Sentinel
 from lpnet_agent.device_info.sysfs import text
-from lpnet_agent.doctor import heat, noise, place, server, supply
+from lpnet_agent.devices.adb.device import PhonePlace, phone_place
+from lpnet_agent.devices.adb.file_store import free_kib
+from lpnet_agent.devices.adb.start_order import turn
+from lpnet_agent.doctor import environment, heat, noise, server, supply
 from lpnet_agent.doctor.examine import Examination
 from lpnet_agent.doctor.finding import Finding, Scope, unknown
 from lpnet_agent.doctor.greeting import greet
@@ -19,9 +22,6 @@ from lpnet_agent.sentinels.templates import template
 from lpnet_agent.settings import Settings
 from lpnet_agent.state import agent_runs
 from lpnet_agent.stop import Stop
-from lpnet_agent.transports.adb.place import PhonePlace, phone_place
-from lpnet_agent.transports.adb.store import free_kib
-from lpnet_agent.transports.adb.turn import turn
 
 _LOW_MIB, _TOO_LOW_MIB = 512, 64
 
@@ -32,7 +32,12 @@ def examine_phone(settings: Settings, server_asked: bool) -> Examination:
     began, stop = Moment.now(), Stop()
     here = Scope(settings, None, None, greet(settings), None, began, server_asked)
     host = (
-        ("This computer", tuple(check(here) for check in (place.folder, place.disk, place.alone))),
+        (
+            "This computer",
+            tuple(
+                check(here) for check in (environment.folder, environment.disk, environment.alone)
+            ),
+        ),
         ("Server", tuple(check(here) for check in (server.reachable, server.admitted))),
     )
     try:

@@ -19,8 +19,8 @@ from lpnet_agent.gpu.device import Gpu, GpuReading
 from lpnet_agent.gpu.library import on_gpu
 from lpnet_agent.measure.clock import SystemClock, tasks
 from lpnet_agent.measure.conditions import Probe, Snapshot, between
-from lpnet_agent.measure.heap import trim
 from lpnet_agent.measure.interference import Seen, judge
+from lpnet_agent.measure.malloc import trim
 from lpnet_agent.measure.memory import MemoryWatch
 from lpnet_agent.measure.messages import Answer, Ask, AskFile, Setup
 from lpnet_agent.measure.models import Models, key_of, load

@@ -13,7 +13,7 @@ from pathlib import Path
 from lpnet.schemas.condition import Cause
 from lpnet_agent.device_info.readings import battery, temperature_c
 from lpnet_agent.owner.hours import QuietHours, quiet_until
-from lpnet_agent.owner.latch import Latch
+from lpnet_agent.owner.hysteresis import Latch
 from lpnet_agent.owner.load import Load
 from lpnet_agent.owner.pause import PauseFile, clock
 from lpnet_agent.owner.share import Share

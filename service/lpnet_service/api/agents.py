@@ -14,7 +14,9 @@ from lpnet.schemas.device import Registered, Registration
 from lpnet_service.api.access import DeviceAgent
 from lpnet_service.api.deps import Ctx, Id, StrictRoute
 from lpnet_service.api.problems import problems
-from lpnet_service.services import agents, conditions, leasing, ownership, sweeping
+from lpnet_service.services.access import ownership
+from lpnet_service.services.measuring import agents, conditions, leasing
+from lpnet_service.services.upkeep import sweeping
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=StrictRoute)
 

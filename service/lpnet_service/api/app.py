@@ -41,8 +41,8 @@ from lpnet_service.api.browsers import BrowserGuard
 from lpnet_service.api.deps import know_path
 from lpnet_service.observe.meters import Meters
 from lpnet_service.observe.requests import Observed
-from lpnet_service.services.context import Context
-from lpnet_service.services.figures import KeptFigures
+from lpnet_service.services.reading.figures import KeptFigures
+from lpnet_service.services.shared.context import Context
 from lpnet_service.web import pages
 
 _ROUTERS = (

@@ -17,8 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lpnet_service.api.access import SAFE_METHODS
 from lpnet_service.api.problems import answer_of
 from lpnet_service.errors import Forbidden
-from lpnet_service.services.admission import is_loopback
-from lpnet_service.services.context import Context
+from lpnet_service.services.access.admission import is_loopback
+from lpnet_service.services.shared.context import Context
 
 _BY_PROXY = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 # Nobody else's page reads an answer, as a script, an image, or by guessing another type.

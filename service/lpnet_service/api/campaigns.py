@@ -12,7 +12,9 @@ from lpnet.schemas.estimate import CampaignEstimate
 from lpnet_service.api.access import Lister, Trainer
 from lpnet_service.api.deps import After, Ctx, Id, StrictRoute, limit
 from lpnet_service.api.problems import problems
-from lpnet_service.services import campaigns, estimates, sweeping
+from lpnet_service.services.measuring import campaigns
+from lpnet_service.services.reading import estimates
+from lpnet_service.services.upkeep import sweeping
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=StrictRoute)
 

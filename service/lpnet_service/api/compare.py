@@ -13,7 +13,7 @@ from lpnet_service.api.access import Reader
 from lpnet_service.api.deps import After, Ctx, limit
 from lpnet_service.api.problems import problems
 from lpnet_service.api.tables import CSV
-from lpnet_service.services import compare_pages, compare_summary
+from lpnet_service.services.reading import comparison_rows, comparison_summary
 
 router = APIRouter(prefix="/v1/compare", tags=["tables"])
 
@@ -34,7 +34,8 @@ By = Annotated[
     ),
 ]
 Sort = Annotated[
-    compare_pages.Sort, Query(description="ascending by this; with a minus before it, descending")
+    comparison_rows.Sort,
+    Query(description="ascending by this; with a minus before it, descending"),
 ]
 
 
@@ -49,13 +50,13 @@ def compare_targets(
     limit: Annotated[int, limit(500, 100)] = 100,
 ) -> ComparePage:
     """Workloads of which all targets have undisturbed samples in their current epochs."""
-    return compare_pages.page(ctx, targets, by=by, sort=sort, after=after, limit=limit)
+    return comparison_rows.page(ctx, targets, by=by, sort=sort, after=after, limit=limit)
 
 
 @router.get("/summary", responses=problems(404, 422))
 def summarise_comparison(ctx: Ctx, caller: Reader, targets: Targets) -> CompareSummary:
     """Ratios, and who is fastest how often: of all workloads in common, by kind and by block."""
-    return compare_summary.summary(ctx, targets)
+    return comparison_summary.summary(ctx, targets)
 
 
 @router.get("/export", response_class=StreamingResponse, responses=problems(404, 422) | CSV)
@@ -68,5 +69,5 @@ def export_comparison(
     format: Annotated[Literal["csv"], Query(description="csv")] = "csv",
 ) -> StreamingResponse:
     """The rows of all pages as CSV; workloads as JSON in their column."""
-    lines = compare_pages.export(ctx, targets, by=by, sort=sort)
+    lines = comparison_rows.export(ctx, targets, by=by, sort=sort)
     return StreamingResponse(lines, media_type="text/csv")

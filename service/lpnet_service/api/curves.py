@@ -8,7 +8,7 @@ from lpnet.schemas.curve import CurveRequest, CurveResponse
 from lpnet_service.api.access import Reader
 from lpnet_service.api.deps import Ctx, StrictRoute
 from lpnet_service.api.problems import problems
-from lpnet_service.services import curves
+from lpnet_service.services.reading import curves
 
 router = APIRouter(prefix="/v1/curves", tags=["predictions"], route_class=StrictRoute)
 

@@ -16,7 +16,7 @@ from lpnet.logs import fields
 from lpnet.logs.secrets import lease_id
 from lpnet.schemas.base import TARGET_NAME
 from lpnet_service.api.access import identify, largest_body_mib, scopes_of
-from lpnet_service.services.context import Context
+from lpnet_service.services.shared.context import Context
 
 HASH = r"^[0-9a-f]{64}$"
 _MOST_CONTAINERS = 2_000_000

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from lpnet.schemas.device import DeviceList
 from lpnet_service.api.access import Lister
 from lpnet_service.api.deps import Ctx
-from lpnet_service.services import targets
+from lpnet_service.services.shared import targets
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
 

@@ -9,7 +9,8 @@ from lpnet.schemas.sample import IngestResult
 from lpnet_service.api.access import DeviceAgent
 from lpnet_service.api.deps import Ctx, StrictRoute, Token
 from lpnet_service.api.problems import problems
-from lpnet_service.services import leasing, ownership
+from lpnet_service.services.access import ownership
+from lpnet_service.services.measuring import leasing
 
 router = APIRouter(
     prefix="/v1/leases",

@@ -14,7 +14,8 @@ from lpnet_service.api.access import Lister, Reader, ResultReader, Trainer
 from lpnet_service.api.deps import Ctx, Id, StrictRoute, TargetName, limit
 from lpnet_service.api.etags import OCTETS, matches
 from lpnet_service.api.problems import problems
-from lpnet_service.services import learning, lpnets, residuals, trainings
+from lpnet_service.services.learning import lpnets, trainings
+from lpnet_service.services.reading import learning_curve, residuals
 
 router = APIRouter(prefix="/v1", tags=["lpnets"], route_class=StrictRoute)
 
@@ -37,7 +38,7 @@ def start_training(
 def get_learning_curve(ctx: Ctx, caller: ResultReader, name: TargetName) -> LearningCurve:
     """Finished studies and versions of the current epoch, oldest first: how many samples each
     learned from, and its held-out errors."""
-    return learning.curve(ctx, name)
+    return learning_curve.curve(ctx, name)
 
 
 @router.post("/targets/{name}/studies", status_code=202, responses=problems(404, 409, 413, 422))

@@ -11,7 +11,7 @@ from lpnet_service.api.access import Scraper
 from lpnet_service.api.deps import Ctx
 from lpnet_service.api.families import StoredFamilies
 from lpnet_service.observe.meters import Meters
-from lpnet_service.services.figures import KeptFigures
+from lpnet_service.services.reading.figures import KeptFigures
 
 router = APIRouter(tags=["health"])
 

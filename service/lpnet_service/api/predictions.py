@@ -8,7 +8,7 @@ from lpnet.schemas.lpnet import PredictionRequest, PredictionResponse
 from lpnet_service.api.access import Reader
 from lpnet_service.api.deps import Ctx, StrictRoute
 from lpnet_service.api.problems import problems
-from lpnet_service.services import predictions
+from lpnet_service.services.reading import predictions
 
 router = APIRouter(prefix="/v1/predictions", tags=["predictions"], route_class=StrictRoute)
 

@@ -13,7 +13,9 @@ from lpnet.schemas.workload import Kind
 from lpnet_service.api.access import Deliverer, Reader, ResultReader
 from lpnet_service.api.deps import HASH, After, Ctx, StrictRoute, Text, limit
 from lpnet_service.api.problems import Responses, problems
-from lpnet_service.services import ingest, ownership, samples
+from lpnet_service.services.access import ownership
+from lpnet_service.services.measuring import ingest
+from lpnet_service.services.reading import samples
 
 router = APIRouter(prefix="/v1", tags=["samples"], route_class=StrictRoute)
 

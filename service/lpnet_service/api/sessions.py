@@ -8,8 +8,8 @@ from lpnet.schemas.token import NewSession, Session
 from lpnet_service.api.access import COOKIE, Holder
 from lpnet_service.api.deps import Ctx, StrictRoute
 from lpnet_service.api.problems import problems
-from lpnet_service.services import sessions
-from lpnet_service.services.callers import Caller
+from lpnet_service.services.access import sessions
+from lpnet_service.services.access.callers import Caller
 from lpnet_service.settings import Settings
 
 router = APIRouter(prefix="/v1/session", tags=["session"], route_class=StrictRoute)

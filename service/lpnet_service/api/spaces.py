@@ -11,7 +11,8 @@ from lpnet_service.api.access import FileReader, Lister, Uploader
 from lpnet_service.api.deps import Ctx, HashPath, StrictRoute
 from lpnet_service.api.etags import OCTETS, matches
 from lpnet_service.api.problems import problems
-from lpnet_service.services import ownership, spaces
+from lpnet_service.services.access import ownership
+from lpnet_service.services.measuring import spaces
 
 router = APIRouter(prefix="/v1/spaces", tags=["spaces"], route_class=StrictRoute)
 

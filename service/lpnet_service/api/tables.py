@@ -13,8 +13,8 @@ from lpnet.schemas.workload import Kind
 from lpnet_service.api.access import Reader
 from lpnet_service.api.deps import HASH, After, Ctx, TargetName, Text, limit
 from lpnet_service.api.problems import Responses, problems
-from lpnet_service.services import facets, table, table_csv
-from lpnet_service.services.selection import Filters
+from lpnet_service.services.reading import facets, table, table_csv
+from lpnet_service.services.reading.selection import Filters
 
 router = APIRouter(prefix="/v1/targets/{name}", tags=["tables"])
 

@@ -11,7 +11,10 @@ from lpnet.schemas.device import Target, TargetList
 from lpnet_service.api.access import Lister, ResultReader, TargetReader, Trainer
 from lpnet_service.api.deps import Ctx, TargetName, limit
 from lpnet_service.api.problems import problems
-from lpnet_service.services import conditions, ownership, sentinels, targets
+from lpnet_service.services.access import ownership
+from lpnet_service.services.measuring import conditions
+from lpnet_service.services.reading import sentinels
+from lpnet_service.services.shared import targets
 
 router = APIRouter(prefix="/v1/targets", tags=["targets"])
 

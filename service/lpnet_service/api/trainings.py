@@ -8,7 +8,8 @@ from lpnet.schemas.lpnet import Training
 from lpnet_service.api.access import Trainer
 from lpnet_service.api.deps import Ctx, Id
 from lpnet_service.api.problems import problems
-from lpnet_service.services import sweeping, trainings
+from lpnet_service.services.learning import trainings
+from lpnet_service.services.upkeep import sweeping
 
 router = APIRouter(prefix="/v1/trainings", tags=["trainings"], responses=problems(404, 422))
 

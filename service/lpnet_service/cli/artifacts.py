@@ -13,7 +13,7 @@ import typer
 from lpnet_service.cli.base import refusals
 
 if TYPE_CHECKING:
-    from lpnet_service.services.context import Context
+    from lpnet_service.services.shared.context import Context
 
 artifacts = typer.Typer(
     help="The files of LPNets: in the database, or in the store that LPNET_ARTIFACTS names.",
@@ -30,7 +30,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def check(as_json: Json = False) -> None:
     """Read every file of an LPNet. Exits with 1 if one is gone, out of reach or was changed."""
     with refusals("lpnet-service artifacts"), _context() as ctx:
-        from lpnet_service.services import artifacts as artifacts_
+        from lpnet_service.services.shared import artifacts as artifacts_
 
         found = [(sha256, error or "fine") for sha256, error in artifacts_.check(ctx)]
     _show(found, as_json)
@@ -45,7 +45,7 @@ def move(from_: Source = None, as_json: Json = False) -> None:
     """
     with refusals("lpnet-service artifacts"), _context() as ctx:
         from lpnet_service.artifacts.opening import open_store
-        from lpnet_service.services import artifacts as artifacts_
+        from lpnet_service.services.shared import artifacts as artifacts_
 
         source = open_store(from_, ctx.db, ctx.clock) if from_ else ctx.artifacts
         found = list(artifacts_.move(ctx, source))
@@ -55,7 +55,7 @@ def move(from_: Source = None, as_json: Json = False) -> None:
 @contextmanager
 def _context() -> Iterator[Context]:
     from lpnet_service.db.migrate import must_be_current
-    from lpnet_service.services.context import context
+    from lpnet_service.services.shared.context import context
     from lpnet_service.settings import from_environment
 
     ctx = context(from_environment())

@@ -15,7 +15,7 @@ from lpnet_service.cli.base import refusals
 from lpnet_service.errors import ServiceError, SetupError
 
 if TYPE_CHECKING:
-    from lpnet_service.services.retention import Retained
+    from lpnet_service.services.upkeep.retention import Retained
 
 _UNITS = {"d": "days", "h": "hours"}
 _MOST_DAYS = 100 * 365
@@ -43,8 +43,8 @@ def retain(
     """
     with refusals("lpnet-service retain"):
         from lpnet_service.db.migrate import must_be_current
-        from lpnet_service.services import retention
-        from lpnet_service.services.context import context
+        from lpnet_service.services.shared.context import context
+        from lpnet_service.services.upkeep import retention
         from lpnet_service.settings import from_environment
 
         age = duration(older_than)

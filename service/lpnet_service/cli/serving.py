@@ -79,7 +79,7 @@ def worker(lifeline: LifelineFd = None) -> None:
 
         from lpnet_service.observe.tracing import traces
         from lpnet_service.processes.lifeline import end_with
-        from lpnet_service.services.context import context
+        from lpnet_service.services.shared.context import context
         from lpnet_service.settings import from_environment
         from lpnet_service.worker.loop import work_until_stopped
         from lpnet_service.worker.work import KINDS

@@ -19,7 +19,7 @@ from lpnet_service.cli.base import refusals
 from lpnet_service.errors import SetupError
 
 if TYPE_CHECKING:
-    from lpnet_service.services.context import Context
+    from lpnet_service.services.shared.context import Context
 
 app = typer.Typer(help="Tokens: who may do what.", no_args_is_help=True)
 
@@ -68,7 +68,7 @@ def create(
 ) -> None:
     """Make a token, and print its secret: it is not kept, so nobody can show it again."""
     with _database("lpnet-service token create") as ctx:
-        from lpnet_service.services import tokens
+        from lpnet_service.services.access import tokens
 
         wish = tokens.Wish(
             name=_name("--name", name),
@@ -91,7 +91,7 @@ def create(
 def list_(as_json: AsJson = False) -> None:
     """List tokens, those that are over too. Their secrets are nowhere."""
     with _database("lpnet-service token list") as ctx:
-        from lpnet_service.services import tokens
+        from lpnet_service.services.access import tokens
 
         found = tokens.all_(ctx)
         if as_json:
@@ -109,7 +109,7 @@ def list_(as_json: AsJson = False) -> None:
 def revoke(which: Which) -> None:
     """End a token at once, and every session that it opened."""
     with _database("lpnet-service token revoke") as ctx:
-        from lpnet_service.services import tokens
+        from lpnet_service.services.access import tokens
 
         for token in tokens.revoke(ctx, which):
             typer.echo(f"token {token.name!r} ({token.id}) is revoked", err=True)
@@ -120,7 +120,7 @@ def _database(command: str) -> Iterator[Context]:
     """The database that the settings name, with all its tables."""
     with refusals(command):
         from lpnet_service.db.migrate import migrate
-        from lpnet_service.services.context import context
+        from lpnet_service.services.shared.context import context
         from lpnet_service.settings import from_environment
 
         ctx = context(from_environment())
@@ -158,7 +158,7 @@ def _scopes(given: list[str]) -> tuple[Scope, ...]:
 
 def _secret_of(file: Path) -> str:
     from lpnet.errors import LpnetError
-    from lpnet_service.services.tokens import LEAST_SECRET
+    from lpnet_service.services.access.tokens import LEAST_SECRET
 
     try:
         secret = read_secret(file)

@@ -14,8 +14,8 @@ from lpnet_service.observe.sharing import shared_metrics
 from lpnet_service.processes.lifeline import Lifeline
 from lpnet_service.processes.listening import bound
 from lpnet_service.processes.supervisor import Role, Supervisor
-from lpnet_service.services import admission
-from lpnet_service.services.context import context
+from lpnet_service.services.access import admission
+from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
 
 _LOOK_S = 0.1

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lpnet.predictor.bound import relative_spread
-from lpnet.predictor.header import Calibration
-from lpnet.predictor.model import TERMS, LPNet
+from lpnet.model.bound import relative_spread
+from lpnet.model.header import Calibration
+from lpnet.model.lpnet import TERMS, LPNet
 from lpnet_service.training.records import Data, Mask, Vector
 
 COVERAGES = (0.5, 0.6, 0.68, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)

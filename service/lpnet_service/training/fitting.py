@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lpnet.predictor.features import prior
-from lpnet.predictor.header import Header
-from lpnet.predictor.model import LPNet
+from lpnet.model.features import prior
+from lpnet.model.header import Header
+from lpnet.model.lpnet import LPNet
 from lpnet_service.training.records import Data, Mask, by_workload
 
 # Relative errors under 2% count by their square, larger ones by their size: measurements that

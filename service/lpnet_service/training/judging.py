@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lpnet.predictor.model import LPNet
+from lpnet.model.lpnet import LPNet
 from lpnet.schemas.report import NOISE_UNKNOWN, HeldOut, Interval, Metrics, Report, TrainedOn
 from lpnet_service.training.baselines import baselines
 from lpnet_service.training.calibration import COVERAGES, outputs

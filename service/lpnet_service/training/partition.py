@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lpnet.predictor.model import LPNet
+from lpnet.model.lpnet import LPNet
 from lpnet_service.training.baselines.lookup import cut, signature
 from lpnet_service.training.calibration import outputs
 from lpnet_service.training.records import Data

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lpnet.errors import LpnetError
-from lpnet.predictor.features import Units
-from lpnet.predictor.model import features_of
+from lpnet.model.features import Units
+from lpnet.model.lpnet import features_of
 from lpnet.schemas.workload import Kind
 from lpnet.space.table import OpTable
 

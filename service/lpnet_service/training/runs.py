@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from lpnet.errors import LpnetError
-from lpnet.predictor.graph import coverage
-from lpnet.predictor.header import Header
-from lpnet.predictor.model import LPNet
+from lpnet.model.header import Header
+from lpnet.model.kernels import coverage
+from lpnet.model.lpnet import LPNet
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.report import Report
 from lpnet_service.training.calibration import calibrate

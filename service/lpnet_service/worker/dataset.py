@@ -13,10 +13,10 @@ from lpnet.space.table import OpTable
 from lpnet_service.db.rows import SampleRow
 from lpnet_service.repositories import samples as samples_
 from lpnet_service.repositories import sides as sides_
-from lpnet_service.services import memory, shapes
-from lpnet_service.services.context import Context
-from lpnet_service.services.splits import Candidate, draw_sides
-from lpnet_service.services.targets import found, noise_of
+from lpnet_service.services.learning.splits import Candidate, draw_sides
+from lpnet_service.services.shared import memory, spaces_in_memory
+from lpnet_service.services.shared.context import Context
+from lpnet_service.services.shared.targets import found, noise_of
 from lpnet_service.training import Record
 
 
@@ -96,6 +96,6 @@ def table(ctx: Context, workload: OpsWorkload | SpaceWorkload) -> OpTable:
     """The op table of a workload, its channel counts constants."""
     if isinstance(workload, OpsWorkload):
         return OpTable.from_ops(workload.ops)
-    whole = shapes.held(ctx, workload.space).space
+    whole = spaces_in_memory.held(ctx, workload.space).space
     part = whole if workload.block is None else whole.block(workload.block)
     return OpTable.from_ops(part.ops(workload.widths))

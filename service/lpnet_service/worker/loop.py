@@ -15,10 +15,11 @@ from lpnet.logs import fields
 from lpnet_service.db.migrate import migrate
 from lpnet_service.errors import LeaseLost
 from lpnet_service.observe import tracing
-from lpnet_service.services import runs, sweeping
-from lpnet_service.services.context import Context
-from lpnet_service.services.runs import HeldRun
-from lpnet_service.worker.reins import Reins
+from lpnet_service.services.learning import runs
+from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.shared.context import Context
+from lpnet_service.services.upkeep import sweeping
+from lpnet_service.worker.run_lease import Reins
 
 Work = Callable[[Context, HeldRun, Callable[[float, str], None]], None]
 _IDLE_S = 0.5

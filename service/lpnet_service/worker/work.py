@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lpnet.errors import NotReachable
-from lpnet.predictor.files import save
-from lpnet.predictor.model import LPNet
+from lpnet.model.files import save
+from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
 from lpnet.schemas.campaign import NewCampaign, PlannedWorkload
 from lpnet.schemas.lpnet import NewStudy, NewTraining
@@ -14,12 +14,13 @@ from lpnet.schemas.report import Report
 from lpnet.schemas.workload import SpaceWorkload, workload_key
 from lpnet_service.errors import NotThere
 from lpnet_service.repositories import campaigns as campaigns_
-from lpnet_service.services import lpnets, runs, shapes
-from lpnet_service.services.context import Context
-from lpnet_service.services.planning import budgets
-from lpnet_service.services.runs import HeldRun
+from lpnet_service.services.learning import lpnets, runs
+from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.measuring.planning import budgets
+from lpnet_service.services.shared import spaces_in_memory
+from lpnet_service.services.shared.context import Context
 from lpnet_service.training import provisional, study, train
-from lpnet_service.worker import dataset, succession
+from lpnet_service.worker import activation, dataset
 from lpnet_service.worker.dataset import Dataset
 
 # The least ratio that workloads are drawn with: of narrower networks the LPNet knows nothing.
@@ -49,7 +50,7 @@ def training(ctx: Context, run: HeldRun, progress: Progress) -> None:
 def _publish(ctx: Context, run: HeldRun, lpnet: LPNet, report: Report, data: Dataset) -> None:
     header, content = lpnet.header, save(lpnet)
     while True:
-        verdict = succession.judge(ctx, content, data)
+        verdict = activation.judge(ctx, content, data)
         try:
             lpnets.publish(
                 ctx,
@@ -89,7 +90,7 @@ def planning(ctx: Context, run: HeldRun, progress: Progress) -> None:
     progress(0.0, "fitting a provisional LPNet")
     data = dataset.load(ctx, run.target)
     lpnet = provisional(data.records, target=run.target, seed=asked.seed, memory=data.memory)
-    space = shapes.held(ctx, asked.space).space
+    space = spaces_in_memory.held(ctx, asked.space).space
     predictor = Predictor(lpnet, space, asked.batch)
     dense_ms = float(predictor([width.max for width in space.widths]))
     chosen: dict[str, PlannedWorkload] = {}

@@ -13,6 +13,12 @@ from pathlib import Path
 import pytest
 from tests.harness.adb import AdbServer, Phone, Program, Stranger, program
 
+from lpnet_agent.devices.adb import file_store as stores
+from lpnet_agent.devices.adb import phone as phones
+from lpnet_agent.devices.adb import visit as visits
+from lpnet_agent.devices.adb.binary import Binary
+from lpnet_agent.devices.adb.device import PhonePlace, phone_place
+from lpnet_agent.devices.adb.file_store import Store, free_kib
 from lpnet_agent.doctor.phone import examine_phone
 from lpnet_agent.errors import BadSetup, DeviceAway, Interrupted, MeasureFailed
 from lpnet_agent.measure.job import Measurer
@@ -20,12 +26,6 @@ from lpnet_agent.measure.messages import Item
 from lpnet_agent.settings import Settings
 from lpnet_agent.state import StateDir
 from lpnet_agent.stop import Stop
-from lpnet_agent.transports.adb import phone as phones
-from lpnet_agent.transports.adb import store as stores
-from lpnet_agent.transports.adb import visit as visits
-from lpnet_agent.transports.adb.binary import Binary
-from lpnet_agent.transports.adb.place import PhonePlace, phone_place
-from lpnet_agent.transports.adb.store import Store, free_kib
 
 # What a visit needs to be over soon; what it comes to is not looked at here.
 FAST = {"block_s": 0.02, "network_s": 0.02, "visits": 2, "gap_s": 0.0, "crowded": 1.0}
@@ -125,7 +125,7 @@ def test_a_command_that_reads_nothing_is_no_trouble(phone: Phone) -> None:
 def test_the_end_of_the_agent_does_not_wait_for_the_phone(
     phone: Phone, stop: Stop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lpnet_agent.transports.adb.shell._GRACE_S", 0.2)
+    monkeypatch.setattr("lpnet_agent.devices.adb.shell._GRACE_S", 0.2)
     mine = phones.Phone(phone.serial, stop)
     threading.Timer(0.3, stop.set).start()
     with pytest.raises(Interrupted, match="asked to end"):
@@ -499,7 +499,7 @@ def test_nothing_goes_on_there_when_the_agent_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("ai_edge_litert")
-    monkeypatch.setattr("lpnet_agent.transports.adb.shell._GRACE_S", 0.2)
+    monkeypatch.setattr("lpnet_agent.devices.adb.shell._GRACE_S", 0.2)
     hanging = program(tmp_path, 'while :; do sleep 1; done; echo "$@"')
 
     def end_once_it_runs() -> None:

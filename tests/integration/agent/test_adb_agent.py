@@ -15,9 +15,9 @@ from tests.harness.adb import AdbServer, Phone, Program, program
 from tests.harness.processes import Running
 from tests.harness.site import Site
 
-from lpnet.cli.processes import LocalLoop
 from lpnet.schemas.sample import Sample
 from lpnet.space.space import Space
+from lpnet_demo.processes import LocalLoop
 
 pytest.importorskip("ai_edge_litert")
 

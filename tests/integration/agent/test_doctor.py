@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from lpnet.schemas.sample import Sample
-from lpnet_agent.doctor import clock, noise, place, server, sharing
+from lpnet_agent.doctor import clock, environment, noise, server, sharing
 from lpnet_agent.doctor.finding import Check, Finding, Scope
 from lpnet_agent.doctor.greeting import greet
 from lpnet_agent.doctor.moment import Moment
@@ -253,13 +253,13 @@ def test_the_clock_state_of_the_kernel_is_read() -> None:
 @pytest.mark.parametrize("folder", ["/proc/lpnet", "file/state"])
 def test_a_folder_that_cannot_be_written_is_bad(tmp_path: Path, folder: str) -> None:
     (tmp_path / "file").write_text("")
-    found = place.folder(scope(Settings(state_dir=tmp_path / folder)))
+    found = environment.folder(scope(Settings(state_dir=tmp_path / folder)))
     assert found.verdict == "bad"
     assert "cannot be written" in found.seen
 
 
 def test_a_folder_that_can_be_made_is_ok_and_not_made(tmp_path: Path) -> None:
-    found = place.folder(scope(Settings(state_dir=tmp_path / "a" / "b")))
+    found = environment.folder(scope(Settings(state_dir=tmp_path / "a" / "b")))
     assert (found.verdict, found.seen) == ("ok", "not there yet, and can be made")
     assert list(tmp_path.iterdir()) == []
 
@@ -295,10 +295,10 @@ def test_results_that_wait_and_that_were_refused_are_counted(tmp_path: Path) -> 
     for number in (1, 2):
         (spool / f"{number:012d}.json").write_text("{}")
     settings = Settings(state_dir=tmp_path)
-    assert place.waiting(scope(settings)).seen.startswith("2 parcels wait")
-    assert place.waiting(scope(settings)).verdict == "ok"
+    assert environment.waiting(scope(settings)).seen.startswith("2 parcels wait")
+    assert environment.waiting(scope(settings)).verdict == "ok"
     (spool / "set-aside" / "000000000003.json").write_text("{}")
-    assert place.waiting(scope(settings)).verdict == "attend"
+    assert environment.waiting(scope(settings)).verdict == "attend"
 
 
 HOLDER = """
@@ -313,7 +313,7 @@ with StateDir(Path(sys.argv[1])):
 
 def test_an_agent_that_holds_the_folder_is_told(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path)
-    assert place.alone(scope(settings)).verdict == "ok"
+    assert environment.alone(scope(settings)).verdict == "ok"
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -322,28 +322,28 @@ def test_an_agent_that_holds_the_folder_is_told(tmp_path: Path) -> None:
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        assert place.alone(scope(settings)).verdict == "attend"
+        assert environment.alone(scope(settings)).verdict == "attend"
         tried = try_out(settings, choose(1))
         assert "an agent measures here" in (tried.left_out or "")
         holder.communicate()
-    assert place.alone(scope(settings)).verdict == "ok"
+    assert environment.alone(scope(settings)).verdict == "ok"
 
 
 def test_a_pause_and_a_limit_that_cannot_be_kept_are_told(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path)
-    assert place.permitted(scope(settings)).verdict == "ok"
+    assert environment.permitted(scope(settings)).verdict == "ok"
     PauseFile(tmp_path).write(Pause(reason="backups run"))
-    found = place.permitted(scope(settings))
+    found = environment.permitted(scope(settings))
     assert found.verdict == "attend"
     assert "backups run" in found.seen
     recorded = Path(__file__).parents[2] / "trees/jetson"
     no_battery = Settings(state_dir=tmp_path, min_battery_pct=50, root=recorded)
-    assert place.permitted(scope(no_battery)).verdict == "bad"
+    assert environment.permitted(scope(no_battery)).verdict == "bad"
 
 
 def test_a_runtime_that_is_not_there_is_bad() -> None:
     settings = Settings(runtime="tensorrt")
-    assert place.runtime(scope(settings)).verdict == "bad"
+    assert environment.runtime(scope(settings)).verdict == "bad"
     tried = try_out(settings, choose(1))
     assert tried.left_out == "there is no runtime to measure with"
     assert noise.within(scope(settings, trial=tried)).verdict == "unknown"

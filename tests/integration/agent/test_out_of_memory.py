@@ -21,10 +21,10 @@ from lpnet.schemas.workload import SpaceWorkload
 from lpnet.space.memory import MIB
 from lpnet.space.space import Space
 from lpnet_agent.errors import MeasureFailed, WorkerDied
-from lpnet_agent.local import Wish, measure_space
 from lpnet_agent.measure.job import Measurer, measure_all
 from lpnet_agent.measure.messages import Ask, Item, Setup
 from lpnet_agent.measure.process import MeasuringProcess
+from lpnet_agent.offline.measure_space import Wish, measure_space
 from lpnet_agent.stop import Stop
 
 # Beyond what a measuring process has mapped once it is ready.

@@ -1,4 +1,4 @@
-"""docker-compose.yml, judged by its schema, a linter, and by what docs/operate/team.md promises of it."""
+"""docker-compose.yml against its schema, a linter, and the promises of docs/operate/team.md."""
 
 from __future__ import annotations
 

@@ -26,9 +26,9 @@ from lpnet_service.api.app import Application
 from lpnet_service.db.engine import Database
 from lpnet_service.db.migrate import migrate
 from lpnet_service.main import app
-from lpnet_service.services import agents
-from lpnet_service.services import spaces as spaces_
-from lpnet_service.services.context import Context, context
+from lpnet_service.services.measuring import agents
+from lpnet_service.services.measuring import spaces as spaces_
+from lpnet_service.services.shared.context import Context, context
 from lpnet_service.settings import Settings
 
 

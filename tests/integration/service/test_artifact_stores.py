@@ -24,12 +24,13 @@ from lpnet_service.api.app import Application
 from lpnet_service.artifacts.opening import open_store
 from lpnet_service.artifacts.protocol import LARGEST_BYTES, ArtifactStore
 from lpnet_service.errors import DamagedArtifact, NoArtifact, SetupError
-from lpnet_service.services import artifacts, lpnets, trainings
-from lpnet_service.services.context import Context, context
-from lpnet_service.services.lpnets import Verdict
-from lpnet_service.services.runs import HeldRun
+from lpnet_service.services.learning import lpnets, trainings
+from lpnet_service.services.learning.lpnets import Verdict
+from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.shared import artifacts
+from lpnet_service.services.shared.context import Context, context
 from lpnet_service.training import Record
-from lpnet_service.worker import succession
+from lpnet_service.worker import activation
 from lpnet_service.worker.dataset import Dataset
 from lpnet_service.worker.loop import tick
 
@@ -215,11 +216,11 @@ def test_a_changed_file_is_not_loaded_and_the_next_lpnet_takes_over(
     ((_, fault),) = artifacts.check(bench.ctx)
     assert isinstance(fault, DamagedArtifact)
     data = Dataset(bench.target, 1, None, (_held_out(),))
-    assert succession.judge(bench.ctx, b"", data) == Verdict(info.id, takes_over=True)
+    assert activation.judge(bench.ctx, b"", data) == Verdict(info.id, takes_over=True)
     # Out of reach is not gone: the one in use is not given up for that.
     bucket.status = 500
     with pytest.raises(NoArtifact):
-        succession.judge(bench.ctx, b"", data)
+        activation.judge(bench.ctx, b"", data)
 
 
 def _held_out() -> Any:

@@ -21,19 +21,21 @@ from tests.harness import postgres as postgres_
 from tests.harness.publishing import train
 from typer.testing import Result
 
-from lpnet.cli.processes import LocalLoop
 from lpnet.http import Http
 from lpnet.schemas.campaign import Completion, Lease, LeaseRequest, NewCampaign
 from lpnet.schemas.device import DeviceFacts, Registered, Registration, TargetSpec
 from lpnet.schemas.sample import Sample, SampleBatch
 from lpnet.space.space import Space
+from lpnet_demo.processes import LocalLoop
 from lpnet_service.db.backups import backup
 from lpnet_service.db.engine import Database
 from lpnet_service.db.migrate import config, is_current, migrate
 from lpnet_service.db.rows import Base, CampaignRow, DeviceRow, JobRow, SampleRow
 from lpnet_service.errors import SetupError
-from lpnet_service.services import campaigns, ingest, leasing, lpnets, targets
-from lpnet_service.services.context import context
+from lpnet_service.services.learning import lpnets
+from lpnet_service.services.measuring import campaigns, ingest, leasing
+from lpnet_service.services.shared import targets
+from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
 
 Bench = Any

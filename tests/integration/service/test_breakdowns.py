@@ -11,11 +11,11 @@ from tests.harness.published import publish, through
 from lpnet import Client
 from lpnet.errors import LpnetError
 from lpnet.http import Http
-from lpnet.predictor.files import load
+from lpnet.model.files import load
 from lpnet.predictor.predictor import Predictor
 from lpnet.schemas.lpnet import MOST_BROKEN_DOWN, PredictionResponse
 from lpnet_service.api.app import Application
-from lpnet_service.services import lpnets
+from lpnet_service.services.learning import lpnets
 
 Bench = Any
 WIDTHS = [[12, 20], [16, 32]]

@@ -10,7 +10,8 @@ from lpnet.schemas.campaign import Completion, Heartbeat, Lease, NewCampaign, Pl
 from lpnet.schemas.sample import SampleBatch
 from lpnet.schemas.workload import workload_key
 from lpnet_service.errors import Contradiction, Invalid, NotThere
-from lpnet_service.services import campaigns, ingest, leasing, runs
+from lpnet_service.services.learning import runs
+from lpnet_service.services.measuring import campaigns, ingest, leasing
 
 Bench = Any
 

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from lpnet import Client
-from lpnet.cli.processes import LocalLoop
 from lpnet.errors import Conflict
 from lpnet.http import Http
 from lpnet.schemas.campaign import Completion, ItemFailure, Lease, LeaseRequest, NewCampaign
@@ -23,6 +22,7 @@ from lpnet.schemas.condition import ConditionReport
 from lpnet.schemas.device import DeviceFacts, Registered, Registration, TargetSpec
 from lpnet.schemas.sample import Sample
 from lpnet.space.space import Space
+from lpnet_demo.processes import LocalLoop
 
 TARGET = "desk-cpu"
 OPS = {"ops": [{"type": "linear", "c_in": 64, "c_out": 64}]}
@@ -41,7 +41,7 @@ class Desk:
     def lpnet(self, *arguments: str, columns: int = 250) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "LPNET_URL": self.url, "COLUMNS": str(columns)}
         return subprocess.run(
-            [sys.executable, "-c", "from lpnet.cli import app; app()", *arguments],
+            [sys.executable, "-c", "from lpnet.cli.main import app; app()", *arguments],
             env=environment,
             capture_output=True,
             text=True,

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from lpnet.schemas.campaign import Campaign, Heartbeat, JobFailure, NewCampaign, PlannedWorkload
-from lpnet_service.services import campaigns, leasing, sweeping
+from lpnet_service.services.measuring import campaigns, leasing
+from lpnet_service.services.upkeep import sweeping
 
 Bench = Any
 HOUR = 3600.0

@@ -14,7 +14,8 @@ from fastapi.testclient import TestClient
 from lpnet.schemas.compare import ComparedRow, ComparePage
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.errors import Invalid, NotThere
-from lpnet_service.services import compare_pages, compare_summary, comparing, ingest
+from lpnet_service.services.measuring import ingest
+from lpnet_service.services.reading import comparison, comparison_rows, comparison_summary
 
 Bench = Any
 TARGETS = ("desk-cpu", "other", "third")
@@ -47,7 +48,7 @@ def fill(bench: Bench) -> dict[tuple[str, int], list[float]]:
 def pages(bench: Bench, targets: tuple[str, ...], **given: Any) -> Iterator[ComparePage]:
     asked = {"by": None, "sort": "ratio", "after": None, "limit": 2} | given
     while True:
-        found = compare_pages.page(bench.ctx, targets, **asked)
+        found = comparison_rows.page(bench.ctx, targets, **asked)
         yield found
         if found.next is None:
             return
@@ -83,7 +84,7 @@ def test_pages_join_up_both_ways(bench: Bench, sort: Any, by: str | None) -> Non
     assert len({stem(row) for row in rows}) == len(rows) == 9
     behind = found[-1]
     for before in found[-2::-1]:
-        behind = compare_pages.page(
+        behind = comparison_rows.page(
             bench.ctx, TARGETS, by=by, sort=sort, after=behind.previous, limit=2
         )
         assert behind.items == before.items
@@ -92,7 +93,7 @@ def test_pages_join_up_both_ways(bench: Bench, sort: Any, by: str | None) -> Non
 
 def test_a_summary_says_who_is_faster_where(bench: Bench) -> None:
     measured = fill(bench)
-    found = compare_summary.summary(bench.ctx, TARGETS)
+    found = comparison_summary.summary(bench.ctx, TARGETS)
     assert (found.workloads, found.share) == (9, 1.0)
     assert found.all is not None
     ratios = [median(measured["other", s]) / median(measured["desk-cpu", s]) for s in range(3, 12)]
@@ -110,7 +111,7 @@ def test_of_too_many_workloads_a_random_part_is_compared(
 ) -> None:
     fill(bench)
     every = {stem(r): r for page in pages(bench, TARGETS[:2]) for r in page.items}
-    monkeypatch.setattr(comparing, "MOST_WORKLOADS", 10)
+    monkeypatch.setattr(comparison, "MOST_WORKLOADS", 10)
     found = list(pages(bench, TARGETS[:2]))
     assert 0 < found[0].share < 1
     part = {stem(row): row for page in found for row in page.items}
@@ -128,7 +129,7 @@ def test_targets_with_nothing_in_common(bench: Bench) -> None:
     ingest.store(bench.ctx, SampleBatch(target="lone", samples=(sample,)), create=True)
     asked = ("desk-cpu", "lone")
     assert next(pages(bench, asked)).items == ()
-    found = compare_summary.summary(bench.ctx, asked)
+    found = comparison_summary.summary(bench.ctx, asked)
     assert (found.all, found.kinds, found.workloads) == (None, (), 0)
 
 

@@ -15,16 +15,10 @@ from lpnet.schemas.lpnet import NewTraining
 from lpnet.schemas.sample import Sample, SampleBatch
 from lpnet_service.api.app import Application
 from lpnet_service.errors import Contradiction, Invalid, NoSamples, NotThere
-from lpnet_service.services import (
-    campaigns,
-    conditions,
-    ingest,
-    leasing,
-    samples,
-    sentinels,
-    targets,
-    trainings,
-)
+from lpnet_service.services.learning import trainings
+from lpnet_service.services.measuring import campaigns, conditions, ingest, leasing
+from lpnet_service.services.reading import samples, sentinels
+from lpnet_service.services.shared import targets
 
 Bench = Any
 Register = Callable[..., str]

@@ -39,8 +39,9 @@ from lpnet_service.db.engine import Database
 from lpnet_service.db.rows import Base, DeviceRow, SampleRow
 from lpnet_service.db.types import UtcTime
 from lpnet_service.errors import SetupError
-from lpnet_service.services import ingest, targets
-from lpnet_service.services.context import context
+from lpnet_service.services.measuring import ingest
+from lpnet_service.services.shared import targets
+from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
 
 Bench = Any

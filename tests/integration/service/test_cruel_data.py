@@ -9,7 +9,9 @@ import pytest
 
 from lpnet.schemas.lpnet import NewTraining, PredictionRequest, Training
 from lpnet.schemas.sample import SampleBatch
-from lpnet_service.services import ingest, predictions, trainings
+from lpnet_service.services.learning import trainings
+from lpnet_service.services.measuring import ingest
+from lpnet_service.services.reading import predictions
 from lpnet_service.worker.loop import tick
 from lpnet_service.worker.work import KINDS
 

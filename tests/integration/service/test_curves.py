@@ -10,7 +10,7 @@ import torch
 from fastapi.testclient import TestClient
 from tests.harness.published import made, publish, unfit
 
-from lpnet.predictor.files import load
+from lpnet.model.files import load
 from lpnet.predictor.predictor import Predictor
 from lpnet.schemas.curve import CurveResponse
 from lpnet.schemas.device import TargetSpec
@@ -18,8 +18,9 @@ from lpnet.schemas.lpnet import NewTraining
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.api.app import Application
 from lpnet_service.repositories import devices
-from lpnet_service.services import curves as curves_
-from lpnet_service.services import ingest, lpnets, trainings
+from lpnet_service.services.learning import lpnets, trainings
+from lpnet_service.services.measuring import ingest
+from lpnet_service.services.reading import curves as curves_
 from lpnet_service.worker import dataset
 
 Bench = Any

@@ -14,7 +14,8 @@ from lpnet.schemas.sample import SampleBatch
 from lpnet_service.api.app import Application
 from lpnet_service.errors import Contradiction, Invalid, NotThere
 from lpnet_service.repositories import sides as sides_
-from lpnet_service.services import agents, campaigns, conditions, estimates, ingest, leasing
+from lpnet_service.services.measuring import agents, campaigns, conditions, ingest, leasing
+from lpnet_service.services.reading import estimates
 from lpnet_service.worker import dataset
 
 Bench = Any

@@ -5,8 +5,10 @@ from __future__ import annotations
 from benchmarks.storage.filling import fill
 
 from lpnet.schemas.sample import Sample, SampleBatch
-from lpnet_service.services import campaigns, ingest, samples, table, targets
-from lpnet_service.services.context import Context
+from lpnet_service.services.measuring import campaigns, ingest
+from lpnet_service.services.reading import samples, table
+from lpnet_service.services.shared import targets
+from lpnet_service.services.shared.context import Context
 
 
 def test_a_filled_database_answers_and_its_samples_are_valid(lite: Context) -> None:

@@ -13,7 +13,9 @@ import pytest
 from lpnet.schemas.gpu import GpuConditions
 from lpnet.schemas.sample import Conditions, Sample, SampleBatch
 from lpnet_service.errors import Invalid, NotThere
-from lpnet_service.services import ingest, samples, targets
+from lpnet_service.services.measuring import ingest
+from lpnet_service.services.reading import samples
+from lpnet_service.services.shared import targets
 
 Bench = Any
 

@@ -24,7 +24,8 @@ from lpnet.schemas.campaign import (
 )
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.errors import Invalid, LeaseLost, NotThere
-from lpnet_service.services import campaigns, ingest, leasing, samples
+from lpnet_service.services.measuring import campaigns, ingest, leasing
+from lpnet_service.services.reading import samples
 
 Bench = Any
 

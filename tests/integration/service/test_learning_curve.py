@@ -12,7 +12,8 @@ from lpnet.schemas.lpnet import NewStudy
 from lpnet.schemas.report import TrainedOn
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.repositories import devices
-from lpnet_service.services import ingest, runs, trainings
+from lpnet_service.services.learning import runs, trainings
+from lpnet_service.services.measuring import ingest
 
 Bench = Any
 

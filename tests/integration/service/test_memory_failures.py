@@ -20,7 +20,9 @@ from lpnet.schemas.campaign import (
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.space.memory import MIB
 from lpnet_service.db.rows import MemoryFailureRow, TargetRow
-from lpnet_service.services import campaigns, leasing, table, targets
+from lpnet_service.services.measuring import campaigns, leasing
+from lpnet_service.services.reading import table
+from lpnet_service.services.shared import targets
 from lpnet_service.worker import dataset
 
 Bench = Any

@@ -24,8 +24,10 @@ from lpnet.space.space import Space
 from lpnet_service.db.engine import Database
 from lpnet_service.db.migrate import config, is_current, migrate
 from lpnet_service.db.rows import Base, EpochRow, JobRow, SampleRow, TargetRow
-from lpnet_service.services import leasing, samples, targets
-from lpnet_service.services.context import context
+from lpnet_service.services.measuring import leasing
+from lpnet_service.services.reading import samples
+from lpnet_service.services.shared import targets
+from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
 
 NOW = "2026-01-31 12:00:00+00:00"

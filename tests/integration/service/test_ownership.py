@@ -12,9 +12,10 @@ from fastapi.testclient import TestClient
 from lpnet.schemas.campaign import NewCampaign
 from lpnet.space.space import Space
 from lpnet_service.api.app import Application, operations
-from lpnet_service.services import campaigns, tokens
-from lpnet_service.services import spaces as spaces_
-from lpnet_service.services.context import Context
+from lpnet_service.services.access import tokens
+from lpnet_service.services.measuring import campaigns
+from lpnet_service.services.measuring import spaces as spaces_
+from lpnet_service.services.shared.context import Context
 
 Ask = Callable[["Side", "Thing"], Any]
 

@@ -14,21 +14,23 @@ from tests.harness.published import made, publish, report, through, unfit
 from lpnet import Client
 from lpnet.errors import DoesNotFit, api_error
 from lpnet.http import Http
-from lpnet.predictor.files import load, save
-from lpnet.predictor.graph import coverage
-from lpnet.predictor.model import LPNet
+from lpnet.model.files import load, save
+from lpnet.model.kernels import coverage
+from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
 from lpnet.schemas.lpnet import LPNetInfo, NewTraining
 from lpnet.schemas.sample import SampleBatch
 from lpnet.space.memory import MIB
 from lpnet_service.api.app import Application
 from lpnet_service.errors import Invalid, LeaseLost
-from lpnet_service.services import ingest, lpnets, runs, table, trainings
-from lpnet_service.services.lpnets import Verdict
-from lpnet_service.services.runs import HeldRun
+from lpnet_service.services.learning import lpnets, runs, trainings
+from lpnet_service.services.learning.lpnets import Verdict
+from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.measuring import ingest
+from lpnet_service.services.reading import table
 from lpnet_service.worker import dataset
+from lpnet_service.worker.activation import judge
 from lpnet_service.worker.dataset import Dataset
-from lpnet_service.worker.succession import judge
 
 Bench = Any
 

@@ -16,7 +16,7 @@ from lpnet.http import Http
 from lpnet.schemas.campaign import NewCampaign
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.api.app import Application
-from lpnet_service.services import campaigns, ingest
+from lpnet_service.services.measuring import campaigns, ingest
 
 Bench = Any
 

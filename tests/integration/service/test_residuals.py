@@ -14,7 +14,8 @@ from lpnet.schemas.sample import SampleBatch
 from lpnet.schemas.workload import workload_key
 from lpnet_service.errors import NotThere
 from lpnet_service.repositories import sides as sides_
-from lpnet_service.services import ingest, residuals
+from lpnet_service.services.measuring import ingest
+from lpnet_service.services.reading import residuals
 
 Bench = Any
 UNSEEN = {"ops": [{"type": "resize", "c_in": 3, "c_out": 3, "h": 8, "w": 8}]}

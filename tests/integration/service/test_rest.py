@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from lpnet.schemas.campaign import NewCampaign
 from lpnet_service.api.app import Application
-from lpnet_service.services import campaigns
+from lpnet_service.services.measuring import campaigns
 
 Bench = Any
 

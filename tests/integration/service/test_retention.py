@@ -38,20 +38,11 @@ from lpnet_service.db.rows import (
 )
 from lpnet_service.errors import DamagedArtifact
 from lpnet_service.repositories import devices as devices_
-from lpnet_service.services import (
-    artifacts,
-    campaigns,
-    ingest,
-    leasing,
-    lpnets,
-    retention,
-    runs,
-    samples,
-    sentinels,
-    table,
-    targets,
-    trainings,
-)
+from lpnet_service.services.learning import lpnets, runs, trainings
+from lpnet_service.services.measuring import campaigns, ingest, leasing
+from lpnet_service.services.reading import samples, sentinels, table
+from lpnet_service.services.shared import artifacts, targets
+from lpnet_service.services.upkeep import retention
 from lpnet_service.worker import dataset
 
 Bench = Any

@@ -12,9 +12,10 @@ from fastapi.testclient import TestClient
 from lpnet.schemas.lpnet import NewStudy, NewTraining, Training
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.errors import Invalid, LeaseLost, NoSamples, NotThere
-from lpnet_service.services import ingest, runs, trainings
-from lpnet_service.services.context import Context, context
-from lpnet_service.services.runs import HeldRun
+from lpnet_service.services.learning import runs, trainings
+from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.measuring import ingest
+from lpnet_service.services.shared.context import Context, context
 from lpnet_service.worker.loop import Stopped, tick
 
 Bench = Any

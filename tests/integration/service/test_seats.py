@@ -8,7 +8,7 @@ import pytest
 
 from lpnet.schemas.device import DeviceFacts, Registration, TargetSpec
 from lpnet_service.errors import DeviceBusy
-from lpnet_service.services import agents, leasing
+from lpnet_service.services.measuring import agents, leasing
 
 Bench = Any
 

@@ -23,18 +23,11 @@ from lpnet.schemas.device import DeviceFacts, Registration, TargetSpec
 from lpnet.schemas.lpnet import NewTraining
 from lpnet.schemas.sample import Sample, SampleBatch, StoredSample
 from lpnet_service.errors import Contradiction, DeviceBusy, NoSamples
-from lpnet_service.services import (
-    agents,
-    campaigns,
-    conditions,
-    ingest,
-    leasing,
-    samples,
-    sentinels,
-    sweeping,
-    targets,
-    trainings,
-)
+from lpnet_service.services.learning import trainings
+from lpnet_service.services.measuring import agents, campaigns, conditions, ingest, leasing
+from lpnet_service.services.reading import samples, sentinels
+from lpnet_service.services.shared import targets
+from lpnet_service.services.upkeep import sweeping
 
 Bench = Any
 

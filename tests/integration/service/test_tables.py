@@ -19,7 +19,8 @@ from lpnet_service.db.rows import SampleRow, TargetRow
 from lpnet_service.errors import NotThere
 from lpnet_service.repositories import sides as sides_
 from lpnet_service.repositories import tables as tables_
-from lpnet_service.services import facets, ingest, table, table_csv
+from lpnet_service.services.measuring import ingest
+from lpnet_service.services.reading import facets, table, table_csv
 
 Bench = Any
 Filter = dict[str, Any]

@@ -11,7 +11,8 @@ from lpnet.schemas.campaign import NewCampaign
 from lpnet.schemas.device import Registration, TargetSpec
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.errors import NameTaken, NotThere
-from lpnet_service.services import agents, campaigns, ingest, leasing, targets
+from lpnet_service.services.measuring import agents, campaigns, ingest, leasing
+from lpnet_service.services.shared import targets
 
 Bench = Any
 Register = Callable[..., str]

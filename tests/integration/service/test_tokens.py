@@ -15,8 +15,8 @@ from lpnet.schemas.token import SCOPES, Scope, Token
 from lpnet_service.api.app import Application, operations
 from lpnet_service.db.rows import SessionRow, TokenRow
 from lpnet_service.errors import SetupError
-from lpnet_service.services import admission, tokens
-from lpnet_service.services.context import Context
+from lpnet_service.services.access import admission, tokens
+from lpnet_service.services.shared.context import Context
 
 NONE = "0" * 24
 LOCKED = {"name": "desk-cpu", "id": f"agent-{NONE}", "token": f"lease-{NONE}", "hash": "0" * 64}

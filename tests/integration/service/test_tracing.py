@@ -21,9 +21,10 @@ from lpnet.schemas.sample import SampleBatch
 from lpnet_service.api.app import Application
 from lpnet_service.errors import SetupError
 from lpnet_service.observe import tracing
-from lpnet_service.services import ingest, runs, trainings
-from lpnet_service.services.context import Context
-from lpnet_service.services.runs import HeldRun
+from lpnet_service.services.learning import runs, trainings
+from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.measuring import ingest
+from lpnet_service.services.shared.context import Context
 from lpnet_service.worker.loop import tick
 
 Bench = Any

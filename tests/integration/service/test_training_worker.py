@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from lpnet.predictor.files import load
+from lpnet.model.files import load
 from lpnet.schemas.campaign import Completion, NewCampaign
 from lpnet.schemas.lpnet import NewStudy, NewTraining, PredictionRequest
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet.space.table import OpTable
-from lpnet_service.services import campaigns, leasing, lpnets, predictions, table, trainings
+from lpnet_service.services.learning import lpnets, trainings
+from lpnet_service.services.measuring import campaigns, leasing
+from lpnet_service.services.reading import predictions, table
 from lpnet_service.worker import dataset
 from lpnet_service.worker.loop import tick
 from lpnet_service.worker.work import KINDS

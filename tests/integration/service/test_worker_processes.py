@@ -21,8 +21,9 @@ from lpnet.schemas.lpnet import NewTraining, Training
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.clock import SystemClock
 from lpnet_service.processes.supervisor import Role, Supervisor
-from lpnet_service.services import ingest, lpnets, trainings
-from lpnet_service.services.context import Context
+from lpnet_service.services.learning import lpnets, trainings
+from lpnet_service.services.measuring import ingest
+from lpnet_service.services.shared.context import Context
 
 Bench = Any
 PATIENCE_S = 90.0

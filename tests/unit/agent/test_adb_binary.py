@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lpnet_agent.devices.adb.binary import read_binary
 from lpnet_agent.errors import BadSetup
-from lpnet_agent.transports.adb.binary import read_binary
 
 CONTENT = b"\x7fELF and so on"
 HASH = hashlib.sha256(CONTENT).hexdigest()

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from lpnet_agent.devices.adb.clusters import Cluster, chosen, clusters
+from lpnet_agent.devices.select import place_of
 from lpnet_agent.errors import BadSetup
 from lpnet_agent.settings import Settings
 from lpnet_agent.stop import Stop
-from lpnet_agent.transports.adb.clusters import Cluster, chosen, clusters
-from lpnet_agent.transports.choose import place_of
 
 
 def tree(root: Path, speeds: list[int], file: str = "cpu_capacity") -> Path:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.harness.adb_phone import benchmark_model
 
+from lpnet_agent.devices.adb.output import check_flags, parse
 from lpnet_agent.errors import MeasureFailed
-from lpnet_agent.transports.adb.output import check_flags, parse
 
 WARMUP = (
     "count=12 first=9120 curr=8911 min=8790 max=9120 avg=8874.5 std=71 p5=8790 median=8850 "

@@ -13,15 +13,15 @@ from typing import Any, cast
 import pytest
 
 from lpnet.schemas.condition import ConditionReport
+from lpnet_agent.devices.adb import shell
+from lpnet_agent.devices.adb.owner import PhoneOwner
+from lpnet_agent.devices.adb.shell import Ended
+from lpnet_agent.devices.adb.start_order import turn
+from lpnet_agent.devices.adb.visit import _no_room
 from lpnet_agent.errors import DeviceAway
-from lpnet_agent.gate import Gate
 from lpnet_agent.owner.rules import Refusal
 from lpnet_agent.sentinels.watch import Watch
-from lpnet_agent.transports.adb import shell
-from lpnet_agent.transports.adb.owner import PhoneOwner
-from lpnet_agent.transports.adb.shell import Ended
-from lpnet_agent.transports.adb.turn import turn
-from lpnet_agent.transports.adb.visit import _no_room
+from lpnet_agent.serve.readiness import Gate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

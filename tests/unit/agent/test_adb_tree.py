@@ -17,9 +17,9 @@ from lpnet_agent.device_info.readings import (
     temperature_c,
     thermal_zones,
 )
+from lpnet_agent.devices.adb.facts import phone_facts, phone_name, properties
+from lpnet_agent.devices.adb.mirrored_files import Tree, files
 from lpnet_agent.errors import BadSetup
-from lpnet_agent.transports.adb.facts import phone_facts, phone_name, properties
-from lpnet_agent.transports.adb.tree import Tree, files
 
 BATTERY = (FILES / "services/battery").read_text()
 THERMAL = (FILES / "services/thermalservice").read_text()

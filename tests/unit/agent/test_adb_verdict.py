@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpnet.schemas.sample import Conditions
+from lpnet_agent.devices.adb.measurement import settled, to_measurement
+from lpnet_agent.devices.adb.output import Timing
+from lpnet_agent.devices.adb.visit import Visited, flags
 from lpnet_agent.measure.plan import TimingPlan
-from lpnet_agent.transports.adb.output import Timing
-from lpnet_agent.transports.adb.verdict import settled, to_measurement
-from lpnet_agent.transports.adb.visit import Visited, flags
 
 CROWDED = 0.3
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from lpnet.http import Http
-from lpnet_agent.condition import Reporter
-from lpnet_agent.gate import Standing
+from lpnet_agent.serve.condition_report import Reporter
+from lpnet_agent.serve.readiness import Standing
 
 SEAT = "5" * 32
 PAUSED = Standing("paused", "it is hot", 1.0, cause="owner")
@@ -48,7 +48,7 @@ def server() -> Iterator[tuple[Http, list[dict[str, Any]]]]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr("lpnet_agent.condition.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("lpnet_agent.serve.condition_report.time.monotonic", lambda: now[0])
     return now
 
 

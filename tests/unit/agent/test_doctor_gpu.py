@@ -10,7 +10,7 @@ from tests.harness.nvml import Library
 
 from lpnet_agent.doctor import gpu
 from lpnet_agent.doctor.finding import Check, Scope
-from lpnet_agent.doctor.gpu_seen import GpuSeen, look
+from lpnet_agent.doctor.gpu_facts import GpuSeen, look
 from lpnet_agent.doctor.moment import Moment
 from lpnet_agent.gpu.device import Gpu
 from lpnet_agent.settings import Settings

@@ -25,10 +25,6 @@ from lpnet.schemas.device import DeviceFacts, Registration, TargetSpec
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet.space.space import Space
-from lpnet_agent.backoff import Backoff
-from lpnet_agent.condition import Reporter
-from lpnet_agent.gate import Gate
-from lpnet_agent.loop import Agent
 from lpnet_agent.measure.job import Measurer, Patience
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.owner.limits import Limits
@@ -36,8 +32,12 @@ from lpnet_agent.owner.owner import Owner
 from lpnet_agent.sentinels.health import SENTINELS, Health, Policy
 from lpnet_agent.sentinels.store import Store
 from lpnet_agent.sentinels.watch import Watch
-from lpnet_agent.spaces import SpaceFiles
-from lpnet_agent.spool import Parcel, Spool
+from lpnet_agent.serve.backoff import Backoff
+from lpnet_agent.serve.condition_report import Reporter
+from lpnet_agent.serve.loop import Agent
+from lpnet_agent.serve.readiness import Gate
+from lpnet_agent.serve.space_files import SpaceFiles
+from lpnet_agent.serve.spool import Parcel, Spool
 from lpnet_agent.stop import Stop
 
 ITEMS = 9
@@ -303,7 +303,9 @@ def test_an_older_service_that_does_not_know_a_cause_is_waited_for_and_nothing_i
 ) -> None:
     scripted, http = server
     scripted.older = 1
-    monkeypatch.setattr("lpnet_agent.loop.Backoff", lambda: Backoff(first_s=0.01, most_s=0.02))
+    monkeypatch.setattr(
+        "lpnet_agent.serve.loop.Backoff", lambda: Backoff(first_s=0.01, most_s=0.02)
+    )
     with structlog.testing.capture_logs() as lines:
         run(Device(slow_from=6, slow_for=3), scripted, http, tmp_path)
     said = [line for line in lines if line["log_level"] == "error"]

@@ -10,10 +10,10 @@ from lpnet.schemas.campaign import Lease, LeasedItem
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet_agent.errors import MeasureFailed, WorkerDied
-from lpnet_agent.lease import Results
 from lpnet_agent.measure.job import Measured, Measurer
 from lpnet_agent.measure.messages import Answer, Ask, AskFile, Item, Ready, Setup
 from lpnet_agent.measure.oom import OomKills
+from lpnet_agent.serve.held_lease import Results
 from lpnet_agent.stop import Stop
 
 WORKLOAD = SpaceWorkload(space="0" * 64, widths={"conv": 4})

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpnet_agent.errors import BadSetup
-from lpnet_agent.owner.latch import Latch
+from lpnet_agent.owner.hysteresis import Latch
 from lpnet_agent.owner.limits import Limits, limits_of
 from lpnet_agent.owner.owner import Owner
 from lpnet_agent.owner.pause import Pause, PauseFile, after, next_clock

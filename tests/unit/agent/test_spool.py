@@ -18,7 +18,7 @@ from lpnet.schemas.campaign import ItemFailure
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet_agent.errors import NotKept
-from lpnet_agent.spool import Parcel, Spool
+from lpnet_agent.serve.spool import Parcel, Spool
 
 TARGET = "box-ort1.31-cpu-fp32-t1"
 

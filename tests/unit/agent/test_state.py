@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lpnet_agent.backoff import Backoff
 from lpnet_agent.errors import BadSetup, NotKept
 from lpnet_agent.files import check_room, write_atomically
+from lpnet_agent.serve.backoff import Backoff
 from lpnet_agent.settings import Settings
 from lpnet_agent.state import StateDir, agent_runs
 

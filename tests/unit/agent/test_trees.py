@@ -13,7 +13,7 @@ from lpnet_agent.device_info.facts import clock_policy
 from lpnet_agent.doctor.examine import Examination, examine
 from lpnet_agent.doctor.finding import Finding
 from lpnet_agent.doctor.signals import Signal, signals
-from lpnet_agent.doctor.words import as_data, conclusion, in_words
+from lpnet_agent.doctor.text import as_data, conclusion, in_words
 from lpnet_agent.measure.conditions import Probe
 from lpnet_agent.settings import Settings
 

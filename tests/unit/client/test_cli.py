@@ -31,7 +31,7 @@ COMMANDS = (
 def lpnet(*arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "LPNET_URL": "http://127.0.0.1:9", "COLUMNS": "200"}
     return subprocess.run(
-        [sys.executable, "-c", "from lpnet.cli import app; app()", *arguments],
+        [sys.executable, "-c", "from lpnet.cli.main import app; app()", *arguments],
         env=environment,
         capture_output=True,
         text=True,

@@ -9,11 +9,11 @@ import torch
 from tests.harness import comb
 
 from lpnet import zoo
-from lpnet.cli.demo_prune import learn, least_in_reach
 from lpnet.client import Client
 from lpnet.errors import NotReachable
 from lpnet.schemas.report import Baselines, Report
 from lpnet.space.space import Space
+from lpnet_demo.prune import learn, least_in_reach
 
 NONE = {"block": None, "network": None}
 REPORT = Report.model_validate(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+import statistics
 from pathlib import Path
 
 import pytest
+from benchmarks.pruning.study import docs as study_docs
+from benchmarks.pruning.study import table as study_table
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -51,3 +54,21 @@ def test_make_test_runs_every_test() -> None:
     assert found
     for file in found:
         assert len([folder for folder in run if folder in file.parents]) == 1, file
+
+
+def test_tables_of_the_pruning_study_are_those_of_its_results() -> None:
+    for page in study_docs.PAGES:
+        text = page.read_text()
+        assert study_docs.rendered(text) == text, f"run python -m {study_docs.__name__}"
+
+
+def test_the_readme_quotes_the_prediction_errors_of_the_pruning_study() -> None:
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    errors = [
+        [abs(study.lpnet_error(method)) for method in study.methods_without_lpnet()]
+        for study in study_table.studies()
+    ]
+    medians = " and ".join(f"{100 * statistics.median(errors_):.1f}%" for errors_ in errors)
+    largest = " and ".join(f"{100 * max(errors_):.1f}%" for errors_ in errors)
+    assert f"median error of {medians}" in readme
+    assert f"{largest} at most" in readme

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lpnet.errors import LpnetError
-from lpnet.predictor.channels import ABSENT, DYNAMIC, RAW, STEPS, mix, raw, steps_like
-from lpnet.predictor.features import STATIC, Units, prior
-from lpnet.predictor.model import features_of
+from lpnet.model.channels import ABSENT, DYNAMIC, RAW, STEPS, mix, raw, steps_like
+from lpnet.model.features import STATIC, Units, prior
+from lpnet.model.lpnet import features_of
 from lpnet.space.table import OpTable
 
 COST = torch.tensor([[1.0], [2.0], [4.0], [8.0], [36.0]]).double()

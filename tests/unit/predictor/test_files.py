@@ -13,10 +13,10 @@ import safetensors.torch
 import torch
 
 from lpnet.errors import FileFormatError
-from lpnet.predictor.files import load, read, read_header, save
-from lpnet.predictor.graph import coverage
-from lpnet.predictor.header import Calibration, Header
-from lpnet.predictor.model import LPNet
+from lpnet.model.files import load, read, read_header, save
+from lpnet.model.header import Calibration, Header
+from lpnet.model.kernels import coverage
+from lpnet.model.lpnet import LPNet
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lpnet.predictor.graph import coverage, nodes
+from lpnet.model.kernels import coverage, nodes
 from lpnet.schemas import ops as wire
 from lpnet.space.table import OpTable
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from lpnet.errors import LpnetError, NotCovered
-from lpnet.predictor.bound import BoundLPNet, last_layer_slope
-from lpnet.predictor.channels import DYNAMIC
-from lpnet.predictor.features import STATIC, Units
-from lpnet.predictor.graph import coverage
-from lpnet.predictor.header import Calibration, Header
-from lpnet.predictor.model import LPNet
+from lpnet.model.bound import BoundLPNet, last_layer_slope
+from lpnet.model.channels import DYNAMIC
+from lpnet.model.features import STATIC, Units
+from lpnet.model.header import Calibration, Header
+from lpnet.model.kernels import coverage
+from lpnet.model.lpnet import LPNet
 from lpnet.space.table import OpTable
 
 

@@ -16,12 +16,12 @@ from tests.harness import comb
 from torch import nn
 
 from lpnet.errors import DoesNotFit, LpnetError, NothingFits, NotReachable
-from lpnet.predictor.model import LPNet
+from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
 from lpnet.pruning import Magnitude, PruningMethod, WGates
-from lpnet.pruning.job import CHECKPOINT, Outcome, Plan, PruneJob, keeps
-from lpnet.pruning.pictures import Labelled, Pictures, open_pictures
-from lpnet.pruning.report import figures, write
+from lpnet.pruning.job.images import Labelled, Pictures, open_pictures
+from lpnet.pruning.job.job import CHECKPOINT, Outcome, Plan, PruneJob, keeps
+from lpnet.pruning.job.report import figures, write
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.space.memory import MIB
 from lpnet.space.space import Space

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from lpnet.errors import LpnetError
-from lpnet.pruning.pictures import open_pictures
+from lpnet.pruning.job.images import open_pictures
 
 
 def put(file: Path, value: int, side: int = 6) -> None:

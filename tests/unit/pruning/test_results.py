@@ -13,11 +13,11 @@ from torch import nn
 from lpnet.cli.pruning import report_outcome
 from lpnet.client import Client
 from lpnet.errors import Unreachable
-from lpnet.predictor.header import Calibration
-from lpnet.predictor.model import LPNet
+from lpnet.model.header import Calibration
+from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
-from lpnet.pruning.job import Outcome, Plan, Round
-from lpnet.pruning.results import results
+from lpnet.pruning.job.job import Outcome, Plan, Round
+from lpnet.pruning.job.results import results
 from lpnet.schemas.pruning import PruningResult
 from lpnet.space.space import Space
 

@@ -11,10 +11,10 @@ from torch import nn
 
 from lpnet.errors import LpnetError, NotReachable
 from lpnet.predictor.predictor import Predictor
-from lpnet.predictor.worst import WorstOf, worst_of
+from lpnet.predictor.worst_case import WorstOf, worst_of
 from lpnet.pruning import Magnitude, PruningMethod, WGates
-from lpnet.pruning.job import Plan, PruneJob
-from lpnet.pruning.pictures import Labelled, Pictures
+from lpnet.pruning.job.images import Labelled, Pictures
+from lpnet.pruning.job.job import Plan, PruneJob
 from lpnet.space.space import Space
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lpnet_service.worker.succession import not_worse
+from lpnet_service.worker.activation import not_worse
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lpnet_service.services.buckets import Buckets
+from lpnet_service.services.shared.buckets import Buckets
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lpnet_service.services.cache import Cache
+from lpnet_service.services.shared.cache import Cache
 
 
 def test_what_was_used_last_is_kept() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lpnet_service.errors import Invalid
-from lpnet_service.services import cursors
-from lpnet_service.services.cursors import Place
+from lpnet_service.services.shared import cursors
+from lpnet_service.services.shared.cursors import Place
 
 
 def text(*parts: Any) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpnet_service.services.durations import FinishedJob, paces
+from lpnet_service.services.reading.durations import FinishedJob, paces
 
 each = st.floats(0.01, 60)
 counts = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 3)), min_size=2, max_size=30)

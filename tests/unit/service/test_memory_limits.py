@@ -6,7 +6,7 @@ import pytest
 
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.space.memory import MIB
-from lpnet_service.services.memory import between
+from lpnet_service.services.shared.memory import between
 
 ONE = MIB / 4
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lpnet_service.services.noise import floor_pct, spread
+from lpnet_service.services.shared.noise import floor_pct, spread
 
 
 def test_it_is_the_median_difference_between_sessions() -> None:

@@ -11,7 +11,7 @@ import pytest
 from lpnet.errors import api_error
 from lpnet_service import errors
 from lpnet_service.api.app import Application
-from lpnet_service.services.context import context
+from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}

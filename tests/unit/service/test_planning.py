@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lpnet.schemas.campaign import PlannedWorkload
 from lpnet.schemas.workload import Kind, SpaceWorkload
-from lpnet_service.services.planning import budgets, cut, repeats
+from lpnet_service.services.measuring.planning import budgets, cut, repeats
 
 
 def planned(kind: Kind, number: int) -> PlannedWorkload:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpnet.schemas.workload import Kind
-from lpnet_service.services.splits import Candidate, draw_sides
+from lpnet_service.services.learning.splits import Candidate, draw_sides
 
 DRAWS = ["random", "mixed", "aligned", "dense", "pruned", None]
 workloads = st.lists(

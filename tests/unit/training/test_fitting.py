@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from lpnet.predictor.header import Header
-from lpnet.predictor.model import LPNet
+from lpnet.model.header import Header
+from lpnet.model.lpnet import LPNet
 from lpnet_service.training import Record
 from lpnet_service.training.calibration import COVERAGES, calibrate, outputs
 from lpnet_service.training.fitting import Effort, fit, unseen_by

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from lpnet.errors import LpnetError
-from lpnet.predictor.files import save
-from lpnet.predictor.model import LPNet
+from lpnet.model.files import save
+from lpnet.model.lpnet import LPNet
 from lpnet.schemas import ops as wire
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.report import Metrics, Report

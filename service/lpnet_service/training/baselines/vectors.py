@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lpnet.predictor.kinds import FUNCTIONS, WEIGHTED, known_function
+from lpnet.model.op_types import FUNCTIONS, WEIGHTED, known_function
 from lpnet_service.training.baselines.task import Impossible
 from lpnet_service.training.records import Record
 

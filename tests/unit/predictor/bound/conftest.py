@@ -9,7 +9,7 @@ import pytest
 import torch
 from tests.harness import comb
 
-from lpnet.predictor.model import LPNet
+from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
 from lpnet.space.space import Space
 from lpnet.space.table import OpTable

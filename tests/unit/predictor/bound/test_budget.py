@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lpnet.errors import LpnetError, NotReachable, WidthsError
-from lpnet.predictor.macs import Macs
 from lpnet.predictor.predictor import Predictor
+from lpnet.search.macs import Macs
 from lpnet.space.space import Space
 
 HALF = 0.5

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lpnet.errors import WidthsError
-from lpnet.predictor.envelope import Envelope
-from lpnet.predictor.graph import coverage
-from lpnet.predictor.header import Header
-from lpnet.predictor.model import LPNet
+from lpnet.model.header import Header
+from lpnet.model.kernels import coverage
+from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
-from lpnet.predictor.reprice import Repricer
-from lpnet.predictor.tables import MOST, tabulate
+from lpnet.search.envelope import Envelope
+from lpnet.search.price_tables import MOST, tabulate
+from lpnet.search.prices import Repricer
 from lpnet.space.table import OpRow, OpTable
 
 seeds = st.integers(0, 2**32 - 1)

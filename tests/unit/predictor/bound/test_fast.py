@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lpnet.errors import WidthsError
-from lpnet.predictor.fast import thinned, unbeaten
 from lpnet.predictor.predictor import Predictor
+from lpnet.search.fast_widths import thinned, unbeaten
 
 costs = st.lists(st.integers(0, 12), max_size=30)
 

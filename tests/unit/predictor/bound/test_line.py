@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lpnet.errors import LpnetError, WidthsError
+from lpnet.model.header import Calibration
+from lpnet.model.kernels import nodes
+from lpnet.model.lpnet import LPNet
 from lpnet.predictor.advice import advise
-from lpnet.predictor.graph import nodes
-from lpnet.predictor.header import Calibration
-from lpnet.predictor.model import LPNet
 from lpnet.predictor.predictor import Predictor
-from lpnet.predictor.reprice import Repricer
+from lpnet.search.prices import Repricer
 
 
 def drawn(predictor: Predictor, seed: int) -> Tensor:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from lpnet.errors import FileFormatError, LpnetError, NotCovered, NotReachable, WidthsError
-from lpnet.predictor import files
-from lpnet.predictor.model import LPNet
+from lpnet.model import files
+from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
 from lpnet.space.sampling import draw_widths
 from lpnet.space.space import Space

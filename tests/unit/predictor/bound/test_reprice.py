@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpnet.predictor.predictor import Predictor
-from lpnet.predictor.reprice import Repricer
+from lpnet.search.prices import Repricer
 
 
 @given(seed=st.integers(0, 2**32 - 1))

@@ -8,11 +8,11 @@ from pydantic import ValidationError
 from tests.harness import comb
 
 from lpnet.errors import DoesNotFit, NothingFits, NotReachable
-from lpnet.predictor import files
-from lpnet.predictor.header import Header
-from lpnet.predictor.model import LPNet
+from lpnet.model import files
+from lpnet.model.header import Header
+from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
-from lpnet.predictor.worst import worst_of
+from lpnet.predictor.worst_case import worst_of
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.space.memory import MIB
 from lpnet.space.space import Space

@@ -17,9 +17,9 @@ from torch import Tensor
 
 import lpnet
 from lpnet.errors import LpnetError, NotCovered, NotReachable, WidthsError
-from lpnet.predictor.macs import Macs
 from lpnet.predictor.predictor import Predictor
-from lpnet.predictor.worst import WorstOf, worst_of
+from lpnet.predictor.worst_case import WorstOf, worst_of
+from lpnet.search.macs import Macs
 from lpnet.space.space import Space
 
 seeds = st.integers(0, 2**32 - 1)

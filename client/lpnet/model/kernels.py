@@ -1,0 +1,116 @@
+"""Which kernels a runtime makes of an op table, and what stands beside each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lpnet.model.op_types import ABSORBING, FREE, PASSING, unit_type, words
+from lpnet.space.table import OpTable
+
+
+@dataclass(frozen=True)
+class Node:
+    """One priced kernel.
+
+    `row` is its row of the table; edge_in takes the first row that reads the table's input,
+    edge_out the last row, call none (-1). `function` is that of the activation it absorbs (or is),
+    "" for none. `producer` and `consumer` are rows, -1 for none: the nearest kernels before and
+    after it that change the channel axis.
+    """
+
+    type: str
+    row: int
+    function: str | None = None
+    producer: int = -1
+    consumer: int = -1
+    consumers: int = 1
+    before_add: bool = False
+
+
+def nodes(table: OpTable) -> tuple[Node, ...]:
+    """The kernels of a table in order, then edge_in, edge_out and call."""
+    consumers = _consumers(table)
+    absorbed = absorbed_rows(table)
+    priced = []
+    for index, row in enumerate(table.rows):
+        if row.type == FREE or index in absorbed:
+            continue
+        readers = consumers[index]
+        function = row.function if row.type == "activation" else None
+        tail = index
+        if len(readers) == 1 and readers[0] in absorbed:
+            tail = readers[0]
+            function, readers = table.rows[tail].function, consumers[tail]
+        priced.append(
+            Node(
+                type=unit_type(table, index),
+                row=index,
+                function=function,
+                producer=_before(table, index),
+                consumer=_after(table, consumers, readers),
+                consumers=len(readers),
+                before_add=any(_ends_in(table, tail, reader) for reader in readers),
+            )
+        )
+    first = [i for i, row in enumerate(table.rows) if -1 in row.inputs]
+    last = len(table.rows) - 1
+    entry = Node("edge_in", first[0] if first else 0, consumer=_after(table, consumers, first))
+    leaving = Node("edge_out", last, producer=_through(table, last))
+    return (*priced, entry, leaving, Node("call", -1))
+
+
+def absorbed_rows(table: OpTable) -> frozenset[int]:
+    """Activations that alone follow a kernel which can apply them on its way out."""
+    consumers = _consumers(table)
+    found = set()
+    for index, row in enumerate(table.rows):
+        if row.type != "activation" or len(row.inputs) != 1 or row.inputs[0] < 0:
+            continue
+        source = row.inputs[0]
+        if table.rows[source].type in ABSORBING and consumers[source] == [index]:
+            found.add(index)
+    return frozenset(found)
+
+
+def coverage(table: OpTable) -> tuple[str, ...]:
+    """The kinds of op in a table, in words, each once, in order."""
+    absorbed = absorbed_rows(table)
+    said = (words(table, index, index in absorbed) for index in range(len(table.rows)))
+    return tuple(dict.fromkeys(text for text in said if text is not None))
+
+
+def _ends_in(table: OpTable, tail: int, reader: int) -> bool:
+    """Whether an add follows at once; the add that a skip connection reaches later does not."""
+    row = table.rows[reader]
+    return row.type == "add" and max(row.inputs) == tail
+
+
+def _consumers(table: OpTable) -> list[list[int]]:
+    readers: list[list[int]] = [[] for _ in table.rows]
+    for index, row in enumerate(table.rows):
+        for source in dict.fromkeys(row.inputs):
+            if source >= 0:
+                readers[source].append(index)
+    return readers
+
+
+def _before(table: OpTable, index: int) -> int:
+    """The nearest channel-changing row before a row, along its latest inputs; -1: none."""
+    inputs = table.rows[index].inputs
+    return _through(table, max(inputs)) if inputs else -1
+
+
+def _through(table: OpTable, index: int) -> int:
+    while index >= 0 and table.rows[index].type in PASSING:
+        index = max(table.rows[index].inputs, default=-1)
+    return index
+
+
+def _after(table: OpTable, consumers: list[list[int]], readers: list[int]) -> int:
+    """The nearest channel-changing row after, along the earliest readers; -1: none."""
+    while readers:
+        index = min(readers)
+        if table.rows[index].type not in PASSING:
+            return index
+        readers = consumers[index]
+    return -1

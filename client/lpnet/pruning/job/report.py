@@ -1,0 +1,89 @@
+"""What a pruning job leaves behind: figures, a picture of the widths, and the network itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from lpnet.pruning.job.job import Outcome
+from lpnet.space.space import Space
+from lpnet.space.trace import quietly
+
+# Of the picture, in pixels.
+_ROW, _BAR, _MARGIN, _LABEL = 16, 360, 12, 7
+
+
+def figures(outcome: Outcome) -> dict[str, Any]:
+    """Everything but the network, as plain data."""
+    plain = asdict(replace(outcome, small=nn.Identity()))
+    del plain["small"]
+    return plain | {"kept": outcome.kept}
+
+
+def write(outcome: Outcome, space: Space, folder: Path) -> dict[str, Path]:
+    """Write report, picture, weights and ONNX into a folder; the files by what they are.
+
+    The weights are a state dict whose metadata holds the widths: prune a model of the same class
+    to those widths with `Space.prune`, or rebuild it, and load them.
+    """
+    files = {
+        "report": folder / "report.json",
+        "widths": folder / "widths.svg",
+        "weights": folder / "model.safetensors",
+        "onnx": folder / "model.onnx",
+    }
+    files["report"].write_text(json.dumps(figures(outcome), indent=2) + "\n", encoding="utf-8")
+    files["widths"].write_text(picture(outcome.chosen.widths, space), encoding="utf-8")
+    state = {name: value.contiguous() for name, value in outcome.small.state_dict().items()}
+    widths = {"widths": json.dumps(outcome.chosen.widths), "space": space.hash}
+    save_file(state, files["weights"], metadata=widths)
+    export(outcome.small, space, files["onnx"])
+    return files
+
+
+def export(small: nn.Module, space: Space, file: Path) -> None:
+    """The network with its weights as ONNX, at the space's batch size."""
+    example = torch.zeros(space.batch, *space.input_shape)
+    small.eval()
+    with quietly():
+        program = torch.onnx.export(small, (example,), dynamo=True, verbose=False)
+    assert program is not None
+    program.save(str(file))
+
+
+def picture(widths: dict[str, int], space: Space) -> str:
+    """A bar for each width in execution order: the channels that stayed, of those there were."""
+    longest = max(len(name) for name in widths)
+    left = _MARGIN + _LABEL * longest
+    most = max(width.max for width in space.widths)
+    rows = []
+    for place, width in enumerate(space.widths):
+        top = _MARGIN + place * _ROW
+        kept = widths[width.name]
+        scale = _BAR / most
+        rows += [
+            f'<text x="{left - 6}" y="{top + 11}" text-anchor="end">{escape(width.name)}</text>',
+            f'<rect x="{left}" y="{top + 2}" width="{width.max * scale:.1f}" height="11" '
+            'class="all"/>',
+            f'<rect x="{left}" y="{top + 2}" width="{kept * scale:.1f}" height="11" '
+            'class="kept"/>',
+            f'<text x="{left + width.max * scale + 6:.1f}" y="{top + 11}">{kept} of {width.max}'
+            "</text>",
+        ]
+    wide = left + _BAR + 110
+    high = 2 * _MARGIN + _ROW * len(space.widths)
+    style = (
+        "text{font:11px ui-monospace,monospace;fill:#334155}.all{fill:#e2e8f0}.kept{fill:#2563eb}"
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" role="img" '
+        f'aria-label="channels kept of each width"><style>{style}</style>'
+        f'<rect width="100%" height="100%" fill="#fff"/>{"".join(rows)}</svg>\n'
+    )

@@ -1,0 +1,84 @@
+"""What a pruning job came to, as the service keeps it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from lpnet.errors import LpnetError
+from lpnet.predictor.base import AnyPredictor
+from lpnet.pruning.job.job import Outcome, Plan
+from lpnet.schemas.pruning import PruningResult
+
+COVERAGE = 0.9
+
+
+def results(
+    outcome: Outcome,
+    plan: Plan,
+    predictor: AnyPredictor,
+    *,
+    method: str,
+    model: str,
+    data: str,
+) -> list[PruningResult]:
+    """The candidates that were measured, and the chosen one: one result each. The same job gives
+    the same ids, however often it is asked."""
+    space = predictor.space
+    found = []
+    for number, candidate in enumerate(outcome.rounds, 1):
+        chosen = candidate == outcome.chosen
+        if candidate.measured_ms is None and not chosen:
+            continue
+        found.append(
+            PruningResult(
+                id=_id(outcome.job, number),
+                job=outcome.job,
+                round=number,
+                chosen=chosen,
+                target=predictor.target,
+                space=space.hash,
+                batch=space.batch,
+                method=method,
+                model=model,
+                data=data,
+                seed=plan.seed,
+                budget_ms=outcome.budget_ms,
+                dense_ms=outcome.dense_ms,
+                dense_predicted_ms=outcome.dense_predicted_ms,
+                predicted_ms=candidate.predicted_ms,
+                **_interval(predictor, candidate.widths),
+                measured_ms=candidate.measured_ms,
+                accuracy_before=outcome.accuracy_before,
+                accuracy_after=outcome.accuracy_after if chosen else None,
+                macs_before=outcome.macs_before,
+                macs_after=space.macs(candidate.widths),
+                params_before=outcome.params_before,
+                params_after=space.params(candidate.widths),
+                widths=candidate.widths,
+                epochs={"pretrain": plan.pretrain, "gate": plan.gate, "tune": plan.tune},
+                seconds=outcome.seconds,
+                created_at=datetime.fromisoformat(outcome.began_at),
+                lpnet_version=version("lpnet"),
+            )
+        )
+    return found
+
+
+def _id(job: str, number: int) -> str:
+    return f"pruning-{hashlib.sha256(f'{job}/{number}'.encode()).hexdigest()[:24]}"
+
+
+def _interval(predictor: AnyPredictor, widths: Mapping[str, int]) -> dict[str, Any]:
+    """Empty where the LPNet was never calibrated."""
+    try:
+        with torch.no_grad():
+            low, high = predictor.interval(widths, COVERAGE)
+    except LpnetError:
+        return {}
+    return {"low_ms": float(low), "high_ms": float(high), "coverage": COVERAGE}

@@ -1,0 +1,118 @@
+"""Whether the target may be measured on: its owner is asked, and its sentinels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from lpnet.schemas.condition import Cause, Condition
+from lpnet_agent.owner.base import OwnerPolicy
+from lpnet_agent.owner.rules import Refusal
+from lpnet_agent.sentinels.watch import GoOn, Watch
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The condition of the target, as it is reported, and after how many seconds to ask again.
+
+    `cause` says what is in the way. `drifted`: samples that no good check has followed do not
+    count; `since` is when that check was. `proven`: a good check was made just now, so all that
+    was measured before it stands.
+    """
+
+    state: Condition = "ready"
+    reason: str | None = None
+    retry_s: float = 0.0
+    cause: Cause | None = None
+    drifted: bool = False
+    since: datetime | None = None
+    proven: bool = False
+
+
+class Adjusts(Protocol):
+    """What makes the device as its owner wants it for measuring; see changes.Changes."""
+
+    def apply(self) -> None:
+        """Raises BadSetup where that cannot be."""
+        ...
+
+    def undo(self) -> None:
+        """Put everything back."""
+        ...
+
+
+class Gate:
+    """To be asked before any work, and before every workload of it."""
+
+    def __init__(
+        self,
+        owner: OwnerPolicy,
+        watch: Watch,
+        busy_s: Callable[[], float],
+        changes: Adjusts | None = None,
+    ) -> None:
+        """`busy_s` says how many seconds of measuring there were so far."""
+        self._changes = changes
+        self._owner = owner
+        self._watch = watch
+        self._busy_s = busy_s
+        self._accounted_s = 0.0
+
+    @property
+    def cleared(self) -> int:
+        """Clearings of the target that were acted on."""
+        return self._watch.cleared
+
+    def clear(self, cleared: int) -> None:
+        """The target was cleared by a person, so many times by now."""
+        self._watch.clear(cleared)
+
+    def ask(self, *, begun: bool = False, go_on: GoOn | None = None) -> Standing:
+        """The present standing; a check of the sentinels that is due is made. `begun`: a job is in
+        hand, and `go_on` is called all through the check, which takes seconds.
+
+        Raises Interrupted when the agent is to end, BadSetup if no measuring process starts.
+        """
+        self._account()
+        refusal = self._owner.refusal(datetime.now(UTC), begun=begun)
+        proven = False
+        if refusal is None and self._watch.due():
+            self.enter()
+            proven = self._watch.look(go_on)
+            self._account()
+        return self._standing(refusal, proven)
+
+    def enter(self) -> None:
+        """Measuring begins. Raises BadSetup if the device cannot be made ready for it."""
+        if self._changes is not None:
+            self._changes.apply()
+
+    def rest(self) -> None:
+        """Nothing is measured for a while: the device is its owner's."""
+        if self._changes is not None:
+            self._changes.undo()
+
+    def _standing(self, refusal: Refusal | None, proven: bool) -> Standing:
+        health = self._watch.health
+        if health.state != "ready":
+            # A refusal by the owner puts the next look off: it is a measurement too.
+            retry_s = max(self._watch.wait_s(), refusal.retry_s if refusal else 0.0)
+            return Standing(
+                health.state,
+                health.words,
+                retry_s,
+                cause="sentinel",
+                drifted=health.drifted,
+                since=self._watch.good_at if health.drifted else None,
+            )
+        if refusal is not None:
+            return Standing("paused", refusal.reason, refusal.retry_s, cause=refusal.cause)
+        return Standing(proven=proven)
+
+    def _account(self) -> None:
+        busy_s = self._busy_s()
+        if busy_s > self._accounted_s:
+            self._owner.worked(busy_s - self._accounted_s)
+        self._accounted_s = busy_s

@@ -1,0 +1,103 @@
+"""What an agent's token reaches: its own device, and nothing else.
+
+Whatever is of another device is answered as if it were not there. Other callers reach whatever
+their scopes let them; these functions then do nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lpnet.schemas.device import Registration
+from lpnet.schemas.problem import FieldError
+from lpnet.schemas.sample import Sample
+from lpnet.schemas.workload import SpaceWorkload
+from lpnet_service.db.rows import JobRow
+from lpnet_service.errors import Forbidden, LeaseLost, NotThere
+from lpnet_service.repositories import campaigns as campaigns_
+from lpnet_service.repositories import devices as devices_
+from lpnet_service.repositories import leases as leases_
+from lpnet_service.services.access.callers import Caller
+from lpnet_service.services.measuring.ingest import refuse
+from lpnet_service.services.shared.context import Context
+
+
+def check_registration(caller: Caller, said: Registration) -> None:
+    """An agent registers its own device, and targets whose names begin with the device's: so it
+    cannot learn, nor take, the names of others. Forbidden, Invalid."""
+    if caller.device is None:
+        return
+    if said.device != caller.device:
+        raise Forbidden(
+            f"this token is of device {caller.device!r}: start the agent with --device "
+            f"{caller.device}, or give it a token of its own"
+        )
+    start = f"{caller.device}-"
+    refuse(
+        FieldError(field=f"targets.{index}.name", reason=f"does not begin with {start!r}")
+        for index, target in enumerate(said.targets)
+        if not target.name.startswith(start)
+    )
+
+
+def check_agent(ctx: Context, caller: Caller, agent: str) -> None:
+    """NotThere for the agent of another device."""
+    if caller.device is None:
+        return
+    with ctx.db.read() as session:
+        row = devices_.agent(session, agent)
+    if row is None or row.device != caller.device:
+        raise NotThere("agent", agent)
+
+
+def check_target(ctx: Context, caller: Caller, target: str) -> None:
+    """NotThere for a target of another device."""
+    if caller.device is None:
+        return
+    with ctx.db.read() as session:
+        row = devices_.target(session, target)
+    if row is None or row.device != caller.device:
+        raise NotThere("target", target)
+
+
+def check_lease(ctx: Context, caller: Caller, token: str) -> None:
+    """LeaseLost for a lease of another device's target."""
+    if caller.device is None:
+        return
+    with ctx.db.read() as session:
+        job = leases_.of_token(session, JobRow, token)
+        target = None if job is None else devices_.target(session, job.target)
+    if target is None or target.device != caller.device:
+        raise LeaseLost
+
+
+def check_space(ctx: Context, caller: Caller, hash_: str) -> None:
+    """NotThere for a space that no campaign on the device's targets names."""
+    if caller.device is not None and hash_ not in _spaces(ctx, caller.device):
+        raise NotThere("space", hash_)
+
+
+def check_samples(ctx: Context, caller: Caller, samples: Sequence[Sample]) -> None:
+    """Invalid, as for spaces that are not there, where samples name other spaces than those that
+    campaigns on the device's targets do."""
+    if caller.device is None:
+        return
+    named = {
+        index: sample.workload.space
+        for index, sample in enumerate(samples)
+        if isinstance(sample.workload, SpaceWorkload)
+    }
+    known = _spaces(ctx, caller.device) if named else frozenset()
+    refuse(
+        FieldError(
+            field=f"samples.{index}.workload.space",
+            reason=f"there is no space {space!r}: upload it first",
+        )
+        for index, space in named.items()
+        if space not in known
+    )
+
+
+def _spaces(ctx: Context, device: str) -> frozenset[str]:
+    with ctx.db.read() as session:
+        return frozenset(campaigns_.spaces_of_device(session, device))

@@ -1,0 +1,146 @@
+"""LPNets: published by the worker, listed and given out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from lpnet.schemas.lpnet import LPNetInfo
+from lpnet.schemas.report import NOISE_UNKNOWN, Report
+from lpnet_service.db.rows import LPNetRow
+from lpnet_service.errors import NotThere
+from lpnet_service.ids import new_id
+from lpnet_service.repositories import devices as devices_
+from lpnet_service.repositories import lpnets as lpnets_
+from lpnet_service.services.learning import runs
+from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.shared import artifacts
+from lpnet_service.services.shared.context import Context
+from lpnet_service.services.shared.targets import found
+
+
+class RivalChanged(Exception):
+    """Another version became active while this one was compared with the one before."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a new LPNet takes over from `rival`, the id of the one in use; None: none was."""
+
+    rival: str | None
+    takes_over: bool
+
+
+def of_target(ctx: Context, target: str) -> list[LPNetInfo]:
+    """Versions of a target's LPNet, newest first. NotThere for an unknown target."""
+    with ctx.db.read() as session:
+        found(session, target)
+        return [_wire(row) for row in lpnets_.of_target(session, target)]
+
+
+def get(ctx: Context, id_: str) -> LPNetInfo:
+    """One LPNet. NotThere where there is none of that id."""
+    return _wire(row(ctx, id_))
+
+
+def report(ctx: Context, id_: str) -> Report:
+    """How good an LPNet was when it was trained. NotThere."""
+    return Report.model_validate_json(row(ctx, id_).report_json)
+
+
+def weights_sha256(ctx: Context, id_: str) -> str:
+    """What its weights are known by. NotThere."""
+    return row(ctx, id_).weights_sha256
+
+
+def weights(ctx: Context, id_: str) -> bytes:
+    """The safetensors file of an LPNet. NotThere, NoArtifact."""
+    return artifacts.read(ctx, weights_sha256(ctx, id_))
+
+
+def row(ctx: Context, id_: str) -> LPNetRow:
+    """The row of an LPNet. NotThere."""
+    with ctx.db.read() as session:
+        found_ = lpnets_.get(session, id_)
+    if found_ is None:
+        raise NotThere("LPNet", id_)
+    return found_
+
+
+def active(ctx: Context, target: str) -> str | None:
+    """The id of the LPNet that answers for a target; None where there is none."""
+    with ctx.db.read() as session:
+        row = lpnets_.active(session, target)
+    return row.id if row else None
+
+
+def publish(
+    ctx: Context,
+    run: HeldRun,
+    content: bytes,
+    report: Report,
+    verdict: Verdict,
+    *,
+    epoch: int,
+    seed: int,
+    batches: tuple[int, ...],
+) -> LPNetInfo:
+    """Keep a trained LPNet as its target's next version, and end the run that made it.
+
+    It becomes the active one as the verdict says, unless its epoch is over by now. Nothing is kept
+    where this raises LeaseLost (the run was cancelled or taken over), RivalChanged (the verdict is
+    about a version that is not in use any more) or NoArtifact (its file cannot be kept).
+    """
+    sha256 = artifacts.keep(ctx, content)
+    now, id_ = ctx.clock.now(), new_id("lpnet")
+    with ctx.db.write() as session:
+        # Two trainings of a target take turns here, so that versions are counted without gaps.
+        target = devices_.lock_target(session, run.target)
+        assert target is not None
+        held = runs.held(session, run)
+        old = lpnets_.active(session, run.target)
+        if verdict.rival != (old.id if old else None):
+            raise RivalChanged
+        takes_over = old is None or (verdict.takes_over and target.epoch == epoch)
+        if takes_over:
+            lpnets_.deactivate(session, run.target)
+        row = LPNetRow(
+            id=id_,
+            target=run.target,
+            version=lpnets_.next_version(session, run.target),
+            epoch=epoch,
+            active=takes_over,
+            seed=seed,
+            network_mape_pct=_network_mape(report),
+            batches_json=json.dumps(batches),
+            weights_sha256=sha256,
+            report_json=report.model_copy(update={"lpnet": id_}).model_dump_json(),
+            created_at=now,
+        )
+        session.add(row)
+        session.flush()
+        runs.finish(session, ctx, held, Report.model_validate_json(row.report_json), id_)
+    return _wire(row)
+
+
+def _network_mape(report: Report) -> float | None:
+    return report.held_out.network.mape_pct if report.held_out.network else None
+
+
+def _wire(row: LPNetRow) -> LPNetInfo:
+    report = Report.model_validate_json(row.report_json)
+    noise = report.noise_floor_pct
+    return LPNetInfo(
+        id=row.id,
+        target=row.target,
+        version=row.version,
+        epoch=row.epoch,
+        active=row.active,
+        seed=row.seed,
+        network_mape_pct=row.network_mape_pct,
+        noise_floor_pct=noise,
+        noise_floor_reason=NOISE_UNKNOWN if noise is None else None,
+        weights_sha256=row.weights_sha256,
+        batches=tuple(json.loads(row.batches_json)),
+        created_at=row.created_at,
+    )

@@ -1,0 +1,158 @@
+"""Runs as the worker sees them: claimed, held, ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from lpnet.schemas.campaign import PlannedWorkload
+from lpnet.schemas.report import Report
+from lpnet_service.db.rows import RunRow
+from lpnet_service.errors import LeaseLost
+from lpnet_service.repositories import campaigns as campaigns_
+from lpnet_service.repositories import leases as leases_
+from lpnet_service.repositories import runs as runs_
+from lpnet_service.services.measuring import campaigns
+from lpnet_service.services.shared.context import Context
+
+
+@dataclass(frozen=True)
+class HeldRun:
+    """A run that this worker holds."""
+
+    id: str
+    token: str
+    kind: str
+    target: str
+    campaign: str | None
+    params_json: str
+
+
+def claim(ctx: Context) -> HeldRun | None:
+    """The oldest run that nobody works on; None where there is none."""
+    now, settings = ctx.clock.now(), ctx.settings
+    with ctx.db.read() as session:
+        if not leases_.any_free(session, RunRow, now=now, max_attempts=settings.max_attempts):
+            return None
+    with ctx.db.write() as session:
+        row = leases_.claim(
+            session,
+            RunRow,
+            order=runs_.offer_order(),
+            now=now,
+            lease_s=settings.run_lease_s,
+            max_attempts=settings.max_attempts,
+            values={"progress": 0.0, "stage": "started", "started_at": now},
+        )
+    if row is None or row.lease_token is None:
+        return None
+    return HeldRun(row.id, row.lease_token, row.kind, row.target, row.campaign, row.params_json)
+
+
+def hold(ctx: Context, run: HeldRun, progress: float, stage: str) -> None:
+    """Hold on to a run and say how far it is. LeaseLost where it was cancelled or taken over."""
+    with ctx.db.write() as session:
+        row = leases_.extend(
+            session,
+            RunRow,
+            run.token,
+            now=ctx.clock.now(),
+            lease_s=ctx.settings.run_lease_s,
+            values={"progress": min(max(progress, 0.0), 1.0), "stage": stage},
+        )
+    if row is None:
+        raise LeaseLost
+
+
+def held(session: Session, run: HeldRun) -> RunRow:
+    """The row of a run, locked. LeaseLost where the lease is over."""
+    row = leases_.of_token(session, RunRow, run.token, lock=True)
+    if row is None or row.state != "running":
+        raise LeaseLost
+    return row
+
+
+def finish(
+    session: Session, ctx: Context, row: RunRow, report: Report | None, lpnet: str | None
+) -> None:
+    """The run is done, in the caller's transaction, with what it made."""
+    row.progress, row.stage = 1.0, None
+    row.report_json = report.model_dump_json() if report else None
+    row.lpnet = lpnet
+    leases_.end(row, "done", now=ctx.clock.now())
+
+
+def finish_study(ctx: Context, run: HeldRun, report: Report) -> None:
+    """A study is done; its report is all that stays of it."""
+    with ctx.db.write() as session:
+        finish(session, ctx, held(session, run), report, None)
+
+
+def finish_plan(
+    ctx: Context,
+    run: HeldRun,
+    workloads: list[PlannedWorkload],
+    unreachable: list[str],
+) -> None:
+    """Networks were chosen: they become jobs. `unreachable` says why others were not, one each."""
+    assert run.campaign is not None
+    now = ctx.clock.now()
+    with ctx.db.write() as session:
+        campaign = campaigns_.lock(session, run.campaign)
+        row = held(session, run)
+        if campaign is None:
+            raise LeaseLost
+        finish(session, ctx, row, None, None)
+        start = len(campaigns_.jobs(session, campaign.id))
+        campaigns.add_jobs(session, campaign, workloads, now=now, start=start)
+        for reason in unreachable:
+            campaigns.unplanned(campaign, 1, reason)
+        campaign.stage = "pruned"
+        campaigns.advance(session, campaign, now)
+
+
+def fail(ctx: Context, run: HeldRun, reason: str) -> None:
+    """The run has failed. A campaign that waited for its plan ends without pruned networks."""
+    with ctx.db.write() as session:
+        if run.campaign is not None:
+            campaigns_.lock(session, run.campaign)
+        _fail(session, ctx, held(session, run), reason)
+
+
+def _fail(session: Session, ctx: Context, row: RunRow, reason: str) -> None:
+    now = ctx.clock.now()
+    row.error, row.stage = reason, None
+    leases_.end(row, "failed", now=now)
+    campaign = campaigns_.get(session, row.campaign) if row.campaign else None
+    if campaign is None or campaign.state != "running":
+        return
+    jobs = campaigns_.jobs(session, campaign.id)
+    missing = campaign.total - campaign.unplanned - sum(job.items for job in jobs)
+    campaigns.unplanned(campaign, missing, f"no pruned networks were chosen: {reason}")
+    campaign.stage = "pruned"
+    campaigns.advance(session, campaign, now)
+
+
+def give_back(ctx: Context, run: HeldRun) -> None:
+    """Put a run back for another worker: this one was asked to stop. It was not its fault."""
+    with ctx.db.write() as session:
+        row = leases_.of_token(session, RunRow, run.token, lock=True)
+        if row is not None and row.state == "running":
+            leases_.release(row, available_at=ctx.clock.now(), count=False)
+
+
+def sweep(ctx: Context) -> int:
+    """Fail runs whose workers died too often; returns how many there were."""
+    now, most = ctx.clock.now(), ctx.settings.max_attempts
+    with ctx.db.read() as session:
+        ids = leases_.worn_out(session, RunRow, now=now, max_attempts=most)
+    for id_ in ids:
+        with ctx.db.write() as session:
+            seen = runs_.get(session, id_)
+            if seen is not None and seen.campaign is not None:
+                campaigns_.lock(session, seen.campaign)
+            row = leases_.still_worn_out(session, RunRow, id_, now=now, max_attempts=most)
+            if row is not None:
+                _fail(session, ctx, row, f"the worker died of it, {row.attempts} times")
+    return len(ids)

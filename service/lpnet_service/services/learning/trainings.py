@@ -1,0 +1,101 @@
+"""Trainings and studies as users see them: asked for, followed, cancelled."""
+
+from __future__ import annotations
+
+from lpnet.logs import fields
+from lpnet.schemas.lpnet import NewStudy, NewTraining, Training
+from lpnet.schemas.problem import FieldError
+from lpnet.schemas.report import Report
+from lpnet_service.db.rows import RunRow
+from lpnet_service.errors import Invalid, NoSamples, NotThere
+from lpnet_service.ids import new_id
+from lpnet_service.repositories import leases as leases_
+from lpnet_service.repositories import runs as runs_
+from lpnet_service.repositories import samples as samples_
+from lpnet_service.services.shared.context import Context
+from lpnet_service.services.shared.targets import found
+
+_SHOWN = ("training", "study")
+
+
+def start(ctx: Context, target: str, new: NewTraining) -> Training:
+    """Queue a training. NotThere for an unknown target, NoSamples where it has none."""
+    return _queue(ctx, target, "training", new)
+
+
+def study(ctx: Context, target: str, new: NewStudy) -> Training:
+    """Queue a study. NotThere for an unknown target, NoSamples where it has none, Invalid where
+    so many samples would leave no workload to judge on."""
+    return _queue(ctx, target, "study", new)
+
+
+def _queue(ctx: Context, target: str, kind: str, new: NewTraining | NewStudy) -> Training:
+    now = ctx.clock.now()
+    row = RunRow(
+        id=new_id("run"),
+        kind=kind,
+        target=target,
+        params_json=new.model_dump_json(),
+        state="queued",
+        progress=0.0,
+        available_at=now,
+        created_at=now,
+    )
+    fields.know(run=row.id)
+    with ctx.db.write() as session:
+        epoch = found(session, target).epoch
+        workloads = samples_.count_trainable(session, target, epoch)
+        if not workloads:
+            raise NoSamples(f"target {target!r} has no undisturbed samples in epoch {epoch}")
+        if isinstance(new, NewStudy):
+            _leaves_some(new.samples, workloads, target)
+        session.add(row)
+    return _wire(row)
+
+
+def _leaves_some(samples: int, workloads: int, target: str) -> None:
+    if samples >= workloads:
+        reason = (
+            f"a study on {samples} samples needs more workloads than that, to judge on the "
+            f"others; target {target!r} has {workloads}"
+        )
+        raise Invalid(reason, [FieldError(field="samples", reason=reason)])
+
+
+def get(ctx: Context, id_: str) -> Training:
+    """One training or study. NotThere where there is none of that id."""
+    with ctx.db.read() as session:
+        row = runs_.get(session, id_)
+    if row is None or row.kind not in _SHOWN:
+        raise NotThere("training", id_)
+    return _wire(row)
+
+
+def cancel(ctx: Context, id_: str) -> Training:
+    """Stop a training or study; the worker gives it up as soon as it looks. One that is over stays
+    as it is."""
+    with ctx.db.write() as session:
+        row = runs_.lock(session, id_)
+        if row is None or row.kind not in _SHOWN:
+            raise NotThere("training", id_)
+        if row.state in ("queued", "running"):
+            leases_.end(row, "cancelled", now=ctx.clock.now())
+    return _wire(row)
+
+
+def _wire(row: RunRow) -> Training:
+    return Training.model_validate(
+        {
+            "id": row.id,
+            "target": row.target,
+            "kind": row.kind,
+            "state": row.state,
+            "progress": row.progress,
+            "stage": row.stage,
+            "error": row.error,
+            "lpnet": row.lpnet,
+            "report": Report.model_validate_json(row.report_json) if row.report_json else None,
+            "created_at": row.created_at,
+            "finished_at": row.finished_at,
+        }
+    )

@@ -1,0 +1,94 @@
+"""How far campaigns are: counts, pace, time left, failures, and what they wait for."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from lpnet.schemas.campaign import Campaign
+from lpnet_service.db.rows import CampaignRow
+from lpnet_service.repositories import campaigns as campaigns_
+from lpnet_service.repositories import devices as devices_
+from lpnet_service.repositories.campaigns import Counts
+from lpnet_service.services.shared.context import Context
+from lpnet_service.services.shared.states import HELD_UP, states
+
+_NOT_STARTED = "no agent has taken a job of it yet"
+_NOTHING_YET = "nothing of it is measured yet"
+
+
+def progress(ctx: Context, session: Session, rows: Sequence[CampaignRow]) -> list[Campaign]:
+    """Campaigns as users see them."""
+    ids = [row.id for row in rows]
+    counts = campaigns_.counts(session, ids)
+    failures = campaigns_.failures(session, ids)
+    waiting = _waiting(ctx, session, rows)
+    now = ctx.clock.now()
+    return [_wire(row, counts[row.id], failures[row.id], waiting, now) for row in rows]
+
+
+def _waiting(ctx: Context, session: Session, rows: Sequence[CampaignRow]) -> dict[str, str]:
+    """By target: why it measures nothing now, of the targets of campaigns that are not over."""
+    named = {row.target for row in rows if row.state == "running"}
+    if not named:
+        return {}
+    targets = [row for row in devices_.targets(session) if row.name in named]
+    return {
+        name: f"its target is {state.name}: {state.reason}"
+        for name, state in states(ctx, session, targets).items()
+        if state.name in HELD_UP
+    }
+
+
+def _wire(
+    row: CampaignRow,
+    counts: Counts,
+    failures: Sequence[str],
+    waiting: Mapping[str, str],
+    now: datetime,
+) -> Campaign:
+    failed = [*failures, *json.loads(row.unplanned_json)]
+    lines = [f"{count} x {text}" for text, count in Counter(failed).most_common()]
+    return Campaign.model_validate(
+        {
+            "id": row.id,
+            "target": row.target,
+            "space": row.space,
+            "state": row.state,
+            "total": row.total,
+            "measured": counts.measured,
+            "disturbed": counts.disturbed,
+            "failed": len(failed),
+            "failures": tuple(lines),
+            **_pace(row, counts, len(failed), now),
+            "waiting": waiting.get(row.target) if row.state == "running" and counts.open else None,
+            "created_at": row.created_at,
+            "finished_at": row.finished_at,
+        }
+    )
+
+
+def _pace(row: CampaignRow, counts: Counts, failed: int, now: datetime) -> dict[str, Any]:
+    """Samples per minute and seconds left, by what it has done so far; or why there are none."""
+    over = counts.measured + failed
+    reason = _NOT_STARTED if counts.started_at is None else None if over else _NOTHING_YET
+    running = row.state == "running"
+    if counts.started_at is None or reason is not None:
+        return {
+            "samples_per_minute": None,
+            "pace_reason": reason,
+            "seconds_left": None if running else 0.0,
+            "seconds_left_reason": reason if running else None,
+        }
+    seconds = ((row.finished_at or now) - counts.started_at).total_seconds()
+    return {
+        "samples_per_minute": 60.0 * counts.measured / seconds if seconds > 0 else None,
+        "pace_reason": None if seconds > 0 else _NOTHING_YET,
+        "seconds_left": seconds / over * (row.total - over) if running else 0.0,
+        "seconds_left_reason": None,
+    }

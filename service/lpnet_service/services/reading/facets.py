@@ -1,0 +1,58 @@
+"""What a latency table can be filtered by, with counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from lpnet.schemas.table import BlockFacet, EpochFacet, Facet, Facets, SpaceFacet
+from lpnet_service.db.rows import GroupRow
+from lpnet_service.repositories import spaces as spaces_
+from lpnet_service.repositories import tallies as tallies_
+from lpnet_service.services.shared.context import Context
+from lpnet_service.services.shared.targets import found
+
+MOST = 500
+
+
+def facets(ctx: Context, target: str, epoch: int | None = None) -> Facets:
+    """Of an epoch, by default the current one. NotThere for an unknown target."""
+    with ctx.db.read() as session:
+        row = found(session, target)
+        epoch = row.epoch if epoch is None else epoch
+        groups = tallies_.groups(session, row.name, epoch)
+        epochs = tallies_.epochs(session, row.name)
+        names = spaces_.names(session)
+    spaces: Counter[str | None] = Counter()
+    blocks: Counter[tuple[str | None, str]] = Counter()
+    for group in groups:
+        spaces[group.space] += group.samples
+        if group.block is not None:
+            blocks[group.space, group.block] += group.samples
+    return Facets(
+        target=target,
+        epoch=epoch,
+        samples=sum(group.samples for group in groups),
+        disturbed=sum(group.samples for group in groups if group.disturbed),
+        kinds=_facets(groups, "kind"),
+        draws=_facets(groups, "draw"),
+        spaces=tuple(
+            SpaceFacet(space=space, name=names.get(space or ""), samples=count)
+            for space, count in spaces.most_common(MOST)
+        ),
+        blocks=tuple(
+            BlockFacet(space=space, block=block, samples=count)
+            for (space, block), count in blocks.most_common(MOST)
+        ),
+        more=len(spaces) > MOST or len(blocks) > MOST,
+        epochs=tuple(
+            EpochFacet(epoch=known.epoch, samples=known.samples) for known in reversed(epochs)
+        ),
+    )
+
+
+def _facets(groups: Sequence[GroupRow], name: str) -> tuple[Facet, ...]:
+    counts: Counter[str | None] = Counter()
+    for group in groups:
+        counts[getattr(group, name)] += group.samples
+    return tuple(Facet(value=value, samples=count) for value, count in counts.most_common())

@@ -1,0 +1,87 @@
+"""Figures of what is stored, for metrics: read now and then, kept in between."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from lpnet_service.errors import ServiceError
+from lpnet_service.repositories import devices as devices_
+from lpnet_service.repositories import figures as figures_
+from lpnet_service.repositories.figures import Leased, Stored, Worked
+from lpnet_service.services.shared.context import Context
+from lpnet_service.services.shared.states import states
+
+# However often somebody asks, at most one second in twenty goes into reading.
+_LEAST_KEPT_S, _KEPT_TIMES = 5.0, 20.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the database held at the moment `at`; reading it took `read_s` seconds.
+
+    `targets` counts targets by (device, state); `lpnets` holds the held-out network error of
+    active LPNets in percent, None where no networks were held out; the others say it themselves.
+    """
+
+    at: datetime
+    read_s: float
+    jobs: Sequence[Leased]
+    runs: Sequence[Leased]
+    worked: Sequence[Worked]
+    targets: Mapping[tuple[str, str], int]
+    samples: Mapping[str, Stored]
+    campaigns: Mapping[str, int]
+    lpnets: Mapping[str, float | None]
+    last_words: Mapping[str, datetime]
+
+
+def read(ctx: Context) -> Figures:
+    """The figures of now. Raises SQLAlchemyError where the database cannot be read."""
+    began, now = time.perf_counter(), ctx.clock.now()
+    with ctx.db.read() as session:
+        rows = devices_.targets(session)
+        doing = states(ctx, session, rows)
+        return Figures(
+            at=now,
+            jobs=figures_.jobs(session, now),
+            runs=figures_.runs(session, now),
+            worked=figures_.worked(session),
+            targets=Counter((row.device, doing[row.name].name) for row in rows),
+            samples={row.name: Stored(0, 0) for row in rows} | figures_.samples(session),
+            campaigns=figures_.campaigns(session),
+            lpnets=figures_.active_lpnets(session),
+            last_words=figures_.last_words(session),
+            read_s=time.perf_counter() - began,
+        )
+
+
+class KeptFigures:
+    """Figures that are read again after 5 s, or after twenty times what reading them took."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._lock = Lock()
+        self._kept: Figures | None = None
+        self._stale_at = 0.0
+
+    def get(self) -> Figures | None:
+        """The figures; None where the database cannot be read now. One thread reads at a time."""
+        with self._lock:
+            if self._kept is None or time.monotonic() >= self._stale_at:
+                self._kept = self._read()
+                took = self._kept.read_s if self._kept else 0.0
+                self._stale_at = time.monotonic() + max(_LEAST_KEPT_S, _KEPT_TIMES * took)
+            return self._kept
+
+    def _read(self) -> Figures | None:
+        try:
+            return read(self._ctx)
+        except (SQLAlchemyError, ServiceError):
+            return None

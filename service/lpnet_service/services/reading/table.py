@@ -1,0 +1,129 @@
+"""The latency table of a target: measured workloads beside what its LPNet says of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from lpnet.schemas.report import NOISE_UNKNOWN
+from lpnet.schemas.sample import Conditions, Sample
+from lpnet.schemas.table import BriefConditions, TablePage, TableRow
+from lpnet_service.db.rows import SampleRow
+from lpnet_service.repositories import lpnets as lpnets_
+from lpnet_service.repositories import sides as sides_
+from lpnet_service.repositories import spaces as spaces_
+from lpnet_service.repositories import tables as tables_
+from lpnet_service.repositories import tallies as tallies_
+from lpnet_service.repositories.tables import Order
+from lpnet_service.services.reading.predicted import predicted_ms
+from lpnet_service.services.reading.selection import Filters, select
+from lpnet_service.services.shared import cursors
+from lpnet_service.services.shared.context import Context
+from lpnet_service.services.shared.targets import found
+
+Sort = Literal["measured_at", "-measured_at", "latency_ms", "-latency_ms"]
+
+
+def page(
+    ctx: Context,
+    target: str,
+    filters: Filters,
+    *,
+    sort: Sort,
+    after: str | None,
+    limit: int,
+    epoch: int | None = None,
+) -> TablePage:
+    """Samples of an epoch, by default the current one, in the order of `sort`.
+
+    NotThere for an unknown target, Invalid for an `after` that no page of this sort gave.
+    """
+    by_time = sort.endswith("measured_at")
+    place = cursors.read(after, sort, cursors.time if by_time else cursors.number, int)
+    back = place is not None and place.back
+    column = SampleRow.taken_at if by_time else SampleRow.latency_ms
+    order = Order(column, descending=sort.startswith("-") != back)
+    here = None if place is None else (place.value, place.tie)
+    with ctx.db.read() as session:
+        row = found(session, target)
+        epoch = row.epoch if epoch is None else epoch
+        selected = select(session, row.name, epoch, filters)
+        rows = tables_.page(session, selected.chosen, order, here, limit + 1, selected.few)
+        cut = cursors.cut(rows, sort, place, limit, _by_time if by_time else _by_latency)
+        keys = [sample.workload_key for sample in cut.rows]
+        sides = sides_.of_keys(session, row.name, epoch, keys)
+        lpnet = lpnets_.active(session, row.name)
+        known = tallies_.epoch(session, row.name, epoch)
+        names = spaces_.names(session)
+    noise = known.noise_floor_pct if known else None
+    samples = [Sample.model_validate_json(sample.body_json) for sample in cut.rows]
+    workloads = {key: sample.workload for key, sample in zip(keys, samples, strict=True)}
+    predicted = predicted_ms(ctx, lpnet, workloads) if lpnet else {}
+    return TablePage(
+        target=target,
+        epoch=epoch,
+        lpnet=lpnet.id if lpnet else None,
+        noise_floor_pct=noise,
+        noise_floor_reason=NOISE_UNKNOWN if noise is None else None,
+        matching=selected.matching,
+        matching_exact=selected.exact,
+        items=_rows(cut.rows, samples, names, sides, predicted, noise),
+        next=cut.next,
+        previous=cut.previous,
+    )
+
+
+def _by_time(row: SampleRow) -> tuple[str, int]:
+    return row.taken_at.isoformat(), row.seq
+
+
+def _by_latency(row: SampleRow) -> tuple[float, int]:
+    return row.latency_ms, row.seq
+
+
+def _rows(
+    rows: Sequence[SampleRow],
+    samples: Sequence[Sample],
+    names: Mapping[str, str],
+    sides: Mapping[str, bool],
+    predicted: Mapping[str, float],
+    noise: float | None,
+) -> tuple[TableRow, ...]:
+    return tuple(
+        TableRow(
+            **_measured(sample),
+            **_judged(sample.latency_ms, predicted.get(row.workload_key, math.nan)),
+            id=row.id,
+            epoch=row.epoch,
+            space_name=names.get(row.space or ""),
+            held_out=sides.get(row.workload_key),
+            noise_floor_pct=noise,
+        )
+        for row, sample in zip(rows, samples, strict=True)
+    )
+
+
+def _measured(sample: Sample) -> dict[str, Any]:
+    names = (
+        *("kind", "workload", "draw", "session", "latency_ms", "std_ms", "min_ms", "p10_ms"),
+        *("p90_ms", "count", "disturbed", "reasons", "measured_at"),
+    )
+    found = {name: getattr(sample, name) for name in names}
+    return found | {"conditions": _brief(sample.conditions)}
+
+
+def _brief(conditions: Conditions | None) -> BriefConditions | None:
+    if conditions is None:
+        return None
+    return BriefConditions(
+        **{name: getattr(conditions, name) for name in BriefConditions.model_fields}
+    )
+
+
+def _judged(measured: float, predicted: float) -> dict[str, float | None]:
+    known = math.isfinite(predicted)
+    return {
+        "predicted_ms": predicted if known else None,
+        "error_pct": 100.0 * (predicted / measured - 1.0) if known else None,
+    }

@@ -1,0 +1,79 @@
+"""A latency table as a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+
+from lpnet.schemas.table import TableRow
+from lpnet.schemas.workload import OpsWorkload, SpaceWorkload
+from lpnet_service.services.reading import table
+from lpnet_service.services.reading.selection import Filters
+from lpnet_service.services.reading.table import Sort
+from lpnet_service.services.shared.context import Context
+
+_PAGE = 1000
+_PLAIN = (
+    *("id", "epoch", "kind", "space_name", "draw", "session", "latency_ms", "std_ms", "min_ms"),
+    *("p10_ms", "p90_ms", "count", "disturbed", "held_out", "predicted_ms", "error_pct"),
+)
+COLUMNS = (*_PLAIN, "measured_at", "space", "block", "batch", "widths", "ops", "reasons")
+
+
+def export(
+    ctx: Context, target: str, filters: Filters, *, sort: Sort, epoch: int | None = None
+) -> Iterator[str]:
+    """The rows that `table.page` would give, all of them, as CSV; a page in memory at a time.
+
+    Widths, ops and reasons are JSON in their columns. Raises as `table.page`, before any text.
+    """
+    first = table.page(ctx, target, filters, sort=sort, after=None, limit=_PAGE, epoch=epoch)
+
+    def lines() -> Iterator[str]:
+        yield _text([COLUMNS])
+        page = first
+        while True:
+            yield _text([_cells(row) for row in page.items])
+            if page.next is None:
+                return
+            page = table.page(
+                ctx,
+                target,
+                filters,
+                sort=sort,
+                after=page.next,
+                limit=_PAGE,
+                epoch=first.epoch,
+            )
+
+    return lines()
+
+
+def _text(rows: list[tuple[object, ...]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+def _cells(row: TableRow) -> tuple[object, ...]:
+    return (
+        *(_cell(getattr(row, name)) for name in _PLAIN),
+        row.measured_at.isoformat() if row.measured_at else None,
+        *_workload(row.workload),
+        json.dumps(row.reasons),
+    )
+
+
+def _workload(workload: OpsWorkload | SpaceWorkload) -> tuple[object, ...]:
+    """Space, block, batch, widths and ops."""
+    if isinstance(workload, SpaceWorkload):
+        widths = json.dumps(workload.widths)
+        return workload.space, workload.block, workload.batch, widths, None
+    ops = json.dumps([op.model_dump(mode="json") for op in workload.ops])
+    return None, None, workload.batch, None, ops
+
+
+def _cell(value: object) -> object:
+    return json.dumps(value) if isinstance(value, bool) else value
