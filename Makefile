@@ -1,13 +1,11 @@
 # Everything runs in .venv, which is made when it is missing or older than what it is made of.
 PYTHON ?= python3
 BIN := .venv/bin
-# WORKERS processes share all tests but those marked `alone`: they judge what was measured, or need
-# all cores, and run one at a time. They are in these folders.
-ALONE := tests/e2e tests/faults tests/integration/agent
+# `make test TESTS=tests/unit/space` runs some of the tests; PYTEST_ARGS="--seed 7 --shuffle" draws
+# otherwise.
 WORKERS ?= 2
-# `make test TESTS=tests/unit/space` runs some.
 
-.PHONY: demo demo-postgres test lint bench screenshots format clean
+.PHONY: demo demo-postgres test test-all lint bench screenshots format clean
 
 demo: .venv/installed
 	$(BIN)/lpnet demo
@@ -21,9 +19,12 @@ test: .venv/installed
 ifdef TESTS
 	$(BIN)/python -m pytest $(TESTS) $(PYTEST_ARGS)
 else
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not alone" tests $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -m alone $(ALONE) $(PYTEST_ARGS)
+	WORKERS=$(WORKERS) tools/run-tests $(PYTEST_ARGS)
 endif
+
+# With the slow ones, and with properties tried on more examples.
+test-all: .venv/installed
+	WORKERS=$(WORKERS) tools/run-tests --all $(PYTEST_ARGS)
 
 lint: .venv/installed
 	$(BIN)/ruff check .

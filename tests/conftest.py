@@ -10,15 +10,14 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from tests.harness import seeds
+from tests.harness import budget, seeds
 from tests.harness.loglines import as_before
 
 # Machines that run tests are shared: a slow example says nothing about the code.
-settings.register_profile(
-    "lpnet", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
-)
-settings.load_profile("lpnet")
-
+_COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("quick", _COMMON, max_examples=budget.QUICK)
+settings.register_profile("thorough", _COMMON, max_examples=budget.THOROUGH)
+settings.load_profile("quick")
 
 # Their tests start processes of their own and share hardly anything: each may go to any worker.
 _SPREAD = [Path(__file__).parent / name for name in ("faults", "integration/agent")]

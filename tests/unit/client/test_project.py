@@ -42,10 +42,10 @@ def test_the_python_of_the_readme_is_python() -> None:
 
 
 def test_make_test_runs_every_test() -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    assert '-m "not alone" tests ' in makefile
-    assert "-m alone $(ALONE) " in makefile
-    (folders,) = re.findall(r"^ALONE := (.*)$", makefile, re.M)
+    script = (ROOT / "tools/run-tests").read_text()
+    assert '-m "not alone$selected" tests\n' in script
+    assert '-m "alone$selected" "${alone[@]}"\n' in script
+    (folders,) = re.findall(r"^alone=\((.*)\)$", script, re.M)
     run = [ROOT / folder for folder in folders.split()]
     marked = re.compile(r"^(?:pytestmark = |@)pytest\.mark\.alone", re.M)
     found = [
