@@ -4,31 +4,44 @@ LpnetError
 +-- SpaceError               a model or graph cannot become a space
 |   +-- UnsupportedOp        the graph holds an op (or a coupling) that lpnet does not know
 +-- WidthsError (ValueError) widths out of range, off granule, NaN, missing, or of the wrong length
-+-- NotCovered               the LPNet has never seen an op of this space on that target
-+-- NotReachable             no widths of the space meet the asked budget
-|   +-- NothingFits          because none fit in the target's memory; a DoesNotFit too
++-- NotCovered               the LPNet was trained on no op like one of this space
++-- BudgetTooSmall           no widths of the space are within a latency budget
 +-- DoesNotFit               a network takes more memory than its target has
+|   +-- NothingFits          no widths of the space fit in the target's memory
 +-- FileFormatError          a space, LPNet or samples file cannot be read
 +-- MissingExtra             a command needs an extra that is not installed
++-- ServerUnreachable        no answer from the server at all
 +-- ApiError                 the server answered with a problem (RFC 9457)
-|   +-- BadRequest           400, 413, 415, 422
-|   |   +-- RemoteWidthsError  code `invalid_widths`; a WidthsError too
-|   +-- NotAllowed           401, 403
-|   +-- TooManyRequests      429; `retry_after_s` says when to come back
-|   +-- NotFound             404
-|   +-- Conflict             409, 412
-|   |   +-- LeaseLost        code `lease_lost`: someone else may hold the job now
-|   |   +-- DeviceBusy       code `device_busy`: another agent of this device is alive
-|   |   +-- RemoteNotCovered   code `not_covered`; a NotCovered too
-|   |   +-- RemoteDoesNotFit   code `does_not_fit`; a DoesNotFit too
-|   +-- ServerFault          5xx
-+-- Unreachable              no answer from the server at all
+    +-- BadRequest           400, 413, 415, 422
+    |   +-- TooLarge         more than the server takes in one request
+    +-- NotAllowed           401, 403
+    |   +-- Unauthenticated  no token, or an unknown, expired or revoked one
+    |   +-- Forbidden        the token does not allow this
+    +-- NotFound             404
+    +-- MethodNotAllowed     405
+    +-- Conflict             409, 412
+    |   +-- LeaseLost        another agent may hold the job now
+    |   +-- NameTaken        another machine, device or import has this name
+    |   +-- DeviceBusy       another agent of this device is alive
+    |   +-- NoSamples        the target has no samples to train on
+    |   +-- NoLPNet          the target has no LPNet yet
+    +-- TooManyRequests      429; `retry_after_s` says when to come back
+    +-- ServerFault          5xx
+        +-- DiskFull         507: the disk of the server's database is full
+        +-- NotReady         503: the database is out of reach or not migrated
+        +-- NoArtifact       503: the store of LPNet files is out of reach
+            +-- DamagedArtifact  an LPNet file is missing or was changed
+
+The `code` of a problem is the class name in snake case: `lease_lost` raises LeaseLost. SpaceError,
+WidthsError, NotCovered and DoesNotFit arrive over the wire too: such an error is of that class and
+of BadRequest or Conflict, so `except NotCovered` catches both the local and the remote one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -37,7 +50,7 @@ class LpnetError(Exception):
 
 
 class SpaceError(LpnetError):
-    """A model or graph cannot become a space, or a space cannot do what is asked."""
+    """A model or graph cannot become a space, or a space does not support an operation."""
 
 
 class UnsupportedOp(SpaceError):
@@ -54,13 +67,13 @@ class UnsupportedOp(SpaceError):
 
 
 class WidthsError(LpnetError, ValueError):
-    """Widths that the space does not have: out of range, off granule, NaN, missing, too many."""
+    """Widths that are out of range, off granule, NaN, missing or too many for the space."""
 
 
 class NotCovered(LpnetError):
-    """The LPNet has never seen ops like these on its target, so it gives no number for them.
+    """The LPNet was trained on no ops like these, so it does not predict them.
 
-    `ops` lists what is missing, in words.
+    `ops` describes each missing op, such as "conv2d 5x5 stride 1 dense".
     """
 
     def __init__(self, target: str, ops: Sequence[str]) -> None:
@@ -72,12 +85,12 @@ class NotCovered(LpnetError):
         self.ops = tuple(ops)
 
 
-class NotReachable(LpnetError):
-    """No widths of the space meet the asked budget. `floor_ms` is the least the space can take."""
+class BudgetTooSmall(LpnetError):
+    """No widths of the space are within the budget; `floor_ms` is its lowest latency."""
 
     def __init__(self, budget_ms: float, floor_ms: float, detail: str = "") -> None:
         super().__init__(
-            f"no widths of this space take {budget_ms:.4g} ms or less: the least is "
+            f"no widths of this space take {budget_ms:.4g} ms or less: the lowest latency is "
             f"{floor_ms:.4g} ms{'; ' + detail if detail else ''}"
         )
         self.budget_ms = budget_ms
@@ -85,7 +98,7 @@ class NotReachable(LpnetError):
 
 
 class DoesNotFit(LpnetError):
-    """A network takes at least `limit_mib`, and one of that size did not fit on the target.
+    """A network needs `need_mib`, and one of `limit_mib` or less did not fit on the target.
 
     Both are MiB as `lpnet.space.memory` counts them.
     """
@@ -100,20 +113,16 @@ class DoesNotFit(LpnetError):
         self.limit_mib = limit_mib
 
 
-class NothingFits(NotReachable, DoesNotFit):
-    """No widths of the space fit in the target's memory, so none meet any budget.
-
-    `need_mib` is what the narrowest take; `budget_ms` and `floor_ms` are infinite.
-    """
+class NothingFits(DoesNotFit):
+    """No widths of the space fit in the target's memory; `need_mib` is that of the narrowest."""
 
     def __init__(self, target: str, need_mib: float, limit_mib: float) -> None:
         Exception.__init__(
             self,
-            f"no widths of this space fit in the memory of target {target!r}, whatever their "
-            f"latency: the narrowest take {need_mib:.4g} MiB for weights and activations, and a "
-            f"network of {limit_mib:.4g} MiB did not fit",
+            f"no widths of this space fit in the memory of target {target!r} at any latency: the "
+            f"narrowest take {need_mib:.4g} MiB for weights and activations, and a network of "
+            f"{limit_mib:.4g} MiB did not fit",
         )
-        self.budget_ms = self.floor_ms = math.inf
         self.target = target
         self.need_mib = need_mib
         self.limit_mib = limit_mib
@@ -131,12 +140,16 @@ class MissingExtra(LpnetError):
         self.extra = extra
 
 
+class ServerUnreachable(LpnetError):
+    """No answer from the server: the connection was refused, timed out or broke."""
+
+
 class ApiError(LpnetError):
     """The server answered with a problem document (RFC 9457).
 
-    `status` is the HTTP status, `code` the stable machine-readable code, `errors` the faulty
-    fields, where the server names them, `retry_after_s` the pause that it asks for, in seconds.
-    `request_id` finds the request in the server's log; a 5xx says it in words too.
+    `status` is the HTTP status and `code` the stable machine-readable code. `errors` names the
+    faulty fields. `retry_after_s` is the pause that the server asks for, in seconds, or None.
+    `request_id` finds the request in the server's log; the message of a 5xx holds it too.
     """
 
     retry_after_s: float | None = None
@@ -157,30 +170,38 @@ class ApiError(LpnetError):
         self.errors = tuple(errors)
 
     def __str__(self) -> str:
-        words = super().__str__()
+        message = super().__str__()
         if self.status >= 500 and self.request_id is not None:
-            return f"{words} (request {self.request_id})"
-        return words
+            return f"{message} (request {self.request_id})"
+        return message
 
 
 class BadRequest(ApiError):
     """The request is malformed or holds a wrong value; `errors` names the fields."""
 
 
-class RemoteWidthsError(BadRequest, WidthsError):
-    """The service refused widths, as a local predictor would."""
+class TooLarge(BadRequest):
+    """The request is larger than the server accepts."""
 
 
 class NotAllowed(ApiError):
-    """The token is missing, unknown, or does not reach this."""
+    """The server does not let this token do this; the base of the two reasons."""
 
 
-class TooManyRequests(ApiError):
-    """The token has sent more than its share; the same request works later."""
+class Unauthenticated(NotAllowed):
+    """The request has no token, or one that is unknown, expired or revoked."""
+
+
+class Forbidden(NotAllowed):
+    """The token is valid and does not allow this."""
 
 
 class NotFound(ApiError):
-    """There is no such thing on the server."""
+    """The server has nothing of that name or id."""
+
+
+class MethodNotAllowed(ApiError):
+    """The path exists and does not support this HTTP method."""
 
 
 class Conflict(ApiError):
@@ -188,73 +209,107 @@ class Conflict(ApiError):
 
 
 class LeaseLost(Conflict):
-    """The lease has expired or was taken over; results are still welcome as samples."""
+    """The lease expired or was taken over; its results are still accepted as samples."""
+
+
+class NameTaken(Conflict):
+    """Another machine, device or import has this name."""
 
 
 class DeviceBusy(Conflict):
-    """Another agent of this device spoke a moment ago, from another state folder or machine."""
+    """Another agent of this device, with another state folder or machine, is alive."""
 
 
-class RemoteNotCovered(Conflict, NotCovered):
-    """The service's LPNet does not cover a space, as a local predictor would say.
-
-    The detail names what is missing; `target` is empty and `ops` holds the detail.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        detail: str,
-        errors: Sequence[Mapping[str, Any]] = (),
-    ) -> None:
-        ApiError.__init__(self, status, code, detail, errors)
-        self.target = ""
-        self.ops = (detail,)
+class NoSamples(Conflict):
+    """The target has no samples to train on."""
 
 
-class RemoteDoesNotFit(Conflict, DoesNotFit):
-    """The service refused a network that does not fit in its target's memory, as a local
-    predictor would.
+class NoLPNet(Conflict):
+    """The target has no LPNet yet."""
 
-    The detail names need and limit; `target` is empty, and the figures are NaN.
-    """
 
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        detail: str,
-        errors: Sequence[Mapping[str, Any]] = (),
-    ) -> None:
-        ApiError.__init__(self, status, code, detail, errors)
-        self.target = ""
-        self.need_mib = self.limit_mib = math.nan
+class TooManyRequests(ApiError):
+    """The token has exceeded its request rate; the same request works later."""
 
 
 class ServerFault(ApiError):
     """The server failed; the same request may work later."""
 
 
-class Unreachable(LpnetError):
-    """No answer from the server: refused, timed out, or cut off."""
+class DiskFull(ServerFault):
+    """The disk that holds the server's database is full; nothing was stored."""
 
 
-_BY_CODE: dict[str, type[ApiError]] = {
-    "device_busy": DeviceBusy,
-    "does_not_fit": RemoteDoesNotFit,
-    "invalid_widths": RemoteWidthsError,
-    "lease_lost": LeaseLost,
-    "not_covered": RemoteNotCovered,
+class NotReady(ServerFault):
+    """The server's database is out of reach or not migrated."""
+
+
+class NoArtifact(ServerFault):
+    """The server's store of LPNet files is out of reach."""
+
+
+class DamagedArtifact(NoArtifact):
+    """An LPNet file of the server is missing or was changed, so it was not loaded."""
+
+
+class _RemoteSpaceError(BadRequest, SpaceError):
+    pass
+
+
+class _RemoteWidthsError(BadRequest, WidthsError):
+    pass
+
+
+class _RemoteNotCovered(Conflict, NotCovered):
+    """`target` is empty, and `ops` holds the server's message, which names the ops."""
+
+    target = ""
+
+    @property
+    def ops(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (self.detail,)
+
+
+class _RemoteDoesNotFit(Conflict, DoesNotFit):
+    """`target` is empty and the figures are NaN; the server's message names them."""
+
+    target = ""
+    need_mib = limit_mib = math.nan
+
+
+def problem_code(error: type[Exception]) -> str:
+    """The `code` of an error class in a problem document: `no_lpnet` for NoLPNet."""
+    name = error.__name__.removeprefix("_Remote")
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def _subclasses(error: type[ApiError]) -> Iterator[type[ApiError]]:
+    for subclass in error.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+# No problem has the code of NotAllowed: it is the base of two that do.
+_BY_CODE = {problem_code(error): error for error in _subclasses(ApiError) if error != NotAllowed}
+CODES = frozenset(_BY_CODE)
+# Codes of services before codes were class names. Drop them one release after 0.1.
+LEGACY_CODES = {
+    "fault": problem_code(ServerFault),
+    "invalid": problem_code(BadRequest),
+    "invalid_space": problem_code(SpaceError),
+    "invalid_widths": problem_code(WidthsError),
+    "no_room": problem_code(DiskFull),
 }
+# Of an answer without a code that is known: from a newer service, or from a proxy.
 _BY_STATUS: dict[int, type[ApiError]] = {
     400: BadRequest,
-    401: NotAllowed,
-    403: NotAllowed,
+    401: Unauthenticated,
+    403: Forbidden,
     404: NotFound,
+    405: MethodNotAllowed,
     409: Conflict,
     412: Conflict,
-    413: BadRequest,
+    413: TooLarge,
     415: BadRequest,
     422: BadRequest,
     429: TooManyRequests,
@@ -264,9 +319,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 def api_error(
     status: int, code: str, detail: str, errors: Sequence[Mapping[str, Any]] = ()
 ) -> ApiError:
-    """The error class that matches an HTTP status and a problem code."""
-    if code in _BY_CODE:
-        return _BY_CODE[code](status, code, detail, errors)
-    if status >= 500:
-        return ServerFault(status, code, detail, errors)
-    return _BY_STATUS.get(status, ApiError)(status, code, detail, errors)
+    """The error of an answer with this HTTP status and problem code."""
+    code = LEGACY_CODES.get(code, code)
+    default = ServerFault if status >= 500 else _BY_STATUS.get(status, ApiError)
+    return _BY_CODE.get(code, default)(status, code, detail, errors)

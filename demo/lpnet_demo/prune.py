@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lpnet.cli import show
 from lpnet.cli.layout import percent
 from lpnet.cli.pruning import report_outcome, run_job
-from lpnet.errors import NotReachable
+from lpnet.errors import BudgetTooSmall
 from lpnet.progress import terminal_progress
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def prune_digits(
     client: Client, target: str, pictures: Pictures, epochs: int, seed: int
 ) -> Outcome:
     """Train the network on pictures, prune it to half its measured latency, or to the least share
-    of FURTHER that is in reach, and measure it. Raises NotReachable where none is."""
+    of FURTHER that is in reach, and measure it. Raises BudgetTooSmall where none is."""
     import torch
 
     from lpnet import zoo
@@ -72,12 +72,12 @@ def prune_digits(
 
 def least_in_reach(prune: Callable[[float], Found]) -> Found:
     """What comes of the first share of dense latency that `prune` can reach: half, if it can.
-    Says why where it cannot. Raises NotReachable where it reaches none."""
+    Says why where it cannot. Raises BudgetTooSmall where it reaches none."""
     asked = SHARE
     for further in FURTHER:
         try:
             return prune(asked)
-        except NotReachable as error:
+        except BudgetTooSmall as error:
             show.line(f"{asked:.0%} is out of reach, {further:.0%} is asked instead: {error}")
             asked = further
     return prune(asked)

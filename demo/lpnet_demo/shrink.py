@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from lpnet.errors import LpnetError, NotReachable
+from lpnet.errors import BudgetTooSmall, LpnetError
 from lpnet.progress import Progress
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def shrink(client: Client, target: str, space: Space, progress: Progress) -> dic
         try:
             # Nothing thinner than what was measured: there a prediction would be a guess.
             widths = predictor.widest(asked_ms, keep=0.1).numpy()
-        except NotReachable:
+        except BudgetTooSmall:
             if not tries:
                 raise
             break

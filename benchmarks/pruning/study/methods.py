@@ -13,7 +13,7 @@ from torch import nn
 
 from benchmarks.pruning.study.bench import Bench
 from benchmarks.pruning.study.stand_ins import Flops, WidthMLP
-from lpnet.errors import LpnetError, NotReachable
+from lpnet.errors import BudgetTooSmall, LpnetError
 from lpnet.predictor.predictor import Predictor
 from lpnet.pruning.job.images import Labelled
 from lpnet.pruning.job.job import ROUNDS
@@ -190,7 +190,7 @@ def _fed_back(bench: Bench, method: PruningMethod, predictor: Any) -> tuple[floa
     for _ in range(ROUNDS):
         try:
             widths = method.choose(asked)
-        except NotReachable:
+        except BudgetTooSmall:
             if not rounds:
                 raise
             break

@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neural_network import MLPRegressor
 from torch import Tensor, nn
 
-from lpnet.errors import NotReachable
+from lpnet.errors import BudgetTooSmall
 from lpnet.search.macs import Macs
 from lpnet.space.space import Space
 
@@ -53,7 +53,7 @@ class _StandIn(nn.Module):
         while budget_ms is not None and float(self.price(found)) > budget_ms:
             gain = torch.where(found > self.low, found / wanted, -1.0)
             if float(gain.max()) < 0:
-                raise NotReachable(budget_ms, float(self.price(self.low)))
+                raise BudgetTooSmall(budget_ms, float(self.price(self.low)))
             place = int(gain.argmax())
             found[place] = max(float(self.low[place]), float(found[place]) - self.step)
         return found.long()

@@ -124,7 +124,7 @@ def run_job(
 ) -> Outcome:
     """Prune a network, with its checkpoint in `out`; the predictor's target measures.
 
-    The budget of a method that trains reaches its end half way. Raises NotReachable before any
+    The budget of a method that trains reaches its end half way. Raises BudgetTooSmall before any
     training, and LpnetError.
     """
     from lpnet.pruning.job.job import PruneJob

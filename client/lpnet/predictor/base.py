@@ -139,7 +139,7 @@ class AnyPredictor(nn.Module, ABC):
         With a budget, forward at the result is within it, and the widths change as little as a
         local search finds: the sum of |log(new / old)| is kept small. (Values that the least
         latency takes are allowed too, fast or not.) What does not fit in the target's memory is
-        never returned. Raises NotReachable if the least that the space can take is above the
+        never returned. Raises BudgetTooSmall if the least that the space can take is above the
         budget, NothingFits if no widths fit.
         """
         found = self._tensor(widths).detach()
@@ -175,8 +175,8 @@ class AnyPredictor(nn.Module, ABC):
         goes on from where they end. No width goes below the share `keep` of its max:
         what an LPNet says of much narrower ones than were measured is a guess. Not `thorough` is
         several times faster, and a few percent short of the same MACs. What does not fit in the
-        target's memory is never returned. Raises NotReachable, with the least ms that such widths
-        take, NothingFits if none fit.
+        target's memory is never returned. Raises BudgetTooSmall, with the lowest latency of such
+        widths, and NothingFits if none fit.
         """
         found = widest(self._shop(_share(keep)), _number(budget_ms), seed, thorough)
         return found.to(self.low.device)

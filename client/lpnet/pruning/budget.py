@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lpnet.errors import LpnetError, NothingFits, NotReachable
+from lpnet.errors import BudgetTooSmall, LpnetError
 from lpnet.predictor.base import AnyPredictor
 from lpnet.space.space import Space
 
@@ -20,14 +20,14 @@ def require_same_space(predictor: AnyPredictor, space: Space) -> None:
 
 
 def require_reachable(predictor: AnyPredictor, budget_ms: float, *, keep: float = 0.0) -> None:
-    """Raises NotReachable, with the floor and the widths that hold it up, for a budget below what
-    the space can reach with at least the share `keep` of every width; NothingFits, where it is
-    memory and not latency that no such widths fit in."""
+    """Raise unless the space can meet a budget with at least the share `keep` of every width.
+
+    BudgetTooSmall names the lowest latency and the widths that hold it up. NothingFits means that
+    no such widths fit in the target's memory.
+    """
     try:
         predictor.widest(budget_ms, keep=keep, thorough=False)
-    except NothingFits:
-        raise
-    except NotReachable as error:
+    except BudgetTooSmall as error:
         floor = predictor.reachable(points=2, keep=keep)
         wide = sorted(
             zip(predictor.widths, predictor.high.tolist(), strict=True),
@@ -36,6 +36,6 @@ def require_reachable(predictor: AnyPredictor, budget_ms: float, *, keep: float 
         )[:_NAMED]
         held = ", ".join(f"{name} {floor.floor_widths[name]} of {top:.0f}" for name, top in wide)
         share = 100 * error.floor_ms / floor.dense_ms
-        raise NotReachable(
+        raise BudgetTooSmall(
             budget_ms, error.floor_ms, f"{share:.0f}% of dense, held up by {held} channels"
         ) from None

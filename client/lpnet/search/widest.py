@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from lpnet.errors import NotReachable
+from lpnet.errors import BudgetTooSmall
 from lpnet.search.ascent import Slope, ascend
 from lpnet.search.ladders import Ladders
 from lpnet.search.local_search import Search
@@ -66,11 +66,11 @@ class Shop:
 
     def within(self, budget_ms: float) -> float:
         """The budget, less what rounding may add; the least, or all, asked for to the last digit
-        is met, whatever rounding did to it. Raises NotReachable below the floor."""
+        is met, whatever rounding did to it. Raises BudgetTooSmall below the floor."""
         floor, dense = self.ladders.floor_ms, self.dense_ms
         if not floor <= budget_ms * (1 + ROUNDING):
             detail = "" if self.rooms is None else "of those that fit in the target's memory"
-            raise NotReachable(budget_ms, floor, detail)
+            raise BudgetTooSmall(budget_ms, floor, detail)
         if dense <= budget_ms * (1 + ROUNDING):
             return max(budget_ms, dense)
         return max(budget_ms * (1 - ROUNDING), floor)

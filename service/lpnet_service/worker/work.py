@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lpnet.errors import NotReachable
+from lpnet.errors import BudgetTooSmall, NothingFits
 from lpnet.model.files import save
 from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
@@ -12,7 +12,7 @@ from lpnet.schemas.campaign import NewCampaign, PlannedWorkload
 from lpnet.schemas.lpnet import NewStudy, NewTraining
 from lpnet.schemas.report import Report
 from lpnet.schemas.workload import SpaceWorkload, workload_key
-from lpnet_service.errors import NotThere
+from lpnet_service.errors import NotFound
 from lpnet_service.repositories import campaigns as campaigns_
 from lpnet_service.services.learning import lpnets, runs
 from lpnet_service.services.learning.runs import HeldRun
@@ -101,7 +101,7 @@ def planning(ctx: Context, run: HeldRun, progress: Progress) -> None:
             widths = predictor.widest(
                 budget_ms, keep=LEAST_RATIO, seed=asked.seed + index, thorough=False
             )
-        except NotReachable:
+        except (BudgetTooSmall, NothingFits):
             missed.append("a pruner found no network within a budget of its share")
             continue
         named = {w.name: int(k) for w, k in zip(space.widths, widths, strict=True)}
@@ -118,7 +118,7 @@ def _request(ctx: Context, run: HeldRun) -> NewCampaign:
     with ctx.db.read() as session:
         row = campaigns_.get(session, run.campaign) if run.campaign else None
     if row is None:
-        raise NotThere("campaign", str(run.campaign))
+        raise NotFound("campaign", str(run.campaign))
     return NewCampaign.model_validate_json(row.request_json)
 
 

@@ -10,7 +10,7 @@ from tests.harness import comb
 
 from lpnet import zoo
 from lpnet.client import Client
-from lpnet.errors import NotReachable
+from lpnet.errors import BudgetTooSmall
 from lpnet.schemas.report import Baselines, Report
 from lpnet.space.space import Space
 from lpnet_demo.prune import learn, least_in_reach
@@ -83,7 +83,7 @@ def test_the_least_share_in_reach_is_asked(
     def prune(share: float) -> float:
         if share < floor:
             refused.append(share)
-            raise NotReachable(2 * share, 2 * floor)
+            raise BudgetTooSmall(2 * share, 2 * floor)
         return share
 
     assert least_in_reach(prune) == reached
@@ -91,12 +91,12 @@ def test_the_least_share_in_reach_is_asked(
     assert len(said) == len(refused)
     for share, line in zip(refused, said, strict=True):
         assert f"{share:.0%}" in line
-        assert f"the least is {2 * floor:.4g} ms" in line
+        assert f"the lowest latency is {2 * floor:.4g} ms" in line
 
 
 def test_where_nothing_is_in_reach_the_floor_is_named() -> None:
     def prune(share: float) -> float:
-        raise NotReachable(share, 0.95)
+        raise BudgetTooSmall(share, 0.95)
 
-    with pytest.raises(NotReachable, match=r"the least is 0\.95 ms"):
+    with pytest.raises(BudgetTooSmall, match=r"the lowest latency is 0\.95 ms"):
         least_in_reach(prune)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from tests.harness import comb
 from torch import nn
 
-from lpnet.errors import DoesNotFit, LpnetError, NothingFits, NotReachable
+from lpnet.errors import BudgetTooSmall, DoesNotFit, LpnetError, NothingFits
 from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
 from lpnet.pruning import Magnitude, PruningMethod, WGates
@@ -205,7 +205,7 @@ def test_a_budget_out_of_reach_costs_no_training(
     def progress(stage: str, done: float, total: float) -> None:
         raise AssertionError("it trained")
 
-    with pytest.raises(NotReachable, match="held up by"):
+    with pytest.raises(BudgetTooSmall, match="held up by"):
         start(Plan(budget_ms=1e-4), progress=progress).run()
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lpnet import zoo
-from lpnet.errors import LpnetError, NotReachable
+from lpnet.errors import BudgetTooSmall, LpnetError
 from lpnet.predictor.predictor import Predictor
 from lpnet.pruning import Magnitude, PruningMethod, WGates
 from lpnet.space.space import Space
@@ -54,7 +54,7 @@ def test_a_method_chooses_again_for_what_a_measurement_taught(
 def test_what_it_cannot_do_is_said_before_training(
     model: nn.Module, space: Space, predictor: Predictor
 ) -> None:
-    with pytest.raises(NotReachable, match="held up by"):
+    with pytest.raises(BudgetTooSmall, match="held up by"):
         Magnitude(model, space, predictor, budget_ms=1e-3)
     with pytest.raises(LpnetError, match="of another space"):
         Magnitude(model, zoo.space("resnet20"), predictor, budget_ms=1.0)

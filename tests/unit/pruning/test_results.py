@@ -12,7 +12,7 @@ from torch import nn
 
 from lpnet.cli.pruning import report_outcome
 from lpnet.client import Client
-from lpnet.errors import Unreachable
+from lpnet.errors import ServerUnreachable
 from lpnet.model.header import Calibration
 from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
@@ -109,7 +109,7 @@ class Service:
 
     def report_pruning(self, result: PruningResult, space: Space) -> PruningResult:
         if not self.reached:
-            raise Unreachable("nobody answers")
+            raise ServerUnreachable("nobody answers")
         self.kept.append(result)
         return result
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from lpnet import zoo
-from lpnet.errors import LpnetError, NotReachable, SpaceError
+from lpnet.errors import BudgetTooSmall, LpnetError, SpaceError
 from lpnet.predictor.predictor import Predictor
 from lpnet.pruning import BudgetPressure, FixedPressure, WGates, recalibrate
 from lpnet.space.space import Space
@@ -84,7 +84,7 @@ def test_a_budget_out_of_reach_is_refused_before_training(
     model: nn.Module, space: Space, predictor: Predictor
 ) -> None:
     floor = predictor.reachable(points=2)
-    with pytest.raises(NotReachable, match="of dense, held up by") as caught:
+    with pytest.raises(BudgetTooSmall, match="of dense, held up by") as caught:
         WGates(model, space, predictor, budget_ms=0.5 * floor.floor_ms)
     assert caught.value.floor_ms == pytest.approx(floor.floor_ms)
     assert not any(module._forward_hooks for module in model.modules())

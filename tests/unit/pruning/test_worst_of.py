@@ -9,7 +9,7 @@ import torch
 from tests.harness import comb
 from torch import nn
 
-from lpnet.errors import LpnetError, NotReachable
+from lpnet.errors import BudgetTooSmall, LpnetError
 from lpnet.predictor.predictor import Predictor
 from lpnet.predictor.worst_case import WorstOf, worst_of
 from lpnet.pruning import Magnitude, PruningMethod, WGates
@@ -75,7 +75,7 @@ def test_a_budget_that_one_device_cannot_meet_is_refused_before_training(
     first, second = worst.predictors
     floor = second.reachable(points=2).floor_ms
     strict = worst_of([first, second], [worst.budgets[0], 0.8 * floor])
-    with pytest.raises(NotReachable, match="held up by") as caught:
+    with pytest.raises(BudgetTooSmall, match="held up by") as caught:
         kind(model, space, strict, budget_ms=strict.budgets[0])
     assert caught.value.floor_ms > 1.2 * strict.budgets[0]
 

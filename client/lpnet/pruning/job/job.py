@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lpnet.errors import LpnetError, NotReachable
+from lpnet.errors import BudgetTooSmall, LpnetError
 from lpnet.predictor.base import AnyPredictor
 from lpnet.progress import Progress, quiet
 from lpnet.pruning.channels.recalibrate import recalibrate
@@ -139,7 +139,7 @@ class PruneJob:
         self._state = self._load()
 
     def run(self) -> Outcome:
-        """Do what is left of the job. Raises NotReachable before any training for a budget that
+        """Do what is left of the job. Raises BudgetTooSmall before any training for a budget that
         no widths meet, LpnetError for a checkpoint of another job."""
         plan, budget = self._plan, self._budget()
         self._dense_ms()
@@ -188,7 +188,7 @@ class PruneJob:
         while asked is not None:
             try:
                 widths = method.choose(asked)
-            except NotReachable:
+            except BudgetTooSmall:
                 if not rounds:
                     raise
                 break  # the device is slower than the predictor believes, and this is its floor

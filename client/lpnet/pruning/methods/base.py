@@ -31,7 +31,7 @@ class PruningMethod(nn.Module, ABC):
     def choose(self, budget_ms: float | None = None) -> dict[str, int]:
         """Decide which channels stay, for this budget or the one that the method was made with;
         their widths. It may be asked again, with what a measurement taught about the budget.
-        Raises NotReachable."""
+        Raises BudgetTooSmall."""
 
     @abstractmethod
     def finish(self) -> nn.Module:

@@ -22,7 +22,7 @@ class Magnitude(PruningMethod):
     1608.08710).
 
     It takes no part in training: choose, finish, and train the small network. `keep` is the least
-    share of any width. Raises NotReachable, before any training, for a budget that no widths meet.
+    share of any width. Raises BudgetTooSmall before any training if no widths meet the budget.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lpnet.errors import LpnetError, NothingFits, NotReachable
+from lpnet.errors import BudgetTooSmall, LpnetError
 from lpnet.predictor.base import AnyPredictor
 from lpnet.pruning.budget import require_reachable, require_same_space
 from lpnet.pruning.channels.gating import Gating
@@ -39,8 +39,8 @@ class WGates(PruningMethod):
     FixedPressure; `ramp`: see BudgetPressure.
 
     Raises SpaceError where a closed channel would not be zero for its consumers, LpnetError for
-    arguments that contradict each other, and NotReachable, before any training, for a budget that
-    no widths meet.
+    arguments that contradict each other, and BudgetTooSmall, before any training, if no widths
+    meet the budget.
     """
 
     def __init__(
@@ -153,11 +153,9 @@ class WGates(PruningMethod):
                     return found
                 # The interval is wider at some widths than at others.
                 budget = min(budget, asked_ms * ms / upper_ms) * (1 - _SLACK)
-        except NothingFits:
-            raise
-        except NotReachable as error:
+        except BudgetTooSmall as error:
             detail = "" if self.upper is None else f"and its interval of {self.upper} ends above"
-            raise NotReachable(asked_ms, error.floor_ms, detail) from None
+            raise BudgetTooSmall(asked_ms, error.floor_ms, detail) from None
         raise LpnetError(
             f"no widths were found whose upper end of {self.upper} is within {asked_ms:.4g} ms"
         )

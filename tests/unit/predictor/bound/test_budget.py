@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lpnet.errors import LpnetError, NotReachable, WidthsError
+from lpnet.errors import BudgetTooSmall, LpnetError, WidthsError
 from lpnet.predictor.predictor import Predictor
 from lpnet.search.macs import Macs
 from lpnet.space.space import Space
@@ -106,7 +106,7 @@ def test_keep_holds_every_width_up(predictor: Predictor, dense_ms: float) -> Non
     widths = predictor.widest(HALF * dense_ms, keep=0.4)
     assert bool((widths >= 0.4 * predictor.high).all())
     assert float(predictor(widths)) <= HALF * dense_ms
-    with pytest.raises(NotReachable) as caught:
+    with pytest.raises(BudgetTooSmall) as caught:
         predictor.widest(0.2 * dense_ms, keep=0.9)
     assert caught.value.floor_ms > 0.5 * dense_ms
     with pytest.raises(ValueError, match="keep"):
@@ -115,10 +115,10 @@ def test_keep_holds_every_width_up(predictor: Predictor, dense_ms: float) -> Non
 
 def test_below_the_floor_nothing_is_reachable(predictor: Predictor) -> None:
     reach = predictor.reachable(points=2)
-    with pytest.raises(NotReachable) as caught:
+    with pytest.raises(BudgetTooSmall) as caught:
         predictor.widest(0.9 * reach.floor_ms)
     assert caught.value.floor_ms == reach.floor_ms
-    with pytest.raises(NotReachable):
+    with pytest.raises(BudgetTooSmall):
         predictor.snap(predictor.high, 0.9 * reach.floor_ms)
     at_floor = predictor.widest(reach.floor_ms)
     assert float(predictor(at_floor.double())) == pytest.approx(reach.floor_ms, rel=1e-6)

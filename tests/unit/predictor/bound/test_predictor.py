@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from lpnet.errors import FileFormatError, LpnetError, NotCovered, NotReachable, WidthsError
+from lpnet.errors import BudgetTooSmall, FileFormatError, LpnetError, NotCovered, WidthsError
 from lpnet.model import files
 from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
@@ -252,5 +252,5 @@ def test_a_space_without_widths_has_one_latency(lpnet: LPNet) -> None:
     assert fixed.snap([], 2 * ms).shape == fixed.widest(2 * ms).shape == (0,)
     reach = fixed.reachable()
     assert (reach.floor_ms, len(reach.front)) == (reach.dense_ms, 1)
-    with pytest.raises(NotReachable):
+    with pytest.raises(BudgetTooSmall):
         fixed.widest(0.5 * ms)

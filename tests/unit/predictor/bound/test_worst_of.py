@@ -16,7 +16,7 @@ from tests.harness import comb
 from torch import Tensor
 
 import lpnet
-from lpnet.errors import LpnetError, NotCovered, NotReachable, WidthsError
+from lpnet.errors import BudgetTooSmall, LpnetError, NotCovered, WidthsError
 from lpnet.predictor.predictor import Predictor
 from lpnet.predictor.worst_case import WorstOf, worst_of
 from lpnet.search.macs import Macs
@@ -218,7 +218,7 @@ def test_below_the_floor_nothing_is_reachable(worst: WorstOf) -> None:
         own = part.reachable(points=2).floor_ms * worst.budgets[0] / ms
         assert reach.floor_ms >= own * (1 - 1e-9)
     for search in (worst.widest, lambda ms: worst.snap(worst.high, ms)):
-        with pytest.raises(NotReachable) as caught:
+        with pytest.raises(BudgetTooSmall) as caught:
             search(0.9 * reach.floor_ms)
         assert caught.value.floor_ms == reach.floor_ms
     capacities = [point.capacity for point in reach.front]
@@ -229,7 +229,7 @@ def test_below_the_floor_nothing_is_reachable(worst: WorstOf) -> None:
 def test_what_one_device_cannot_reach_all_cannot(predictor: Predictor, other: Predictor) -> None:
     floor = other.reachable(points=2).floor_ms
     worst = worst_of([predictor, other], [dense_ms(predictor), 0.9 * floor])
-    with pytest.raises(NotReachable) as caught:
+    with pytest.raises(BudgetTooSmall) as caught:
         worst.widest(worst.budgets[0])
     assert caught.value.floor_ms >= dense_ms(predictor) / 0.9 * (1 - 1e-9)
 
