@@ -43,9 +43,9 @@ def _has_gpu() -> bool:
 
 
 def _has_bf16() -> bool:
-    from lpnet_agent.runtimes.torch import devices
+    from lpnet_agent.runtimes.torch import support
 
-    return "bf16" in devices.cpu().precisions
+    return "bf16" in support.cpu().precisions
 
 
 def _has_x86_64() -> bool:

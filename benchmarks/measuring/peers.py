@@ -58,11 +58,11 @@ def main(core: int) -> None:
     import torch
     from torch.utils import benchmark
 
-    from lpnet_agent.runtimes.base import Choice
+    from lpnet_agent.runtimes.base import RuntimeConfig
     from lpnet_agent.runtimes.onnxruntime import OnnxRuntime
 
     torch.set_num_threads(1)
-    runtime = OnnxRuntime(Choice(1))
+    runtime = OnnxRuntime(RuntimeConfig(1))
     print("up", flush=True)
     for line in sys.stdin:
         run = runtime.load(Path(line.strip()).read_bytes()).run

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lpnet import zoo
 from lpnet.errors import MissingExtra
 from lpnet_agent.errors import BadSetup, RuntimeFailed
-from lpnet_agent.runtimes.base import PRECISIONS, Choice, Runtime
+from lpnet_agent.runtimes.base import PRECISIONS, Runtime, RuntimeConfig
 from lpnet_agent.runtimes.registry import NAMES, listing, make
 
 # How far outputs may be from ONNX Runtime's in float32: norm of the difference over the norm.
@@ -38,15 +38,15 @@ NETWORKS = {
 SLOW = {"torch-compile": ("resnet20",)}
 
 
-def choices() -> Iterator[tuple[str, Choice]]:
+def choices() -> Iterator[tuple[str, RuntimeConfig]]:
     """Every runtime of the registry with all that it offers here, on one and on two threads."""
     for line in listing():
         for precision in line.precisions:
             for threads in (1, 2):
-                yield line.name, Choice(threads, line.provider, precision)
+                yield line.name, RuntimeConfig(threads, line.provider, precision)
 
 
-def case(name: str, choice: Choice, *more: str) -> ParameterSet:
+def case(name: str, choice: RuntimeConfig, *more: str) -> ParameterSet:
     words = (name, choice.provider, choice.precision, f"t{choice.threads}", *more)
     marks = [] if choice.provider == "cpu" else [pytest.mark.cuda]
     return pytest.param(name, choice, *more, id="-".join(words), marks=marks)
@@ -76,7 +76,7 @@ def network(name: str) -> tuple[bytes, NDArray[np.float32], NDArray[np.float32]]
     shape = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim]
     given = rng.standard_normal(shape).astype(np.float32)
     data: bytes = model.SerializeToString()
-    (expected,) = make("onnxruntime", Choice(1)).load(data).infer({"input": given})
+    (expected,) = make("onnxruntime", RuntimeConfig(1)).load(data).infer({"input": given})
     return data, given, expected
 
 
@@ -102,7 +102,9 @@ def test_of_every_precision_it_is_said_whether_there_is_one_or_why_not() -> None
 
 
 @pytest.mark.parametrize(("runtime", "choice", "name"), RUNS)
-def test_it_computes_what_onnx_runtime_computes(runtime: str, choice: Choice, name: str) -> None:
+def test_it_computes_what_onnx_runtime_computes(
+    runtime: str, choice: RuntimeConfig, name: str
+) -> None:
     data, given, expected = network(name)
     session = make(runtime, choice).load(data)
     session.run(2)
@@ -119,7 +121,7 @@ def test_it_computes_what_onnx_runtime_computes(runtime: str, choice: Choice, na
 
 
 @pytest.mark.parametrize(("runtime", "choice"), CHOICES)
-def test_it_says_what_it_is(runtime: str, choice: Choice) -> None:
+def test_it_says_what_it_is(runtime: str, choice: RuntimeConfig) -> None:
     info = make(runtime, choice).describe()
     assert (info.name, info.provider, info.precision, info.threads) == (
         runtime,
@@ -132,7 +134,7 @@ def test_it_says_what_it_is(runtime: str, choice: Choice) -> None:
 
 
 def of(name: str) -> Runtime:
-    return make(name, Choice(1))
+    return make(name, RuntimeConfig(1))
 
 
 @pytest.mark.parametrize("runtime", NAMES)
@@ -144,16 +146,16 @@ def test_what_is_no_network_is_refused_in_its_name(runtime: str) -> None:
 @pytest.mark.parametrize("runtime", NAMES)
 def test_an_unknown_choice_is_refused_by_name(runtime: str) -> None:
     with pytest.raises(BadSetup, match="no-such-provider"):
-        make(runtime, Choice(1, provider="no-such-provider"))
+        make(runtime, RuntimeConfig(1, provider="no-such-provider"))
     with pytest.raises(BadSetup, match="fp7"):
-        make(runtime, Choice(1, precision="fp7"))
+        make(runtime, RuntimeConfig(1, precision="fp7"))
     with pytest.raises(BadSetup, match="no_such_option"):
-        make(runtime, Choice(1, options={"no_such_option": "1"}))
+        make(runtime, RuntimeConfig(1, options={"no_such_option": "1"}))
 
 
 def test_an_unknown_runtime_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(BadSetup, match=r"onnxruntime.*litert"):
-        make("no-such-runtime", Choice(1))
+        make("no-such-runtime", RuntimeConfig(1))
 
 
 def test_without_its_package_a_runtime_says_what_to_install(
@@ -161,7 +163,7 @@ def test_without_its_package_a_runtime_says_what_to_install(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"lpnet\[openvino\]"):
-        make("openvino", Choice(1))
+        make("openvino", RuntimeConfig(1))
     (line,) = listing(["openvino"])
     assert not line.available
     assert line.reason is not None

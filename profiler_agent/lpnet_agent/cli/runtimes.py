@@ -9,37 +9,37 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lpnet_agent.cli.base import AsJson, reported
+from lpnet_agent.cli.base import AsJson, one_line_errors
 
 if TYPE_CHECKING:
     from lpnet_agent.runtimes.registry import Listing
 
 
 def list_runtimes(as_json: AsJson = False) -> None:
-    """What can execute networks here, in which precisions, and why not in others."""
-    with reported("list-runtimes"):
+    """List the runtimes that work here, with their precisions, and why others do not work."""
+    with one_line_errors("list-runtimes"):
         if as_json:
             typer.echo(json.dumps([asdict(entry) for entry in _entries()]))
             return
         for entry in _entries():
-            typer.echo(_line(entry))
+            typer.echo(_format(entry))
             for reason in dict.fromkeys(entry.without.values()):
-                names = [name for name, why in entry.without.items() if why == reason]
+                names = [name for name, text in entry.without.items() if text == reason]
                 typer.echo(f"    not {', '.join(names)}: {reason}")
 
 
 def _entries() -> Iterator[Listing]:
-    """As they are known: a runtime may take seconds to import."""
+    """One runtime at a time, because importing one may take seconds."""
     from lpnet_agent.runtimes.registry import NAMES, listing
 
     for name in NAMES:
         yield from listing([name])
 
 
-def _line(entry: Listing) -> str:
+def _format(entry: Listing) -> str:
     """For example "openvino 2026.4.1, cpu (AMD EPYC): fp32, int8"."""
     name = " ".join(filter(None, (entry.name, entry.version)))
-    place = entry.provider + (f" ({entry.device})" if entry.device else "")
+    provider = entry.provider + (f" ({entry.device})" if entry.device else "")
     if not entry.available:
-        return f"{name}, {place}: not available: {entry.reason}"
-    return f"{name}, {place}: {', '.join(entry.precisions)}"
+        return f"{name}, {provider}: not available: {entry.reason}"
+    return f"{name}, {provider}: {', '.join(entry.precisions)}"

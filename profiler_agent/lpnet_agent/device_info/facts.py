@@ -9,7 +9,7 @@ import psutil  # type: ignore[import-untyped]
 
 from lpnet.schemas.device import DeviceFacts
 from lpnet_agent.device_info.sysfs import fields
-from lpnet_agent.gpu.library import opened
+from lpnet_agent.gpu.library import open_gpu
 
 _VECTOR = (
     "sse2",
@@ -38,7 +38,7 @@ _VECTOR = (
 
 def read_facts(provider: str = "cpu") -> DeviceFacts:
     """The facts of this machine. A GPU belongs to them where `provider` runs networks on one."""
-    with opened(provider) as gpu:
+    with open_gpu(provider) as gpu:
         found = None if gpu is None else gpu.facts()
     cpu, flags = cpu_and_flags()
     return DeviceFacts(

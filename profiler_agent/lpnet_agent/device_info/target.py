@@ -7,10 +7,12 @@ from pathlib import Path
 from lpnet.schemas.device import TargetSpec
 from lpnet_agent.device_info.facts import clock_policy
 from lpnet_agent.device_info.names import target_name
-from lpnet_agent.measure.messages import Ready, Setup
+from lpnet_agent.measure.messages import SessionInfo, Setup
 
 
-def target_spec(device: str, setup: Setup, ready: Ready, root: Path = Path("/")) -> TargetSpec:
+def target_spec(
+    device: str, setup: Setup, ready: SessionInfo, root: Path = Path("/")
+) -> TargetSpec:
     """Identity of the target: what was asked for, and what the runtime turned out to be."""
     return TargetSpec(
         name=target_name(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 from lpnet.schemas.device import Budgets, DeviceFacts, TargetSpec
-from lpnet_agent.changes.changes import Changes
 from lpnet_agent.measure.job import Measurer
-from lpnet_agent.measure.messages import Ready
+from lpnet_agent.measure.messages import SessionInfo
 from lpnet_agent.owner.base import OwnerPolicy
 from lpnet_agent.stop import Stop
 
 
-class Place(Protocol):
+class Device(Protocol):
     """A device, and the target on it that is to be measured."""
 
     @property
@@ -34,15 +32,10 @@ class Place(Protocol):
         """Longest that a workload takes."""
         ...
 
-    def changes(self, state: Path) -> Changes:
-        """What is changed on the device while it is measured. Raises BadSetup where that cannot
-        be."""
-        ...
-
     def measurer(self, stop: Stop) -> Measurer:
         """Begins a session. Raises BadSetup, or Interrupted if the agent is to end."""
         ...
 
-    def target(self, ready: Ready) -> TargetSpec:
+    def target(self, ready: SessionInfo) -> TargetSpec:
         """Identity of the target, once a session has said what its runtime is."""
         ...

@@ -32,7 +32,7 @@ def clocks(scope: Scope) -> Finding:
     seen = scope.gpu
     if seen is None or seen.reading.sm_mhz is None:
         return unknown(name, looked)
-    most, now = seen.settings.sm_most_mhz, seen.reading.sm_mhz
+    most, now = seen.settings.sm_max_mhz, seen.reading.sm_mhz
     words = f"{now} MHz now, at most {'unknown' if most is None else f'{most} MHz'}"
     if seen.reading.fixed:
         return Finding(name, "ok", looked, f"{words}, held by its owner's setting")
@@ -108,10 +108,10 @@ def power(scope: Scope) -> Finding:
     """Whether it may draw less than it is made for."""
     name, looked = "GPU power limit", "NVML: enforced and default power limit"
     limits = None if scope.gpu is None else scope.gpu.settings
-    if limits is None or limits.power_w is None or limits.power_usual_w is None:
+    if limits is None or limits.power_w is None or limits.power_default_w is None:
         return unknown(name, looked)
-    words = f"{limits.power_w:g} W of {limits.power_usual_w:g} W"
-    if limits.power_w >= _CAPPED * limits.power_usual_w:
+    words = f"{limits.power_w:g} W of {limits.power_default_w:g} W"
+    if limits.power_w >= _CAPPED * limits.power_default_w:
         return Finding(name, "ok", looked, words)
     return Finding(
         name,
@@ -119,7 +119,7 @@ def power(scope: Scope) -> Finding:
         looked,
         f"{words}: under load it is slower than others of its kind. Right if networks will run so "
         "here; the limit is part of the target",
-        f"sudo nvidia-smi -pl {limits.power_usual_w:g}",
+        f"sudo nvidia-smi -pl {limits.power_default_w:g}",
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from lpnet.schemas.gpu import GpuFacts
 from lpnet_agent.errors import BadSetup
 from lpnet_agent.gpu.device import GpuReading, GpuSettings
-from lpnet_agent.gpu.library import on_gpu, opened
+from lpnet_agent.gpu.library import on_gpu, open_gpu
 from lpnet_agent.settings import Settings
 
 _NO_ANSWER = "the driver does not answer (NVML)"
@@ -28,7 +28,7 @@ def look(settings: Settings) -> GpuSeen | None:
     if not on_gpu(settings.provider):
         return None
     try:
-        with opened(settings.provider) as gpu:
+        with open_gpu(settings.provider) as gpu:
             if gpu is None:
                 return GpuSeen(refusal=_NO_ANSWER)
             return GpuSeen(gpu.facts(), gpu.settings(), gpu.reading(used=False))

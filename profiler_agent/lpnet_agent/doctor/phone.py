@@ -8,9 +8,9 @@ from typing import get_args
 from lpnet.errors import LpnetError
 from lpnet.schemas.sample import Sentinel
 from lpnet_agent.device_info.sysfs import text
-from lpnet_agent.devices.adb.device import PhonePlace, phone_place
+from lpnet_agent.devices.adb.device import PhoneDevice, open_phone
 from lpnet_agent.devices.adb.file_store import free_kib
-from lpnet_agent.devices.adb.start_order import turn
+from lpnet_agent.devices.adb.user_slot import user_slot
 from lpnet_agent.doctor import environment, heat, noise, server, supply
 from lpnet_agent.doctor.examine import Examination
 from lpnet_agent.doctor.finding import Finding, Scope, unknown
@@ -42,8 +42,8 @@ def examine_phone(settings: Settings, server_asked: bool) -> Examination:
     )
     try:
         with (
-            turn("doctor", settings.state_dir) as user,
-            phone_place(settings, stop, user) as found,
+            user_slot("doctor", settings.state_dir) as user,
+            open_phone(settings, stop, user) as found,
         ):
             themes = (*_of_phone(found, here, stop), *host)
             cores = found.cluster.cores
@@ -56,7 +56,7 @@ def examine_phone(settings: Settings, server_asked: bool) -> Examination:
 
 
 def _of_phone(
-    found: PhonePlace, here: Scope, stop: Stop
+    found: PhoneDevice, here: Scope, stop: Stop
 ) -> tuple[tuple[str, tuple[Finding, ...]], ...]:
     there = Scope(
         settings=here.settings.model_copy(update={"root": found.root}),
@@ -75,13 +75,13 @@ def _of_phone(
     )
 
 
-def _phone(found: PhonePlace) -> Finding:
+def _phone(found: PhoneDevice) -> Finding:
     words = [found.facts.cpu, found.facts.os]
     seen = ", ".join(word for word in words if word) or "it does not say what it is"
     return Finding("phone", "ok", "adb, getprop", f"{found.phone.serial}: {found.name}, {seen}")
 
 
-def _cluster(found: PhonePlace) -> Finding:
+def _cluster(found: PhoneDevice) -> Finding:
     name, looked = "cluster", "cpu_capacity, cpuinfo_max_freq, scaling_governor; taskset"
     first = found.cluster.cores[0]
     folder = found.root / f"sys/devices/system/cpu/cpu{first}/cpufreq"
@@ -89,7 +89,7 @@ def _cluster(found: PhonePlace) -> Finding:
     return Finding(name, "ok", looked, f"{found.cluster.words}, governor {governor}")
 
 
-def _permitted(found: PhonePlace) -> Finding:
+def _permitted(found: PhoneDevice) -> Finding:
     """Whether the owner's limits let an agent measure now."""
     name, looked = "owner's limits", "pause, quiet hours, heat, battery, load (settings)"
     refusal = found.owner.refusal(datetime.now(UTC))
@@ -99,7 +99,7 @@ def _permitted(found: PhonePlace) -> Finding:
     return Finding(name, "attend", looked, words, "lpnet-agent resume    # ends a pause")
 
 
-def _room(found: PhonePlace) -> Finding:
+def _room(found: PhoneDevice) -> Finding:
     name, looked = "room on the phone", "df /data/local/tmp"
     free = free_kib(found.phone)
     if free is None:
@@ -117,7 +117,7 @@ def _room(found: PhonePlace) -> Finding:
     )
 
 
-def _try_out(found: PhonePlace, settings: Settings, stop: Stop) -> Trial:
+def _try_out(found: PhoneDevice, settings: Settings, stop: Stop) -> Trial:
     """Time the sentinels on the phone."""
     try:
         if agent_runs(settings.state_dir):

@@ -43,10 +43,10 @@ class GpuSettings:
     beside what is usual and what is possible; and whether a display hangs on it."""
 
     power_w: float | None = None
-    power_usual_w: float | None = None
+    power_default_w: float | None = None
     sm_mhz: int | None = None
-    sm_usual_mhz: int | None = None
-    sm_most_mhz: int | None = None
+    sm_default_mhz: int | None = None
+    sm_max_mhz: int | None = None
     memory_mhz: int | None = None
     display: bool | None = None
 
@@ -83,10 +83,10 @@ class Gpu:
     def settings(self) -> GpuSettings:
         return GpuSettings(
             power_w=_watts(self._ask("nvmlDeviceGetEnforcedPowerLimit")),
-            power_usual_w=_watts(self._ask("nvmlDeviceGetPowerManagementDefaultLimit")),
+            power_default_w=_watts(self._ask("nvmlDeviceGetPowerManagementDefaultLimit")),
             sm_mhz=self._clock("nvmlDeviceGetApplicationsClock", "NVML_CLOCK_SM"),
-            sm_usual_mhz=self._clock("nvmlDeviceGetDefaultApplicationsClock", "NVML_CLOCK_SM"),
-            sm_most_mhz=self._clock("nvmlDeviceGetMaxClockInfo", "NVML_CLOCK_SM"),
+            sm_default_mhz=self._clock("nvmlDeviceGetDefaultApplicationsClock", "NVML_CLOCK_SM"),
+            sm_max_mhz=self._clock("nvmlDeviceGetMaxClockInfo", "NVML_CLOCK_SM"),
             memory_mhz=self._clock("nvmlDeviceGetApplicationsClock", "NVML_CLOCK_MEM"),
             display=_switch(self._ask("nvmlDeviceGetDisplayActive")),
         )

@@ -27,7 +27,7 @@ def on_gpu(provider: str) -> bool:
 
 
 @contextmanager
-def opened(
+def open_gpu(
     provider: str,
     load: Callable[[], Any] | None = None,
     environment: Mapping[str, str] = os.environ,

@@ -16,14 +16,14 @@ import numpy as np
 from lpnet.schemas.sample import Conditions
 from lpnet_agent.gpu import conditions as gpu
 from lpnet_agent.measure.repeats import Mask
-from lpnet_agent.measure.statistics import LEAST_REPEATS, Values
+from lpnet_agent.measure.statistics import MIN_REPEATS, Values
 from lpnet_agent.measure.timing import Visit
 
 # Two visits agree when their medians differ by no more than this, relative to the faster.
 AGREEMENT = 0.02
 # Below this many counted repeats a visit has no median to compare.
-LEAST_COUNTED = 3
-MOST_STEAL_SHARE = 0.1
+MIN_COUNTED = 3
+MAX_STEAL_SHARE = 0.1
 # Company: the other cores are busy for this share of their time, something else wants the visit's
 # own cores for this share of its time, or memory is this much slower than usual, in percent.
 CROWDED = 0.3
@@ -33,7 +33,7 @@ SLOW_MEMORY_PCT = 20.0
 _TICKS_S = 0.02
 
 
-class Seen:
+class VisitRecord:
     """A visit, the conditions that were read around it, and the repeats that count."""
 
     def __init__(self, visit: Visit, conditions: Conditions) -> None:
@@ -52,7 +52,7 @@ class Seen:
     def median_ms(self) -> float | None:
         """None where too few repeats count."""
         values = self.values
-        return float(np.median(values)) if values.size >= LEAST_COUNTED else None
+        return float(np.median(values)) if values.size >= MIN_COUNTED else None
 
     @property
     def refusal(self) -> str | None:
@@ -60,7 +60,7 @@ class Seen:
         steal, timed = self.conditions.steal_s, self.visit.timed_s
         if self.conditions.throttled:
             return "the CPU was throttled for heat"
-        if steal is not None and steal > _TICKS_S and steal > MOST_STEAL_SHARE * timed:
+        if steal is not None and steal > _TICKS_S and steal > MAX_STEAL_SHARE * timed:
             return f"the hypervisor took {steal:.2f} s of {timed:.2f} s"
         return None if self.conditions.gpu is None else gpu.refusal(self.conditions.gpu)
 
@@ -80,11 +80,11 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class VisitSelection:
     """`believed` are the visits that the latency is taken from. `reasons`, written for people, say
     what is wrong; none means that the measurement is settled."""
 
-    believed: tuple[Seen, ...]
+    believed: tuple[VisitRecord, ...]
     reasons: tuple[str, ...]
 
     @property
@@ -92,7 +92,7 @@ class Verdict:
         return not self.reasons
 
 
-def judge(seen: Sequence[Seen], crowded: float = CROWDED) -> Verdict:
+def select_visits(seen: Sequence[VisitRecord], crowded: float = CROWDED) -> VisitSelection:
     """Judge the visits to one workload, in the order in which they were made.
 
     A visit in company cannot vouch alone: what others do may slow every visit alike, through
@@ -102,20 +102,20 @@ def judge(seen: Sequence[Seen], crowded: float = CROWDED) -> Verdict:
     usable = [(one.median_ms, one) for one in seen if one.refusal is None]
     known = sorted(((ms, one) for ms, one in usable if ms is not None), key=lambda pair: pair[0])
     agreeing = [one for ms, one in known if ms <= (1 + AGREEMENT) * known[0][0]]
-    enough = sum(int(one.counted.sum()) for one in agreeing) >= LEAST_REPEATS
+    enough = sum(int(one.counted.sum()) for one in agreeing) >= MIN_REPEATS
     company = [one.company(crowded) for one in agreeing]
     if len(agreeing) >= 2 and enough and not all(company):
-        return Verdict(tuple(one for one in seen if one in agreeing), ())
+        return VisitSelection(tuple(one for one in seen if one in agreeing), ())
     believed = tuple(one for _, one in known[:1]) or tuple(seen)
     reasons = _reasons(seen, [ms for ms, _ in known])
     if len(agreeing) >= 2 and all(company):
         reasons.append(f"all visits that agree were in company: {company[0]}")
     if not reasons:
         reasons.append("it was visited once only")
-    return Verdict(believed, tuple(reasons))
+    return VisitSelection(believed, tuple(reasons))
 
 
-def _reasons(seen: Sequence[Seen], medians: Sequence[float]) -> list[str]:
+def _reasons(seen: Sequence[VisitRecord], medians: Sequence[float]) -> list[str]:
     """What kept the visits from agreeing."""
     reasons = list(dict.fromkeys(one.refusal for one in seen if one.refusal is not None))
     taken = sum(len(one.visit.repeats) for one in seen)

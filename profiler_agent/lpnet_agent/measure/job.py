@@ -16,7 +16,14 @@ import structlog
 
 from lpnet.schemas.sample import Measurement, Sample
 from lpnet_agent.errors import Interrupted, MeasureFailed
-from lpnet_agent.measure.messages import Answer, Ask, AskFile, Item, Ready, Setup
+from lpnet_agent.measure.messages import (
+    FileRequest,
+    Item,
+    SessionInfo,
+    Setup,
+    VisitResult,
+    WorkloadRequest,
+)
 from lpnet_agent.measure.process import MeasuringProcess
 from lpnet_agent.stop import Stop
 
@@ -29,7 +36,7 @@ _ROUNDS = 2
 
 
 @dataclass(frozen=True)
-class Measured:
+class ItemResult:
     """What became of an item: a sample, or the reason why there is none, which may be that it
     does not fit in memory."""
 
@@ -40,7 +47,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Patience:
+class VisitSchedule:
     """At most `visits` visits to a workload; the first two at least `gap_s` apart, and every
     further one twice as long after the one before."""
 
@@ -52,14 +59,14 @@ class Patience:
         return self.gap_s * 2.0 ** (visit - 1) if visit else 0.0
 
 
-class Measures(Protocol):
+class SupportsMeasure(Protocol):
     """Whoever measures one workload from beginning to end."""
 
     def measure(
         self,
         item: Item,
         space_file: Path,
-        go_on: Callable[[], bool] | None = None,
+        should_continue: Callable[[], bool] | None = None,
         visits: int | None = None,
     ) -> Sample:
         """Raises MeasureFailed with the reason; the next one can be measured nevertheless, unless
@@ -68,11 +75,11 @@ class Measures(Protocol):
         ...
 
 
-class Visits(Protocol):
+class SupportsVisits(Protocol):
     """What a job needs of whoever measures."""
 
     @property
-    def patience(self) -> Patience: ...
+    def schedule(self) -> VisitSchedule: ...
 
     def visit(self, item: Item, space_file: Path, *, first: bool, visits: int) -> Sample | None:
         """Measure a workload once more, or for the first time: its sample if that was the last of
@@ -84,16 +91,16 @@ class Visits(Protocol):
         ...
 
 
-class Session(Protocol):
+class MeasuringSession(Protocol):
     """What a measurer measures in, until it is closed; see process.MeasuringProcess."""
 
     @property
-    def ready(self) -> Ready: ...
+    def ready(self) -> SessionInfo: ...
 
     @property
     def alive(self) -> bool: ...
 
-    def measure(self, ask: Ask | AskFile, timeout_s: float) -> Answer:
+    def measure(self, ask: WorkloadRequest | FileRequest, timeout_s: float) -> VisitResult:
         """Have one workload visited. Raises MeasureFailed."""
         ...
 
@@ -109,7 +116,7 @@ class Measurer:
         setup: Setup,
         stop: Stop,
         timeout_s: float = 60.0,
-        begin: Callable[[], Session] | None = None,
+        begin: Callable[[], MeasuringSession] | None = None,
     ) -> None:
         """Starts the process; where networks run elsewhere, `begin` begins a session there.
         Raises BadSetup if it cannot start."""
@@ -118,7 +125,7 @@ class Measurer:
         self._beat: Callable[[], object] | None = None
         self._begin = begin or (lambda: MeasuringProcess(setup, stop))
         self._process = self._begin()
-        self.patience = Patience(setup.visits, setup.gap_s)
+        self.schedule = VisitSchedule(setup.visits, setup.gap_s)
         self.timed_s = 0.0
         self.busy_s = 0.0
 
@@ -134,7 +141,7 @@ class Measurer:
         self._process.close()
 
     @property
-    def ready(self) -> Ready:
+    def ready(self) -> SessionInfo:
         """What the measuring process said of its runtime and session."""
         return self._process.ready
 
@@ -162,19 +169,19 @@ class Measurer:
         self,
         item: Item,
         space_file: Path,
-        go_on: Callable[[], bool] | None = None,
+        should_continue: Callable[[], bool] | None = None,
         visits: int | None = None,
     ) -> Sample:
         """See Measures; `go_on` as in `measure_all`, `visits` in place of what patience allows.
         Raises BadSetup if a process has to be replaced and cannot be."""
-        patience = replace(self.patience, visits=visits or self.patience.visits)
-        asked = go_on or (lambda: True)
+        schedule = replace(self.schedule, visits=visits or self.schedule.visits)
+        asked = should_continue or (lambda: True)
         for result in measure_all(
             self,
             [item],
             lambda _: space_file,
             lambda: not self._stop.is_set() and asked(),
-            patience=patience,
+            schedule=schedule,
         ):
             if result.sample is None:
                 reason = result.reason or "the measuring process gave no reason"
@@ -184,15 +191,17 @@ class Measurer:
 
     def visit(self, item: Item, space_file: Path, *, first: bool, visits: int) -> Sample | None:
         """See Visits. Raises BadSetup if a process has to be replaced and cannot be."""
-        ask = Ask(item=item, space_file=str(space_file), first=first, visits=visits)
+        ask = WorkloadRequest(item=item, space_file=str(space_file), first=first, visits=visits)
         return self._answer(ask).sample
 
     def visit_file(self, model: Path, *, first: bool) -> Measurement | None:
         """The same for an ONNX file as it is: what it came to, None if another visit is wanted."""
-        visits = self.patience.visits
-        return self._answer(AskFile(model_file=str(model), first=first, visits=visits)).measurement
+        visits = self.schedule.visits
+        return self._answer(
+            FileRequest(model_file=str(model), first=first, visits=visits)
+        ).measurement
 
-    def _answer(self, ask: Ask | AskFile) -> Answer:
+    def _answer(self, ask: WorkloadRequest | FileRequest) -> VisitResult:
         alone = not self._process.alive
         if alone:
             self.renew()
@@ -216,13 +225,13 @@ class Measurer:
 
 
 def measure_all(
-    measurer: Visits,
+    measurer: SupportsVisits,
     items: Sequence[Item],
     space_file: Callable[[Item], Path],
-    go_on: Callable[[], bool],
+    should_continue: Callable[[], bool],
     rng: np.random.Generator | None = None,
-    patience: Patience | None = None,
-) -> Iterator[Measured]:
+    schedule: VisitSchedule | None = None,
+) -> Iterator[ItemResult]:
     """Measure items in rounds, each result as it is known.
 
     A round visits every item that is not settled, in random order (as they come, without `rng`). A
@@ -232,19 +241,19 @@ def measure_all(
     `go_on` is called before every visit and while resting; once it says False, what is not settled
     yet is left out.
     """
-    patience = patience or measurer.patience
+    schedule = schedule or measurer.schedule
     left, started = list(items), -math.inf
     # A measuring process that is replaced forgets its visits: they are made again, within reason.
-    for number in range(_ROUNDS * patience.visits):
-        if not left or not _rested(measurer, started + patience.gap(number), go_on):
+    for number in range(_ROUNDS * schedule.visits):
+        if not left or not _rested(measurer, started + schedule.gap(number), should_continue):
             return
         started = time.monotonic()
         unsettled = []
         for index in np.arange(len(left)) if rng is None else rng.permutation(len(left)):
             item = left[index]
-            if not go_on():
+            if not should_continue():
                 return
-            result = _visited(measurer, item, space_file(item), number == 0, patience.visits)
+            result = _visited(measurer, item, space_file(item), number == 0, schedule.visits)
             if result is None:
                 return
             if result.sample is None and result.reason is None:
@@ -253,27 +262,27 @@ def measure_all(
                 yield result
         left = unsettled
     for item in left:
-        yield Measured(item, None, "the measuring process was replaced again and again")
+        yield ItemResult(item, None, "the measuring process was replaced again and again")
 
 
 def _visited(
-    measurer: Visits, item: Item, space_file: Path, first: bool, visits: int
-) -> Measured | None:
+    measurer: SupportsVisits, item: Item, space_file: Path, first: bool, visits: int
+) -> ItemResult | None:
     """What a visit came to, without sample and reason where another is wanted; None if the agent
     is to end."""
     try:
-        return Measured(item, measurer.visit(item, space_file, first=first, visits=visits))
+        return ItemResult(item, measurer.visit(item, space_file, first=first, visits=visits))
     except Interrupted:
         return None
     except MeasureFailed as error:
         log.warning("workload failed", kind=item.kind, block=item.workload.block, why=str(error))
-        return Measured(item, None, str(error) or "unknown", error.out_of_memory)
+        return ItemResult(item, None, str(error) or "unknown", error.out_of_memory)
 
 
-def _rested(measurer: Visits, until: float, go_on: Callable[[], bool]) -> bool:
+def _rested(measurer: SupportsVisits, until: float, should_continue: Callable[[], bool]) -> bool:
     """Wait until then; False if measuring is to end first."""
     while (seconds := until - time.monotonic()) > 0:
-        if not go_on():
+        if not should_continue():
             return False
         measurer.rest(min(seconds, _LOOK_S))
     return True

@@ -16,9 +16,9 @@ import numpy as np
 
 from lpnet_agent.errors import OutOfMemory, RuntimeFailed
 from lpnet_agent.measure.clock import Clock
-from lpnet_agent.measure.messages import Ask, AskFile, Item
-from lpnet_agent.measure.models import Concrete, load
-from lpnet_agent.runtimes.base import Runtime, Session
+from lpnet_agent.measure.messages import FileRequest, Item, WorkloadRequest
+from lpnet_agent.measure.networks import SpaceNetwork, load
+from lpnet_agent.runtimes.base import InferenceSession, Runtime
 from lpnet_agent.sentinels.templates import template
 
 # Python's own: structlog and what it imports would take 9 MB of the measuring process.
@@ -47,13 +47,13 @@ class MemoryWatch:
                 self._session = None
 
     @property
-    def session(self) -> Session | None:
+    def session(self) -> InferenceSession | None:
         """The memory sentinel, loaded; None where it cannot be run."""
         return self._session
 
-    def is_of(self, ask: Ask | AskFile) -> bool:
+    def is_of(self, ask: WorkloadRequest | FileRequest) -> bool:
         """Whether that is the network that is watched, and loaded."""
-        if self._session is None or isinstance(ask, AskFile):
+        if self._session is None or isinstance(ask, FileRequest):
             return False
         return ask.item.sentinel == "memory" and ask.item.workload == _item().workload
 
@@ -79,7 +79,7 @@ class MemoryWatch:
         self._taken_at = self._clock.wall()
         return self._readings[-1]
 
-    def _walls(self, session: Session) -> list[int]:
+    def _walls(self, session: InferenceSession) -> list[int]:
         session.run(1)
         walls = []
         for _ in range(_RUNS):
@@ -102,11 +102,11 @@ def _item() -> Item:
     return template("memory").item()
 
 
-def _loaded(runtime: Runtime) -> Session | None:
+def _loaded(runtime: Runtime) -> InferenceSession | None:
     space = template("memory").space
     try:
         # Most of what an agent holds at a time is this network while it is loaded.
-        return load(runtime, Concrete(space, space.dense, space.batch))
+        return load(runtime, SpaceNetwork(space, space.dense, space.batch))
     except RuntimeFailed as error:
         log.warning(_CANNOT, error)
         return None

@@ -44,7 +44,7 @@ class Setup(Wire):
         return None if self.fps is None else 1 / self.fps
 
 
-class Ready(Wire):
+class SessionInfo(Wire):
     """The answer to it: what the runtime turned out to be."""
 
     session: str
@@ -68,7 +68,7 @@ class Item(Wire):
     sentinel: Sentinel | None = None
 
 
-class OneVisit(Wire):
+class VisitRequest(Wire):
     """Without `first`, what earlier visits of this process saw counts too. At most `visits` of
     them are made."""
 
@@ -76,20 +76,20 @@ class OneVisit(Wire):
     visits: int = Field(default=4, ge=1)
 
 
-class Ask(OneVisit):
+class WorkloadRequest(VisitRequest):
     """Visit this workload; `space_file` holds the space that it names."""
 
     item: Item
     space_file: str
 
 
-class AskFile(OneVisit):
+class FileRequest(VisitRequest):
     """Visit the network in an ONNX file, as it is."""
 
     model_file: str
 
 
-class Answer(Wire):
+class VisitResult(Wire):
     """What came of a visit: a sample (a measurement, of a file) where it was the last one needed
     or allowed, or an error.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lpnet_agent.measure.statistics import LEAST_REPEATS
+from lpnet_agent.measure.statistics import MIN_REPEATS
 
 # Repeats that something got in the way of do not count towards the budget, up to this many times
 # the budget.
-MOST_STRETCH = 3.0
+MAX_STRETCH = 3.0
 _PACED_REPEATS = 12
 _GPU_WARM_S = 0.2
 _GPU_WARM_RUNS = 10
@@ -33,34 +33,34 @@ class TimingPlan:
 
     budget_s: float
     warmup_s: float
-    least_s: float
+    min_s: float
     repeat_s: float = 200e-6
     precision: float = 0.005
-    least_repeats: int = LEAST_REPEATS
+    min_repeats: int = MIN_REPEATS
     warm_agreement: float = 0.02
     period_s: float | None = None
-    least_warm_s: float = 0.0
-    least_warm_runs: int = 0
+    min_warmup_s: float = 0.0
+    min_warmup_runs: int = 0
 
     @classmethod
-    def of_budget(
+    def from_budget(
         cls, budget_s: float, period_s: float | None = None, *, offloaded: bool = False
     ) -> TimingPlan:
         """The usual shares of a budget. Paced, it is at least enough for a few inferences; of a
         GPU (`offloaded`) it is warmed up for longer."""
         if period_s is not None:
             budget_s = max(budget_s, _PACED_REPEATS * period_s)
-        plan = cls(budget_s, warmup_s=budget_s / 3, least_s=budget_s / 5, period_s=period_s)
+        plan = cls(budget_s, warmup_s=budget_s / 3, min_s=budget_s / 5, period_s=period_s)
         if not offloaded:
             return plan
         return replace(
             plan,
             warmup_s=max(plan.warmup_s, 2 * _GPU_WARM_S),
-            least_warm_s=_GPU_WARM_S,
-            least_warm_runs=_GPU_WARM_RUNS,
+            min_warmup_s=_GPU_WARM_S,
+            min_warmup_runs=_GPU_WARM_RUNS,
         )
 
     @property
-    def most_s(self) -> float:
+    def max_s(self) -> float:
         """Longest that a visit takes, s, as long as a single run is short against it."""
-        return self.warmup_s + MOST_STRETCH * self.budget_s
+        return self.warmup_s + MAX_STRETCH * self.budget_s

@@ -13,7 +13,13 @@ import time
 from pathlib import Path
 
 from lpnet_agent.errors import BadSetup, Interrupted, WorkerDied, WorkerHung
-from lpnet_agent.measure.messages import Answer, Ask, AskFile, Ready, Setup
+from lpnet_agent.measure.messages import (
+    FileRequest,
+    SessionInfo,
+    Setup,
+    VisitResult,
+    WorkloadRequest,
+)
 from lpnet_agent.measure.oom import OomKills
 from lpnet_agent.stop import Stop
 
@@ -48,7 +54,7 @@ class MeasuringProcess:
         )
         try:
             self._write(setup.model_dump_json())
-            self.ready = Ready.model_validate_json(self._line(START_TIMEOUT_S))
+            self.ready = SessionInfo.model_validate_json(self._line(START_TIMEOUT_S))
         except (WorkerDied, WorkerHung) as error:
             self.close()
             raise BadSetup(f"the measuring process did not start: {error}") from error
@@ -60,7 +66,7 @@ class MeasuringProcess:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def measure(self, ask: Ask | AskFile, timeout_s: float) -> Answer:
+    def measure(self, ask: WorkloadRequest | FileRequest, timeout_s: float) -> VisitResult:
         """Have one workload visited.
 
         Raises WorkerDied or WorkerHung, after which the process is gone, or Interrupted if the
@@ -69,7 +75,7 @@ class MeasuringProcess:
         """
         try:
             self._write(ask.model_dump_json())
-            return Answer.model_validate_json(self._line(timeout_s))
+            return VisitResult.model_validate_json(self._line(timeout_s))
         except (WorkerDied, WorkerHung, Interrupted):
             self.close(at_once=True)
             raise

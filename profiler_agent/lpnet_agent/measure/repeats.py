@@ -18,10 +18,10 @@ from lpnet_agent.measure.statistics import Values
 Mask = NDArray[np.bool_]
 
 # Of a repeat's wall time. Housekeeping of the kernel costs a long repeat some 0.1%.
-MOST_WAITING = 0.01
+MAX_WAITING = 0.01
 # CPU clocks and wall clock are not read at the same instant; and stolen time is CPU time where the
 # guest cannot tell.
-MOST_MISSING = 0.03
+MAX_MISSING = 0.03
 _CLOCKS_NS = 3_000
 # Whoever had the CPU for this long has left its own data in the caches, and may soon be back: what
 # starts within the time after it does not count.
@@ -29,7 +29,7 @@ EVICTING_NS = 300_000
 RECOVERY_NS = 10_000_000
 # Neighbouring repeats of this much time make a window, if they are enough for a median.
 WINDOW_NS = 10_000_000
-LEAST_IN_WINDOW = 4
+MIN_IN_WINDOW = 4
 # A window is slow when it is this much above the quieter windows' level (their first quartile).
 SLOW_WINDOW = 0.05
 
@@ -61,7 +61,7 @@ class Repeats:
     def undisturbed(self) -> Mask:
         """Repeats in which nothing else had a CPU of theirs, nor shortly before."""
         waiting = self._waiting()
-        mask: Mask = (waiting <= MOST_WAITING * self.wall) & (self._missing() <= 0)
+        mask: Mask = (waiting <= MAX_WAITING * self.wall) & (self._missing() <= 0)
         gone = np.flatnonzero(waiting >= EVICTING_NS)
         if gone.size:
             back = self.started[gone] + self.wall[gone]
@@ -103,7 +103,7 @@ class Repeats:
         if self.waited is None or self.offloaded:
             return np.zeros(len(self))
         gone = self.wall - np.minimum(self.wall, self.cpu) - self.waited
-        missing: NDArray[np.float64] = gone - MOST_MISSING * self.wall - _CLOCKS_NS
+        missing: NDArray[np.float64] = gone - MAX_MISSING * self.wall - _CLOCKS_NS
         return missing
 
     def _windows(self, kept: NDArray[np.intp]) -> list[NDArray[np.intp]]:
@@ -112,7 +112,7 @@ class Repeats:
         begin = 0
         for end in range(1, kept.size + 1):
             long = self.started[kept[end - 1]] - self.started[kept[begin]] >= WINDOW_NS
-            if end - begin >= LEAST_IN_WINDOW and long:
+            if end - begin >= MIN_IN_WINDOW and long:
                 windows.append(kept[begin:end])
                 begin = end
         if windows and begin < kept.size:

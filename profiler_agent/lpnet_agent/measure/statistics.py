@@ -13,7 +13,7 @@ Values = NDArray[np.float64]
 
 _Z95 = 1.959963984540054
 # Below six independent repeats no pair of them encloses the median with 95% probability.
-LEAST_REPEATS = 6
+MIN_REPEATS = 6
 _RESAMPLES = 200
 # By how much a 95% interval of Student's distribution is wider than a normal one is about 1.2 over
 # its degrees of freedom; half as much again, because a block is not quite independent of the next.
@@ -39,7 +39,7 @@ class Summary:
 
         Infinite while there are too few repeats for an interval.
         """
-        if self.count < LEAST_REPEATS:
+        if self.count < MIN_REPEATS:
             return math.inf
         return max(self.ci_high - self.median, self.median - self.ci_low) / self.median
 
@@ -78,7 +78,7 @@ def bootstrap_interval(
     time. With fewer than LEAST_REPEATS the interval is their whole range.
     """
     values = np.concatenate(parts)
-    if values.size < LEAST_REPEATS:
+    if values.size < MIN_REPEATS:
         return float(values.min()), float(values.max())
     rng = np.random.default_rng(0)
     found = [_resampled(part, resamples, rng) for part in parts if part.size]
@@ -111,7 +111,7 @@ def precision(values: Values) -> float:
     repeats would take longer than the repeats.
     """
     n = values.size
-    if n < LEAST_REPEATS:
+    if n < MIN_REPEATS:
         return math.inf
     ordered = np.sort(values)
     median = float(np.median(ordered))
@@ -128,7 +128,7 @@ def autocorrelation_time(values: Values) -> float:
     Markov Chain Monte Carlo, 1992): beyond it there is noise only.
     """
     n = values.size
-    if n < LEAST_REPEATS:
+    if n < MIN_REPEATS:
         return 1.0
     below = (values <= np.median(values)).astype(float)
     below -= below.mean()

@@ -9,7 +9,7 @@ import numpy as np
 
 from lpnet_agent.measure.clock import Clock
 from lpnet_agent.measure.device_time import device_times
-from lpnet_agent.measure.plan import MOST_STRETCH, TimingPlan
+from lpnet_agent.measure.plan import MAX_STRETCH, TimingPlan
 from lpnet_agent.measure.repeats import Repeats
 from lpnet_agent.measure.statistics import Values, precision
 from lpnet_agent.measure.warmup import Run, calibrate, warm_up
@@ -31,7 +31,7 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class Device:
+class DeviceTimer:
     """What else there is to timing on a device beside the host. `prepare` makes it as it has to be
     before an inference; None: nothing is to be done. `ms` is what an inference takes by its own
     clock; None: it has none."""
@@ -45,7 +45,7 @@ def time_workload(
     plan: TimingPlan,
     clock: Clock,
     inner: int | None = None,
-    device: Device | None = None,
+    device: DeviceTimer | None = None,
 ) -> Visit:
     """Time `run(n)`, which makes n inferences back to back, on this CPU or on a `device`.
 
@@ -93,12 +93,12 @@ def _repeat(
     taken: _Taken,
     clock: Clock,
 ) -> Repeats:
-    end = clock.wall() + plan.budget_s * MOST_STRETCH * 1e9
-    look_at = max(plan.least_repeats, 10)
+    end = clock.wall() + plan.budget_s * MAX_STRETCH * 1e9
+    look_at = max(plan.min_repeats, 10)
     while True:
         wait()
         taken.one(run, inner)
-        over = clock.wall() >= end and len(taken) >= plan.least_repeats
+        over = clock.wall() >= end and len(taken) >= plan.min_repeats
         if over or len(taken) >= look_at:
             repeats = taken.repeats(inner)
             if over or _enough(repeats, plan):
@@ -110,13 +110,13 @@ def _repeat(
 def _enough(repeats: Repeats, plan: TimingPlan) -> bool:
     """Whether the undisturbed repeats have filled the budget, or tell the median well enough."""
     kept = repeats.undisturbed()
-    if kept.sum() < plan.least_repeats:
+    if kept.sum() < plan.min_repeats:
         return False
     first, last = repeats.started[0], repeats.started[-1]
     wall_s = float(last - first) / 1e9 if plan.period_s else float(repeats.wall[kept].sum()) / 1e9
     if wall_s >= plan.budget_s:
         return True
-    return wall_s >= plan.least_s and precision(repeats.ms[kept]) <= plan.precision
+    return wall_s >= plan.min_s and precision(repeats.ms[kept]) <= plan.precision
 
 
 class _Taken:

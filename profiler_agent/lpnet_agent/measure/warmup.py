@@ -36,8 +36,8 @@ def warm_up(
     if once >= plan.warmup_s * 1e9:
         return True
     begun, runs = clock.wall(), inner
-    end, least = begun + plan.warmup_s * 1e9, begun + plan.least_warm_s * 1e9
-    while (runs < plan.least_warm_runs or clock.wall() < least) and clock.wall() < end:
+    end, least = begun + plan.warmup_s * 1e9, begun + plan.min_warmup_s * 1e9
+    while (runs < plan.min_warmup_runs or clock.wall() < least) and clock.wall() < end:
         wait()
         run(inner)
         runs += inner

@@ -17,9 +17,9 @@ from typing import TextIO
 
 from pydantic import BaseModel, TypeAdapter
 
-from lpnet_agent.measure.messages import Ask, AskFile, Setup
+from lpnet_agent.measure.messages import FileRequest, Setup, WorkloadRequest
 
-_ASKS: TypeAdapter[Ask | AskFile] = TypeAdapter(Ask | AskFile)
+_ASKS: TypeAdapter[WorkloadRequest | FileRequest] = TypeAdapter(WorkloadRequest | FileRequest)
 
 
 def main() -> None:
@@ -35,24 +35,24 @@ def main() -> None:
         os.sched_setaffinity(0, setup.cores)
 
     from lpnet.errors import LpnetError
-    from lpnet_agent.gpu.library import opened
+    from lpnet_agent.gpu.library import open_gpu
     from lpnet_agent.measure.clock import tasks
-    from lpnet_agent.measure.ready import ready
-    from lpnet_agent.measure.workload import Bench
-    from lpnet_agent.runtimes.base import Choice
+    from lpnet_agent.measure.session_info import ready
+    from lpnet_agent.measure.visits import VisitRunner
+    from lpnet_agent.runtimes.base import RuntimeConfig
     from lpnet_agent.runtimes.registry import make
 
     own = tasks()  # before the runtime brings threads of its own
-    choice = Choice(setup.threads, setup.provider, setup.precision, setup.options)
+    choice = RuntimeConfig(setup.threads, setup.provider, setup.precision, setup.options)
     with contextlib.ExitStack() as held:
         try:
             runtime = make(setup.runtime, choice)
-            gpu = held.enter_context(opened(setup.provider))
+            gpu = held.enter_context(open_gpu(setup.provider))
         except LpnetError as error:
             sys.exit(str(error))  # the agent reads the last line
         session = uuid.uuid4().hex
         _send(answers, ready(session, runtime.describe(), gpu))
-        bench = Bench(runtime, setup, session, others=own, gpu=gpu)
+        bench = VisitRunner(runtime, setup, session, others=own, gpu=gpu)
         # What was imported stays: the collection before every visit need not walk through it.
         gc.collect()
         gc.freeze()

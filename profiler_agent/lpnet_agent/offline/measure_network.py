@@ -54,13 +54,13 @@ def measure_network(
     measurer: Measurer, network: NetworkFile, stop: Stop, progress: Progress
 ) -> Measurement:
     """Visit it until its visits agree or patience ends. Raises MeasureFailed with the reason."""
-    patience = measurer.patience
-    for number in range(2 * patience.visits):
+    schedule = measurer.schedule
+    for number in range(2 * schedule.visits):
         if number:
-            stop.wait(patience.gap(number))
+            stop.wait(schedule.gap(number))
         if stop.is_set():
             break
-        progress(number, patience.visits)
+        progress(number, schedule.visits)
         found = measurer.visit_file(network.path, first=number == 0)
         if found is not None:
             return found

@@ -18,7 +18,7 @@ from lpnet.schemas.workload import SpaceWorkload, workload_key
 from lpnet.space.sampling import plan
 from lpnet.space.space import Space
 from lpnet_agent.errors import BadSetup, Interrupted
-from lpnet_agent.measure.job import Measured, Measurer, measure_all
+from lpnet_agent.measure.job import ItemResult, Measurer, measure_all
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.sentinels.health import SENTINELS
 from lpnet_agent.sentinels.readings import latency_ms, read
@@ -133,7 +133,7 @@ def _in_parts(
     space_file: Path,
     stop: Stop,
     rng: np.random.Generator,
-) -> Iterator[Measured]:
+) -> Iterator[ItemResult]:
     """Measure items in random order, a part at a time: of the part in hand nothing is known until
     its workloads were visited twice, and an end loses it."""
     order = rng.permutation(len(items))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lpnet_agent.devices.select import place_of
+from lpnet_agent.devices.select import open_device
 from lpnet_agent.errors import BadSetup
 from lpnet_agent.offline import console, measure_space
 from lpnet_agent.offline.measure_network import Shapes, measure_network, network_file
@@ -28,14 +28,9 @@ def measure_file(
     """
     start = time.monotonic()
     items = measure_space.planned(measure_space.read_space(space_file), wish)
-    with (
-        StateDir(settings.state_dir) as state,
-        place_of(settings, stop) as place,
-        place.changes(state.path) as changes,
-    ):
+    with StateDir(settings.state_dir), open_device(settings, stop) as place:
         _allowed(settings, place.owner)
         with place.measurer(stop) as measurer, console.progress("measuring") as show:
-            changes.apply()
             target = place.target(measurer.ready)
             outcome = measure_space.measure_space(
                 measurer, space_file, items, out, wish, stop, show
@@ -56,13 +51,11 @@ def measure_network_file(
     """
     with (
         network_file(file, batch, shapes) as network,
-        StateDir(settings.state_dir) as state,
-        place_of(settings, stop) as place,
-        place.changes(state.path) as changes,
+        StateDir(settings.state_dir),
+        open_device(settings, stop) as place,
     ):
         _allowed(settings, place.owner)
         with place.measurer(stop) as measurer, console.progress("measuring") as show:
-            changes.apply()
             target = place.target(measurer.ready)
             found = measure_network(measurer, network, stop, show)
     return console.network_summary(file, network, target, found)

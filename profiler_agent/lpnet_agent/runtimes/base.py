@@ -23,7 +23,7 @@ PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 
 
 @dataclass(frozen=True)
-class Choice:
+class RuntimeConfig:
     """What a target asks of its runtime. `options` are the runtime's own, by name."""
 
     threads: int
@@ -33,7 +33,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Offer:
+class Provider:
     """Something a runtime runs networks on. `reason` says why it cannot here; None: it can.
 
     `without` says of each of the PRECISIONS that is not on offer why not.
@@ -67,7 +67,7 @@ class RuntimeInfo:
     variant: str = ""
 
 
-class Session(Protocol):
+class InferenceSession(Protocol):
     """One network, loaded and ready to run."""
 
     def run(self, n: int) -> None:
@@ -88,7 +88,7 @@ class ReadsFiles(Protocol):
     """A runtime that takes a network from a file too, which then is nowhere else in memory while
     it is made ready."""
 
-    def load_file(self, model: Path) -> Session:
+    def load_file(self, model: Path) -> InferenceSession:
         """As Runtime.load. The file may go once this returns."""
         ...
 
@@ -105,7 +105,7 @@ class PoolsMemory(Protocol):
 
 
 @runtime_checkable
-class DeviceSession(Session, Protocol):
+class DeviceTimedSession(InferenceSession, Protocol):
     """A session on a device that has a clock of its own."""
 
     @property
@@ -128,7 +128,7 @@ class Runtime(Protocol):
 
     def describe(self) -> RuntimeInfo: ...
 
-    def load(self, model: bytes) -> Session:
+    def load(self, model: bytes) -> InferenceSession:
         """Make an ONNX model with concrete shapes ready to run, threads and buffers included.
 
         Raises RuntimeFailed, which names the op or tensor, or OutOfMemory.

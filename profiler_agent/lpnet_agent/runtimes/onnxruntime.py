@@ -12,7 +12,15 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state
 
 from lpnet_agent.errors import OutOfMemory, RuntimeFailed
-from lpnet_agent.runtimes.base import Array, Choice, Offer, Runtime, RuntimeInfo, Session, without
+from lpnet_agent.runtimes.base import (
+    Array,
+    InferenceSession,
+    Provider,
+    Runtime,
+    RuntimeConfig,
+    RuntimeInfo,
+    without,
+)
 from lpnet_agent.runtimes.options import chosen
 
 _PROVIDERS = {
@@ -61,11 +69,11 @@ _ERRORS: tuple[type[Exception], ...] = (
 )
 
 
-def offers() -> tuple[Offer, ...]:
+def providers() -> tuple[Provider, ...]:
     """See base."""
     there = ort.get_available_providers()
     return tuple(
-        Offer(
+        Provider(
             name,
             _PRECISIONS[name],
             reason=None if provider in there else "this build of ONNX Runtime is without it",
@@ -75,7 +83,7 @@ def offers() -> tuple[Offer, ...]:
     )
 
 
-def make(choice: Choice) -> Runtime:
+def make(choice: RuntimeConfig) -> Runtime:
     """See base."""
     return OnnxRuntime(choice)
 
@@ -87,7 +95,7 @@ class OnnxRuntime:
     takes the runtime as it comes.
     """
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, choice: RuntimeConfig) -> None:
         """Raises BadSetup for an option or value that there is not."""
         self._choice = choice
         self._options, self._variant = chosen("onnxruntime", choice.options, _OPTIONS)
@@ -109,11 +117,11 @@ class OnnxRuntime:
             variant=self._variant,
         )
 
-    def load(self, model: bytes) -> Session:
+    def load(self, model: bytes) -> InferenceSession:
         session = self._session(self._converted(model))
         return _Bound(session, self._choice.provider)
 
-    def load_file(self, model: Path) -> Session:
+    def load_file(self, model: Path) -> InferenceSession:
         """See base.ReadsFiles."""
         if self._choice.precision != "fp32":
             return self.load(model.read_bytes())

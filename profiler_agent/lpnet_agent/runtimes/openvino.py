@@ -12,7 +12,15 @@ from openvino import properties
 from openvino.properties import hint
 
 from lpnet_agent.errors import OutOfMemory, RuntimeFailed
-from lpnet_agent.runtimes.base import Array, Choice, Offer, Runtime, RuntimeInfo, Session, without
+from lpnet_agent.runtimes.base import (
+    Array,
+    InferenceSession,
+    Provider,
+    Runtime,
+    RuntimeConfig,
+    RuntimeInfo,
+    without,
+)
 from lpnet_agent.runtimes.options import chosen
 
 _DEVICE = "CPU"
@@ -26,11 +34,11 @@ _OPTIONS: dict[str, tuple[str, ...]] = {}
 _NO_ROOM = ("bad_alloc", "could not allocate", "failed to allocate", "out of memory")
 
 
-def offers() -> tuple[Offer, ...]:
+def providers() -> tuple[Provider, ...]:
     """See base."""
     core = ov.Core()
     if _DEVICE not in core.available_devices:
-        return (Offer("cpu", reason="this build of OpenVINO has no plugin for the CPU"),)
+        return (Provider("cpu", reason="this build of OpenVINO has no plugin for the CPU"),)
     able = core.get_property(_DEVICE, properties.device.capabilities)
     precisions = tuple(
         name for name, word in _WORDS.items() if word in able and (name != "int8" or _QUANTISES)
@@ -41,10 +49,10 @@ def offers() -> tuple[Offer, ...]:
     if _WORDS["int8"] in able:
         reasons["int8"] = tools
     missing = without(precisions, reasons)
-    return (Offer("cpu", precisions, device=name or None, without=missing),)
+    return (Provider("cpu", precisions, device=name or None, without=missing),)
 
 
-def make(choice: Choice) -> Runtime:
+def make(choice: RuntimeConfig) -> Runtime:
     """See base."""
     return OpenVino(choice)
 
@@ -53,7 +61,7 @@ class OpenVino:
     """One stream with the target's threads, for latency, as its own `benchmark_app -hint latency`
     would set it; threads stay where this process is pinned."""
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, choice: RuntimeConfig) -> None:
         """Raises BadSetup for an option: it has none."""
         self._choice = choice
         _, self._variant = chosen("openvino", choice.options, _OPTIONS)
@@ -70,7 +78,7 @@ class OpenVino:
             variant=self._variant,
         )
 
-    def load(self, model: bytes) -> Session:
+    def load(self, model: bytes) -> InferenceSession:
         config = {
             hint.performance_mode: hint.PerformanceMode.LATENCY,
             # What is not quantised in an int8 network is computed in float32.

@@ -11,11 +11,11 @@ from types import ModuleType
 
 from lpnet.errors import MissingExtra
 from lpnet_agent.errors import BadSetup
-from lpnet_agent.runtimes.base import Choice, Offer, Runtime
+from lpnet_agent.runtimes.base import Provider, Runtime, RuntimeConfig
 
 
 @dataclass(frozen=True)
-class Known:
+class RuntimeEntry:
     """A runtime: the module here that speaks to it, what that imports, and who brings that.
 
     `short` stands in the names of targets.
@@ -29,8 +29,8 @@ class Known:
     extra: str
 
 
-KNOWN = (
-    Known(
+RUNTIMES = (
+    RuntimeEntry(
         "onnxruntime",
         "ort",
         "onnxruntime",
@@ -38,16 +38,18 @@ KNOWN = (
         ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino"),
         "agent",
     ),
-    Known("torch", "torch", "torch.eager", "torch", ("torch",), "torch"),
-    Known("torch-compile", "torchc", "torch.compiled", "torch", ("torch",), "torch"),
-    Known("openvino", "ov", "openvino", "openvino", ("openvino",), "openvino"),
-    Known("litert", "litert", "litert.runtime", "ai_edge_litert", ("ai-edge-litert",), "litert"),
+    RuntimeEntry("torch", "torch", "torch.eager", "torch", ("torch",), "torch"),
+    RuntimeEntry("torch-compile", "torchc", "torch.compiled", "torch", ("torch",), "torch"),
+    RuntimeEntry("openvino", "ov", "openvino", "openvino", ("openvino",), "openvino"),
+    RuntimeEntry(
+        "litert", "litert", "litert.runtime", "ai_edge_litert", ("ai-edge-litert",), "litert"
+    ),
 )
-NAMES = tuple(known.name for known in KNOWN)
+NAMES = tuple(known.name for known in RUNTIMES)
 
 
 @dataclass(frozen=True)
-class Listing:
+class RuntimeSupport:
     """A line of `list-runtimes`; version and device are None where they are unknown. `without`
     says why, of each precision that there is not."""
 
@@ -61,44 +63,44 @@ class Listing:
     without: Mapping[str, str] = field(default_factory=dict)
 
 
-def known(name: str) -> Known:
+def known(name: str) -> RuntimeEntry:
     """Raises BadSetup for an unknown name."""
-    for one in KNOWN:
+    for one in RUNTIMES:
         if one.name == name:
             return one
     raise BadSetup(f"unknown runtime {name!r}: this agent knows {', '.join(NAMES)}")
 
 
-def make(name: str, choice: Choice) -> Runtime:
+def make(name: str, choice: RuntimeConfig) -> Runtime:
     """The runtime of that name. Raises BadSetup for one that is unknown or does not offer what is
     chosen here, and MissingExtra without its package."""
     wanted = known(name)
     if not _installed(wanted):
         raise MissingExtra(f"measuring with {name}", wanted.extra, wanted.package)
     module = _module(wanted)
-    _require(name, choice, module.offers())
+    _require(name, choice, module.providers())
     runtime: Runtime = module.make(choice)
     return runtime
 
 
-def listing(names: Iterable[str] = NAMES) -> tuple[Listing, ...]:
+def listing(names: Iterable[str] = NAMES) -> tuple[RuntimeSupport, ...]:
     """What the runtimes of these names can run on here. Imports those that are installed."""
     return tuple(line for name in names for line in _lines(known(name)))
 
 
-def _lines(wanted: Known) -> list[Listing]:
+def _lines(wanted: RuntimeEntry) -> list[RuntimeSupport]:
     if not _installed(wanted):
         reason = f"not installed: pip install 'lpnet[{wanted.extra}]'"
-        return [Listing(wanted.name, "cpu", False, None, None, (), reason)]
+        return [RuntimeSupport(wanted.name, "cpu", False, None, None, (), reason)]
     version = _version(wanted)
     try:
-        offers = _module(wanted).offers()
+        providers = _module(wanted).providers()
     except (ImportError, OSError, RuntimeError) as error:
         # A package that is there and does not load: a missing library, the wrong CPU, ...
         reason = f"cannot be imported: {error}"
-        return [Listing(wanted.name, "cpu", False, version, None, (), reason)]
+        return [RuntimeSupport(wanted.name, "cpu", False, version, None, (), reason)]
     return [
-        Listing(
+        RuntimeSupport(
             wanted.name,
             offer.provider,
             offer.reason is None,
@@ -108,13 +110,13 @@ def _lines(wanted: Known) -> list[Listing]:
             offer.reason,
             offer.without if offer.reason is None else {},
         )
-        for offer in offers
+        for offer in providers
     ]
 
 
-def _require(name: str, choice: Choice, offers: tuple[Offer, ...]) -> None:
+def _require(name: str, choice: RuntimeConfig, providers: tuple[Provider, ...]) -> None:
     """Raises BadSetup where a choice is not on offer, saying what is."""
-    for offer in offers:
+    for offer in providers:
         if offer.provider != choice.provider:
             continue
         if offer.reason is not None:
@@ -126,19 +128,19 @@ def _require(name: str, choice: Choice, offers: tuple[Offer, ...]) -> None:
             words = f"{name} has no precision {wanted} here: {there}"
             raise BadSetup(words + (f" ({why})" if why else ""))
         return
-    providers = ", ".join(offer.provider for offer in offers)
+    providers = ", ".join(offer.provider for offer in providers)
     raise BadSetup(f"{name} knows no provider {choice.provider!r}: {providers}")
 
 
-def _module(wanted: Known) -> ModuleType:
+def _module(wanted: RuntimeEntry) -> ModuleType:
     return importlib.import_module(f"lpnet_agent.runtimes.{wanted.module}")
 
 
-def _installed(wanted: Known) -> bool:
+def _installed(wanted: RuntimeEntry) -> bool:
     return importlib.util.find_spec(wanted.package) is not None
 
 
-def _version(wanted: Known) -> str | None:
+def _version(wanted: RuntimeEntry) -> str | None:
     for distribution in wanted.distributions:
         try:
             return metadata.version(distribution)

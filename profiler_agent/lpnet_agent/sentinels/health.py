@@ -34,7 +34,7 @@ from lpnet.schemas.sample import Sentinel
 SENTINELS: tuple[Sentinel, ...] = get_args(Sentinel)
 
 # Checks in a row that prove nothing until a target is paused for it.
-UNPROVEN_MOST = 5
+MAX_UNPROVEN = 5
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Health(Wire):
     @property
     def words(self) -> str | None:
         """The reason, and whether re-checks can tell anything at all; None while ready."""
-        if self.reason is None or not self.drifted or self.unproven < UNPROVEN_MOST:
+        if self.reason is None or not self.drifted or self.unproven < MAX_UNPROVEN:
             return self.reason
         return f"{self.reason}; re-checks prove nothing now: {_DISTURBED}"
 
@@ -213,10 +213,10 @@ def _unproven(health: Health, mute: Sequence[Sentinel]) -> Health:
     unproven = health.unproven + 1
     waits = health.waits + health.drifted
     seen = _with(health, unproven=unproven, waits=waits)
-    if health.drifted or unproven < UNPROVEN_MOST:
+    if health.drifted or unproven < MAX_UNPROVEN:
         return seen
     reason = (
-        f"no undisturbed reading of sentinel {' and '.join(mute)} in the last {UNPROVEN_MOST} "
+        f"no undisturbed reading of sentinel {' and '.join(mute)} in the last {MAX_UNPROVEN} "
         f"checks or more, so nobody knows whether the device is the same: {_DISTURBED}"
     )
     return _with(seen, state="paused", reason=reason)

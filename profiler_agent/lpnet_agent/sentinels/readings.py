@@ -8,7 +8,7 @@ import structlog
 
 from lpnet.schemas.sample import Sample, Sentinel
 from lpnet_agent.errors import Interrupted, MeasureFailed
-from lpnet_agent.measure.job import Measures
+from lpnet_agent.measure.job import SupportsMeasure
 from lpnet_agent.sentinels.health import Reading
 from lpnet_agent.sentinels.templates import template
 
@@ -19,7 +19,9 @@ _VISITS = 3
 
 
 def read(
-    measurer: Measures, sentinel: Sentinel, go_on: Callable[[], bool] | None = None
+    measurer: SupportsMeasure,
+    sentinel: Sentinel,
+    should_continue: Callable[[], bool] | None = None,
 ) -> Sample | None:
     """A reading of a sentinel, as it travels; None where it failed.
 
@@ -28,7 +30,7 @@ def read(
     """
     made = template(sentinel)
     try:
-        return made.told(measurer.measure(made.item(), made.file, go_on, _VISITS))
+        return made.told(measurer.measure(made.item(), made.file, should_continue, _VISITS))
     except Interrupted:
         raise
     except MeasureFailed as error:

@@ -20,7 +20,7 @@ log = structlog.get_logger()
 FILE = "sentinels.json"
 
 
-class Kept(Wire):
+class SentinelState(Wire):
     """The file: of which target and of which sentinels it is, what is known of them, and how
     many clearings of the target the agent has acted on. `good_at`: see Watch."""
 
@@ -31,20 +31,20 @@ class Kept(Wire):
     good_at: Time | None = None
 
 
-class Store:
+class SentinelStore:
     """The file of one target. What was kept of another target, or of other sentinels, is
     forgotten: no level of theirs is one here."""
 
     def __init__(self, folder: Path, target: TargetSpec) -> None:
         self._path = folder / FILE
         spaces = {name: template(name).workload.space for name in SENTINELS}
-        self._fresh = Kept(target=target, spaces=spaces)
+        self._fresh = SentinelState(target=target, spaces=spaces)
 
-    def load(self) -> Kept:
+    def load(self) -> SentinelState:
         """What is kept, or a beginning. Raises BadSetup for a file that may not be read: what is
         in it may be that this device has drifted."""
         try:
-            kept = Kept.model_validate_json(self._path.read_bytes())
+            kept = SentinelState.model_validate_json(self._path.read_bytes())
         except FileNotFoundError:
             return self._fresh
         except OSError as error:
@@ -54,13 +54,13 @@ class Store:
             log.warning("levels of the sentinels are lost", file=str(self._path), why=str(error))
             return self._fresh
         # Compared as it travels: JSON makes a list of a tuple in the options.
-        fresh = Kept.model_validate_json(self._fresh.model_dump_json())
+        fresh = SentinelState.model_validate_json(self._fresh.model_dump_json())
         if (kept.target, kept.spaces) != (fresh.target, fresh.spaces):
             log.info("another target than before: its sentinels get new levels")
             return self._fresh
         return kept
 
-    def save(self, kept: Kept) -> None:
+    def save(self, kept: SentinelState) -> None:
         """Keep it; when this returns it survives a power cut, unless the disk is full: what is
         known is still in memory then, and is kept the next time."""
         try:

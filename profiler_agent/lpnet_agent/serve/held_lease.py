@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from lpnet.errors import ApiError, LeaseLost, NotFound, Unreachable
+from lpnet.errors import ApiError, LeaseLost, NotFound, ServerUnreachable
 from lpnet.http import Http
 from lpnet.schemas.campaign import Heartbeat, ItemFailure, Lease
 from lpnet.schemas.sample import Sample
-from lpnet_agent.measure.job import Measured
+from lpnet_agent.measure.job import ItemResult
 from lpnet_agent.serve.spool import Parcel
 
 log = structlog.get_logger()
@@ -40,7 +40,7 @@ class Results:
     def __len__(self) -> int:
         return len(self.samples) + len(self.failures)
 
-    def add(self, result: Measured) -> None:
+    def add(self, result: ItemResult) -> None:
         if result.sample is not None:
             self.samples.append(result.sample)
         else:
@@ -95,7 +95,7 @@ class Pulse:
         except (LeaseLost, NotFound):
             log.warning("lease lost", request_id=self._http.request_id)
             self.lost = True
-        except (Unreachable, ApiError) as error:
+        except (ServerUnreachable, ApiError) as error:
             # The job goes on: its results are welcome even if the lease runs out meanwhile.
             log.warning("heartbeat failed", why=str(error), request_id=self._http.request_id)
         return not self.lost

@@ -18,7 +18,7 @@ from lpnet.errors import (
     LpnetError,
     NotAllowed,
     NotFound,
-    Unreachable,
+    ServerUnreachable,
 )
 from lpnet.http import Http
 from lpnet.logs import fields
@@ -28,7 +28,7 @@ from lpnet.schemas.device import Registered, Registration
 from lpnet_agent.errors import BadSetup, Interrupted, NotKept
 from lpnet_agent.measure.job import Measurer, measure_all
 from lpnet_agent.measure.messages import Item
-from lpnet_agent.sentinels.watch import GoOn
+from lpnet_agent.sentinels.monitor import ShouldContinue
 from lpnet_agent.serve import service_version
 from lpnet_agent.serve.backoff import Backoff
 from lpnet_agent.serve.condition_report import Reporter
@@ -108,7 +108,7 @@ class Agent:
             except NotKept as error:
                 log.error("waiting for room", seconds=_ROOM_S, why=str(error))
                 self._stop.wait(_ROOM_S)
-            except (Unreachable, ApiError) as error:
+            except (ServerUnreachable, ApiError) as error:
                 asked_s = error.retry_after_s if isinstance(error, ApiError) else None
                 reachable = isinstance(error, ApiError)
                 if isinstance(error, NotFound | DeviceBusy):
@@ -134,14 +134,12 @@ class Agent:
         self._deliver()
         standing = self._with_room(self._report(self._id, self._with_room(standing)))
         if standing.state != "ready":
-            self._gate.rest()
             self._stop.wait(min(standing.retry_s, self._reporter.wait_s()))
             return
         if self._stop.is_set():
             return
         lease = self._ask_for_work(self._id)
         if lease is None:
-            self._gate.rest()
             return
         with fields.work(
             job=lease.job,
@@ -166,7 +164,6 @@ class Agent:
         try:
             while not self._stop.is_set() and (left := end - time.monotonic()) > 0:
                 standing = self._gate.ask()
-                self._gate.rest()
                 ready = standing.state == "ready"
                 self._stop.wait(left if ready else min(left, max(standing.retry_s, _LEAST_S)))
         except Interrupted:
@@ -251,7 +248,6 @@ class Agent:
         results = Results(lease)
         given_up: GivenUp | None = GivenUp("the agent failed")
         try:
-            self._gate.enter()
             if lease.fresh_session:
                 self._measurer.renew()
             given_up = self._measure(lease, files, results)
@@ -306,7 +302,7 @@ class Agent:
         if reachable and len(self._spool):
             try:
                 self._spool.deliver(self._http)
-            except (Unreachable, ApiError) as error:
+            except (ServerUnreachable, ApiError) as error:
                 log.warning("not delivered; it will be later", why=str(error))
         timed = f"{self._measurer.timed_s:.1f}"
         log.info("ended", undelivered=len(self._spool), timed_s=timed)
@@ -315,16 +311,16 @@ class Agent:
 class _Leave:
     """Asks the gate for leave to measure on; `refused` is the standing that refused it."""
 
-    def __init__(self, gate: Gate, results: Results, go_on: GoOn) -> None:
+    def __init__(self, gate: Gate, results: Results, should_continue: ShouldContinue) -> None:
         self._gate = gate
         self._results = results
-        self._go_on = go_on
+        self._go_on = should_continue
         self.refused: Standing | None = None
 
     def given(self) -> bool:
         """False once it was refused. What was measured before a good check is proven."""
         if self.refused is None:
-            standing = self._gate.ask(begun=True, go_on=self._go_on)
+            standing = self._gate.ask(begun=True, should_continue=self._go_on)
             if standing.state != "ready":
                 self.refused = standing
             elif standing.proven:

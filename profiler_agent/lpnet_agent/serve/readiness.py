@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 from lpnet.schemas.condition import Cause, Condition
 from lpnet_agent.owner.base import OwnerPolicy
 from lpnet_agent.owner.rules import Refusal
-from lpnet_agent.sentinels.watch import GoOn, Watch
+from lpnet_agent.sentinels.monitor import SentinelMonitor, ShouldContinue
 
 
 @dataclass(frozen=True)
@@ -31,30 +30,13 @@ class Standing:
     proven: bool = False
 
 
-class Adjusts(Protocol):
-    """What makes the device as its owner wants it for measuring; see changes.Changes."""
-
-    def apply(self) -> None:
-        """Raises BadSetup where that cannot be."""
-        ...
-
-    def undo(self) -> None:
-        """Put everything back."""
-        ...
-
-
 class Gate:
     """To be asked before any work, and before every workload of it."""
 
     def __init__(
-        self,
-        owner: OwnerPolicy,
-        watch: Watch,
-        busy_s: Callable[[], float],
-        changes: Adjusts | None = None,
+        self, owner: OwnerPolicy, watch: SentinelMonitor, busy_s: Callable[[], float]
     ) -> None:
         """`busy_s` says how many seconds of measuring there were so far."""
-        self._changes = changes
         self._owner = owner
         self._watch = watch
         self._busy_s = busy_s
@@ -69,7 +51,9 @@ class Gate:
         """The target was cleared by a person, so many times by now."""
         self._watch.clear(cleared)
 
-    def ask(self, *, begun: bool = False, go_on: GoOn | None = None) -> Standing:
+    def ask(
+        self, *, begun: bool = False, should_continue: ShouldContinue | None = None
+    ) -> Standing:
         """The present standing; a check of the sentinels that is due is made. `begun`: a job is in
         hand, and `go_on` is called all through the check, which takes seconds.
 
@@ -79,20 +63,9 @@ class Gate:
         refusal = self._owner.refusal(datetime.now(UTC), begun=begun)
         proven = False
         if refusal is None and self._watch.due():
-            self.enter()
-            proven = self._watch.look(go_on)
+            proven = self._watch.look(should_continue)
             self._account()
         return self._standing(refusal, proven)
-
-    def enter(self) -> None:
-        """Measuring begins. Raises BadSetup if the device cannot be made ready for it."""
-        if self._changes is not None:
-            self._changes.apply()
-
-    def rest(self) -> None:
-        """Nothing is measured for a while: the device is its owner's."""
-        if self._changes is not None:
-            self._changes.undo()
 
     def _standing(self, refusal: Refusal | None, proven: bool) -> Standing:
         health = self._watch.health

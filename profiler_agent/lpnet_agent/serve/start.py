@@ -10,15 +10,14 @@ import structlog
 from lpnet.alive import AliveFile
 from lpnet.http import Http
 from lpnet.schemas.device import Registration, TargetSpec
-from lpnet_agent.changes.changes import Changes
-from lpnet_agent.devices.base import Place
-from lpnet_agent.devices.select import place_of
+from lpnet_agent.devices.base import Device
+from lpnet_agent.devices.select import open_device
 from lpnet_agent.errors import Interrupted
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.owner.base import OwnerPolicy
 from lpnet_agent.sentinels.health import Policy
-from lpnet_agent.sentinels.store import Store
-from lpnet_agent.sentinels.watch import Watch
+from lpnet_agent.sentinels.monitor import SentinelMonitor
+from lpnet_agent.sentinels.store import SentinelStore
 from lpnet_agent.serve.condition_report import Reporter
 from lpnet_agent.serve.loop import Agent
 from lpnet_agent.serve.readiness import Gate
@@ -41,26 +40,22 @@ def run_agent(settings: Settings, stop: Stop) -> None:
         # The end may be asked for while it starts.
         contextlib.suppress(Interrupted),
         StateDir(settings.state_dir) as state,
-        # Before anything is started or changed: it refuses limits that cannot be kept.
-        place_of(settings, stop) as place,
+        # Before anything is started: it refuses limits that cannot be kept.
+        open_device(settings, stop) as place,
         Http(settings.url, settings.token, timeout=settings.request_s, attempts=1) as http,
-        place.changes(state.path) as changes,
         place.measurer(stop) as measurer,
         contextlib.ExitStack() as stack,
     ):
         spool = Spool(state.spool)
         alive = AliveFile(settings.alive_file)
         stack.callback(alive.remove)
-        # The clock policy of the target is the one that it is measured with.
-        changes.apply()
         target = place.target(measurer.ready)
-        changes.undo()
         log.info("agent", device=place.name, cores=target.cores, undelivered=len(spool))
         Agent(
             http=http,
             registration=_registration(place, target, state),
             measurer=measurer,
-            gate=_gate(settings, place.owner, state, target, measurer, spool, changes),
+            gate=_gate(settings, place.owner, state, target, measurer, spool),
             reporter=Reporter(http, target.name, settings.condition_s, state.seat()),
             spool=spool,
             spaces=SpaceFiles(state.spaces, http),
@@ -78,16 +73,15 @@ def _gate(
     target: TargetSpec,
     measurer: Measurer,
     spool: Spool,
-    changes: Changes,
 ) -> Gate:
-    watch = Watch(
+    watch = SentinelMonitor(
         measurer,
-        Store(state.path, target),
+        SentinelStore(state.path, target),
         policy_of(settings),
         settings.sentinel_s,
         lambda samples: spool.put(Parcel(target=target.name, samples=samples)),
     )
-    return Gate(owner, watch, lambda: measurer.busy_s, changes)
+    return Gate(owner, watch, lambda: measurer.busy_s)
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -101,7 +95,7 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
-def _registration(place: Place, target: TargetSpec, state: StateDir) -> Registration:
+def _registration(place: Device, target: TargetSpec, state: StateDir) -> Registration:
     return Registration(
         device=place.name,
         facts=place.facts,

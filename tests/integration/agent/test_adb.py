@@ -17,8 +17,8 @@ from lpnet_agent.devices.adb import file_store as stores
 from lpnet_agent.devices.adb import phone as phones
 from lpnet_agent.devices.adb import visit as visits
 from lpnet_agent.devices.adb.binary import Binary
-from lpnet_agent.devices.adb.device import PhonePlace, phone_place
-from lpnet_agent.devices.adb.file_store import Store, free_kib
+from lpnet_agent.devices.adb.device import PhoneDevice, open_phone
+from lpnet_agent.devices.adb.file_store import FileStore, free_kib
 from lpnet_agent.doctor.phone import examine_phone
 from lpnet_agent.errors import BadSetup, DeviceAway, Interrupted, MeasureFailed
 from lpnet_agent.measure.job import Measurer
@@ -215,15 +215,15 @@ def until(reached: Callable[[], bool], what: str) -> None:
         time.sleep(0.2)
 
 
-def store_of(phone: Phone, state: Path, user: str = "agent") -> Store:
+def store_of(phone: Phone, state: Path, user: str = "agent") -> FileStore:
     """With a program that goes on until it is killed."""
     content = b"#!/bin/sh\nwhile :; do sleep 1; done\n"
     program = Binary(content, hashlib.sha256(content).hexdigest())
-    return Store(phones.Phone(phone.serial), program, state, user)
+    return FileStore(phones.Phone(phone.serial), program, state, user)
 
 
 @pytest.fixture
-def store(phone: Phone, tmp_path: Path) -> Store:
+def store(phone: Phone, tmp_path: Path) -> FileStore:
     return store_of(phone, tmp_path)
 
 
@@ -231,12 +231,12 @@ def names(phone: Phone) -> set[str]:
     return {path.name for path in (phone.data / "lpnet").glob("*/*")}
 
 
-def outside(phone: Phone, store: Store) -> Path:
+def outside(phone: Phone, store: FileStore) -> Path:
     """A store's folder, seen from outside of the phone."""
     return phone.data / Path(store.folder).relative_to("/data/local/tmp")
 
 
-def test_a_network_is_pushed_once_by_its_hash(phone: Phone, store: Store) -> None:
+def test_a_network_is_pushed_once_by_its_hash(phone: Phone, store: FileStore) -> None:
     content = os.urandom(1_000_000)
     name = store.network(content)
     assert name == hashlib.sha256(content).hexdigest() + ".tflite"
@@ -250,7 +250,7 @@ def test_a_network_is_pushed_once_by_its_hash(phone: Phone, store: Store) -> Non
     assert names(phone) == {name}
 
 
-def test_what_was_damaged_is_pushed_again(phone: Phone, store: Store) -> None:
+def test_what_was_damaged_is_pushed_again(phone: Phone, store: FileStore) -> None:
     name = store.network(b"x" * 1000)
     (outside(phone, store) / name).write_bytes(b"y" * 1000)
     store.forget()
@@ -259,7 +259,7 @@ def test_what_was_damaged_is_pushed_again(phone: Phone, store: Store) -> None:
 
 
 def test_networks_are_bounded_and_nothing_stays_behind(
-    phone: Phone, store: Store, monkeypatch: pytest.MonkeyPatch
+    phone: Phone, store: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.install()
     monkeypatch.setattr(stores, "_MOST_FILES", 3)
@@ -273,7 +273,7 @@ def test_networks_are_bounded_and_nothing_stays_behind(
 
 
 def test_what_a_killed_agent_left_is_cleared_away(
-    phone: Phone, store: Store, tmp_path: Path
+    phone: Phone, store: FileStore, tmp_path: Path
 ) -> None:
     store.network(b"left")
     (outside(phone, store) / "half.tflite.part").write_bytes(b"ha")
@@ -340,7 +340,7 @@ def test_the_doctor_writes_nothing_to_the_phone_of_an_agent(
     assert not (phone.data / "lpnet").exists()
 
 
-def test_a_full_phone_is_waited_for(phone: Phone, store: Store) -> None:
+def test_a_full_phone_is_waited_for(phone: Phone, store: FileStore) -> None:
     first = store.network(bytes(100_000))
     phone.fill()
     with pytest.raises(DeviceAway, match=r"no room in /data: free 1 MiB"):
@@ -361,10 +361,10 @@ def test_a_full_phone_is_waited_for(phone: Phone, store: Store) -> None:
 @pytest.fixture
 def measured(phone: Phone, tmp_path: Path, stop: Stop) -> Iterator[Callable[..., Measurer]]:
     """Begins to measure with a program."""
-    opened: list[tuple[object, PhonePlace]] = []
+    opened: list[tuple[object, PhoneDevice]] = []
 
     def begin(chosen: Program, **given: object) -> Measurer:
-        context = phone_place(settings(phone, chosen, state_dir=tmp_path / "state", **given), stop)
+        context = open_phone(settings(phone, chosen, state_dir=tmp_path / "state", **given), stop)
         place = context.__enter__()
         opened.append((context, place))
         return place.measurer(stop)
@@ -531,7 +531,7 @@ def test_what_a_target_on_a_phone_is(
     phone: Phone, runner: Program, stop: Stop, tmp_path: Path
 ) -> None:
     chosen = settings(phone, runner, state_dir=tmp_path, threads=1)
-    with phone_place(chosen, stop) as place, place.measurer(stop) as measurer:
+    with open_phone(chosen, stop) as place, place.measurer(stop) as measurer:
         target = place.target(measurer.ready)
         cluster = place.cluster
         assert place.name == "linux-phone"
@@ -568,9 +568,9 @@ def test_what_cannot_be_met_is_refused_before_anything_runs(
 ) -> None:
     chosen = settings(phone, runner, state_dir=tmp_path, **given)
     if words is None:
-        with phone_place(chosen, stop):
+        with open_phone(chosen, stop):
             return
-    with pytest.raises(BadSetup, match=words), phone_place(chosen, stop):
+    with pytest.raises(BadSetup, match=words), open_phone(chosen, stop):
         pass
     assert names(phone) == set()
 
@@ -579,7 +579,7 @@ def test_the_owners_limits_are_those_of_the_phone(
     phone: Phone, runner: Program, stop: Stop, tmp_path: Path
 ) -> None:
     chosen = settings(phone, runner, state_dir=tmp_path, min_battery_pct=80)
-    with phone_place(chosen, stop) as place:
+    with open_phone(chosen, stop) as place:
         now = datetime.now(UTC)
         assert place.owner.refusal(now) is None
         said = (phone.services / "battery").read_text()

@@ -22,7 +22,7 @@ from lpnet.space.memory import MIB
 from lpnet.space.space import Space
 from lpnet_agent.errors import MeasureFailed, WorkerDied
 from lpnet_agent.measure.job import Measurer, measure_all
-from lpnet_agent.measure.messages import Ask, Item, Setup
+from lpnet_agent.measure.messages import Item, Setup, WorkloadRequest
 from lpnet_agent.measure.process import MeasuringProcess
 from lpnet_agent.offline.measure_space import Wish, measure_space
 from lpnet_agent.stop import Stop
@@ -158,7 +158,7 @@ def test_signal_9_is_memory_only_where_the_kernel_counted_it(
         counters(tmp_path, kills=2 + short)
         os.kill(worker.pid, signal.SIGKILL)
 
-    ask = Ask(item=network(space, 64), space_file=str(file))
+    ask = WorkloadRequest(item=network(space, 64), space_file=str(file))
     os.kill(worker.pid, signal.SIGSTOP)  # so that it is in the middle of it, however fast it is
     killer = threading.Thread(target=kill)
     killer.start()

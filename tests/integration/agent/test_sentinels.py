@@ -14,7 +14,7 @@ from lpnet.schemas.condition import LEVEL_READINGS, SentinelHistory
 from lpnet.schemas.device import Target
 from lpnet_agent.owner.pause import Pause, PauseFile
 from lpnet_agent.sentinels.health import SENTINELS
-from lpnet_agent.sentinels.store import FILE, Kept
+from lpnet_agent.sentinels.store import FILE, SentinelState
 
 pytestmark = pytest.mark.alone  # sentinels must be read undisturbed
 
@@ -33,8 +33,8 @@ QUICK = {
 }
 
 
-def kept(site: Site) -> Kept:
-    return Kept.model_validate_json((site.state.path / FILE).read_bytes())
+def kept(site: Site) -> SentinelState:
+    return SentinelState.model_validate_json((site.state.path / FILE).read_bytes())
 
 
 def state(site: Site) -> tuple[str, str]:

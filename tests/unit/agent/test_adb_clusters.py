@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lpnet_agent.devices.adb.clusters import Cluster, chosen, clusters
-from lpnet_agent.devices.select import place_of
+from lpnet_agent.devices.select import open_device
 from lpnet_agent.errors import BadSetup
 from lpnet_agent.settings import Settings
 from lpnet_agent.stop import Stop
@@ -51,7 +51,7 @@ def test_a_phone_that_says_nothing_of_its_cores(tmp_path: Path) -> None:
         clusters(tmp_path)
 
 
-KNOWN = (Cluster("little", (0, 1, 2, 3)), Cluster("big", (4, 5, 6)), Cluster("prime", (7,)))
+RUNTIMES = (Cluster("little", (0, 1, 2, 3)), Cluster("big", (4, 5, 6)), Cluster("prime", (7,)))
 
 
 @pytest.mark.parametrize(
@@ -65,24 +65,24 @@ KNOWN = (Cluster("little", (0, 1, 2, 3)), Cluster("big", (4, 5, 6)), Cluster("pr
     ],
 )
 def test_choosing(wish: str | None, name: str, cores: tuple[int, ...], mask: str) -> None:
-    found = chosen(wish, KNOWN, threads=1)
+    found = chosen(wish, RUNTIMES, threads=1)
     assert (found.name, found.cores, found.mask) == (name, cores, mask)
 
 
 @pytest.mark.parametrize("wish", ["medium", "6-9", "3-1", "", "0-"])
 def test_what_a_phone_does_not_have_is_named_with_what_it_has(wish: str) -> None:
     with pytest.raises(BadSetup, match=r"little \(cores 0,1,2,3\), big .*, prime \(cores 7\)"):
-        chosen(wish, KNOWN, threads=1)
+        chosen(wish, RUNTIMES, threads=1)
 
 
 def test_more_threads_than_cores() -> None:
     with pytest.raises(BadSetup, match=r"4 threads asked for, but big .* has 3"):
-        chosen("big", KNOWN, threads=4)
+        chosen("big", RUNTIMES, threads=4)
 
 
 def test_clusters_are_those_of_phones() -> None:
     stop = Stop()
-    asked = place_of(Settings(cluster="big"), stop)
+    asked = open_device(Settings(cluster="big"), stop)
     with (
         pytest.raises(BadSetup, match="--cluster chooses cores of a phone: it needs --adb"),
         asked,

@@ -15,12 +15,12 @@ import pytest
 from lpnet.schemas.condition import ConditionReport
 from lpnet_agent.devices.adb import shell
 from lpnet_agent.devices.adb.owner import PhoneOwner
-from lpnet_agent.devices.adb.shell import Ended
-from lpnet_agent.devices.adb.start_order import turn
+from lpnet_agent.devices.adb.shell import CommandResult
+from lpnet_agent.devices.adb.user_slot import user_slot
 from lpnet_agent.devices.adb.visit import _no_room
 from lpnet_agent.errors import DeviceAway
 from lpnet_agent.owner.rules import Refusal
-from lpnet_agent.sentinels.watch import Watch
+from lpnet_agent.sentinels.monitor import SentinelMonitor
 from lpnet_agent.serve.readiness import Gate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -91,8 +91,8 @@ def test_beats_do_not_put_off_the_end_of_patience(
 def test_out_of_memory_is_said_where_it_is_certain(
     code: int, said: str, killed_for_it: bool, certain: bool
 ) -> None:
-    assert _no_room(Ended("", said, code), "", killed_for_it) == certain
-    assert _no_room(Ended("", "", code), said, killed_for_it) == certain
+    assert _no_room(CommandResult("", said, code), "", killed_for_it) == certain
+    assert _no_room(CommandResult("", "", code), said, killed_for_it) == certain
 
 
 class Owner:
@@ -103,7 +103,7 @@ class Owner:
 
 
 def phone_owner(away: str | None, full: str | None) -> PhoneOwner:
-    def run(*given: object, **more: object) -> Ended:
+    def run(*given: object, **more: object) -> CommandResult:
         raise DeviceAway("it did not answer")
 
     phone = SimpleNamespace(gone=away is not None, away=lambda: away, run=run)
@@ -127,7 +127,7 @@ def test_what_a_phone_does_is_not_its_owners_doing(
     assert refusal.cause == cause
     watch = SimpleNamespace(health=SimpleNamespace(state="ready"), due=lambda: False)
     asked = SimpleNamespace(refusal=lambda now, begun: refusal, worked=lambda s: None)
-    standing = Gate(cast(Any, asked), cast(Watch, watch), lambda: 0.0).ask()
+    standing = Gate(cast(Any, asked), cast(SentinelMonitor, watch), lambda: 0.0).ask()
     assert (standing.state, standing.cause) == ("paused", cause)
     said = ConditionReport(target="t", state="paused", reason="why", cause=standing.cause)
     assert ConditionReport.model_validate_json(said.model_dump_json()) == said
@@ -144,9 +144,9 @@ def test_two_doctors_of_one_state_folder_have_two_names(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     state = tmp_path / "state"
-    with turn("doctor", state) as first, turn("doctor", state) as second:
+    with user_slot("doctor", state) as first, user_slot("doctor", state) as second:
         assert (first, second) == ("doctor-0", "doctor-1")
-        with turn("doctor", tmp_path / "other") as third:
+        with user_slot("doctor", tmp_path / "other") as third:
             assert third == "doctor-0"
-    with turn("doctor", state) as again:
+    with user_slot("doctor", state) as again:
         assert again == "doctor-0", "what the first one left behind is found again"

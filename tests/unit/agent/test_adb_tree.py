@@ -18,7 +18,7 @@ from lpnet_agent.device_info.readings import (
     thermal_zones,
 )
 from lpnet_agent.devices.adb.facts import phone_facts, phone_name, properties
-from lpnet_agent.devices.adb.mirrored_files import Tree, files
+from lpnet_agent.devices.adb.mirrored_files import MirroredFiles, files
 from lpnet_agent.errors import BadSetup
 
 BATTERY = (FILES / "services/battery").read_text()
@@ -27,8 +27,8 @@ ZONE = "/sys/class/thermal/thermal_zone"
 
 
 @pytest.fixture
-def tree() -> Iterator[Tree]:
-    with Tree() as made:
+def tree() -> Iterator[MirroredFiles]:
+    with MirroredFiles() as made:
         yield made
 
 
@@ -41,7 +41,7 @@ def test_lines_become_files() -> None:
     assert files(said) == {"/proc/a": "1\nx: y", "/sys/b": ""}
 
 
-def test_what_is_gone_is_not_read_any_more(tree: Tree) -> None:
+def test_what_is_gone_is_not_read_any_more(tree: MirroredFiles) -> None:
     tree.take(
         "live", f"{ZONE}0/type:cpu\n{ZONE}0/temp:41000\n{ZONE}1/type:gpu\n{ZONE}1/temp:51000"
     )
@@ -52,7 +52,7 @@ def test_what_is_gone_is_not_read_any_more(tree: Tree) -> None:
     assert temperature_c(tree.root) is None
 
 
-def test_parts_are_apart(tree: Tree) -> None:
+def test_parts_are_apart(tree: MirroredFiles) -> None:
     tree.take("live", f"{ZONE}0/type:cpu\n{ZONE}0/temp:41000")
     tree.take("counters", "/proc/loadavg:1.50 1.20 1.00 3/900 4711")
     assert load(tree.root) == (1.5, 3)
@@ -60,13 +60,13 @@ def test_parts_are_apart(tree: Tree) -> None:
 
 
 def test_the_folder_goes_with_the_tree() -> None:
-    with Tree() as made:
+    with MirroredFiles() as made:
         made.take("live", "/proc/loadavg:1 1 1 1/1 1")
         root = made.root
     assert not root.exists()
 
 
-def test_a_battery_that_only_android_tells_of(tree: Tree) -> None:
+def test_a_battery_that_only_android_tells_of(tree: MirroredFiles) -> None:
     tree.take("slow", slow())
     assert battery(tree.root) == Battery(percent=84.0, discharging=False)
     assert mains(tree.root) is True
@@ -76,7 +76,7 @@ def test_a_battery_that_only_android_tells_of(tree: Tree) -> None:
     assert mains(tree.root) is False
 
 
-def test_what_the_kernel_says_of_the_battery_wins(tree: Tree) -> None:
+def test_what_the_kernel_says_of_the_battery_wins(tree: MirroredFiles) -> None:
     supply = "/sys/class/power_supply/bms"
     tree.take("slow", slow(f"{supply}/type:Battery\n{supply}/capacity:55\n{supply}/status:Full\n"))
     assert battery(tree.root) == Battery(percent=55.0, discharging=False)
@@ -85,12 +85,12 @@ def test_what_the_kernel_says_of_the_battery_wins(tree: Tree) -> None:
 @pytest.mark.parametrize(
     "said", ["", "Can't find service: battery\n", "  level: 84\n  scale: 0\n"]
 )
-def test_without_a_battery_there_is_none(tree: Tree, said: str) -> None:
+def test_without_a_battery_there_is_none(tree: MirroredFiles, said: str) -> None:
     tree.take("slow", slow(battery=said))
     assert battery(tree.root) is None
 
 
-def test_temperatures_that_only_android_tells_of(tree: Tree) -> None:
+def test_temperatures_that_only_android_tells_of(tree: MirroredFiles) -> None:
     """Those of the CPU, of now: the skin's and the cached ones are others."""
     tree.take("slow", slow())
     assert {zone.kind: zone.temperature_c for zone in thermal_zones(tree.root)} == {
@@ -102,7 +102,7 @@ def test_temperatures_that_only_android_tells_of(tree: Tree) -> None:
     assert cpu_cooling(tree.root) == {"android-cpu-throttle (cooling_device9000)": 2}
 
 
-def test_the_kernels_temperatures_win(tree: Tree) -> None:
+def test_the_kernels_temperatures_win(tree: MirroredFiles) -> None:
     cooling = "/sys/class/thermal/cooling_device0"
     tree.take(
         "live",
@@ -126,7 +126,7 @@ two]
 """
 
 
-def test_what_a_phone_is(tree: Tree) -> None:
+def test_what_a_phone_is(tree: MirroredFiles) -> None:
     tree.take(
         "fixed",
         "/sys/devices/system/cpu/present:0-7\n/proc/meminfo:MemTotal:  7683332 kB\n"
@@ -142,7 +142,7 @@ def test_what_a_phone_is(tree: Tree) -> None:
     assert found.virtual is None
 
 
-def test_what_a_phone_does_not_say_is_unknown(tree: Tree) -> None:
+def test_what_a_phone_does_not_say_is_unknown(tree: MirroredFiles) -> None:
     found = phone_facts({}, tree.root)
     assert found.model_dump(exclude_none=True) == {"flags": ()}
     older = {
@@ -162,12 +162,12 @@ def test_a_phone_is_named_by_its_model() -> None:
         phone_name({}, None)
 
 
-def test_no_file_lands_outside(tree: Tree, tmp_path: Path) -> None:
+def test_no_file_lands_outside(tree: MirroredFiles, tmp_path: Path) -> None:
     tree.take("live", f"/sys/../../../../{tmp_path}/escaped:x")
     assert not (tmp_path / "escaped").exists()
 
 
-def test_what_services_said_is_not_how_it_is_at_every_visit(tree: Tree) -> None:
+def test_what_services_said_is_not_how_it_is_at_every_visit(tree: MirroredFiles) -> None:
     """Owners' limits go by it; a visit a minute later calls its heat unknown."""
     tree.take("live", f"{ZONE}0/type:cpu")
     tree.take("slow", slow())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lpnet.schemas.sample import Conditions
 from lpnet_agent.devices.adb.measurement import settled, to_measurement
 from lpnet_agent.devices.adb.output import Timing
-from lpnet_agent.devices.adb.visit import Visited, flags
+from lpnet_agent.devices.adb.visit import PhoneVisit, flags
 from lpnet_agent.measure.plan import TimingPlan
 
 CROWDED = 0.3
@@ -26,7 +26,7 @@ def visit(
     elsewhere: float | None = 0.1,
     throttled: bool | None = False,
     celsius: float = 40.0,
-) -> Visited:
+) -> PhoneVisit:
     timing = Timing(
         count=count,
         min_ms=0.9 * median,
@@ -41,7 +41,7 @@ def visit(
     conditions = Conditions(
         elsewhere_share=elsewhere, throttled=throttled, temperature_c=celsius, others_s=0.01
     )
-    return Visited(timing, conditions, others)
+    return PhoneVisit(timing, conditions, others)
 
 
 def test_two_visits_that_agree_settle_it() -> None:
@@ -109,7 +109,7 @@ def test_what_cannot_be_read_is_no_company() -> None:
 def test_all_runs_may_have_taken_the_same(micros: int, first: int, second: int) -> None:
     ms = micros / 1e3
     one = Timing(1, ms, ms, ms, ms, ms, ms, 0.0, 1.0)
-    same = [Visited(replace(one, count=count), Conditions(), None) for count in (first, second)]
+    same = [PhoneVisit(replace(one, count=count), Conditions(), None) for count in (first, second)]
     found = to_measurement(same, "s", CROWDED)
     assert found.latency_ms == found.min_ms == ms
 
@@ -122,7 +122,7 @@ def test_nothing_of_a_throttled_visit_is_believed() -> None:
 
 
 def test_the_flags_of_a_plan() -> None:
-    plan = TimingPlan.of_budget(0.25)
+    plan = TimingPlan.from_budget(0.25)
     assert flags("n.tflite", plan, 2, 20.0).split() == [
         "--graph=n.tflite",
         "--num_threads=2",
@@ -133,5 +133,5 @@ def test_the_flags_of_a_plan() -> None:
         "--warmup_min_secs=0.300",
         "--use_xnnpack=true",
     ]
-    paced = flags("n.tflite", TimingPlan.of_budget(0.25, 1 / 30), 1, 20.0)
+    paced = flags("n.tflite", TimingPlan.from_budget(0.25, 1 / 30), 1, 20.0)
     assert paced.endswith("--run_frequency=30")

@@ -15,8 +15,8 @@ import lpnet_agent.gpu
 from lpnet.schemas.gpu import GpuFacts
 from lpnet_agent.errors import BadSetup
 from lpnet_agent.gpu.device import Gpu, GpuReading, GpuSettings
-from lpnet_agent.gpu.library import on_gpu, opened
-from lpnet_agent.measure.ready import ready
+from lpnet_agent.gpu.library import on_gpu, open_gpu
+from lpnet_agent.measure.session_info import ready
 from lpnet_agent.runtimes.base import RuntimeInfo
 
 BUS = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
@@ -55,7 +55,7 @@ def test_what_it_is() -> None:
 def test_how_it_is_set_and_how_it_is() -> None:
     settings = a100().settings()
     assert settings.power_mode == "power limit 400 W, application clocks 1095/1215 MHz"
-    assert (settings.sm_most_mhz, settings.sm_usual_mhz, settings.display) == (1410, None, False)
+    assert (settings.sm_max_mhz, settings.sm_default_mhz, settings.display) == (1410, None, False)
     assert a100(
         nvmlDeviceGetComputeRunningProcesses=processes(os.getpid())
     ).reading() == GpuReading(
@@ -133,14 +133,14 @@ def test_a_cpu_target_loads_no_nvml() -> None:
     def never() -> object:
         raise AssertionError("nobody asks")
 
-    with opened("cpu", never) as gpu:
+    with open_gpu("cpu", never) as gpu:
         assert gpu is None
     assert [on_gpu(name) for name in ("cpu", "cuda", "tensorrt")] == [False, True, True]
 
 
 def test_without_the_drivers_library_nothing_is_known() -> None:
     library = Library(nvmlInit=pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND))
-    with opened("cuda", lambda: library, BUS) as gpu:
+    with open_gpu("cuda", lambda: library, BUS) as gpu:
         assert gpu is None
     said = ready("session", INFO, None)
     assert (said.driver, said.power_mode) == (None, None)
@@ -149,7 +149,7 @@ def test_without_the_drivers_library_nothing_is_known() -> None:
 
 def test_the_gpu_is_part_of_the_targets_identity() -> None:
     library = Library()
-    with opened("cuda", lambda: library, BUS) as gpu:
+    with open_gpu("cuda", lambda: library, BUS) as gpu:
         said = ready("session", INFO, gpu)
     assert said.driver == "550.54.15"
     assert said.power_mode == "power limit 400 W, application clocks 1095/1215 MHz"
@@ -164,7 +164,7 @@ def test_the_gpu_is_part_of_the_targets_identity() -> None:
 
 def test_nothing_is_ever_set() -> None:
     library = Library()
-    with opened("cuda", lambda: library, BUS) as gpu:
+    with open_gpu("cuda", lambda: library, BUS) as gpu:
         assert gpu is not None
         gpu.facts(), gpu.settings(), gpu.reading()
     verbs = {
@@ -195,7 +195,7 @@ def test_the_gpu_that_cuda_counts_first_is_asked(
     environment: dict[str, str], count: int, question: tuple[object, ...]
 ) -> None:
     library = Library(nvmlDeviceGetCount=count)
-    with opened("cuda", lambda: library, environment) as gpu:
+    with open_gpu("cuda", lambda: library, environment) as gpu:
         assert gpu is not None
     assert question in library.asked
 
@@ -212,6 +212,6 @@ def test_a_gpu_that_cannot_be_told_is_refused(
     environment: dict[str, str], count: int, word: str
 ) -> None:
     library = Library(A100, nvmlDeviceGetCount=count)
-    with pytest.raises(BadSetup, match=word), opened("cuda", lambda: library, environment):
+    with pytest.raises(BadSetup, match=word), open_gpu("cuda", lambda: library, environment):
         pass
     assert library.asked[-1] == ("nvmlShutdown",)

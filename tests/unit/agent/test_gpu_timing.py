@@ -17,16 +17,16 @@ from lpnet import zoo
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet_agent.errors import OutOfMemory, RuntimeFailed
 from lpnet_agent.gpu.device import Gpu
-from lpnet_agent.measure.messages import Answer, Ask, Item, Setup
+from lpnet_agent.measure.messages import Item, Setup, VisitResult, WorkloadRequest
 from lpnet_agent.measure.plan import TimingPlan
-from lpnet_agent.measure.timing import Device, time_workload
-from lpnet_agent.measure.workload import Bench
-from lpnet_agent.runtimes.base import Array, DeviceSession, RuntimeInfo
+from lpnet_agent.measure.timing import DeviceTimer, time_workload
+from lpnet_agent.measure.visits import VisitRunner
+from lpnet_agent.runtimes.base import Array, DeviceTimedSession, RuntimeInfo
 from lpnet_agent.runtimes.graph import Tensor
 from lpnet_agent.runtimes.torch.device_session import DeviceTorchSession
 from lpnet_agent.runtimes.torch.session import Placement, TorchSession
 
-PLAN = TimingPlan.of_budget(0.3, offloaded=True)
+PLAN = TimingPlan.from_budget(0.3, offloaded=True)
 
 
 class Machine:
@@ -80,7 +80,7 @@ class Machine:
 
 def test_a_host_that_sleeps_until_the_gpu_is_done_was_not_disturbed() -> None:
     machine = Machine()
-    visit = time_workload(machine.run, PLAN, machine, device=Device())
+    visit = time_workload(machine.run, PLAN, machine, device=DeviceTimer())
     assert visit.repeats.undisturbed().all()
     assert np.median(visit.repeats.ms) == pytest.approx(2.1)
     assert visit.device_ms is None
@@ -91,7 +91,7 @@ def test_a_host_that_sleeps_until_the_gpu_is_done_was_not_disturbed() -> None:
 
 def test_device_time_is_taken_beside_wall_time_and_not_in_it() -> None:
     machine = Machine()
-    visit = time_workload(machine.run, PLAN, machine, device=Device(ms=machine.device_ms))
+    visit = time_workload(machine.run, PLAN, machine, device=DeviceTimer(ms=machine.device_ms))
     assert visit.device_ms is not None
     assert np.median(visit.device_ms) == pytest.approx(2.0)
     assert np.median(visit.repeats.ms) == pytest.approx(2.1)
@@ -101,7 +101,7 @@ def test_device_time_is_taken_beside_wall_time_and_not_in_it() -> None:
 
 def test_a_cold_cache_is_cold_for_every_inference_and_costs_nothing() -> None:
     machine = Machine(cost=20e-6, launch=1e-6)
-    device = Device(machine.prepare, machine.device_ms)
+    device = DeviceTimer(machine.prepare, machine.device_ms)
     visit = time_workload(machine.run, PLAN, machine, device=device)
     assert visit.repeats.inner == 1, "several in a repeat would warm it again"
     assert np.median(visit.repeats.ms) == pytest.approx(0.031)
@@ -112,15 +112,15 @@ def test_a_cold_cache_is_cold_for_every_inference_and_costs_nothing() -> None:
 
 def test_it_is_warmed_up_until_its_clock_has_risen() -> None:
     machine = Machine(rise=0.15)
-    visit = time_workload(machine.run, PLAN, machine, inner=1, device=Device())
+    visit = time_workload(machine.run, PLAN, machine, inner=1, device=DeviceTimer())
     assert visit.warm
     assert visit.repeats.ms.max() == pytest.approx(2.1)
 
 
 def test_a_few_inferences_at_least_come_before_windows_are_compared() -> None:
     machine = Machine(cost=0.03)
-    time_workload(machine.run, PLAN, machine, inner=1, device=Device())
-    assert machine.runs >= PLAN.least_warm_runs + PLAN.least_repeats
+    time_workload(machine.run, PLAN, machine, inner=1, device=DeviceTimer())
+    assert machine.runs >= PLAN.min_warmup_runs + PLAN.min_repeats
 
 
 @dataclass
@@ -198,8 +198,8 @@ def test_what_goes_wrong_on_the_device_is_an_error_of_the_runtime() -> None:
 
 def test_a_session_on_a_cpu_has_no_clock_of_its_own() -> None:
     clock = HandClock()
-    assert isinstance(torch_session(clock), DeviceSession)
-    assert not isinstance(TorchSession("torch", clock.forward, INPUTS, HERE), DeviceSession)
+    assert isinstance(torch_session(clock), DeviceTimedSession)
+    assert not isinstance(TorchSession("torch", clock.forward, INPUTS, HERE), DeviceTimedSession)
 
 
 class FakeRuntime:
@@ -231,7 +231,7 @@ class FakeSession:
         raise AssertionError("nobody asks")
 
 
-def measured(library: Library, folder: object) -> Answer:
+def measured(library: Library, folder: object) -> VisitResult:
     """A block, visited until it is settled or given up, on a GPU whose driver answers so."""
     space = zoo.space("resnet20")
     setup = Setup(
@@ -244,15 +244,15 @@ def measured(library: Library, folder: object) -> Answer:
         visits=2,
         crowded=0.99,
     )
-    bench = Bench(FakeRuntime(), setup, "session", gpu=Gpu(library, "gpu"))
+    bench = VisitRunner(FakeRuntime(), setup, "session", gpu=Gpu(library, "gpu"))
     file = f"{folder}/space.onnx"
     space.save(file)
     item = Item(
         kind="network",
         workload=SpaceWorkload(space=space.hash, widths=space.named(space.dense), batch=1),
     )
-    bench.answer(Ask(item=item, space_file=file, first=True, visits=2))
-    return bench.answer(Ask(item=item, space_file=file, first=False, visits=2))
+    bench.answer(WorkloadRequest(item=item, space_file=file, first=True, visits=2))
+    return bench.answer(WorkloadRequest(item=item, space_file=file, first=False, visits=2))
 
 
 def test_a_sample_tells_of_its_gpu(tmp_path: object) -> None:

@@ -12,7 +12,7 @@ import pytest
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet_agent.errors import Interrupted, WorkerDied
-from lpnet_agent.measure.job import Measured, Patience, measure_all
+from lpnet_agent.measure.job import ItemResult, VisitSchedule, measure_all
 from lpnet_agent.measure.messages import Item
 
 OPEN, SETTLED = False, True
@@ -27,8 +27,8 @@ class Machine:
     """Answers the visits to each block with the next of its answers; an exception is raised. A
     block without answers is settled at its second visit. Its clock moves only while it rests."""
 
-    def __init__(self, patience: Patience, **answers: Sequence[bool | Exception]) -> None:
-        self.patience = patience
+    def __init__(self, schedule: VisitSchedule, **answers: Sequence[bool | Exception]) -> None:
+        self.schedule = schedule
         self._answers = defaultdict(
             lambda: deque([OPEN, SETTLED]), {k: deque(v) for k, v in answers.items()}
         )
@@ -59,7 +59,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[Machine]:
     return machines
 
 
-def run(clock: list[Machine], machine: Machine, *names: str, looks: int = 999) -> list[Measured]:
+def run(clock: list[Machine], machine: Machine, *names: str, looks: int = 999) -> list[ItemResult]:
     clock.append(machine)
     left = iter(range(looks))
     return list(
@@ -72,19 +72,19 @@ def run(clock: list[Machine], machine: Machine, *names: str, looks: int = 999) -
     )
 
 
-def blocks(results: list[Measured]) -> list[str | None]:
+def blocks(results: list[ItemResult]) -> list[str | None]:
     return [result.item.workload.block for result in results]
 
 
 def test_every_workload_is_visited_twice_with_the_others_in_between(clock: list[Machine]) -> None:
-    machine = Machine(Patience(gap_s=0.0))
+    machine = Machine(VisitSchedule(gap_s=0.0))
     assert blocks(run(clock, machine, "a", "b", "c")) == ["a", "b", "c"]
     assert machine.order == ["a", "b", "c"] * 2
     assert machine.first == [True] * 3 + [False] * 3
 
 
 def test_what_is_not_settled_is_visited_again_ever_later(clock: list[Machine]) -> None:
-    machine = Machine(Patience(visits=5, gap_s=1.0), a=[OPEN] * 4 + [SETTLED])
+    machine = Machine(VisitSchedule(visits=5, gap_s=1.0), a=[OPEN] * 4 + [SETTLED])
     (result, *_) = reversed(run(clock, machine, "a", "b"))
     assert machine.order == ["a", "b", "a", "b", "a", "a", "a"]
     assert result.sample is not None
@@ -100,7 +100,7 @@ class Forgetful(Machine):
 
 
 def test_visits_that_were_forgotten_are_made_again(clock: list[Machine]) -> None:
-    machine = Forgetful(Patience(visits=3, gap_s=0.0), a=[OPEN] * 9)
+    machine = Forgetful(VisitSchedule(visits=3, gap_s=0.0), a=[OPEN] * 9)
     (result,) = run(clock, machine, "a")
     assert len(machine.order) == 5
     assert result.sample is not None
@@ -116,7 +116,7 @@ class Lost(Machine):
 
 
 def test_a_process_that_never_stays_is_a_failure(clock: list[Machine]) -> None:
-    machine = Lost(Patience(visits=3, gap_s=0.0))
+    machine = Lost(VisitSchedule(visits=3, gap_s=0.0))
     (result,) = run(clock, machine, "a")
     assert len(machine.order) == 6
     assert result.sample is None
@@ -124,7 +124,7 @@ def test_a_process_that_never_stays_is_a_failure(clock: list[Machine]) -> None:
 
 
 def test_patience_ends_and_the_sample_says_so(clock: list[Machine]) -> None:
-    machine = Machine(Patience(visits=3, gap_s=0.0), a=[OPEN] * 9)
+    machine = Machine(VisitSchedule(visits=3, gap_s=0.0), a=[OPEN] * 9)
     (result,) = run(clock, machine, "a")
     assert len(machine.order) == 3
     assert result.sample is not None
@@ -132,35 +132,35 @@ def test_patience_ends_and_the_sample_says_so(clock: list[Machine]) -> None:
 
 
 def test_a_failure_has_its_reason_and_the_others_go_on(clock: list[Machine]) -> None:
-    machine = Machine(Patience(gap_s=0.0), a=[WorkerDied("gone")])
+    machine = Machine(VisitSchedule(gap_s=0.0), a=[WorkerDied("gone")])
     results = run(clock, machine, "a", "b")
     assert [(r.item.workload.block, r.reason) for r in results] == [("a", "gone"), ("b", None)]
 
 
 def test_a_failure_at_a_later_visit_is_one_too(clock: list[Machine]) -> None:
-    machine = Machine(Patience(gap_s=0.0), a=[OPEN, WorkerDied("gone")])
+    machine = Machine(VisitSchedule(gap_s=0.0), a=[OPEN, WorkerDied("gone")])
     assert [r.reason for r in run(clock, machine, "a")] == ["gone"]
 
 
 def test_the_end_leaves_out_what_is_not_settled(clock: list[Machine]) -> None:
-    machine = Machine(Patience(gap_s=0.0), a=[SETTLED])
+    machine = Machine(VisitSchedule(gap_s=0.0), a=[SETTLED])
     assert blocks(run(clock, machine, "a", "b", "c", looks=3)) == ["a"]
 
 
 def test_the_end_may_come_while_it_rests(clock: list[Machine]) -> None:
-    machine = Machine(Patience(gap_s=60.0))
+    machine = Machine(VisitSchedule(gap_s=60.0))
     assert run(clock, machine, "a", looks=3) == []
     assert machine.now < 5
 
 
 def test_an_interrupted_workload_is_neither_measured_nor_failed(clock: list[Machine]) -> None:
-    machine = Machine(Patience(gap_s=0.0), a=[SETTLED], b=[Interrupted("ending")])
+    machine = Machine(VisitSchedule(gap_s=0.0), a=[SETTLED], b=[Interrupted("ending")])
     assert blocks(run(clock, machine, "a", "b", "c")) == ["a"]
     assert machine.order == ["a", "b"]
 
 
 def test_each_round_has_an_order_of_its_own(clock: list[Machine]) -> None:
-    machine = Machine(Patience(gap_s=0.0))
+    machine = Machine(VisitSchedule(gap_s=0.0))
     clock.append(machine)
     names = [str(number) for number in range(20)]
     results = list(

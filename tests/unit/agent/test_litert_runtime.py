@@ -24,7 +24,7 @@ from onnx import helper, numpy_helper, shape_inference
 from lpnet import zoo
 from lpnet.space.space import Space
 from lpnet_agent.errors import BadSetup, OutOfMemory, RuntimeFailed
-from lpnet_agent.runtimes.base import Choice, Session
+from lpnet_agent.runtimes.base import InferenceSession, RuntimeConfig
 from lpnet_agent.runtimes.litert.runtime import LiteRt
 from lpnet_agent.runtimes.litert.writer import tflite
 from lpnet_agent.runtimes.registry import make
@@ -68,8 +68,8 @@ def drawn(*shape: int) -> Array:
     return RNG.standard_normal(shape).astype(np.float32)
 
 
-def session(model: bytes, delegate: str = "xnnpack", threads: int = 1) -> Session:
-    return LiteRt(Choice(threads, options={"delegate": delegate})).load(model)
+def session(model: bytes, delegate: str = "xnnpack", threads: int = 1) -> InferenceSession:
+    return LiteRt(RuntimeConfig(threads, options={"delegate": delegate})).load(model)
 
 
 def agrees(model: bytes, delegate: str = "xnnpack", scale: float = 3.0) -> None:
@@ -78,7 +78,7 @@ def agrees(model: bytes, delegate: str = "xnnpack", scale: float = 3.0) -> None:
     shape = [side.dim_value for side in loaded.graph.input[0].type.tensor_type.shape.dim]
     name = loaded.graph.input[0].name
     x = drawn(*shape) * np.float32(scale)
-    wanted = make("onnxruntime", Choice(1)).load(model).infer({name: x})
+    wanted = make("onnxruntime", RuntimeConfig(1)).load(model).infer({name: x})
     found = session(model, delegate).infer({name: x})
     assert [each.shape for each in found] == [each.shape for each in wanted]
     for mine, other in zip(found, wanted, strict=True):
@@ -597,18 +597,18 @@ def test_a_network_is_handed_to_xnnpack_as_a_whole() -> None:
 
 
 def test_the_runtime_says_what_it_is() -> None:
-    info = make("litert", Choice(2)).describe()
+    info = make("litert", RuntimeConfig(2)).describe()
     assert (info.name, info.version) == ("litert", ai_edge_litert.__version__)
     assert (info.provider, info.precision, info.threads) == ("cpu", "fp32", 2)
     assert (info.options, info.variant) == ({"delegate": "xnnpack"}, "")
-    plain = make("litert", Choice(1, options={"delegate": "none"})).describe()
+    plain = make("litert", RuntimeConfig(1, options={"delegate": "none"})).describe()
     assert (plain.options, plain.variant) == ({"delegate": "none"}, "nodelegate")
 
 
 @pytest.mark.parametrize("options", [{"delegate": "gpu"}, {"delegation": "none"}])
 def test_an_option_that_there_is_not_is_refused(options: dict[str, str]) -> None:
     with pytest.raises(BadSetup, match="delegat"):
-        make("litert", Choice(1, options=options))
+        make("litert", RuntimeConfig(1, options=options))
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -640,7 +640,7 @@ def test_it_keeps_quiet() -> None:
 
 def test_a_model_that_is_none_is_refused() -> None:
     with pytest.raises(RuntimeFailed, match="litert cannot load"):
-        LiteRt(Choice(1)).load(b"not a model")
+        LiteRt(RuntimeConfig(1)).load(b"not a model")
 
 
 def test_an_input_of_the_wrong_shape_is_refused() -> None:

@@ -25,13 +25,13 @@ from lpnet.schemas.device import DeviceFacts, Registration, TargetSpec
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet.space.space import Space
-from lpnet_agent.measure.job import Measurer, Patience
+from lpnet_agent.measure.job import Measurer, VisitSchedule
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.owner.limits import Limits
 from lpnet_agent.owner.owner import Owner
 from lpnet_agent.sentinels.health import SENTINELS, Health, Policy
-from lpnet_agent.sentinels.store import Store
-from lpnet_agent.sentinels.watch import Watch
+from lpnet_agent.sentinels.monitor import SentinelMonitor
+from lpnet_agent.sentinels.store import SentinelStore
 from lpnet_agent.serve.backoff import Backoff
 from lpnet_agent.serve.condition_report import Reporter
 from lpnet_agent.serve.loop import Agent
@@ -54,7 +54,7 @@ class Device:
 
     slow_from: int
     slow_for: int
-    patience: Patience = field(default_factory=Patience)
+    schedule: VisitSchedule = field(default_factory=VisitSchedule)
     workloads: int = 0
     renewed: int = 0
     busy_s: float = 0.0
@@ -65,11 +65,11 @@ class Device:
         self,
         item: Item,
         space_file: Path,
-        go_on: Callable[[], bool] | None = None,
+        should_continue: Callable[[], bool] | None = None,
         visits: int | None = None,
     ) -> Sample:
-        if go_on is not None:
-            assert go_on()
+        if should_continue is not None:
+            assert should_continue()
             self.called += 1
         self.busy_s += 1
         self.workloads += item.sentinel is None
@@ -132,7 +132,7 @@ class Server:
         with pytest.raises(ValidationError) as caught:
             known.validate_python(body["cause"])
         errors = [{"field": "cause", "reason": caught.value.errors()[0]["msg"]}]
-        return {"status": 422, "code": "invalid", "detail": "not valid", "errors": errors}
+        return {"status": 422, "code": "bad_request", "detail": "not valid", "errors": errors}
 
     def answer(self, path: str, body: dict[str, Any]) -> Any:
         self.posts.append((path, body))
@@ -212,13 +212,13 @@ def run(
     def owners_time() -> float:
         return device.busy_s + 1000 * time.monotonic()
 
-    store = Store(folder, SPEC)
+    store = SentinelStore(folder, SPEC)
     levels = Health(first_ms=dict.fromkeys(SENTINELS, (USUAL_MS,) * 5))
     store.save(store.load().model_copy(update={"health": levels}))
     for name in ("spool", "spaces"):
         (folder / name).mkdir()
     spool = Spool(folder / "spool")
-    watch = Watch(
+    watch = SentinelMonitor(
         device,
         store,
         Policy(cool_s=0.01, cool_most_s=0.01, broken_after=99),
@@ -273,7 +273,7 @@ def test_a_drift_between_two_visits_takes_back_what_no_good_check_followed(
 ) -> None:
     """Checks come after 4, 8, 12 and 16 visits of 18; the device is slow from the 14th on."""
     scripted, http = server
-    device = TwoVisits(slow_from=13, slow_for=3, patience=Patience(gap_s=0))
+    device = TwoVisits(slow_from=13, slow_for=3, schedule=VisitSchedule(gap_s=0))
     run(device, scripted, http, tmp_path)
     early = workloads(scripted.bodies("/samples:batch"))
     assert len(early) == 12 - ITEMS, "a workload that was visited once is not known yet"
@@ -336,7 +336,7 @@ def test_a_job_longer_than_any_burst_of_its_owners_share_ends(
     """Twelve workloads, each visited twice for a second, where 3 or 14 s are saved up at most."""
     scripted, http = server
     scripted.items = 12
-    device = TwoVisits(slow_from=99, slow_for=0, patience=Patience(gap_s=0))
+    device = TwoVisits(slow_from=99, slow_for=0, schedule=VisitSchedule(gap_s=0))
     run(device, scripted, http, tmp_path, Limits(max_share=share))
     assert (scripted.leases, scripted.bodies("/fail")) == (1, [])
     assert len(workloads(scripted.bodies("/complete"))) == 12

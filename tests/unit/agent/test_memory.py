@@ -165,7 +165,7 @@ def test_where_no_file_can_be_written_it_is_loaded_from_memory(
 def test_the_measuring_process_imports_nothing_that_it_does_not_need() -> None:
     """Each would take megabytes of it, and time of its start."""
     code = (
-        "import sys, lpnet_agent.measure.worker, lpnet_agent.measure.workload; print(*sys.modules)"
+        "import sys, lpnet_agent.measure.worker, lpnet_agent.measure.visits; print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     unneeded = {"httpx", "structlog", "rich", "typer", "torch", "onnxruntime", "cpuinfo"}

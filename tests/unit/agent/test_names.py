@@ -14,7 +14,7 @@ from lpnet_agent.device_info.facts import clock_policy, cpu_and_flags, read_fact
 from lpnet_agent.device_info.names import device_name, target_name
 from lpnet_agent.device_info.target import target_spec
 from lpnet_agent.errors import BadSetup
-from lpnet_agent.measure.messages import Ready, Setup
+from lpnet_agent.measure.messages import SessionInfo, Setup
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_target_is_named_by_its_fields() -> None:
 
 def test_a_target_says_what_it_is() -> None:
     setup = Setup(runtime="onnxruntime", threads=2, cores=(2, 3))
-    ready = Ready(
+    ready = SessionInfo(
         session="s",
         runtime="onnxruntime",
         version="1.31.1",

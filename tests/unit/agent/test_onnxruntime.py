@@ -7,8 +7,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from lpnet_agent.errors import BadSetup, RuntimeFailed
-from lpnet_agent.runtimes.base import Choice
-from lpnet_agent.runtimes.onnxruntime import OnnxRuntime, offers
+from lpnet_agent.runtimes.base import RuntimeConfig
+from lpnet_agent.runtimes.onnxruntime import OnnxRuntime, providers
 
 
 def relu(shape: list[int | str], kind: int = TensorProto.FLOAT, op: str = "Relu") -> bytes:
@@ -25,7 +25,7 @@ def relu(shape: list[int | str], kind: int = TensorProto.FLOAT, op: str = "Relu"
 
 @pytest.fixture
 def runtime() -> OnnxRuntime:
-    return OnnxRuntime(Choice(1))
+    return OnnxRuntime(RuntimeConfig(1))
 
 
 def test_a_network_runs_as_often_as_asked(runtime: OnnxRuntime) -> None:
@@ -83,7 +83,9 @@ def test_a_network_that_fails_while_it_runs_is_said_so(runtime: OnnxRuntime) -> 
 
 
 def test_options_are_part_of_what_it_is() -> None:
-    chosen = OnnxRuntime(Choice(1, options={"graph_optimization": "basic", "spinning": "0"}))
+    chosen = OnnxRuntime(
+        RuntimeConfig(1, options={"graph_optimization": "basic", "spinning": "0"})
+    )
     info = chosen.describe()
     assert info.variant == "basic-nospinning"
     assert info.options["graph_optimization"] == "basic"
@@ -100,11 +102,11 @@ def test_options_are_part_of_what_it_is() -> None:
 )
 def test_an_option_that_is_not_there_is_named(options: dict[str, str], words: str) -> None:
     with pytest.raises(BadSetup, match=words):
-        OnnxRuntime(Choice(1, options=options))
+        OnnxRuntime(RuntimeConfig(1, options=options))
 
 
 def test_what_its_build_lacks_is_said() -> None:
-    found = {offer.provider: offer for offer in offers()}
+    found = {offer.provider: offer for offer in providers()}
     assert found["cpu"].reason is None
     assert found["cpu"].precisions == ("fp32", "int8")
     assert set(found) == {"cpu", "cuda", "tensorrt"}

@@ -10,8 +10,15 @@ from lpnet.schemas.campaign import Lease, LeasedItem
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet_agent.errors import MeasureFailed, WorkerDied
-from lpnet_agent.measure.job import Measured, Measurer
-from lpnet_agent.measure.messages import Answer, Ask, AskFile, Item, Ready, Setup
+from lpnet_agent.measure.job import ItemResult, Measurer
+from lpnet_agent.measure.messages import (
+    FileRequest,
+    Item,
+    SessionInfo,
+    Setup,
+    VisitResult,
+    WorkloadRequest,
+)
 from lpnet_agent.measure.oom import OomKills
 from lpnet_agent.serve.held_lease import Results
 from lpnet_agent.stop import Stop
@@ -58,7 +65,7 @@ def test_where_nothing_is_shown_nothing_is_known(tmp_path: Path) -> None:
 class Session:
     """A measuring process that the kernel ends for want of memory so many times."""
 
-    ready = Ready(
+    ready = SessionInfo(
         session="s", runtime="r", version="1", provider="cpu", precision="fp32", options={}
     )
 
@@ -66,12 +73,12 @@ class Session:
         self.alive = True
         self._deaths = deaths
 
-    def measure(self, ask: Ask | AskFile, timeout_s: float) -> Answer:
+    def measure(self, ask: WorkloadRequest | FileRequest, timeout_s: float) -> VisitResult:
         if self._deaths.pop(0):
             self.alive = False
             raise WorkerDied("the kernel ended it", out_of_memory=True)
-        assert isinstance(ask, Ask)
-        return Answer(sample=Sample(workload=ask.item.workload, latency_ms=1.0))
+        assert isinstance(ask, WorkloadRequest)
+        return VisitResult(sample=Sample(workload=ask.item.workload, latency_ms=1.0))
 
     def close(self) -> None:
         self.alive = False
@@ -104,7 +111,7 @@ def test_the_service_is_told() -> None:
         items=(leased,),
     )  # fmt: skip
     results = Results(lease)
-    results.add(Measured(ITEM, None, "too large", out_of_memory=True))
-    results.add(Measured(ITEM, None, "it crashed"))
+    results.add(ItemResult(ITEM, None, "too large", out_of_memory=True))
+    results.add(ItemResult(ITEM, None, "it crashed"))
     said = [(one.reason, one.out_of_memory) for one in results.parcel(None).failures]
     assert said == [("too large", True), ("it crashed", False)]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from lpnet.schemas.condition import LEVEL_READINGS
 from lpnet.schemas.sample import Sentinel
 from lpnet_agent.sentinels.health import (
+    MAX_UNPROVEN,
     SENTINELS,
-    UNPROVEN_MOST,
     Check,
     Health,
     Policy,
@@ -75,13 +75,13 @@ def test_calm_or_disturbed_checks_are_no_drift(pairs: list[tuple[float, float]])
     for pair in pairs:
         health = see(health, check(*pair), POLICY)
         run = run + 1 if None in pair else 0
-        assert health.state == ("paused" if run >= UNPROVEN_MOST else "ready")
+        assert health.state == ("paused" if run >= MAX_UNPROVEN else "ready")
         assert not health.drifted
 
 
 @given(st.sampled_from([(None, 0), (0, None), (None, None)]))
 def test_who_gave_no_reading_is_named(pair: tuple[float | None, float | None]) -> None:
-    health = after(SETTLED, *[check(*pair)] * UNPROVEN_MOST)
+    health = after(SETTLED, *[check(*pair)] * MAX_UNPROVEN)
     mute = [name for name, drift in zip(SENTINELS, pair, strict=True) if drift is None]
     assert f"reading of sentinel {' and '.join(mute)} in" in str(health.words)
 
@@ -89,7 +89,7 @@ def test_who_gave_no_reading_is_named(pair: tuple[float | None, float | None]) -
 def test_a_drift_that_cannot_be_checked_again_says_so() -> None:
     paused = after(SETTLED, check(9, 0), check(9, 0))
     assert paused.words == paused.reason
-    blind = after(paused, *[check(None, 0)] * UNPROVEN_MOST)
+    blind = after(paused, *[check(None, 0)] * MAX_UNPROVEN)
     assert (blind.state, blind.failed) == ("paused", 0)
     assert str(blind.words).startswith(f"{paused.reason}; re-checks prove nothing now: other work")
     assert see(blind, check(9, 0), POLICY).words == paused.reason
@@ -100,7 +100,7 @@ def test_a_drift_that_cannot_be_checked_again_says_so() -> None:
 def test_a_drift_after_checks_that_proved_nothing_needs_two_readings_too(
     first: float, second: float
 ) -> None:
-    blind = after(SETTLED, *[check(None, None)] * UNPROVEN_MOST)
+    blind = after(SETTLED, *[check(None, None)] * MAX_UNPROVEN)
     seen = see(blind, check(first, 0), POLICY)
     assert (seen.state, seen.drifted, seen.failed) == ("paused", False, 0)
     drifted = see(seen, check(second, 0), POLICY)
@@ -115,7 +115,7 @@ def test_what_is_disturbed_proves_nothing(
     """Neither for the device nor against it: only the pace of re-checks moves."""
     before = after(SETTLED, *(check(*pair) for pair in pairs))
     assume(before.drifted or not before.unproven)
-    now = after(before, *(check(None, drift) for drift in seen[: UNPROVEN_MOST - 1]))
+    now = after(before, *(check(None, drift) for drift in seen[: MAX_UNPROVEN - 1]))
     pace = {"waits": 0, "unproven": 0}
     assert now.model_copy(update=pace) == before.model_copy(update=pace)
 
@@ -227,7 +227,7 @@ def test_a_disturbed_reading_that_is_faster_than_the_limit_is_a_drift(drift: flo
 def test_a_disturbed_reading_that_is_slower_than_the_limit_proves_nothing(drift: float) -> None:
     seen = check(0, drift, disturbed=True)
     assert not proves(SETTLED, seen, POLICY)
-    health = after(SETTLED, *[seen] * UNPROVEN_MOST)
+    health = after(SETTLED, *[seen] * MAX_UNPROVEN)
     assert (health.state, health.drifted, health.suspected) == ("paused", False, 0)
     assert "reading of sentinel memory in" in str(health.words)
 
@@ -242,8 +242,8 @@ def test_a_disturbed_reading_makes_no_level(first: float | None, second: float |
 def test_without_a_level_a_disturbed_reading_pauses_nothing_but_a_missing_one_does() -> None:
     for drift in (0, 50):
         vague = check(drift, drift, disturbed=True)
-        assert after(Health(), *[vague] * 3 * UNPROVEN_MOST) == Health()
-    assert after(Health(), *[check(0, None)] * UNPROVEN_MOST).state == "paused"
+        assert after(Health(), *[vague] * 3 * MAX_UNPROVEN) == Health()
+    assert after(Health(), *[check(0, None)] * MAX_UNPROVEN).state == "paused"
 
 
 @given(st.floats(2.1, 20), st.floats(1.05, 3))

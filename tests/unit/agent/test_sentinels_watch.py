@@ -13,10 +13,10 @@ from lpnet.schemas.device import TargetSpec
 from lpnet.schemas.sample import Sample, Sentinel
 from lpnet_agent.errors import Interrupted, MeasureFailed
 from lpnet_agent.measure.messages import Item
-from lpnet_agent.sentinels.health import UNPROVEN_MOST, Health, Policy
+from lpnet_agent.sentinels.health import MAX_UNPROVEN, Health, Policy
+from lpnet_agent.sentinels.monitor import SentinelMonitor
 from lpnet_agent.sentinels.readings import read
-from lpnet_agent.sentinels.store import Store
-from lpnet_agent.sentinels.watch import Watch
+from lpnet_agent.sentinels.store import SentinelStore
 
 POLICY = Policy(cool_s=10, cool_most_s=40, broken_after=3)
 EVERY_S = 60.0
@@ -38,12 +38,12 @@ class Device:
         self,
         item: Item,
         space_file: Path,
-        go_on: Callable[[], bool] | None = None,
+        should_continue: Callable[[], bool] | None = None,
         visits: int | None = None,
     ) -> Sample:
         assert visits is not None
         for _ in range(visits):
-            if go_on is not None and not go_on():
+            if should_continue is not None and not should_continue():
                 raise Interrupted("the agent was asked to end")
         self.busy_s += 1
         self.now += 1
@@ -71,17 +71,19 @@ def device() -> Device:
 
 
 @pytest.fixture
-def watch(device: Device, tmp_path: Path) -> Callable[[], Watch]:
+def watch(device: Device, tmp_path: Path) -> Callable[[], SentinelMonitor]:
     """A watch on the device, as a process that has just started has it."""
-    store = Store(tmp_path, TargetSpec(name="box"))
+    store = SentinelStore(tmp_path, TargetSpec(name="box"))
 
-    def make() -> Watch:
-        return Watch(device, store, POLICY, EVERY_S, device.told.extend, lambda: device.now)
+    def make() -> SentinelMonitor:
+        return SentinelMonitor(
+            device, store, POLICY, EVERY_S, device.told.extend, lambda: device.now
+        )
 
     return make
 
 
-def settle(watch: Watch, device: Device) -> Watch:
+def settle(watch: SentinelMonitor, device: Device) -> SentinelMonitor:
     while not watch.health.settled:
         assert watch.look()
         device.work(EVERY_S)
@@ -90,7 +92,7 @@ def settle(watch: Watch, device: Device) -> Watch:
 
 
 def test_it_is_due_at_the_start_and_then_by_time_spent_measuring(
-    device: Device, watch: Callable[[], Watch]
+    device: Device, watch: Callable[[], SentinelMonitor]
 ) -> None:
     fresh = watch()
     assert fresh.due()
@@ -107,7 +109,7 @@ def test_it_is_due_at_the_start_and_then_by_time_spent_measuring(
 
 
 def test_where_nothing_comes_of_early_looks_they_become_rare(
-    device: Device, watch: Callable[[], Watch]
+    device: Device, watch: Callable[[], SentinelMonitor]
 ) -> None:
     device.disturbed, fresh, looks = True, watch(), 0
     while fresh.due():
@@ -125,7 +127,9 @@ def test_where_nothing_comes_of_early_looks_they_become_rare(
     assert fresh.due(), "after a good one they come sooner again"
 
 
-def test_a_drift_is_confirmed_in_a_new_process(device: Device, watch: Callable[[], Watch]) -> None:
+def test_a_drift_is_confirmed_in_a_new_process(
+    device: Device, watch: Callable[[], SentinelMonitor]
+) -> None:
     settled = settle(watch(), device)
     device.slower = 1.05
     before = device.renewed
@@ -139,7 +143,7 @@ def test_a_drift_is_confirmed_in_a_new_process(device: Device, watch: Callable[[
 
 
 def test_a_great_drift_is_broken_after_three_readings(
-    device: Device, watch: Callable[[], Watch]
+    device: Device, watch: Callable[[], SentinelMonitor]
 ) -> None:
     settled = settle(watch(), device)
     device.slower, before = 1.5, device.renewed
@@ -148,7 +152,9 @@ def test_a_great_drift_is_broken_after_three_readings(
     assert device.renewed == before + 2
 
 
-def test_it_cools_is_broken_and_recovers(device: Device, watch: Callable[[], Watch]) -> None:
+def test_it_cools_is_broken_and_recovers(
+    device: Device, watch: Callable[[], SentinelMonitor]
+) -> None:
     settled = settle(watch(), device)
     device.slower = 1.05
     settled.look()
@@ -165,7 +171,7 @@ def test_it_cools_is_broken_and_recovers(device: Device, watch: Callable[[], Wat
 
 
 def test_a_restart_forgets_neither_levels_nor_condition(
-    device: Device, watch: Callable[[], Watch]
+    device: Device, watch: Callable[[], SentinelMonitor]
 ) -> None:
     settled = settle(watch(), device)
     device.slower = 1.5
@@ -177,7 +183,7 @@ def test_a_restart_forgets_neither_levels_nor_condition(
     assert again.health.state == "broken"
 
 
-def test_a_clearing_makes_new_levels(device: Device, watch: Callable[[], Watch]) -> None:
+def test_a_clearing_makes_new_levels(device: Device, watch: Callable[[], SentinelMonitor]) -> None:
     settled = settle(watch(), device)
     device.slower = 1.5
     settled.look()
@@ -190,7 +196,7 @@ def test_a_clearing_makes_new_levels(device: Device, watch: Callable[[], Watch])
 
 
 def test_a_suspicion_that_cannot_be_answered_is_not_a_drift(
-    device: Device, watch: Callable[[], Watch]
+    device: Device, watch: Callable[[], SentinelMonitor]
 ) -> None:
     settled = settle(watch(), device)
     device.slower = 1.05
@@ -208,18 +214,18 @@ def test_a_suspicion_that_cannot_be_answered_is_not_a_drift(
 
 
 def test_whoever_waits_for_a_check_is_called_all_through_it(
-    device: Device, watch: Callable[[], Watch]
+    device: Device, watch: Callable[[], SentinelMonitor]
 ) -> None:
     settled = settle(watch(), device)
     device.slower, calls = 1.05, 0
 
-    def go_on() -> bool:
+    def should_continue() -> bool:
         nonlocal calls
         calls += 1
         return True
 
     before = len(device.told)
-    settled.look(go_on)
+    settled.look(should_continue)
     readings = len(device.told) - before
     assert readings == 4, "a check, and another that confirms it"
     assert readings <= calls <= 3 * readings, "a reading has few visits, with a call before each"
@@ -228,7 +234,7 @@ def test_whoever_waits_for_a_check_is_called_all_through_it(
 
 
 def test_it_is_known_when_the_device_was_last_found_as_it_was(
-    device: Device, watch: Callable[[], Watch]
+    device: Device, watch: Callable[[], SentinelMonitor]
 ) -> None:
     fresh = watch()
     assert fresh.good_at is None
@@ -255,11 +261,11 @@ def test_it_is_known_when_the_device_was_last_found_as_it_was(
 
 
 def test_a_target_whose_checks_stay_disturbed_is_paused_until_one_is_not(
-    device: Device, watch: Callable[[], Watch]
+    device: Device, watch: Callable[[], SentinelMonitor]
 ) -> None:
     settled = settle(watch(), device)
     device.disturbed, device.slower = True, 1.5
-    for _ in range(UNPROVEN_MOST):
+    for _ in range(MAX_UNPROVEN):
         assert settled.health.state == "ready"
         assert not settled.look()
     assert settled.health.state == "paused"
@@ -272,7 +278,7 @@ def test_a_target_whose_checks_stay_disturbed_is_paused_until_one_is_not(
     assert settled.health == Health(first_ms=settled.health.first_ms), "ready, and all forgotten"
 
 
-def test_every_reading_is_passed_on(device: Device, watch: Callable[[], Watch]) -> None:
+def test_every_reading_is_passed_on(device: Device, watch: Callable[[], SentinelMonitor]) -> None:
     device.disturbed = True
     fresh = watch()
     assert not fresh.look()
@@ -290,7 +296,7 @@ def test_a_reading_that_fails_is_no_reading(device: Device, sentinel: Sentinel) 
 
 
 def test_an_end_in_the_middle_concludes_nothing(
-    device: Device, watch: Callable[[], Watch]
+    device: Device, watch: Callable[[], SentinelMonitor]
 ) -> None:
     settled = settle(watch(), device)
     before, told = settled.health, len(device.told)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lpnet_agent.measure.statistics import (
-    LEAST_REPEATS,
+    MIN_REPEATS,
     autocorrelation_time,
     bootstrap_interval,
     precision,
@@ -80,7 +80,7 @@ def test_a_summary_is_in_order(values: list[float]) -> None:
 
 
 @given(
-    st.lists(st.floats(1e-4, 1e4), min_size=LEAST_REPEATS, max_size=60),
+    st.lists(st.floats(1e-4, 1e4), min_size=MIN_REPEATS, max_size=60),
     st.sampled_from([2.0**-7, 0.5, 64.0]),
 )
 def test_a_unit_changes_nothing(values: list[float], factor: float) -> None:
@@ -96,7 +96,7 @@ def test_equal_runs_are_exact() -> None:
 
 
 def test_too_few_runs_are_never_precise() -> None:
-    assert summarise([np.full(LEAST_REPEATS - 1, 3.5)]).precision == math.inf
+    assert summarise([np.full(MIN_REPEATS - 1, 3.5)]).precision == math.inf
 
 
 def test_outliers_move_no_median() -> None:
@@ -130,4 +130,4 @@ def test_the_quick_precision_is_that_of_the_bootstrap(rho: float) -> None:
 
 
 def test_too_few_runs_have_no_precision() -> None:
-    assert precision(np.full(LEAST_REPEATS - 1, 3.5)) == math.inf
+    assert precision(np.full(MIN_REPEATS - 1, 3.5)) == math.inf

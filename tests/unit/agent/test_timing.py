@@ -16,7 +16,7 @@ from lpnet_agent.measure.statistics import precision
 from lpnet_agent.measure.timing import Visit, time_workload
 from lpnet_agent.measure.warmup import calibrate, warm_up
 
-PLAN = TimingPlan(budget_s=0.15, warmup_s=0.05, least_s=0.03)
+PLAN = TimingPlan(budget_s=0.15, warmup_s=0.05, min_s=0.03)
 
 
 class Machine:
@@ -84,7 +84,7 @@ def test_a_steady_workload_is_known_quickly_and_exactly() -> None:
     assert median(visit) == pytest.approx(1.0)
     assert visit.warm
     assert visit.repeats.inner == 1
-    assert PLAN.least_s <= visit.timed_s < PLAN.budget_s
+    assert PLAN.min_s <= visit.timed_s < PLAN.budget_s
     assert visit.repeats.cpu.sum() == visit.repeats.wall.sum()
 
 
@@ -111,13 +111,13 @@ def test_a_noisy_workload_takes_its_budget() -> None:
 def test_a_slow_workload_is_repeated_often_enough_for_an_interval() -> None:
     machine = Machine(lambda i: 1.0)
     visit = time_workload(machine.run, PLAN, machine)
-    assert len(visit.repeats) >= PLAN.least_repeats
-    assert machine.inferences <= PLAN.least_repeats + 2
+    assert len(visit.repeats) >= PLAN.min_repeats
+    assert machine.inferences <= PLAN.min_repeats + 2
 
 
 def test_warming_up_lasts_until_it_is_warm() -> None:
     machine = Machine(lambda i: 1e-3 * (1 + 10 * 0.9**i))
-    plan = TimingPlan(budget_s=0.3, warmup_s=1.0, least_s=0.03)
+    plan = TimingPlan(budget_s=0.3, warmup_s=1.0, min_s=0.03)
     visit = time_workload(machine.run, plan, machine)
     assert visit.warm
     assert median(visit) == pytest.approx(1.0, rel=0.05)
@@ -159,17 +159,17 @@ def test_a_rare_interruption_leaves_the_median_alone() -> None:
 
 
 def test_paced_runs_start_a_period_apart() -> None:
-    plan = TimingPlan.of_budget(0.3, period_s=0.02)
+    plan = TimingPlan.from_budget(0.3, period_s=0.02)
     machine = Machine(lambda i: 1e-5)
     visit = time_workload(machine.run, plan, machine)
     assert visit.repeats.inner == 1
     assert np.diff(visit.repeats.started) == pytest.approx(0.02e9)
     assert median(visit) == pytest.approx(0.01)
-    assert len(visit.repeats) >= plan.least_repeats
+    assert len(visit.repeats) >= plan.min_repeats
 
 
 def test_a_paced_run_that_is_late_starts_at_once() -> None:
-    plan = TimingPlan.of_budget(0.3, period_s=0.02)
+    plan = TimingPlan.from_budget(0.3, period_s=0.02)
     machine = Machine(lambda i: 0.03)
     visit = time_workload(machine.run, plan, machine)
     assert np.diff(visit.repeats.started) == pytest.approx(0.03e9)

@@ -10,24 +10,22 @@ from pathlib import Path
 
 from lpnet.errors import MissingExtra
 from lpnet.schemas.device import Budgets, TargetSpec
-from lpnet_agent.changes.changes import Changes
-from lpnet_agent.changes.wishes import Wishes, wishes_of
 from lpnet_agent.device_info.facts import clock_policy
 from lpnet_agent.device_info.names import target_name
 from lpnet_agent.devices.adb import mirrored_files
 from lpnet_agent.devices.adb.binary import Binary, read_binary
 from lpnet_agent.devices.adb.clusters import Cluster, chosen, clusters
 from lpnet_agent.devices.adb.facts import PROPERTIES, phone_facts, phone_name, properties
-from lpnet_agent.devices.adb.file_store import Store
-from lpnet_agent.devices.adb.mirrored_files import Tree
+from lpnet_agent.devices.adb.file_store import FileStore
+from lpnet_agent.devices.adb.mirrored_files import MirroredFiles
 from lpnet_agent.devices.adb.owner import PhoneOwner, read
 from lpnet_agent.devices.adb.phone import Phone
 from lpnet_agent.devices.adb.session import Convert, PhoneSession
-from lpnet_agent.devices.adb.visit import LEAST_WARMUP_S, Visitor
+from lpnet_agent.devices.adb.visit import MIN_WARMUP_S, BenchmarkRunner
 from lpnet_agent.errors import BadSetup, DeviceAway, MeasureFailed
 from lpnet_agent.measure.job import Measurer
-from lpnet_agent.measure.messages import Ready, Setup
-from lpnet_agent.measure.workload import plans
+from lpnet_agent.measure.messages import SessionInfo, Setup
+from lpnet_agent.measure.visits import plans
 from lpnet_agent.owner.limits import limits_of
 from lpnet_agent.owner.owner import Owner
 from lpnet_agent.settings import Settings
@@ -41,7 +39,7 @@ _CANNOT_RUN = (126, 127)
 
 
 @contextmanager
-def phone_place(settings: Settings, stop: Stop, user: str = "agent") -> Iterator[PhonePlace]:
+def open_phone(settings: Settings, stop: Stop, user: str = "agent") -> Iterator[PhoneDevice]:
     """The phone that the settings name, from the first look at it until nothing of the agent is
     left on it; nothing is written there before a measurer begins. `user`: see Store.
 
@@ -54,25 +52,25 @@ def phone_place(settings: Settings, stop: Stop, user: str = "agent") -> Iterator
     binary = read_binary(settings.benchmark_model, settings.benchmark_model_sha256)
     try:
         phone = Phone(serial, stop)
-        with Tree() as files:
-            store = Store(phone, binary, settings.state_dir, user)
+        with MirroredFiles() as files:
+            store = FileStore(phone, binary, settings.state_dir, user)
             try:
-                yield PhonePlace(settings, phone, files, store, binary, convert)
+                yield PhoneDevice(settings, phone, files, store, binary, convert)
             finally:
                 store.close()
     except DeviceAway as error:
         raise BadSetup(str(error)) from error
 
 
-class PhonePlace:
+class PhoneDevice:
     """See transports.base.Place."""
 
     def __init__(
         self,
         settings: Settings,
         phone: Phone,
-        files: Tree,
-        store: Store,
+        files: MirroredFiles,
+        store: FileStore,
         binary: Binary,
         convert: Convert,
     ) -> None:
@@ -101,14 +99,10 @@ class PhonePlace:
     @property
     def budgets(self) -> Budgets:
         longest = {
-            kind: self._setup.visits * (LEAST_WARMUP_S + plan.most_s)
+            kind: self._setup.visits * (MIN_WARMUP_S + plan.max_s)
             for kind, plan in plans(self._setup).items()
         }
         return Budgets(block_s=longest["block"], network_s=longest["network"])
-
-    def changes(self, state: Path) -> Changes:
-        """None: a phone's clocks are not ours to change."""
-        return Changes(Wishes(), None, state)
 
     def measurer(self, stop: Stop) -> Measurer:
         try:
@@ -118,7 +112,9 @@ class PhonePlace:
         except MeasureFailed as error:
             raise BadSetup(str(error)) from error
         _can_run(self.phone, self._store.program)
-        visitor = Visitor(self.phone, self._files, self.cluster, self._store, self._setup.threads)
+        visitor = BenchmarkRunner(
+            self.phone, self._files, self.cluster, self._store, self._setup.threads
+        )
         settings = self._settings
         measurer = Measurer(
             self._setup,
@@ -129,7 +125,7 @@ class PhonePlace:
         self.phone.meanwhile = measurer.beat
         return measurer
 
-    def target(self, ready: Ready) -> TargetSpec:
+    def target(self, ready: SessionInfo) -> TargetSpec:
         """Named after the cluster too, unless the phone has but one."""
         setup, cluster = self._setup, self.cluster
         variant = "" if cluster.name == "all" else cluster.name
@@ -154,9 +150,9 @@ class PhonePlace:
             options=ready.options,
         )
 
-    def _ready(self) -> Ready:
+    def _ready(self) -> SessionInfo:
         """benchmark_model does not say which LiteRT it is of: its hash tells builds apart."""
-        return Ready(
+        return SessionInfo(
             session=uuid.uuid4().hex,
             runtime=RUNTIME,
             version="",
@@ -189,9 +185,6 @@ def _check(settings: Settings) -> None:
             raise BadSetup(f"--{name} {given}: phones over adb are measured with {there} only")
     if settings.runtime_options:
         raise BadSetup(f"--option {settings.runtime_options}: there is none for phones over adb")
-    wishes = wishes_of(settings)
-    if wishes != Wishes():
-        raise BadSetup("--governor, --turbo: an agent does not change the clocks of a phone")
 
 
 def _setup(settings: Settings, cluster: Cluster) -> Setup:

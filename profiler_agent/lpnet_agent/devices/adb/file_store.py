@@ -11,7 +11,7 @@ import structlog
 
 from lpnet_agent.devices.adb.binary import Binary
 from lpnet_agent.devices.adb.phone import PATIENCE_S, Phone
-from lpnet_agent.devices.adb.shell import Ended
+from lpnet_agent.devices.adb.shell import CommandResult
 from lpnet_agent.errors import DeviceAway, MeasureFailed
 
 log = structlog.get_logger()
@@ -40,7 +40,7 @@ case $(sha256sum {name}.part) in
 esac"""
 
 
-class Store:
+class FileStore:
     """The files of an agent on its phone, in a folder of its own: others may use the phone too.
     Networks are bounded in number and size: what was used longest ago goes first.
 
@@ -146,7 +146,7 @@ class Store:
             "there, and measuring goes on"
         )
 
-    def _write(self, name: str, content: bytes, sha256: str) -> Ended:
+    def _write(self, name: str, content: bytes, sha256: str) -> CommandResult:
         command = _WRITE.format(folder=self.folder, name=name, sha256=sha256, damaged=_DAMAGED)
         timeout_s = PATIENCE_S + len(content) / _LEAST_BYTES_PER_S
         return self._phone.run(command, stdin=content, timeout_s=timeout_s)

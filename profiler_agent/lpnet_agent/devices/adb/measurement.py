@@ -12,17 +12,17 @@ from datetime import UTC, datetime
 
 from lpnet.schemas.sample import Measurement
 from lpnet_agent.devices.adb.output import RESOLUTION_MS, Timing
-from lpnet_agent.devices.adb.visit import Visited
+from lpnet_agent.devices.adb.visit import PhoneVisit
 from lpnet_agent.measure.conditions import together
 from lpnet_agent.measure.interference import AGREEMENT, CONTENDED
 
 
-def refusal(visited: Visited) -> str | None:
+def refusal(visited: PhoneVisit) -> str | None:
     """Why nothing of a visit can be believed, or None."""
     return "the CPU was throttled for heat" if visited.conditions.throttled else None
 
 
-def company(visited: Visited, crowded: float) -> str | None:
+def company(visited: PhoneVisit, crowded: float) -> str | None:
     """Who was there as well, or None. `crowded`: the busy share of the other cores from which on
     they are company; 1: company is part of this device."""
     if crowded >= 1:
@@ -36,7 +36,9 @@ def company(visited: Visited, crowded: float) -> str | None:
     return None
 
 
-def judge(seen: Sequence[Visited], crowded: float) -> tuple[tuple[Visited, ...], tuple[str, ...]]:
+def select_visits(
+    seen: Sequence[PhoneVisit], crowded: float
+) -> tuple[tuple[PhoneVisit, ...], tuple[str, ...]]:
     """The visits that the latency is taken from, and what is wrong, for people; nothing: it is
     settled."""
     usable = sorted((one for one in seen if refusal(one) is None), key=_median)
@@ -53,10 +55,10 @@ def judge(seen: Sequence[Visited], crowded: float) -> tuple[tuple[Visited, ...],
     return tuple(usable[:1] or seen), tuple(reasons or ["it was visited once only"])
 
 
-def to_measurement(seen: Sequence[Visited], session: str, crowded: float) -> Measurement:
+def to_measurement(seen: Sequence[PhoneVisit], session: str, crowded: float) -> Measurement:
     """What all visits came to. The latency is the mean of the medians that are believed, weighted
     by their runs; an interval of it cannot be told from such figures."""
-    believed, reasons = judge(seen, crowded)
+    believed, reasons = select_visits(seen, crowded)
     parts = [one.timing for one in believed]
     count = sum(part.count for part in parts)
     figures = {
@@ -78,16 +80,16 @@ def to_measurement(seen: Sequence[Visited], session: str, crowded: float) -> Mea
     )
 
 
-def settled(seen: Sequence[Visited], crowded: float) -> bool:
+def settled(seen: Sequence[PhoneVisit], crowded: float) -> bool:
     """Whether no further visit is needed."""
-    return not judge(seen, crowded)[1]
+    return not select_visits(seen, crowded)[1]
 
 
-def _median(one: Visited) -> float:
+def _median(one: PhoneVisit) -> float:
     return one.timing.median_ms
 
 
-def _agrees(one: Visited, fastest: Visited) -> bool:
+def _agrees(one: PhoneVisit, fastest: PhoneVisit) -> bool:
     """By a part of the faster, or by what the clock of benchmark_model can tell apart."""
     least = _median(fastest)
     return _median(one) <= max((1 + AGREEMENT) * least, least + RESOLUTION_MS)

@@ -61,7 +61,7 @@ _ZONES, _DEVICES = "/thermal_zone", "/cooling_device"
 _BEYOND = 9000
 
 
-class Tree:
+class MirroredFiles:
     """A folder, for as long as the object is entered. What was read last counts: a file that is
     not there any more, or cannot be read, goes."""
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from lpnet_agent.devices.adb import mirrored_files
-from lpnet_agent.devices.adb.file_store import Store
-from lpnet_agent.devices.adb.mirrored_files import Tree
+from lpnet_agent.devices.adb.file_store import FileStore
+from lpnet_agent.devices.adb.mirrored_files import MirroredFiles
 from lpnet_agent.devices.adb.phone import Phone
 from lpnet_agent.errors import DeviceAway
 from lpnet_agent.owner.owner import Owner
@@ -24,7 +24,7 @@ class PhoneOwner:
     """See gate.Asked. What is refused because the phone is away goes on by itself once it is
     back."""
 
-    def __init__(self, owner: Owner, phone: Phone, files: Tree, store: Store) -> None:
+    def __init__(self, owner: Owner, phone: Phone, files: MirroredFiles, store: FileStore) -> None:
         self._owner = owner
         self._phone = phone
         self._files = files
@@ -58,7 +58,7 @@ class PhoneOwner:
         return None
 
 
-def read(phone: Phone, files: Tree) -> None:
+def read(phone: Phone, files: MirroredFiles) -> None:
     """Fetch what changes on it. Raises DeviceAway."""
     ended = phone.run(f"echo '@live'; {mirrored_files.LIVE}; echo '@slow'; {mirrored_files.SLOW}")
     live, _, slow = ended.out.partition("@slow\n")

@@ -10,7 +10,7 @@ from adbutils.errors import AdbError, AdbTimeout
 
 from lpnet_agent.devices.adb import shell
 from lpnet_agent.devices.adb.server import Server
-from lpnet_agent.devices.adb.shell import Ended
+from lpnet_agent.devices.adb.shell import CommandResult
 from lpnet_agent.errors import BadSetup, DeviceAway
 from lpnet_agent.stop import Stop
 
@@ -57,7 +57,7 @@ class Phone:
         stdin: bytes = b"",
         timeout_s: float = PATIENCE_S,
         to_the_end: bool = False,
-    ) -> Ended:
+    ) -> CommandResult:
         """Run a command line there. `to_the_end`: even when the agent is asked to end.
 
         Raises DeviceAway, or Interrupted if the agent is to end and it takes too long for that.

@@ -9,15 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lpnet.errors import LpnetError
-from lpnet_agent.devices.adb.file_store import Store
+from lpnet_agent.devices.adb.file_store import FileStore
 from lpnet_agent.devices.adb.measurement import settled, to_measurement
-from lpnet_agent.devices.adb.visit import NoFile, Visited, Visitor
+from lpnet_agent.devices.adb.visit import BenchmarkRunner, FileMissing, PhoneVisit
 from lpnet_agent.errors import Interrupted, MeasureFailed
-from lpnet_agent.measure.messages import Answer, Ask, AskFile, Ready, Setup
-from lpnet_agent.measure.models import Models, key_of
-from lpnet_agent.measure.outcome import to_sample
+from lpnet_agent.measure.messages import (
+    FileRequest,
+    SessionInfo,
+    Setup,
+    VisitResult,
+    WorkloadRequest,
+)
+from lpnet_agent.measure.networks import NetworkLoader, request_key
 from lpnet_agent.measure.plan import TimingPlan
-from lpnet_agent.measure.workload import plans
+from lpnet_agent.measure.results import to_sample
+from lpnet_agent.measure.visits import plans
 
 # A model of these bytes as the phone's runtime reads it.
 Convert = Callable[[bytes], bytes]
@@ -32,7 +38,7 @@ class _Open:
 
     id: str
     name: str | None = None
-    seen: list[Visited] = field(default_factory=list)
+    seen: list[PhoneVisit] = field(default_factory=list)
 
 
 class PhoneSession:
@@ -40,7 +46,12 @@ class PhoneSession:
     together is what `renew` separates: samples of it say the same session."""
 
     def __init__(
-        self, setup: Setup, ready: Ready, visitor: Visitor, store: Store, convert: Convert
+        self,
+        setup: Setup,
+        ready: SessionInfo,
+        visitor: BenchmarkRunner,
+        store: FileStore,
+        convert: Convert,
     ) -> None:
         self.ready = ready
         self.alive = True
@@ -49,17 +60,17 @@ class PhoneSession:
         self._visitor = visitor
         self._store = store
         self._convert = convert
-        self._models = Models()
+        self._models = NetworkLoader()
         self._open: OrderedDict[str, _Open] = OrderedDict()
 
-    def measure(self, ask: Ask | AskFile, timeout_s: float) -> Answer:
+    def measure(self, ask: WorkloadRequest | FileRequest, timeout_s: float) -> VisitResult:
         """Have one workload visited, within `timeout_s` on the phone.
 
         Raises DeviceAway where the phone cannot be reached, or Interrupted if the agent is to end.
         What it had seen of other workloads is kept.
         """
         start = time.perf_counter()
-        key = key_of(ask)
+        key = request_key(ask)
         if ask.first:
             self._open.pop(key, None)
         try:
@@ -69,7 +80,7 @@ class PhoneSession:
             raise
         except LpnetError as error:
             self._open.pop(key, None)
-            return Answer(
+            return VisitResult(
                 error=str(error),
                 out_of_memory=isinstance(error, MeasureFailed) and error.out_of_memory,
                 total_s=time.perf_counter() - start,
@@ -79,8 +90,8 @@ class PhoneSession:
         if settled(work.seen, self._crowded) or len(work.seen) >= ask.visits:
             found = to_measurement(work.seen, self.ready.session, self._crowded)
             del self._open[key]
-        item = ask.item if isinstance(ask, Ask) else None
-        return Answer(
+        item = ask.item if isinstance(ask, WorkloadRequest) else None
+        return VisitResult(
             sample=to_sample(item, work.id, found) if item and found else None,
             measurement=found if item is None else None,
             visits=len(work.seen),
@@ -92,26 +103,28 @@ class PhoneSession:
         """Nothing of it is left on the phone but files, which belong to the store."""
         self.alive = False
 
-    def _visited(self, work: _Open, ask: Ask | AskFile, timeout_s: float) -> Visited:
+    def _visited(
+        self, work: _Open, ask: WorkloadRequest | FileRequest, timeout_s: float
+    ) -> PhoneVisit:
         for _ in range(_PUSHES):
             if work.name is None or not self._store.holds(work.name):
                 model = self._models.network(ask).to_bytes()
                 work.name = self._store.network(self._convert(model))
             try:
                 return self._visitor.visit(work.name, self._plan(ask), timeout_s)
-            except NoFile:
+            except FileMissing:
                 # Somebody cleared the phone up, or it was reset.
                 self._store.lost(work.name)
         raise MeasureFailed("what is written to the phone is gone right afterwards")
 
-    def _plan(self, ask: Ask | AskFile) -> TimingPlan:
-        if isinstance(ask, AskFile):
+    def _plan(self, ask: WorkloadRequest | FileRequest) -> TimingPlan:
+        if isinstance(ask, FileRequest):
             return self._plans["network"]
         return self._plans["sentinel" if ask.item.sentinel else ask.item.kind]
 
-    def _opened(self, key: str, ask: Ask | AskFile) -> _Open:
+    def _opened(self, key: str, ask: WorkloadRequest | FileRequest) -> _Open:
         if key not in self._open:
-            given = ask.item.id if isinstance(ask, Ask) else None
+            given = ask.item.id if isinstance(ask, WorkloadRequest) else None
             self._open[key] = _Open(given or uuid.uuid4().hex)
         self._open.move_to_end(key)
         if len(self._open) > _OPEN_KEPT:

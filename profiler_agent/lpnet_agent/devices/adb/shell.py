@@ -29,7 +29,7 @@ _BEAT_S = 1.0
 
 
 @dataclass(frozen=True)
-class Ended:
+class CommandResult:
     """What a command printed on its two outputs, and its exit status."""
 
     out: str
@@ -58,7 +58,7 @@ def run(
     timeout_s: float,
     stop: Stop | None,
     meanwhile: Callable[[], None] | None = None,
-) -> Ended:
+) -> CommandResult:
     """Run a command line by the phone's shell, with that on its standard input. `meanwhile` is
     called every second that it takes.
 
@@ -90,7 +90,7 @@ class _Conversation:
         self._come = b""
         self._outputs = {_STDOUT: bytearray(), _STDERR: bytearray()}
 
-    def until_the_end(self, end: float) -> Ended:
+    def until_the_end(self, end: float) -> CommandResult:
         hurried, beat_at = False, time.monotonic() + _BEAT_S
         while True:
             if self._meanwhile is not None and time.monotonic() >= beat_at:
@@ -116,7 +116,7 @@ class _Conversation:
                     out, err = (
                         bytes(output).decode(errors="replace") for output in self._outputs.values()
                     )
-                    return Ended(out, err, code)
+                    return CommandResult(out, err, code)
 
     def _send(self) -> None:
         try:

@@ -10,17 +10,17 @@ from lpnet.schemas.sample import Conditions
 from lpnet_agent.device_info.sysfs import fields, integer, text
 from lpnet_agent.devices.adb import mirrored_files
 from lpnet_agent.devices.adb.clusters import Cluster
-from lpnet_agent.devices.adb.file_store import Store
-from lpnet_agent.devices.adb.mirrored_files import Tree
+from lpnet_agent.devices.adb.file_store import FileStore
+from lpnet_agent.devices.adb.mirrored_files import MirroredFiles
 from lpnet_agent.devices.adb.output import Timing, check_flags, parse
 from lpnet_agent.devices.adb.phone import PATIENCE_S, Phone
-from lpnet_agent.devices.adb.shell import Ended
+from lpnet_agent.devices.adb.shell import CommandResult
 from lpnet_agent.errors import MeasureFailed
 from lpnet_agent.measure.conditions import Probe, Snapshot, between
 from lpnet_agent.measure.plan import TimingPlan
 
 # A governor takes a tenth of a second or two to raise the clock of a core that was asleep.
-LEAST_WARMUP_S = 0.3
+MIN_WARMUP_S = 0.3
 
 # Of the time that a call may take: loading, warm-up, timed runs.
 _PHASES = 3
@@ -40,7 +40,7 @@ _SCRIPT = """cd {folder} && [ -f {network} ] && [ -x {program} ] || exit {no_fil
 c() {{ {counters}; }}
 echo '@before'; c
 echo '@run'
-timeout -s KILL {most_s} taskset {mask} {program} {flags}
+timeout -s KILL {max_s} taskset {mask} {program} {flags}
 code=$?
 echo; echo '@after'; c
 echo '@times'; times
@@ -49,12 +49,12 @@ exit $code"""
 _PARTS = re.compile(r"^@(before|run|after|times|live)$", re.MULTILINE)
 
 
-class NoFile(Exception):
+class FileMissing(Exception):
     """What should be on the phone is not there."""
 
 
 @dataclass(frozen=True)
-class Visited:
+class PhoneVisit:
     """What came of it. `others_share` is how much of the cluster's time others had, None where it
     is unknown."""
 
@@ -63,11 +63,11 @@ class Visited:
     others_share: float | None
 
 
-class Visitor:
+class BenchmarkRunner:
     """Calls the benchmark_model of a store, with `threads` threads on a cluster."""
 
     def __init__(
-        self, phone: Phone, files: Tree, cluster: Cluster, store: Store, threads: int
+        self, phone: Phone, files: MirroredFiles, cluster: Cluster, store: FileStore, threads: int
     ) -> None:
         self._phone = phone
         self._files = files
@@ -76,8 +76,8 @@ class Visitor:
         self._threads = threads
         self._probe = Probe(cluster.cores, files.root)
 
-    def visit(self, network: str, plan: TimingPlan, most_s: float) -> Visited:
-        """Time a network that is on the phone. One that takes longer than `most_s` in all is
+    def visit(self, network: str, plan: TimingPlan, max_s: float) -> PhoneVisit:
+        """Time a network that is on the phone. One that takes longer than `max_s` in all is
         killed there.
 
         Raises MeasureFailed with what went wrong, NoFile, DeviceAway, or Interrupted if the agent
@@ -91,18 +91,18 @@ class Visitor:
             counters=mirrored_files.COUNTERS,
             live=mirrored_files.LIVE,
             mask=self._cluster.mask,
-            flags=flags(network, plan, self._threads, most_s / _PHASES),
+            flags=flags(network, plan, self._threads, max_s / _PHASES),
             # Whole seconds, and 0 would be no limit.
-            most_s=max(1, round(most_s)),
+            max_s=max(1, round(max_s)),
         )
         try:
-            ended = self._phone.run(script, timeout_s=most_s + PATIENCE_S)
+            ended = self._phone.run(script, timeout_s=max_s + PATIENCE_S)
         except BaseException:
             # Nothing of it stays behind, if the phone can be reached at all.
             self._store.kill()
             raise
         if ended.code == _NO_FILE:
-            raise NoFile
+            raise FileMissing
         parts = _sections(ended.out)
         before = self._snapshot(parts.get("before", ""))
         kills = self._oom_kills()
@@ -112,16 +112,16 @@ class Visitor:
         if ended.code:
             printed, took_s = parts.get("run", ""), after.at_s - before.at_s
             ended_for_it = None not in (kills, now := self._oom_kills()) and kills != now
-            if _no_room(ended, printed, took_s < most_s - _LATE_S and ended_for_it):
+            if _no_room(ended, printed, took_s < max_s - _LATE_S and ended_for_it):
                 raise MeasureFailed(_TIGHT, out_of_memory=True)
-            raise MeasureFailed(_failure(ended, printed, took_s, most_s))
+            raise MeasureFailed(_failure(ended, printed, took_s, max_s))
         # On which of its outputs it warns is not the same everywhere.
         check_flags(f"{parts.get('run', '')}\n{ended.err}")
         timing = parse(parts.get("run", ""))
-        if timing.count < plan.least_repeats:
+        if timing.count < plan.min_repeats:
             raise MeasureFailed(
                 f"only {timing.count} runs of {timing.mean_ms:.4g} ms fit in "
-                f"{most_s / _PHASES:.0f} s, too few for a median (LPNET_AGENT_WORKLOAD_TIMEOUT_S)"
+                f"{max_s / _PHASES:.0f} s, too few for a median (LPNET_AGENT_WORKLOAD_TIMEOUT_S)"
             )
         return self._visited(timing, before, after, _cpu_s(parts.get("times", "")))
 
@@ -143,7 +143,7 @@ class Visitor:
 
     def _visited(
         self, timing: Timing, before: Snapshot, after: Snapshot, own_s: float | None
-    ) -> Visited:
+    ) -> PhoneVisit:
         conditions = between(before, replace(after, own_cpu_s=own_s or 0.0))
         unknown = dict.fromkeys(("voluntary_switches", "involuntary_switches", "page_faults"))
         if own_s is None:
@@ -152,20 +152,20 @@ class Visitor:
         seconds = (after.at_s - before.at_s) * len(self._cluster.cores)
         others_s = conditions.others_s
         share = None if others_s is None or seconds <= 0 else min(1.0, others_s / seconds)
-        return Visited(timing, conditions, share)
+        return PhoneVisit(timing, conditions, share)
 
 
-def flags(network: str, plan: TimingPlan, threads: int, most_s: float) -> str:
+def flags(network: str, plan: TimingPlan, threads: int, max_s: float) -> str:
     """Those of benchmark_model: a plan's times, XNNPACK, and nothing that runs beside. Few long
-    runs may take up to `most_s`."""
+    runs may take up to `max_s`."""
     given = {
         "graph": network,
         "num_threads": threads,
-        "num_runs": plan.least_repeats,
+        "num_runs": plan.min_repeats,
         "min_secs": f"{plan.budget_s:.3f}",
-        "max_secs": f"{most_s:.3f}",
+        "max_secs": f"{max_s:.3f}",
         "warmup_runs": 1,
-        "warmup_min_secs": f"{max(plan.warmup_s, LEAST_WARMUP_S):.3f}",
+        "warmup_min_secs": f"{max(plan.warmup_s, MIN_WARMUP_S):.3f}",
         "use_xnnpack": "true",
     }
     if plan.period_s is not None:
@@ -188,7 +188,7 @@ def _cpu_s(said: str) -> float | None:
     return 60 * (minutes + system_minutes) + seconds + system_seconds
 
 
-def _no_room(ended: Ended, printed: str, killed_for_it: bool) -> bool:
+def _no_room(ended: CommandResult, printed: str, killed_for_it: bool) -> bool:
     """Whether the network certainly does not fit in the phone's memory: an allocation failed, or
     the kernel ended a process for want of memory while this one was killed."""
     if ended.code == _KILLED[1] and killed_for_it:
@@ -197,11 +197,11 @@ def _no_room(ended: Ended, printed: str, killed_for_it: bool) -> bool:
     return any(word in words for word in _NO_ROOM)
 
 
-def _failure(ended: Ended, printed: str, took_s: float, most_s: float) -> str:
+def _failure(ended: CommandResult, printed: str, took_s: float, max_s: float) -> str:
     """Why it failed, in words."""
-    if ended.code in _KILLED and took_s >= most_s - _LATE_S:
+    if ended.code in _KILLED and took_s >= max_s - _LATE_S:
         return (
-            f"benchmark_model gave no result in {most_s:g} s and was killed on the phone "
+            f"benchmark_model gave no result in {max_s:g} s and was killed on the phone "
             "(LPNET_AGENT_WORKLOAD_TIMEOUT_S)"
         )
     if ended.code == 137:
@@ -211,9 +211,9 @@ def _failure(ended: Ended, printed: str, took_s: float, most_s: float) -> str:
         )
     if ended.code in _SIGNALS:
         return f"benchmark_model crashed on the phone with {_SIGNALS[ended.code]}: {_last(ended)}"
-    words = Ended(printed, ended.err, ended.code).complaint
+    words = CommandResult(printed, ended.err, ended.code).complaint
     return f"benchmark_model failed on the phone with exit status {ended.code}: {words[:300]}"
 
 
-def _last(ended: Ended) -> str:
+def _last(ended: CommandResult) -> str:
     return (ended.err.strip().splitlines() or ["it said nothing"])[-1][:300]

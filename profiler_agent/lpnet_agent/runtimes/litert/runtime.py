@@ -16,11 +16,11 @@ from lpnet_agent.errors import BadSetup, OutOfMemory, RuntimeFailed
 from lpnet_agent.runtimes.base import (
     PRECISIONS,
     Array,
-    Choice,
-    Offer,
+    InferenceSession,
+    Provider,
     Runtime,
+    RuntimeConfig,
     RuntimeInfo,
-    Session,
     without,
 )
 from lpnet_agent.runtimes.litert.file import File
@@ -37,12 +37,12 @@ _FLOAT = "the .tflite files that lpnet writes are in float32; LiteRT's converter
 _ERRORS = (RuntimeError, ValueError, MemoryError)
 
 
-def offers() -> tuple[Offer, ...]:
+def providers() -> tuple[Provider, ...]:
     """See base."""
-    return (Offer("cpu", without=without(("fp32",), dict.fromkeys(PRECISIONS, _FLOAT))),)
+    return (Provider("cpu", without=without(("fp32",), dict.fromkeys(PRECISIONS, _FLOAT))),)
 
 
-def make(choice: Choice) -> Runtime:
+def make(choice: RuntimeConfig) -> Runtime:
     """See base."""
     return LiteRt(choice)
 
@@ -50,7 +50,7 @@ def make(choice: Choice) -> Runtime:
 class LiteRt:
     """What XNNPACK does not know of a network, LiteRT's own kernels run, as in an application."""
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, choice: RuntimeConfig) -> None:
         """Raises BadSetup for an option or value that there is not, or without XNNPACK."""
         self._choice = choice
         options, _ = chosen("litert", choice.options, _OPTIONS)
@@ -69,7 +69,7 @@ class LiteRt:
             variant="nodelegate" if self._delegate == "none" else "",
         )
 
-    def load(self, model: bytes) -> Session:
+    def load(self, model: bytes) -> InferenceSession:
         try:
             return _Loaded(self._interpreter(tflite(model)))
         except _ERRORS as error:

@@ -11,24 +11,24 @@ import torch
 from torch import fx
 
 from lpnet_agent.errors import RuntimeFailed
-from lpnet_agent.runtimes.base import Choice, Offer, Runtime, Session
-from lpnet_agent.runtimes.torch import devices
-from lpnet_agent.runtimes.torch.runtime import Known, TorchRuntime
+from lpnet_agent.runtimes.base import InferenceSession, Provider, Runtime, RuntimeConfig
+from lpnet_agent.runtimes.torch import support
+from lpnet_agent.runtimes.torch.runtime import OptionValues, TorchRuntime
 from lpnet_agent.runtimes.torch.session import Forward
 
 NAME = "torch-compile"
-_OPTIONS: dict[str, Known] = {
+_OPTIONS: dict[str, OptionValues] = {
     "cpu": {"mode": ("default",)},
     "cuda": {"mode": ("default", "reduce-overhead", "max-autotune")},
 }
 
 
-def offers() -> tuple[Offer, ...]:
+def providers() -> tuple[Provider, ...]:
     """See base."""
-    return devices.cpu(_no_cpp()), devices.cuda(_no_triton())
+    return support.cpu(_no_cpp()), support.cuda(_no_triton())
 
 
-def make(choice: Choice) -> Runtime:
+def make(choice: RuntimeConfig) -> Runtime:
     """See base."""
     return TorchCompile(choice)
 
@@ -39,7 +39,7 @@ class TorchCompile(TorchRuntime):
     Compiling again or falling back to eager, which PyTorch does on its own where it may, fails.
     """
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, choice: RuntimeConfig) -> None:
         """Raises BadSetup for an option or value that there is not."""
         super().__init__(NAME, choice, _OPTIONS[choice.provider])
         torch._dynamo.config.error_on_recompile = True
@@ -58,7 +58,7 @@ class TorchCompile(TorchRuntime):
         )
         return forward
 
-    def settle(self, session: Session) -> None:
+    def settle(self, session: InferenceSession) -> None:
         before = _compiled()
         super().settle(session)
         if _compiled() != before + 1:

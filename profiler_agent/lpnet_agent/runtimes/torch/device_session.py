@@ -29,7 +29,7 @@ class DeviceClock(Protocol):
 
 
 class DeviceTorchSession(TorchSession):
-    """See base.DeviceSession. `clear` empties the device's cache; None: it stays as it is."""
+    """See base.DeviceTimedSession. `clear` empties the device's cache; None: it stays as it is."""
 
     def __init__(
         self,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from lpnet_agent.runtimes.base import Choice, Offer, Runtime
-from lpnet_agent.runtimes.torch import devices
+from lpnet_agent.runtimes.base import Provider, Runtime, RuntimeConfig
+from lpnet_agent.runtimes.torch import support
 from lpnet_agent.runtimes.torch.runtime import TorchRuntime
 
 
-def offers() -> tuple[Offer, ...]:
+def providers() -> tuple[Provider, ...]:
     """See base."""
-    return devices.cpu(), devices.cuda()
+    return support.cpu(), support.cuda()
 
 
-def make(choice: Choice) -> Runtime:
+def make(choice: RuntimeConfig) -> Runtime:
     """See base."""
     return TorchRuntime("torch", choice, {})

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from lpnet_agent.runtimes.base import Choice, RuntimeInfo, Session
+from lpnet_agent.runtimes.base import InferenceSession, RuntimeConfig, RuntimeInfo
 from lpnet_agent.runtimes.graph import Tensor, read_network
 from lpnet_agent.runtimes.options import chosen
 from lpnet_agent.runtimes.torch import cuda
@@ -19,11 +19,11 @@ from lpnet_agent.runtimes.torch.failures import ERRORS, failed
 from lpnet_agent.runtimes.torch.network import to_module
 from lpnet_agent.runtimes.torch.session import Forward, Placement, TorchSession
 
-Known = Mapping[str, tuple[str, ...]]
+OptionValues = Mapping[str, tuple[str, ...]]
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 # PyTorch's own choice first in each.
-_OPTIONS: Known = {"channels_last": ("0", "1")}
-_CUDA_OPTIONS: Known = {
+_OPTIONS: OptionValues = {"channels_last": ("0", "1")}
+_CUDA_OPTIONS: OptionValues = {
     "tf32_conv": ("1", "0"),
     "tf32_matmul": ("0", "1"),
     "cudnn_benchmark": ("0", "1"),
@@ -45,7 +45,7 @@ class TorchRuntime:
     Threads, TF32 and cuDNN's settings are those of the whole process: one choice a process.
     """
 
-    def __init__(self, name: str, choice: Choice, more: Known) -> None:
+    def __init__(self, name: str, choice: RuntimeConfig, more: OptionValues) -> None:
         """`more`: options beside those that all have. Raises BadSetup for one that is unknown."""
         self._name = name
         self._choice = choice
@@ -85,7 +85,7 @@ class TorchRuntime:
         """See base.PoolsMemory."""
         return True
 
-    def load(self, model: bytes) -> Session:
+    def load(self, model: bytes) -> InferenceSession:
         # Modules refer to themselves in circles: dropped ones would stay in memory beside this.
         gc.collect()
         try:
@@ -103,7 +103,7 @@ class TorchRuntime:
         """What a session calls to run a module."""
         return module
 
-    def settle(self, session: Session) -> None:
+    def settle(self, session: InferenceSession) -> None:
         """Run a new session until all is done that is done once."""
         session.run(_UNTIL_STEADY_CUDA if self._on_gpu else _UNTIL_STEADY)
 

@@ -19,15 +19,15 @@ from lpnet_agent.gpu.device import Gpu, GpuReading
 from lpnet_agent.gpu.library import on_gpu
 from lpnet_agent.measure.clock import SystemClock, tasks
 from lpnet_agent.measure.conditions import Probe, Snapshot, between
-from lpnet_agent.measure.interference import Seen, judge
+from lpnet_agent.measure.interference import VisitRecord, select_visits
 from lpnet_agent.measure.malloc import trim
 from lpnet_agent.measure.memory import MemoryWatch
-from lpnet_agent.measure.messages import Answer, Ask, AskFile, Setup
-from lpnet_agent.measure.models import Models, key_of, load
-from lpnet_agent.measure.outcome import to_measurement, to_sample
+from lpnet_agent.measure.messages import FileRequest, Setup, VisitResult, WorkloadRequest
+from lpnet_agent.measure.networks import NetworkLoader, load, request_key
 from lpnet_agent.measure.plan import TimingPlan
-from lpnet_agent.measure.timing import Device, time_workload
-from lpnet_agent.runtimes.base import DeviceSession, PoolsMemory, Runtime, Session
+from lpnet_agent.measure.results import to_measurement, to_sample
+from lpnet_agent.measure.timing import DeviceTimer, time_workload
+from lpnet_agent.runtimes.base import DeviceTimedSession, InferenceSession, PoolsMemory, Runtime
 
 # For the repeats of a sentinel: some hundred of them. A job waits meanwhile.
 _SENTINEL_S = 0.4
@@ -48,12 +48,12 @@ def plans(setup: Setup) -> dict[Kind | Literal["sentinel"], TimingPlan]:
     }
     offloaded = on_gpu(setup.provider)
     return {
-        name: TimingPlan.of_budget(budget / 2, setup.period_s, offloaded=offloaded)
+        name: TimingPlan.from_budget(budget / 2, setup.period_s, offloaded=offloaded)
         for name, budget in budgets.items()
     }
 
 
-class Bench:
+class VisitRunner:
     """Measures workloads one after another, in the process and on the cores it finds itself in.
 
     `session` names the process in every sample; `others` are the threads that are not the
@@ -83,13 +83,13 @@ class Bench:
         self._probe = Probe(setup.cores or (), root)
         # Where any company is part of the device, nobody asks for it.
         self._memory = MemoryWatch(runtime, self._clock) if setup.crowded < 1 else None
-        self._models = Models()
+        self._models = NetworkLoader()
         self._open: OrderedDict[str, _Open] = OrderedDict()
 
-    def answer(self, ask: Ask | AskFile) -> Answer:
+    def answer(self, ask: WorkloadRequest | FileRequest) -> VisitResult:
         """Visit what is asked. What lpnet refuses on purpose becomes an error in words."""
         start = time.perf_counter()
-        key = key_of(ask)
+        key = request_key(ask)
         if ask.first:
             self._open.pop(key, None)
         try:
@@ -97,18 +97,18 @@ class Bench:
         except (LpnetError, MemoryError) as error:
             self._open.pop(key, None)
             tight = isinstance(error, _NO_ROOM)
-            return Answer(
+            return VisitResult(
                 error=f"does not fit in memory: {error}" if tight else str(error),
                 out_of_memory=tight,
                 total_s=time.perf_counter() - start,
             )
-        verdict = judge(work.seen, self._crowded)
+        verdict = select_visits(work.seen, self._crowded)
         found = None
         if verdict.settled or len(work.seen) >= ask.visits:
             found = to_measurement(work.seen, verdict, self._session)
             del self._open[key]
-        asked_for = ask.item if isinstance(ask, Ask) else None
-        return Answer(
+        asked_for = ask.item if isinstance(ask, WorkloadRequest) else None
+        return VisitResult(
             sample=to_sample(asked_for, work.id, found) if asked_for and found else None,
             measurement=found if asked_for is None else None,
             visits=len(work.seen),
@@ -116,7 +116,7 @@ class Bench:
             total_s=time.perf_counter() - start,
         )
 
-    def _timed(self, key: str, ask: Ask | AskFile) -> tuple[_Open, float]:
+    def _timed(self, key: str, ask: WorkloadRequest | FileRequest) -> tuple[_Open, float]:
         """A workload that was visited, and seconds of timed repeats."""
         try:
             work = self._opened(key, ask)
@@ -129,13 +129,13 @@ class Bench:
         work = self._opened(key, ask)
         return work, self._visit(work, self._plan(ask))
 
-    def _plan(self, ask: Ask | AskFile) -> TimingPlan:
-        if isinstance(ask, AskFile):
+    def _plan(self, ask: WorkloadRequest | FileRequest) -> TimingPlan:
+        if isinstance(ask, FileRequest):
             return self._plans["network"]
         return self._plans["sentinel" if ask.item.sentinel else ask.item.kind]
 
-    def _opened(self, key: str, ask: Ask | AskFile) -> _Open:
-        given = ask.item.id if isinstance(ask, Ask) else None
+    def _opened(self, key: str, ask: WorkloadRequest | FileRequest) -> _Open:
+        given = ask.item.id if isinstance(ask, WorkloadRequest) else None
         work = self._open.setdefault(key, _Open(given or uuid.uuid4().hex))
         self._open.move_to_end(key)
         if len(self._open) > _OPEN_KEPT:
@@ -144,7 +144,7 @@ class Bench:
             self._load(work, ask)
         return work
 
-    def _load(self, work: _Open, ask: Ask | AskFile) -> None:
+    def _load(self, work: _Open, ask: WorkloadRequest | FileRequest) -> None:
         if self._memory is not None and self._memory.is_of(ask):
             # It is loaded already, and large for a small board.
             work.session, work.threads = self._memory.session, tasks() - self._others
@@ -193,18 +193,18 @@ class Bench:
         if memory is not None:
             slower = memory.slower_pct(fast, memory.read())
             conditions = conditions.model_copy(update={"memory_pct": slower})
-        work.seen.append(Seen(visit, conditions))
+        work.seen.append(VisitRecord(visit, conditions))
         return visit.timed_s
 
     def _read(self) -> tuple[Snapshot, GpuReading | None]:
         """What is read right before and right after the runs."""
         return self._probe.read(), None if self._gpu is None else self._gpu.reading()
 
-    def _device(self, session: Session) -> Device | None:
+    def _device(self, session: InferenceSession) -> DeviceTimer | None:
         """What else there is to timing on a GPU."""
-        if isinstance(session, DeviceSession):
-            return Device(session.prepare if session.prepares else None, session.device_ms)
-        return Device() if self._offloaded else None
+        if isinstance(session, DeviceTimedSession):
+            return DeviceTimer(session.prepare if session.prepares else None, session.device_ms)
+        return DeviceTimer() if self._offloaded else None
 
 
 class _Open:
@@ -212,11 +212,11 @@ class _Open:
 
     def __init__(self, id_: str) -> None:
         self.id = id_
-        self.session: Session | None = None
+        self.session: InferenceSession | None = None
         self.threads: frozenset[int] = frozenset()
         self.bytes = 0
         self.inner: int | None = None
-        self.seen: list[Seen] = []
+        self.seen: list[VisitRecord] = []
 
 
 def _between(

@@ -15,7 +15,7 @@ _SHORT = 12
 
 
 @contextmanager
-def turn(user: str, state: Path) -> Iterator[str]:
+def user_slot(user: str, state: Path) -> Iterator[str]:
     """The first of `user-0`, `user-1`, ... that nobody with that state folder holds now. One that
     was killed holds none, so its name, and what it left behind under it, is the next one's."""
     owner = hashlib.sha256(f"{os.getuid()}:{state.resolve()}".encode()).hexdigest()[:_SHORT]

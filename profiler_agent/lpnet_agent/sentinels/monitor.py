@@ -10,10 +10,10 @@ from typing import Protocol
 import structlog
 
 from lpnet.schemas.sample import Sample
-from lpnet_agent.measure.job import Measures
+from lpnet_agent.measure.job import SupportsMeasure
 from lpnet_agent.sentinels.health import SENTINELS, Check, Health, Policy, proves, see, wait_s
 from lpnet_agent.sentinels.readings import read, reading
-from lpnet_agent.sentinels.store import Kept, Store
+from lpnet_agent.sentinels.store import SentinelState, SentinelStore
 
 log = structlog.get_logger()
 
@@ -22,10 +22,10 @@ log = structlog.get_logger()
 _SOONER, _SOONER_MOST = 4, 10
 
 # Called between visits of a check; False ends it.
-GoOn = Callable[[], bool]
+ShouldContinue = Callable[[], bool]
 
 
-class Measuring(Measures, Protocol):
+class SentinelMeasurer(SupportsMeasure, Protocol):
     """What measures, as far as the sentinels need it."""
 
     @property
@@ -38,7 +38,7 @@ class Measuring(Measures, Protocol):
         ...
 
 
-class Watch:
+class SentinelMonitor:
     """Reads the sentinels when they are due, keeps what is known, and passes every reading on.
 
     `every_s` counts seconds of measuring, so an idle device is left alone; a device that is not
@@ -47,8 +47,8 @@ class Watch:
 
     def __init__(
         self,
-        measurer: Measuring,
-        store: Store,
+        measurer: SentinelMeasurer,
+        store: SentinelStore,
         policy: Policy,
         every_s: float,
         pass_on: Callable[[tuple[Sample, ...]], None],
@@ -95,7 +95,7 @@ class Watch:
         pace_s = self._every_s if late else self._every_s / _SOONER
         return self._measurer.busy_s - self._busy_s >= pace_s
 
-    def look(self, go_on: GoOn | None = None) -> bool:
+    def look(self, should_continue: ShouldContinue | None = None) -> bool:
         """Make a check, and where it sees a drift others in fresh processes. `go_on` is called all
         through it.
 
@@ -104,11 +104,11 @@ class Watch:
         """
         if self.health.state != "ready":
             self._measurer.renew()  # one bad session must not keep a device from work
-        good = self._check(go_on)
+        good = self._check(should_continue)
         while not self.health.drifted and self.health.suspected:
             suspected = self.health.suspected
             self._measurer.renew()
-            good = self._check(go_on)
+            good = self._check(should_continue)
             if not self.health.drifted and self.health.suspected == suspected:
                 break  # disturbed all along: it proves nothing, and is tried again soon
         self._good, self._busy_s = good, self._measurer.busy_s
@@ -122,9 +122,11 @@ class Watch:
         self._keep(Health(), cleared, None)
         self._busy_s, self._sooner = None, 0
 
-    def _check(self, go_on: GoOn | None) -> bool:
+    def _check(self, should_continue: ShouldContinue | None) -> bool:
         begun = datetime.now(UTC)
-        samples = {sentinel: read(self._measurer, sentinel, go_on) for sentinel in SENTINELS}
+        samples = {
+            sentinel: read(self._measurer, sentinel, should_continue) for sentinel in SENTINELS
+        }
         told = tuple(sample for sample in samples.values() if sample is not None)
         if told:
             self._pass_on(told)
@@ -138,7 +140,7 @@ class Watch:
         return good
 
     def _keep(self, health: Health, cleared: int, good_at: datetime | None) -> None:
-        self._kept = Kept(
+        self._kept = SentinelState(
             target=self._kept.target,
             spaces=self._kept.spaces,
             health=health,

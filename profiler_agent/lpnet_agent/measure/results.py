@@ -9,7 +9,7 @@ import numpy as np
 
 from lpnet.schemas.sample import Conditions, Measurement, Sample
 from lpnet_agent.measure.conditions import together
-from lpnet_agent.measure.interference import Seen, Verdict
+from lpnet_agent.measure.interference import VisitRecord, VisitSelection
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.measure.plan import TimingPlan
 from lpnet_agent.measure.statistics import summarise
@@ -27,7 +27,9 @@ def to_sample(item: Item, id_: str, found: Measurement) -> Sample:
     )
 
 
-def to_measurement(seen: Sequence[Seen], verdict: Verdict, session: str) -> Measurement:
+def to_measurement(
+    seen: Sequence[VisitRecord], verdict: VisitSelection, session: str
+) -> Measurement:
     """What all visits came to. Where no repeat counts, the latency is that of all repeats: it is
     marked as disturbed."""
     counted = [one.values for one in verdict.believed if one.values.size]
@@ -50,14 +52,14 @@ def to_measurement(seen: Sequence[Seen], verdict: Verdict, session: str) -> Meas
     )
 
 
-def _event_ms(believed: Sequence[Seen]) -> float | None:
+def _event_ms(believed: Sequence[VisitRecord]) -> float | None:
     """Median over the visits by the device's own clock; None where it has none, or all took less
     than it can tell."""
     known = [one.visit.device_ms for one in believed if one.visit.device_ms is not None]
     return float(np.median(np.concatenate(known))) or None if known else None
 
 
-def _conditions(seen: Sequence[Seen]) -> Conditions:
+def _conditions(seen: Sequence[VisitRecord]) -> Conditions:
     """What was read around all visits, and what became of their repeats."""
     repeats = [one.visit.repeats for one in seen]
     waited = [part.waited for part in repeats if part.waited is not None]

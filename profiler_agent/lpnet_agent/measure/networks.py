@@ -14,13 +14,13 @@ from lpnet.errors import FileFormatError
 from lpnet.schemas.workload import workload_key
 from lpnet.space.space import Space
 from lpnet.space.widths import Widths
-from lpnet_agent.measure.messages import Ask, AskFile
-from lpnet_agent.runtimes.base import ReadsFiles, Runtime, Session
+from lpnet_agent.measure.messages import FileRequest, WorkloadRequest
+from lpnet_agent.runtimes.base import InferenceSession, ReadsFiles, Runtime
 
 _SPACES_KEPT = 8
 
 
-class Network(Protocol):
+class NetworkSource(Protocol):
     """A network with concrete shapes."""
 
     def held(self, pooled: bool) -> int:
@@ -40,7 +40,7 @@ class Network(Protocol):
 
 
 @dataclass(frozen=True)
-class Concrete:
+class SpaceNetwork:
     """A space at concrete widths. Raises what the space raises."""
 
     space: Space
@@ -65,7 +65,7 @@ class Concrete:
 
 
 @dataclass(frozen=True)
-class Given:
+class NetworkFile:
     """A file as it is. Raises FileFormatError, naming it, where it cannot be read."""
 
     file: Path
@@ -84,21 +84,21 @@ class Given:
         yield self.file
 
 
-class Models:
+class NetworkLoader:
     """Finds them; the spaces that were used last are kept."""
 
     def __init__(self) -> None:
         self._spaces: OrderedDict[str, Space] = OrderedDict()
 
-    def network(self, ask: Ask | AskFile) -> Network:
+    def network(self, ask: WorkloadRequest | FileRequest) -> NetworkSource:
         """Raises what Space.load and Space.block raise, and FileFormatError for a file that holds
         another space."""
-        if isinstance(ask, AskFile):
-            return Given(Path(ask.model_file))
+        if isinstance(ask, FileRequest):
+            return NetworkFile(Path(ask.model_file))
         workload = ask.item.workload
         space = self._space(workload.space, Path(ask.space_file))
         part = space if workload.block is None else space.block(workload.block)
-        return Concrete(part, workload.widths, workload.batch)
+        return SpaceNetwork(part, workload.widths, workload.batch)
 
     def _space(self, wanted: str, file: Path) -> Space:
         if wanted in self._spaces:
@@ -113,7 +113,7 @@ class Models:
         return space
 
 
-def load(runtime: Runtime, network: Network) -> Session:
+def load(runtime: Runtime, network: NetworkSource) -> InferenceSession:
     """Load a network, with as little of it in memory as the runtime allows.
 
     Raises what Runtime.load and the network raise.
@@ -127,9 +127,9 @@ def load(runtime: Runtime, network: Network) -> Session:
     return runtime.load(network.to_bytes())
 
 
-def key_of(ask: Ask | AskFile) -> str:
+def request_key(ask: WorkloadRequest | FileRequest) -> str:
     """What tells workloads apart between their visits."""
-    if isinstance(ask, AskFile):
+    if isinstance(ask, FileRequest):
         return ask.model_file
     return ask.item.id or workload_key(ask.item.workload)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from lpnet_agent.gpu.device import Gpu
 from lpnet_agent.gpu.library import on_gpu
-from lpnet_agent.measure.messages import Ready
+from lpnet_agent.measure.messages import SessionInfo
 from lpnet_agent.runtimes.base import RuntimeInfo
 
 
-def ready(session: str, info: RuntimeInfo, gpu: Gpu | None) -> Ready:
+def ready(session: str, info: RuntimeInfo, gpu: Gpu | None) -> SessionInfo:
     """Of a GPU, what makes another target of the same runtime: null where it is not known."""
     facts = None if gpu is None else gpu.facts()
     options = dict(info.options)
@@ -16,7 +16,7 @@ def ready(session: str, info: RuntimeInfo, gpu: Gpu | None) -> Ready:
         options["gpu"] = facts and facts.name
         options["mig"] = facts and facts.mig
         options["ecc"] = facts and facts.ecc
-    return Ready(
+    return SessionInfo(
         session=session,
         runtime=info.name,
         version=info.version,
