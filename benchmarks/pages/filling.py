@@ -41,7 +41,7 @@ from lpnet_service.db.rows import (
     SideRow,
     TargetRow,
 )
-from lpnet_service.repositories.rows import insert_ignoring
+from lpnet_service.repositories.inserts import insert_ignoring
 from lpnet_service.services.measuring import spaces
 from lpnet_service.services.shared import artifacts, tallies
 from lpnet_service.services.shared.context import Context, context

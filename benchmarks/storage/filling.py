@@ -32,8 +32,8 @@ from lpnet.space.table import OpTable
 from lpnet_service.db.migrate import migrate
 from lpnet_service.db.rows import CampaignRow, JobRow, SampleRow
 from lpnet_service.ids import new_id
-from lpnet_service.repositories import campaigns as campaigns_
-from lpnet_service.repositories import devices as devices_
+from lpnet_service.repositories.campaigns import CampaignRepository
+from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.services.measuring import agents, campaigns, ingest, leasing, spaces
 from lpnet_service.services.shared import tallies
 from lpnet_service.services.shared.context import Context, context
@@ -168,10 +168,10 @@ def _campaign(
         session.add(row)
         session.flush()
         campaigns.add_jobs(session, row, pool.planned, now=now)
-        jobs = campaigns_.jobs(session, row.id)
+        jobs = CampaignRepository(session).jobs(row.id)
         for job in jobs:
             _finish(job, agent, now)
-        of_target = devices_.target(session, target)
+        of_target = DeviceRepository(session).get_target(target)
     assert of_target is not None
     ids = [id_ for job in jobs for id_ in leasing.item_ids(job)]
     made = _samples(pool, ids, speed, rng, now)

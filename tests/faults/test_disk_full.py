@@ -37,7 +37,7 @@ def test_a_service_without_room_says_so_and_the_agent_keeps_its_results(site: Si
     campaign = site.ask(blocks=12)
     site.under_way(campaign, agent)
     disk.fill(service)
-    site.until(lambda: "[507 no_room]" in agent.said, "the service says why", agent, service)
+    site.until(lambda: "[507 disk_full]" in agent.said, "the service says why", agent, service)
     site.until(lambda: bool(site.state.waiting()), "results wait on disk", agent, service)
     disk.free(service)
     site.complete(campaign)

@@ -12,7 +12,7 @@ from lpnet_service.artifacts.protocol import checked
 from lpnet_service.clock import Clock
 from lpnet_service.db.engine import Database
 from lpnet_service.errors import DamagedArtifact
-from lpnet_service.repositories import artifacts as artifacts_
+from lpnet_service.repositories.artifacts import ArtifactRepository
 
 
 class DatabaseStore:
@@ -25,12 +25,12 @@ class DatabaseStore:
     def put(self, content: bytes) -> str:
         sha256 = hashlib.sha256(content).hexdigest()
         with self._db.write() as session:
-            artifacts_.fill(session, sha256, content, self._clock.now())
+            ArtifactRepository(session).store(sha256, content, self._clock.now())
         return sha256
 
     def get(self, sha256: str) -> bytes:
         with self._db.read() as session:
-            row = artifacts_.get(session, sha256)
+            row = ArtifactRepository(session).get(sha256)
         if row is None:
             raise DamagedArtifact(sha256, "is gone")
         if row.elsewhere:
@@ -43,4 +43,4 @@ class DatabaseStore:
 
     def delete(self, sha256: str) -> None:
         with self._db.write() as session:
-            artifacts_.delete(session, sha256)
+            ArtifactRepository(session).delete(sha256)

@@ -11,42 +11,36 @@ from sqlalchemy.orm import Session
 from lpnet_service.db.rows import AgentRow, DeviceRow, TargetRow
 
 
-def devices(session: Session) -> Sequence[DeviceRow]:
-    return session.scalars(select(DeviceRow).order_by(DeviceRow.name)).all()
+class DeviceRepository:
+    """Devices, their agents, and targets."""
 
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-def agents(session: Session) -> dict[str, AgentRow]:
-    """Every agent by the name of its device."""
-    return {agent.device: agent for agent in session.scalars(select(AgentRow))}
+    def list_devices(self) -> Sequence[DeviceRow]:
+        return self._session.scalars(select(DeviceRow).order_by(DeviceRow.name)).all()
 
+    def agents_by_device(self) -> dict[str, AgentRow]:
+        """Every agent by the name of its device."""
+        return {agent.device: agent for agent in self._session.scalars(select(AgentRow))}
 
-def agent_of(session: Session, device_name: str) -> AgentRow | None:
-    return session.scalar(select(AgentRow).where(AgentRow.device == device_name))
+    def agent_of_device(self, device_name: str) -> AgentRow | None:
+        return self._session.scalar(select(AgentRow).where(AgentRow.device == device_name))
 
+    def get_agent(self, id_: str) -> AgentRow | None:
+        return self._session.get(AgentRow, id_)
 
-def agent(session: Session, id_: str) -> AgentRow | None:
-    return session.get(AgentRow, id_)
+    def touch_agent(self, id_: str, now: datetime) -> None:
+        self._session.execute(update(AgentRow).where(AgentRow.id == id_).values(last_seen_at=now))
 
+    def list_targets(self) -> Sequence[TargetRow]:
+        return self._session.scalars(select(TargetRow).order_by(TargetRow.name)).all()
 
-def saw_agent(session: Session, id_: str, now: datetime) -> None:
-    session.execute(update(AgentRow).where(AgentRow.id == id_).values(last_seen_at=now))
+    def get_target(self, name: str) -> TargetRow | None:
+        return self._session.get(TargetRow, name)
 
-
-def targets(session: Session) -> Sequence[TargetRow]:
-    return session.scalars(select(TargetRow).order_by(TargetRow.name)).all()
-
-
-def target(session: Session, name: str) -> TargetRow | None:
-    return session.get(TargetRow, name)
-
-
-def lock_target(session: Session, name: str) -> TargetRow | None:
-    """The target, held against other writers until this transaction ends."""
-    # Whoever stores samples of it meanwhile only needs its name to stay, and does not wait.
-    held = select(TargetRow).where(TargetRow.name == name).with_for_update(key_share=True)
-    return session.scalar(held)
-
-
-def open_epoch(row: TargetRow, now: datetime) -> None:
-    """Samples from here on are not comparable with those before."""
-    row.epoch, row.epoch_started_at = row.epoch + 1, now
+    def lock_target(self, name: str) -> TargetRow | None:
+        """The target, held against other writers until this transaction ends."""
+        # Whoever stores samples of it meanwhile only needs its name to stay, and does not wait.
+        held = select(TargetRow).where(TargetRow.name == name).with_for_update(key_share=True)
+        return self._session.scalar(held)

@@ -10,33 +10,36 @@ from sqlalchemy.orm import Session
 from lpnet_service.db.rows import LPNetRow
 
 
-def of_target(session: Session, target: str) -> Sequence[LPNetRow]:
-    """Every version, newest first."""
-    return session.scalars(
-        select(LPNetRow).where(LPNetRow.target == target).order_by(LPNetRow.version.desc())
-    ).all()
+class LPNetRepository:
+    """The versions of targets' LPNets."""
 
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-def get(session: Session, id_: str) -> LPNetRow | None:
-    return session.get(LPNetRow, id_)
+    def versions(self, target: str) -> Sequence[LPNetRow]:
+        """Every version, newest first."""
+        return self._session.scalars(
+            select(LPNetRow).where(LPNetRow.target == target).order_by(LPNetRow.version.desc())
+        ).all()
 
+    def get(self, id_: str) -> LPNetRow | None:
+        return self._session.get(LPNetRow, id_)
 
-def active(session: Session, target: str) -> LPNetRow | None:
-    return session.scalar(
-        select(LPNetRow).where(LPNetRow.target == target, LPNetRow.active.is_(True))
-    )
+    def active(self, target: str) -> LPNetRow | None:
+        return self._session.scalar(
+            select(LPNetRow).where(LPNetRow.target == target, LPNetRow.active.is_(True))
+        )
 
+    def active_by_target(self) -> dict[str, LPNetRow]:
+        """The active LPNet of every target that has one."""
+        rows = self._session.scalars(select(LPNetRow).where(LPNetRow.active.is_(True)))
+        return {row.target: row for row in rows}
 
-def active_of_all(session: Session) -> dict[str, LPNetRow]:
-    """The active LPNet of every target that has one."""
-    rows = session.scalars(select(LPNetRow).where(LPNetRow.active.is_(True)))
-    return {row.target: row for row in rows}
+    def next_version(self, target: str) -> int:
+        latest = select(func.max(LPNetRow.version)).where(LPNetRow.target == target)
+        return (self._session.scalar(latest) or 0) + 1
 
-
-def next_version(session: Session, target: str) -> int:
-    latest = select(func.max(LPNetRow.version)).where(LPNetRow.target == target)
-    return (session.scalar(latest) or 0) + 1
-
-
-def deactivate(session: Session, target: str) -> None:
-    session.execute(update(LPNetRow).where(LPNetRow.target == target).values(active=False))
+    def deactivate(self, target: str) -> None:
+        self._session.execute(
+            update(LPNetRow).where(LPNetRow.target == target).values(active=False)
+        )

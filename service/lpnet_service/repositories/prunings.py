@@ -12,23 +12,27 @@ from lpnet_service.db.rows import PruningRow
 Filters = Mapping[str, str | bool | None]
 
 
-def page(
-    session: Session, filters: Filters, before: int | None, limit: int
-) -> Sequence[PruningRow]:
-    """Results that match, newest first; those stored before number `before`."""
-    query = select(PruningRow).where(
-        *(getattr(PruningRow, name) == v for name, v in filters.items() if v is not None)
-    )
-    if before is not None:
-        query = query.where(PruningRow.seq < before)
-    return session.scalars(query.order_by(PruningRow.seq.desc()).limit(limit)).all()
+class PruningRepository:
+    """Results of pruning jobs."""
 
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-def get(session: Session, id_: str) -> PruningRow | None:
-    return session.scalar(select(PruningRow).where(PruningRow.id == id_))
+    def page(self, filters: Filters, before: int | None, limit: int) -> Sequence[PruningRow]:
+        """Results that match, newest first; those stored before number `before`."""
+        query = select(PruningRow).where(
+            *(getattr(PruningRow, name) == v for name, v in filters.items() if v is not None)
+        )
+        if before is not None:
+            query = query.where(PruningRow.seq < before)
+        return self._session.scalars(query.order_by(PruningRow.seq.desc()).limit(limit)).all()
 
+    def get(self, id_: str) -> PruningRow | None:
+        return self._session.scalar(select(PruningRow).where(PruningRow.id == id_))
 
-def remove(session: Session, id_: str) -> bool:
-    """Whether there was one."""
-    done = session.execute(delete(PruningRow).where(PruningRow.id == id_).returning(PruningRow.id))
-    return done.scalar() is not None
+    def delete(self, id_: str) -> bool:
+        """Whether there was one."""
+        done = self._session.execute(
+            delete(PruningRow).where(PruningRow.id == id_).returning(PruningRow.id)
+        )
+        return done.scalar() is not None

@@ -27,7 +27,7 @@ _REPORTED_ELSEWHERE = ("training", "plan")
 
 
 @dataclass(frozen=True)
-class Keeping:
+class ExpiredRows:
     """What of a target stays: epochs from `epoch` on, what is no older than `before`, and the
     samples numbered `levels`, which the levels of its sentinels are made of."""
 
@@ -108,8 +108,54 @@ class Keeping:
         return and_(row.target == self.target, row.epoch < self.epoch, ~stays)
 
 
-def tokens(before: datetime) -> dict[type[Base], ColumnElement[bool]]:
-    """Sessions and tokens that ended before a moment, in the order in which they may go."""
+class RetentionRepository:
+    """Counts and deletes rows that meet the conditions of ExpiredRows."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def count(self, row: type[Base], where: ColumnElement[bool]) -> int:
+        """How many rows meet a condition."""
+        return self._session.scalar(select(func.count()).select_from(row).where(where)) or 0
+
+    def lock_samples(
+        self, where: ColumnElement[bool], most: int
+    ) -> Sequence[Row[int, int, str, str]]:
+        """Number, epoch, workload key and body of the first samples that meet a condition, locked;
+        those that somebody else has locked are passed over."""
+        columns = (SampleRow.seq, SampleRow.epoch, SampleRow.workload_key, SampleRow.body_json)
+        query = select(*columns).where(where).order_by(SampleRow.seq)
+        return self._session.execute(query.limit(most).with_for_update(skip_locked=True)).all()
+
+    def delete_samples(self, numbers: Sequence[int]) -> None:
+        self._session.execute(delete(SampleRow).where(SampleRow.seq.in_(numbers)))
+
+    def campaign_ids(self, where: ColumnElement[bool]) -> Sequence[str]:
+        """Ids of campaigns that meet a condition."""
+        return self._session.scalars(
+            select(CampaignRow.id).where(where).order_by(CampaignRow.id)
+        ).all()
+
+    def delete_campaign(self, id_: str) -> tuple[int, int]:
+        """Delete a campaign and all that was done for it; returns how many jobs and runs it had."""
+        jobs = delete(JobRow).where(JobRow.campaign == id_).returning(JobRow.id)
+        runs = delete(RunRow).where(RunRow.campaign == id_).returning(RunRow.id)
+        gone = len(self._session.scalars(jobs).all()), len(self._session.scalars(runs).all())
+        self._session.execute(delete(CampaignRow).where(CampaignRow.id == id_))
+        return gone
+
+    def delete_batch(self, row: type[Base], where: ColumnElement[bool], most: int) -> int:
+        """Delete up to `most` rows that meet a condition; returns how many."""
+        key = row.__mapper__.primary_key
+        first = select(*key).where(where).limit(most)
+        gone = delete(row).where(tuple_(*key).in_(first)).returning(key[0])
+        return len(
+            self._session.execute(gone, execution_options={"synchronize_session": False}).all()
+        )
+
+
+def expired_tokens(before: datetime) -> dict[type[Base], ColumnElement[bool]]:
+    """Sessions and expired_tokens that ended before a moment, in the order in which they may go."""
     ended = or_(TokenRow.expires_at < before, TokenRow.revoked_at < before)
     of_them = SessionRow.token.in_(select(TokenRow.id).where(ended))
     return {SessionRow: or_(SessionRow.expires_at < before, of_them), TokenRow: ended}
@@ -124,44 +170,3 @@ def _something_did_not_fit() -> ColumnElement[bool]:
     return exists().where(
         MemoryFailureRow.target == SampleRow.target, MemoryFailureRow.epoch == SampleRow.epoch
     )
-
-
-def count(session: Session, row: type[Base], where: ColumnElement[bool]) -> int:
-    """How many rows meet a condition."""
-    return session.scalar(select(func.count()).select_from(row).where(where)) or 0
-
-
-def samples(
-    session: Session, where: ColumnElement[bool], most: int
-) -> Sequence[Row[int, int, str, str]]:
-    """Number, epoch, workload key and body of the first samples that meet a condition, locked;
-    those that somebody else has locked are passed over."""
-    columns = (SampleRow.seq, SampleRow.epoch, SampleRow.workload_key, SampleRow.body_json)
-    query = select(*columns).where(where).order_by(SampleRow.seq)
-    return session.execute(query.limit(most).with_for_update(skip_locked=True)).all()
-
-
-def delete_samples(session: Session, numbers: Sequence[int]) -> None:
-    session.execute(delete(SampleRow).where(SampleRow.seq.in_(numbers)))
-
-
-def campaigns(session: Session, where: ColumnElement[bool]) -> Sequence[str]:
-    """Ids of campaigns that meet a condition."""
-    return session.scalars(select(CampaignRow.id).where(where).order_by(CampaignRow.id)).all()
-
-
-def delete_campaign(session: Session, id_: str) -> tuple[int, int]:
-    """Delete a campaign and all that was done for it; returns how many jobs and runs it had."""
-    jobs = delete(JobRow).where(JobRow.campaign == id_).returning(JobRow.id)
-    runs = delete(RunRow).where(RunRow.campaign == id_).returning(RunRow.id)
-    gone = len(session.scalars(jobs).all()), len(session.scalars(runs).all())
-    session.execute(delete(CampaignRow).where(CampaignRow.id == id_))
-    return gone
-
-
-def delete_some(session: Session, row: type[Base], where: ColumnElement[bool], most: int) -> int:
-    """Delete up to `most` rows that meet a condition; returns how many."""
-    key = row.__mapper__.primary_key
-    first = select(*key).where(where).limit(most)
-    gone = delete(row).where(tuple_(*key).in_(first)).returning(key[0])
-    return len(session.execute(gone, execution_options={"synchronize_session": False}).all())

@@ -11,29 +11,36 @@ from sqlalchemy.orm import Session
 from lpnet_service.db.rows import RunRow
 
 
+class RunRepository:
+    """Runs of the worker; LeaseRepository claims and holds them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def get(self, id_: str) -> RunRow | None:
+        return self._session.get(RunRow, id_)
+
+    def lock(self, id_: str) -> RunRow | None:
+        """The run, held against other writers until this transaction ends."""
+        return self._session.scalar(select(RunRow).where(RunRow.id == id_).with_for_update())
+
+    def studies(self, target: str, limit: int) -> Sequence[RunRow]:
+        """The newest finished studies of a target, newest first."""
+        query = select(RunRow).where(
+            RunRow.target == target, RunRow.kind == "study", RunRow.state == "done"
+        )
+        return self._session.scalars(
+            query.order_by(RunRow.finished_at.desc(), RunRow.id).limit(limit)
+        ).all()
+
+    def open_of_campaign(self, campaign: str) -> Sequence[RunRow]:
+        return self._session.scalars(
+            select(RunRow).where(
+                RunRow.campaign == campaign, RunRow.state.in_(("queued", "running"))
+            )
+        ).all()
+
+
 def offer_order() -> Sequence[Any]:
     """Oldest first."""
     return (RunRow.created_at, RunRow.id)
-
-
-def get(session: Session, id_: str) -> RunRow | None:
-    return session.get(RunRow, id_)
-
-
-def lock(session: Session, id_: str) -> RunRow | None:
-    """The run, held against other writers until this transaction ends."""
-    return session.scalar(select(RunRow).where(RunRow.id == id_).with_for_update())
-
-
-def studies(session: Session, target: str, limit: int) -> Sequence[RunRow]:
-    """The newest finished studies of a target, newest first."""
-    query = select(RunRow).where(
-        RunRow.target == target, RunRow.kind == "study", RunRow.state == "done"
-    )
-    return session.scalars(query.order_by(RunRow.finished_at.desc(), RunRow.id).limit(limit)).all()
-
-
-def open_of_campaign(session: Session, campaign: str) -> Sequence[RunRow]:
-    return session.scalars(
-        select(RunRow).where(RunRow.campaign == campaign, RunRow.state.in_(("queued", "running")))
-    ).all()

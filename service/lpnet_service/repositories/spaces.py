@@ -10,19 +10,24 @@ from sqlalchemy.orm import Session
 from lpnet_service.db.rows import SpaceRow
 
 
-def all_(session: Session) -> Sequence[SpaceRow]:
-    return session.scalars(select(SpaceRow).order_by(SpaceRow.created_at, SpaceRow.hash)).all()
+class SpaceRepository:
+    """Spaces and their files."""
 
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-def get(session: Session, hash_: str) -> SpaceRow | None:
-    return session.get(SpaceRow, hash_)
+    def all(self) -> Sequence[SpaceRow]:
+        return self._session.scalars(
+            select(SpaceRow).order_by(SpaceRow.created_at, SpaceRow.hash)
+        ).all()
 
+    def get(self, hash_: str) -> SpaceRow | None:
+        return self._session.get(SpaceRow, hash_)
 
-def names(session: Session) -> dict[str, str]:
-    """The name of every space, by its hash."""
-    query = select(SpaceRow.hash, SpaceRow.name)
-    return {hash_: name for hash_, name in session.execute(query)}
+    def names(self) -> dict[str, str]:
+        """The name of every space, by its hash."""
+        query = select(SpaceRow.hash, SpaceRow.name)
+        return {hash_: name for hash_, name in self._session.execute(query)}
 
-
-def file(session: Session, hash_: str) -> bytes | None:
-    return session.scalar(select(SpaceRow.file).where(SpaceRow.hash == hash_))
+    def file(self, hash_: str) -> bytes | None:
+        return self._session.scalar(select(SpaceRow.file).where(SpaceRow.hash == hash_))

@@ -20,73 +20,76 @@ _COLUMNS = (
 )
 
 
-def key_at(session: Session, target: str, epoch: int, place: int) -> str | None:
-    """The key with `place` others before it; None where there are not so many."""
-    query = select(WorkloadRow.workload_key).where(
-        WorkloadRow.target == target, WorkloadRow.epoch == epoch
-    )
-    return session.scalar(query.order_by(WorkloadRow.workload_key).limit(1).offset(place))
+class WorkloadRepository:
+    """Workloads of an epoch, in the order of their keys."""
 
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-def rows(
-    session: Session, target: str, epoch: int, before: str | None
-) -> Sequence[Row[str, float, str, str | None, str | None]]:
-    """Key, median latency, kind, space and block of the workloads whose key is before `before`
-    (None: of all), in the order of keys."""
-    found: Sequence[Row[str, float, str, str | None, str | None]]
-    found = _before(session, select(*_COLUMNS), target, epoch, before)
-    return found
-
-
-def medians(session: Session, target: str, epoch: int, before: str | None) -> dict[str, float]:
-    """The median latencies of those workloads, by their keys."""
-    query = select(WorkloadRow.workload_key, WorkloadRow.latency_ms)
-    return {key: ms for key, ms in _before(session, query, target, epoch, before)}
-
-
-def _before(session: Session, query: Any, target: str, epoch: int, before: str | None) -> Any:
-    query = query.where(WorkloadRow.target == target, WorkloadRow.epoch == epoch)
-    if before is not None:
-        query = query.where(WorkloadRow.workload_key < before)
-    # Not through the ORM, which takes as long again; and not row by row.
-    return session.connection().execute(query.order_by(WorkloadRow.workload_key)).all()
-
-
-def held_out(
-    session: Session, target: str, epoch: int, most: int
-) -> Sequence[Row[str, float, str, str | None, str | None]]:
-    """Key, median latency, kind, space and block of held-out workloads, in the order of keys."""
-    same = and_(
-        WorkloadRow.target == SideRow.target,
-        WorkloadRow.epoch == SideRow.epoch,
-        WorkloadRow.workload_key == SideRow.workload_key,
-    )
-    query = select(*_COLUMNS).join(SideRow, same).where(_is_held_out(target, epoch))
-    ordered = query.order_by(SideRow.workload_key).limit(most)
-    return session.connection().execute(ordered).all()
-
-
-def samples(
-    session: Session, target: str, epoch: int, keys: Sequence[str]
-) -> dict[str, tuple[str, str | None]]:
-    """Id and draw of the first undisturbed sample of each of the workloads."""
-    found: dict[str, tuple[str, str | None]] = {}
-    for start in range(0, len(keys), _CHUNK):
-        first = (
-            select(func.min(SampleRow.seq))
-            .where(
-                SampleRow.target == target,
-                SampleRow.epoch == epoch,
-                SampleRow.workload_key.in_(keys[start : start + _CHUNK]),
-                SampleRow.sentinel.is_(None),
-                SampleRow.disturbed.is_(False),
-            )
-            .group_by(SampleRow.workload_key)
+    def key_at(self, target: str, epoch: int, place: int) -> str | None:
+        """The key with `place` others before it; None where there are not so many."""
+        query = select(WorkloadRow.workload_key).where(
+            WorkloadRow.target == target, WorkloadRow.epoch == epoch
         )
-        query = select(SampleRow.workload_key, SampleRow.id, SampleRow.draw)
-        for key, id_, draw in session.execute(query.where(SampleRow.seq.in_(first))):
-            found[key] = (id_, draw)
-    return found
+        return self._session.scalar(
+            query.order_by(WorkloadRow.workload_key).limit(1).offset(place)
+        )
+
+    def rows(
+        self, target: str, epoch: int, before: str | None
+    ) -> Sequence[Row[str, float, str, str | None, str | None]]:
+        """Key, median latency, kind, space and block of the workloads whose key is before `before`
+        (None: of all), in the order of keys."""
+        found: Sequence[Row[str, float, str, str | None, str | None]]
+        found = self._before(select(*_COLUMNS), target, epoch, before)
+        return found
+
+    def medians(self, target: str, epoch: int, before: str | None) -> dict[str, float]:
+        """The median latencies of those workloads, by their keys."""
+        query = select(WorkloadRow.workload_key, WorkloadRow.latency_ms)
+        return {key: ms for key, ms in self._before(query, target, epoch, before)}
+
+    def _before(self, query: Any, target: str, epoch: int, before: str | None) -> Any:
+        query = query.where(WorkloadRow.target == target, WorkloadRow.epoch == epoch)
+        if before is not None:
+            query = query.where(WorkloadRow.workload_key < before)
+        # Not through the ORM, which takes as long again; and not row by row.
+        return self._session.connection().execute(query.order_by(WorkloadRow.workload_key)).all()
+
+    def held_out(
+        self, target: str, epoch: int, most: int
+    ) -> Sequence[Row[str, float, str, str | None, str | None]]:
+        """Key, median latency, kind, space and block of held-out workloads, in the order of keys."""
+        same = and_(
+            WorkloadRow.target == SideRow.target,
+            WorkloadRow.epoch == SideRow.epoch,
+            WorkloadRow.workload_key == SideRow.workload_key,
+        )
+        query = select(*_COLUMNS).join(SideRow, same).where(_is_held_out(target, epoch))
+        ordered = query.order_by(SideRow.workload_key).limit(most)
+        return self._session.connection().execute(ordered).all()
+
+    def first_samples(
+        self, target: str, epoch: int, keys: Sequence[str]
+    ) -> dict[str, tuple[str, str | None]]:
+        """Id and draw of the first undisturbed sample of each of the workloads."""
+        found: dict[str, tuple[str, str | None]] = {}
+        for start in range(0, len(keys), _CHUNK):
+            first = (
+                select(func.min(SampleRow.seq))
+                .where(
+                    SampleRow.target == target,
+                    SampleRow.epoch == epoch,
+                    SampleRow.workload_key.in_(keys[start : start + _CHUNK]),
+                    SampleRow.sentinel.is_(None),
+                    SampleRow.disturbed.is_(False),
+                )
+                .group_by(SampleRow.workload_key)
+            )
+            query = select(SampleRow.workload_key, SampleRow.id, SampleRow.draw)
+            for key, id_, draw in self._session.execute(query.where(SampleRow.seq.in_(first))):
+                found[key] = (id_, draw)
+        return found
 
 
 def _is_held_out(target: str, epoch: int) -> ColumnElement[bool]:

@@ -11,8 +11,8 @@ from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import Kind, OpsWorkload, SpaceWorkload
 from lpnet.space.table import OpTable
 from lpnet_service.db.rows import SampleRow
-from lpnet_service.repositories import samples as samples_
-from lpnet_service.repositories import sides as sides_
+from lpnet_service.repositories.samples import SampleRepository
+from lpnet_service.repositories.sides import SideRepository
 from lpnet_service.services.learning.splits import Candidate, draw_sides
 from lpnet_service.services.shared import memory, spaces_in_memory
 from lpnet_service.services.shared.context import Context
@@ -39,8 +39,8 @@ def load(ctx: Context, target: str) -> Dataset:
     """
     with ctx.db.read() as session:
         row = found(session, target)
-        samples = samples_.trainable(session, target, row.epoch)
-        sides = sides_.of_epoch(session, target, row.epoch)
+        samples = SampleRepository(session).trainable(target, row.epoch)
+        sides = SideRepository(session).of_epoch(target, row.epoch)
         noise = noise_of(session, row)
     held_out = {key for key, (_, out) in sides.items() if out}
     records = _records(ctx, samples, held_out)
@@ -55,13 +55,13 @@ def draw_missing_sides(ctx: Context, target: str) -> None:
     """
     with ctx.db.write() as session:
         row = found(session, target)
-        known = sides_.of_epoch(session, target, row.epoch)
+        known = SideRepository(session).of_epoch(target, row.epoch)
         candidates = [
             Candidate(key, _kind(kind), draw)
-            for key, kind, draw in samples_.trainable_workloads(session, target, row.epoch)
+            for key, kind, draw in SampleRepository(session).trainable_workloads(target, row.epoch)
         ]
         new = draw_sides(candidates, known, target=target, epoch=row.epoch)
-        sides_.add(session, target, row.epoch, new)
+        SideRepository(session).add(target, row.epoch, new)
 
 
 def _kind(stored: str) -> Kind:

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from lpnet.alive import AliveFile
-from lpnet_service.errors import LeaseLost, NoRoom
+from lpnet_service.errors import DiskFull, LeaseLost
 from lpnet_service.services.learning import runs
 from lpnet_service.services.learning.runs import HeldRun
 from lpnet_service.services.shared.context import Context
@@ -63,6 +63,6 @@ class Reins:
             except LeaseLost:
                 self._lost.set()
                 return
-            except (SQLAlchemyError, NoRoom) as error:
+            except (SQLAlchemyError, DiskFull) as error:
                 # The lease outlasts several of these; if the database stays away, it is lost.
                 _log.warning("lease not extended", run=self._run.id, error=str(error))

@@ -13,7 +13,7 @@ from lpnet.schemas.lpnet import NewStudy, NewTraining
 from lpnet.schemas.report import Report
 from lpnet.schemas.workload import SpaceWorkload, workload_key
 from lpnet_service.errors import NotFound
-from lpnet_service.repositories import campaigns as campaigns_
+from lpnet_service.repositories.campaigns import CampaignRepository
 from lpnet_service.services.learning import lpnets, runs
 from lpnet_service.services.learning.runs import HeldRun
 from lpnet_service.services.measuring.planning import budgets
@@ -116,7 +116,7 @@ def planning(ctx: Context, run: HeldRun, progress: Progress) -> None:
 
 def _request(ctx: Context, run: HeldRun) -> NewCampaign:
     with ctx.db.read() as session:
-        row = campaigns_.get(session, run.campaign) if run.campaign else None
+        row = CampaignRepository(session).get(run.campaign) if run.campaign else None
     if row is None:
         raise NotFound("campaign", str(run.campaign))
     return NewCampaign.model_validate_json(row.request_json)

@@ -9,7 +9,7 @@ import pytest
 from lpnet.schemas.campaign import Completion, Heartbeat, Lease, NewCampaign, PlannedWorkload
 from lpnet.schemas.sample import SampleBatch
 from lpnet.schemas.workload import workload_key
-from lpnet_service.errors import Contradiction, Invalid, NotThere
+from lpnet_service.errors import BadRequest, Conflict, NotFound
 from lpnet_service.services.learning import runs
 from lpnet_service.services.measuring import campaigns, ingest, leasing
 
@@ -137,22 +137,22 @@ def test_exactly_the_given_workloads_are_measured(bench: Bench) -> None:
 
 def test_workloads_that_the_space_does_not_have_are_refused(bench: Bench) -> None:
     wrong = PlannedWorkload(kind="network", workload=bench.workload(stem=17))
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(BadRequest) as caught:
         start(bench, workloads=(wrong,))
     assert caught.value.errors[0].field == "workloads.0.workload.widths.stem"
     assert campaigns.page(bench.ctx, limit=10).items == ()
 
 
 def test_a_campaign_needs_a_target_with_an_agent_and_a_space(bench: Bench) -> None:
-    with pytest.raises(NotThere, match="target 'nobody'"):
+    with pytest.raises(NotFound, match="target 'nobody'"):
         campaigns.create(bench.ctx, NewCampaign(target="nobody", space=bench.space.hash))
-    with pytest.raises(NotThere, match="space"):
+    with pytest.raises(NotFound, match="space"):
         campaigns.create(bench.ctx, NewCampaign(target=bench.target, space="0" * 64))
     batch = SampleBatch(target="table", samples=(bench.sample(),))
     ingest.store(bench.ctx, batch, create=True)
-    with pytest.raises(Contradiction, match="imported"):
+    with pytest.raises(Conflict, match="imported"):
         campaigns.create(bench.ctx, NewCampaign(target="table", space=bench.space.hash))
-    with pytest.raises(NotThere, match="campaign"):
+    with pytest.raises(NotFound, match="campaign"):
         campaigns.get(bench.ctx, "campaign-" + "0" * 24)
 
 
@@ -188,7 +188,7 @@ def test_pages_of_campaigns_join_up_both_ways(bench: Bench) -> None:
     assert (first.previous, third.next) == (None, None)
     assert campaigns.page(bench.ctx, limit=3, after=third.previous).items == second.items
     assert campaigns.page(bench.ctx, limit=3, after=second.previous).items == first.items
-    with pytest.raises(Invalid, match="after"):
+    with pytest.raises(BadRequest, match="after"):
         campaigns.page(bench.ctx, limit=3, after="x")
 
 

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from lpnet.schemas.compare import ComparedRow, ComparePage
 from lpnet.schemas.sample import SampleBatch
-from lpnet_service.errors import Invalid, NotThere
+from lpnet_service.errors import BadRequest, NotFound
 from lpnet_service.services.measuring import ingest
 from lpnet_service.services.reading import comparison, comparison_rows, comparison_summary
 
@@ -150,7 +150,7 @@ def test_over_http(bench: Bench, api: TestClient) -> None:
 
 
 def test_a_target_is_named_once_and_is_there(bench: Bench) -> None:
-    with pytest.raises(Invalid, match="once"):
+    with pytest.raises(BadRequest, match="once"):
         next(pages(bench, ("desk-cpu", "desk-cpu")))
-    with pytest.raises(NotThere, match="nobody"):
+    with pytest.raises(NotFound, match="nobody"):
         next(pages(bench, ("desk-cpu", "nobody")))

@@ -14,7 +14,7 @@ from lpnet.schemas.device import TargetSpec
 from lpnet.schemas.lpnet import NewTraining
 from lpnet.schemas.sample import Sample, SampleBatch
 from lpnet_service.api.app import Application
-from lpnet_service.errors import Contradiction, Invalid, NoSamples, NotThere
+from lpnet_service.errors import BadRequest, Conflict, NoSamples, NotFound
 from lpnet_service.services.learning import trainings
 from lpnet_service.services.measuring import campaigns, conditions, ingest, leasing
 from lpnet_service.services.reading import samples, sentinels
@@ -171,9 +171,9 @@ def test_an_agent_that_knows_of_more_clearings_is_believed(bench: Bench) -> None
 
 
 def test_what_is_neither_paused_nor_broken_is_not_cleared(bench: Bench, http: TestClient) -> None:
-    with pytest.raises(Contradiction, match="neither paused nor broken"):
+    with pytest.raises(Conflict, match="neither paused nor broken"):
         conditions.clear(bench.ctx, bench.target)
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         conditions.clear(bench.ctx, "nobody")
     assert http.post(f"/v1/targets/{bench.target}/clear").status_code == 409
     said = {"target": bench.target, "state": "paused", "reason": "battery", "cause": "owner"}
@@ -189,10 +189,10 @@ def test_what_is_neither_paused_nor_broken_is_not_cleared(bench: Bench, http: Te
 def test_an_agent_speaks_for_its_own_targets(bench: Bench, register: Register) -> None:
     other = register("other", TargetSpec(name="other-cpu"))
     said = ConditionReport(target=bench.target, state="broken", reason="spite")
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(BadRequest) as caught:
         conditions.report(bench.ctx, other, said)
     assert caught.value.errors[0].field == "target"
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         conditions.report(bench.ctx, "agent-" + "0" * 24, said)
     assert look(bench).state == "idle"
 

@@ -17,7 +17,7 @@ from lpnet.schemas.device import TargetSpec
 from lpnet.schemas.lpnet import NewTraining
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.api.app import Application
-from lpnet_service.repositories import devices
+from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.services.learning import lpnets, trainings
 from lpnet_service.services.measuring import ingest
 from lpnet_service.services.reading import curves as curves_
@@ -84,9 +84,9 @@ def test_measured_points_are_those_on_the_line(bench: Bench, api: TestClient) ->
     old = taken(9.0, wide=4, id="old-epoch")
     store(bench, old)
     with bench.ctx.db.write() as session:
-        row = devices.lock_target(session, bench.target)
+        row = DeviceRepository(session).lock_target(bench.target)
         assert row is not None
-        devices.open_epoch(row, bench.clock.now())
+        row.open_epoch(bench.clock.now())
     bench.clock.advance(1)
     at = "2026-01-31T12:00:01Z"
     store(

@@ -16,7 +16,7 @@ from lpnet_service.db.engine import Database
 from lpnet_service.db.migrate import is_current, migrate
 from lpnet_service.db.rows import Base, DeviceRow
 from lpnet_service.errors import SetupError
-from lpnet_service.repositories.rows import insert_if_new
+from lpnet_service.repositories.inserts import insert_if_new
 
 
 @pytest.fixture

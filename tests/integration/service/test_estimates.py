@@ -12,8 +12,8 @@ from lpnet.schemas.condition import ConditionReport
 from lpnet.schemas.device import Budgets, DeviceFacts, Registration, TargetSpec
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.api.app import Application
-from lpnet_service.errors import Contradiction, Invalid, NotThere
-from lpnet_service.repositories import sides as sides_
+from lpnet_service.errors import BadRequest, Conflict, NotFound
+from lpnet_service.repositories.sides import SideRepository
 from lpnet_service.services.measuring import agents, campaigns, conditions, ingest, leasing
 from lpnet_service.services.reading import estimates
 from lpnet_service.worker import dataset
@@ -123,7 +123,7 @@ def test_held_out_are_as_many_as_a_training_will_hold_out(bench: Bench, networks
     measure_all(bench)
     dataset.draw_missing_sides(bench.ctx, bench.target)
     with bench.ctx.db.read() as session:
-        sides = sides_.of_epoch(session, bench.target, 1)
+        sides = SideRepository(session).of_epoch(bench.target, 1)
     for kind, said in (("network", found.networks), ("block", found.blocks)):
         assert said == sum(out for of, out in sides.values() if of == kind)
     assert found.enough == (found.networks >= 10) == (networks == 60)
@@ -159,16 +159,16 @@ def test_what_a_user_waits_for_passes_what_was_drawn(bench: Bench) -> None:
 
 
 def test_it_refuses_what_a_campaign_would_refuse(bench: Bench) -> None:
-    with pytest.raises(NotThere, match="target 'nobody'"):
+    with pytest.raises(NotFound, match="target 'nobody'"):
         estimates.estimate(bench.ctx, NewCampaign(target="nobody", space=bench.space.hash))
-    with pytest.raises(NotThere, match="space"):
+    with pytest.raises(NotFound, match="space"):
         estimates.estimate(bench.ctx, NewCampaign(target=bench.target, space="0" * 64))
     wrong = PlannedWorkload(kind="network", workload=bench.workload(stem=17))
-    with pytest.raises(Invalid):
+    with pytest.raises(BadRequest):
         estimates.estimate(bench.ctx, asked(bench, workloads=(wrong,)))
     batch = SampleBatch(target="table", samples=(bench.sample(),))
     ingest.store(bench.ctx, batch, create=True)
-    with pytest.raises(Contradiction, match="imported"):
+    with pytest.raises(Conflict, match="imported"):
         estimates.estimate(bench.ctx, NewCampaign(target="table", space=bench.space.hash))
 
 

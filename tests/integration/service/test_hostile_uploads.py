@@ -69,7 +69,7 @@ def test_a_space_that_names_a_file_is_refused(lite_http: TestClient, space: Spac
     tensor.external_data.add(key="location", value="/etc/passwd")
     model.graph.initializer.append(tensor)
     answer = lite_http.post("/v1/spaces", content=model.SerializeToString())
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_space")
+    assert (answer.status_code, answer.json()["code"]) == (422, "space_error")
     assert "another file" in answer.json()["detail"]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from lpnet.schemas.gpu import GpuConditions
 from lpnet.schemas.sample import Conditions, Sample, SampleBatch
-from lpnet_service.errors import Invalid, NotThere
+from lpnet_service.errors import BadRequest, NotFound
 from lpnet_service.services.measuring import ingest
 from lpnet_service.services.reading import samples
 from lpnet_service.services.shared import targets
@@ -74,7 +74,7 @@ def test_the_same_id_is_stored_once(bench: Bench) -> None:
 
 def test_an_id_is_of_one_sample_of_a_target(bench: Bench) -> None:
     given, other = full(bench), full(bench, latency_ms=1.26)
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(BadRequest) as caught:
         store(bench, given, full(bench, id="sample-other"), other)
     (fault,) = caught.value.errors
     assert fault.field == "samples.2.id"
@@ -82,10 +82,10 @@ def test_an_id_is_of_one_sample_of_a_target(bench: Bench) -> None:
     store(bench, given)
     for refusing in (ingest.store, ingest.rehearse):
         batch = SampleBatch(target=bench.target, samples=(bench.sample(), given, other))
-        with pytest.raises(Invalid):
+        with pytest.raises(BadRequest):
             refusing(bench.ctx, batch)
         batch = SampleBatch(target=bench.target, samples=(bench.sample(), other))
-        with pytest.raises(Invalid, match="a field is wrong") as caught:
+        with pytest.raises(BadRequest, match="a field is wrong") as caught:
             refusing(bench.ctx, batch)
         assert [fault.field for fault in caught.value.errors] == ["samples.1.id"]
         assert bench.target in caught.value.errors[0].reason
@@ -144,18 +144,18 @@ def wrong_samples(bench: Bench) -> dict[str, Sample]:
 
 def test_a_wrong_workload_is_named_and_nothing_is_stored(bench: Bench) -> None:
     for field, wrong in wrong_samples(bench).items():
-        with pytest.raises(Invalid) as caught:
+        with pytest.raises(BadRequest) as caught:
             store(bench, bench.sample(), wrong)
         assert [fault.field for fault in caught.value.errors] == [f"samples.1.{field.strip()}"]
     missing = bench.sample(workload=bench.workload() | {"widths": {"stem": 4}})
-    with pytest.raises(Invalid, match="so nothing was done") as caught:
+    with pytest.raises(BadRequest, match="so nothing was done") as caught:
         store(bench, missing)
     assert caught.value.errors[0].reason == "this width is missing"
     assert samples.page(bench.ctx, {}, after=None, limit=10).items == ()
 
 
 def test_an_unknown_target_is_made_only_when_asked_for(bench: Bench) -> None:
-    with pytest.raises(NotThere, match="'table'"):
+    with pytest.raises(NotFound, match="'table'"):
         store(bench, bench.sample(), target="table")
     assert store(bench, bench.sample(), target="table", create=True).stored == 1
     made = targets.target(bench.ctx, "table")
@@ -171,9 +171,9 @@ def test_a_rehearsal_refuses_the_same_and_stores_nothing(bench: Bench) -> None:
         return ingest.rehearse(bench.ctx, batch, create=create)
 
     assert rehearse(bench.sample()).model_dump() == {"stored": 0, "known": 0}
-    with pytest.raises(NotThere, match="'table'"):
+    with pytest.raises(NotFound, match="'table'"):
         rehearse(bench.sample(), create=False)
-    with pytest.raises(Invalid, match="a field is wrong"):
+    with pytest.raises(BadRequest, match="a field is wrong"):
         rehearse(bench.sample(workload=bench.workload(stem=17)))
     assert samples.page(bench.ctx, {}, after=None, limit=10).items == ()
     assert [target.name for target in targets.targets(bench.ctx)] == [bench.target]
@@ -206,7 +206,7 @@ def test_samples_are_filtered(bench: Bench) -> None:
 
 @pytest.mark.parametrize("after", ["x", "-1", "1.5", "", "9" * 30, "²"])
 def test_a_page_after_nothing_is_refused(bench: Bench, after: str) -> None:
-    with pytest.raises(Invalid, match="after"):
+    with pytest.raises(BadRequest, match="after"):
         samples.page(bench.ctx, {}, after=after, limit=10)
 
 
@@ -225,5 +225,5 @@ def test_an_export_reads_back_as_the_samples(bench: Bench) -> None:
     assert [float(row["latency_ms"]) for row in rows] == [1.25, 1.25, 1.25, 0.5]
     assert json.loads(rows[0]["workload"]) == given[0].workload.model_dump(exclude_none=True)
     assert rows[3]["p10_ms"] == ""
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         samples.export(bench.ctx, "nobody", "csv")

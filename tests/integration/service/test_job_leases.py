@@ -23,7 +23,7 @@ from lpnet.schemas.campaign import (
     PlannedWorkload,
 )
 from lpnet.schemas.sample import SampleBatch
-from lpnet_service.errors import Invalid, LeaseLost, NotThere
+from lpnet_service.errors import BadRequest, LeaseLost, NotFound
 from lpnet_service.services.measuring import campaigns, ingest, leasing
 from lpnet_service.services.reading import samples
 
@@ -315,7 +315,7 @@ def test_samples_of_another_workload_or_job_are_refused(bench: Bench) -> None:
         (Completion(samples=(illegal,)), f"samples.0.workload.widths.{name}"),
         (Completion(failures=(ItemFailure(item="x", reason="y"),)), "failures.0.item"),
     ]:
-        with pytest.raises(Invalid) as caught:
+        with pytest.raises(BadRequest) as caught:
             leasing.complete(bench.ctx, lease.token, wrong)
         assert [fault.field for fault in caught.value.errors] == [field]
     leasing.complete(bench.ctx, lease.token, measured(bench, lease))
@@ -331,9 +331,9 @@ def test_a_sentinel_may_come_with_any_job(bench: Bench) -> None:
 
 
 def test_agents_ask_for_targets_of_their_own(bench: Bench) -> None:
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         leasing.check_agent(bench.ctx, "agent-" + "0" * 24, [bench.target])
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(BadRequest) as caught:
         leasing.check_agent(bench.ctx, bench.agent, [bench.target, "other"])
     assert caught.value.errors[0].field == "targets.1"
 

@@ -11,7 +11,7 @@ from lpnet.schemas.learning import LearningCurve
 from lpnet.schemas.lpnet import NewStudy
 from lpnet.schemas.report import TrainedOn
 from lpnet.schemas.sample import SampleBatch
-from lpnet_service.repositories import devices
+from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.services.learning import runs, trainings
 from lpnet_service.services.measuring import ingest
 
@@ -68,9 +68,9 @@ def test_unfinished_ones_and_other_epochs_are_left_out(bench: Bench, api: TestCl
     trainings.study(bench.ctx, bench.target, NewStudy(samples=2))
     assert len(learned(api, bench).points) == 2
     with bench.ctx.db.write() as session:
-        row = devices.lock_target(session, bench.target)
+        row = DeviceRepository(session).lock_target(bench.target)
         assert row is not None
-        devices.open_epoch(row, bench.clock.now())
+        row.open_epoch(bench.clock.now())
     assert learned(api, bench).points == ()
 
 

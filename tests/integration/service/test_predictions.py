@@ -22,7 +22,7 @@ from lpnet.schemas.lpnet import LPNetInfo, NewTraining
 from lpnet.schemas.sample import SampleBatch
 from lpnet.space.memory import MIB
 from lpnet_service.api.app import Application
-from lpnet_service.errors import Invalid, LeaseLost
+from lpnet_service.errors import BadRequest, LeaseLost
 from lpnet_service.services.learning import lpnets, runs, trainings
 from lpnet_service.services.learning.lpnets import Verdict
 from lpnet_service.services.learning.runs import HeldRun
@@ -211,11 +211,11 @@ def test_what_cannot_be_predicted_is_refused_with_its_reason(
         "widths.0.wide": [{"stem": 1}],
     }
     for field, given in widths.items():
-        assert refusal(http, bench, widths=given) == (422, "invalid_widths", [field])
+        assert refusal(http, bench, widths=given) == (422, "widths_error", [field])
     status, code, _ = refusal(http, bench, widths=[[16, 33]])
-    assert (status, code) == (422, "invalid_widths")
+    assert (status, code) == (422, "widths_error")
     assert refusal(http, bench, widths=[[16, 10**400]])[0] == 422
-    assert refusal(http, bench, widths=[bench.widths(stem=10**400)])[1] == "invalid_widths"
+    assert refusal(http, bench, widths=[bench.widths(stem=10**400)])[1] == "widths_error"
 
 
 def test_ops_that_were_never_seen_are_named(bench: Bench, http: TestClient) -> None:
@@ -322,11 +322,11 @@ def test_a_table_is_filtered(bench: Bench) -> None:
 
 @pytest.mark.parametrize("after", ["x", "e30=", "W10=", "é", "WyJsYXRlbmN5X21zIiwgTmFOLCAxXQ=="])
 def test_a_table_after_nothing_is_refused(bench: Bench, after: str) -> None:
-    with pytest.raises(Invalid, match="after"):
+    with pytest.raises(BadRequest, match="after"):
         page(bench, after=after)
     fill(bench)
     other = page(bench, sort="measured_at", limit=1).next
-    with pytest.raises(Invalid, match="after"):
+    with pytest.raises(BadRequest, match="after"):
         page(bench, after=other)
 
 

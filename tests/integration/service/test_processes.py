@@ -18,7 +18,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from lpnet.errors import NotAllowed, Unreachable
+from lpnet.errors import NotAllowed, ServerUnreachable
 from lpnet.http import Http
 from lpnet.schemas.campaign import NewCampaign
 from lpnet.space.space import Space
@@ -52,7 +52,7 @@ class Service:
         try:
             with Http(self.url, attempts=1) as http:
                 return bool(http.get("/readyz")["status"] == "ok")
-        except Unreachable:
+        except ServerUnreachable:
             return False
 
     def children(self, role: str) -> list[psutil.Process]:
@@ -198,7 +198,7 @@ def test_a_scrape_of_any_process_answers_for_all(tmp_path: Path, url: str) -> No
             service.until(lambda: service.scrape()[held] == 1)
             service.until(lambda: len(service.connected()) == 1)
             service.connected()[0].kill()
-            with pytest.raises(Unreachable):
+            with pytest.raises(ServerUnreachable):
                 poll.result(PATIENCE_S)
         service.until(lambda: len(service.children("api")) == 2 and service.listening())
         for _ in range(4):

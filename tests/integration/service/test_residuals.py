@@ -12,8 +12,8 @@ from tests.harness.published import made, publish
 from lpnet.predictor.predictor import Predictor
 from lpnet.schemas.sample import SampleBatch
 from lpnet.schemas.workload import workload_key
-from lpnet_service.errors import NotThere
-from lpnet_service.repositories import sides as sides_
+from lpnet_service.errors import NotFound
+from lpnet_service.repositories.sides import SideRepository
 from lpnet_service.services.measuring import ingest
 from lpnet_service.services.reading import residuals
 
@@ -50,7 +50,7 @@ def fill(bench: Bench, count: int = 30) -> str:
         for number, sample in enumerate(samples[::3])
     }
     with bench.ctx.db.write() as session:
-        sides_.add(session, bench.target, 1, sides)
+        SideRepository(session).add(bench.target, 1, sides)
     return str(lpnet.id)
 
 
@@ -116,5 +116,5 @@ def test_without_held_out_workloads_there_is_nothing(lite_bench: Bench) -> None:
     info = publish(lite_bench)
     found = residuals.residuals(lite_bench.ctx, info.id, sort="error", limit=9)
     assert (found.items, found.by_op, found.by_latency) == ((), (), ())
-    with pytest.raises(NotThere, match="LPNet"):
+    with pytest.raises(NotFound, match="LPNet"):
         residuals.residuals(lite_bench.ctx, "lpnet-nobody", sort="error", limit=9)

@@ -113,7 +113,7 @@ def test_a_space_is_uploaded_once(http: TestClient, bench: Bench) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no space", b"\x08\x07" * 100])
 def test_what_is_no_space_is_refused(lite_http: TestClient, content: bytes) -> None:
-    problem(lite_http.post("/v1/spaces", content=content), 422, "invalid_space")
+    problem(lite_http.post("/v1/spaces", content=content), 422, "space_error")
 
 
 def test_a_body_that_is_too_large_is_refused(lite_bench: Bench) -> None:
@@ -127,10 +127,10 @@ def test_a_body_that_is_too_large_is_refused(lite_bench: Bench) -> None:
 def test_wrong_fields_are_named(lite_http: TestClient, lite_bench: Bench) -> None:
     sample = {"workload": lite_bench.workload(), "kind": "network", "latency_ms": 1.0}
     batch = {"target": lite_bench.target, "samples": [sample, sample | {"latency_ms": -1}]}
-    body = problem(lite_http.post("/v1/samples:batch", json=batch), 422, "invalid")
+    body = problem(lite_http.post("/v1/samples:batch", json=batch), 422, "bad_request")
     assert [fault["field"] for fault in body["errors"]] == ["samples.1.latency_ms"]
     batch["samples"][1] = sample | {"workload": lite_bench.workload(stem=99)}
-    body = problem(lite_http.post("/v1/samples:batch", json=batch), 422, "invalid")
+    body = problem(lite_http.post("/v1/samples:batch", json=batch), 422, "bad_request")
     assert [fault["field"] for fault in body["errors"]] == ["samples.1.workload.widths.stem"]
     assert lite_http.get("/v1/samples").json()["items"] == []
 
@@ -183,7 +183,7 @@ def test_what_is_not_there(http: TestClient) -> None:
 def test_a_body_that_cannot_be_kept_is_refused(lite_http: TestClient, body: bytes) -> None:
     headers = {"content-type": "application/json"}
     answer = lite_http.post("/v1/agents", content=body, headers=headers)
-    problem(answer, 422, "invalid")
+    problem(answer, 422, "bad_request")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_a_body_that_cannot_be_kept_is_refused(lite_http: TestClient, body: byte
     ],
 )
 def test_a_path_or_query_that_cannot_be_looked_up_is_refused(http: TestClient, path: str) -> None:
-    problem(http.get(path), 422, "invalid")
+    problem(http.get(path), 422, "bad_request")
 
 
 def test_a_time_at_the_end_of_the_calendar_is_refused_or_stored(

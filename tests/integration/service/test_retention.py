@@ -37,7 +37,7 @@ from lpnet_service.db.rows import (
     TokenRow,
 )
 from lpnet_service.errors import DamagedArtifact
-from lpnet_service.repositories import devices as devices_
+from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.services.learning import lpnets, runs, trainings
 from lpnet_service.services.measuring import campaigns, ingest, leasing
 from lpnet_service.services.reading import samples, sentinels, table
@@ -93,9 +93,9 @@ def check_device(bench: Bench, count: int) -> None:
 
 def begin_epoch(bench: Bench) -> None:
     with bench.ctx.db.write() as session:
-        row = devices_.lock_target(session, bench.target)
+        row = DeviceRepository(session).lock_target(bench.target)
         assert row is not None
-        devices_.open_epoch(row, bench.clock.now())
+        row.open_epoch(bench.clock.now())
 
 
 @pytest.fixture

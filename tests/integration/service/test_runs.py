@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from lpnet.schemas.lpnet import NewStudy, NewTraining, Training
 from lpnet.schemas.sample import SampleBatch
-from lpnet_service.errors import Invalid, LeaseLost, NoSamples, NotThere
+from lpnet_service.errors import BadRequest, LeaseLost, NoSamples, NotFound
 from lpnet_service.services.learning import runs, trainings
 from lpnet_service.services.learning.runs import HeldRun
 from lpnet_service.services.measuring import ingest
@@ -46,7 +46,7 @@ def test_a_training_waits_for_the_worker(bench: Bench, training: Training) -> No
 def test_there_must_be_something_to_train_on(bench: Bench) -> None:
     with pytest.raises(NoSamples):
         trainings.start(bench.ctx, bench.target, NewTraining())
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         trainings.study(bench.ctx, "nobody", NewStudy(samples=2))
     sentinel, disturbed = bench.sample(sentinel="memory"), bench.sample(disturbed=True)
     ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=(sentinel, disturbed)))
@@ -58,7 +58,7 @@ def test_a_study_needs_workloads_to_judge_on(bench: Bench) -> None:
     given = [bench.sample(workload=bench.workload(stem=n)) for n in (4, 4, 5, 6)]
     given.append(bench.sample(workload=bench.workload(stem=7), disturbed=True))
     ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(given)))
-    with pytest.raises(Invalid, match=r"3 samples needs more .*'desk-cpu' has 3") as caught:
+    with pytest.raises(BadRequest, match=r"3 samples needs more .*'desk-cpu' has 3") as caught:
         trainings.study(bench.ctx, bench.target, NewStudy(samples=3))
     assert [fault.field for fault in caught.value.errors] == ["samples"]
     assert trainings.study(bench.ctx, bench.target, NewStudy(samples=2)).state == "queued"
@@ -163,7 +163,7 @@ def test_without_a_worker_such_a_run_ends_when_it_is_looked_at(
 
 
 def test_a_plan_is_not_shown_as_a_training(bench: Bench) -> None:
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         trainings.get(bench.ctx, "run-" + "0" * 24)
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         trainings.cancel(bench.ctx, "run-" + "0" * 24)

@@ -22,7 +22,7 @@ from lpnet.schemas.condition import Cause, ConditionReport
 from lpnet.schemas.device import DeviceFacts, Registration, TargetSpec
 from lpnet.schemas.lpnet import NewTraining
 from lpnet.schemas.sample import Sample, SampleBatch, StoredSample
-from lpnet_service.errors import Contradiction, DeviceBusy, NoSamples
+from lpnet_service.errors import Conflict, DeviceBusy, NoSamples
 from lpnet_service.services.learning import trainings
 from lpnet_service.services.measuring import agents, campaigns, conditions, ingest, leasing
 from lpnet_service.services.reading import samples, sentinels
@@ -263,7 +263,7 @@ def test_a_drift_after_a_campaign_only_marks(bench: Bench) -> None:
 def test_what_has_not_drifted_is_not_cleared(bench: Bench, cause: Cause, by: str) -> None:
     said = ConditionReport(target=bench.target, state="paused", reason="until 07:00", cause=cause)
     conditions.report(bench.ctx, bench.agent, said)
-    with pytest.raises(Contradiction, match=f"paused {by}: until 07:00"):
+    with pytest.raises(Conflict, match=f"paused {by}: until 07:00"):
         conditions.clear(bench.ctx, bench.target)
     assert targets.target(bench.ctx, bench.target).epoch == 1
     drift(bench, None)

@@ -16,11 +16,11 @@ from sqlalchemy import select
 from lpnet.schemas.sample import SampleBatch
 from lpnet.schemas.table import TablePage, TableRow
 from lpnet_service.db.rows import SampleRow, TargetRow
-from lpnet_service.errors import NotThere
-from lpnet_service.repositories import sides as sides_
-from lpnet_service.repositories import tables as tables_
+from lpnet_service.errors import NotFound
+from lpnet_service.repositories import latency_tables
+from lpnet_service.repositories.sides import SideRepository
 from lpnet_service.services.measuring import ingest
-from lpnet_service.services.reading import facets, table, table_csv
+from lpnet_service.services.reading import facets, selection, table, table_csv
 
 Bench = Any
 Filter = dict[str, Any]
@@ -59,7 +59,7 @@ def fill(bench: Bench, count: int = 120) -> list[TableRow]:
         rows = {row.workload_key: row.kind for row in session.scalars(select(SampleRow))}
         drawn = sorted(rows)[::2]
         known = {key: (rows[key], number % 3 == 0) for number, key in enumerate(drawn)}
-        sides_.add(session, bench.target, 1, known)
+        SideRepository(session).add(bench.target, 1, known)
     return list(page(bench, limit=500).items)
 
 
@@ -118,9 +118,9 @@ def test_pages_are_those_of_all_samples(
 ) -> None:
     every = fill(bench)
     assert len(every) > 90
-    monkeypatch.setattr(tables_, "EXACT", exact)
-    monkeypatch.setattr(tables_, "FEW", exact)
-    monkeypatch.setattr(tables_, "_STREAMS", streams)
+    monkeypatch.setattr(latency_tables, "EXACT", exact)
+    monkeypatch.setattr(selection, "FEW", exact)
+    monkeypatch.setattr(latency_tables, "_STREAMS", streams)
     order = {row.id: number for number, row in enumerate(every)}
     for filters, meets in FILTERS:
         wanted = [row for row in every if meets(row)]
@@ -206,7 +206,7 @@ def test_a_file_has_the_rows_of_all_pages(
     for row, item in zip(rows, paged, strict=True):
         assert float(row["latency_ms"]) == item["latency_ms"]
         assert json.loads(row["widths"] or "null") == item["workload"].get("widths")
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         table_csv.export(bench.ctx, "nobody", {}, sort="latency_ms")
 
 

@@ -10,7 +10,7 @@ import pytest
 from lpnet.schemas.campaign import NewCampaign
 from lpnet.schemas.device import Registration, TargetSpec
 from lpnet.schemas.sample import SampleBatch
-from lpnet_service.errors import NameTaken, NotThere
+from lpnet_service.errors import NameTaken, NotFound
 from lpnet_service.services.measuring import agents, campaigns, ingest, leasing
 from lpnet_service.services.shared import targets
 
@@ -109,5 +109,5 @@ def test_the_noise_floor_is_of_workloads_measured_in_two_sessions(bench: Bench) 
 
 
 def test_an_unknown_target_is_not_there(bench: Bench) -> None:
-    with pytest.raises(NotThere, match="target 'nobody'"):
+    with pytest.raises(NotFound, match="target 'nobody'"):
         targets.target(bench.ctx, "nobody")

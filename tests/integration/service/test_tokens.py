@@ -167,7 +167,7 @@ def test_a_token_has_a_largest_body_of_its_own(http: TestClient, make: Make) -> 
     small, usual = make("train", max_body_mib=1), make("train")
     body = b"x" * ((1 << 20) + 1)
     problem(http.post("/v1/spaces", content=body, headers=bearer(small)), 413, "too_large")
-    problem(http.post("/v1/spaces", content=body, headers=bearer(usual)), 422, "invalid_space")
+    problem(http.post("/v1/spaces", content=body, headers=bearer(usual)), 422, "space_error")
 
 
 def test_a_session_of_a_browser(

@@ -42,3 +42,31 @@ class LeasedRow(Base):
     available_at: Mapped[datetime] = mapped_column(UtcTime)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+    def release(self, *, available_at: datetime, count: bool = True) -> None:
+        """Queue the work again; `count=False` does not count this attempt."""
+        self.state = "queued"
+        self.lease_token = None
+        self.lease_expires_at = None
+        self.available_at = available_at
+        if not count:
+            self.attempts -= 1
+
+    def reopen(self, *, available_at: datetime) -> None:
+        """Queue completed work once more, without counting the completed attempt.
+
+        The token stays, so that a repeated completion is recognised.
+        """
+        self.state = "queued"
+        self.finished_at = None
+        self.lease_expires_at = None
+        self.available_at = available_at
+        self.attempts -= 1
+
+    def end(self, state: str, *, now: datetime) -> None:
+        """End the work as done, failed or cancelled."""
+        self.state = state
+        self.finished_at = now
+        self.lease_expires_at = None
+        if state != "done":
+            self.lease_token = None

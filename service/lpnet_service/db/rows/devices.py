@@ -62,3 +62,7 @@ class TargetRow(Base):
     condition_at: Mapped[datetime | None] = mapped_column(UtcTime)
     cleared: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(UtcTime)
+
+    def open_epoch(self, now: datetime) -> None:
+        """Start a new epoch: samples measured from now on are not comparable with older ones."""
+        self.epoch, self.epoch_started_at = self.epoch + 1, now

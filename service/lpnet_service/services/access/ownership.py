@@ -13,10 +13,10 @@ from lpnet.schemas.problem import FieldError
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet_service.db.rows import JobRow
-from lpnet_service.errors import Forbidden, LeaseLost, NotThere
-from lpnet_service.repositories import campaigns as campaigns_
-from lpnet_service.repositories import devices as devices_
-from lpnet_service.repositories import leases as leases_
+from lpnet_service.errors import Forbidden, LeaseLost, NotFound
+from lpnet_service.repositories.campaigns import CampaignRepository
+from lpnet_service.repositories.devices import DeviceRepository
+from lpnet_service.repositories.leases import LeaseRepository
 from lpnet_service.services.access.callers import Caller
 from lpnet_service.services.measuring.ingest import refuse
 from lpnet_service.services.shared.context import Context
@@ -24,7 +24,7 @@ from lpnet_service.services.shared.context import Context
 
 def check_registration(caller: Caller, said: Registration) -> None:
     """An agent registers its own device, and targets whose names begin with the device's: so it
-    cannot learn, nor take, the names of others. Forbidden, Invalid."""
+    cannot learn, nor take, the names of others. Forbidden, BadRequest."""
     if caller.device is None:
         return
     if said.device != caller.device:
@@ -45,9 +45,9 @@ def check_agent(ctx: Context, caller: Caller, agent: str) -> None:
     if caller.device is None:
         return
     with ctx.db.read() as session:
-        row = devices_.agent(session, agent)
+        row = DeviceRepository(session).get_agent(agent)
     if row is None or row.device != caller.device:
-        raise NotThere("agent", agent)
+        raise NotFound("agent", agent)
 
 
 def check_target(ctx: Context, caller: Caller, target: str) -> None:
@@ -55,9 +55,9 @@ def check_target(ctx: Context, caller: Caller, target: str) -> None:
     if caller.device is None:
         return
     with ctx.db.read() as session:
-        row = devices_.target(session, target)
+        row = DeviceRepository(session).get_target(target)
     if row is None or row.device != caller.device:
-        raise NotThere("target", target)
+        raise NotFound("target", target)
 
 
 def check_lease(ctx: Context, caller: Caller, token: str) -> None:
@@ -65,8 +65,8 @@ def check_lease(ctx: Context, caller: Caller, token: str) -> None:
     if caller.device is None:
         return
     with ctx.db.read() as session:
-        job = leases_.of_token(session, JobRow, token)
-        target = None if job is None else devices_.target(session, job.target)
+        job = LeaseRepository(session, JobRow).find_by_token(token)
+        target = None if job is None else DeviceRepository(session).get_target(job.target)
     if target is None or target.device != caller.device:
         raise LeaseLost
 
@@ -74,7 +74,7 @@ def check_lease(ctx: Context, caller: Caller, token: str) -> None:
 def check_space(ctx: Context, caller: Caller, hash_: str) -> None:
     """NotThere for a space that no campaign on the device's targets names."""
     if caller.device is not None and hash_ not in _spaces(ctx, caller.device):
-        raise NotThere("space", hash_)
+        raise NotFound("space", hash_)
 
 
 def check_samples(ctx: Context, caller: Caller, samples: Sequence[Sample]) -> None:
@@ -100,4 +100,4 @@ def check_samples(ctx: Context, caller: Caller, samples: Sequence[Sample]) -> No
 
 def _spaces(ctx: Context, device: str) -> frozenset[str]:
     with ctx.db.read() as session:
-        return frozenset(campaigns_.spaces_of_device(session, device))
+        return frozenset(CampaignRepository(session).spaces_of_device(device))

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from lpnet_service.db.rows import SessionRow
 from lpnet_service.errors import Unauthenticated
-from lpnet_service.repositories import tokens as tokens_
+from lpnet_service.repositories.tokens import TokenRepository
 from lpnet_service.services.access import tokens
 from lpnet_service.services.access.callers import Caller
 from lpnet_service.services.shared.context import Context
@@ -31,11 +31,11 @@ def open_session(ctx: Context, token: str) -> tuple[Caller, str, datetime]:
         ends = now + timedelta(hours=ctx.settings.session_h)
         if row.expires_at is not None:
             ends = min(ends, row.expires_at)
-        tokens_.drop_expired_sessions(session, now)
+        TokenRepository(session).delete_expired_sessions(now)
         session.add(
             SessionRow(sha256=tokens.sha256(cookie), token=row.id, created_at=now, expires_at=ends)
         )
-        tokens_.used(session, row.id, now)
+        TokenRepository(session).touch(row.id, now)
     return replace(caller, expires_at=ends, csrf=_csrf(cookie)), cookie, ends
 
 
@@ -43,7 +43,7 @@ def recognise(ctx: Context, cookie: str) -> Caller:
     """Who holds this cookie. Unauthenticated where its session is over."""
     now = ctx.clock.now()
     with ctx.db.read() as session:
-        found = tokens_.session_of(session, tokens.sha256(cookie))
+        found = TokenRepository(session).find_session(tokens.sha256(cookie))
     if found is None or found[0].expires_at <= now:
         raise Unauthenticated("this session is over: log in again")
     held, row = found
@@ -55,7 +55,7 @@ def recognise(ctx: Context, cookie: str) -> Caller:
 def end(ctx: Context, cookie: str) -> None:
     """End a session. Ending it again is harmless."""
     with ctx.db.write() as session:
-        tokens_.end_session(session, tokens.sha256(cookie))
+        TokenRepository(session).delete_session(tokens.sha256(cookie))
 
 
 def _csrf(cookie: str) -> str:

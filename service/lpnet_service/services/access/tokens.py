@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from lpnet.schemas.token import Scope, Token
 from lpnet_service.db.rows import TokenRow
-from lpnet_service.errors import NoRoom, SetupError, Unauthenticated
+from lpnet_service.errors import DiskFull, SetupError, Unauthenticated
 from lpnet_service.ids import new_id
-from lpnet_service.repositories import tokens as tokens_
+from lpnet_service.repositories.tokens import TokenRepository
 from lpnet_service.services.access.callers import Caller
 from lpnet_service.services.shared.context import Context
 
@@ -58,10 +58,10 @@ def create(ctx: Context, wish: Wish, secret: str) -> tuple[Token, bool]:
     _check(wish)
     now, digest = ctx.clock.now(), sha256(secret)
     with ctx.db.write() as session:
-        known = tokens_.by_sha256(session, digest)
+        known = TokenRepository(session).find_by_sha256(digest)
         if known is not None:
             return _same(known, wish, now), False
-        if tokens_.usable_of_name(session, wish.name, now):
+        if TokenRepository(session).usable_by_name(wish.name, now):
             raise SetupError(
                 f"there is a token {wish.name!r} with another secret: revoke it first, or choose "
                 "another --name"
@@ -119,7 +119,7 @@ def wire(row: TokenRow) -> Token:
 def all_(ctx: Context) -> list[Token]:
     """Every token, oldest first, those that are over too."""
     with ctx.db.read() as session:
-        return [wire(row) for row in tokens_.all_(session)]
+        return [wire(row) for row in TokenRepository(session).all()]
 
 
 def revoke(ctx: Context, id_or_name: str) -> list[Token]:
@@ -127,19 +127,19 @@ def revoke(ctx: Context, id_or_name: str) -> list[Token]:
     there is none that could be ended."""
     now = ctx.clock.now()
     with ctx.db.write() as session:
-        rows = tokens_.not_revoked(session, id_or_name)
+        rows = TokenRepository(session).lock_not_revoked(id_or_name)
         if not rows:
             raise SetupError(f"there is no token {id_or_name!r} that is not revoked already")
         for row in rows:
             row.revoked_at = now
-            tokens_.end_sessions_of(session, row.id)
+            TokenRepository(session).delete_sessions(row.id)
         return [wire(row) for row in rows]
 
 
 def any_usable(ctx: Context) -> bool:
     """Whether there is a token that lets anybody in."""
     with ctx.db.read() as session:
-        return tokens_.any_usable(session, ctx.clock.now())
+        return TokenRepository(session).has_usable(ctx.clock.now())
 
 
 def recognise(ctx: Context, secret: str) -> Caller:
@@ -152,7 +152,7 @@ def recognise(ctx: Context, secret: str) -> Caller:
 
 def found(ctx: Context, session: Session, secret: str) -> tuple[Caller, TokenRow]:
     """The caller of a secret, and the token. Unauthenticated."""
-    row = tokens_.by_sha256(session, sha256(secret))
+    row = TokenRepository(session).find_by_sha256(sha256(secret))
     if row is None:
         raise Unauthenticated("this token is not known here")
     return caller_of(row, ctx.clock.now()), row
@@ -185,7 +185,7 @@ def note_use(ctx: Context, row: TokenRow) -> None:
         return
     try:
         with ctx.db.write() as session:
-            tokens_.used(session, row.id, now)
-    except NoRoom:
+            TokenRepository(session).touch(row.id, now)
+    except DiskFull:
         # Whoever only reads is served from a full disk too.
         return

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from lpnet.schemas.lpnet import LPNetInfo
 from lpnet.schemas.report import NOISE_UNKNOWN, Report
 from lpnet_service.db.rows import LPNetRow
-from lpnet_service.errors import NotThere
+from lpnet_service.errors import NotFound
 from lpnet_service.ids import new_id
-from lpnet_service.repositories import devices as devices_
-from lpnet_service.repositories import lpnets as lpnets_
+from lpnet_service.repositories.devices import DeviceRepository
+from lpnet_service.repositories.lpnets import LPNetRepository
 from lpnet_service.services.learning import runs
 from lpnet_service.services.learning.runs import HeldRun
 from lpnet_service.services.shared import artifacts
@@ -32,45 +32,45 @@ class Verdict:
 
 
 def of_target(ctx: Context, target: str) -> list[LPNetInfo]:
-    """Versions of a target's LPNet, newest first. NotThere for an unknown target."""
+    """Versions of a target's LPNet, newest first. NotFound for an unknown target."""
     with ctx.db.read() as session:
         found(session, target)
-        return [_wire(row) for row in lpnets_.of_target(session, target)]
+        return [_wire(row) for row in LPNetRepository(session).versions(target)]
 
 
 def get(ctx: Context, id_: str) -> LPNetInfo:
-    """One LPNet. NotThere where there is none of that id."""
+    """One LPNet. NotFound where there is none of that id."""
     return _wire(row(ctx, id_))
 
 
 def report(ctx: Context, id_: str) -> Report:
-    """How good an LPNet was when it was trained. NotThere."""
+    """How good an LPNet was when it was trained. NotFound."""
     return Report.model_validate_json(row(ctx, id_).report_json)
 
 
 def weights_sha256(ctx: Context, id_: str) -> str:
-    """What its weights are known by. NotThere."""
+    """What its weights are known by. NotFound."""
     return row(ctx, id_).weights_sha256
 
 
 def weights(ctx: Context, id_: str) -> bytes:
-    """The safetensors file of an LPNet. NotThere, NoArtifact."""
+    """The safetensors file of an LPNet. NotFound, NoArtifact."""
     return artifacts.read(ctx, weights_sha256(ctx, id_))
 
 
 def row(ctx: Context, id_: str) -> LPNetRow:
-    """The row of an LPNet. NotThere."""
+    """The row of an LPNet. NotFound."""
     with ctx.db.read() as session:
-        found_ = lpnets_.get(session, id_)
+        found_ = LPNetRepository(session).get(id_)
     if found_ is None:
-        raise NotThere("LPNet", id_)
+        raise NotFound("LPNet", id_)
     return found_
 
 
 def active(ctx: Context, target: str) -> str | None:
     """The id of the LPNet that answers for a target; None where there is none."""
     with ctx.db.read() as session:
-        row = lpnets_.active(session, target)
+        row = LPNetRepository(session).active(target)
     return row.id if row else None
 
 
@@ -95,19 +95,19 @@ def publish(
     now, id_ = ctx.clock.now(), new_id("lpnet")
     with ctx.db.write() as session:
         # Two trainings of a target take turns here, so that versions are counted without gaps.
-        target = devices_.lock_target(session, run.target)
+        target = DeviceRepository(session).lock_target(run.target)
         assert target is not None
         held = runs.held(session, run)
-        old = lpnets_.active(session, run.target)
+        old = LPNetRepository(session).active(run.target)
         if verdict.rival != (old.id if old else None):
             raise RivalChanged
         takes_over = old is None or (verdict.takes_over and target.epoch == epoch)
         if takes_over:
-            lpnets_.deactivate(session, run.target)
+            LPNetRepository(session).deactivate(run.target)
         row = LPNetRow(
             id=id_,
             target=run.target,
-            version=lpnets_.next_version(session, run.target),
+            version=LPNetRepository(session).next_version(run.target),
             epoch=epoch,
             active=takes_over,
             seed=seed,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def lpnet(ctx: Context, id_: str) -> LPNet:
-    """An LPNet by its id. NotThere."""
+    """An LPNet by its id. NotFound."""
 
     def load() -> LPNet:
         is_first = "torch" not in sys.modules
@@ -38,7 +38,7 @@ def lpnet(ctx: Context, id_: str) -> LPNet:
 def predictor(ctx: Context, row: LPNetRow, space: str, block: str | None, batch: int) -> Predictor:
     """An LPNet bound to a space, or to a block of it, at a batch size.
 
-    Raises NotThere for an unknown space, lpnet.errors.NotCovered for one that it does not cover.
+    Raises NotFound for an unknown space, lpnet.errors.NotCovered for one that it does not cover.
     """
 
     def bind() -> Predictor:

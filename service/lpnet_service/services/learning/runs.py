@@ -10,9 +10,9 @@ from lpnet.schemas.campaign import PlannedWorkload
 from lpnet.schemas.report import Report
 from lpnet_service.db.rows import RunRow
 from lpnet_service.errors import LeaseLost
-from lpnet_service.repositories import campaigns as campaigns_
-from lpnet_service.repositories import leases as leases_
-from lpnet_service.repositories import runs as runs_
+from lpnet_service.repositories.campaigns import CampaignRepository
+from lpnet_service.repositories.leases import LeaseRepository
+from lpnet_service.repositories.runs import RunRepository, offer_order
 from lpnet_service.services.measuring import campaigns
 from lpnet_service.services.shared.context import Context
 
@@ -33,13 +33,13 @@ def claim(ctx: Context) -> HeldRun | None:
     """The oldest run that nobody works on; None where there is none."""
     now, settings = ctx.clock.now(), ctx.settings
     with ctx.db.read() as session:
-        if not leases_.any_free(session, RunRow, now=now, max_attempts=settings.max_attempts):
+        if not LeaseRepository(session, RunRow).any_free(
+            now=now, max_attempts=settings.max_attempts
+        ):
             return None
     with ctx.db.write() as session:
-        row = leases_.claim(
-            session,
-            RunRow,
-            order=runs_.offer_order(),
+        row = LeaseRepository(session, RunRow).claim(
+            order=offer_order(),
             now=now,
             lease_s=settings.run_lease_s,
             max_attempts=settings.max_attempts,
@@ -53,9 +53,7 @@ def claim(ctx: Context) -> HeldRun | None:
 def hold(ctx: Context, run: HeldRun, progress: float, stage: str) -> None:
     """Hold on to a run and say how far it is. LeaseLost where it was cancelled or taken over."""
     with ctx.db.write() as session:
-        row = leases_.extend(
-            session,
-            RunRow,
+        row = LeaseRepository(session, RunRow).extend(
             run.token,
             now=ctx.clock.now(),
             lease_s=ctx.settings.run_lease_s,
@@ -67,7 +65,7 @@ def hold(ctx: Context, run: HeldRun, progress: float, stage: str) -> None:
 
 def held(session: Session, run: HeldRun) -> RunRow:
     """The row of a run, locked. LeaseLost where the lease is over."""
-    row = leases_.of_token(session, RunRow, run.token, lock=True)
+    row = LeaseRepository(session, RunRow).find_by_token(run.token, lock=True)
     if row is None or row.state != "running":
         raise LeaseLost
     return row
@@ -80,7 +78,7 @@ def finish(
     row.progress, row.stage = 1.0, None
     row.report_json = report.model_dump_json() if report else None
     row.lpnet = lpnet
-    leases_.end(row, "done", now=ctx.clock.now())
+    row.end("done", now=ctx.clock.now())
 
 
 def finish_study(ctx: Context, run: HeldRun, report: Report) -> None:
@@ -99,12 +97,12 @@ def finish_plan(
     assert run.campaign is not None
     now = ctx.clock.now()
     with ctx.db.write() as session:
-        campaign = campaigns_.lock(session, run.campaign)
+        campaign = CampaignRepository(session).lock(run.campaign)
         row = held(session, run)
         if campaign is None:
             raise LeaseLost
         finish(session, ctx, row, None, None)
-        start = len(campaigns_.jobs(session, campaign.id))
+        start = len(CampaignRepository(session).jobs(campaign.id))
         campaigns.add_jobs(session, campaign, workloads, now=now, start=start)
         for reason in unreachable:
             campaigns.unplanned(campaign, 1, reason)
@@ -116,18 +114,18 @@ def fail(ctx: Context, run: HeldRun, reason: str) -> None:
     """The run has failed. A campaign that waited for its plan ends without pruned networks."""
     with ctx.db.write() as session:
         if run.campaign is not None:
-            campaigns_.lock(session, run.campaign)
+            CampaignRepository(session).lock(run.campaign)
         _fail(session, ctx, held(session, run), reason)
 
 
 def _fail(session: Session, ctx: Context, row: RunRow, reason: str) -> None:
     now = ctx.clock.now()
     row.error, row.stage = reason, None
-    leases_.end(row, "failed", now=now)
-    campaign = campaigns_.get(session, row.campaign) if row.campaign else None
+    row.end("failed", now=now)
+    campaign = CampaignRepository(session).get(row.campaign) if row.campaign else None
     if campaign is None or campaign.state != "running":
         return
-    jobs = campaigns_.jobs(session, campaign.id)
+    jobs = CampaignRepository(session).jobs(campaign.id)
     missing = campaign.total - campaign.unplanned - sum(job.items for job in jobs)
     campaigns.unplanned(campaign, missing, f"no pruned networks were chosen: {reason}")
     campaign.stage = "pruned"
@@ -137,22 +135,22 @@ def _fail(session: Session, ctx: Context, row: RunRow, reason: str) -> None:
 def give_back(ctx: Context, run: HeldRun) -> None:
     """Put a run back for another worker: this one was asked to stop. It was not its fault."""
     with ctx.db.write() as session:
-        row = leases_.of_token(session, RunRow, run.token, lock=True)
+        row = LeaseRepository(session, RunRow).find_by_token(run.token, lock=True)
         if row is not None and row.state == "running":
-            leases_.release(row, available_at=ctx.clock.now(), count=False)
+            row.release(available_at=ctx.clock.now(), count=False)
 
 
 def sweep(ctx: Context) -> int:
     """Fail runs whose workers died too often; returns how many there were."""
     now, most = ctx.clock.now(), ctx.settings.max_attempts
     with ctx.db.read() as session:
-        ids = leases_.worn_out(session, RunRow, now=now, max_attempts=most)
+        ids = LeaseRepository(session, RunRow).exhausted(now=now, max_attempts=most)
     for id_ in ids:
         with ctx.db.write() as session:
-            seen = runs_.get(session, id_)
+            seen = RunRepository(session).get(id_)
             if seen is not None and seen.campaign is not None:
-                campaigns_.lock(session, seen.campaign)
-            row = leases_.still_worn_out(session, RunRow, id_, now=now, max_attempts=most)
+                CampaignRepository(session).lock(seen.campaign)
+            row = LeaseRepository(session, RunRow).lock_exhausted(id_, now=now, max_attempts=most)
             if row is not None:
                 _fail(session, ctx, row, f"the worker died of it, {row.attempts} times")
     return len(ids)

@@ -7,11 +7,10 @@ from lpnet.schemas.lpnet import NewStudy, NewTraining, Training
 from lpnet.schemas.problem import FieldError
 from lpnet.schemas.report import Report
 from lpnet_service.db.rows import RunRow
-from lpnet_service.errors import Invalid, NoSamples, NotThere
+from lpnet_service.errors import BadRequest, NoSamples, NotFound
 from lpnet_service.ids import new_id
-from lpnet_service.repositories import leases as leases_
-from lpnet_service.repositories import runs as runs_
-from lpnet_service.repositories import samples as samples_
+from lpnet_service.repositories.runs import RunRepository
+from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import found
 
@@ -19,12 +18,12 @@ _SHOWN = ("training", "study")
 
 
 def start(ctx: Context, target: str, new: NewTraining) -> Training:
-    """Queue a training. NotThere for an unknown target, NoSamples where it has none."""
+    """Queue a training. NotFound for an unknown target, NoSamples where it has none."""
     return _queue(ctx, target, "training", new)
 
 
 def study(ctx: Context, target: str, new: NewStudy) -> Training:
-    """Queue a study. NotThere for an unknown target, NoSamples where it has none, Invalid where
+    """Queue a study. NotFound for an unknown target, NoSamples where it has none, BadRequest where
     so many samples would leave no workload to judge on."""
     return _queue(ctx, target, "study", new)
 
@@ -44,7 +43,7 @@ def _queue(ctx: Context, target: str, kind: str, new: NewTraining | NewStudy) ->
     fields.know(run=row.id)
     with ctx.db.write() as session:
         epoch = found(session, target).epoch
-        workloads = samples_.count_trainable(session, target, epoch)
+        workloads = SampleRepository(session).count_trainable_workloads(target, epoch)
         if not workloads:
             raise NoSamples(f"target {target!r} has no undisturbed samples in epoch {epoch}")
         if isinstance(new, NewStudy):
@@ -59,15 +58,15 @@ def _leaves_some(samples: int, workloads: int, target: str) -> None:
             f"a study on {samples} samples needs more workloads than that, to judge on the "
             f"others; target {target!r} has {workloads}"
         )
-        raise Invalid(reason, [FieldError(field="samples", reason=reason)])
+        raise BadRequest(reason, [FieldError(field="samples", reason=reason)])
 
 
 def get(ctx: Context, id_: str) -> Training:
-    """One training or study. NotThere where there is none of that id."""
+    """One training or study. NotFound where there is none of that id."""
     with ctx.db.read() as session:
-        row = runs_.get(session, id_)
+        row = RunRepository(session).get(id_)
     if row is None or row.kind not in _SHOWN:
-        raise NotThere("training", id_)
+        raise NotFound("training", id_)
     return _wire(row)
 
 
@@ -75,11 +74,11 @@ def cancel(ctx: Context, id_: str) -> Training:
     """Stop a training or study; the worker gives it up as soon as it looks. One that is over stays
     as it is."""
     with ctx.db.write() as session:
-        row = runs_.lock(session, id_)
+        row = RunRepository(session).lock(id_)
         if row is None or row.kind not in _SHOWN:
-            raise NotThere("training", id_)
+            raise NotFound("training", id_)
         if row.state in ("queued", "running"):
-            leases_.end(row, "cancelled", now=ctx.clock.now())
+            row.end("cancelled", now=ctx.clock.now())
     return _wire(row)
 
 

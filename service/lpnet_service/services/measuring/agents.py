@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from lpnet.logs import fields
 from lpnet.schemas.device import Registered, Registration, TargetSpec
 from lpnet_service.db.rows import AgentRow, DeviceRow, TargetRow
-from lpnet_service.errors import DeviceBusy, NameTaken, NotThere
+from lpnet_service.errors import DeviceBusy, NameTaken, NotFound
 from lpnet_service.ids import new_id
-from lpnet_service.repositories import devices as devices_
-from lpnet_service.repositories import rows as rows_
+from lpnet_service.repositories.devices import DeviceRepository
+from lpnet_service.repositories.inserts import insert_if_new
 from lpnet_service.services.shared.context import Context
 
 _ANOTHER_NAME = "choose another name for this device, by --device of lpnet-agent"
@@ -38,7 +38,7 @@ def register(ctx: Context, said: Registration) -> Registered:
 def _device(session: Session, said: Registration, now: datetime) -> None:
     facts = said.facts.model_dump_json()
     values = {"name": said.device, "source": "agent", "facts_json": facts, "created_at": now}
-    if rows_.insert_if_new(session, DeviceRow, values | {"machine": said.machine}, key="name"):
+    if insert_if_new(session, DeviceRow, values | {"machine": said.machine}, key="name"):
         return
     row = session.get_one(DeviceRow, said.device, with_for_update=True)
     if said.machine is not None and row.machine not in (None, said.machine):
@@ -58,10 +58,10 @@ def _agent(session: Session, said: Registration, now: datetime, silence: timedel
         "last_seen_at": now,
         "created_at": now,
     }
-    rows_.insert_if_new(session, AgentRow, values, key="device")
-    row = devices_.agent_of(session, said.device)
+    insert_if_new(session, AgentRow, values, key="device")
+    row = DeviceRepository(session).agent_of_device(said.device)
     if row is None:
-        raise NotThere("agent of device", said.device)
+        raise NotFound("agent of device", said.device)
     # Within one seat a lock lets one agent live at a time, so a restart is served at once. Whoever
     # was last seen in the future was seen before the clock went back: nobody knows when.
     if sits_elsewhere(row, said.seat) and abs(now - row.last_seen_at) <= silence:
@@ -89,7 +89,7 @@ def _target(session: Session, device: str, spec: TargetSpec, now: datetime) -> N
         "epoch": 1,
         "created_at": now,
     }
-    if rows_.insert_if_new(session, TargetRow, values, key="name"):
+    if insert_if_new(session, TargetRow, values, key="name"):
         return
     row = session.get_one(TargetRow, spec.name)
     if row.device != device or row.source != "agent":
@@ -98,4 +98,4 @@ def _target(session: Session, device: str, spec: TargetSpec, now: datetime) -> N
     if TargetSpec.model_validate_json(row.spec_json) != spec:
         # Samples of one epoch were taken under the same conditions; these are others.
         row.spec_json = text
-        devices_.open_epoch(row, now)
+        row.open_epoch(now)

@@ -25,11 +25,10 @@ from lpnet.schemas.campaign import (
 from lpnet.schemas.problem import FieldError
 from lpnet.space.sampling import plan
 from lpnet_service.db.rows import CampaignRow, JobRow, RunRow
-from lpnet_service.errors import Contradiction, NotThere
+from lpnet_service.errors import Conflict, NotFound
 from lpnet_service.ids import new_id
-from lpnet_service.repositories import campaigns as campaigns_
-from lpnet_service.repositories import leases as leases_
-from lpnet_service.repositories import runs as runs_
+from lpnet_service.repositories.campaigns import OPEN_STATES, CampaignRepository
+from lpnet_service.repositories.runs import RunRepository
 from lpnet_service.services.measuring.ingest import refuse
 from lpnet_service.services.measuring.planning import cut, repeats
 from lpnet_service.services.measuring.progress import progress
@@ -43,8 +42,8 @@ _SORT = "-created_at"
 
 
 def create(ctx: Context, new: NewCampaign) -> Campaign:
-    """Start a campaign. NotThere for an unknown target or space, Invalid for workloads that the
-    space does not have, Contradiction for a target that no agent measures."""
+    """Start a campaign. NotFound for an unknown target or space, BadRequest for workloads that the
+    space does not have, Conflict for a target that no agent measures."""
     drawn = draw(ctx, new)
     now = ctx.clock.now()
     row = CampaignRow(
@@ -89,7 +88,7 @@ def draw(ctx: Context, new: NewCampaign) -> Drawn:
     """The workloads of a campaign; the same request always draws the same. Raises as `create`."""
     with ctx.db.read() as session:
         if found(session, new.target).source == "imported":
-            raise Contradiction(f"target {new.target!r} is imported: no agent measures it")
+            raise Conflict(f"target {new.target!r} is imported: no agent measures it")
     space = spaces_in_memory.held(ctx, new.space).space
     if new.workloads:
         refuse(
@@ -134,11 +133,11 @@ def add_jobs(
 
 
 def get(ctx: Context, id_: str) -> Campaign:
-    """One campaign. NotThere where there is none of that id."""
+    """One campaign. NotFound where there is none of that id."""
     with ctx.db.read() as session:
-        row = campaigns_.get(session, id_)
+        row = CampaignRepository(session).get(id_)
         if row is None:
-            raise NotThere("campaign", id_)
+            raise NotFound("campaign", id_)
         (found_,) = progress(ctx, session, [row])
     return found_
 
@@ -151,13 +150,13 @@ def page(
     after: str | None = None,
     limit: int,
 ) -> CampaignList:
-    """Campaigns, newest first. Invalid for an `after` that no page gave."""
+    """Campaigns, newest first. BadRequest for an `after` that no page gave."""
     place = cursors.read(after, _SORT, cursors.time, str)
     here = None if place is None else (place.value, place.tie)
     back = place is not None and place.back
     with ctx.db.read() as session:
-        rows = campaigns_.page(
-            session, target=target, state=state, after=here, limit=limit + 1, oldest_first=back
+        rows = CampaignRepository(session).page(
+            target=target, state=state, after=here, limit=limit + 1, oldest_first=back
         )
         cut = cursors.cut(rows, _SORT, place, limit, lambda r: (r.created_at.isoformat(), r.id))
         items = progress(ctx, session, cut.rows)
@@ -169,16 +168,16 @@ def cancel(ctx: Context, id_: str) -> Campaign:
     measured stays. Cancelling one that is over changes nothing."""
     now = ctx.clock.now()
     with ctx.db.write() as session:
-        row = campaigns_.lock(session, id_)
+        row = CampaignRepository(session).lock(id_)
         if row is None:
-            raise NotThere("campaign", id_)
+            raise NotFound("campaign", id_)
         if row.state == "running":
             row.state, row.finished_at = "cancelled", now
-            for job in campaigns_.jobs(session, id_):
-                if job.state in campaigns_.OPEN:
-                    leases_.end(job, "cancelled", now=now)
-            for run in runs_.open_of_campaign(session, id_):
-                leases_.end(run, "cancelled", now=now)
+            for job in CampaignRepository(session).jobs(id_):
+                if job.state in OPEN_STATES:
+                    job.end("cancelled", now=now)
+            for run in RunRepository(session).open_of_campaign(id_):
+                run.end("cancelled", now=now)
     return get(ctx, id_)
 
 
@@ -187,10 +186,10 @@ def advance(session: Session, row: CampaignRow, now: datetime) -> None:
     session.flush()
     if row.state != "running" or row.stage == "planning":
         return
-    if campaigns_.open_jobs(session, row.id):
+    if CampaignRepository(session).count_open_jobs(row.id):
         return
-    measured = sum(job.measured for job in campaigns_.jobs(session, row.id))
-    missing = row.total - sum(job.items for job in campaigns_.jobs(session, row.id))
+    measured = sum(job.measured for job in CampaignRepository(session).jobs(row.id))
+    missing = row.total - sum(job.items for job in CampaignRepository(session).jobs(row.id))
     if row.stage == "drawn" and missing and measured:
         row.stage = "planning"
         session.add(_plan_run(row, now))

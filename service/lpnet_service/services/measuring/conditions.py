@@ -6,8 +6,8 @@ from lpnet.logs import fields
 from lpnet.schemas.condition import Acknowledged, ConditionReport
 from lpnet.schemas.device import Target
 from lpnet.schemas.problem import FieldError
-from lpnet_service.errors import Contradiction, DeviceBusy, NotThere
-from lpnet_service.repositories import devices as devices_
+from lpnet_service.errors import Conflict, DeviceBusy, NotFound
+from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.services.measuring import disturbed
 from lpnet_service.services.measuring.agents import sits_elsewhere
 from lpnet_service.services.measuring.ingest import refuse
@@ -22,7 +22,7 @@ _KEEPERS = {
 
 
 def report(ctx: Context, agent: str, said: ConditionReport) -> Acknowledged:
-    """Take in what an agent says of a target of its. NotThere, Invalid for another's target,
+    """Take in what an agent says of a target of its. NotFound, BadRequest for another's target,
     DeviceBusy where another agent of the device has taken its place.
 
     What it says by a level that a person has cleared since is not taken in: it learns of the
@@ -40,14 +40,14 @@ def _take_in(ctx: Context, agent: str, said: ConditionReport) -> tuple[Acknowled
     """The answer, and whether what was said is by the present level."""
     now = ctx.clock.now()
     with ctx.db.write() as session:
-        speaker = devices_.agent(session, agent)
+        speaker = DeviceRepository(session).get_agent(agent)
         if speaker is None:
-            raise NotThere("agent", agent)
+            raise NotFound("agent", agent)
         if sits_elsewhere(speaker, said.seat):
             raise DeviceBusy(speaker.device)
         speaker.last_seen_at = now
         fields.know(target=said.target, device=speaker.device)
-        row = devices_.lock_target(session, said.target)
+        row = DeviceRepository(session).lock_target(said.target)
         if row is None or row.device != speaker.device:
             reason = f"{said.target!r} is not a target of this agent"
             refuse([FieldError(field="target", reason=reason)])
@@ -73,24 +73,24 @@ def _cause(said: ConditionReport) -> str | None:
 def clear(ctx: Context, name: str) -> Target:
     """A person says that what a target measures now is normal: it is ready, and an epoch opens.
 
-    NotThere for an unknown target, Contradiction for one that is neither paused nor broken, or
+    NotFound for an unknown target, Conflict for one that is neither paused nor broken, or
     that something else than its sentinels keeps: there is no level to call normal.
     """
     now = ctx.clock.now()
     with ctx.db.write() as session:
-        row = devices_.lock_target(session, name)
+        row = DeviceRepository(session).lock_target(name)
         if row is None:
-            raise NotThere("target", name)
+            raise NotFound("target", name)
         if row.condition == "ready":
-            raise Contradiction(f"target {name!r} is neither paused nor broken")
+            raise Conflict(f"target {name!r} is neither paused nor broken")
         if row.cause != "sentinel":
             by = _KEEPERS.get(row.cause or "", "")
-            raise Contradiction(
+            raise Conflict(
                 f"target {name!r} is {row.condition}{by}: {row.condition_reason}. Its sentinels "
                 "have not drifted, so there is no level to clear; it goes on when that has passed"
             )
         row.condition, row.condition_reason, row.condition_at = "ready", None, now
         row.cause = None
         row.cleared += 1
-        devices_.open_epoch(row, now)
+        row.open_epoch(now)
     return targets.target(ctx, name)

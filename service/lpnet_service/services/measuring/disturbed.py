@@ -9,10 +9,9 @@ from sqlalchemy.orm import Session
 
 from lpnet.schemas.sample import Sample
 from lpnet_service.db.rows import SampleRow
-from lpnet_service.repositories import campaigns as campaigns_
-from lpnet_service.repositories import leases as leases_
-from lpnet_service.repositories import samples as samples_
-from lpnet_service.repositories import tallies as tallies_
+from lpnet_service.repositories.campaigns import CampaignRepository
+from lpnet_service.repositories.samples import SampleRepository
+from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.services.measuring.leasing import item_ids
 from lpnet_service.services.shared import tallies
 from lpnet_service.services.shared.context import Context
@@ -25,14 +24,14 @@ def cast(ctx: Context, target: str, epoch: int, since: datetime, reason: str) ->
     An agent that repeats its report repeats this too: samples that came late are found then.
     """
     with ctx.db.read() as session:
-        campaigns = samples_.doubtful_campaigns(session, target, epoch, since)
+        campaigns = SampleRepository(session).campaigns_undisturbed_since(target, epoch, since)
     count = 0
     # One by one, each locked before its jobs and samples, as by whoever completes a job.
     for id_ in campaigns:
         with ctx.db.write() as session:
-            campaign = campaigns_.lock(session, id_) if id_ is not None else None
-            tallies_.lock(session, target)
-            rows = samples_.trusted_since(session, target, epoch, id_, since)
+            campaign = CampaignRepository(session).lock(id_) if id_ is not None else None
+            TallyRepository(session).lock(target)
+            rows = SampleRepository(session).lock_undisturbed_since(target, epoch, id_, since)
             with tallies.kept(session, target, {(epoch, row.workload_key) for row in rows}):
                 _mark(rows, reason)
             if campaign is not None and campaign.state == "running":
@@ -52,8 +51,8 @@ def _mark(rows: Sequence[SampleRow], reason: str) -> None:
 
 
 def _reopen(session: Session, campaign: str, marked: Collection[str], now: datetime) -> None:
-    for job in campaigns_.jobs(session, campaign):
+    for job in CampaignRepository(session).jobs(campaign):
         lost = sum(id_ in marked for id_ in item_ids(job))
         job.disturbed += lost if job.ended else 0
         if lost and job.state == "done":
-            leases_.reopen(job, available_at=now)
+            job.reopen(available_at=now)

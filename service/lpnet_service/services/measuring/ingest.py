@@ -14,12 +14,12 @@ from lpnet.schemas.problem import FieldError
 from lpnet.schemas.sample import IngestResult, Sample, SampleBatch
 from lpnet.schemas.workload import SpaceWorkload, workload_key
 from lpnet_service.db.rows import DeviceRow, TargetRow
-from lpnet_service.errors import Invalid, NotThere
+from lpnet_service.errors import BadRequest, NotFound
 from lpnet_service.ids import new_id
-from lpnet_service.repositories import devices as devices_
-from lpnet_service.repositories import rows as rows_
-from lpnet_service.repositories import samples as samples_
-from lpnet_service.repositories import tallies as tallies_
+from lpnet_service.repositories.devices import DeviceRepository
+from lpnet_service.repositories.inserts import insert_if_new
+from lpnet_service.repositories.samples import SampleRepository
+from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.services.shared import spaces_in_memory, tallies
 from lpnet_service.services.shared.context import Context
 
@@ -32,18 +32,18 @@ def store(
     """Store the samples of a batch, all of them or none.
 
     A sample without an id gets one. `create` makes an imported target, and its device, where the
-    target is unknown; for `again` see `put`. Raises Invalid, naming `samples.i.field`, and
-    NotThere for an unknown target.
+    target is unknown; for `again` see `put`. Raises BadRequest, naming `samples.i.field`, and
+    NotFound for an unknown target.
     """
     check(ctx, batch.samples)
     fields.know(target=batch.target)
     now = ctx.clock.now()
     with ctx.db.write() as session:
-        target = devices_.target(session, batch.target)
+        target = DeviceRepository(session).get_target(batch.target)
         if target is None and create:
             target = _imported(session, batch.target, now)
         if target is None:
-            raise NotThere("target", batch.target)
+            raise NotFound("target", batch.target)
         return put(session, target, batch.samples, now, again=again)
 
 
@@ -53,8 +53,8 @@ def rehearse(
     """Refuse what `store` would refuse, and store nothing."""
     check(ctx, batch.samples)
     with ctx.db.read() as session:
-        if devices_.target(session, batch.target) is None and not create:
-            raise NotThere("target", batch.target)
+        if DeviceRepository(session).get_target(batch.target) is None and not create:
+            raise NotFound("target", batch.target)
         refuse(_repeated(batch.samples))
         if not again:
             refuse(_changed(session, batch.target, batch.samples))
@@ -76,17 +76,19 @@ def put(
     A sample whose id is stored for this target already is known, and what is stored stays. It must
     be the same sample, unless they were measured `again`: a job that lost its lease is measured by
     somebody else too, under the same ids, and an undisturbed sample then replaces a disturbed one.
-    `current`: they are known to be of the current epoch. Raises Invalid naming `samples.i.id`.
+    `current`: they are known to be of the current epoch. Raises BadRequest naming `samples.i.id`.
     """
     refuse(_repeated(samples))
     rows = [row(target, sample, now, campaign, current=current) for sample in samples]
     places = {(row["epoch"], row["workload_key"]) for row in rows}
     if again:
         # What takes another's place may be filed elsewhere.
-        tallies_.lock(session, target.name)
-        places |= tallies_.places_of(session, target.name, [row["id"] for row in rows])
+        TallyRepository(session).lock(target.name)
+        places |= TallyRepository(session).workloads_of_samples(
+            target.name, [row["id"] for row in rows]
+        )
     with tallies.kept(session, target.name, places):
-        stored = samples_.add(session, rows, replace=again) if rows else 0
+        stored = SampleRepository(session).add(rows, replace=again) if rows else 0
     # Compared after the insert: what another transaction stored meanwhile is seen by now.
     if not again and stored < len({row["id"] for row in rows}):
         refuse(_changed(session, target.name, samples))
@@ -108,7 +110,7 @@ def _repeated(samples: Sequence[Sample]) -> Iterator[FieldError]:
 def _changed(session: Session, target: str, samples: Sequence[Sample]) -> Iterator[FieldError]:
     """Samples whose ids are stored for other ones."""
     ids = [sample.id for sample in samples if sample.id is not None]
-    stored = samples_.bodies(session, target, ids)
+    stored = SampleRepository(session).bodies_by_id(target, ids)
     for index, sample in enumerate(samples):
         body = stored.get(sample.id) if sample.id is not None else None
         # Reading is slow, and needed only where the same is written in another way.
@@ -119,7 +121,7 @@ def _changed(session: Session, target: str, samples: Sequence[Sample]) -> Iterat
 
 
 def check(ctx: Context, samples: Sequence[Sample]) -> None:
-    """Raises Invalid, naming every faulty field, where a workload is not one of its space's."""
+    """Raises BadRequest, naming every faulty field, where a workload is not one of its space's."""
     refuse(
         FieldError(field=f"samples.{index}.workload.{fault.field}", reason=fault.reason)
         for index, sample in enumerate(samples)
@@ -128,13 +130,13 @@ def check(ctx: Context, samples: Sequence[Sample]) -> None:
 
 
 def refuse(faults: Iterable[FieldError]) -> None:
-    """Raises Invalid if there are faults; a long list is cut, and says so."""
+    """Raises BadRequest if there are faults; a long list is cut, and says so."""
     listed = tuple(faults)
     if listed:
         more = len(listed) - _LISTED_FAULTS
         text = f"{len(listed)} fields are wrong" if len(listed) > 1 else "a field is wrong"
         cut = f"; the first {_LISTED_FAULTS} are listed" if more > 0 else ""
-        raise Invalid(f"{text}, so nothing was done{cut}", listed[:_LISTED_FAULTS])
+        raise BadRequest(f"{text}, so nothing was done{cut}", listed[:_LISTED_FAULTS])
 
 
 def row(
@@ -190,8 +192,8 @@ def _imported(session: Session, name: str, now: datetime) -> TargetRow:
     """A target of which only a table is known, on a device of the same name."""
     device = {"name": name, "source": "imported", "created_at": now}
     device["facts_json"] = DeviceFacts().model_dump_json()
-    rows_.insert_if_new(session, DeviceRow, device, key="name")
+    insert_if_new(session, DeviceRow, device, key="name")
     target = {"name": name, "device": name, "source": "imported", "epoch": 1, "created_at": now}
     target["spec_json"] = TargetSpec(name=name).model_dump_json()
-    rows_.insert_if_new(session, TargetRow, target, key="name")
+    insert_if_new(session, TargetRow, target, key="name")
     return session.get_one(TargetRow, name)

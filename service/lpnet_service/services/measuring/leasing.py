@@ -17,12 +17,12 @@ from lpnet.schemas.problem import FieldError
 from lpnet.schemas.sample import IngestResult
 from lpnet.schemas.workload import workload_key
 from lpnet_service.db.rows import CampaignRow, JobRow, TargetRow
-from lpnet_service.errors import DeviceBusy, LeaseLost, NotThere
-from lpnet_service.repositories import campaigns as campaigns_
-from lpnet_service.repositories import devices as devices_
-from lpnet_service.repositories import leases as leases_
-from lpnet_service.repositories import memory as memory_
-from lpnet_service.repositories import samples as samples_
+from lpnet_service.errors import DeviceBusy, LeaseLost, NotFound
+from lpnet_service.repositories.campaigns import CampaignRepository, offer_order, on_ready_targets
+from lpnet_service.repositories.devices import DeviceRepository
+from lpnet_service.repositories.leases import LeaseRepository
+from lpnet_service.repositories.memory_failures import MemoryFailureRepository
+from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.services.measuring import campaigns, ingest
 from lpnet_service.services.measuring.agents import sits_elsewhere
 from lpnet_service.services.shared.context import Context
@@ -32,16 +32,20 @@ _SILENT = "the agent reported neither a sample nor a failure"
 
 
 def check_agent(ctx: Context, agent: str, targets: Sequence[str], seat: str | None = None) -> None:
-    """The agent is here, and asks for targets of its own. NotThere, Invalid; DeviceBusy where
+    """The agent is here, and asks for targets of its own. NotFound, BadRequest; DeviceBusy where
     another agent of its device has taken its place."""
     with ctx.db.write() as session:
-        row = devices_.agent(session, agent)
+        row = DeviceRepository(session).get_agent(agent)
         if row is None:
-            raise NotThere("agent", agent)
+            raise NotFound("agent", agent)
         if sits_elsewhere(row, seat):
             raise DeviceBusy(row.device)
         fields.know(device=row.device)
-        own = {target.name for target in devices_.targets(session) if target.device == row.device}
+        own = {
+            target.name
+            for target in DeviceRepository(session).list_targets()
+            if target.device == row.device
+        }
         row.last_seen_at = ctx.clock.now()
     ingest.refuse(
         FieldError(field=f"targets.{index}", reason=f"{name!r} is not a target of this agent")
@@ -72,17 +76,15 @@ def _take(
 ) -> tuple[JobRow, list[LeasedItem]] | None:
     """A job under a new lease, and those of its items that are to be measured."""
     now, settings = ctx.clock.now(), ctx.settings
-    wanted = campaigns_.of_targets(targets)
+    wanted = on_ready_targets(targets)
     with ctx.db.read() as session:
         most = settings.max_attempts
-        if not leases_.any_free(session, JobRow, wanted, now=now, max_attempts=most):
+        if not LeaseRepository(session, JobRow).any_free(wanted, now=now, max_attempts=most):
             return None
     with ctx.db.write() as session:
-        job = leases_.claim(
-            session,
-            JobRow,
+        job = LeaseRepository(session, JobRow).claim(
             wanted,
-            order=campaigns_.offer_order(),
+            order=offer_order(),
             now=now,
             lease_s=settings.lease_s,
             max_attempts=settings.max_attempts,
@@ -90,7 +92,7 @@ def _take(
         )
         if job is None:
             return None
-        devices_.saw_agent(session, agent, now)
+        DeviceRepository(session).touch_agent(agent, now)
         items = _left(session, job)
         job.offered = len(items)
         _count(job, 0)
@@ -101,7 +103,7 @@ def _left(session: Session, job: JobRow) -> list[LeasedItem]:
     """Items without an undisturbed sample. Of a job that was completed before only those whose
     sample is disturbed: why the others have none is known."""
     items = _items(job)
-    stored = samples_.verdicts(session, job.target, [item.id for item in items])
+    stored = SampleRepository(session).disturbed_by_id(job.target, [item.id for item in items])
     return [item for item in items if stored.get(item.id, not job.ended)]
 
 
@@ -138,7 +140,7 @@ def heartbeat(ctx: Context, token: str, beat: Heartbeat) -> Extended:
     """Hold on to a lease. LeaseLost where it is over."""
     now, lease_s = ctx.clock.now(), ctx.settings.lease_s
     with ctx.db.write() as session:
-        job = leases_.extend(session, JobRow, token, now=now, lease_s=lease_s)
+        job = LeaseRepository(session, JobRow).extend(token, now=now, lease_s=lease_s)
         if job is None:
             raise LeaseLost
         _know(job)
@@ -150,10 +152,10 @@ def heartbeat(ctx: Context, token: str, beat: Heartbeat) -> Extended:
 def complete(ctx: Context, token: str, said: Completion) -> IngestResult:
     """End a job: its samples are stored, its failures counted. Repeating it is harmless.
 
-    Raises LeaseLost where the lease is over, Invalid for samples that are not of this job.
+    Raises LeaseLost where the lease is over, BadRequest for samples that are not of this job.
     """
     with ctx.db.read() as session:
-        job = leases_.of_token(session, JobRow, token)
+        job = LeaseRepository(session, JobRow).find_by_token(token)
     if job is None:
         raise LeaseLost
     _know(job)
@@ -161,7 +163,7 @@ def complete(ctx: Context, token: str, said: Completion) -> IngestResult:
     now = ctx.clock.now()
     with ctx.db.write() as session:
         campaign, job = _held(session, token, job.campaign)
-        target = devices_.target(session, job.target)
+        target = DeviceRepository(session).get_target(job.target)
         assert target is not None
         result = ingest.put(
             session,
@@ -205,7 +207,7 @@ def _remember_unfit(
         for item in _items(job)
         if item.id in unfit
     ]
-    memory_.add(session, rows)
+    MemoryFailureRepository(session).add(rows)
 
 
 def _check(ctx: Context, items: Sequence[LeasedItem], said: Completion) -> None:
@@ -230,8 +232,8 @@ def _check(ctx: Context, items: Sequence[LeasedItem], said: Completion) -> None:
 
 def _held(session: Session, token: str, campaign_id: str) -> tuple[CampaignRow, JobRow]:
     """The campaign and the job of a lease, both locked. LeaseLost where the lease is over."""
-    campaign = campaigns_.lock(session, campaign_id)
-    job = leases_.of_token(session, JobRow, token, lock=True)
+    campaign = CampaignRepository(session).lock(campaign_id)
+    job = LeaseRepository(session, JobRow).find_by_token(token, lock=True)
     if campaign is None or job is None:
         raise LeaseLost
     return campaign, job
@@ -243,16 +245,16 @@ def _end(ctx: Context, session: Session, job: JobRow, said: Completion, now: dat
     job.ended += 1
     if job.disturbed and job.ended <= ctx.settings.disturbed_retries:
         pause = timedelta(seconds=ctx.settings.disturbed_retry_s)
-        leases_.reopen(job, available_at=now + pause)
+        job.reopen(available_at=now + pause)
     else:
-        leases_.end(job, "done", now=now)
+        job.end("done", now=now)
 
 
 def _settle(session: Session, job: JobRow, reasons: Mapping[str, str], other: str) -> None:
     """Count what has a sample, and say why the rest has none: `reasons` by item, or `other`."""
     ids = item_ids(job)
-    stored = samples_.verdicts(session, job.target, ids)
-    samples_.assign(session, job.target, job.campaign, ids)
+    stored = SampleRepository(session).disturbed_by_id(job.target, ids)
+    SampleRepository(session).assign_campaign(job.target, job.campaign, ids)
     job.measured, job.disturbed = len(stored), sum(stored.values())
     failures = [reasons.get(id_, other) for id_ in ids if id_ not in stored]
     if job.ended:
@@ -266,7 +268,7 @@ def fail(ctx: Context, token: str, said: JobFailure) -> None:
     only postponed is offered again for ever. LeaseLost."""
     now, settings = ctx.clock.now(), ctx.settings
     with ctx.db.read() as session:
-        seen = leases_.of_token(session, JobRow, token)
+        seen = LeaseRepository(session, JobRow).find_by_token(token)
     if seen is None:
         raise LeaseLost
     _know(seen)
@@ -278,7 +280,7 @@ def fail(ctx: Context, token: str, said: JobFailure) -> None:
         if said.postponed or job.attempts < settings.max_attempts:
             pause = settings.retry_s * (1 if said.postponed else job.attempts)
             available_at = now + timedelta(seconds=pause)
-            leases_.release(job, available_at=available_at, count=not said.postponed)
+            job.release(available_at=available_at, count=not said.postponed)
             _count(job, 0)
         else:
             _give_up(session, campaign, job, said.reason, now)
@@ -290,7 +292,7 @@ def _give_up(
     """The job is given up. Items that were measured in spite of that count as measured; one that
     was completed before is done with what it had."""
     _settle(session, job, {}, reason)
-    leases_.end(job, "done" if job.ended else "failed", now=now)
+    job.end("done" if job.ended else "failed", now=now)
     campaigns.advance(session, campaign, now)
 
 
@@ -298,12 +300,12 @@ def sweep(ctx: Context) -> int:
     """Fail jobs whose last permitted lease has expired; returns how many there were."""
     now, most = ctx.clock.now(), ctx.settings.max_attempts
     with ctx.db.read() as session:
-        ids = leases_.worn_out(session, JobRow, now=now, max_attempts=most)
+        ids = LeaseRepository(session, JobRow).exhausted(now=now, max_attempts=most)
     for id_ in ids:
         with ctx.db.write() as session:
-            seen = campaigns_.job(session, id_)
-            campaign = campaigns_.lock(session, seen.campaign) if seen else None
-            job = leases_.still_worn_out(session, JobRow, id_, now=now, max_attempts=most)
+            seen = CampaignRepository(session).get_job(id_)
+            campaign = CampaignRepository(session).lock(seen.campaign) if seen else None
+            job = LeaseRepository(session, JobRow).lock_exhausted(id_, now=now, max_attempts=most)
             if campaign is not None and job is not None:
                 reason = f"its agents went silent, {job.attempts} times"
                 _give_up(session, campaign, job, reason, now)
@@ -318,4 +320,4 @@ def _know(job: JobRow) -> None:
 
 def _saw(session: Session, job: JobRow, now: datetime) -> None:
     if job.agent is not None:
-        devices_.saw_agent(session, job.agent, now)
+        DeviceRepository(session).touch_agent(job.agent, now)

@@ -12,9 +12,8 @@ from sqlalchemy.orm import Session
 
 from lpnet.schemas.campaign import Campaign
 from lpnet_service.db.rows import CampaignRow
-from lpnet_service.repositories import campaigns as campaigns_
-from lpnet_service.repositories import devices as devices_
-from lpnet_service.repositories.campaigns import Counts
+from lpnet_service.repositories.campaigns import CampaignRepository, JobCounts
+from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.states import HELD_UP, states
 
@@ -25,8 +24,8 @@ _NOTHING_YET = "nothing of it is measured yet"
 def progress(ctx: Context, session: Session, rows: Sequence[CampaignRow]) -> list[Campaign]:
     """Campaigns as users see them."""
     ids = [row.id for row in rows]
-    counts = campaigns_.counts(session, ids)
-    failures = campaigns_.failures(session, ids)
+    counts = CampaignRepository(session).counts(ids)
+    failures = CampaignRepository(session).failures(ids)
     waiting = _waiting(ctx, session, rows)
     now = ctx.clock.now()
     return [_wire(row, counts[row.id], failures[row.id], waiting, now) for row in rows]
@@ -37,7 +36,7 @@ def _waiting(ctx: Context, session: Session, rows: Sequence[CampaignRow]) -> dic
     named = {row.target for row in rows if row.state == "running"}
     if not named:
         return {}
-    targets = [row for row in devices_.targets(session) if row.name in named]
+    targets = [row for row in DeviceRepository(session).list_targets() if row.name in named]
     return {
         name: f"its target is {state.name}: {state.reason}"
         for name, state in states(ctx, session, targets).items()
@@ -47,7 +46,7 @@ def _waiting(ctx: Context, session: Session, rows: Sequence[CampaignRow]) -> dic
 
 def _wire(
     row: CampaignRow,
-    counts: Counts,
+    counts: JobCounts,
     failures: Sequence[str],
     waiting: Mapping[str, str],
     now: datetime,
@@ -73,7 +72,7 @@ def _wire(
     )
 
 
-def _pace(row: CampaignRow, counts: Counts, failed: int, now: datetime) -> dict[str, Any]:
+def _pace(row: CampaignRow, counts: JobCounts, failed: int, now: datetime) -> dict[str, Any]:
     """Samples per minute and seconds left, by what it has done so far; or why there are none."""
     over = counts.measured + failed
     reason = _NOT_STARTED if counts.started_at is None else None if over else _NOTHING_YET

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lpnet.schemas.pruning import PruningPage, PruningResult
 from lpnet_service.db.rows import PruningRow
-from lpnet_service.errors import BadWidths, Contradiction, Invalid, NotThere
-from lpnet_service.repositories import prunings as prunings_
-from lpnet_service.repositories import rows as rows_
+from lpnet_service.errors import BadRequest, Conflict, NotFound, WidthsError
+from lpnet_service.repositories.inserts import insert_if_new
+from lpnet_service.repositories.prunings import Filters, PruningRepository
 from lpnet_service.services.shared import spaces_in_memory
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import found
@@ -18,8 +18,8 @@ def report(ctx: Context, result: PruningResult) -> tuple[PruningResult, bool]:
     """Keep a result; what is kept, and whether it is new. One that was reported before stays as
     it was.
 
-    Raises NotThere for an unknown target or space, BadWidths for widths that the space does not
-    have, Contradiction where the id is that of another network.
+    Raises NotFound for an unknown target or space, WidthsError for widths that the space does not
+    have, Conflict where the id is that of another network.
     """
     faults = list(
         spaces_in_memory.width_faults(
@@ -27,7 +27,7 @@ def report(ctx: Context, result: PruningResult) -> tuple[PruningResult, bool]:
         )
     )
     if faults:
-        raise BadWidths("widths that this space does not have", faults[:100])
+        raise WidthsError("widths that this space does not have", faults[:100])
     values = {
         "id": result.id,
         "target": result.target,
@@ -38,13 +38,13 @@ def report(ctx: Context, result: PruningResult) -> tuple[PruningResult, bool]:
     }
     with ctx.db.write() as session:
         found(session, result.target)
-        if rows_.insert_if_new(session, PruningRow, values, key="id"):
+        if insert_if_new(session, PruningRow, values, key="id"):
             return result, True
-        row = prunings_.get(session, result.id)
+        row = PruningRepository(session).get(result.id)
         assert row is not None
         known = PruningResult.model_validate_json(row.body_json)
     if _network(known) != _network(result):
-        raise Contradiction(f"pruning {result.id!r} was reported before, of another network")
+        raise Conflict(f"pruning {result.id!r} was reported before, of another network")
     return known, False
 
 
@@ -52,12 +52,10 @@ def _network(result: PruningResult) -> tuple[object, ...]:
     return result.job, result.round, result.target, result.space, result.batch, result.widths
 
 
-def page(
-    ctx: Context, filters: prunings_.Filters, *, after: str | None, limit: int
-) -> PruningPage:
-    """Results that match, newest first. Raises Invalid for an `after` that no page gave."""
+def page(ctx: Context, filters: Filters, *, after: str | None, limit: int) -> PruningPage:
+    """Results that match, newest first. Raises BadRequest for an `after` that no page gave."""
     with ctx.db.read() as session:
-        rows = prunings_.page(session, filters, _number(after), limit + 1)
+        rows = PruningRepository(session).page(filters, _number(after), limit + 1)
     return PruningPage(
         items=tuple(PruningResult.model_validate_json(row.body_json) for row in rows[:limit]),
         next=str(rows[limit - 1].seq) if len(rows) > limit else None,
@@ -68,21 +66,21 @@ def _number(after: str | None) -> int | None:
     if after is None:
         return None
     if not (after.isascii() and after.isdigit() and len(after) < 19 and int(after) < _MOST):
-        raise Invalid("after: not a place that a page named as its `next`")
+        raise BadRequest("after: not a place that a page named as its `next`")
     return int(after)
 
 
 def get(ctx: Context, id_: str) -> PruningResult:
-    """One result. NotThere where there is none of that id."""
+    """One result. NotFound where there is none of that id."""
     with ctx.db.read() as session:
-        row = prunings_.get(session, id_)
+        row = PruningRepository(session).get(id_)
     if row is None:
-        raise NotThere("pruning result", id_)
+        raise NotFound("pruning result", id_)
     return PruningResult.model_validate_json(row.body_json)
 
 
 def remove(ctx: Context, id_: str) -> None:
-    """Forget a result. NotThere where there is none of that id."""
+    """Forget a result. NotFound where there is none of that id."""
     with ctx.db.write() as session:
-        if not prunings_.remove(session, id_):
-            raise NotThere("pruning result", id_)
+        if not PruningRepository(session).delete(id_):
+            raise NotFound("pruning result", id_)

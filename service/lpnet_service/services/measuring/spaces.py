@@ -6,16 +6,16 @@ from lpnet.errors import LpnetError
 from lpnet.schemas.lpnet import SpaceInfo, WidthInfo
 from lpnet.space.space import Space
 from lpnet_service.db.rows import SpaceRow
-from lpnet_service.errors import BadSpace, NotThere, TooLarge
-from lpnet_service.repositories import rows as rows_
-from lpnet_service.repositories import spaces as spaces_
+from lpnet_service.errors import NotFound, SpaceError, TooLarge
+from lpnet_service.repositories.inserts import insert_if_new
+from lpnet_service.repositories.spaces import SpaceRepository
 from lpnet_service.services.shared.context import Context
 
 
 def add(ctx: Context, content: bytes) -> tuple[SpaceInfo, bool]:
     """Store a space; returns what it is, and whether it is new. The same space is stored once.
 
-    Raises BadSpace for bytes that are none, TooLarge above the limit.
+    Raises SpaceError for bytes that are none, TooLarge above the limit.
     """
     limit = ctx.settings.max_space_mib
     if len(content) > limit << 20:
@@ -23,10 +23,10 @@ def add(ctx: Context, content: bytes) -> tuple[SpaceInfo, bool]:
     try:
         space = Space.from_bytes(content)
     except LpnetError as error:
-        raise BadSpace(f"not a space: {error}") from error
+        raise SpaceError(f"not a space: {error}") from error
     names = (space.name, *(w.name for w in space.widths), *(b.name for b in space.blocks))
     if any("\x00" in name for name in names):
-        raise BadSpace("not a space: a name in it holds a NUL character")
+        raise SpaceError("not a space: a name in it holds a NUL character")
     info = SpaceInfo(
         hash=space.hash,
         name=space.name,
@@ -43,29 +43,31 @@ def add(ctx: Context, content: bytes) -> tuple[SpaceInfo, bool]:
         "created_at": info.created_at,
     }
     with ctx.db.write() as session:
-        new = rows_.insert_if_new(session, SpaceRow, values, key="hash")
+        new = insert_if_new(session, SpaceRow, values, key="hash")
     return (info, True) if new else (get(ctx, info.hash), False)
 
 
 def all_(ctx: Context) -> list[SpaceInfo]:
     """Every space, oldest first."""
     with ctx.db.read() as session:
-        return [SpaceInfo.model_validate_json(row.info_json) for row in spaces_.all_(session)]
+        return [
+            SpaceInfo.model_validate_json(row.info_json) for row in SpaceRepository(session).all()
+        ]
 
 
 def get(ctx: Context, hash_: str) -> SpaceInfo:
-    """One space. NotThere where there is none of that hash."""
+    """One space. NotFound where there is none of that hash."""
     with ctx.db.read() as session:
-        row = spaces_.get(session, hash_)
+        row = SpaceRepository(session).get(hash_)
     if row is None:
-        raise NotThere("space", hash_)
+        raise NotFound("space", hash_)
     return SpaceInfo.model_validate_json(row.info_json)
 
 
 def file(ctx: Context, hash_: str) -> bytes:
     """The file of a space, as it was uploaded."""
     with ctx.db.read() as session:
-        content = spaces_.file(session, hash_)
+        content = SpaceRepository(session).file(hash_)
     if content is None:
-        raise NotThere("space", hash_)
+        raise NotFound("space", hash_)
     return content

@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session
 
 from lpnet.schemas.compare import ComparedTarget
 from lpnet_service.db.rows import TargetRow
-from lpnet_service.errors import Invalid
-from lpnet_service.repositories import lpnets as lpnets_
-from lpnet_service.repositories import tallies as tallies_
-from lpnet_service.repositories import workloads as workloads_
+from lpnet_service.errors import BadRequest
+from lpnet_service.repositories.lpnets import LPNetRepository
+from lpnet_service.repositories.tallies import TallyRepository
+from lpnet_service.repositories.workloads import WorkloadRepository
 from lpnet_service.services.shared.targets import found
 
 # Of all targets together.
@@ -57,16 +57,16 @@ class Common:
 def common(session: Session, names: Sequence[str]) -> Common:
     """The workloads of which each target's current epoch has undisturbed samples.
 
-    NotThere for an unknown target, Invalid for one that is named twice.
+    NotFound for an unknown target, BadRequest for one that is named twice.
     """
     if len(set(names)) < len(names):
-        raise Invalid("target: each may be named once")
+        raise BadRequest("target: each may be named once")
     rows = [found(session, name) for name in names]
     before = _before(session, rows)
-    others = [workloads_.medians(session, row.name, row.epoch, before) for row in rows[1:]]
+    others = [WorkloadRepository(session).medians(row.name, row.epoch, before) for row in rows[1:]]
     shared = [
         known
-        for known in workloads_.rows(session, rows[0].name, rows[0].epoch, before)
+        for known in WorkloadRepository(session).rows(rows[0].name, rows[0].epoch, before)
         if all(known[0] in other for other in others)
     ]
     keys = [key for key, *_ in shared]
@@ -83,13 +83,13 @@ def common(session: Session, names: Sequence[str]) -> Common:
 def _before(session: Session, rows: Sequence[TargetRow]) -> str | None:
     """The key before which every target has few enough workloads; None: it has no more."""
     most = MOST_WORKLOADS // len(rows)
-    ends = [workloads_.key_at(session, row.name, row.epoch, most) for row in rows]
+    ends = [WorkloadRepository(session).key_at(row.name, row.epoch, most) for row in rows]
     return min((end for end in ends if end is not None), default=None)
 
 
 def _about(session: Session, row: TargetRow) -> ComparedTarget:
-    lpnet = lpnets_.active(session, row.name)
-    epoch = tallies_.epoch(session, row.name, row.epoch)
+    lpnet = LPNetRepository(session).active(row.name)
+    epoch = TallyRepository(session).get_epoch(row.name, row.epoch)
     return ComparedTarget(
         target=row.name,
         epoch=row.epoch,

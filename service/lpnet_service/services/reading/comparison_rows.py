@@ -13,9 +13,9 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from lpnet.schemas.compare import ComparedRow, ComparePage
-from lpnet_service.errors import Invalid
-from lpnet_service.repositories import samples as samples_
-from lpnet_service.repositories import spaces as spaces_
+from lpnet_service.errors import BadRequest
+from lpnet_service.repositories.samples import SampleRepository
+from lpnet_service.repositories.spaces import SpaceRepository
 from lpnet_service.services.reading import comparison
 from lpnet_service.services.reading.comparison import Common
 from lpnet_service.services.shared import cursors
@@ -40,7 +40,7 @@ def page(
     """Workloads that all targets measured, in the order of a figure of the target `by`: by
     default of the second for ratios, of the first for latencies.
 
-    NotThere for an unknown target, Invalid for one that is named twice, for a `by` that is not
+    NotFound for an unknown target, BadRequest for one that is named twice, for a `by` that is not
     among them, and for an `after` that no page of this sort gave.
     """
     column = _column(targets, by, sort)
@@ -79,7 +79,7 @@ def _column(targets: Sequence[str], by: str | None, sort: Sort) -> int:
     if by is None:
         return 1 if sort.endswith("ratio") else 0
     if by not in targets:
-        raise Invalid(f"by: {by!r} is not one of the targets that are compared")
+        raise BadRequest(f"by: {by!r} is not one of the targets that are compared")
     return list(targets).index(by)
 
 
@@ -108,8 +108,8 @@ def _from(entries: list[_Entry], place: Place | None, sort: Sort, count: int) ->
 def _rows(session: Session, common: Common, entries: Sequence[_Entry]) -> tuple[ComparedRow, ...]:
     first = common.targets[0]
     keys = [key for _, key, _ in entries]
-    bodies = samples_.body_of_each(session, first.target, first.epoch, keys)
-    names = spaces_.names(session)
+    bodies = SampleRepository(session).body_by_workload(first.target, first.epoch, keys)
+    names = SpaceRepository(session).names()
     shown = [(json.loads(bodies[key]), place) for _, key, place in entries if key in bodies]
     return tuple(_row(common, body, place, names) for body, place in shown)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpnet.schemas.compare import CompareFigures, CompareSummary, TargetFigures
-from lpnet_service.repositories import spaces as spaces_
+from lpnet_service.repositories.spaces import SpaceRepository
 from lpnet_service.services.reading import comparison
 from lpnet_service.services.reading.comparison import Common
 from lpnet_service.services.shared.context import Context
@@ -19,11 +19,11 @@ MOST_BLOCKS = 200
 
 
 def summary(ctx: Context, targets: Sequence[str]) -> CompareSummary:
-    """Ratios to the first target, and who is fastest how often. NotThere for an unknown target,
-    Invalid for one that is named twice."""
+    """Ratios to the first target, and who is fastest how often. NotFound for an unknown target,
+    BadRequest for one that is named twice."""
     with ctx.db.read() as session:
         common = comparison.common(session, targets)
-        names = spaces_.names(session)
+        names = SpaceRepository(session).names()
     kinds: dict[str, list[int]] = defaultdict(list)
     blocks: dict[tuple[str | None, str], list[int]] = defaultdict(list)
     for place, (kind, space, block) in enumerate(common.facts):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lpnet.errors import NotCovered
+from lpnet import errors
 from lpnet.predictor.advice import advise, same_within_pct
 from lpnet.schemas.curve import (
     Advice,
@@ -20,10 +20,17 @@ from lpnet.schemas.problem import FieldError, Problem
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload, keys_along, workload_key
 from lpnet_service.db.rows import LPNetRow, TargetRow
-from lpnet_service.errors import BadWidths, Invalid, NoLPNet, NotThere, OutOfReach, ServiceError
-from lpnet_service.repositories import lpnets as lpnets_
-from lpnet_service.repositories import samples as samples_
-from lpnet_service.repositories import sides as sides_
+from lpnet_service.errors import (
+    BadRequest,
+    NoLPNet,
+    NotCovered,
+    NotFound,
+    ServiceError,
+    WidthsError,
+)
+from lpnet_service.repositories.lpnets import LPNetRepository
+from lpnet_service.repositories.samples import SampleRepository
+from lpnet_service.repositories.sides import SideRepository
 from lpnet_service.services.learning import models
 from lpnet_service.services.shared import memory, spaces_in_memory
 from lpnet_service.services.shared.context import Context
@@ -51,8 +58,8 @@ class _Course:
 def curves(ctx: Context, asked: CurveRequest) -> CurveResponse:
     """The line of each target, in their order; one that has none says why.
 
-    Raises NotThere for an unknown space, Invalid for a block or width that it does not have and
-    for more than MOST_VALUES values, BadWidths for other widths that it does not have.
+    Raises NotFound for an unknown space, BadRequest for a block or width that it does not have and
+    for more than MOST_VALUES values, WidthsError for other widths that it does not have.
     """
     course = _course(ctx, asked)
     rest = {name: value for name, value in course.workload.widths.items() if name != asked.width}
@@ -85,7 +92,7 @@ def _course(ctx: Context, asked: CurveRequest) -> _Course:
         for fault in spaces_in_memory.width_faults(limits, widths)
     ]
     if faults:
-        raise BadWidths("`at` holds widths that this space does not have", faults[:100])
+        raise WidthsError("`at` holds widths that this space does not have", faults[:100])
     workload = SpaceWorkload(
         space=asked.space, block=asked.block, widths=widths, batch=asked.batch
     )
@@ -93,20 +100,22 @@ def _course(ctx: Context, asked: CurveRequest) -> _Course:
     return _Course(workload, asked.width, values, keys, asked.coverage)
 
 
-def _wrong(field: str, reason: str) -> Invalid:
-    return Invalid(f"{field}: {reason}", [FieldError(field=field, reason=reason)])
+def _wrong(field: str, reason: str) -> BadRequest:
+    return BadRequest(f"{field}: {reason}", [FieldError(field=field, reason=reason)])
 
 
 def _curve(ctx: Context, name: str, course: _Course) -> TargetCurve:
     try:
         with ctx.db.read() as session:
             target = found(session, name)
-            row = lpnets_.active(session, name)
+            row = LPNetRepository(session).active(name)
             noise = noise_of(session, target)
-            rows = samples_.trainable_of(session, name, target.epoch, course.keys, _MOST_POINTS)
+            rows = SampleRepository(session).latest_trainable(
+                name, target.epoch, course.keys, _MOST_POINTS
+            )
             keys = list({one.workload_key for one in rows})
-            sides = sides_.of_keys(session, name, target.epoch, keys)
-    except NotThere as error:
+            sides = SideRepository(session).of_keys(name, target.epoch, keys)
+    except NotFound as error:
         return _empty(name, error)
     bodies = [(one.id, Sample.model_validate_json(one.body_json)) for one in rows]
     points = sorted(
@@ -161,14 +170,14 @@ def _point(id_: str, sample: Sample, width: str, sides: dict[str, bool]) -> Curv
 def _line(
     ctx: Context, target: TargetRow, row: LPNetRow | None, course: _Course, noise: float | None
 ) -> tuple[CurveLine, tuple[Advice, ...]]:
-    """What the LPNet says, and what follows. Raises NoLPNet, OutOfReach."""
+    """What the LPNet says, and what follows. Raises NoLPNet, NotCovered."""
     if row is None:
         raise NoLPNet(target.name)
     workload = course.workload
     try:
         predictor = models.predictor(ctx, row, workload.space, workload.block, workload.batch)
-    except NotCovered as error:
-        raise OutOfReach(str(error)) from error
+    except errors.NotCovered as error:
+        raise NotCovered(str(error)) from error
     line = predictor.line(course.width, workload.widths, course.coverage)
     fitting = _fitting(ctx, target, predictor, course)
     advice = advise(

@@ -20,10 +20,10 @@ from lpnet.schemas.estimate import (
 from lpnet.schemas.workload import Kind, SpaceWorkload, workload_key
 from lpnet.space.space import Space
 from lpnet_service.db.rows import AgentRow, JobRow, TargetRow
-from lpnet_service.repositories import campaigns as campaigns_
-from lpnet_service.repositories import devices as devices_
-from lpnet_service.repositories import samples as samples_
-from lpnet_service.repositories import sides as sides_
+from lpnet_service.repositories.campaigns import CampaignRepository
+from lpnet_service.repositories.devices import DeviceRepository
+from lpnet_service.repositories.samples import SampleRepository
+from lpnet_service.repositories.sides import SideRepository
 from lpnet_service.services.learning.splits import LEAST_NETWORKS, held_out_of
 from lpnet_service.services.measuring import campaigns
 from lpnet_service.services.measuring.campaigns import Drawn
@@ -43,10 +43,10 @@ def estimate(ctx: Context, new: NewCampaign) -> CampaignEstimate:
     drawn = campaigns.draw(ctx, new)
     with ctx.db.read() as session:
         row = found(session, new.target)
-        agent = devices_.agent_of(session, row.device)
-        jobs = campaigns_.finished_jobs(session, row.name, _LATEST_JOBS)
+        agent = DeviceRepository(session).agent_of_device(row.device)
+        jobs = CampaignRepository(session).finished_jobs(row.name, _LATEST_JOBS)
         state = states(ctx, session, [row])[row.name]
-        before, left = campaigns_.queue(session, row.name, campaigns.priority(new))
+        before, left = CampaignRepository(session).queue_ahead(row.name, campaigns.priority(new))
         judging = _judging(session, row, drawn)
     known, whose = _paces(jobs, new.space)
     kinds = tuple(_kind(kind, drawn, known[kind]) for kind in KINDS)
@@ -150,10 +150,11 @@ def _macs_shares(space: Space, networks: Sequence[SpaceWorkload]) -> list[float]
 def _judging(session: Session, row: TargetRow, drawn: Drawn) -> Judging:
     """How many would be held out, what the epoch has already taken into account."""
     kinds: dict[str, str] = {
-        key: kind for key, kind, _ in samples_.trainable_workloads(session, row.name, row.epoch)
+        key: kind
+        for key, kind, _ in SampleRepository(session).trainable_workloads(row.name, row.epoch)
     }
     kinds |= {workload_key(one.workload): one.kind for one in drawn.first}
-    before = sides_.of_epoch(session, row.name, row.epoch)
+    before = SideRepository(session).of_epoch(row.name, row.epoch)
     counts: dict[Kind, int] = {}
     out: dict[Kind, int] = {}
     for kind in KINDS:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from lpnet.schemas.table import BlockFacet, EpochFacet, Facet, Facets, SpaceFacet
 from lpnet_service.db.rows import GroupRow
-from lpnet_service.repositories import spaces as spaces_
-from lpnet_service.repositories import tallies as tallies_
+from lpnet_service.repositories.spaces import SpaceRepository
+from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import found
 
@@ -16,13 +16,13 @@ MOST = 500
 
 
 def facets(ctx: Context, target: str, epoch: int | None = None) -> Facets:
-    """Of an epoch, by default the current one. NotThere for an unknown target."""
+    """Of an epoch, by default the current one. NotFound for an unknown target."""
     with ctx.db.read() as session:
         row = found(session, target)
         epoch = row.epoch if epoch is None else epoch
-        groups = tallies_.groups(session, row.name, epoch)
-        epochs = tallies_.epochs(session, row.name)
-        names = spaces_.names(session)
+        groups = TallyRepository(session).groups(row.name, epoch)
+        epochs = TallyRepository(session).list_epochs(row.name)
+        names = SpaceRepository(session).names()
     spaces: Counter[str | None] = Counter()
     blocks: Counter[tuple[str | None, str]] = Counter()
     for group in groups:

@@ -12,9 +12,8 @@ from threading import Lock
 from sqlalchemy.exc import SQLAlchemyError
 
 from lpnet_service.errors import ServiceError
-from lpnet_service.repositories import devices as devices_
-from lpnet_service.repositories import figures as figures_
-from lpnet_service.repositories.figures import Leased, Stored, Worked
+from lpnet_service.repositories.devices import DeviceRepository
+from lpnet_service.repositories.metrics import LeasedCount, MetricsRepository, RunTime, SampleCount
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.states import states
 
@@ -32,11 +31,11 @@ class Figures:
 
     at: datetime
     read_s: float
-    jobs: Sequence[Leased]
-    runs: Sequence[Leased]
-    worked: Sequence[Worked]
+    jobs: Sequence[LeasedCount]
+    runs: Sequence[LeasedCount]
+    worked: Sequence[RunTime]
     targets: Mapping[tuple[str, str], int]
-    samples: Mapping[str, Stored]
+    samples: Mapping[str, SampleCount]
     campaigns: Mapping[str, int]
     lpnets: Mapping[str, float | None]
     last_words: Mapping[str, datetime]
@@ -46,18 +45,19 @@ def read(ctx: Context) -> Figures:
     """The figures of now. Raises SQLAlchemyError where the database cannot be read."""
     began, now = time.perf_counter(), ctx.clock.now()
     with ctx.db.read() as session:
-        rows = devices_.targets(session)
+        rows = DeviceRepository(session).list_targets()
         doing = states(ctx, session, rows)
         return Figures(
             at=now,
-            jobs=figures_.jobs(session, now),
-            runs=figures_.runs(session, now),
-            worked=figures_.worked(session),
+            jobs=MetricsRepository(session).jobs(now),
+            runs=MetricsRepository(session).runs(now),
+            worked=MetricsRepository(session).run_times(),
             targets=Counter((row.device, doing[row.name].name) for row in rows),
-            samples={row.name: Stored(0, 0) for row in rows} | figures_.samples(session),
-            campaigns=figures_.campaigns(session),
-            lpnets=figures_.active_lpnets(session),
-            last_words=figures_.last_words(session),
+            samples={row.name: SampleCount(0, 0) for row in rows}
+            | MetricsRepository(session).samples(),
+            campaigns=MetricsRepository(session).campaigns(),
+            lpnets=MetricsRepository(session).lpnet_errors(),
+            last_words=MetricsRepository(session).agents_last_seen(),
             read_s=time.perf_counter() - began,
         )
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from lpnet.schemas.learning import LearningCurve, LearningPoint
 from lpnet.schemas.report import Report
-from lpnet_service.repositories import lpnets as lpnets_
-from lpnet_service.repositories import runs as runs_
+from lpnet_service.repositories.lpnets import LPNetRepository
+from lpnet_service.repositories.runs import RunRepository
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import found
 
@@ -15,11 +15,11 @@ _MOST = 500
 
 
 def curve(ctx: Context, target: str) -> LearningCurve:
-    """Of the target's current epoch, oldest first. NotThere for an unknown target."""
+    """Of the target's current epoch, oldest first. NotFound for an unknown target."""
     with ctx.db.read() as session:
         epoch = found(session, target).epoch
-        versions = lpnets_.of_target(session, target)
-        studies = runs_.studies(session, target, _MOST)
+        versions = LPNetRepository(session).versions(target)
+        studies = RunRepository(session).studies(target, _MOST)
     points = [
         _point(
             Report.model_validate_json(row.report_json),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lpnet.errors import DoesNotFit, NotCovered, WidthsError
+from lpnet import errors
 from lpnet.schemas.lpnet import Prediction, PredictionRequest, PredictionResponse
 from lpnet.schemas.memory import MemoryPrediction
 from lpnet.schemas.problem import FieldError
-from lpnet_service.errors import BadWidths, NoLPNet, OutOfReach, TooLargeForTarget
-from lpnet_service.repositories import lpnets as lpnets_
+from lpnet_service.errors import DoesNotFit, NoLPNet, NotCovered, WidthsError
+from lpnet_service.repositories.lpnets import LPNetRepository
 from lpnet_service.services.learning import models
 from lpnet_service.services.reading import breakdowns
 from lpnet_service.services.shared import memory, spaces_in_memory
@@ -27,28 +27,28 @@ if TYPE_CHECKING:
 def predict(ctx: Context, asked: PredictionRequest) -> PredictionResponse:
     """Latency, interval and gradient of networks of a space.
 
-    Raises NotThere for an unknown target or space, NoLPNet where none is active, OutOfReach where
-    it does not cover the space or batch, BadWidths for widths that the space does not have, and
-    TooLargeForTarget where it is asked to refuse what does not fit.
+    Raises NotFound for an unknown target or space, NoLPNet where none is active, NotCovered where
+    it does not cover the space or batch, WidthsError for widths that the space does not have, and
+    DoesNotFit where it is asked to refuse what does not fit.
     """
     with ctx.db.read() as session:
         target = found(session, asked.target)
-        row = lpnets_.active(session, asked.target)
+        row = LPNetRepository(session).active(asked.target)
     vectors = _vectors(ctx, asked)
     if row is None:
         raise NoLPNet(asked.target)
     try:
         predictor = models.predictor(ctx, row, asked.space, None, asked.batch)
-    except NotCovered as error:
-        raise OutOfReach(str(error)) from error
+    except errors.NotCovered as error:
+        raise NotCovered(str(error)) from error
     try:
         # What failed since the LPNet was trained counts too, and no more what fitted since.
         rooms = predictor.rooms.under(memory.limits(ctx, target))
         predictions = _predict(predictor, rooms, vectors, asked)
-    except WidthsError as error:
-        raise BadWidths(str(error)) from error
-    except DoesNotFit as error:
-        raise TooLargeForTarget(str(error)) from error
+    except errors.WidthsError as error:
+        raise WidthsError(str(error)) from error
+    except errors.DoesNotFit as error:
+        raise DoesNotFit(str(error)) from error
     return PredictionResponse(
         target=asked.target,
         lpnet=row.id,
@@ -59,7 +59,7 @@ def predict(ctx: Context, asked: PredictionRequest) -> PredictionResponse:
 
 
 def _vectors(ctx: Context, asked: PredictionRequest) -> list[list[float]]:
-    """Widths in the space's order. Raises BadWidths, naming `widths.i.name`."""
+    """Widths in the space's order. Raises WidthsError, naming `widths.i.name`."""
     limits = spaces_in_memory.held(ctx, asked.space).limits[None]
     faults: list[FieldError] = []
     vectors: list[list[float]] = []
@@ -76,7 +76,7 @@ def _vectors(ctx: Context, asked: PredictionRequest) -> list[list[float]]:
         if not wrong:
             vectors.append([float(given[name]) for name in limits])
     if faults:
-        raise BadWidths("widths that this space does not have", faults[:100])
+        raise WidthsError("widths that this space does not have", faults[:100])
     return vectors
 
 

@@ -24,9 +24,9 @@ from lpnet.schemas.residual import (
 from lpnet.schemas.workload import Kind, OpsWorkload, SpaceWorkload, Workload
 from lpnet.space.table import OpTable
 from lpnet_service.db.rows import LPNetRow
-from lpnet_service.repositories import samples as samples_
-from lpnet_service.repositories import spaces as spaces_
-from lpnet_service.repositories import workloads as workloads_
+from lpnet_service.repositories.samples import SampleRepository
+from lpnet_service.repositories.spaces import SpaceRepository
+from lpnet_service.repositories.workloads import WorkloadRepository
 from lpnet_service.services.learning import lpnets, models
 from lpnet_service.services.reading.predicted import predicted_ms, predicted_spread
 from lpnet_service.services.shared import spaces_in_memory
@@ -40,16 +40,18 @@ _WORKLOAD: TypeAdapter[OpsWorkload | SpaceWorkload] = TypeAdapter(Workload)
 
 
 def residuals(ctx: Context, id_: str, *, sort: Sort, limit: int) -> Residuals:
-    """Of the LPNet with this id; `error` is the worst first. NotThere."""
+    """Of the LPNet with this id; `error` is the worst first. NotFound."""
     row = lpnets.row(ctx, id_)
     with ctx.db.read() as session:
-        found = workloads_.held_out(session, row.target, row.epoch, MOST + 1)
+        found = WorkloadRepository(session).held_out(row.target, row.epoch, MOST + 1)
         complete, found = len(found) <= MOST, found[:MOST]
-        first = workloads_.samples(session, row.target, row.epoch, [held.key for held in found])
+        first = WorkloadRepository(session).first_samples(
+            row.target, row.epoch, [held.key for held in found]
+        )
         said = {held.key: _known(ctx, row, held) for held in found}
         new = [key for key, known in said.items() if known is None]
-        bodies = samples_.body_of_each(session, row.target, row.epoch, new)
-        names = spaces_.names(session)
+        bodies = SampleRepository(session).body_by_workload(row.target, row.epoch, new)
+        names = SpaceRepository(session).names()
     said |= _new(ctx, row, bodies)
     factors = {kind: _factor(ctx, row, kind) for kind in get_args(Kind)} if found else {}
     items = []

@@ -10,8 +10,8 @@ from typing import Literal
 
 from lpnet.schemas.sample import SamplePage, StoredSample
 from lpnet_service.db.rows import SampleRow
-from lpnet_service.errors import Invalid
-from lpnet_service.repositories import samples as samples_
+from lpnet_service.errors import BadRequest
+from lpnet_service.repositories.samples import Filters, SampleRepository
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import found
 
@@ -26,10 +26,10 @@ COLUMNS = (
 )
 
 
-def page(ctx: Context, filters: samples_.Filters, *, after: str | None, limit: int) -> SamplePage:
-    """Samples that match, oldest first. Raises Invalid for an `after` that no page gave."""
+def page(ctx: Context, filters: Filters, *, after: str | None, limit: int) -> SamplePage:
+    """Samples that match, oldest first. Raises BadRequest for an `after` that no page gave."""
     with ctx.db.read() as session:
-        rows = samples_.page(session, filters, _number(after), limit + 1)
+        rows = SampleRepository(session).page(filters, _number(after), limit + 1)
     more = len(rows) > limit
     return SamplePage(
         items=tuple(_stored(row) for row in rows[:limit]),
@@ -41,7 +41,7 @@ def _number(after: str | None) -> int:
     if after is None:
         return 0
     if not (after.isascii() and after.isdigit() and len(after) < 19 and int(after) < _MOST):
-        raise Invalid("after: not a place that a page named as its `next`")
+        raise BadRequest("after: not a place that a page named as its `next`")
     return int(after)
 
 
@@ -52,7 +52,7 @@ def _stored(row: SampleRow) -> StoredSample:
 
 
 def export(ctx: Context, target: str, form: Format) -> Iterator[str]:
-    """Every sample of a target as text, a page at a time. NotThere for an unknown target."""
+    """Every sample of a target as text, a page at a time. NotFound for an unknown target."""
     with ctx.db.read() as session:
         found(session, target)
     return _csv(ctx, target) if form == "csv" else _jsonl(ctx, target)
@@ -62,7 +62,7 @@ def _bodies(ctx: Context, target: str) -> Iterator[list[str]]:
     after = 0
     while True:
         with ctx.db.read() as session:
-            rows = samples_.page(session, {"target": target}, after, _EXPORT_PAGE)
+            rows = SampleRepository(session).page({"target": target}, after, _EXPORT_PAGE)
         if not rows:
             return
         yield [row.body_json for row in rows]

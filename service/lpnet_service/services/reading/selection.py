@@ -11,11 +11,10 @@ from sqlalchemy.orm import Session
 from lpnet.schemas.sample import Draw
 from lpnet.schemas.workload import Kind
 from lpnet_service.db.rows import GroupRow
-from lpnet_service.repositories import samples as samples_
-from lpnet_service.repositories import spaces as spaces_
-from lpnet_service.repositories import tables as tables_
-from lpnet_service.repositories import tallies as tallies_
-from lpnet_service.repositories.tables import Selection
+from lpnet_service.repositories.latency_tables import FEW, LatencyTableRepository, Selection
+from lpnet_service.repositories.samples import SampleRepository
+from lpnet_service.repositories.spaces import SpaceRepository
+from lpnet_service.repositories.tallies import TallyRepository
 
 MOST_WORDS = 10
 _OF_GROUPS = ("kind", "space", "block", "draw", "disturbed")
@@ -51,7 +50,7 @@ class Selected:
     @property
     def few(self) -> bool:
         """Whether all of them can be read for a page."""
-        return self.exact and self.matching <= tables_.FEW
+        return self.exact and self.matching <= FEW
 
 
 def select(session: Session, target: str, epoch: int, filters: Filters) -> Selected:
@@ -61,7 +60,7 @@ def select(session: Session, target: str, epoch: int, filters: Filters) -> Selec
     groups: Sequence[GroupRow] | None = None
     others: Sequence[int] = ()
     if words or wanted:
-        every = tallies_.groups(session, target, epoch)
+        every = TallyRepository(session).groups(target, epoch)
         groups = [group for group in every if _meets(group, wanted)]
     if words and groups is not None:
         groups, others = _search(session, target, groups, words)
@@ -86,10 +85,10 @@ def _search(
 ) -> tuple[list[GroupRow], list[int]]:
     """Groups in whose names all words occur; and numbers of samples in the other groups that have
     one of the words as id, where the rest of them occur."""
-    names = spaces_.names(session)
+    names = SpaceRepository(session).names()
     missing = {group.key: _missing(group, names, words) for group in groups}
     whole = [group for group in groups if not missing[group.key]]
-    found = samples_.numbers(session, target, words)
+    found = SampleRepository(session).locate(target, words)
     others = [seq for id_, key, seq in found if key is not None and missing.get(key) == {id_}]
     return whole, others
 
@@ -102,10 +101,10 @@ def _missing(group: GroupRow, names: Mapping[str, str], words: Sequence[str]) ->
 
 def _counted(session: Session, chosen: Selection, groups: Sequence[GroupRow] | None) -> Selected:
     if groups is None:
-        epoch = tallies_.epoch(session, chosen.target, chosen.epoch)
+        epoch = TallyRepository(session).get_epoch(chosen.target, chosen.epoch)
         inside = epoch.samples if epoch else 0
     else:
         inside = sum(group.samples for group in groups)
     if not chosen.by_group:
-        return Selected(chosen, *tables_.count(session, chosen, inside))
+        return Selected(chosen, *LatencyTableRepository(session).count(chosen, inside))
     return Selected(chosen, inside + len(chosen.others), True)

@@ -16,7 +16,7 @@ from lpnet.schemas.condition import (
 )
 from lpnet.schemas.sample import Sentinel
 from lpnet_service.db.rows import SampleRow
-from lpnet_service.repositories import samples as samples_
+from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import found
 
@@ -25,12 +25,12 @@ Makers = dict[tuple[int, str], list[SampleRow]]
 
 
 def history(ctx: Context, target: str, limit: int) -> SentinelHistory:
-    """The newest readings, and the levels of the current epoch. NotThere."""
+    """The newest readings, and the levels of the current epoch. NotFound."""
     with ctx.db.read() as session:
         epoch = found(session, target).epoch
-        rows = samples_.sentinels(session, target, limit)
-        first = samples_.first_sentinels(
-            session, target, {epoch, *(row.epoch for row in rows)}, most=LEVEL_READINGS
+        rows = SampleRepository(session).sentinel_readings(target, limit)
+        first = SampleRepository(session).first_sentinel_readings(
+            target, {epoch, *(row.epoch for row in rows)}, most=LEVEL_READINGS
         )
     makers = _makers(first)
     now = {

@@ -10,12 +10,11 @@ from lpnet.schemas.report import NOISE_UNKNOWN
 from lpnet.schemas.sample import Conditions, Sample
 from lpnet.schemas.table import BriefConditions, TablePage, TableRow
 from lpnet_service.db.rows import SampleRow
-from lpnet_service.repositories import lpnets as lpnets_
-from lpnet_service.repositories import sides as sides_
-from lpnet_service.repositories import spaces as spaces_
-from lpnet_service.repositories import tables as tables_
-from lpnet_service.repositories import tallies as tallies_
-from lpnet_service.repositories.tables import Order
+from lpnet_service.repositories.latency_tables import LatencyTableRepository, Order
+from lpnet_service.repositories.lpnets import LPNetRepository
+from lpnet_service.repositories.sides import SideRepository
+from lpnet_service.repositories.spaces import SpaceRepository
+from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.services.reading.predicted import predicted_ms
 from lpnet_service.services.reading.selection import Filters, select
 from lpnet_service.services.shared import cursors
@@ -37,7 +36,7 @@ def page(
 ) -> TablePage:
     """Samples of an epoch, by default the current one, in the order of `sort`.
 
-    NotThere for an unknown target, Invalid for an `after` that no page of this sort gave.
+    NotFound for an unknown target, BadRequest for an `after` that no page of this sort gave.
     """
     by_time = sort.endswith("measured_at")
     place = cursors.read(after, sort, cursors.time if by_time else cursors.number, int)
@@ -49,13 +48,15 @@ def page(
         row = found(session, target)
         epoch = row.epoch if epoch is None else epoch
         selected = select(session, row.name, epoch, filters)
-        rows = tables_.page(session, selected.chosen, order, here, limit + 1, selected.few)
+        rows = LatencyTableRepository(session).page(
+            selected.chosen, order, here, limit + 1, selected.few
+        )
         cut = cursors.cut(rows, sort, place, limit, _by_time if by_time else _by_latency)
         keys = [sample.workload_key for sample in cut.rows]
-        sides = sides_.of_keys(session, row.name, epoch, keys)
-        lpnet = lpnets_.active(session, row.name)
-        known = tallies_.epoch(session, row.name, epoch)
-        names = spaces_.names(session)
+        sides = SideRepository(session).of_keys(row.name, epoch, keys)
+        lpnet = LPNetRepository(session).active(row.name)
+        known = TallyRepository(session).get_epoch(row.name, epoch)
+        names = SpaceRepository(session).names()
     noise = known.noise_floor_pct if known else None
     samples = [Sample.model_validate_json(sample.body_json) for sample in cut.rows]
     workloads = {key: sample.workload for key, sample in zip(keys, samples, strict=True)}

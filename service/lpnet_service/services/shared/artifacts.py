@@ -14,7 +14,7 @@ from typing import Literal
 from lpnet_service.artifacts.database import DatabaseStore
 from lpnet_service.artifacts.protocol import ArtifactStore, checked
 from lpnet_service.errors import DamagedArtifact, NoArtifact
-from lpnet_service.repositories import artifacts as artifacts_
+from lpnet_service.repositories.artifacts import ArtifactRepository
 from lpnet_service.services.shared.context import Context
 
 # What was kept a moment ago is about to be named.
@@ -27,7 +27,7 @@ def keep(ctx: Context, content: bytes) -> str:
     """Keep bytes in the store of LPNET_ARTIFACTS; returns their sha256. NoArtifact."""
     with ctx.db.write() as session:
         # First: `sweep` spares what was noted a moment ago, and so does not delete it meanwhile.
-        artifacts_.note(session, hashlib.sha256(content).hexdigest(), ctx.clock.now())
+        ArtifactRepository(session).register(hashlib.sha256(content).hexdigest(), ctx.clock.now())
     return ctx.artifacts.put(content)
 
 
@@ -39,7 +39,7 @@ def read(ctx: Context, sha256: str) -> bytes:
 
 def _read(ctx: Context, sha256: str, elsewhere: ArtifactStore) -> bytes:
     with ctx.db.read() as session:
-        row = artifacts_.get(session, sha256)
+        row = ArtifactRepository(session).get(sha256)
     if row is None:
         raise DamagedArtifact(sha256, "is gone")
     return elsewhere.get(sha256) if row.elsewhere else checked(row.content, sha256)
@@ -48,7 +48,7 @@ def _read(ctx: Context, sha256: str, elsewhere: ArtifactStore) -> bytes:
 def check(ctx: Context) -> Iterator[tuple[str, NoArtifact | None]]:
     """Read every artifact of an LPNet; those that cannot be read with the reason."""
     with ctx.db.read() as session:
-        named = artifacts_.named(session)
+        named = ArtifactRepository(session).referenced()
     for sha256, _ in named:
         try:
             read(ctx, sha256)
@@ -63,7 +63,7 @@ def move(ctx: Context, source: ArtifactStore) -> Iterator[Moved]:
     those that are elsewhere, from `source`, where they stay too. Moving again does no harm.
     """
     with ctx.db.read() as session:
-        named = artifacts_.named(session)
+        named = ArtifactRepository(session).referenced()
     into_database = isinstance(ctx.artifacts, DatabaseStore)
     for sha256, elsewhere in named:
         if elsewhere != into_database and (into_database or source is ctx.artifacts):
@@ -83,23 +83,23 @@ def _bring(ctx: Context, sha256: str, source: ArtifactStore) -> None:
     ctx.artifacts.get(sha256)
     if not isinstance(ctx.artifacts, DatabaseStore):
         with ctx.db.write() as session:
-            artifacts_.empty(session, sha256)
+            ArtifactRepository(session).clear_content(sha256)
 
 
 def unused(ctx: Context) -> int:
     """How many artifacts no LPNet names any more."""
     with ctx.db.read() as session:
-        return len(artifacts_.unnamed(session, ctx.clock.now() - _SPARED))
+        return len(ArtifactRepository(session).unreferenced(ctx.clock.now() - _SPARED))
 
 
 def sweep(ctx: Context) -> int:
     """Delete those; returns how many. NoArtifact where their store cannot be reached."""
     before, count = ctx.clock.now() - _SPARED, 0
     with ctx.db.read() as session:
-        found = artifacts_.unnamed(session, before)
+        found = ArtifactRepository(session).unreferenced(before)
     for sha256 in found:
         with ctx.db.write() as session:
-            elsewhere = artifacts_.delete_if_unnamed(session, sha256, before)
+            elsewhere = ArtifactRepository(session).delete_if_unreferenced(sha256, before)
             if elsewhere is None:
                 continue
             # Within the unit: whoever keeps the same bytes anew waits for its end.

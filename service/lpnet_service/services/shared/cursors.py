@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from lpnet_service.errors import Invalid
+from lpnet_service.errors import BadRequest
 
 Row = TypeVar("Row")
 _MOST = 2**62
@@ -39,7 +39,7 @@ class Cut(Generic[Row]):
 def read(after: str | None, sort: str, value: Callable[[Any], Any], tie: type) -> Place | None:
     """The place that a page named; None for the first page.
 
-    `value` checks and reads the value; Invalid for what no page of this sort named.
+    `value` checks and reads the value; BadRequest for what no page of this sort named.
     """
     if after is None:
         return None
@@ -55,7 +55,7 @@ def read(after: str | None, sort: str, value: Callable[[Any], Any], tie: type) -
             raise ValueError("no name of a row")
         return Place(value(said), last, back)
     except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise Invalid(
+        raise BadRequest(
             "after: not a place that a page of this sort named as its `next` or `previous`"
         ) from error
 

@@ -14,8 +14,8 @@ from lpnet.schemas.workload import OpsWorkload, SpaceWorkload, Workload
 from lpnet.space.memory import MIB, MemoryNeed
 from lpnet.space.table import OpTable
 from lpnet_service.db.rows import TargetRow
-from lpnet_service.repositories import memory as memory_
-from lpnet_service.repositories import samples as samples_
+from lpnet_service.repositories.memory_failures import MemoryFailureRepository
+from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.services.shared import spaces_in_memory
 from lpnet_service.services.shared.context import Context
 
@@ -31,13 +31,13 @@ def limits(ctx: Context, target: TargetRow) -> MemoryLimits | None:
     the memory when it failed.
     """
     with ctx.db.read() as session:
-        failed = memory_.of_epoch(session, target.name, target.epoch)
+        failed = MemoryFailureRepository(session).of_epoch(target.name, target.epoch)
         if not failed:
             return None
-        keys = samples_.workload_keys(session, target.name, target.epoch)
+        keys = SampleRepository(session).workload_keys(target.name, target.epoch)
         known = {key: ctx.needs.find(key) for key in keys}
         new = [key for key, numbers in known.items() if numbers is None]
-        bodies = samples_.body_of_each(session, target.name, target.epoch, new)
+        bodies = SampleRepository(session).body_by_workload(target.name, target.epoch, new)
     fitted = [numbers for numbers in known.values() if numbers is not None]
     fitted += [_numbers(ctx, key, json.loads(body)["workload"]) for key, body in bodies.items()]
     left = {key: workload for key, workload in failed.items() if key not in known}

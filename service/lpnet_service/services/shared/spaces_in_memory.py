@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from lpnet.schemas.problem import FieldError
 from lpnet.schemas.workload import Kind, OpsWorkload, SpaceWorkload
 from lpnet.space.space import Space
-from lpnet_service.errors import NotThere
-from lpnet_service.repositories import spaces as spaces_
+from lpnet_service.errors import NotFound
+from lpnet_service.repositories.spaces import SpaceRepository
 from lpnet_service.services.shared.context import Context
 
 Limits = Mapping[str, tuple[int, int]]
@@ -38,13 +38,13 @@ def _limits(space: Space) -> Limits:
 
 
 def held(ctx: Context, hash_: str) -> HeldSpace:
-    """A stored space. NotThere where the service has none of that hash."""
+    """A stored space. NotFound where the service has none of that hash."""
 
     def load() -> HeldSpace:
         with ctx.db.read() as session:
-            content = spaces_.file(session, hash_)
+            content = SpaceRepository(session).file(hash_)
         if content is None:
-            raise NotThere("space", hash_)
+            raise NotFound("space", hash_)
         return HeldSpace.of(Space.from_bytes(content))
 
     return ctx.spaces.get(hash_, load)
@@ -62,7 +62,7 @@ def faults(
         return
     try:
         known = held(ctx, workload.space).limits
-    except NotThere as error:
+    except NotFound as error:
         yield FieldError(field="space", reason=f"{error.detail}: upload it first")
         return
     if workload.block not in known:

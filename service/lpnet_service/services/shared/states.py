@@ -13,9 +13,8 @@ from sqlalchemy.orm import Session
 
 from lpnet.schemas.device import TargetState
 from lpnet_service.db.rows import AgentRow, TargetRow
-from lpnet_service.repositories import campaigns as campaigns_
-from lpnet_service.repositories import devices as devices_
-from lpnet_service.repositories.campaigns import Work
+from lpnet_service.repositories.campaigns import CampaignRepository, OpenJobs
+from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.services.shared.context import Context
 
 # In these a target measures nothing, whatever is asked of it.
@@ -35,8 +34,8 @@ def states(ctx: Context, session: Session, rows: Iterable[TargetRow]) -> dict[st
     """The state of each of the targets, by name."""
     now = ctx.clock.now()
     silence = timedelta(seconds=ctx.settings.offline_s)
-    agents = devices_.agents(session)
-    work = campaigns_.work(session, now)
+    agents = DeviceRepository(session).agents_by_device()
+    work = CampaignRepository(session).open_jobs_by_target(now)
     return {
         row.name: _state(row, agents.get(row.device), work.get(row.name), now, silence)
         for row in rows
@@ -46,7 +45,7 @@ def states(ctx: Context, session: Session, rows: Iterable[TargetRow]) -> dict[st
 def _state(
     row: TargetRow,
     agent: AgentRow | None,
-    work: Work | None,
+    work: OpenJobs | None,
     now: datetime,
     silence: timedelta,
 ) -> State:

@@ -18,8 +18,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from lpnet_service.repositories import tallies as tallies_
-from lpnet_service.repositories.tallies import Place
+from lpnet_service.repositories.tallies import EpochWorkload, TallyRepository
 from lpnet_service.services.shared.noise import floor_pct, spread
 
 _FACTS = ("epoch", "kind", "space", "block", "draw", "disturbed")
@@ -41,12 +40,12 @@ def group_key(
 
 
 @contextmanager
-def kept(session: Session, target: str, places: Collection[Place]) -> Iterator[None]:
+def kept(session: Session, target: str, places: Collection[EpochWorkload]) -> Iterator[None]:
     """Change samples of these workloads of a target inside; counts and medians follow at the end,
     in the same transaction. Others that change samples of the target wait."""
-    tallies_.lock(session, target)
-    before = tallies_.counted(session, target, places)
-    spreads = tallies_.spreads_at(session, target, places)
+    TallyRepository(session).lock(target)
+    before = TallyRepository(session).counts_by_group(target, places)
+    spreads = TallyRepository(session).spreads_of(target, places)
     yield
     session.flush()
     _follow(session, target, places, before, spreads)
@@ -55,14 +54,14 @@ def kept(session: Session, target: str, places: Collection[Place]) -> Iterator[N
 def _follow(
     session: Session,
     target: str,
-    places: Collection[Place],
+    places: Collection[EpochWorkload],
     before: dict[int, int],
-    spreads: dict[Place, float | None],
+    spreads: dict[EpochWorkload, float | None],
 ) -> None:
     facts: dict[int, dict[str, Any]] = {}
     change: dict[int, int] = defaultdict(int)
-    workloads: dict[Place, _Workload] = {}
-    for row in tallies_.samples_at(session, target, places):
+    workloads: dict[EpochWorkload, _Workload] = {}
+    for row in TallyRepository(session).samples_of(target, places):
         change[row.group_key] += 1
         if row.group_key not in facts:
             facts[row.group_key] = {name: getattr(row, name) for name in _FACTS}
@@ -74,17 +73,19 @@ def _follow(
         change[key] -= count
     moved = {key: count for key, count in change.items() if count}
     rows = {place: one.columns(target) for place, one in workloads.items()}
-    tallies_.put_workloads(session, target, rows, [p for p in places if p not in rows])
-    for epoch, count in tallies_.add_to_groups(session, moved, facts).items():
-        tallies_.add_to_epoch(session, target, epoch, count)
+    TallyRepository(session).put_workloads(target, rows, [p for p in places if p not in rows])
+    for epoch, count in TallyRepository(session).add_to_groups(moved, facts).items():
+        TallyRepository(session).add_to_epoch(target, epoch, count)
     now = {place: row["spread"] for place, row in rows.items() if row["spread"] is not None}
     for epoch in {epoch for epoch, _ in places}:
         if _of(epoch, now) != _of(epoch, spreads):
-            noise = floor_pct(tallies_.spreads(session, target, epoch))
-            tallies_.set_noise(session, target, epoch, noise)
+            noise = floor_pct(TallyRepository(session).spreads(target, epoch))
+            TallyRepository(session).set_noise(target, epoch, noise)
 
 
-def _of(epoch: int, spreads: dict[Place, float | None]) -> dict[Place, float | None]:
+def _of(
+    epoch: int, spreads: dict[EpochWorkload, float | None]
+) -> dict[EpochWorkload, float | None]:
     return {place: value for place, value in spreads.items() if place[0] == epoch}
 
 

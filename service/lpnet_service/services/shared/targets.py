@@ -13,11 +13,11 @@ from lpnet.schemas.device import Device, DeviceFacts, Target, TargetSpec
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.report import NOISE_UNKNOWN
 from lpnet_service.db.rows import AgentRow, EpochRow, LPNetRow, TargetRow
-from lpnet_service.errors import NotThere
-from lpnet_service.repositories import devices as devices_
-from lpnet_service.repositories import lpnets as lpnets_
-from lpnet_service.repositories import memory as memory_
-from lpnet_service.repositories import tallies as tallies_
+from lpnet_service.errors import NotFound
+from lpnet_service.repositories.devices import DeviceRepository
+from lpnet_service.repositories.lpnets import LPNetRepository
+from lpnet_service.repositories.memory_failures import MemoryFailureRepository
+from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.services.shared import memory
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.states import State, states
@@ -27,9 +27,9 @@ def devices(ctx: Context) -> list[Device]:
     """Every device, by name."""
     with ctx.db.read() as session:
         targets: dict[str, list[str]] = defaultdict(list)
-        for target in devices_.targets(session):
+        for target in DeviceRepository(session).list_targets():
             targets[target.device].append(target.name)
-        agents = devices_.agents(session)
+        agents = DeviceRepository(session).agents_by_device()
         return [
             Device.model_validate(
                 {
@@ -41,20 +41,20 @@ def devices(ctx: Context) -> list[Device]:
                     "created_at": row.created_at,
                 }
             )
-            for row in devices_.devices(session)
+            for row in DeviceRepository(session).list_devices()
         ]
 
 
 def targets(ctx: Context) -> list[Target]:
     """Every target, by name."""
     with ctx.db.read() as session:
-        rows = devices_.targets(session)
+        rows = DeviceRepository(session).list_targets()
         seen = _look(ctx, session, rows)
     return [_target(row, seen, _memory(ctx, row, seen)) for row in rows]
 
 
 def target(ctx: Context, name: str) -> Target:
-    """One target. NotThere where there is none of that name."""
+    """One target. NotFound where there is none of that name."""
     with ctx.db.read() as session:
         row = found(session, name)
         seen = _look(ctx, session, [row], name)
@@ -62,17 +62,17 @@ def target(ctx: Context, name: str) -> Target:
 
 
 def found(session: Session, name: str) -> TargetRow:
-    """The row of a target. NotThere where there is none of that name."""
-    row = devices_.target(session, name)
+    """The row of a target. NotFound where there is none of that name."""
+    row = DeviceRepository(session).get_target(name)
     if row is None:
-        raise NotThere("target", name)
+        raise NotFound("target", name)
     fields.know(target=row.name, device=row.device)
     return row
 
 
 def noise_of(session: Session, row: TargetRow) -> float | None:
     """Noise floor of a target's current epoch, percent."""
-    known = tallies_.epoch(session, row.name, row.epoch)
+    known = TallyRepository(session).get_epoch(row.name, row.epoch)
     return known.noise_floor_pct if known else None
 
 
@@ -91,11 +91,13 @@ def _look(
     ctx: Context, session: Session, rows: Sequence[TargetRow], name: str | None = None
 ) -> _Surroundings:
     return _Surroundings(
-        agents=devices_.agents(session),
+        agents=DeviceRepository(session).agents_by_device(),
         states=states(ctx, session, rows),
-        epochs={(row.target, row.epoch): row for row in tallies_.epochs(session, name)},
-        lpnets=lpnets_.active_of_all(session),
-        overfull=memory_.epochs(session),
+        epochs={
+            (row.target, row.epoch): row for row in TallyRepository(session).list_epochs(name)
+        },
+        lpnets=LPNetRepository(session).active_by_target(),
+        overfull=MemoryFailureRepository(session).epochs(),
     )
 
 

@@ -19,13 +19,12 @@ from sqlalchemy.orm import Session
 
 from lpnet.schemas.condition import LEVEL_READINGS
 from lpnet_service.db.rows import Base, CampaignRow, JobRow, LPNetRow, RunRow, SampleRow
-from lpnet_service.repositories import campaigns as campaigns_
-from lpnet_service.repositories import devices as devices_
-from lpnet_service.repositories import lpnets as lpnets_
-from lpnet_service.repositories import retention as retention_
-from lpnet_service.repositories import samples as samples_
-from lpnet_service.repositories import tallies as tallies_
-from lpnet_service.repositories.retention import Keeping
+from lpnet_service.repositories.campaigns import CampaignRepository
+from lpnet_service.repositories.devices import DeviceRepository
+from lpnet_service.repositories.lpnets import LPNetRepository
+from lpnet_service.repositories.retention import ExpiredRows, RetentionRepository, expired_tokens
+from lpnet_service.repositories.samples import SampleRepository
+from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.services.shared import artifacts, tallies
 from lpnet_service.services.shared.context import Context
 
@@ -64,9 +63,11 @@ def look(ctx: Context, before: datetime) -> Retained:
     for target in _targets(ctx):
         with ctx.db.read() as session:
             found[target] = _look(session, _keeping(session, target, before))
-    ended = retention_.tokens(before)
+    ended = expired_tokens(before)
     with ctx.db.read() as session:
-        counts = {row: retention_.count(session, row, where) for row, where in ended.items()}
+        counts = {
+            row: RetentionRepository(session).count(row, where) for row, where in ended.items()
+        }
     return Retained(found, _named(counts), artifacts.unused(ctx))
 
 
@@ -74,10 +75,10 @@ def _named(counts: dict[type[Base], int]) -> dict[str, int]:
     return {row.__tablename__: number for row, number in counts.items() if number}
 
 
-def _look(session: Session, keeping: Keeping) -> Gone:
+def _look(session: Session, keeping: ExpiredRows) -> Gone:
     gone = Gone()
     for reason, where in keeping.samples().items():
-        if number := retention_.count(session, SampleRow, where):
+        if number := RetentionRepository(session).count(SampleRow, where):
             gone.samples[reason] = number
     conditions: dict[type[Base], ColumnElement[bool]] = {
         CampaignRow: keeping.campaigns(),
@@ -87,7 +88,7 @@ def _look(session: Session, keeping: Keeping) -> Gone:
         **keeping.epochs(),
     }
     for row, where in conditions.items():
-        gone.count(row.__tablename__, retention_.count(session, row, where))
+        gone.count(row.__tablename__, RetentionRepository(session).count(row, where))
     return gone
 
 
@@ -106,7 +107,7 @@ def retain(ctx: Context, before: datetime, export: Path | None = None) -> Retain
             _samples(ctx, target, before, file, gone[target])
         _campaigns(ctx, target, before, gone[target])
         _others(ctx, target, before, gone[target])
-    ended = retention_.tokens(before)
+    ended = expired_tokens(before)
     counts = {row: _delete(ctx, row, where) for row, where in ended.items()}
     return Retained(gone, _named(counts), artifacts.sweep(ctx))
 
@@ -115,25 +116,28 @@ def _delete(ctx: Context, row: type[Base], where: ColumnElement[bool]) -> int:
     count, more = 0, True
     while more:
         with ctx.db.write() as session:
-            number = retention_.delete_some(session, row, where, _BATCH)
+            number = RetentionRepository(session).delete_batch(row, where, _BATCH)
         count, more = count + number, number > 0
     return count
 
 
 def _targets(ctx: Context) -> list[str]:
     with ctx.db.read() as session:
-        return [target.name for target in devices_.targets(session)]
+        return [target.name for target in DeviceRepository(session).list_targets()]
 
 
-def _keeping(session: Session, target: str, before: datetime) -> Keeping:
+def _keeping(session: Session, target: str, before: datetime) -> ExpiredRows:
     """As things are in this unit: an epoch may have begun since the last."""
-    row, lpnet = devices_.target(session, target), lpnets_.active(session, target)
+    row, lpnet = (
+        DeviceRepository(session).get_target(target),
+        LPNetRepository(session).active(target),
+    )
     assert row is not None
     epoch = min(row.epoch, lpnet.epoch) if lpnet else row.epoch
-    levels = samples_.first_sentinels(
-        session, target, range(epoch, row.epoch + 1), most=LEVEL_READINGS
+    levels = SampleRepository(session).first_sentinel_readings(
+        target, range(epoch, row.epoch + 1), most=LEVEL_READINGS
     )
-    return Keeping(target, epoch, before, [sample.seq for sample in levels])
+    return ExpiredRows(target, epoch, before, [sample.seq for sample in levels])
 
 
 def _samples(
@@ -143,10 +147,10 @@ def _samples(
     while more:
         more = False
         with ctx.db.write() as session:
-            tallies_.lock(session, target)
+            TallyRepository(session).lock(target)
             keeping = _keeping(session, target, before)
             for reason, where in keeping.samples().items():
-                found = retention_.samples(session, where, _BATCH)
+                found = RetentionRepository(session).lock_samples(where, _BATCH)
                 if not found:
                     continue
                 more = True
@@ -154,7 +158,7 @@ def _samples(
                     _write(file, [row.body_json for row in found])
                 places = {(row.epoch, row.workload_key) for row in found}
                 with tallies.kept(session, target, places):
-                    retention_.delete_samples(session, [row.seq for row in found])
+                    RetentionRepository(session).delete_samples([row.seq for row in found])
                 gone.samples[reason] = gone.samples.get(reason, 0) + len(found)
 
 
@@ -180,16 +184,16 @@ def _write(file: IO[str], bodies: list[str]) -> None:
 def _campaigns(ctx: Context, target: str, before: datetime, gone: Gone) -> None:
     with ctx.db.read() as session:
         where = _keeping(session, target, before).campaigns()
-        ids = retention_.campaigns(session, where)
+        ids = RetentionRepository(session).campaign_ids(where)
     for id_ in ids:
         with ctx.db.write() as session:
-            campaign = campaigns_.lock(session, id_)
+            campaign = CampaignRepository(session).lock(id_)
             where = _keeping(session, target, before).campaigns()
-            if campaign is None or not retention_.count(
-                session, CampaignRow, where & (CampaignRow.id == id_)
+            if campaign is None or not RetentionRepository(session).count(
+                CampaignRow, where & (CampaignRow.id == id_)
             ):
                 continue
-            jobs, runs = retention_.delete_campaign(session, id_)
+            jobs, runs = RetentionRepository(session).delete_campaign(id_)
             gone.count("campaigns", 1)
             gone.count("jobs", jobs)
             gone.count("runs", runs)
@@ -208,6 +212,6 @@ def _others(ctx: Context, target: str, before: datetime, gone: Gone) -> None:
             more = False
             with ctx.db.write() as session:
                 for row, where in condition(_keeping(session, target, before)).items():
-                    number = retention_.delete_some(session, row, where, _BATCH)
+                    number = RetentionRepository(session).delete_batch(row, where, _BATCH)
                     gone.count(row.__tablename__, number)
                     more = more or number > 0

@@ -7,7 +7,7 @@ long training.
 from __future__ import annotations
 
 from lpnet_service.db.rows import JobRow, RunRow
-from lpnet_service.repositories import leases as leases_
+from lpnet_service.repositories.leases import LeaseRepository
 from lpnet_service.services.learning import runs
 from lpnet_service.services.measuring import leasing
 from lpnet_service.services.shared.context import Context
@@ -27,7 +27,11 @@ def _pull_back(ctx: Context) -> None:
     pause_s = max(settings.retry_s * settings.max_attempts, settings.disturbed_retry_s)
     for row, lease_s in ((JobRow, settings.lease_s), (RunRow, settings.run_lease_s)):
         with ctx.db.read() as session:
-            ahead = leases_.any_ahead(session, row, now=now, lease_s=lease_s, pause_s=pause_s)
+            ahead = LeaseRepository(session, row).has_future_times(
+                now=now, lease_s=lease_s, pause_s=pause_s
+            )
         if ahead:
             with ctx.db.write() as session:
-                leases_.pull_back(session, row, now=now, lease_s=lease_s, pause_s=pause_s)
+                LeaseRepository(session, row).clamp_future_times(
+                    now=now, lease_s=lease_s, pause_s=pause_s
+                )

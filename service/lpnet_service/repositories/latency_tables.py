@@ -67,22 +67,47 @@ class Order:
     descending: bool
 
 
-def count(session: Session, chosen: Selection, inside: int) -> tuple[int, bool]:
-    """How many samples match, and whether these are all: EXACT are looked at, those of `others`
-    beside. `inside`: how many the groups have."""
-    if chosen.held_out is None:
-        looked = select(literal(1)).where(*_inside(chosen), *_within(chosen)).limit(EXACT + 1)
-        query = select(func.count()).select_from(looked.subquery())
-        looked_at = found = session.scalar(query) or 0
-    else:
-        some = _keys(chosen, inside).limit(EXACT + 1).subquery()
-        held = case((_on_side(chosen, some.c.key), 1), else_=0)
-        sides = select(func.count(), func.coalesce(func.sum(held), 0)).select_from(some)
-        looked_at, found = session.execute(sides).one()
-    if chosen.others:
-        query = select(func.count()).where(SampleRow.seq.in_(chosen.others), *_meets(chosen))
-        found += session.scalar(query) or 0
-    return min(int(found), EXACT), looked_at <= EXACT
+class LatencyTableRepository:
+    """Counts and pages of the samples of a Selection."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def count(self, chosen: Selection, inside: int) -> tuple[int, bool]:
+        """How many samples match, and whether these are all: EXACT are looked at, those of `others`
+        beside. `inside`: how many the groups have."""
+        if chosen.held_out is None:
+            looked = select(literal(1)).where(*_inside(chosen), *_within(chosen)).limit(EXACT + 1)
+            query = select(func.count()).select_from(looked.subquery())
+            looked_at = found = self._session.scalar(query) or 0
+        else:
+            some = _keys(chosen, inside).limit(EXACT + 1).subquery()
+            held = case((_on_side(chosen, some.c.key), 1), else_=0)
+            sides = select(func.count(), func.coalesce(func.sum(held), 0)).select_from(some)
+            looked_at, found = self._session.execute(sides).one()
+        if chosen.others:
+            query = select(func.count()).where(SampleRow.seq.in_(chosen.others), *_meets(chosen))
+            found += self._session.scalar(query) or 0
+        return min(int(found), EXACT), looked_at <= EXACT
+
+    def page(
+        self,
+        chosen: Selection,
+        order: Order,
+        after: tuple[Any, int] | None,
+        limit: int,
+        few: bool,
+    ) -> Sequence[SampleRow]:
+        """Samples in order, those behind the pair (value, number). `few`: at most some thousand match
+        in all."""
+        found: list[tuple[Any, int]] = []
+        for stream in _streams(chosen, order, after, limit, few):
+            found += [(value, seq) for value, seq in self._session.execute(stream)]
+        found.sort(reverse=order.descending)
+        numbers = [seq for _, seq in found[:limit]]
+        rows = self._session.scalars(select(SampleRow).where(SampleRow.seq.in_(numbers)))
+        by_number = {row.seq: row for row in rows}
+        return [by_number[number] for number in numbers if number in by_number]
 
 
 def _keys(chosen: Selection, inside: int) -> Any:
@@ -92,26 +117,6 @@ def _keys(chosen: Selection, inside: int) -> Any:
     if chosen.ranged or inside <= EXACT:
         return key.where(*_inside(chosen), *_within(chosen))
     return key.where(*_grouped(chosen)).order_by(SampleRow.workload_key)
-
-
-def page(
-    session: Session,
-    chosen: Selection,
-    order: Order,
-    after: tuple[Any, int] | None,
-    limit: int,
-    few: bool,
-) -> Sequence[SampleRow]:
-    """Samples in order, those behind the pair (value, number). `few`: at most some thousand match
-    in all."""
-    found: list[tuple[Any, int]] = []
-    for stream in _streams(chosen, order, after, limit, few):
-        found += [(value, seq) for value, seq in session.execute(stream)]
-    found.sort(reverse=order.descending)
-    numbers = [seq for _, seq in found[:limit]]
-    rows = session.scalars(select(SampleRow).where(SampleRow.seq.in_(numbers)))
-    by_number = {row.seq: row for row in rows}
-    return [by_number[number] for number in numbers if number in by_number]
 
 
 def _streams(
