@@ -20,7 +20,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from lpnet.errors import Unreachable
+from lpnet.errors import ServerUnreachable
 from lpnet.http import Http
 from lpnet_service.api.app import Application
 from lpnet_service.db.migrate import migrate
@@ -72,7 +72,7 @@ def reached(kind: str, folder: str) -> Http:
             http = Http(f"http://127.0.0.1:{Path(folder, f'{kind}.port').read_text()}", attempts=1)
             http.get("/healthz")
             return http
-        except (Unreachable, FileNotFoundError):
+        except (ServerUnreachable, FileNotFoundError):
             time.sleep(0.1)
     raise SystemExit(
         f"the {kind} server does not answer:\n{Path(folder, f'{kind}.log').read_text()}"

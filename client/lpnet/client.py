@@ -56,7 +56,7 @@ class Client:
 
     `url` defaults to LPNET_URL, then to http://127.0.0.1:8000; `token` to LPNET_TOKEN, then to
     what is in the file that LPNET_TOKEN_FILE names. Errors of the service are raised as the
-    matching class of `lpnet.errors`; no answer is `Unreachable`. `traceparent` (W3C Trace Context;
+    matching class of `lpnet.errors`; no answer is `ServerUnreachable`. `traceparent` (W3C Trace Context;
     default: the environment's TRACEPARENT) has the service's traces continue one of yours.
     """
 

@@ -23,8 +23,8 @@ from lpnet.errors import (
     ApiError,
     LpnetError,
     ServerFault,
+    ServerUnreachable,
     TooManyRequests,
-    Unreachable,
     api_error,
 )
 from lpnet.tokens import checked
@@ -42,7 +42,7 @@ _TRACE_PARENT = re.compile(
 _OCTETS = "application/octet-stream"
 
 
-class _NotSent(Unreachable):
+class _NotSent(ServerUnreachable):
     """The connection never stood, so the server cannot have acted on the request."""
 
 
@@ -67,7 +67,7 @@ class Http:
     logs too. `traceparent` (W3C Trace Context; default: the environment's TRACEPARENT, if it is
     one) ties what the server does to a trace of whoever asks.
 
-    Raises an `ApiError` for an answer that is an error, `Unreachable` for no answer, and at once
+    Raises an `ApiError` for an answer that is an error, `ServerUnreachable` for no answer, and at once
     for a `base_url` that no server can have.
     """
 
@@ -190,7 +190,7 @@ class Http:
             with http.stream("/v1/samples/export") as pieces:
                 for piece in pieces: ...
 
-        It is not tried again once it has begun: a cut download raises Unreachable.
+        It is not tried again once it has begun: a cut download raises ServerUnreachable.
         """
         headers = {"Accept": "*/*"} | self._next_id()
         with (
@@ -208,7 +208,7 @@ class Http:
 
         def worth_repeating(error: Exception) -> bool | float:
             """Whether to try again; after how many seconds, where the server said so."""
-            if isinstance(error, Unreachable):
+            if isinstance(error, ServerUnreachable):
                 return idempotent or isinstance(error, _NotSent)
             if isinstance(error, TooManyRequests):
                 return self._pause(error)
@@ -253,24 +253,26 @@ class Http:
                 f"no answer from {self.base_url}: {error}. Is the server running there?"
             ) from error
         except httpx.TimeoutException as error:
-            raise Unreachable(f"no answer from {self.base_url} in time") from error
+            raise ServerUnreachable(f"no answer from {self.base_url} in time") from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise Unreachable(f"{self.base_url!r} is not the URL of a server: {error}") from error
+            raise ServerUnreachable(
+                f"{self.base_url!r} is not the URL of a server: {error}"
+            ) from error
         except httpx.RequestError as error:
-            raise Unreachable(
+            raise ServerUnreachable(
                 f"the connection to {self.base_url} broke: {error or type(error).__name__}"
             ) from error
 
 
 def _server_url(text: str) -> httpx.URL:
-    """Raises Unreachable for what can never be the URL of a server."""
+    """Raises ServerUnreachable for what can never be the URL of a server."""
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as error:
-        raise Unreachable(f"{text!r} is not the URL of a server: {error}") from error
+        raise ServerUnreachable(f"{text!r} is not the URL of a server: {error}") from error
     port_is_fine = url.port is None or 0 < url.port < 2**16
     if url.scheme not in ("http", "https") or not url.host or not port_is_fine:
-        raise Unreachable(
+        raise ServerUnreachable(
             f"{text!r} is not the URL of a server: it should look like http://127.0.0.1:8000"
         )
     return url

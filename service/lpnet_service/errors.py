@@ -1,27 +1,32 @@
 """Everything the service refuses on purpose; each becomes a problem document (RFC 9457).
 
 ServiceError
-+-- Unauthenticated  401 unauthenticated   no token, or none that is known and good
-+-- Forbidden        403 forbidden       the token does not reach this
-+-- TooManyRequests  429 too_many_requests  more than the token's share
-+-- NotThere         404 not_found       no such thing
-+-- Contradiction    409 conflict        what is asked contradicts what is stored
-|   +-- LeaseLost    409 lease_lost      someone else may hold the job now, or it is over
-|   +-- NameTaken    409 name_taken      another machine, device or import has that name
-|   +-- DeviceBusy   409 device_busy     another agent of the device is alive
-|   +-- NoSamples    409 no_samples      nothing to train on yet
-|   +-- NoLPNet      409 no_lpnet        the target has no LPNet yet
-|   +-- OutOfReach   409 not_covered     the LPNet has never seen ops like these
-|   +-- TooLargeForTarget  409 does_not_fit  a network does not fit in the target's memory
-+-- Invalid          422 invalid         a value is wrong; `errors` names the fields
-|   +-- BadWidths    422 invalid_widths  widths that the space does not have
-|   +-- BadSpace     422 invalid_space   the bytes are not a space
-+-- TooLarge         413 too_large       more than the service takes at once
-+-- NoRoom           507 no_room         the database cannot be written: its disk is full
-+-- NotReady         503 not_ready       the database is out of reach, or behind its migrations
-+-- NoArtifact       503 no_artifact     the store of LPNets' files is out of reach
-    +-- DamagedArtifact  503 damaged_artifact  a file is gone, or is not what was written
-SetupError           the service cannot start as asked (not an answer over HTTP)
++-- BadRequest            422  a value is wrong; `errors` names the fields
+|   +-- WidthsError            the space does not have these widths
+|   +-- SpaceError             the bytes are not a space
++-- Unauthenticated       401  no token, or one that is unknown, expired or revoked
++-- Forbidden             403  the token does not allow this
++-- NotFound              404  there is nothing of that name or id
++-- MethodNotAllowed      405  the path does not support this HTTP method
++-- Conflict              409  the request contradicts what is stored
+|   +-- LeaseLost              another agent may hold the job now, or it is over
+|   +-- NameTaken              another machine, device or import has this name
+|   +-- DeviceBusy             another agent of this device is alive
+|   +-- NoSamples              the target has no samples to train on
+|   +-- NoLPNet                the target has no LPNet yet
+|   +-- NotCovered             the LPNet was trained on no ops like these
+|   +-- DoesNotFit             a network does not fit in the target's memory
++-- TooLarge              413  the request is larger than the service accepts
++-- TooManyRequests       429  the token has exceeded its request rate
++-- ServerFault           500  the service failed
++-- NotReady              503  the database is out of reach or not migrated
++-- NoArtifact            503  the store of LPNet files is out of reach
+|   +-- DamagedArtifact        a file is missing or was changed
++-- DiskFull              507  the disk of the database is full
+SetupError                     the service cannot start (not an answer over HTTP)
+
+The `code` of a problem is the class name in snake case. The client raises the class of the same
+name from `lpnet.errors`.
 """
 
 from __future__ import annotations
@@ -30,15 +35,21 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from lpnet.errors import problem_code
 from lpnet.schemas.problem import FieldError
 
 
 class ServiceError(Exception):
     """Base of all refusals; the message is written for the user."""
 
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "fault"
-    title: ClassVar[str] = "The service failed"
+    status: ClassVar[int]
+    code: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.code = problem_code(cls)
+        cls.title = cls.code.replace("_", " ").capitalize()
 
     def __init__(
         self,
@@ -52,163 +63,155 @@ class ServiceError(Exception):
         self.headers = dict(headers or {})
 
 
-class Unauthenticated(ServiceError):
-    """Nobody is known by what was sent."""
+class BadRequest(ServiceError):
+    """A value is wrong; `errors` names the fields."""
 
-    status, code, title = 401, "unauthenticated", "Unauthenticated"
+    status = 422
+
+
+class WidthsError(BadRequest):
+    """The space does not have these widths."""
+
+
+class SpaceError(BadRequest):
+    """The bytes are not a space."""
+
+
+class Unauthenticated(ServiceError):
+    """The request has no token, or one that is unknown, expired or revoked."""
+
+    status = 401
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
 
 
 class Forbidden(ServiceError):
-    """Whoever it is may not do this."""
+    """The token is valid and does not allow this."""
 
-    status, code, title = 403, "forbidden", "Forbidden"
-
-
-class TooManyRequests(ServiceError):
-    """More than the token's share."""
-
-    status, code, title = 429, "too_many_requests", "Too many requests"
-
-    def __init__(self, per_s: float, wait_s: float) -> None:
-        pause = max(1, math.ceil(wait_s))
-        super().__init__(
-            f"this token may send {per_s:g} requests a second; come back in {pause} s",
-            headers={"Retry-After": str(pause)},
-        )
+    status = 403
 
 
-class NotThere(ServiceError):
-    """There is no such thing."""
+class NotFound(ServiceError):
+    """There is nothing of that name or id."""
 
-    status, code, title = 404, "not_found", "Not found"
+    status = 404
 
     def __init__(self, noun: str, name: str) -> None:
         super().__init__(f"there is no {noun} {name!r}")
 
 
-class Contradiction(ServiceError):
+class MethodNotAllowed(ServiceError):
+    """The path does not support this HTTP method."""
+
+    status = 405
+
+
+class Conflict(ServiceError):
     """The request contradicts what the service holds now."""
 
-    status, code, title = 409, "conflict", "Conflict"
+    status = 409
 
 
-class LeaseLost(Contradiction):
+class LeaseLost(Conflict):
     """The lease was taken over, cancelled or ended."""
-
-    code, title = "lease_lost", "Lease lost"
 
     def __init__(self) -> None:
         super().__init__(
             "this lease is over: it expired and was taken over, or its campaign was cancelled. "
-            "Samples already taken are welcome at POST /v1/samples:batch"
+            "Post the samples measured so far to POST /v1/samples:batch"
         )
 
 
-class NameTaken(Contradiction):
-    """The name belongs to something else."""
-
-    code, title = "name_taken", "Name taken"
+class NameTaken(Conflict):
+    """Another machine, device or import has this name."""
 
 
-class DeviceBusy(Contradiction):
-    """A device has one agent, and another one of it is alive."""
-
-    code, title = "device_busy", "Device busy"
+class DeviceBusy(Conflict):
+    """Another agent of this device is alive."""
 
     def __init__(self, device: str) -> None:
         super().__init__(
-            f"device {device!r} has an agent already, which spoke a moment ago from another state "
-            "folder or machine. If these are two devices, the state folder of one is a copy: "
-            "delete the copy and choose another name by --device of lpnet-agent"
+            f"device {device!r} already has an agent, which uses another state folder or machine "
+            "and was active just now. If these are two devices, one state folder is a copy of the "
+            "other: delete the copy and choose another name with --device of lpnet-agent"
         )
 
 
-class NoSamples(Contradiction):
-    """There is nothing to train on."""
-
-    code, title = "no_samples", "No samples"
+class NoSamples(Conflict):
+    """The target has no samples to train on."""
 
 
-class NoLPNet(Contradiction):
+class NoLPNet(Conflict):
     """The target has no LPNet yet."""
-
-    code, title = "no_lpnet", "No LPNet"
 
     def __init__(self, target: str) -> None:
         super().__init__(f"target {target!r} has no LPNet yet: train one first")
 
 
-class OutOfReach(Contradiction):
-    """The LPNet has never seen ops like these, so it gives no number."""
-
-    code, title = "not_covered", "Not covered"
+class NotCovered(Conflict):
+    """The LPNet was trained on no ops like these, so it does not predict them."""
 
 
-class TooLargeForTarget(Contradiction):
-    """A network does not fit in the target's memory, and such were to be refused."""
-
-    code, title = "does_not_fit", "Does not fit"
-
-
-class Invalid(ServiceError):
-    """A value is wrong."""
-
-    status, code, title = 422, "invalid", "Invalid request"
-
-
-class BadWidths(Invalid):
-    """Widths that the space does not have."""
-
-    code, title = "invalid_widths", "Invalid widths"
-
-
-class BadSpace(Invalid):
-    """The bytes are not a space."""
-
-    code, title = "invalid_space", "Invalid space"
+class DoesNotFit(Conflict):
+    """A network does not fit in the target's memory, and the request excludes such networks."""
 
 
 class TooLarge(ServiceError):
-    """More than the service takes at once."""
+    """The request is larger than the service accepts."""
 
-    status, code, title = 413, "too_large", "Too large"
+    status = 413
 
 
-class NoRoom(ServiceError):
-    """The database cannot be written."""
+class TooManyRequests(ServiceError):
+    """The token has exceeded its request rate."""
 
-    status, code, title = 507, "no_room", "No room"
+    status = 429
 
-    def __init__(self) -> None:
+    def __init__(self, per_s: float, wait_s: float) -> None:
+        pause = max(1, math.ceil(wait_s))
         super().__init__(
-            "nothing was stored: the disk that holds the database is full. Free space there; "
-            "agents keep what they measured and deliver it then"
+            f"this token may send {per_s:g} requests a second; try again in {pause} s",
+            headers={"Retry-After": str(pause)},
         )
 
 
-class NotReady(ServiceError):
-    """The database is out of reach or behind its migrations."""
+class ServerFault(ServiceError):
+    """The service failed."""
 
-    status, code, title = 503, "not_ready", "Not ready"
+    status = 500
+
+
+class NotReady(ServiceError):
+    """The database is out of reach or not migrated."""
+
+    status = 503
 
 
 class NoArtifact(ServiceError):
-    """The store of LPNets' files is out of reach, or refuses."""
+    """The store of LPNet files is out of reach or refuses access."""
 
-    status, code, title = 503, "no_artifact", "No artifact"
+    status = 503
 
 
 class DamagedArtifact(NoArtifact):
-    """A file is gone or was changed: it is not loaded."""
-
-    code, title = "damaged_artifact", "Damaged artifact"
+    """A file is missing or was changed, so it is not loaded."""
 
     def __init__(self, sha256: str, what: str) -> None:
         super().__init__(f"artifact {sha256} {what}")
 
 
+class DiskFull(ServiceError):
+    """The disk of the database is full."""
+
+    status = 507
+
+    def __init__(self) -> None:
+        super().__init__(
+            "nothing was stored: the disk that holds the database is full. Free space there; "
+            "agents keep their samples and deliver them afterwards"
+        )
+
+
 class SetupError(Exception):
-    """The service cannot start as it was asked to."""
+    """The service cannot start with its settings."""

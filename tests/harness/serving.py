@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.harness.site import free_port
 
-from lpnet.errors import Unreachable
+from lpnet.errors import ServerUnreachable
 from lpnet.http import Http
 
 PATIENCE_S = 60.0
@@ -49,7 +49,7 @@ def serving_url(database_url: str, log: Path, **settings: str) -> Iterator[Servi
             try:
                 http.get("/healthz")
                 break
-            except Unreachable:
+            except ServerUnreachable:
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < end, log.read_text()
                 time.sleep(0.1)

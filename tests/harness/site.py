@@ -14,7 +14,7 @@ from types import MappingProxyType
 from tests.harness.processes import Running, left_of
 from tests.harness.threaded import ThreadedService
 
-from lpnet.errors import Unreachable
+from lpnet.errors import ServerUnreachable
 from lpnet.http import Http
 from lpnet.schemas.campaign import Campaign, NewCampaign
 from lpnet.schemas.device import Target, TargetList
@@ -219,7 +219,7 @@ class Site:
     def _answers(self) -> bool:
         try:
             self.http.get("/healthz")
-        except Unreachable:
+        except ServerUnreachable:
             return False
         return True
 

@@ -20,11 +20,11 @@ class Problem(Wire):
     """application/problem+json"""
 
     type: str = Field(default="about:blank", description="URI of the kind of problem")
-    title: str = Field(description="the HTTP status in words")
+    title: str = Field(description="the kind of problem, for people")
     status: int = Field(description="HTTP status")
     code: str = Field(
-        description="stable, for programs: not_found, invalid, lease_lost, not_covered, "
-        "does_not_fit, unauthenticated, forbidden, too_many_requests"
+        description="the kind of problem, stable, for programs: not_found, bad_request, "
+        "lease_lost, not_covered, does_not_fit, unauthenticated, forbidden, too_many_requests"
     )
     detail: str = Field(description="for people")
     errors: tuple[FieldError, ...] = Field(default=(), description="the faulty fields")

@@ -320,7 +320,7 @@ class _Leave:
     def given(self) -> bool:
         """False once it was refused. What was measured before a good check is proven."""
         if self.refused is None:
-            standing = self._gate.ask(begun=True, should_continue=self._go_on)
+            standing = self._gate.ask(in_job=True, should_continue=self._go_on)
             if standing.state != "ready":
                 self.refused = standing
             elif standing.proven:

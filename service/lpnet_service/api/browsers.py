@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lpnet_service.api.access import SAFE_METHODS
-from lpnet_service.api.problems import answer_of
+from lpnet_service.api.problems import problem_response
 from lpnet_service.errors import Forbidden
 from lpnet_service.services.access.admission import is_loopback
 from lpnet_service.services.shared.context import Context
@@ -49,7 +49,7 @@ class BrowserGuard:
         if why is None:
             await self._app(scope, receive, send_marked)
         else:
-            await answer_of(Forbidden(why))(scope, receive, send_marked)
+            await problem_response(Forbidden(why))(scope, receive, send_marked)
 
 
 def _not_from_here(scope: Scope, headers: Headers) -> str | None:

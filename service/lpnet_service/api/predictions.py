@@ -19,6 +19,6 @@ def predict(ctx: Ctx, caller: Reader, asked: PredictionRequest) -> PredictionRes
 
     409 `no_lpnet`: nothing was trained yet. 409 `not_covered`: the LPNet has never seen some op
     of the space on that target. 409 `does_not_fit`: `fitting` was asked for, and a network does
-    not fit in the target's memory. 422 `invalid_widths`: the space has no such widths.
+    not fit in the target's memory. 422 `widths_error`: the space has no such widths.
     """
     return predictions.predict(ctx, asked)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from http import HTTPStatus
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -14,21 +13,33 @@ from starlette.exceptions import HTTPException
 
 from lpnet.logs import fields
 from lpnet.schemas.problem import FieldError, Problem
-from lpnet_service.errors import ServiceError
+from lpnet_service.errors import (
+    BadRequest,
+    MethodNotAllowed,
+    NotFound,
+    ServerFault,
+    ServiceError,
+    TooLarge,
+)
 
 MEDIA_TYPE = "application/problem+json"
-_LISTED = 100
-_CODES = {400: "invalid", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-_MEANINGS = {
+_MAX_FIELD_ERRORS = 100
+# Errors that the web framework raises by their status; others are BadRequest or ServerFault.
+_BY_STATUS: dict[int, type[ServiceError]] = {
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: TooLarge,
+}
+_DESCRIPTIONS = {
     400: "The request is malformed",
-    401: "A token is needed, and this is none",
-    403: "The token does not reach this",
-    404: "There is no such thing",
+    401: "The request has no token, or one that is unknown, expired or revoked",
+    403: "The token does not allow this",
+    404: "There is nothing of that name or id",
     409: "The request contradicts what the service holds now",
-    413: "The request is too large",
+    413: "The request is larger than the service accepts",
     422: "A value is wrong; `errors` names the fields",
-    429: "More requests than the token may send; `Retry-After` says when to come back",
-    503: "The service is not ready, or cannot reach the files of LPNets",
+    429: "The token has exceeded its request rate; `Retry-After` says when to try again",
+    503: "The service is not ready, or cannot read the files of LPNets",
 }
 _log = structlog.get_logger()
 
@@ -39,31 +50,35 @@ def problems(*statuses: int) -> Responses:
     """The `responses` of an endpoint that answers with problems of these statuses."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
-        status: {"description": _MEANINGS[status], "content": {MEDIA_TYPE: {"schema": schema}}}
+        status: {"description": _DESCRIPTIONS[status], "content": {MEDIA_TYPE: {"schema": schema}}}
         for status in statuses
     }
 
 
 def install(app: FastAPI) -> None:
     """Answer every error of the app with a problem document."""
-    app.add_exception_handler(ServiceError, _of_service)
-    app.add_exception_handler(RequestValidationError, _of_validation)
-    app.add_exception_handler(HTTPException, _of_http)
-    app.add_exception_handler(Exception, _of_fault)
+    app.add_exception_handler(ServiceError, _handle_service_error)
+    app.add_exception_handler(RequestValidationError, _handle_validation_error)
+    app.add_exception_handler(HTTPException, _handle_http_error)
+    app.add_exception_handler(Exception, _handle_unexpected_error)
 
 
-def _answer(
+def problem_response(error: ServiceError) -> Response:
+    """The problem document of a refusal."""
+    return _response(type(error), error.status, error.detail, error.errors, error.headers)
+
+
+def _response(
+    error: type[ServiceError],
     status: int,
-    code: str,
-    title: str,
     detail: str,
     errors: Sequence[FieldError] = (),
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     problem = Problem(
-        title=title,
+        title=error.title,
         status=status,
-        code=code,
+        code=error.code,
         detail=detail,
         errors=tuple(errors),
         request_id=fields.known().get("request_id") if status >= 500 else None,
@@ -72,45 +87,37 @@ def _answer(
     return Response(content, status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def answer_of(error: ServiceError) -> Response:
-    """The problem document of a refusal."""
-    return _answer(
-        error.status, error.code, error.title, error.detail, error.errors, error.headers
+def _handle_service_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    return problem_response(error)
+
+
+def _handle_validation_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    field_errors = [
+        FieldError(field=_dotted_path(details["loc"]), reason=details["msg"])
+        for details in error.errors()[:_MAX_FIELD_ERRORS]
+    ]
+    return problem_response(BadRequest("the request is not valid", field_errors))
+
+
+def _dotted_path(location: Sequence[Any]) -> str:
+    """`samples.3.latency_ms` of ("body", "samples", 3, "latency_ms")."""
+    path = ".".join(str(part) for part in location[1:])
+    # The name of an unknown field comes from the client and may hold lone surrogates.
+    return path.encode("utf-8", "replace").decode()[:500] or str(location[0])
+
+
+def _handle_http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = error.status_code
+    default = BadRequest if status < 500 else ServerFault
+    return _response(
+        _BY_STATUS.get(status, default), status, str(error.detail), headers=error.headers
     )
 
 
-def _of_service(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, ServiceError)
-    return answer_of(error)
-
-
-def _of_validation(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    listed = [
-        FieldError(field=_path(fault["loc"]), reason=fault["msg"])
-        for fault in error.errors()[:_LISTED]
-    ]
-    return _answer(422, "invalid", "Invalid request", "the request is not valid", listed)
-
-
-def _path(place: Sequence[Any]) -> str:
-    """`samples.3.latency_ms` of ("body", "samples", 3, "latency_ms")."""
-    inner = [str(part) for part in place[1:]]
-    # What a client sent may be in here: the name of an unknown field.
-    return ".".join(inner).encode("utf-8", "replace").decode()[:500] or str(place[0])
-
-
-def _of_http(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    status = error.status_code
-    title = HTTPStatus(status).phrase
-    code = _CODES.get(status, "invalid" if status < 500 else "fault")
-    headers = dict(error.headers) if error.headers else None
-    return _answer(status, code, title, str(error.detail), (), headers)
-
-
-def _of_fault(request: Request, error: Exception) -> Response:
+def _handle_unexpected_error(request: Request, error: Exception) -> Response:
     route = getattr(request.scope.get("route"), "path", None)
     _log.error("request failed", method=request.method, route=route, exc_info=error)
-    detail = "the service failed; its log says why"
-    return _answer(500, "fault", "The service failed", detail)
+    return problem_response(ServerFault("the service failed; its log says why"))

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
-from lpnet_service.errors import NoRoom, SetupError
+from lpnet_service.errors import DiskFull, SetupError
 from lpnet_service.observe import tracing
 
 _LOCK_WAIT_S = 30.0
@@ -64,7 +64,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session whose changes are kept together, or not at all. NoRoom on a full disk."""
+        """A session whose changes are kept together, or not at all. DiskFull on a full disk."""
         with (
             _full_disk_said(),
             tracing.inner_span("database write", **{_SYSTEM: self.url.get_backend_name()}),
@@ -110,7 +110,7 @@ def _full_disk_said() -> Iterator[None]:
         yield
     except DBAPIError as error:
         if _is_full_disk(error.orig):
-            raise NoRoom from error
+            raise DiskFull from error
         raise
 
 

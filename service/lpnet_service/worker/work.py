@@ -15,20 +15,20 @@ from lpnet.schemas.workload import SpaceWorkload, workload_key
 from lpnet_service.errors import NotFound
 from lpnet_service.repositories.campaigns import CampaignRepository
 from lpnet_service.services.learning import lpnets, runs
-from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.learning.runs import ClaimedRun
 from lpnet_service.services.measuring.planning import budgets
-from lpnet_service.services.shared import spaces_in_memory
+from lpnet_service.services.shared import loaded_spaces
 from lpnet_service.services.shared.context import Context
 from lpnet_service.training import provisional, study, train
 from lpnet_service.worker import activation, dataset
 from lpnet_service.worker.dataset import Dataset
 
 # The least ratio that workloads are drawn with: of narrower networks the LPNet knows nothing.
-LEAST_RATIO = 0.1
+MIN_RATIO = 0.1
 Progress = Callable[[float, str], None]
 
 
-def training(ctx: Context, run: HeldRun, progress: Progress) -> None:
+def training(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
     """Train on everything that is not held out, judge on what is, publish."""
     asked = NewTraining.model_validate_json(run.params_json)
     progress(0.0, "reading samples")
@@ -47,10 +47,10 @@ def training(ctx: Context, run: HeldRun, progress: Progress) -> None:
     _publish(ctx, run, lpnet, report, data)
 
 
-def _publish(ctx: Context, run: HeldRun, lpnet: LPNet, report: Report, data: Dataset) -> None:
+def _publish(ctx: Context, run: ClaimedRun, lpnet: LPNet, report: Report, data: Dataset) -> None:
     header, content = lpnet.header, save(lpnet)
     while True:
-        verdict = activation.judge(ctx, content, data)
+        verdict = activation.decide(ctx, content, data)
         try:
             lpnets.publish(
                 ctx,
@@ -63,11 +63,11 @@ def _publish(ctx: Context, run: HeldRun, lpnet: LPNet, report: Report, data: Dat
                 batches=header.batches,
             )
             return
-        except lpnets.RivalChanged:
+        except lpnets.ActiveVersionChanged:
             continue
 
 
-def studying(ctx: Context, run: HeldRun, progress: Progress) -> None:
+def studying(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
     """Train on a drawn part, judge on all the rest, publish nothing but the report."""
     asked = NewStudy.model_validate_json(run.params_json)
     progress(0.0, "reading samples")
@@ -84,13 +84,13 @@ def studying(ctx: Context, run: HeldRun, progress: Progress) -> None:
     runs.finish_study(ctx, run, report)
 
 
-def planning(ctx: Context, run: HeldRun, progress: Progress) -> None:
+def planning(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
     """Choose networks as a pruner would, by an LPNet of what the campaign has measured so far."""
     asked = _request(ctx, run)
     progress(0.0, "fitting a provisional LPNet")
     data = dataset.load(ctx, run.target)
     lpnet = provisional(data.records, target=run.target, seed=asked.seed, memory=data.memory)
-    space = spaces_in_memory.held(ctx, asked.space).space
+    space = loaded_spaces.load_space(ctx, asked.space).space
     predictor = Predictor(lpnet, space, asked.batch)
     dense_ms = float(predictor([width.max for width in space.widths]))
     chosen: dict[str, PlannedWorkload] = {}
@@ -99,7 +99,7 @@ def planning(ctx: Context, run: HeldRun, progress: Progress) -> None:
         progress(0.2 + 0.8 * index / asked.pruned, "choosing networks as a pruner would")
         try:
             widths = predictor.widest(
-                budget_ms, keep=LEAST_RATIO, seed=asked.seed + index, thorough=False
+                budget_ms, keep=MIN_RATIO, seed=asked.seed + index, thorough=False
             )
         except (BudgetTooSmall, NothingFits):
             missed.append("a pruner found no network within a budget of its share")
@@ -114,7 +114,7 @@ def planning(ctx: Context, run: HeldRun, progress: Progress) -> None:
     runs.finish_plan(ctx, run, list(chosen.values()), missed)
 
 
-def _request(ctx: Context, run: HeldRun) -> NewCampaign:
+def _request(ctx: Context, run: ClaimedRun) -> NewCampaign:
     with ctx.db.read() as session:
         row = CampaignRepository(session).get(run.campaign) if run.campaign else None
     if row is None:
@@ -122,7 +122,7 @@ def _request(ctx: Context, run: HeldRun) -> NewCampaign:
     return NewCampaign.model_validate_json(row.request_json)
 
 
-KINDS: Mapping[str, Callable[[Context, HeldRun, Progress], None]] = {
+KINDS: Mapping[str, Callable[[Context, ClaimedRun, Progress], None]] = {
     "training": training,
     "study": studying,
     "plan": planning,

@@ -15,7 +15,7 @@ from lpnet.schemas.compare import ComparedRow, ComparePage
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.errors import BadRequest, NotFound
 from lpnet_service.services.measuring import ingest
-from lpnet_service.services.reading import comparison, comparison_rows, comparison_summary
+from lpnet_service.services.reading import comparison, comparison_summary, comparison_table
 
 Bench = Any
 TARGETS = ("desk-cpu", "other", "third")
@@ -48,7 +48,7 @@ def fill(bench: Bench) -> dict[tuple[str, int], list[float]]:
 def pages(bench: Bench, targets: tuple[str, ...], **given: Any) -> Iterator[ComparePage]:
     asked = {"by": None, "sort": "ratio", "after": None, "limit": 2} | given
     while True:
-        found = comparison_rows.page(bench.ctx, targets, **asked)
+        found = comparison_table.page(bench.ctx, targets, **asked)
         yield found
         if found.next is None:
             return
@@ -84,7 +84,7 @@ def test_pages_join_up_both_ways(bench: Bench, sort: Any, by: str | None) -> Non
     assert len({stem(row) for row in rows}) == len(rows) == 9
     behind = found[-1]
     for before in found[-2::-1]:
-        behind = comparison_rows.page(
+        behind = comparison_table.page(
             bench.ctx, TARGETS, by=by, sort=sort, after=behind.previous, limit=2
         )
         assert behind.items == before.items
@@ -111,7 +111,7 @@ def test_of_too_many_workloads_a_random_part_is_compared(
 ) -> None:
     fill(bench)
     every = {stem(r): r for page in pages(bench, TARGETS[:2]) for r in page.items}
-    monkeypatch.setattr(comparison, "MOST_WORKLOADS", 10)
+    monkeypatch.setattr(comparison, "MAX_WORKLOADS", 10)
     found = list(pages(bench, TARGETS[:2]))
     assert 0 < found[0].share < 1
     part = {stem(row): row for page in found for row in page.items}

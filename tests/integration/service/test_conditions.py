@@ -33,7 +33,7 @@ def say(
 
 
 def look(bench: Bench) -> Any:
-    return targets.target(bench.ctx, bench.target)
+    return targets.get_target(bench.ctx, bench.target)
 
 
 def start(bench: Bench) -> Campaign:
@@ -267,7 +267,7 @@ def test_sentinels_count_as_no_sample_and_are_kept_all_the_same(bench: Bench) ->
     again = [Sample.model_validate_json(line) for line in text.splitlines()]
     assert [one.sentinel for one in again] == ["memory"] * 6 + [None]
     ingest.store(bench.ctx, SampleBatch(target="copy", samples=tuple(again)), create=True)
-    assert targets.target(bench.ctx, "copy").samples == 1
+    assert targets.get_target(bench.ctx, "copy").samples == 1
     assert len(sentinels.history(bench.ctx, "copy", 9).items) == 6
 
 

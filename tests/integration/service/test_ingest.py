@@ -158,17 +158,17 @@ def test_an_unknown_target_is_made_only_when_asked_for(bench: Bench) -> None:
     with pytest.raises(NotFound, match="'table'"):
         store(bench, bench.sample(), target="table")
     assert store(bench, bench.sample(), target="table", create=True).stored == 1
-    made = targets.target(bench.ctx, "table")
+    made = targets.get_target(bench.ctx, "table")
     assert (made.source, made.state, made.device) == ("imported", "imported", "table")
     assert made.spec.model_dump(exclude={"name", "options"}, exclude_none=True) == {}
-    (device,) = [d for d in targets.devices(bench.ctx) if d.name == "table"]
+    (device,) = [d for d in targets.list_devices(bench.ctx) if d.name == "table"]
     assert (device.source, device.targets, device.last_seen_at) == ("imported", ("table",), None)
 
 
 def test_a_rehearsal_refuses_the_same_and_stores_nothing(bench: Bench) -> None:
     def rehearse(*given: Sample, target: str = "table", create: bool = True) -> Any:
         batch = SampleBatch(target=target, samples=given)
-        return ingest.rehearse(bench.ctx, batch, create=create)
+        return ingest.check_only(bench.ctx, batch, create=create)
 
     assert rehearse(bench.sample()).model_dump() == {"stored": 0, "known": 0}
     with pytest.raises(NotFound, match="'table'"):
@@ -176,7 +176,7 @@ def test_a_rehearsal_refuses_the_same_and_stores_nothing(bench: Bench) -> None:
     with pytest.raises(BadRequest, match="a field is wrong"):
         rehearse(bench.sample(workload=bench.workload(stem=17)))
     assert samples.page(bench.ctx, {}, after=None, limit=10).items == ()
-    assert [target.name for target in targets.targets(bench.ctx)] == [bench.target]
+    assert [target.name for target in targets.list_targets(bench.ctx)] == [bench.target]
 
 
 def test_pages_join_up(bench: Bench) -> None:

@@ -24,8 +24,8 @@ from lpnet.space.memory import MIB
 from lpnet_service.api.app import Application
 from lpnet_service.errors import BadRequest, LeaseLost
 from lpnet_service.services.learning import lpnets, runs, trainings
-from lpnet_service.services.learning.lpnets import Verdict
-from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.learning.lpnets import ActivationDecision
+from lpnet_service.services.learning.runs import ClaimedRun
 from lpnet_service.services.measuring import ingest
 from lpnet_service.services.reading import table
 from lpnet_service.worker import dataset
@@ -57,11 +57,11 @@ def test_a_run_that_was_lost_publishes_nothing(bench: Bench) -> None:
     assert run is not None
     trainings.cancel(bench.ctx, training.id)
     with pytest.raises(LeaseLost):
-        publish_as(bench, run, Verdict(None, takes_over=True))
+        publish_as(bench, run, ActivationDecision(None, takes_over=True))
     assert lpnets.of_target(bench.ctx, bench.target) == []
 
 
-def publish_as(bench: Bench, run: HeldRun, verdict: Verdict) -> LPNetInfo:
+def publish_as(bench: Bench, run: ClaimedRun, verdict: ActivationDecision) -> LPNetInfo:
     content, said = save(made(bench)), report(bench, 1.0)
     return lpnets.publish(bench.ctx, run, content, said, verdict, epoch=1, seed=0, batches=(1,))
 
@@ -71,10 +71,10 @@ def test_a_verdict_about_a_version_no_longer_in_use_publishes_nothing(bench: Ben
     trainings.start(bench.ctx, bench.target, NewTraining())
     run = runs.claim(bench.ctx)
     assert run is not None
-    with pytest.raises(lpnets.RivalChanged):
-        publish_as(bench, run, Verdict(None, takes_over=True))
+    with pytest.raises(lpnets.ActiveVersionChanged):
+        publish_as(bench, run, ActivationDecision(None, takes_over=True))
     assert [one.id for one in lpnets.of_target(bench.ctx, bench.target)] == [first.id]
-    assert publish_as(bench, run, Verdict(first.id, takes_over=True)).active
+    assert publish_as(bench, run, ActivationDecision(first.id, takes_over=True)).active
 
 
 def test_what_was_trained_on_an_epoch_that_is_over_does_not_take_over(bench: Bench) -> None:
@@ -97,14 +97,14 @@ def said_ms(bench: Bench, lpnet: LPNet, stem: int) -> float:
 def test_versions_are_compared_on_the_same_held_out_workloads(bench: Bench) -> None:
     right, wrong = made(bench, seed=1), made(bench, seed=2)
     data = held_out(bench, {n: said_ms(bench, right, n) for n in (4, 8, 12)})
-    assert judge(bench.ctx, save(wrong), data) == Verdict(None, takes_over=True)
+    assert judge(bench.ctx, save(wrong), data) == ActivationDecision(None, takes_over=True)
     active = publish(bench, wrong)
-    assert judge(bench.ctx, save(right), data) == Verdict(active.id, takes_over=True)
+    assert judge(bench.ctx, save(right), data) == ActivationDecision(active.id, takes_over=True)
     active = publish(bench, right)
-    assert judge(bench.ctx, save(wrong), data) == Verdict(active.id, takes_over=False)
-    assert judge(bench.ctx, save(right), data) == Verdict(active.id, takes_over=True)
+    assert judge(bench.ctx, save(wrong), data) == ActivationDecision(active.id, takes_over=False)
+    assert judge(bench.ctx, save(right), data) == ActivationDecision(active.id, takes_over=True)
     nothing = replace(data, records=tuple(replace(r, held_out=False) for r in data.records))
-    assert judge(bench.ctx, save(wrong), nothing) == Verdict(active.id, takes_over=True)
+    assert judge(bench.ctx, save(wrong), nothing) == ActivationDecision(active.id, takes_over=True)
 
 
 def test_whoever_covers_more_of_the_held_out_workloads_answers(bench: Bench) -> None:
@@ -112,9 +112,9 @@ def test_whoever_covers_more_of_the_held_out_workloads_answers(bench: Bench) -> 
     right, blind = made(bench, seed=1), made(bench, seed=1, coverage=fewer)
     data = held_out(bench, {n: 2 * said_ms(bench, right, n) for n in (4, 8)})
     active = publish(bench, blind)
-    assert judge(bench.ctx, save(right), data) == Verdict(active.id, takes_over=True)
+    assert judge(bench.ctx, save(right), data) == ActivationDecision(active.id, takes_over=True)
     active = publish(bench, right)
-    assert judge(bench.ctx, save(blind), data) == Verdict(active.id, takes_over=False)
+    assert judge(bench.ctx, save(blind), data) == ActivationDecision(active.id, takes_over=False)
 
 
 def test_a_prediction_is_that_of_the_predictor(bench: Bench, http: TestClient) -> None:

@@ -13,7 +13,7 @@ from lpnet.schemas.lpnet import NewStudy, NewTraining, Training
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.errors import BadRequest, LeaseLost, NoSamples, NotFound
 from lpnet_service.services.learning import runs, trainings
-from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.learning.runs import ClaimedRun
 from lpnet_service.services.measuring import ingest
 from lpnet_service.services.shared.context import Context, context
 from lpnet_service.worker.loop import Stopped, tick
@@ -77,7 +77,7 @@ def test_a_negative_seed_is_refused(bench: Bench, api: TestClient) -> None:
 
 
 def test_a_run_that_raises_has_failed_with_its_reason(bench: Bench, training: Training) -> None:
-    def broken(ctx: Context, run: HeldRun, progress: Progress) -> None:
+    def broken(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
         raise ValueError("two samples are too few")
 
     assert tick(bench.ctx, {"training": broken})
@@ -88,7 +88,7 @@ def test_a_run_that_raises_has_failed_with_its_reason(bench: Bench, training: Tr
 
 
 def test_progress_is_published_while_a_run_works(bench: Bench, training: Training) -> None:
-    def slow(ctx: Context, run: HeldRun, progress: Progress) -> None:
+    def slow(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
         progress(0.25, "fitting")
         while state(bench, training).stage != "fitting":
             pass
@@ -103,7 +103,7 @@ def test_progress_is_published_while_a_run_works(bench: Bench, training: Trainin
 def test_a_cancelled_run_stops_and_publishes_nothing(bench: Bench, training: Training) -> None:
     stopped = Event()
 
-    def endless(ctx: Context, run: HeldRun, progress: Progress) -> None:
+    def endless(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
         trainings.cancel(bench.ctx, training.id)
         try:
             while True:
@@ -119,7 +119,7 @@ def test_a_cancelled_run_stops_and_publishes_nothing(bench: Bench, training: Tra
 
 
 def test_an_interrupted_run_goes_back_to_the_queue(bench: Bench, training: Training) -> None:
-    def interrupted(ctx: Context, run: HeldRun, progress: Progress) -> None:
+    def interrupted(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
         raise Stopped
 
     for _ in range(5):
@@ -137,10 +137,10 @@ def test_a_dead_workers_run_is_taken_over(bench: Bench, training: Training) -> N
     assert heir is not None
     assert (heir.id, heir.params_json) == (training.id, '{"seed":7}')
     with pytest.raises(LeaseLost):
-        runs.hold(bench.ctx, dead, 0.5, "fitting")
+        runs.extend_lease(bench.ctx, dead, 0.5, "fitting")
     with pytest.raises(LeaseLost):
         runs.fail(bench.ctx, dead, "late")
-    runs.hold(bench.ctx, heir, 0.5, "fitting")
+    runs.extend_lease(bench.ctx, heir, 0.5, "fitting")
     assert state(bench, training).progress == 0.5
 
 

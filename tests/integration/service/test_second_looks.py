@@ -265,7 +265,7 @@ def test_what_has_not_drifted_is_not_cleared(bench: Bench, cause: Cause, by: str
     conditions.report(bench.ctx, bench.agent, said)
     with pytest.raises(Conflict, match=f"paused {by}: until 07:00"):
         conditions.clear(bench.ctx, bench.target)
-    assert targets.target(bench.ctx, bench.target).epoch == 1
+    assert targets.get_target(bench.ctx, bench.target).epoch == 1
     drift(bench, None)
     assert conditions.clear(bench.ctx, bench.target).epoch == 2
 
@@ -287,10 +287,10 @@ def test_only_who_has_the_seat_speaks_of_a_target(bench: Bench) -> None:
 
     with pytest.raises(DeviceBusy):
         report("seat-two")
-    assert targets.target(bench.ctx, bench.target).state == "idle"
+    assert targets.get_target(bench.ctx, bench.target).state == "idle"
     for seat in ("seat-one", None):
         report(seat)
-        assert targets.target(bench.ctx, bench.target).state_reason == f"by {seat}"
+        assert targets.get_target(bench.ctx, bench.target).state_reason == f"by {seat}"
 
 
 def test_what_was_measured_before_an_epoch_began_belongs_to_the_one_before(bench: Bench) -> None:

@@ -23,29 +23,29 @@ def store(bench: Bench, *samples: Any) -> None:
 
 
 def test_registering_again_changes_nothing_and_gives_the_same_agent(bench: Bench) -> None:
-    before = targets.target(bench.ctx, bench.target)
+    before = targets.get_target(bench.ctx, bench.target)
     again = Registration(
         device="desk",
-        facts=targets.devices(bench.ctx)[0].facts,
+        facts=targets.list_devices(bench.ctx)[0].facts,
         targets=(before.spec,),
         agent_version="1",
     )
     assert agents.register(bench.ctx, again).agent == bench.agent
-    assert targets.target(bench.ctx, bench.target) == before
+    assert targets.get_target(bench.ctx, bench.target) == before
 
 
 def test_a_target_under_other_conditions_opens_an_epoch(bench: Bench, register: Register) -> None:
     store(bench, bench.sample())
-    assert targets.target(bench.ctx, bench.target).samples == 1
+    assert targets.get_target(bench.ctx, bench.target).samples == 1
     register("desk", TargetSpec(name=bench.target, runtime="onnxruntime", threads=2))
-    after = targets.target(bench.ctx, bench.target)
+    after = targets.get_target(bench.ctx, bench.target)
     assert (after.epoch, after.samples, after.spec.threads) == (2, 0, 2)
 
 
 def test_a_target_belongs_to_one_device(bench: Bench, register: Register) -> None:
     with pytest.raises(NameTaken, match="device 'desk'"):
         register("other", TargetSpec(name=bench.target))
-    assert [device.name for device in targets.devices(bench.ctx)] == ["desk"]
+    assert [device.name for device in targets.list_devices(bench.ctx)] == ["desk"]
     ingest.store(bench.ctx, SampleBatch(target="table", samples=(bench.sample(),)), create=True)
     with pytest.raises(NameTaken, match="an import"):
         register("other", TargetSpec(name="table"))
@@ -61,7 +61,11 @@ def test_two_machines_are_not_one_device(bench: Bench, register: Register) -> No
     with pytest.raises(NameTaken, match="another machine"):
         register("twin", spec, machine="machine-2")
     register("other-twin", TargetSpec(name="other-cpu"), machine="machine-2")
-    assert {device.name for device in targets.devices(bench.ctx)} == {"desk", "twin", "other-twin"}
+    assert {device.name for device in targets.list_devices(bench.ctx)} == {
+        "desk",
+        "twin",
+        "other-twin",
+    }
 
 
 def test_a_device_without_a_machine_takes_the_first_that_comes(
@@ -75,7 +79,7 @@ def test_a_device_without_a_machine_takes_the_first_that_comes(
 
 def test_a_state_says_what_goes_on(bench: Bench) -> None:
     def state() -> str:
-        return targets.target(bench.ctx, bench.target).state
+        return targets.get_target(bench.ctx, bench.target).state
 
     assert state() == "idle"
     new = NewCampaign(target=bench.target, space=bench.space.hash, blocks=1, networks=0, pruned=0)
@@ -84,7 +88,7 @@ def test_a_state_says_what_goes_on(bench: Bench) -> None:
     assert state() == "measuring"
     bench.clock.advance(100)
     assert state() == "offline"
-    assert "silent for 100 s" in str(targets.target(bench.ctx, bench.target).state_reason)
+    assert "silent for 100 s" in str(targets.get_target(bench.ctx, bench.target).state_reason)
     bench.clock.advance(100)
     leasing.check_agent(bench.ctx, bench.agent, [bench.target])
     assert state() == "idle"
@@ -92,7 +96,7 @@ def test_a_state_says_what_goes_on(bench: Bench) -> None:
 
 def test_the_noise_floor_is_of_workloads_measured_in_two_sessions(bench: Bench) -> None:
     def noise() -> float | None:
-        return targets.targets(bench.ctx)[0].noise_floor_pct
+        return targets.list_targets(bench.ctx)[0].noise_floor_pct
 
     for stem, other in [(1, 1.01), (2, 1.02), (3, 1.04)]:
         assert noise() is None
@@ -110,4 +114,4 @@ def test_the_noise_floor_is_of_workloads_measured_in_two_sessions(bench: Bench) 
 
 def test_an_unknown_target_is_not_there(bench: Bench) -> None:
     with pytest.raises(NotFound, match="target 'nobody'"):
-        targets.target(bench.ctx, "nobody")
+        targets.get_target(bench.ctx, "nobody")

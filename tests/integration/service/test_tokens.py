@@ -36,7 +36,9 @@ def make(closed: Context) -> Make:
 
     def make_(*scopes: Scope, **wish: Any) -> str:
         secret = tokens.new_secret()
-        tokens.create(closed, tokens.Wish(f"t-{secret[-8:].strip('-_')}", scopes, **wish), secret)
+        tokens.create(
+            closed, tokens.TokenRequest(f"t-{secret[-8:].strip('-_')}", scopes, **wish), secret
+        )
         return secret
 
     return make_
@@ -113,7 +115,7 @@ def test_a_token_ends_when_it_expires_or_is_revoked(
         ]
     )
     assert http.get("/v1/targets", headers=bearer(other)).status_code == 200
-    (known,) = (token for token in tokens.all_(closed) if token.expires_at is None)
+    (known,) = (token for token in tokens.list_tokens(closed) if token.expires_at is None)
     assert [token.id for token in tokens.revoke(closed, known.id)] == [known.id]
     assert (
         "revoked"
@@ -145,7 +147,7 @@ def test_the_secret_is_not_kept_and_the_last_use_is_to_a_minute(
     clock.advance(1)
     http.get("/v1/targets", headers=bearer(secret))
     assert row().last_used_at == clock.now()
-    listed = tokens.all_(closed)[0].model_dump_json()
+    listed = tokens.list_tokens(closed)[0].model_dump_json()
     assert secret not in listed
     assert row().sha256 not in listed
 
@@ -208,7 +210,7 @@ def test_a_session_ends_with_its_time_and_with_its_token(
         assert http.get("/v1/targets").status_code == 200
     with closed.db.read() as session:
         assert len(session.scalars(select(SessionRow)).all()) == 1
-    tokens.revoke(closed, tokens.all_(closed)[0].name)
+    tokens.revoke(closed, tokens.list_tokens(closed)[0].name)
     problem(http.get("/v1/targets"), 401, "unauthenticated")
 
 
@@ -224,7 +226,7 @@ def test_cookies_are_for_https_where_that_is_used_or_configured(
 
 
 def test_a_token_is_made_once_of_a_secret(closed: Context, clock: Clock) -> None:
-    wish, secret = tokens.Wish("ci", ("train", "predict")), "s" * 40
+    wish, secret = tokens.TokenRequest("ci", ("train", "predict")), "s" * 40
     first, new = tokens.create(closed, wish, secret)
     again, not_new = tokens.create(closed, replace(wish, scopes=("predict", "train")), secret)
     assert (first, new, not_new) == (again, True, False)
@@ -245,14 +247,14 @@ def test_a_token_is_made_once_of_a_secret(closed: Context, clock: Clock) -> None
 @pytest.mark.parametrize(
     ("wish", "why"),
     [
-        (tokens.Wish("a", ()), "--scope"),
-        (tokens.Wish("a", ("agent",)), "--device"),
-        (tokens.Wish("a", ("predict",), device="desk"), "--device"),
-        (tokens.Wish("a", ("agent", "predict"), device="desk"), "no other scope"),
+        (tokens.TokenRequest("a", ()), "--scope"),
+        (tokens.TokenRequest("a", ("agent",)), "--device"),
+        (tokens.TokenRequest("a", ("predict",), device="desk"), "--device"),
+        (tokens.TokenRequest("a", ("agent", "predict"), device="desk"), "no other scope"),
     ],
 )
 def test_a_token_that_contradicts_itself_is_not_made(
-    closed: Context, wish: tokens.Wish, why: str
+    closed: Context, wish: tokens.TokenRequest, why: str
 ) -> None:
     with pytest.raises(SetupError, match=why):
         tokens.create(closed, wish, tokens.new_secret())
@@ -263,11 +265,13 @@ def test_a_service_that_others_reach_needs_a_token_that_is_good(
 ) -> None:
     assert admission.check(ctx, "127.0.0.1") == admission.OPEN
     assert admission.check(ctx, "::1") == admission.OPEN
-    required = replace(ctx, settings=admission.settled(ctx.settings, ["127.0.0.1", "10.0.0.1"]))
+    required = replace(
+        ctx, settings=admission.effective_settings(ctx.settings, ["127.0.0.1", "10.0.0.1"])
+    )
     for place, host in [(ctx, "0.0.0.0"), (ctx, "example.org"), (required, "127.0.0.1")]:
         with pytest.raises(SetupError, match="lpnet-service token create"):
             admission.check(place, host)
-    wish = tokens.Wish("me", ("admin",), lasts=timedelta(hours=1))
+    wish = tokens.TokenRequest("me", ("admin",), lasts=timedelta(hours=1))
     made: Token = tokens.create(ctx, wish, tokens.new_secret())[0]
     assert admission.check(ctx, "0.0.0.0") == admission.CLOSED
     clock.advance(3600)

@@ -28,7 +28,7 @@ from lpnet.space.space import Space
 from lpnet_agent.measure.job import Measurer, VisitSchedule
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.owner.limits import Limits
-from lpnet_agent.owner.owner import Owner
+from lpnet_agent.owner.owner_rules import OwnerRules
 from lpnet_agent.sentinels.health import SENTINELS, Health, Policy
 from lpnet_agent.sentinels.monitor import SentinelMonitor
 from lpnet_agent.sentinels.store import SentinelStore
@@ -232,7 +232,7 @@ def run(
         ),
         measurer=cast(Measurer, device),
         gate=Gate(
-            Owner(limits or Limits(), folder, monotonic=owners_time), watch, lambda: device.busy_s
+            OwnerRules(limits or Limits(), folder, monotonic=owners_time), watch, lambda: device.busy_s
         ),
         reporter=Reporter(http, "box", 0.01 if limits else 3600, SEAT),
         spool=spool,

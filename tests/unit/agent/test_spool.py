@@ -12,7 +12,7 @@ import httpx
 import pytest
 import structlog
 
-from lpnet.errors import ApiError, BadRequest, NotAllowed, NotFound, ServerFault, Unreachable
+from lpnet.errors import ApiError, BadRequest, NotAllowed, NotFound, ServerFault, ServerUnreachable
 from lpnet.http import Http
 from lpnet.schemas.campaign import ItemFailure
 from lpnet.schemas.sample import Sample
@@ -46,9 +46,9 @@ class Server:
         body = json.loads(request.content)
         samples = body.get("samples", [])
         if self.older and any("out_of_memory" in one for one in body.get("failures", [])):
-            return _problem(422, "invalid", _unknown("failures.0.out_of_memory"))
+            return _problem(422, "bad_request", _unknown("failures.0.out_of_memory"))
         if self.refuses & {sample["id"] for sample in samples}:
-            return _problem(422, "invalid")
+            return _problem(422, "bad_request")
         if request.url.path == "/v1/samples:batch":
             if body["target"] not in self.targets:
                 return _problem(404, "not_found")
@@ -112,7 +112,7 @@ def test_what_is_delivered_leaves_the_folder(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("down", "error"),
     [
-        (refused, Unreachable),
+        (refused, ServerUnreachable),
         (lambda: httpx.Response(503), ServerFault),
         (lambda: httpx.Response(401), NotAllowed),
         (lambda: httpx.Response(200, text="<html>sign in</html>"), ApiError),
@@ -145,7 +145,7 @@ def test_a_delivery_whose_answer_was_lost_is_stored_once(folder: Path) -> None:
         server(request)
         raise httpx.ReadError("cut")
 
-    with pytest.raises(Unreachable):
+    with pytest.raises(ServerUnreachable):
         spool.deliver(Http("http://lpnet.test", transport=httpx.MockTransport(answer_lost)))
     assert spool.deliver(server.http()) == 1
     assert server.stored == ["sample-0001"]
@@ -272,7 +272,7 @@ def test_a_parcel_without_room_stays_in_memory_and_is_written_later(
     assert list(folder.iterdir()) == []
     with pytest.raises(NotKept, match=r"No space left on device.*--state-dir"):
         spool.check_room()
-    with pytest.raises(Unreachable):
+    with pytest.raises(ServerUnreachable):
         spool.deliver(server.http())
     full.undo()
     spool.check_room()

@@ -65,7 +65,7 @@ def test_a_wrong_value_names_its_field() -> None:
 @pytest.mark.parametrize(
     ("code", "status", "kinds"),
     [
-        ("invalid_widths", 422, (BadRequest, WidthsError)),
+        ("widths_error", 422, (BadRequest, WidthsError)),
         ("not_covered", 409, (Conflict, NotCovered)),
         ("lease_lost", 409, (LeaseLost,)),
         ("anything", 422, (BadRequest,)),

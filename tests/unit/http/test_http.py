@@ -13,16 +13,22 @@ import pytest
 import stamina
 
 from lpnet.errors import (
+    LEGACY_CODES,
     ApiError,
     BadRequest,
     Conflict,
+    DiskFull,
+    Forbidden,
     LeaseLost,
     LpnetError,
-    NotAllowed,
     NotFound,
     ServerFault,
+    ServerUnreachable,
+    SpaceError,
     TooManyRequests,
-    Unreachable,
+    Unauthenticated,
+    WidthsError,
+    problem_code,
 )
 from lpnet.http import Http
 from lpnet.schemas.campaign import Heartbeat
@@ -70,13 +76,13 @@ def test_json_goes_out_and_comes_back() -> None:
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
-        (400, "invalid", BadRequest),
-        (401, "no_token", NotAllowed),
-        (403, "no_token", NotAllowed),
+        (400, "bad_request", BadRequest),
+        (401, "no_token", Unauthenticated),
+        (403, "no_token", Forbidden),
         (404, "not_found", NotFound),
         (409, "exists", Conflict),
         (409, "lease_lost", LeaseLost),
-        (422, "invalid", BadRequest),
+        (422, "bad_request", BadRequest),
         (501, "not_implemented", ServerFault),
     ],
 )
@@ -93,6 +99,27 @@ def test_a_problem_becomes_its_error(status: int, code: str, kind: type[ApiError
     assert type(caught.value) is kind
     assert (caught.value.status, caught.value.code) == (status, code)
     assert len(flaky.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("legacy", "status", "kind"),
+    [
+        ("fault", 500, ServerFault),
+        ("invalid", 422, BadRequest),
+        ("invalid_space", 422, SpaceError),
+        ("invalid_widths", 422, WidthsError),
+        ("no_room", 507, DiskFull),
+    ],
+)
+def test_a_code_of_an_older_service_becomes_the_same_error(
+    legacy: str, status: int, kind: type[LpnetError]
+) -> None:
+    assert legacy in LEGACY_CODES
+    flaky = Flaky(httpx.Response(status, json={"code": legacy, "detail": "no"}))
+    with pytest.raises(ApiError) as caught:
+        http(flaky, attempts=1).get("/v1/samples")
+    assert isinstance(caught.value, kind)
+    assert caught.value.code == problem_code(kind)
 
 
 def test_an_error_that_is_no_problem_document_still_says_what_happened() -> None:
@@ -125,7 +152,7 @@ def test_a_post_is_tried_again_only_if_the_caller_allows_it(
     passing: httpx.Response | Exception,
 ) -> None:
     flaky = Flaky(passing, httpx.Response(200, json=1))
-    with pytest.raises((ServerFault, Unreachable)):
+    with pytest.raises((ServerFault, ServerUnreachable)):
         http(flaky).post("/v1/x", {})
     assert len(flaky.seen) == 1
     flaky = Flaky(passing, httpx.Response(200, json=1))
@@ -168,7 +195,7 @@ def test_a_refused_connection_names_the_server() -> None:
         held.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
         port = held.getsockname()[1]
         with (
-            pytest.raises(Unreachable, match=rf"127.0.0.1:{port}.*Is the server running"),
+            pytest.raises(ServerUnreachable, match=rf"127.0.0.1:{port}.*Is the server running"),
             Http(f"http://127.0.0.1:{port}") as server,
         ):
             server.get("/healthz")
@@ -187,7 +214,7 @@ def test_a_refused_connection_names_the_server() -> None:
     ],
 )
 def test_what_is_not_a_url_is_said_before_anything_is_asked(url: str) -> None:
-    with pytest.raises(Unreachable, match="not the URL of a server"):
+    with pytest.raises(ServerUnreachable, match="not the URL of a server"):
         Http(url)
 
 
@@ -232,7 +259,7 @@ def test_a_download_comes_in_pieces(loopback: str) -> None:
 def test_a_cut_download_is_an_error_and_not_a_short_file(loopback: str) -> None:
     with (
         Http(loopback) as server,
-        pytest.raises(Unreachable, match="broke"),
+        pytest.raises(ServerUnreachable, match="broke"),
         server.stream("/cut") as pieces,
     ):
         b"".join(pieces)
@@ -248,7 +275,7 @@ def test_a_download_of_nothing_is_not_found(loopback: str) -> None:
 
 
 def test_a_silent_server_is_given_up(loopback: str) -> None:
-    with Http(loopback, timeout=0.2, attempts=1) as server, pytest.raises(Unreachable):
+    with Http(loopback, timeout=0.2, attempts=1) as server, pytest.raises(ServerUnreachable):
         server.get("/hang")
 
 

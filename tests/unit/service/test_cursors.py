@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from lpnet_service.errors import Invalid
+from lpnet_service.errors import BadRequest
 from lpnet_service.services.shared import cursors
-from lpnet_service.services.shared.cursors import Place
+from lpnet_service.services.shared.cursors import PageCursor
 
 
 def text(*parts: Any) -> str:
@@ -20,21 +20,23 @@ def text(*parts: Any) -> str:
 
 def test_a_place_is_read_as_it_was_written() -> None:
     rows = [(float(number), number) for number in range(4)]
-    cut = cursors.cut(rows, "ms", None, 3, lambda row: row)
+    cut = cursors.cut_page(rows, "ms", None, 3, lambda row: row)
     assert (list(cut.rows), cut.previous) == (rows[:3], None)
-    assert cursors.read(cut.next, "ms", cursors.number, int) == Place(2.0, 2)
-    ahead = cursors.cut(rows[3:], "ms", Place(2.0, 2), 3, lambda row: row)
+    assert cursors.parse_cursor(cut.next, "ms", cursors.parse_number, int) == PageCursor(2.0, 2)
+    ahead = cursors.cut_page(rows[3:], "ms", PageCursor(2.0, 2), 3, lambda row: row)
     assert ahead.next is None
-    assert cursors.read(ahead.previous, "ms", cursors.number, int) == Place(3.0, 3, back=True)
-    back = cursors.cut(rows[2::-1], "ms", Place(3.0, 3, back=True), 3, lambda row: row)
+    assert cursors.parse_cursor(ahead.previous, "ms", cursors.parse_number, int) == PageCursor(
+        3.0, 3, back=True
+    )
+    back = cursors.cut_page(rows[2::-1], "ms", PageCursor(3.0, 3, back=True), 3, lambda row: row)
     assert (list(back.rows), back.previous) == (rows[:3], None)
     assert back.next is not None
 
 
 def test_a_time_keeps_its_moment() -> None:
     there = text("at", "2026-01-31T13:00:00+01:00", "id", False)
-    found = cursors.read(there, "at", cursors.time, str)
-    assert found == Place(datetime(2026, 1, 31, 12, tzinfo=UTC), "id")
+    found = cursors.parse_cursor(there, "at", cursors.parse_time, str)
+    assert found == PageCursor(datetime(2026, 1, 31, 12, tzinfo=UTC), "id")
 
 
 @pytest.mark.parametrize(
@@ -55,17 +57,17 @@ def test_a_time_keeps_its_moment() -> None:
     ],
 )
 def test_what_no_page_named_is_refused(after: str) -> None:
-    with pytest.raises(Invalid, match="after"):
-        cursors.read(after, "at", cursors.time, str)
+    with pytest.raises(BadRequest, match="after"):
+        cursors.parse_cursor(after, "at", cursors.parse_time, str)
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), True, 3, "3.0", None])
 def test_only_finite_numbers_are_numbers(value: Any) -> None:
-    with pytest.raises(Invalid, match="after"):
-        cursors.read(text("ms", value, 1, False), "ms", cursors.number, int)
+    with pytest.raises(BadRequest, match="after"):
+        cursors.parse_cursor(text("ms", value, 1, False), "ms", cursors.parse_number, int)
 
 
 @pytest.mark.parametrize("number", [-1, 2**62, True, 1.0])
 def test_a_row_has_a_number(number: Any) -> None:
-    with pytest.raises(Invalid, match="after"):
-        cursors.read(text("ms", 1.0, number, False), "ms", cursors.number, int)
+    with pytest.raises(BadRequest, match="after"):
+        cursors.parse_cursor(text("ms", 1.0, number, False), "ms", cursors.parse_number, int)

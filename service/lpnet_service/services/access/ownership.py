@@ -18,7 +18,7 @@ from lpnet_service.repositories.campaigns import CampaignRepository
 from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.repositories.leases import LeaseRepository
 from lpnet_service.services.access.callers import Caller
-from lpnet_service.services.measuring.ingest import refuse
+from lpnet_service.services.measuring.ingest import raise_if_invalid
 from lpnet_service.services.shared.context import Context
 
 
@@ -33,7 +33,7 @@ def check_registration(caller: Caller, said: Registration) -> None:
             f"{caller.device}, or give it a token of its own"
         )
     start = f"{caller.device}-"
-    refuse(
+    raise_if_invalid(
         FieldError(field=f"targets.{index}.name", reason=f"does not begin with {start!r}")
         for index, target in enumerate(said.targets)
         if not target.name.startswith(start)
@@ -88,7 +88,7 @@ def check_samples(ctx: Context, caller: Caller, samples: Sequence[Sample]) -> No
         if isinstance(sample.workload, SpaceWorkload)
     }
     known = _spaces(ctx, caller.device) if named else frozenset()
-    refuse(
+    raise_if_invalid(
         FieldError(
             field=f"samples.{index}.workload.space",
             reason=f"there is no space {space!r}: upload it first",

@@ -22,13 +22,13 @@ from lpnet_service.repositories.tokens import TokenRepository
 from lpnet_service.services.access.callers import Caller
 from lpnet_service.services.shared.context import Context
 
-LEAST_SECRET = 32
+MIN_SECRET_LENGTH = 32
 _PREFIX = "lpnet_"
 _USE_NOTED_S = 60.0
 
 
 @dataclass(frozen=True)
-class Wish:
+class TokenRequest:
     """A token that is to be made. `lasts` is how long; None: for ever."""
 
     name: str
@@ -49,7 +49,7 @@ def sha256(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def create(ctx: Context, wish: Wish, secret: str) -> tuple[Token, bool]:
+def create(ctx: Context, wish: TokenRequest, secret: str) -> tuple[Token, bool]:
     """Make a token of a secret; it, and whether it is new: repeating it changes nothing.
 
     Raises SetupError for a wish that contradicts itself, and for a name or a secret that another
@@ -82,7 +82,7 @@ def create(ctx: Context, wish: Wish, secret: str) -> tuple[Token, bool]:
         return wire(row), True
 
 
-def _check(wish: Wish) -> None:
+def _check(wish: TokenRequest) -> None:
     if not wish.scopes:
         raise SetupError("--scope: a token needs one at least")
     if "agent" in wish.scopes and len(set(wish.scopes)) > 1:
@@ -91,7 +91,7 @@ def _check(wish: Wish) -> None:
         raise SetupError("--device goes with --scope agent: a token of the agent of one device")
 
 
-def _same(row: TokenRow, wish: Wish, now: datetime) -> Token:
+def _same(row: TokenRow, wish: TokenRequest, now: datetime) -> Token:
     """The token that has this secret, where it is the one that is wished for."""
     if row.revoked_at is not None:
         raise SetupError("this secret was revoked: write another one into the file")
@@ -116,7 +116,7 @@ def wire(row: TokenRow) -> Token:
     return Token.model_validate(fields | {"scopes": tuple(row.scopes.split())})
 
 
-def all_(ctx: Context) -> list[Token]:
+def list_tokens(ctx: Context) -> list[Token]:
     """Every token, oldest first, those that are over too."""
     with ctx.db.read() as session:
         return [wire(row) for row in TokenRepository(session).all()]
@@ -145,12 +145,12 @@ def any_usable(ctx: Context) -> bool:
 def recognise(ctx: Context, secret: str) -> Caller:
     """Who shows this secret. Unauthenticated where nobody is known by it, or no more."""
     with ctx.db.read() as session:
-        caller, row = found(ctx, session, secret)
+        caller, row = authenticate(ctx, session, secret)
     note_use(ctx, row)
     return caller
 
 
-def found(ctx: Context, session: Session, secret: str) -> tuple[Caller, TokenRow]:
+def authenticate(ctx: Context, session: Session, secret: str) -> tuple[Caller, TokenRow]:
     """The caller of a secret, and the token. Unauthenticated."""
     row = TokenRepository(session).find_by_sha256(sha256(secret))
     if row is None:

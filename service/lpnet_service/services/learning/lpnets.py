@@ -13,18 +13,18 @@ from lpnet_service.ids import new_id
 from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.repositories.lpnets import LPNetRepository
 from lpnet_service.services.learning import runs
-from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.learning.runs import ClaimedRun
 from lpnet_service.services.shared import artifacts
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.targets import found
+from lpnet_service.services.shared.targets import require_target
 
 
-class RivalChanged(Exception):
+class ActiveVersionChanged(Exception):
     """Another version became active while this one was compared with the one before."""
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ActivationDecision:
     """Whether a new LPNet takes over from `rival`, the id of the one in use; None: none was."""
 
     rival: str | None
@@ -34,7 +34,7 @@ class Verdict:
 def of_target(ctx: Context, target: str) -> list[LPNetInfo]:
     """Versions of a target's LPNet, newest first. NotFound for an unknown target."""
     with ctx.db.read() as session:
-        found(session, target)
+        require_target(session, target)
         return [_wire(row) for row in LPNetRepository(session).versions(target)]
 
 
@@ -76,10 +76,10 @@ def active(ctx: Context, target: str) -> str | None:
 
 def publish(
     ctx: Context,
-    run: HeldRun,
+    run: ClaimedRun,
     content: bytes,
     report: Report,
-    verdict: Verdict,
+    verdict: ActivationDecision,
     *,
     epoch: int,
     seed: int,
@@ -88,7 +88,7 @@ def publish(
     """Keep a trained LPNet as its target's next version, and end the run that made it.
 
     It becomes the active one as the verdict says, unless its epoch is over by now. Nothing is kept
-    where this raises LeaseLost (the run was cancelled or taken over), RivalChanged (the verdict is
+    where this raises LeaseLost (the run was cancelled or taken over), ActiveVersionChanged (the verdict is
     about a version that is not in use any more) or NoArtifact (its file cannot be kept).
     """
     sha256 = artifacts.keep(ctx, content)
@@ -97,10 +97,10 @@ def publish(
         # Two trainings of a target take turns here, so that versions are counted without gaps.
         target = DeviceRepository(session).lock_target(run.target)
         assert target is not None
-        held = runs.held(session, run)
+        held = runs.lock_claimed(session, run)
         old = LPNetRepository(session).active(run.target)
         if verdict.rival != (old.id if old else None):
-            raise RivalChanged
+            raise ActiveVersionChanged
         takes_over = old is None or (verdict.takes_over and target.epoch == epoch)
         if takes_over:
             LPNetRepository(session).deactivate(run.target)

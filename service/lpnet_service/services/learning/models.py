@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lpnet_service import gc_freeze
 from lpnet_service.db.rows import LPNetRow
 from lpnet_service.services.learning import lpnets
-from lpnet_service.services.shared import spaces_in_memory
+from lpnet_service.services.shared import loaded_spaces
 from lpnet_service.services.shared.context import Context
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def lpnet(ctx: Context, id_: str) -> LPNet:
         from lpnet.model.files import load as load_
 
         if is_first:
-            gc_freeze.settle()
+            gc_freeze.freeze_loaded_objects()
         # Requests run on many threads already, and the device may be this machine.
         torch.set_num_threads(ctx.settings.torch_threads)
         return load_(lpnets.weights(ctx, id_))
@@ -44,7 +44,7 @@ def predictor(ctx: Context, row: LPNetRow, space: str, block: str | None, batch:
     def bind() -> Predictor:
         from lpnet.predictor.predictor import Predictor
 
-        whole = spaces_in_memory.held(ctx, space).space
+        whole = loaded_spaces.load_space(ctx, space).space
         part = whole if block is None else whole.block(block)
         return Predictor(lpnet(ctx, row.id), part, batch)
 

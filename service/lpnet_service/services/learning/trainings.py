@@ -12,7 +12,7 @@ from lpnet_service.ids import new_id
 from lpnet_service.repositories.runs import RunRepository
 from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.targets import found
+from lpnet_service.services.shared.targets import require_target
 
 _SHOWN = ("training", "study")
 
@@ -42,7 +42,7 @@ def _queue(ctx: Context, target: str, kind: str, new: NewTraining | NewStudy) ->
     )
     fields.know(run=row.id)
     with ctx.db.write() as session:
-        epoch = found(session, target).epoch
+        epoch = require_target(session, target).epoch
         workloads = SampleRepository(session).count_trainable_workloads(target, epoch)
         if not workloads:
             raise NoSamples(f"target {target!r} has no undisturbed samples in epoch {epoch}")

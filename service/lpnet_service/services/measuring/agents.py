@@ -64,7 +64,7 @@ def _agent(session: Session, said: Registration, now: datetime, silence: timedel
         raise NotFound("agent of device", said.device)
     # Within one seat a lock lets one agent live at a time, so a restart is served at once. Whoever
     # was last seen in the future was seen before the clock went back: nobody knows when.
-    if sits_elsewhere(row, said.seat) and abs(now - row.last_seen_at) <= silence:
+    if is_other_seat(row, said.seat) and abs(now - row.last_seen_at) <= silence:
         raise DeviceBusy(said.device)
     row.version, row.last_seen_at = said.agent_version, now
     row.seat = said.seat or row.seat
@@ -74,7 +74,7 @@ def _agent(session: Session, said: Registration, now: datetime, silence: timedel
     return row
 
 
-def sits_elsewhere(row: AgentRow, seat: str | None) -> bool:
+def is_other_seat(row: AgentRow, seat: str | None) -> bool:
     """Whether who speaks from this seat is another than the agent that has the device."""
     return None not in (seat, row.seat) and seat != row.seat
 

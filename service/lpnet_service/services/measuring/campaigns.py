@@ -29,12 +29,12 @@ from lpnet_service.errors import Conflict, NotFound
 from lpnet_service.ids import new_id
 from lpnet_service.repositories.campaigns import OPEN_STATES, CampaignRepository
 from lpnet_service.repositories.runs import RunRepository
-from lpnet_service.services.measuring.ingest import refuse
+from lpnet_service.services.measuring.ingest import raise_if_invalid
 from lpnet_service.services.measuring.planning import cut, repeats
 from lpnet_service.services.measuring.progress import progress
-from lpnet_service.services.shared import cursors, spaces_in_memory
+from lpnet_service.services.shared import cursors, loaded_spaces
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.targets import found
+from lpnet_service.services.shared.targets import require_target
 
 # What a user asked to have measured now goes before what was drawn.
 _ASKED, _DRAWN = 1, 0
@@ -87,14 +87,14 @@ def priority(new: NewCampaign) -> int:
 def draw(ctx: Context, new: NewCampaign) -> Drawn:
     """The workloads of a campaign; the same request always draws the same. Raises as `create`."""
     with ctx.db.read() as session:
-        if found(session, new.target).source == "imported":
+        if require_target(session, new.target).source == "imported":
             raise Conflict(f"target {new.target!r} is imported: no agent measures it")
-    space = spaces_in_memory.held(ctx, new.space).space
+    space = loaded_spaces.load_space(ctx, new.space).space
     if new.workloads:
-        refuse(
+        raise_if_invalid(
             FieldError(field=f"workloads.{index}.workload.{fault.field}", reason=fault.reason)
             for index, planned in enumerate(new.workloads)
-            for fault in spaces_in_memory.faults(ctx, planned.kind, planned.workload)
+            for fault in loaded_spaces.workload_errors(ctx, planned.kind, planned.workload)
         )
         return Drawn(new.workloads, (), 0)
     drawn = plan(space, blocks=new.blocks, networks=new.networks, seed=new.seed, batch=new.batch)
@@ -151,14 +151,16 @@ def page(
     limit: int,
 ) -> CampaignList:
     """Campaigns, newest first. BadRequest for an `after` that no page gave."""
-    place = cursors.read(after, _SORT, cursors.time, str)
+    place = cursors.parse_cursor(after, _SORT, cursors.parse_time, str)
     here = None if place is None else (place.value, place.tie)
     back = place is not None and place.back
     with ctx.db.read() as session:
         rows = CampaignRepository(session).page(
             target=target, state=state, after=here, limit=limit + 1, oldest_first=back
         )
-        cut = cursors.cut(rows, _SORT, place, limit, lambda r: (r.created_at.isoformat(), r.id))
+        cut = cursors.cut_page(
+            rows, _SORT, place, limit, lambda r: (r.created_at.isoformat(), r.id)
+        )
         items = progress(ctx, session, cut.rows)
     return CampaignList(items=tuple(items), next=cut.next, previous=cut.previous)
 

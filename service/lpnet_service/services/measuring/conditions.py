@@ -8,9 +8,9 @@ from lpnet.schemas.device import Target
 from lpnet.schemas.problem import FieldError
 from lpnet_service.errors import Conflict, DeviceBusy, NotFound
 from lpnet_service.repositories.devices import DeviceRepository
-from lpnet_service.services.measuring import disturbed
-from lpnet_service.services.measuring.agents import sits_elsewhere
-from lpnet_service.services.measuring.ingest import refuse
+from lpnet_service.services.measuring import disturbed_samples
+from lpnet_service.services.measuring.agents import is_other_seat
+from lpnet_service.services.measuring.ingest import raise_if_invalid
 from lpnet_service.services.shared import targets
 from lpnet_service.services.shared.context import Context
 
@@ -32,7 +32,9 @@ def report(ctx: Context, agent: str, said: ConditionReport) -> Acknowledged:
     answer, taken_in = _take_in(ctx, agent, said)
     if taken_in and said.state != "ready" and said.cause == "sentinel" and said.since is not None:
         # After the target's row is free again: whoever completes a job locks its campaign first.
-        disturbed.cast(ctx, said.target, answer.epoch, said.since, said.reason or said.state)
+        disturbed_samples.mark(
+            ctx, said.target, answer.epoch, said.since, said.reason or said.state
+        )
     return answer
 
 
@@ -43,14 +45,14 @@ def _take_in(ctx: Context, agent: str, said: ConditionReport) -> tuple[Acknowled
         speaker = DeviceRepository(session).get_agent(agent)
         if speaker is None:
             raise NotFound("agent", agent)
-        if sits_elsewhere(speaker, said.seat):
+        if is_other_seat(speaker, said.seat):
             raise DeviceBusy(speaker.device)
         speaker.last_seen_at = now
         fields.know(target=said.target, device=speaker.device)
         row = DeviceRepository(session).lock_target(said.target)
         if row is None or row.device != speaker.device:
             reason = f"{said.target!r} is not a target of this agent"
-            refuse([FieldError(field="target", reason=reason)])
+            raise_if_invalid([FieldError(field="target", reason=reason)])
         assert row is not None
         is_current = said.cleared >= row.cleared
         if is_current:
@@ -93,4 +95,4 @@ def clear(ctx: Context, name: str) -> Target:
         row.cause = None
         row.cleared += 1
         row.open_epoch(now)
-    return targets.target(ctx, name)
+    return targets.get_target(ctx, name)

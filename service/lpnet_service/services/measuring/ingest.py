@@ -20,7 +20,7 @@ from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.repositories.inserts import insert_if_new
 from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.repositories.tallies import TallyRepository
-from lpnet_service.services.shared import spaces_in_memory, tallies
+from lpnet_service.services.shared import loaded_spaces, tallies
 from lpnet_service.services.shared.context import Context
 
 _LISTED_FAULTS = 100
@@ -35,7 +35,7 @@ def store(
     target is unknown; for `again` see `put`. Raises BadRequest, naming `samples.i.field`, and
     NotFound for an unknown target.
     """
-    check(ctx, batch.samples)
+    check_workloads(ctx, batch.samples)
     fields.know(target=batch.target)
     now = ctx.clock.now()
     with ctx.db.write() as session:
@@ -44,24 +44,24 @@ def store(
             target = _imported(session, batch.target, now)
         if target is None:
             raise NotFound("target", batch.target)
-        return put(session, target, batch.samples, now, again=again)
+        return add_samples(session, target, batch.samples, now, again=again)
 
 
-def rehearse(
+def check_only(
     ctx: Context, batch: SampleBatch, *, create: bool = False, again: bool = False
 ) -> IngestResult:
     """Refuse what `store` would refuse, and store nothing."""
-    check(ctx, batch.samples)
+    check_workloads(ctx, batch.samples)
     with ctx.db.read() as session:
         if DeviceRepository(session).get_target(batch.target) is None and not create:
             raise NotFound("target", batch.target)
-        refuse(_repeated(batch.samples))
+        raise_if_invalid(_repeated(batch.samples))
         if not again:
-            refuse(_changed(session, batch.target, batch.samples))
+            raise_if_invalid(_changed(session, batch.target, batch.samples))
     return IngestResult(stored=0, known=0)
 
 
-def put(
+def add_samples(
     session: Session,
     target: TargetRow,
     samples: Sequence[Sample],
@@ -78,8 +78,8 @@ def put(
     somebody else too, under the same ids, and an undisturbed sample then replaces a disturbed one.
     `current`: they are known to be of the current epoch. Raises BadRequest naming `samples.i.id`.
     """
-    refuse(_repeated(samples))
-    rows = [row(target, sample, now, campaign, current=current) for sample in samples]
+    raise_if_invalid(_repeated(samples))
+    rows = [sample_columns(target, sample, now, campaign, current=current) for sample in samples]
     places = {(row["epoch"], row["workload_key"]) for row in rows}
     if again:
         # What takes another's place may be filed elsewhere.
@@ -87,11 +87,11 @@ def put(
         places |= TallyRepository(session).workloads_of_samples(
             target.name, [row["id"] for row in rows]
         )
-    with tallies.kept(session, target.name, places):
+    with tallies.updated(session, target.name, places):
         stored = SampleRepository(session).add(rows, replace=again) if rows else 0
     # Compared after the insert: what another transaction stored meanwhile is seen by now.
     if not again and stored < len({row["id"] for row in rows}):
-        refuse(_changed(session, target.name, samples))
+        raise_if_invalid(_changed(session, target.name, samples))
     return IngestResult(stored=stored, known=len(rows) - stored)
 
 
@@ -120,16 +120,16 @@ def _changed(session: Session, target: str, samples: Sequence[Sample]) -> Iterat
         yield FieldError(field=f"samples.{index}.id", reason=reason)
 
 
-def check(ctx: Context, samples: Sequence[Sample]) -> None:
+def check_workloads(ctx: Context, samples: Sequence[Sample]) -> None:
     """Raises BadRequest, naming every faulty field, where a workload is not one of its space's."""
-    refuse(
+    raise_if_invalid(
         FieldError(field=f"samples.{index}.workload.{fault.field}", reason=fault.reason)
         for index, sample in enumerate(samples)
-        for fault in spaces_in_memory.faults(ctx, sample.kind, sample.workload)
+        for fault in loaded_spaces.workload_errors(ctx, sample.kind, sample.workload)
     )
 
 
-def refuse(faults: Iterable[FieldError]) -> None:
+def raise_if_invalid(faults: Iterable[FieldError]) -> None:
     """Raises BadRequest if there are faults; a long list is cut, and says so."""
     listed = tuple(faults)
     if listed:
@@ -139,7 +139,7 @@ def refuse(faults: Iterable[FieldError]) -> None:
         raise BadRequest(f"{text}, so nothing was done{cut}", listed[:_LISTED_FAULTS])
 
 
-def row(
+def sample_columns(
     target: TargetRow,
     sample: Sample,
     now: datetime,

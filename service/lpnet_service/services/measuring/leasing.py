@@ -24,7 +24,7 @@ from lpnet_service.repositories.leases import LeaseRepository
 from lpnet_service.repositories.memory_failures import MemoryFailureRepository
 from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.services.measuring import campaigns, ingest
-from lpnet_service.services.measuring.agents import sits_elsewhere
+from lpnet_service.services.measuring.agents import is_other_seat
 from lpnet_service.services.shared.context import Context
 
 _ITEMS = TypeAdapter(list[LeasedItem])
@@ -38,7 +38,7 @@ def check_agent(ctx: Context, agent: str, targets: Sequence[str], seat: str | No
         row = DeviceRepository(session).get_agent(agent)
         if row is None:
             raise NotFound("agent", agent)
-        if sits_elsewhere(row, seat):
+        if is_other_seat(row, seat):
             raise DeviceBusy(row.device)
         fields.know(device=row.device)
         own = {
@@ -47,7 +47,7 @@ def check_agent(ctx: Context, agent: str, targets: Sequence[str], seat: str | No
             if target.device == row.device
         }
         row.last_seen_at = ctx.clock.now()
-    ingest.refuse(
+    ingest.raise_if_invalid(
         FieldError(field=f"targets.{index}", reason=f"{name!r} is not a target of this agent")
         for index, name in enumerate(targets)
         if name not in own
@@ -165,7 +165,7 @@ def complete(ctx: Context, token: str, said: Completion) -> IngestResult:
         campaign, job = _held(session, token, job.campaign)
         target = DeviceRepository(session).get_target(job.target)
         assert target is not None
-        result = ingest.put(
+        result = ingest.add_samples(
             session,
             target,
             said.samples,
@@ -211,7 +211,7 @@ def _remember_unfit(
 
 
 def _check(ctx: Context, items: Sequence[LeasedItem], said: Completion) -> None:
-    ingest.check(ctx, said.samples)
+    ingest.check_workloads(ctx, said.samples)
     keys = {item.id: workload_key(item.workload) for item in items}
     faults = []
     for index, sample in enumerate(said.samples):
@@ -227,7 +227,7 @@ def _check(ctx: Context, items: Sequence[LeasedItem], said: Completion) -> None:
         if failure.item not in keys:
             reason = f"{failure.item!r} is not an item of this job"
             faults.append(FieldError(field=f"failures.{index}.item", reason=reason))
-    ingest.refuse(faults)
+    ingest.raise_if_invalid(faults)
 
 
 def _held(session: Session, token: str, campaign_id: str) -> tuple[CampaignRow, JobRow]:

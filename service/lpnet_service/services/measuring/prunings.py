@@ -7,9 +7,9 @@ from lpnet_service.db.rows import PruningRow
 from lpnet_service.errors import BadRequest, Conflict, NotFound, WidthsError
 from lpnet_service.repositories.inserts import insert_if_new
 from lpnet_service.repositories.prunings import Filters, PruningRepository
-from lpnet_service.services.shared import spaces_in_memory
+from lpnet_service.services.shared import loaded_spaces
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.targets import found
+from lpnet_service.services.shared.targets import require_target
 
 _MOST = 2**62
 
@@ -22,8 +22,8 @@ def report(ctx: Context, result: PruningResult) -> tuple[PruningResult, bool]:
     have, Conflict where the id is that of another network.
     """
     faults = list(
-        spaces_in_memory.width_faults(
-            spaces_in_memory.held(ctx, result.space).limits[None], result.widths
+        loaded_spaces.width_errors(
+            loaded_spaces.load_space(ctx, result.space).limits[None], result.widths
         )
     )
     if faults:
@@ -37,7 +37,7 @@ def report(ctx: Context, result: PruningResult) -> tuple[PruningResult, bool]:
         "stored_at": ctx.clock.now(),
     }
     with ctx.db.write() as session:
-        found(session, result.target)
+        require_target(session, result.target)
         if insert_if_new(session, PruningRow, values, key="id"):
             return result, True
         row = PruningRepository(session).get(result.id)

@@ -47,7 +47,7 @@ def add(ctx: Context, content: bytes) -> tuple[SpaceInfo, bool]:
     return (info, True) if new else (get(ctx, info.hash), False)
 
 
-def all_(ctx: Context) -> list[SpaceInfo]:
+def list_spaces(ctx: Context) -> list[SpaceInfo]:
     """Every space, oldest first."""
     with ctx.db.read() as session:
         return [

@@ -21,10 +21,10 @@ from lpnet_service.errors import BadRequest
 from lpnet_service.repositories.lpnets import LPNetRepository
 from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.repositories.workloads import WorkloadRepository
-from lpnet_service.services.shared.targets import found
+from lpnet_service.services.shared.targets import require_target
 
 # Of all targets together.
-MOST_WORKLOADS = 20_000
+MAX_WORKLOADS = 20_000
 _KEY_DIGITS = 12
 
 
@@ -61,7 +61,7 @@ def common(session: Session, names: Sequence[str]) -> Common:
     """
     if len(set(names)) < len(names):
         raise BadRequest("target: each may be named once")
-    rows = [found(session, name) for name in names]
+    rows = [require_target(session, name) for name in names]
     before = _before(session, rows)
     others = [WorkloadRepository(session).medians(row.name, row.epoch, before) for row in rows[1:]]
     shared = [
@@ -82,7 +82,7 @@ def common(session: Session, names: Sequence[str]) -> Common:
 
 def _before(session: Session, rows: Sequence[TargetRow]) -> str | None:
     """The key before which every target has few enough workloads; None: it has no more."""
-    most = MOST_WORKLOADS // len(rows)
+    most = MAX_WORKLOADS // len(rows)
     ends = [WorkloadRepository(session).key_at(row.name, row.epoch, most) for row in rows]
     return min((end for end in ends if end is not None), default=None)
 

@@ -15,7 +15,7 @@ from lpnet_service.services.reading import comparison
 from lpnet_service.services.reading.comparison import Common
 from lpnet_service.services.shared.context import Context
 
-MOST_BLOCKS = 200
+MAX_BLOCKS = 200
 
 
 def summary(ctx: Context, targets: Sequence[str]) -> CompareSummary:
@@ -30,7 +30,7 @@ def summary(ctx: Context, targets: Sequence[str]) -> CompareSummary:
         kinds[kind].append(place)
         if block is not None:
             blocks[space, block].append(place)
-    largest = sorted(blocks.items(), key=lambda item: -len(item[1]))[:MOST_BLOCKS]
+    largest = sorted(blocks.items(), key=lambda item: -len(item[1]))[:MAX_BLOCKS]
     return CompareSummary(
         **common.about(),
         all=_figures(common, range(len(common.keys))) if common.keys else None,

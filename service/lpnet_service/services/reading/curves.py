@@ -32,15 +32,15 @@ from lpnet_service.repositories.lpnets import LPNetRepository
 from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.repositories.sides import SideRepository
 from lpnet_service.services.learning import models
-from lpnet_service.services.shared import memory, spaces_in_memory
+from lpnet_service.services.shared import loaded_spaces, memory
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.targets import found, noise_of
+from lpnet_service.services.shared.targets import noise_floor_pct_of, require_target
 
 if TYPE_CHECKING:
     from lpnet.predictor.line import Line
     from lpnet.predictor.predictor import Predictor
 
-MOST_VALUES = 8192
+MAX_VALUES = 8192
 _MOST_POINTS = 5000
 
 
@@ -59,7 +59,7 @@ def curves(ctx: Context, asked: CurveRequest) -> CurveResponse:
     """The line of each target, in their order; one that has none says why.
 
     Raises NotFound for an unknown space, BadRequest for a block or width that it does not have and
-    for more than MOST_VALUES values, WidthsError for other widths that it does not have.
+    for more than MAX_VALUES values, WidthsError for other widths that it does not have.
     """
     course = _course(ctx, asked)
     rest = {name: value for name, value in course.workload.widths.items() if name != asked.width}
@@ -76,20 +76,20 @@ def curves(ctx: Context, asked: CurveRequest) -> CurveResponse:
 
 
 def _course(ctx: Context, asked: CurveRequest) -> _Course:
-    limits = spaces_in_memory.held(ctx, asked.space).limits.get(asked.block)
+    limits = loaded_spaces.load_space(ctx, asked.space).limits.get(asked.block)
     if limits is None:
         raise _wrong("block", f"the space has no block {asked.block!r}")
     if asked.width not in limits:
         raise _wrong("width", f"there is no such width; there are {', '.join(limits)}")
     most, granule = limits[asked.width]
     values = range(granule, most + 1, granule)
-    if len(values) > MOST_VALUES:
-        raise _wrong("width", f"it has {len(values)} values; at most {MOST_VALUES} are drawn")
+    if len(values) > MAX_VALUES:
+        raise _wrong("width", f"it has {len(values)} values; at most {MAX_VALUES} are drawn")
     dense = {name: limit for name, (limit, _) in limits.items()}
     widths = dense | (asked.at or {}) | {asked.width: most}
     faults = [
         FieldError(field=f"at.{fault.field.removeprefix('widths.')}", reason=fault.reason)
-        for fault in spaces_in_memory.width_faults(limits, widths)
+        for fault in loaded_spaces.width_errors(limits, widths)
     ]
     if faults:
         raise WidthsError("`at` holds widths that this space does not have", faults[:100])
@@ -107,9 +107,9 @@ def _wrong(field: str, reason: str) -> BadRequest:
 def _curve(ctx: Context, name: str, course: _Course) -> TargetCurve:
     try:
         with ctx.db.read() as session:
-            target = found(session, name)
+            target = require_target(session, name)
             row = LPNetRepository(session).active(name)
-            noise = noise_of(session, target)
+            noise = noise_floor_pct_of(session, target)
             rows = SampleRepository(session).latest_trainable(
                 name, target.epoch, course.keys, _MOST_POINTS
             )

@@ -10,7 +10,7 @@ from lpnet_service.db.rows import GroupRow
 from lpnet_service.repositories.spaces import SpaceRepository
 from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.targets import found
+from lpnet_service.services.shared.targets import require_target
 
 MOST = 500
 
@@ -18,7 +18,7 @@ MOST = 500
 def facets(ctx: Context, target: str, epoch: int | None = None) -> Facets:
     """Of an epoch, by default the current one. NotFound for an unknown target."""
     with ctx.db.read() as session:
-        row = found(session, target)
+        row = require_target(session, target)
         epoch = row.epoch if epoch is None else epoch
         groups = TallyRepository(session).groups(row.name, epoch)
         epochs = TallyRepository(session).list_epochs(row.name)

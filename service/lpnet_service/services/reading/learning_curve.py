@@ -9,7 +9,7 @@ from lpnet.schemas.report import Report
 from lpnet_service.repositories.lpnets import LPNetRepository
 from lpnet_service.repositories.runs import RunRepository
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.targets import found
+from lpnet_service.services.shared.targets import require_target
 
 _MOST = 500
 
@@ -17,7 +17,7 @@ _MOST = 500
 def curve(ctx: Context, target: str) -> LearningCurve:
     """Of the target's current epoch, oldest first. NotFound for an unknown target."""
     with ctx.db.read() as session:
-        epoch = found(session, target).epoch
+        epoch = require_target(session, target).epoch
         versions = LPNetRepository(session).versions(target)
         studies = RunRepository(session).studies(target, _MOST)
     points = [

@@ -13,9 +13,9 @@ from lpnet_service.errors import DoesNotFit, NoLPNet, NotCovered, WidthsError
 from lpnet_service.repositories.lpnets import LPNetRepository
 from lpnet_service.services.learning import models
 from lpnet_service.services.reading import breakdowns
-from lpnet_service.services.shared import memory, spaces_in_memory
+from lpnet_service.services.shared import loaded_spaces, memory
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.targets import found
+from lpnet_service.services.shared.targets import require_target
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,7 @@ def predict(ctx: Context, asked: PredictionRequest) -> PredictionResponse:
     DoesNotFit where it is asked to refuse what does not fit.
     """
     with ctx.db.read() as session:
-        target = found(session, asked.target)
+        target = require_target(session, asked.target)
         row = LPNetRepository(session).active(asked.target)
     vectors = _vectors(ctx, asked)
     if row is None:
@@ -60,7 +60,7 @@ def predict(ctx: Context, asked: PredictionRequest) -> PredictionResponse:
 
 def _vectors(ctx: Context, asked: PredictionRequest) -> list[list[float]]:
     """Widths in the space's order. Raises WidthsError, naming `widths.i.name`."""
-    limits = spaces_in_memory.held(ctx, asked.space).limits[None]
+    limits = loaded_spaces.load_space(ctx, asked.space).limits[None]
     faults: list[FieldError] = []
     vectors: list[list[float]] = []
     for index, given in enumerate(asked.widths):
@@ -70,7 +70,7 @@ def _vectors(ctx: Context, asked: PredictionRequest) -> list[list[float]]:
             continue
         wrong = [
             FieldError(field=f"widths.{index}.{f.field.removeprefix('widths.')}", reason=f.reason)
-            for f in spaces_in_memory.width_faults(limits, given)
+            for f in loaded_spaces.width_errors(limits, given)
         ]
         faults += wrong
         if not wrong:

@@ -29,7 +29,7 @@ from lpnet_service.repositories.spaces import SpaceRepository
 from lpnet_service.repositories.workloads import WorkloadRepository
 from lpnet_service.services.learning import lpnets, models
 from lpnet_service.services.reading.predicted import predicted_ms, predicted_spread
-from lpnet_service.services.shared import spaces_in_memory
+from lpnet_service.services.shared import loaded_spaces
 from lpnet_service.services.shared.context import Context
 
 Sort = Literal["error", "latency_ms"]
@@ -155,7 +155,7 @@ def _ops(ctx: Context, key: str, workload: OpsWorkload | SpaceWorkload) -> tuple
 
 
 def _table(ctx: Context, workload: SpaceWorkload) -> OpTable:
-    whole = spaces_in_memory.held(ctx, workload.space).space
+    whole = loaded_spaces.load_space(ctx, workload.space).space
     return whole.table if workload.block is None else whole.block(workload.block).table
 
 

@@ -13,7 +13,7 @@ from lpnet_service.db.rows import SampleRow
 from lpnet_service.errors import BadRequest
 from lpnet_service.repositories.samples import Filters, SampleRepository
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.targets import found
+from lpnet_service.services.shared.targets import require_target
 
 Format = Literal["jsonl", "csv"]
 _EXPORT_PAGE = 1000
@@ -54,7 +54,7 @@ def _stored(row: SampleRow) -> StoredSample:
 def export(ctx: Context, target: str, form: Format) -> Iterator[str]:
     """Every sample of a target as text, a page at a time. NotFound for an unknown target."""
     with ctx.db.read() as session:
-        found(session, target)
+        require_target(session, target)
     return _csv(ctx, target) if form == "csv" else _jsonl(ctx, target)
 
 

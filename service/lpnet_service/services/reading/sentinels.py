@@ -18,7 +18,7 @@ from lpnet.schemas.sample import Sentinel
 from lpnet_service.db.rows import SampleRow
 from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.targets import found
+from lpnet_service.services.shared.targets import require_target
 
 # Readings that make a level, oldest first, by epoch and sentinel.
 Makers = dict[tuple[int, str], list[SampleRow]]
@@ -27,7 +27,7 @@ Makers = dict[tuple[int, str], list[SampleRow]]
 def history(ctx: Context, target: str, limit: int) -> SentinelHistory:
     """The newest readings, and the levels of the current epoch. NotFound."""
     with ctx.db.read() as session:
-        epoch = found(session, target).epoch
+        epoch = require_target(session, target).epoch
         rows = SampleRepository(session).sentinel_readings(target, limit)
         first = SampleRepository(session).first_sentinel_readings(
             target, {epoch, *(row.epoch for row in rows)}, most=LEVEL_READINGS

@@ -19,7 +19,7 @@ from lpnet_service.services.reading.predicted import predicted_ms
 from lpnet_service.services.reading.selection import Filters, select
 from lpnet_service.services.shared import cursors
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.targets import found
+from lpnet_service.services.shared.targets import require_target
 
 Sort = Literal["measured_at", "-measured_at", "latency_ms", "-latency_ms"]
 
@@ -39,19 +39,21 @@ def page(
     NotFound for an unknown target, BadRequest for an `after` that no page of this sort gave.
     """
     by_time = sort.endswith("measured_at")
-    place = cursors.read(after, sort, cursors.time if by_time else cursors.number, int)
+    place = cursors.parse_cursor(
+        after, sort, cursors.parse_time if by_time else cursors.parse_number, int
+    )
     back = place is not None and place.back
     column = SampleRow.taken_at if by_time else SampleRow.latency_ms
     order = Order(column, descending=sort.startswith("-") != back)
     here = None if place is None else (place.value, place.tie)
     with ctx.db.read() as session:
-        row = found(session, target)
+        row = require_target(session, target)
         epoch = row.epoch if epoch is None else epoch
         selected = select(session, row.name, epoch, filters)
         rows = LatencyTableRepository(session).page(
             selected.chosen, order, here, limit + 1, selected.few
         )
-        cut = cursors.cut(rows, sort, place, limit, _by_time if by_time else _by_latency)
+        cut = cursors.cut_page(rows, sort, place, limit, _by_time if by_time else _by_latency)
         keys = [sample.workload_key for sample in cut.rows]
         sides = SideRepository(session).of_keys(row.name, epoch, keys)
         lpnet = LPNetRepository(session).active(row.name)

@@ -19,7 +19,7 @@ _LONGEST = 100
 
 
 @dataclass(frozen=True)
-class Place:
+class PageCursor:
     """Behind, or with `back` before, the row with this value of the sorted column and this tie."""
 
     value: Any
@@ -28,7 +28,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Cut(Generic[Row]):
+class PageRows(Generic[Row]):
     """The rows of a page in the order of the listing, and the places of those beside it."""
 
     rows: Sequence[Row]
@@ -36,7 +36,9 @@ class Cut(Generic[Row]):
     previous: str | None
 
 
-def read(after: str | None, sort: str, value: Callable[[Any], Any], tie: type) -> Place | None:
+def parse_cursor(
+    after: str | None, sort: str, value: Callable[[Any], Any], tie: type
+) -> PageCursor | None:
     """The place that a page named; None for the first page.
 
     `value` checks and reads the value; BadRequest for what no page of this sort named.
@@ -53,20 +55,20 @@ def read(after: str | None, sort: str, value: Callable[[Any], Any], tie: type) -
             raise ValueError("no number of a row")
         if isinstance(last, str) and (b"\x00" in last.encode() or len(last) > _LONGEST):
             raise ValueError("no name of a row")
-        return Place(value(said), last, back)
+        return PageCursor(value(said), last, back)
     except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise BadRequest(
             "after: not a place that a page of this sort named as its `next` or `previous`"
         ) from error
 
 
-def cut(
+def cut_page(
     found: Sequence[Row],
     sort: str,
-    after: Place | None,
+    after: PageCursor | None,
     limit: int,
     place: Callable[[Row], tuple[Any, int | str]],
-) -> Cut[Row]:
+) -> PageRows[Row]:
     """Make a page of up to `limit` + 1 rows, found from `after` on; backwards where it says so.
 
     `place` gives value and tie of a row, as JSON has them.
@@ -77,7 +79,7 @@ def cut(
     if back:
         rows.reverse()
     ahead, behind = (bool(rows), more) if back else (more, bool(rows) and after is not None)
-    return Cut(
+    return PageRows(
         rows,
         next=_write(sort, *place(rows[-1]), False) if ahead else None,
         previous=_write(sort, *place(rows[0]), True) if behind else None,
@@ -88,7 +90,7 @@ def _write(sort: str, value: Any, tie: int | str, back: bool) -> str:
     return base64.urlsafe_b64encode(json.dumps([sort, value, tie, back]).encode()).decode()
 
 
-def time(value: Any) -> datetime:
+def parse_time(value: Any) -> datetime:
     """A moment with zone. ValueError, TypeError, OverflowError."""
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
@@ -96,7 +98,7 @@ def time(value: Any) -> datetime:
     return moment.astimezone(UTC)
 
 
-def number(value: Any) -> float:
+def parse_number(value: Any) -> float:
     """A finite number. ValueError."""
     if not isinstance(value, float) or not math.isfinite(value):
         raise ValueError("not a number")

@@ -23,7 +23,7 @@ from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.states import State, states
 
 
-def devices(ctx: Context) -> list[Device]:
+def list_devices(ctx: Context) -> list[Device]:
     """Every device, by name."""
     with ctx.db.read() as session:
         targets: dict[str, list[str]] = defaultdict(list)
@@ -45,7 +45,7 @@ def devices(ctx: Context) -> list[Device]:
         ]
 
 
-def targets(ctx: Context) -> list[Target]:
+def list_targets(ctx: Context) -> list[Target]:
     """Every target, by name."""
     with ctx.db.read() as session:
         rows = DeviceRepository(session).list_targets()
@@ -53,15 +53,15 @@ def targets(ctx: Context) -> list[Target]:
     return [_target(row, seen, _memory(ctx, row, seen)) for row in rows]
 
 
-def target(ctx: Context, name: str) -> Target:
+def get_target(ctx: Context, name: str) -> Target:
     """One target. NotFound where there is none of that name."""
     with ctx.db.read() as session:
-        row = found(session, name)
+        row = require_target(session, name)
         seen = _look(ctx, session, [row], name)
     return _target(row, seen, _memory(ctx, row, seen))
 
 
-def found(session: Session, name: str) -> TargetRow:
+def require_target(session: Session, name: str) -> TargetRow:
     """The row of a target. NotFound where there is none of that name."""
     row = DeviceRepository(session).get_target(name)
     if row is None:
@@ -70,7 +70,7 @@ def found(session: Session, name: str) -> TargetRow:
     return row
 
 
-def noise_of(session: Session, row: TargetRow) -> float | None:
+def noise_floor_pct_of(session: Session, row: TargetRow) -> float | None:
     """Noise floor of a target's current epoch, percent."""
     known = TallyRepository(session).get_epoch(row.name, row.epoch)
     return known.noise_floor_pct if known else None

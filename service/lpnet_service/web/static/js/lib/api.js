@@ -1,63 +1,112 @@
-// The public JSON API, asked with the rights of whoever is logged in.
+// The service's JSON API, called with the rights of the user who is logged in.
+import { url } from "./url.js";
 
-/** A problem as the API tells it (RFC 9457), or that it was not reached (`code` "unreachable"). */
+/**
+ * A problem that the API reports (RFC 9457). Without a response from the service `code` is
+ * "server_unreachable" and `status` is 0.
+ */
 export class ApiError extends Error {
   constructor(status, problem) {
-    super([problem.detail || problem.title || `the service answered ${status}`, ...(problem.errors ?? []).map(({ field, reason }) => `${field}: ${reason}`)].join("; "));
+    const { code, detail, title, errors = [] } = problem;
+    const message = detail || title || `The service responded with status ${status}.`;
+    super([message, ...errors.map(({ field, reason }) => `${field}: ${reason}`)].join("; "));
     this.status = status;
-    this.code = problem.code;
-    this.problem = problem;
+    this.code = code;
   }
 }
 
-let csrf = null;
+let csrfToken = null;
 
-/** The header that changes need while a session is open. */
-export function setCsrf(token) {
-  csrf = token;
+/** Set the token that requests which change something carry in a session. */
+export function setCsrfToken(token) {
+  csrfToken = token;
 }
 
-/** `parameters` that are null, undefined or "" are left out; lists are repeated. */
-export function address(path, parameters = {}) {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(parameters)) {
-    for (const one of Array.isArray(value) ? value : [value]) {
-      if (one !== null && one !== undefined && one !== "") query.append(name, one);
+export const get = (path, parameters) => request("GET", url(path, parameters));
+export const post = (path, body = {}, options = {}) => request("POST", path, body, options);
+export const remove = (path) => request("DELETE", path);
+
+/**
+ * The first items of a paged list, at least `minItems` if there are as many, and the cursor
+ * `next` after them, which is null at the end of the list.
+ */
+export async function getItems(path, parameters, minItems) {
+  const items = [];
+  let next = null;
+  do {
+    const page = await get(path, { ...parameters, after: next });
+    items.push(...page.items);
+    next = page.next;
+  } while (next && items.length < minItems);
+  return { items, next };
+}
+
+/** Sends requests of which only the last one counts: a new one aborts the one before. */
+export class LatestRequest {
+  #controller = null;
+
+  abort() {
+    this.#controller?.abort();
+  }
+
+  /** The response to a POST, or null if it was aborted. */
+  async post(path, body) {
+    this.abort();
+    this.#controller = new AbortController();
+    try {
+      return await post(path, body, { signal: this.#controller.signal });
+    } catch (error) {
+      if (error.name === "AbortError") return null;
+      throw error;
     }
   }
-  const text = query.toString();
-  return text ? `${path}?${text}` : path;
 }
 
-export const get = (path, parameters, options) => ask("GET", address(path, parameters), undefined, options);
-export const post = (path, body = {}, options) => ask("POST", path, body, options);
-export const remove = (path, options) => ask("DELETE", path, undefined, options);
-
-async function ask(method, url, body, { signal, login = true } = {}) {
-  const headers = { Accept: "application/json" };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  if (method !== "GET" && csrf) headers["X-CSRF-Token"] = csrf;
-  let answer;
-  try {
-    answer = await fetch(url, { method, headers, signal, credentials: "same-origin", body: body === undefined ? undefined : JSON.stringify(body) });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    dispatchEvent(new CustomEvent("lpnet:away"));
-    throw new ApiError(0, { code: "unreachable", detail: "The service does not answer." });
-  }
-  dispatchEvent(new CustomEvent("lpnet:here"));
-  if (answer.status === 204) return null;
-  const text = await answer.text();
-  let value;
-  try {
-    value = text ? JSON.parse(text) : null;
-  } catch {
-    throw new ApiError(answer.status, { code: "unreadable", detail: `The service answered ${answer.status} with something that is not JSON.` });
-  }
-  if (answer.ok) return value;
-  if (answer.status === 401 && login) {
-    location.assign(address("/login", { next: location.pathname + location.search }));
+async function request(method, target, body, { signal, redirectToLogin = true } = {}) {
+  const response = await send(target, {
+    method,
+    headers: headers(method, body),
+    signal,
+    credentials: "same-origin",
+    body: body && JSON.stringify(body),
+  });
+  if (response.status === 204) return null;
+  const content = parse(response.status, await response.text());
+  if (response.ok) return content;
+  if (response.status === 401 && redirectToLogin) {
+    location.assign(url("/login", { next: location.pathname + location.search }));
+    // The page is about to be left: nothing may happen on it any more.
     return new Promise(() => {});
   }
-  throw new ApiError(answer.status, value || {});
+  throw new ApiError(response.status, content ?? {});
+}
+
+function headers(method, body) {
+  return {
+    Accept: "application/json",
+    ...(body && { "Content-Type": "application/json" }),
+    ...(method !== "GET" && csrfToken && { "X-CSRF-Token": csrfToken }),
+  };
+}
+
+async function send(target, options) {
+  let response;
+  try {
+    response = await fetch(target, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    dispatchEvent(new CustomEvent("lpnet:disconnected"));
+    throw new ApiError(0, { code: "server_unreachable", detail: "The service does not respond." });
+  }
+  dispatchEvent(new CustomEvent("lpnet:connected"));
+  return response;
+}
+
+function parse(status, text) {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    const detail = `The service responded with status ${status} and a body that is not JSON.`;
+    throw new ApiError(status, { code: "unreadable", detail });
+  }
 }

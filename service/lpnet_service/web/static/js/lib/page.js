@@ -1,99 +1,107 @@
-// What every page does: colours, who is logged in, whether the service answers, errors.
-import { ApiError, get, remove, setCsrf } from "./api.js";
+// What every page does: its colour theme, the session, the connection, and errors.
+import { ApiError, get, remove, setCsrfToken } from "./api.js";
+import { document, matchMedia } from "./browser.js";
 import { byId, fill, h } from "./dom.js";
 
-/** Start a page: `main` fills it, and what it raises is shown in the place of the content. */
+const root = document.documentElement;
+
+/** Start a page: `main` fills it; an error that it throws is shown on the page. */
 export async function start(main) {
-  colours();
-  connection();
-  // At the width of a phone the pages do not all fit into the bar.
-  document.querySelector(".bar nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+  addThemeButton();
+  watchConnection();
+  // At phone width the menu scrolls sideways.
+  const currentPage = document.querySelector(".bar nav [aria-current]");
+  currentPage?.scrollIntoView({ inline: "center", block: "nearest" });
   try {
-    await who();
+    await showSession();
     await main();
   } catch (error) {
-    failed(error);
+    showError(error);
   } finally {
-    document.documentElement.dataset.ready = "";
+    root.dataset.ready = "";
   }
 }
 
-/** Call `look` now and every `seconds` while the page is seen; an error of a later call is only
- * said in the bar, and the next call mends it. */
-export async function live(look, seconds) {
-  await look();
-  let busy = false;
-  const again = async () => {
-    if (document.hidden || busy) return;
-    busy = true;
+/**
+ * Call `load` now and every `seconds` while the page is visible. The first call may fail; when
+ * the service is unreachable later, the bar says so and the next call tries again.
+ */
+export async function poll(load, seconds) {
+  await load();
+  let isLoading = false;
+  const reload = async () => {
+    if (document.hidden || isLoading) return;
+    isLoading = true;
     try {
-      await look();
+      await load();
     } catch (error) {
-      if (!(error instanceof ApiError) || error.code !== "unreachable") throw error;
+      if (!(error instanceof ApiError) || error.code !== "server_unreachable") throw error;
     } finally {
-      busy = false;
+      isLoading = false;
     }
   };
-  setInterval(again, seconds * 1000);
-  document.addEventListener("visibilitychange", again);
+  setInterval(reload, seconds * 1000);
+  document.addEventListener("visibilitychange", reload);
 }
 
-/** Show why there is nothing to show. */
-export function failed(error, place = byId("main")) {
-  if (!(error instanceof ApiError)) console.error(error);
-  const words = error instanceof ApiError ? error.message : "Something went wrong on this page.";
-  const reload = h("button", { type: "button", onclick: () => location.reload() }, "Try again");
-  place.append(h("p", { class: "notice bad", role: "alert" }, h("strong", {}, error.code === "unreachable" ? "No connection. " : "That did not work. "), words), reload);
-  place.querySelectorAll(".wait").forEach((element) => element.remove());
+/** Append an error and a button that reloads the page. */
+export function showError(error, container = byId("main")) {
+  const isReported = error instanceof ApiError;
+  if (!isReported) console.error(error);
+  const title = error.code === "server_unreachable" ? "No connection. " : "That did not work. ";
+  const message = isReported ? error.message : "Something went wrong on this page.";
+  for (const element of container.querySelectorAll(".loading")) element.remove();
+  container.append(
+    h("p", { class: "notice bad", role: "alert" }, h("strong", {}, title), message),
+    h("button", { type: "button", onclick: () => location.reload() }, "Try again"),
+  );
 }
 
-function colours() {
-  const root = document.documentElement;
+function addThemeButton() {
   const button = byId("theme");
-  const say = () => {
-    const dark = root.dataset.theme === "dark";
-    button.textContent = dark ? "☾" : "☀";
-    button.setAttribute("aria-label", dark ? "Colours: dark. Change to light" : "Colours: light. Change to dark");
-  };
-  const turn = (theme) => {
+  const setTheme = (theme) => {
     root.dataset.theme = theme;
-    say();
+    button.textContent = theme === "dark" ? "☾" : "☀";
+    button.setAttribute("aria-label", `Colours: ${theme}. Change to ${otherTheme()}`);
     dispatchEvent(new CustomEvent("lpnet:theme"));
   };
   button.addEventListener("click", () => {
-    const theme = root.dataset.theme === "dark" ? "light" : "dark";
-    localStorage.setItem("lpnet-theme", theme);
-    turn(theme);
+    setTheme(otherTheme());
+    localStorage.setItem("lpnet-theme", root.dataset.theme);
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (change) => {
-    if (!localStorage.getItem("lpnet-theme")) turn(change.matches ? "dark" : "light");
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", ({ matches }) => {
+    if (!localStorage.getItem("lpnet-theme")) setTheme(matches ? "dark" : "light");
   });
-  say();
+  setTheme(root.dataset.theme);
 }
 
-function connection() {
-  const link = byId("link");
-  addEventListener("lpnet:away", () => {
-    if (link.classList.contains("away")) return;
-    const since = new Date().toLocaleTimeString([], { timeStyle: "short" });
-    link.classList.add("away");
-    link.textContent = `No answer from the service since ${since}`;
+function otherTheme() {
+  return root.dataset.theme === "dark" ? "light" : "dark";
+}
+
+function watchConnection() {
+  const status = byId("connection");
+  addEventListener("lpnet:disconnected", () => {
+    if (status.classList.contains("lost")) return;
+    const time = new Date().toLocaleTimeString([], { timeStyle: "short" });
+    status.classList.add("lost");
+    status.textContent = `No response from the service since ${time}`;
   });
-  addEventListener("lpnet:here", () => {
-    if (!link.classList.contains("away")) return;
-    link.classList.remove("away");
-    link.textContent = "";
+  addEventListener("lpnet:connected", () => {
+    if (!status.classList.contains("lost")) return;
+    status.classList.remove("lost");
+    status.textContent = "";
   });
 }
 
-async function who() {
+async function showSession() {
   const session = await get("/v1/session");
-  setCsrf(session.csrf);
+  setCsrfToken(session.csrf);
   if (!session.csrf) return;
-  const leave = h("button", { type: "button", class: "quiet small" }, "Log out");
-  leave.addEventListener("click", async () => {
+  const button = h("button", { type: "button", class: "quiet small" }, "Log out");
+  button.addEventListener("click", async () => {
     await remove("/v1/session");
     location.assign("/login");
   });
-  fill(byId("who"), session.name, " ", leave);
+  fill(byId("session"), session.name, " ", button);
 }
