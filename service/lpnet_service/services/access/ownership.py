@@ -41,7 +41,7 @@ def check_registration(caller: Caller, said: Registration) -> None:
 
 
 def check_agent(ctx: Context, caller: Caller, agent: str) -> None:
-    """NotThere for the agent of another device."""
+    """NotFound for the agent of another device."""
     if caller.device is None:
         return
     with ctx.db.read() as session:
@@ -51,7 +51,7 @@ def check_agent(ctx: Context, caller: Caller, agent: str) -> None:
 
 
 def check_target(ctx: Context, caller: Caller, target: str) -> None:
-    """NotThere for a target of another device."""
+    """NotFound for a target of another device."""
     if caller.device is None:
         return
     with ctx.db.read() as session:
@@ -72,7 +72,7 @@ def check_lease(ctx: Context, caller: Caller, token: str) -> None:
 
 
 def check_space(ctx: Context, caller: Caller, hash_: str) -> None:
-    """NotThere for a space that no campaign on the device's targets names."""
+    """NotFound for a space that no campaign on the device's targets names."""
     if caller.device is not None and hash_ not in _spaces(ctx, caller.device):
         raise NotFound("space", hash_)
 
