@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 from tests.harness import lab
 from tests.harness.browser import chromium
 from tests.harness.serving import Service, serving
@@ -24,14 +24,14 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def service(furnished: Path) -> Iterator[Service]:
-    """The lab's service, which all tests share that leave it as it was."""
+    """The service of the lab, shared by all tests that do not change it."""
     with serving(furnished) as running:
         yield running
 
 
 @pytest.fixture
 def own_service(furnished: Path, tmp_path: Path) -> Iterator[Service]:
-    """A lab of one's own, to change and to end."""
+    """A service with its own copy of the lab, which a test may change."""
     shutil.copy(furnished, tmp_path / "own.db")
     with serving(tmp_path / "own.db") as running:
         yield running
@@ -39,15 +39,15 @@ def own_service(furnished: Path, tmp_path: Path) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Playwright keeps an event loop in this thread, in which other tests could not run theirs: it
-    ends with the module."""
-    with chromium() as made:
-        yield made
+    """Chromium, closed after each module: until then Playwright has an event loop in this thread,
+    and other tests could not run theirs."""
+    with chromium() as browser:
+        yield browser
 
 
 @dataclass
 class Watched:
-    """A page, and what went wrong in it. `allowed`: words of what a test expects to go wrong."""
+    """A page, its requests and its faults. `allowed`: text of faults that a test expects."""
 
     page: Page
     faults: list[str] = field(default_factory=list)
@@ -62,32 +62,35 @@ class Watched:
 
 
 def watched(context: BrowserContext) -> Watched:
-    made = Watched(context.new_page())
-    made.page.set_default_timeout(15_000)
-    made.page.on(
-        "console", lambda said: made.faults.append(said.text) if said.type == "error" else None
-    )
-    made.page.on("pageerror", lambda error: made.faults.append(str(error)))
-    made.page.on("request", lambda asked: made.requests.append(asked.url))
-    return made
+    tab = Watched(context.new_page())
+
+    def log(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            tab.faults.append(message.text)
+
+    tab.page.set_default_timeout(15_000)
+    tab.page.on("console", log)
+    tab.page.on("pageerror", lambda error: tab.faults.append(str(error)))
+    tab.page.on("request", lambda request: tab.requests.append(request.url))
+    return tab
 
 
 @pytest.fixture
 def tab(browser: Browser) -> Iterator[Watched]:
-    """A tab of a fresh profile; nothing may go wrong in it that the test does not allow."""
+    """A tab of a fresh profile; it fails on any fault that the test does not allow."""
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
-        made = watched(context)
-        yield made
-        unexpected = [f for f in made.faults if not any(word in f for word in made.allowed)]
+        tab = watched(context)
+        yield tab
+        unexpected = [f for f in tab.faults if not any(text in f for text in tab.allowed)]
         assert unexpected == []
 
 
 @pytest.fixture
 def phone(browser: Browser) -> Iterator[Watched]:
-    """The same at the width of a phone, in the dark."""
+    """A tab as wide as a phone, with dark colours; it fails on any fault."""
     with browser.new_context(
         viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True
     ) as context:
-        made = watched(context)
-        yield made
-        assert made.faults == []
+        tab = watched(context)
+        yield tab
+        assert tab.faults == []

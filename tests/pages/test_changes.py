@@ -1,4 +1,4 @@
-"""What is changed from a page: campaigns started and cancelled, sessions opened and ended."""
+"""Changes made on a page: starting and cancelling campaigns, logging in and out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_campaign_is_started_and_cancelled(own_service: Service, tab: Watched)
     form.get_by_label("Blocks").fill("4")
     form.get_by_label("Networks").fill("2")
     form.get_by_label("Chosen by a pruner").fill("0")
-    form.get_by_label("Repeated").fill("0")
+    form.get_by_label("Repeats").fill("0")
     expect(page.locator("#estimate")).to_contain_text("6 samples")
     page.get_by_role("button", name="Start measuring").click()
     expect(rows).to_have_count(2)
@@ -40,17 +40,17 @@ def test_what_cannot_be_is_said_beside_the_form(own_service: Service, tab: Watch
     form = page.locator("#form")
     form.get_by_label("Blocks").fill("0")
     form.get_by_label("Networks").fill("0")
-    expect(page.locator("#refused")).to_contain_text("nothing is asked for")
+    expect(page.locator("#form-error")).to_contain_text("nothing is asked for")
 
 
 def test_a_service_with_tokens_asks_for_one_and_lets_go_of_it(
     furnished: Path, tmp_path: Path, tab: Watched
 ) -> None:
-    """What a token does not allow is not done for its session either."""
+    """A session has no more rights than its token."""
     database = tmp_path / "closed.db"
     database.write_bytes(furnished.read_bytes())
     environment = os.environ | {"LPNET_DATABASE_URL": f"sqlite:///{database}"}
-    made = subprocess.run(
+    created = subprocess.run(
         [
             *(sys.executable, "-m", "lpnet_service", "token", "create"),
             *("--name", "reader", "--scope", "predict"),
@@ -60,7 +60,7 @@ def test_a_service_with_tokens_asks_for_one_and_lets_go_of_it(
         text=True,
         check=True,
     )
-    secret = next(word for word in made.stdout.split() if word.startswith("lpnet_"))
+    secret = next(word for word in created.stdout.split() if word.startswith("lpnet_"))
     tab.allowed += ["401", "403"]
     with serving(database, LPNET_TOKENS="required") as service:
         page = tab.page
@@ -69,7 +69,7 @@ def test_a_service_with_tokens_asks_for_one_and_lets_go_of_it(
         page.wait_for_selector("html[data-ready]", state="attached")
         page.get_by_label("Token").fill("lpnet_wrong")
         page.get_by_role("button", name="Log in").click()
-        expect(page.get_by_role("alert")).to_contain_text("does not know this token")
+        expect(page.get_by_role("alert")).to_contain_text("This token is unknown")
         page.get_by_label("Token").fill(secret)
         page.get_by_role("button", name="Log in").click()
         page.wait_for_url("**/campaigns?state=running")

@@ -1,4 +1,4 @@
-"""The page of devices: what there is, searched and filtered, live."""
+"""The page of devices: searched, filtered and updated."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def test_every_target_is_listed_under_its_device(service: Service, tab: Watched)
         assert page.get_by_role("link", name=name).is_visible()
     assert "AMD EPYC 9654 · 8 cores · 32 GiB" in page.locator("tr.group").nth(1).inner_text()
     row = page.locator("tbody tr", has=page.get_by_role("link", name="rack-ort-cpu"))
-    said = json.loads(page.request.get(f"{service.url}/v1/targets/rack-ort-cpu").text())
-    assert f"{said['network_mape_pct']:.1f} %" in row.inner_text().replace("\n", " ")
-    assert str(said["samples"]) in row.inner_text()
+    target = json.loads(page.request.get(f"{service.url}/v1/targets/rack-ort-cpu").text())
+    assert f"{target['network_mape_pct']:.1f} %" in row.inner_text().replace("\n", " ")
+    assert str(target["samples"]) in row.inner_text()
 
 
 def test_search_and_filters_are_in_the_address(service: Service, tab: Watched) -> None:
@@ -35,7 +35,7 @@ def test_search_and_filters_are_in_the_address(service: Service, tab: Watched) -
     page.get_by_label("Runtime").select_option("litert")
     expect(rows).to_have_count(1)
     page.get_by_label("Search").fill("nothing of the kind")
-    assert page.get_by_text("No target is like that.").is_visible()
+    assert page.get_by_text("No target matches.").is_visible()
 
 
 def test_what_changes_is_seen_without_reloading(own_service: Service, tab: Watched) -> None:

@@ -1,4 +1,4 @@
-"""What holds for every page: no fault, nothing from elsewhere, for everybody to use."""
+"""What every page must do: open without faults, load only from its server, be accessible."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PATHS = [page.path for page in PAGES]
 
 
 def grave(page: Page) -> list[str]:
-    """What axe finds serious or critical, in words."""
-    found = Axe().run(page).response["violations"]
+    """Violations of accessibility rules that axe calls serious or critical."""
+    violations = Axe().run(page).response["violations"]
     return [
-        f"{one['id']}: {node['html'][:200]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
+        f"{violation['id']}: {node['html'][:200]}"
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
     ]
 
 
@@ -34,12 +34,12 @@ def test_it_opens_without_a_fault_and_asks_only_its_own_server(
     page = tab.open(service.url + path)
     assert page.locator("h1").inner_text()
     page.wait_for_load_state("networkidle")
-    page.wait_for_function("document.querySelectorAll('.wait:not([hidden])').length === 0")
-    here = urlsplit(service.url).netloc
+    page.wait_for_function("document.querySelectorAll('.loading:not([hidden])').length === 0")
+    own_server = urlsplit(service.url).netloc
     elsewhere = {
         url
         for url in tab.requests
-        if urlsplit(url).netloc != here and url[:5] not in ("data:", "blob:")
+        if urlsplit(url).netloc != own_server and url[:5] not in ("data:", "blob:")
     }
     assert elsewhere == set()
 
@@ -86,7 +86,7 @@ def test_without_a_device_pages_say_what_to_do(
         for path in PATHS:
             page = tab.open(empty.url + path)
             page.wait_for_load_state("networkidle")
-            assert page.locator(".wait:visible").count() == 0, path
+            assert page.locator(".loading:visible").count() == 0, path
             assert grave(page) == [], path
         page = tab.open(empty.url + "/")
         steps = page.get_by_role("region", name="First steps")
@@ -98,12 +98,12 @@ def test_a_service_that_goes_away_is_said_and_seen_to_come_back(
     own_service: Service, tab: Watched
 ) -> None:
     page = tab.open(own_service.url + "/")
-    link = page.locator("#link")
+    status = page.locator("#connection")
     tab.allowed.append("net::ERR_")
     page.route("**/v1/**", lambda route: route.abort())
-    link.filter(has_text="No answer from the service since").wait_for()
+    status.filter(has_text="No response from the service since").wait_for()
     page.unroute("**/v1/**")
-    expect(link).to_have_text("")
+    expect(status).to_have_text("")
     assert page.get_by_role("link", name="rack-ort-cpu").is_visible()
 
 

@@ -1,4 +1,4 @@
-"""Results of pruning jobs, as they were reported."""
+"""The page of results that pruning jobs reported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_results_are_shown_beside_the_dense_network(own_service: Service, tab: W
     with Http(own_service.url) as http:
         space = http.get("/v1/spaces")["items"][0]
         widths = {width["name"]: width["max"] for width in space["widths"]}
-        usual = {
+        result = {
             "job": f"prune-{0:024x}",
             "target": ORT,
             "space": space["hash"],
@@ -35,11 +35,11 @@ def test_results_are_shown_beside_the_dense_network(own_service: Service, tab: W
             "created_at": "2026-01-31T12:00:00Z",
             "lpnet_version": "1",
         }
-        found = {"wgates": (0.49, 0.9876), "magnitude": (None, 0.97), "uniform": (0.6, None)}
-        for number, (method, (measured_ms, accuracy)) in enumerate(found.items(), 1):
-            told = {"id": f"pruning-{number:024x}", "round": number, "chosen": number == 1}
-            told |= {"method": method, "measured_ms": measured_ms, "accuracy_after": accuracy}
-            http.post("/v1/prunings", PruningResult.model_validate(usual | told))
+        methods = {"wgates": (0.49, 0.9876), "magnitude": (None, 0.97), "uniform": (0.6, None)}
+        for number, (method, (measured_ms, accuracy)) in enumerate(methods.items(), 1):
+            result |= {"id": f"pruning-{number:024x}", "round": number, "chosen": number == 1}
+            result |= {"method": method, "measured_ms": measured_ms, "accuracy_after": accuracy}
+            http.post("/v1/prunings", PruningResult.model_validate(result))
     page = tab.open(f"{own_service.url}/pareto")
     rows = page.locator("#rows tr")
     expect(rows).to_have_count(3)
@@ -47,7 +47,7 @@ def test_results_are_shown_beside_the_dense_network(own_service: Service, tab: W
     expect(first).to_contain_text("98.76 %")
     expect(first).to_contain_text("99.12 %")
     expect(first).to_contain_text("chosen")
-    # What was not judged is in the table, and not on the chart.
+    # A result without accuracy is in the table, but not on the chart.
     chart = page.get_by_role("img", name="2 results of magnitude, wgates")
     expect(chart).to_be_visible()
     assert {row["method"]: row["measured_ms"] for row in saved(page, "#csv")} == {

@@ -1,4 +1,4 @@
-"""What if, curves, report: what is shown is what the API says."""
+"""What if, curves, report: the pages show the figures of the API."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SPACE = "resnet20"
 
 
 def posted(page: Page, service: Service, path: str, body: dict[str, Any]) -> Any:
-    answer = page.request.post(service.url + path, data=body)
-    assert answer.ok, answer.text()
-    return answer.json()
+    response = page.request.post(service.url + path, data=body)
+    assert response.ok, response.text()
+    return response.json()
 
 
 def space(page: Page, service: Service) -> Any:
     items = page.request.get(f"{service.url}/v1/spaces").json()["items"]
-    return next(one for one in items if one["name"] == SPACE)
+    return next(item for item in items if item["name"] == SPACE)
 
 
 def figure(page: Page) -> float:
@@ -45,17 +45,17 @@ def test_dragging_a_width_shows_the_number_that_the_api_gives(
         page.keyboard.press("ArrowRight")
     expect(page.locator(f"input[type=number][data-width='{name}']")).to_have_value("3")
     page.wait_for_load_state("networkidle")
-    widths = {one["name"]: one["max"] for one in about["widths"]} | {name: 3}
-    asked = {"target": TARGET, "space": about["hash"], "widths": [widths], "breakdown": True}
-    said = posted(page, service, "/v1/predictions", asked)["predictions"][0]
-    assert figure(page) == pytest.approx(said["latency_ms"], rel=0.006)
+    widths = {width["name"]: width["max"] for width in about["widths"]} | {name: 3}
+    request = {"target": TARGET, "space": about["hash"], "widths": [widths], "breakdown": True}
+    prediction = posted(page, service, "/v1/predictions", request)["predictions"][0]
+    assert figure(page) == pytest.approx(prediction["latency_ms"], rel=0.006)
     assert figure(page) < dense
     parts = page.locator("#parts tr")
-    expect(parts).to_have_count(len(said["breakdown"]["parts"]))
+    expect(parts).to_have_count(len(prediction["breakdown"]["parts"]))
     page.reload()
     page.wait_for_selector("html[data-ready]", state="attached")
     page.locator("#parts tr").first.wait_for()
-    assert figure(page) == pytest.approx(said["latency_ms"], rel=0.006), "it is in the address"
+    assert figure(page) == pytest.approx(prediction["latency_ms"], rel=0.006), "it is in the URL"
 
 
 def test_pasted_widths_are_checked_before_they_are_used(service: Service, tab: Watched) -> None:
@@ -63,20 +63,20 @@ def test_pasted_widths_are_checked_before_they_are_used(service: Service, tab: W
     about = space(page, service)
     name = about["widths"][0]["name"]
     page.get_by_text("Paste widths as JSON").click()
-    box = page.get_by_label("An object by name, or a list in the space's order")
-    use = page.get_by_role("button", name="Use these")
-    for wrong, why in (
+    box = page.get_by_label("An object by width name, or a list in the order of the space")
+    apply = page.get_by_role("button", name="Apply")
+    for wrong, message in (
         ("{", "JSON"),
         ('{"nowhere": 3}', "nowhere: the space has no such width"),
-        (f'{{"{name}": 0}}', f"{name}: 0 is not"),
-        ("[1, 2]", "2 numbers"),
+        (f'{{"{name}": 0}}', f"{name}: must be a multiple of 1"),
+        ("[1, 2]", "widths, got 2"),
     ):
         box.fill(wrong)
-        use.click()
-        expect(page.locator("#unread")).to_contain_text(why)
+        apply.click()
+        expect(page.locator("#json-error")).to_contain_text(message)
     box.fill(f'{{"{name}": 5}}')
-    use.click()
-    expect(page.locator("#unread")).to_be_hidden()
+    apply.click()
+    expect(page.locator("#json-error")).to_be_hidden()
     expect(page.locator(f"input[type=number][data-width='{name}']")).to_have_value("5")
 
 
@@ -87,8 +87,8 @@ def test_what_is_copied_as_python_and_curl_is_what_is_seen(service: Service, tab
     about = space(page, service)
     name = about["widths"][0]["name"]
     half = page.locator(f"input[type=number][data-width='{name}']").input_value()
-    for place in ("#python", "#curl"):
-        text = page.locator(f"{place} code").inner_text()
+    for box in ("#python", "#curl"):
+        text = page.locator(f"{box} code").inner_text()
         assert f'"{name}":{half}' in text
         assert about["hash"] in text
 
@@ -99,12 +99,12 @@ def test_a_curve_is_drawn_with_its_advice(service: Service, tab: Watched) -> Non
     width = about["widths"][1]["name"]
     page.locator("#width").select_option(width)
     page.wait_for_load_state("networkidle")
-    asked = {"targets": [TARGET, "rack-openvino-cpu"], "space": about["hash"], "width": width}
-    said = posted(page, service, "/v1/curves", asked)
-    advice = page.get_by_label("Advice")
-    for curve in said["curves"]:
-        for one in curve["advice"]:
-            assert one["text"] in advice.inner_text()
+    request = {"targets": [TARGET, "rack-openvino-cpu"], "space": about["hash"], "width": width}
+    curves = posted(page, service, "/v1/curves", request)
+    section = page.get_by_label("Advice")
+    for curve in curves["curves"]:
+        for advice in curve["advice"]:
+            assert advice["text"] in section.inner_text()
     assert f"width={width}" in page.url
     chart = page.get_by_role("img", name=f"against the channels of {width}")
     assert chart.locator("canvas").evaluate("canvas => canvas.width") > 300
@@ -112,11 +112,12 @@ def test_a_curve_is_drawn_with_its_advice(service: Service, tab: Watched) -> Non
         page.locator("#curve").get_by_role("button", name="CSV").click()
     rows = list(csv.DictReader(io.StringIO(started.value.path().read_text())))
     ours = [row for row in rows if row["target"] == TARGET]
-    assert [int(row["channels"]) for row in ours] == said["values"]
-    assert [float(row["predicted_ms"]) for row in ours] == said["curves"][0]["line"]["latency_ms"]
-    with page.expect_download() as picture:
+    assert [int(row["channels"]) for row in ours] == curves["values"]
+    line = curves["curves"][0]["line"]
+    assert [float(row["predicted_ms"]) for row in ours] == line["latency_ms"]
+    with page.expect_download() as image:
         page.locator("#curve").get_by_role("button", name="PNG").click()
-    assert picture.value.path().read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert image.value.path().read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 def test_the_report_says_what_the_lpnet_was_judged_at(service: Service, tab: Watched) -> None:
@@ -129,4 +130,4 @@ def test_the_report_says_what_the_lpnet_was_judged_at(service: Service, tab: Wat
     worst = page.locator("#worst tr").first
     worst.get_by_role("link").click()
     page.wait_for_url("**/table?**")
-    page.get_by_label("The chosen sample").wait_for()
+    page.get_by_label("Selected sample").wait_for()

@@ -1,4 +1,4 @@
-"""Tables that a page itself saves as CSV: what is seen, with the API's figures."""
+"""Tables that a page saves as CSV, with the figures of the API."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ def saved(page: Page, button: str) -> list[dict[str, str]]:
 
 def test_targets_that_are_seen(service: Service, tab: Watched) -> None:
     page = tab.open(f"{service.url}/?search=openvino")
-    said = page.request.get(f"{service.url}/v1/targets/{OPENVINO}").json()
+    target = page.request.get(f"{service.url}/v1/targets/{OPENVINO}").json()
     (row,) = saved(page, "#csv")
-    assert (row["name"], row["runtime"], row["state"]) == (OPENVINO, "openvino", said["state"])
-    assert int(row["samples"]) == said["samples"]
+    assert (row["name"], row["runtime"], row["state"]) == (OPENVINO, "openvino", target["state"])
+    assert int(row["samples"]) == target["samples"]
 
 
 def test_campaigns(service: Service, tab: Watched) -> None:
     page = tab.open(f"{service.url}/campaigns")
-    said = page.request.get(f"{service.url}/v1/campaigns").json()["items"]
+    campaigns = page.request.get(f"{service.url}/v1/campaigns").json()["items"]
     rows = saved(page, "#csv")
     assert [(row["id"], int(row["total"])) for row in rows] == [
-        (one["id"], one["total"]) for one in said
+        (campaign["id"], campaign["total"]) for campaign in campaigns
     ]
 
 
 def test_parts_of_a_comparison(service: Service, tab: Watched) -> None:
     page = tab.open(f"{service.url}/compare?target={ORT}&target={OPENVINO}")
     path = f"{service.url}/v1/compare/summary?target={ORT}&target={OPENVINO}"
-    said = page.request.get(path).json()
+    summary = page.request.get(path).json()
     rows = saved(page, "#parts-csv")
-    assert len(rows) == 2 * (1 + len(said["kinds"]) + len(said["blocks"]))
+    assert len(rows) == 2 * (1 + len(summary["kinds"]) + len(summary["blocks"]))
     assert rows[1]["target"] == OPENVINO
-    assert float(rows[1]["median_ratio"]) == said["all"]["targets"][1]["median_ratio"]
+    assert float(rows[1]["median_ratio"]) == summary["all"]["targets"][1]["median_ratio"]
 
 
 def test_tables_of_a_report(service: Service, tab: Watched) -> None:
     page = tab.open(f"{service.url}/report?target={ORT}")
     lpnet = page.request.get(f"{service.url}/v1/targets/{ORT}").json()["lpnet"]
     report = page.request.get(f"{service.url}/v1/lpnets/{lpnet}/report").json()
-    held = {row["held_out"]: row for row in saved(page, "#drawn-csv")}
+    held = {row["held_out"]: row for row in saved(page, "#draws-csv")}
     assert float(held["network"]["mape_pct"]) == report["held_out"]["network"]["mape_pct"]
     worst = [abs(float(row["error_pct"])) for row in saved(page, "#worst-csv")]
     assert len(worst) == page.locator("#worst tr").count() > 1

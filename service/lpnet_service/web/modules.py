@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 STATIC = Path(__file__).parent / "static"
 # Both forms: at the head of a module, and where a library is fetched when it is first used.
-_IMPORT = re.compile(r'(?:^import .*from |import\()"(\.[^"]+)"', re.MULTILINE)
+_IMPORT = re.compile(r'(?:^import [^;]*from |import\()"(\.[^"]+)"', re.MULTILINE)
 
 
 def imported(module: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Files of others that pages load: as their packages published them, with their licences."""
+"""Files that pages load: vendored ones as published, with licences; our own without markup."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ from lpnet_service.web.assets import FOLDER, version
 VENDOR = FOLDER / "vendor"
 MANIFEST: list[dict[str, Any]] = json.loads((VENDOR / "manifest.json").read_text())
 FREE = {"Apache-2.0", "MIT"}
+OWN_FILES = [
+    path
+    for path in FOLDER.rglob("*")
+    if path.suffix in {".js", ".css"} and VENDOR not in path.parents
+]
 
 
 @pytest.mark.parametrize("package", MANIFEST, ids=lambda package: str(package["package"]))
@@ -28,10 +33,10 @@ def test_a_package_is_what_its_entry_says(package: dict[str, Any]) -> None:
     assert any(file["in_package"] == "LICENSE" for file in package["files"])
 
 
-def test_nothing_else_is_there() -> None:
+def test_there_are_no_other_vendored_files() -> None:
     listed = {file["file"] for package in MANIFEST for file in package["files"]}
-    there = {str(path.relative_to(VENDOR)) for path in VENDOR.rglob("*") if path.is_file()}
-    assert there == listed | {"manifest.json"}
+    vendored = {str(path.relative_to(VENDOR)) for path in VENDOR.rglob("*") if path.is_file()}
+    assert vendored == listed | {"manifest.json"}
 
 
 def test_a_changed_file_has_another_address(tmp_path: Path) -> None:
@@ -43,11 +48,14 @@ def test_a_changed_file_has_another_address(tmp_path: Path) -> None:
     assert len({before, changed, version(tmp_path)}) == 3
 
 
-@pytest.mark.parametrize(
-    "path",
-    [p for p in FOLDER.rglob("*") if p.suffix in {".js", ".css"} and VENDOR not in p.parents],
-)
+@pytest.mark.parametrize("path", OWN_FILES)
 def test_our_own_files_name_no_other_server_and_make_no_markup_of_text(path: Path) -> None:
     text = path.read_text()
     assert not re.search(r"https?://(?!www\.w3\.org/)|//[a-z]+\.[a-z]+/", text)
     assert not re.search(r"\.(inner|outer)HTML|insertAdjacentHTML|document\.write|\beval\(", text)
+
+
+@pytest.mark.parametrize("path", [*OWN_FILES, *FOLDER.parent.glob("templates/*.html")])
+def test_our_own_files_have_no_line_over_100_columns(path: Path) -> None:
+    """The formatter wraps code, but neither strings nor comments."""
+    assert [line for line in path.read_text().splitlines() if len(line) > 100] == []

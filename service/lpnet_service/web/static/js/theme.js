@@ -1,6 +1,6 @@
-// Runs before anything is drawn, so that a dark page never flashes light.
+// Sets the colour theme before anything is drawn, so that a dark page never flashes light.
 (() => {
-  const asked = localStorage.getItem("lpnet-theme");
-  const dark = asked ? asked === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  document.documentElement.dataset.theme = dark ? "dark" : "light";
+  const { document, matchMedia } = globalThis;
+  const systemTheme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  document.documentElement.dataset.theme = localStorage.getItem("lpnet-theme") ?? systemTheme;
 })();

@@ -1,75 +1,101 @@
-// Charts: ECharts in the colours of the page, with a caption, and buttons that save picture and data.
+// Charts: ECharts in the colours of the page, with a caption and buttons that save image and data.
+import { document, getComputedStyle, ResizeObserver } from "./browser.js";
 import { byId, fill, h } from "./dom.js";
 import { saveCsv, saveUrl } from "./save.js";
 
+const SERIES_COLOURS = 6;
+
 let library = null;
 
-/** The value of a colour of css/theme.css, say "--accent". */
+/** A colour of css/theme.css, such as "--accent". */
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
 /** The colour of the nth series. */
-export function series(n) {
-  return colour(`--series-${(n % 6) + 1}`);
+export function seriesColour(n) {
+  return colour(`--series-${(n % SERIES_COLOURS) + 1}`);
 }
 
 /**
- * A chart in the figure with this id. `draw(option, label, rows)` shows an ECharts option, made by
- * the function `option` so that it can be made again in other colours; `label` says in words what
- * is seen, `rows` (lists, the first of them names) is what "CSV" saves. Returns the chart.
+ * A chart in the figure with this id; its files are called `name`. Its `draw` takes
+ * {option, label, rows}: a function that makes the ECharts option, called again when the theme
+ * changes, a caption, and the rows of the CSV file, column names first.
  */
-export async function chart(id, name) {
+export async function createChart(id, name) {
   library ??= import("../../vendor/echarts/echarts.mjs");
   const echarts = await library;
   const figure = byId(id);
-  const place = h("div", { class: `chart ${figure.dataset.size || ""}`, role: "img" });
-  const words = h("span", {});
-  const shown = { option: null, rows: [] };
-  const png = h("button", { type: "button", class: "quiet", onclick: () => saveUrl(`${name}.png`, instance.getDataURL({ pixelRatio: 2, backgroundColor: colour("--surface") })) }, "PNG");
-  const csv = h("button", { type: "button", class: "quiet", onclick: () => saveCsv(`${name}.csv`, shown.rows) }, "CSV");
-  fill(figure, place, h("figcaption", {}, words, h("span", { class: "saves" }, png, csv)));
-  const instance = echarts.init(place, null, { renderer: "canvas" });
-  const paint = () => shown.option && instance.setOption({ ...common(), ...shown.option() }, { notMerge: true });
-  new ResizeObserver(() => instance.resize()).observe(place);
-  addEventListener("lpnet:theme", paint);
+  const container = h("div", { class: `chart ${figure.dataset.size || ""}`, role: "img" });
+  const caption = h("span", {});
+  let makeOption = null;
+  let rows = [];
+  const saveImage = () => {
+    const style = { pixelRatio: 2, backgroundColor: colour("--surface") };
+    saveUrl(`${name}.png`, instance.getDataURL(style));
+  };
+  const buttons = h(
+    "span",
+    { class: "save-buttons" },
+    h("button", { type: "button", class: "quiet", onclick: saveImage }, "PNG"),
+    h(
+      "button",
+      { type: "button", class: "quiet", onclick: () => saveCsv(`${name}.csv`, rows) },
+      "CSV",
+    ),
+  );
+  fill(figure, container, h("figcaption", {}, caption, buttons));
+  const instance = echarts.init(container, null, { renderer: "canvas" });
+  const render = () => {
+    if (makeOption) instance.setOption({ ...baseOption(), ...makeOption() }, { notMerge: true });
+  };
+  new ResizeObserver(() => instance.resize()).observe(container);
+  addEventListener("lpnet:theme", render);
   return {
-    instance,
-    draw(option, label, rows) {
-      shown.option = option;
-      shown.rows = rows;
-      place.setAttribute("aria-label", label);
-      words.textContent = label;
-      paint();
+    draw(drawing) {
+      makeOption = drawing.option;
+      rows = drawing.rows;
+      container.setAttribute("aria-label", drawing.label);
+      caption.textContent = drawing.label;
+      render();
     },
   };
 }
 
-function common() {
+function baseOption() {
   return {
     animation: false,
     textStyle: { fontFamily: colour("--text"), color: colour("--ink") },
-    color: [0, 1, 2, 3, 4, 5].map(series),
+    color: Array.from({ length: SERIES_COLOURS }, (_, n) => seriesColour(n)),
     grid: { left: 64, right: 20, top: 36, bottom: 48 },
   };
 }
 
-/** An axis in the style of all. */
-export function axis(name, more = {}) {
+function axis(name, nameGap, { format, ...options }) {
   return {
     name,
     nameLocation: "middle",
-    nameGap: more.position === "left" || more.vertical ? 48 : 30,
+    nameGap,
     nameTextStyle: { color: colour("--ink-2") },
     axisLine: { lineStyle: { color: colour("--line-strong") } },
-    axisLabel: { color: colour("--ink-2") },
+    axisLabel: { color: colour("--ink-2"), formatter: format },
     splitLine: { lineStyle: { color: colour("--line") } },
-    ...more,
+    ...options,
   };
 }
 
-/** A tooltip that is drawn, not made of markup: the pages' policy allows no inline styles. */
-export function tooltip(formatter, more = {}) {
+/** A horizontal axis. `format` writes its labels, other options are those of ECharts. */
+export function xAxis(name, options) {
+  return axis(name, 30, options);
+}
+
+/** A vertical axis, with the options of `xAxis`. */
+export function yAxis(name, options) {
+  return axis(name, 48, options);
+}
+
+/** A tooltip drawn on the canvas: the pages' content security policy forbids inline styles. */
+export function tooltip(formatter, options = { trigger: "item" }) {
   return {
     renderMode: "richText",
     confine: true,
@@ -77,11 +103,19 @@ export function tooltip(formatter, more = {}) {
     borderColor: colour("--line-strong"),
     textStyle: { color: colour("--ink"), fontSize: 13 },
     formatter,
-    ...more,
+    ...options,
   };
 }
 
-/** A legend in the style of all. */
-export function legend(more = {}) {
-  return { top: 0, left: 0, icon: "roundRect", itemWidth: 14, itemHeight: 6, textStyle: { color: colour("--ink-2") }, ...more };
+/** A legend above the chart. */
+export function legend(options = {}) {
+  return {
+    top: 0,
+    left: 0,
+    icon: "roundRect",
+    itemWidth: 14,
+    itemHeight: 6,
+    textStyle: { color: colour("--ink-2") },
+    ...options,
+  };
 }

@@ -1,30 +1,53 @@
-// Elements without HTML in strings: what comes from the API can never become markup.
+// Elements are built without HTML in strings, so text from the API can never become markup.
+import { document } from "./browser.js";
 
 /**
- * h("td", { class: "num", onclick: f }, "text", child): an element. Attributes that are null,
- * undefined or false are left out, `true` gives an empty one; children may be nested lists.
+ * Create an element: h("td", { class: "num", onclick: f }, "text", child). Attributes that are
+ * null, undefined or false are left out; `true` makes an empty one. Children may be nested lists.
  */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
+    if (isEmpty(value)) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  fill(element, children);
   return element;
 }
 
-/** The element with this id; an error where a template and its module disagree. */
-export function byId(id) {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`no element #${id}`);
-  return found;
+/** Replace the children of an element. */
+export function fill(element, ...children) {
+  element.replaceChildren(...children.flat(Infinity).filter((child) => !isEmpty(child)));
 }
 
-/** Put these in the place of everything in `element`. */
-export function fill(element, ...children) {
-  element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+function isEmpty(value) {
+  return value === null || value === undefined || value === false;
+}
+
+/** The element with this id; an error if a template and its module disagree. */
+export function byId(id) {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`no element #${id}`);
+  return element;
+}
+
+/** A table cell. At phone width a row is shown as a card, with `label` before each content. */
+export function cell(label, ...content) {
+  return h("td", { "data-label": label }, h("div", {}, content));
+}
+
+/** A table cell with a number. */
+export function numberCell(label, ...content) {
+  return h("td", { class: "num", "data-label": label }, h("div", {}, content));
+}
+
+/** Fill a definition list with figures, each as [name, value]. */
+export function fillFigures(id, figures) {
+  fill(
+    byId(id),
+    figures.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+  );
 }
 
 /** A command in a box, with a button that copies it. */

@@ -1,77 +1,119 @@
-// Numbers and times for people. What is not known is a dash with its reason, never a zero.
+// Numbers and times for people. An unknown value is a dash with its reason, never a zero.
 import { h } from "./dom.js";
 
-/** Three significant digits, never in powers of ten. */
-export function digits(value, count = 3) {
+/** Three significant digits by default, never in powers of ten. */
+export function significant(value, digits = 3) {
   if (value === 0) return "0";
-  const size = Math.floor(Math.log10(Math.abs(value)));
-  return value.toLocaleString("en", { minimumFractionDigits: Math.max(0, count - 1 - size), maximumFractionDigits: Math.max(0, count - 1 - size), useGrouping: true });
+  const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value))));
+  return value.toLocaleString("en", {
+    minimumFractionDigits: decimals,
+    maximumFractionDigits: decimals,
+  });
 }
 
-/** "3.28 ms"; as text, for charts and labels. */
+/** "3.28 ms" as plain text, for charts and labels. */
 export function msText(value) {
-  return known(value) ? `${digits(value)} ms` : "unknown";
+  return isNumber(value) ? `${significant(value)} ms` : "unknown";
 }
 
-/** Milliseconds as a figure with a small unit. */
+/** Milliseconds, with the unit in small type. */
 export function ms(value, reason) {
-  if (!known(value)) return dash(reason);
-  return [value > 0 && value < 0.0005 ? "< 0.001" : digits(value), h("span", { class: "unit" }, " ms")];
+  if (!isNumber(value)) return unknown(reason);
+  return withUnit(value > 0 && value < 0.0005 ? "< 0.001" : significant(value), "ms");
 }
 
-/** Percent, by default with one decimal below ten. `sign`: with a plus where it is positive. */
-export function percent(value, { reason, sign = false, decimals = Math.abs(value) < 10 ? 1 : 0 } = {}) {
-  if (!known(value)) return dash(reason);
-  const text = value.toLocaleString("en", { maximumFractionDigits: decimals, minimumFractionDigits: decimals, signDisplay: sign ? "exceptZero" : "auto" });
-  return [text, h("span", { class: "unit" }, " %")];
+/** Percent, by default with one decimal below ten. `sign`: show a plus, too. */
+export function percent(value, { reason, sign = false, decimals } = {}) {
+  if (!isNumber(value)) return unknown(reason);
+  const digits = decimals ?? (Math.abs(value) < 10 ? 1 : 0);
+  const text = value.toLocaleString("en", {
+    maximumFractionDigits: digits,
+    minimumFractionDigits: digits,
+    signDisplay: sign ? "exceptZero" : "auto",
+  });
+  return withUnit(text, "%");
 }
 
+function withUnit(text, unit) {
+  return [text, h("span", { class: "unit" }, ` ${unit}`)];
+}
+
+/** "1,234". */
 export function count(value, reason) {
-  return known(value) ? value.toLocaleString("en") : dash(reason);
+  return isNumber(value) ? value.toLocaleString("en") : unknown(reason);
 }
 
-/** 1.2 M, 34 k: for many operations or bytes, with the exact figure at hand. */
-export function short(value, unit = "") {
-  if (!known(value)) return dash();
-  const step = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]].find(([least]) => Math.abs(value) >= least);
-  const text = step ? `${digits(value / step[0])} ${step[1]}${unit}` : `${digits(value)} ${unit}`;
-  return h("span", { title: `${value.toLocaleString("en")} ${unit}` }, text.trim());
+/** "1 sample", "1,234 samples". */
+export function plural(value, noun) {
+  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 }
 
-export function dash(reason) {
-  return h("span", { class: "soft", title: reason || "unknown" }, "–", h("span", { class: "unseen" }, ` unknown${reason ? `: ${reason}` : ""}`));
+/** A number or a dash. */
+export function fixed(value, decimals, reason) {
+  return isNumber(value) ? value.toFixed(decimals) : unknown(reason);
+}
+
+const PREFIXES = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
+
+/** "1.2 M", "34 k": a large count, with the exact number as its title. */
+export function compact(value) {
+  if (!isNumber(value)) return unknown();
+  const [factor, prefix] = PREFIXES.find(([min]) => Math.abs(value) >= min) ?? [1, ""];
+  const text = `${significant(value / factor)} ${prefix}`.trim();
+  return h("span", { title: value.toLocaleString("en") }, text);
+}
+
+/** A dash for a value that is unknown for this reason. */
+export function unknown(reason) {
+  const text = reason ? `unknown: ${reason}` : "unknown";
+  return h(
+    "span",
+    { class: "soft", title: reason || "unknown" },
+    "–",
+    h("span", { class: "visually-hidden" }, ` ${text}`),
+  );
 }
 
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
-const steps = [[60, "second"], [60, "minute"], [24, "hour"], [30, "day"], [12, "month"], [Infinity, "year"]];
+// How many of each unit make one of the next.
+const UNITS = [
+  [60, "second"],
+  [60, "minute"],
+  [24, "hour"],
+  [30, "day"],
+  [12, "month"],
+  [Infinity, "year"],
+];
 
-/** "3 min. ago", with the exact time in the reader's zone at hand. */
-export function ago(text, reason) {
-  if (!text) return dash(reason);
-  const time = new Date(text);
-  let value = (time - Date.now()) / 1000;
-  for (const [size, unit] of steps) {
-    if (Math.abs(value) < size) return h("time", { datetime: text, title: exact(text) }, relative.format(Math.round(value), unit));
+/** "3 min. ago", with the exact time as its title. */
+export function ago(time, reason) {
+  if (!time) return unknown(reason);
+  let value = (new Date(time) - Date.now()) / 1000;
+  let unit = "second";
+  for (const [size, name] of UNITS) {
+    unit = name;
+    if (Math.abs(value) < size) break;
     value /= size;
   }
-  return exact(text);
+  const text = relative.format(Math.round(value), unit);
+  return h("time", { datetime: time, title: dateTime(time) }, text);
 }
 
-/** Date and time in the reader's zone. */
-export function exact(text) {
-  return new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+/** Date and time in the reader's time zone. */
+export function dateTime(time) {
+  return new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
 }
 
-function known(value) {
-  return typeof value === "number" && Number.isFinite(value);
-}
-
-/** "3 h 20 min" of seconds. */
+/** "3 h 20 min". */
 export function duration(seconds, reason) {
-  if (!known(seconds)) return dash(reason);
+  if (!isNumber(seconds)) return unknown(reason);
   if (seconds < 90) return `${Math.round(seconds)} s`;
   const minutes = Math.round(seconds / 60);
   if (minutes < 90) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.round(hours / 24)} days`;
+}
+
+function isNumber(value) {
+  return typeof value === "number" && Number.isFinite(value);
 }

@@ -1,159 +1,241 @@
-// Campaigns: how far are they, what failed, and starting or cancelling one.
-import { read, write } from "../lib/address.js";
-import { ApiError, address, get, post } from "../lib/api.js";
-import { byId, fill, h } from "../lib/dom.js";
-import { ago, count, dash, digits, duration } from "../lib/format.js";
-import { failed, live, start } from "../lib/page.js";
-import { choices, spaceLabel, spaces, targets } from "../lib/pick.js";
-import { savesCsv } from "../lib/save.js";
+// Campaigns: their progress and failures, and starting or cancelling one.
+import { getItems, LatestRequest, post } from "../lib/api.js";
+import {
+  fillSelect,
+  loadSpaces,
+  loadTargets,
+  NO_SPACE,
+  spaceLabel,
+  spaceOptions,
+} from "../lib/choices.js";
+import { byId, cell, fill, h, numberCell } from "../lib/dom.js";
+import { ago, count, duration, significant, unknown } from "../lib/format.js";
+import { messageOf } from "../lib/notice.js";
+import { poll, showError, start } from "../lib/page.js";
+import { addCsvButton, pickFields } from "../lib/save.js";
+import { readState, url, writeState } from "../lib/url.js";
 
-const USUAL = { target: "", state: "" };
+const DEFAULTS = { target: "", state: "" };
 const STATES = ["running", "done", "failed", "cancelled"];
-const EVERY_S = 3;
-const FORM = ["blocks", "networks", "pruned", "repeats", "batch"];
+const POLL_S = 3;
+const PAGE = 50;
+const FORM_NUMBERS = ["blocks", "networks", "pruned", "repeats", "batch"];
 
-let asked = read(USUAL);
-let known = [];
-let seen = [];
-let pages = 1;
-const opened = new Set();
+const filter = readState(DEFAULTS);
+let spaces = [];
+let campaigns = [];
+let limit = PAGE;
+const opened = new Set(); // ids of campaigns whose failures are unfolded
+const estimates = new LatestRequest();
 
 start(async () => {
-  const [all, held] = await Promise.all([targets(), spaces()]);
-  known = held;
-  const names = all.map(({ name }) => ({ value: name, label: name }));
-  choices("of", names, asked.target, "every target");
-  choices("state", STATES.map((state) => ({ value: state, label: state })), asked.state, "any state");
-  form(all.filter((target) => target.source === "agent"), held);
-  byId("of").addEventListener("change", (event) => change({ target: event.target.value }));
-  byId("state").addEventListener("change", (event) => change({ state: event.target.value }));
+  const [targets, loadedSpaces] = await Promise.all([loadTargets(), loadSpaces()]);
+  spaces = loadedSpaces;
+  fillSelect("target-filter", targets.map(({ name }) => name), filter.target, "any target");
+  fillSelect("state", STATES, filter.state, "any state");
+  startForm(targets.filter(({ source }) => source === "agent"));
+  byId("target-filter").addEventListener("change", ({ target: field }) => {
+    changeFilter({ target: field.value });
+  });
+  byId("state").addEventListener("change", ({ target: field }) => {
+    changeFilter({ state: field.value });
+  });
   byId("more").addEventListener("click", () => {
-    pages += 1;
-    look();
+    limit += PAGE;
+    load();
   });
-  savesCsv("csv", "campaigns", () => {
-    const names = ["id", "target", "space", "state", "waiting", "total", "measured", "disturbed", "failed", "samples_per_minute", "seconds_left", "created_at", "finished_at"];
-    return [[...names, "failures"], ...seen.map((one) => [...names.map((name) => one[name]), one.failures.join("; ")])];
-  });
-  await live(look, EVERY_S);
+  addCsvButton("csv", "campaigns", csvCampaigns);
+  await poll(load, POLL_S);
 });
 
-function change(part) {
-  asked = { ...asked, ...part };
-  pages = 1;
-  write(asked, USUAL);
-  look();
+function changeFilter(change) {
+  Object.assign(filter, change);
+  limit = PAGE;
+  writeState(filter, DEFAULTS);
+  load();
 }
 
-async function look() {
-  let items = [];
-  let after = null;
-  for (let n = 0; n < pages; n += 1) {
-    const page = await get("/v1/campaigns", { ...asked, after, limit: 50 });
-    items = items.concat(page.items);
-    after = page.next;
-    if (!after) break;
-  }
-  seen = items;
-  byId("wait").hidden = true;
-  const filtered = Boolean(asked.target || asked.state);
-  byId("first").hidden = items.length > 0 || filtered;
-  byId("some").hidden = items.length === 0 && !filtered;
-  byId("more").hidden = !after;
-  byId("rows").replaceChildren(...(items.length ? items.map(row) : [h("tr", {}, h("td", { colspan: 7, class: "soft" }, "No campaign is like that."))]));
+async function load() {
+  const { items, next } = await getItems("/v1/campaigns", { ...filter, limit: PAGE }, limit);
+  campaigns = items;
+  const isEmpty = items.length === 0 && !filter.target && !filter.state;
+  byId("loading").hidden = true;
+  byId("empty").hidden = !isEmpty;
+  byId("content").hidden = isEmpty;
+  byId("more").hidden = !next;
+  const noMatch = h("td", { colspan: 7, class: "soft" }, "No campaign matches.");
+  fill(byId("rows"), items.length ? items.map(campaignRow) : h("tr", {}, noMatch));
 }
 
-function row(campaign) {
-  const space = known.find(({ hash }) => hash === campaign.space);
-  const share = campaign.total ? campaign.measured / campaign.total : 0;
-  const running = campaign.state === "running";
+function csvCampaigns() {
+  const columns = [
+    "id",
+    "target",
+    "space",
+    "state",
+    "waiting",
+    "total",
+    "measured",
+    "disturbed",
+    "failed",
+    "samples_per_minute",
+    "seconds_left",
+    "created_at",
+    "finished_at",
+  ];
+  const rows = campaigns.map((campaign) => [
+    ...pickFields(columns, campaign),
+    campaign.failures.join("; "),
+  ]);
+  return [[...columns, "failures"], ...rows];
+}
+
+function campaignRow(campaign) {
+  const { id, target, space, state, total, measured, disturbed, pace_reason: paceReason } =
+    campaign;
+  const isRunning = state === "running";
+  const table = h("a", { href: url("/table", { target, space }) }, spaceLabel(space, spaces));
+  const pace = campaign.samples_per_minute;
+  const ended = campaign.finished_at && ["ended ", ago(campaign.finished_at)];
   return h(
     "tr",
     {},
-    h("td", { class: "lead-cell" }, h("a", { href: address("/table", { target: campaign.target, space: campaign.space }) }, space ? spaceLabel(space, known) : campaign.space.slice(0, 12)), " on ", campaign.target, h("div", { class: "small soft" }, ago(campaign.created_at), " · ", h("span", { class: "code" }, campaign.id))),
-    h("td", { "data-label": "State" }, h("div", {}, h("span", { class: `state ${look_of(campaign)}` }, campaign.state), campaign.waiting && h("div", { class: "small soft" }, campaign.waiting))),
-    h("td", { "data-label": "Measured" }, h("div", { class: "num" }, h("progress", { max: 1, value: share, "aria-label": "measured" }), ` ${count(campaign.measured)} of ${count(campaign.total)}`, campaign.disturbed > 0 && h("div", { class: "small warn" }, `${count(campaign.disturbed)} disturbed`))),
-    h("td", { class: "num", "data-label": "Samples a minute" }, h("span", {}, campaign.samples_per_minute == null ? dash(campaign.pace_reason) : digits(campaign.samples_per_minute))),
-    h("td", { "data-label": "Time left" }, h("span", {}, running ? duration(campaign.seconds_left, campaign.pace_reason || "unknown yet") : campaign.finished_at ? ["ended ", ago(campaign.finished_at)] : "")),
-    h("td", { "data-label": "Failures" }, failures(campaign)),
-    h("td", {}, running && h("button", { type: "button", class: "quiet small", onclick: (event) => cancel(campaign, event.target) }, "Cancel")),
+    h(
+      "td",
+      { class: "lead-cell" },
+      table,
+      ` on ${target}`,
+      h(
+        "div",
+        { class: "small soft" },
+        ago(campaign.created_at),
+        " · ",
+        h("span", { class: "code" }, id),
+      ),
+    ),
+    cell(
+      "State",
+      h("span", { class: `state ${stateClass(campaign)}` }, state),
+      campaign.waiting && h("div", { class: "small soft" }, campaign.waiting),
+    ),
+    cell(
+      "Measured",
+      h(
+        "div",
+        { class: "num" },
+        h("progress", { max: 1, value: total ? measured / total : 0, "aria-label": "measured" }),
+        ` ${count(measured)} of ${count(total)}`,
+        disturbed > 0 && h("div", { class: "small warn" }, `${count(disturbed)} disturbed`),
+      ),
+    ),
+    numberCell("Samples per minute", pace === null ? unknown(paceReason) : significant(pace)),
+    cell(
+      "Time left",
+      isRunning ? duration(campaign.seconds_left, paceReason || "not known yet") : ended,
+    ),
+    cell("Failures", failureList(campaign)),
+    h("td", {}, isRunning && cancelButton(campaign)),
   );
 }
 
-function look_of({ state, waiting }) {
+// Campaigns show their states as targets do.
+function stateClass({ state, waiting }) {
   if (state === "running") return waiting ? "paused" : "measuring";
   return { done: "idle", failed: "broken", cancelled: "offline" }[state];
 }
 
-function failures(campaign) {
-  if (!campaign.failed) return h("span", { class: "soft" }, "none");
-  const list = h("details", { open: opened.has(campaign.id) }, h("summary", {}, count(campaign.failed)), h("ul", { class: "small" }, campaign.failures.map((line) => h("li", {}, line))));
-  list.addEventListener("toggle", () => (list.open ? opened.add(campaign.id) : opened.delete(campaign.id)));
+function failureList({ id, failed, failures }) {
+  if (!failed) return h("span", { class: "soft" }, "none");
+  const list = h(
+    "details",
+    { open: opened.has(id) },
+    h("summary", {}, count(failed)),
+    h("ul", { class: "small" }, failures.map((failure) => h("li", {}, failure))),
+  );
+  list.addEventListener("toggle", () => (list.open ? opened.add(id) : opened.delete(id)));
   return list;
 }
 
+function cancelButton(campaign) {
+  const button = h("button", { type: "button", class: "quiet small" }, "Cancel");
+  button.addEventListener("click", () => cancel(campaign, button));
+  return button;
+}
+
 async function cancel(campaign, button) {
-  if (!confirm(`Cancel this campaign on ${campaign.target}? What was measured stays.`)) return;
+  const question = `Cancel this campaign on ${campaign.target}? Its samples so far are kept.`;
+  if (!confirm(question)) return;
   button.disabled = true;
   try {
     await post(`/v1/campaigns/${campaign.id}/cancel`);
-    await look();
+    await load();
   } catch (error) {
-    failed(error);
+    showError(error);
   }
 }
 
-function form(measurable, held) {
-  choices("target", measurable.map(({ name, state }) => ({ value: name, label: state === "idle" || state === "measuring" ? name : `${name} (${state})` })), asked.target);
-  choices("space", held.map((space) => ({ value: space.hash, label: spaceLabel(space, held) })), held[0]?.hash);
-  const possible = measurable.length > 0 && held.length > 0;
-  byId("begin").disabled = !possible;
-  if (!possible) byId("estimate").textContent = measurable.length ? "No space was uploaded yet: lpnet profile TARGET resnet20 uploads one." : "No target has an agent yet.";
-  else byId("form").addEventListener("input", estimate);
-  byId("new").addEventListener("toggle", () => possible && byId("new").open && estimate());
-  byId("form").addEventListener("submit", begin);
+function startForm(targets) {
+  const options = targets.map(({ name, state }) => {
+    const isReady = state === "idle" || state === "measuring";
+    return { value: name, label: isReady ? name : `${name} (${state})` };
+  });
+  fillSelect("target", options, filter.target);
+  fillSelect("space", spaceOptions(spaces));
+  byId("form").addEventListener("submit", startCampaign);
+  if (targets.length && spaces.length) {
+    byId("form").addEventListener("input", showEstimate);
+    byId("new").addEventListener("toggle", () => byId("new").open && showEstimate());
+  } else {
+    byId("start").disabled = true;
+    byId("estimate").textContent = targets.length
+      ? NO_SPACE
+      : "No target has an agent yet. The Devices page shows how to start one.";
+  }
 }
 
-function wanted() {
-  const numbers = Object.fromEntries(FORM.map((name) => [name, Number(byId(name).value)]));
-  return { target: byId("target").value, space: byId("space").value, ...numbers };
+function formValues() {
+  const numbers = FORM_NUMBERS.map((name) => [name, Number(byId(name).value)]);
+  return {
+    target: byId("target").value,
+    space: byId("space").value,
+    ...Object.fromEntries(numbers),
+  };
 }
 
-let running = null;
-
-async function estimate() {
-  running?.abort();
-  running = new AbortController();
-  const place = byId("estimate");
+async function showEstimate() {
   try {
-    const found = await post("/v1/campaigns:estimate", wanted(), { signal: running.signal });
-    byId("refused").hidden = true;
-    const minutes = found.time.minutes === null ? found.time.source : `about ${digits(found.time.minutes, 2)} minutes of measuring`;
-    place.textContent = `${count(found.samples)} samples, ${minutes}. ${found.judging.detail} ${found.start.detail}`;
+    const estimate = await estimates.post("/v1/campaigns:estimate", formValues());
+    if (!estimate) return;
+    const { samples, time, judging, start } = estimate;
+    const effort = time.minutes === null
+      ? time.source
+      : `about ${significant(time.minutes, 2)} minutes of measuring`;
+    showFormError("");
+    byId("estimate").textContent = `${count(samples)} samples, ${effort}. ` +
+      `${judging.detail} ${start.detail}`;
   } catch (error) {
-    if (error.name !== "AbortError") refuse(error);
+    showFormError(messageOf(error));
   }
 }
 
-async function begin(submit) {
-  submit.preventDefault();
-  const button = byId("begin");
+async function startCampaign(event) {
+  event.preventDefault();
+  const button = byId("start");
   button.disabled = true;
   try {
-    await post("/v1/campaigns", wanted());
-    byId("refused").hidden = true;
+    await post("/v1/campaigns", formValues());
+    showFormError("");
     byId("new").open = false;
-    await look();
+    await load();
   } catch (error) {
-    refuse(error);
+    showFormError(messageOf(error));
   } finally {
     button.disabled = false;
   }
 }
 
-function refuse(error) {
-  if (!(error instanceof ApiError)) throw error;
-  byId("estimate").textContent = "";
-  byId("refused").hidden = false;
-  byId("refused").textContent = error.message;
+function showFormError(message) {
+  if (message) byId("estimate").textContent = "";
+  byId("form-error").textContent = message;
+  byId("form-error").hidden = !message;
 }

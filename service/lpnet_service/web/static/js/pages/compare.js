@@ -1,157 +1,243 @@
 // Compare: the same workloads on several targets.
-import { read, write } from "../lib/address.js";
-import { ApiError, address, get } from "../lib/api.js";
-import { byId, fill, h } from "../lib/dom.js";
-import { count, digits, ms, percent } from "../lib/format.js";
+import { get } from "../lib/api.js";
+import { fillSelect, fillTargetBoxes, limitTargets, loadTargets } from "../lib/choices.js";
+import { byId, fill, h, numberCell } from "../lib/dom.js";
+import { count, ms, percent, plural, significant } from "../lib/format.js";
+import { messageOf, showInstead, showResults } from "../lib/notice.js";
 import { start } from "../lib/page.js";
-import { atMost, boxes, choices, targets } from "../lib/pick.js";
-import { cell, remote } from "../lib/remote.js";
-import { savesCsv } from "../lib/save.js";
+import { createPagedTable, formatter } from "../lib/paged-table.js";
+import { addCsvButton, pickFields } from "../lib/save.js";
+import { readState, url, writeState } from "../lib/url.js";
 
-const USUAL = { target: [], sort: "ratio", by: "" };
-const MOST = 6;
+// `by`: the target whose latency or ratio is sorted by.
+const DEFAULTS = { target: [], sort: "ratio", by: "" };
+const MAX_TARGETS = 6;
+const MAX_WIDTHS_SHOWN = 6;
 const PAGE = 100;
 
-const asked = read(USUAL);
-let all = [];
+const state = readState(DEFAULTS);
 let summary = null;
 let table = null;
 
 start(async () => {
-  all = (await targets()).filter((target) => target.samples > 0);
-  byId("wait").hidden = true;
-  if (all.length < 2) {
-    cannot("Comparing takes two targets with samples.");
+  const targets = (await loadTargets()).filter(({ samples }) => samples > 0);
+  const names = targets.map(({ name }) => name);
+  byId("loading").hidden = true;
+  if (names.length < 2) {
+    showInstead("A comparison needs at least two targets with samples.");
     return;
   }
   byId("form").hidden = false;
-  asked.target = asked.target.filter((name) => all.some((one) => one.name === name)).slice(0, MOST);
-  for (const { name } of all) if (asked.target.length < 2 && !asked.target.includes(name)) asked.target.push(name);
-  boxes("targets", all.map(({ name }) => name), asked.target);
-  byId("form").addEventListener("submit", (submit) => submit.preventDefault());
-  byId("form").addEventListener("change", changed);
-  savesCsv("parts-csv", "compared-parts", parts);
+  const selected = state.target.filter((name) => names.includes(name)).slice(0, MAX_TARGETS);
+  const others = names.filter((name) => !selected.includes(name));
+  state.target = [...selected, ...others.slice(0, Math.max(0, 2 - selected.length))];
+  fillTargetBoxes("targets", names, state.target);
+  byId("form").addEventListener("submit", (event) => event.preventDefault());
+  byId("form").addEventListener("change", changeTargets);
+  addCsvButton("parts-csv", "compared-parts", csvParts);
   await show();
 });
 
-async function changed(event) {
-  if (event.target.name === "target") {
-    const { value, checked } = event.target;
-    asked.target = checked ? [...asked.target, value] : asked.target.filter((name) => name !== value);
-  } else {
-    const first = event.target.value;
-    asked.target = [first, ...asked.target.filter((name) => name !== first)];
-  }
-  asked.by = "";
+async function changeTargets({ target: field }) {
+  const others = state.target.filter((name) => name !== field.value);
+  if (field.id === "reference") state.target = [field.value, ...others];
+  else state.target = field.checked ? [...others, field.value] : others;
+  state.by = "";
   await show();
 }
 
 async function show() {
-  write(asked, USUAL);
-  atMost(MOST);
-  choices("first", asked.target.map((name) => ({ value: name, label: name })), asked.target[0]);
-  if (asked.target.length < 2) {
-    cannot("Choose two targets or more.");
+  writeState(state, DEFAULTS);
+  limitTargets(MAX_TARGETS);
+  fillSelect("reference", state.target, state.target[0]);
+  if (state.target.length < 2) {
+    showInstead("Choose at least two targets.");
     return;
   }
   try {
-    summary = await get("/v1/compare/summary", { target: asked.target });
+    summary = await get("/v1/compare/summary", { target: state.target });
   } catch (error) {
-    if (!(error instanceof ApiError) || error.status === 0) throw error;
-    cannot(error.message);
+    showInstead(messageOf(error));
     return;
   }
   if (!summary.all) {
-    cannot("These targets have no workload in common. A campaign of the same space with the same seed measures the same workloads on each.");
+    showInstead(
+      "These targets share no workloads. To measure the same workloads on each of them, start " +
+        "campaigns with the same space and the same seed.",
+    );
     return;
   }
-  byId("cannot").hidden = true;
-  byId("found").hidden = false;
-  byId("export").hidden = false;
-  byId("export").href = address("/v1/compare/export", { target: asked.target, sort: asked.sort, by: asked.by });
-  const part = summary.share < 1 ? `a random ${digits(100 * summary.share, 2)}% of ` : "";
-  byId("common").textContent = `${count(summary.workloads)} workloads in common were compared, ${part}each by the median of its undisturbed samples.`;
-  fill(byId("summary"), figures(summary.all));
-  fill(byId("parts"), [...summary.kinds, ...summary.blocks].map((one) => part_row(one)));
-  fill(byId("part-names"), h("th", { scope: "col" }, "Workloads"), h("th", { scope: "col", class: "num" }, "How many"), asked.target.slice(1).map((name) => h("th", { scope: "col", class: "num" }, name)));
-  await rows();
+  showResults();
+  showExport();
+  showSummary();
+  showParts();
+  await showTable();
 }
 
-function figures(found) {
-  return found.targets.map((one, n) =>
-    h(
-      "tr",
-      {},
-      h("td", { class: "lead-cell" }, h("a", { href: address("/table", { target: one.target }) }, one.target)),
-      h("td", { class: "num", "data-label": "Median ratio" }, h("span", {}, n === 0 ? h("span", { class: "soft" }, "1, by definition") : ratio(one.median_ratio))),
-      h("td", { class: "num", "data-label": "10th to 90th percentile" }, n === 0 ? "" : `${digits(one.p10_ratio)} to ${digits(one.p90_ratio)}`),
-      h("td", { class: "num", "data-label": "Fastest of all on" }, h("span", {}, percent(one.fastest_pct))),
+function showExport() {
+  byId("export").href = url("/v1/compare/export", state);
+}
+
+function showSummary() {
+  const part = summary.share < 1
+    ? `, a random ${significant(100 * summary.share, 2)}% of all workloads`
+    : "";
+  byId("shared").textContent = `${plural(summary.workloads, "shared workload")}${part}. ` +
+    "Each is compared by the median of its undisturbed samples.";
+  fill(byId("summary"), summary.all.targets.map(summaryRow));
+}
+
+function summaryRow(figures, index) {
+  const { target, p10_ratio: p10, p90_ratio: p90 } = figures;
+  const isReference = index === 0;
+  const reference = h("span", { class: "soft" }, "1 (reference)");
+  return h(
+    "tr",
+    {},
+    h("td", { class: "lead-cell" }, h("a", { href: url("/table", { target }) }, target)),
+    numberCell("Median ratio", isReference ? reference : ratio(figures.median_ratio)),
+    numberCell(
+      "10th to 90th percentile",
+      isReference ? "" : `${significant(p10)} to ${significant(p90)}`,
     ),
+    numberCell("Fastest on", percent(figures.fastest_pct)),
   );
 }
 
-// All workloads, kinds and blocks as a file has them, a row for each target.
-function parts() {
-  const part = ["kind", "space_name", "block", "workloads"];
-  const figure = ["target", "median_ratio", "p10_ratio", "p90_ratio", "fastest_pct"];
-  const all = [summary.all, ...summary.kinds, ...summary.blocks];
-  return [[...part, ...figure], ...all.flatMap((one) => one.targets.map((target) => [...part.map((name) => one[name]), ...figure.map((name) => target[name])]))];
+function showParts() {
+  const columns = ["Count", ...state.target.slice(1)];
+  fill(
+    byId("part-names"),
+    h("th", { scope: "col" }, "Workloads"),
+    columns.map((name) => h("th", { scope: "col", class: "num" }, name)),
+  );
+  fill(byId("parts"), [...summary.kinds, ...summary.blocks].map(partRow));
 }
 
-function part_row(one) {
-  const name = one.block ? [h("span", { class: "code" }, one.block), one.space_name ? h("span", { class: "soft" }, ` of ${one.space_name}`) : null] : one.kind === "network" ? "whole networks" : "blocks";
-  return h("tr", {}, h("td", {}, name), h("td", { class: "num" }, count(one.workloads)), one.targets.slice(1).map((target) => h("td", { class: "num" }, ratio(target.median_ratio))));
+function partRow({ kind, block, space_name: space, workloads, targets }) {
+  const name = block
+    ? [h("span", { class: "code" }, block), space && h("span", { class: "soft" }, ` of ${space}`)]
+    : kind === "network"
+    ? "whole networks"
+    : "blocks";
+  const ratios = targets.slice(1).map(({ median_ratio: median }) => ratio(median));
+  return h(
+    "tr",
+    {},
+    h("td", {}, name),
+    [count(workloads), ...ratios].map((content) => h("td", { class: "num" }, content)),
+  );
 }
 
-// Words beside the number: whether 0.8 is good depends on what is divided by what.
+// The summary, kinds and blocks, with a row for each target.
+function csvParts() {
+  const partColumns = ["kind", "space_name", "block", "workloads"];
+  const targetColumns = ["target", "median_ratio", "p10_ratio", "p90_ratio", "fastest_pct"];
+  const rows = [summary.all, ...summary.kinds, ...summary.blocks].flatMap((part) =>
+    part.targets.map((figures) => [
+      ...pickFields(partColumns, part),
+      ...pickFields(targetColumns, figures),
+    ])
+  );
+  return [[...partColumns, ...targetColumns], ...rows];
+}
+
+// A ratio alone does not tell which of the two targets is faster.
 function ratio(value) {
-  const words = value < 0.995 ? "faster" : value > 1.005 ? "slower" : "the same";
-  return [digits(value), h("span", { class: `small ${value < 0.995 ? "good" : "soft"}` }, ` ${words}`)];
+  const meaning = value < 0.995 ? "faster" : value > 1.005 ? "slower" : "the same";
+  const style = meaning === "faster" ? "good" : "soft";
+  return [significant(value), h("span", { class: `small ${style}` }, ` ${meaning}`)];
 }
 
-async function rows() {
+async function showTable() {
+  // Its columns depend on the targets, so other targets need another table.
   if (table) {
-    // Its columns are the targets: another choice is another table.
-    table.table.destroy();
+    table.destroy();
     byId("table").replaceChildren();
   }
-  const sort = { field: asked.sort.endsWith("latency_ms") ? `latency_${Math.max(0, asked.target.indexOf(asked.by))}` : `ratio_${Math.max(1, asked.target.indexOf(asked.by))}`, dir: asked.sort.startsWith("-") ? "desc" : "asc" };
-  table = await remote("table", {
-    label: "Workloads in common",
-    columns: [
-      { title: "Workload", field: "block", minWidth: 220, widthGrow: 2, formatter: cell((row) => [h("a", { href: address("/table", { target: asked.target[0], search: row.sample, sample: row.sample }) }, row.kind === "network" ? "whole network" : (row.workload.block ?? "block")), h("div", { class: "small soft" }, row.space_name ?? "ops")]) },
-      { title: "Widths", field: "widths", minWidth: 150, widthGrow: 2, formatter: cell((row) => h("span", { class: "small code" }, short(row.workload))) },
-      ...asked.target.flatMap((name, n) => [
-        { title: `${name}, ms`, field: `latency_${n}`, headerSort: true, hozAlign: "right", minWidth: 130, formatter: cell((row) => h("span", { class: `num ${row.fastest === name ? "good" : ""}` }, ms(row.latency_ms[n]), row.fastest === name ? h("span", { class: "unseen" }, " fastest") : null)) },
-        ...(n === 0 ? [] : [{ title: "ratio", field: `ratio_${n}`, headerSort: true, hozAlign: "right", minWidth: 110, formatter: cell((row) => h("span", { class: "num" }, digits(row.ratio[n]))) }]),
-      ]),
-    ],
-    sort,
-    onsort: (by) => {
-      Object.assign(asked, order(by));
-      write(asked, USUAL);
-      byId("export").href = address("/v1/compare/export", { target: asked.target, sort: asked.sort, by: asked.by });
+  table = await createPagedTable("table", {
+    label: "Shared workloads",
+    columns: [WORKLOAD_COLUMN, WIDTHS_COLUMN, ...state.target.flatMap(targetColumns)],
+    sort: columnSort(),
+    onSort: (sort) => {
+      Object.assign(state, apiSort(sort));
+      writeState(state, DEFAULTS);
+      showExport();
     },
-    page: async (after, by) => {
-      const found = await get("/v1/compare", { target: asked.target, ...order(by), after, limit: PAGE });
-      return { items: found.items.map((row) => ({ ...row, key: row.sample })), next: found.next };
+    loadPage: async (after, sort) => {
+      const parameters = { target: state.target, ...apiSort(sort), after, limit: PAGE };
+      const { items, next } = await get("/v1/compare", parameters);
+      return { items: items.map((row) => ({ ...row, key: row.sample })), next };
     },
   });
 }
 
-function order({ field, dir }) {
-  const [what, n] = field.split("_");
-  return { sort: `${dir === "desc" ? "-" : ""}${what === "ratio" ? "ratio" : "latency_ms"}`, by: asked.target[Number(n)] };
+const WORKLOAD_COLUMN = {
+  title: "Workload",
+  field: "block",
+  minWidth: 220,
+  widthGrow: 2,
+  formatter: formatter(({ sample, kind, workload, space_name: space }) => [
+    h(
+      "a",
+      { href: url("/table", { target: state.target[0], search: sample, sample }) },
+      kind === "network" ? "whole network" : (workload.block ?? "block"),
+    ),
+    h("div", { class: "small soft" }, space ?? "ops"),
+  ]),
+};
+
+const WIDTHS_COLUMN = {
+  title: "Widths",
+  field: "widths",
+  minWidth: 150,
+  widthGrow: 2,
+  formatter: formatter(({ workload }) => h("span", { class: "small code" }, widthsText(workload))),
+};
+
+// Columns of the nth target: its latency, and its ratio to the first.
+function targetColumns(target, n) {
+  const shared = { headerSort: true, hozAlign: "right" };
+  const latency = {
+    ...shared,
+    title: `${target}, ms`,
+    field: `latency_${n}`,
+    minWidth: 130,
+    formatter: formatter((row) => {
+      const isFastest = row.fastest === target;
+      return h(
+        "span",
+        { class: isFastest ? "num good" : "num" },
+        ms(row.latency_ms[n]),
+        isFastest && h("span", { class: "visually-hidden" }, " fastest"),
+      );
+    }),
+  };
+  if (n === 0) return [latency];
+  const format = (row) => h("span", { class: "num" }, significant(row.ratio[n]));
+  const ratioColumn = { title: "ratio", field: `ratio_${n}`, minWidth: 110 };
+  return [latency, { ...shared, ...ratioColumn, formatter: formatter(format) }];
 }
 
-function short({ widths, ops }) {
+// The API sorts by a figure of one target; in the table every target has columns of its own.
+function columnSort() {
+  const n = state.target.indexOf(state.by);
+  const isLatency = state.sort.endsWith("latency_ms");
+  return {
+    field: isLatency ? `latency_${Math.max(0, n)}` : `ratio_${Math.max(1, n)}`,
+    dir: state.sort.startsWith("-") ? "desc" : "asc",
+  };
+}
+
+function apiSort({ field, dir }) {
+  const [figure, n] = field.split("_");
+  const sort = figure === "ratio" ? "ratio" : "latency_ms";
+  return { sort: dir === "desc" ? `-${sort}` : sort, by: state.target[Number(n)] };
+}
+
+function widthsText({ widths, ops }) {
   const values = widths ? Object.values(widths) : ops.map((op) => op.c_out ?? op.type);
-  return values.length <= 6 ? values.join(" · ") : `${values.slice(0, 5).join(" · ")} … (${values.length})`;
-}
-
-function cannot(words) {
-  byId("found").hidden = true;
-  byId("export").hidden = true;
-  byId("cannot").hidden = false;
-  byId("cannot").textContent = words;
+  if (values.length <= MAX_WIDTHS_SHOWN) return values.join(" · ");
+  const first = values.slice(0, MAX_WIDTHS_SHOWN - 1).join(" · ");
+  return `${first} … (${values.length})`;
 }

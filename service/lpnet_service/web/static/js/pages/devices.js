@@ -1,147 +1,217 @@
-// Devices: what do we have, and is it healthy?
-import { read, write } from "../lib/address.js";
-import { address, get } from "../lib/api.js";
-import { byId, command, fill, h } from "../lib/dom.js";
-import { ago, count, percent } from "../lib/format.js";
-import { live, start } from "../lib/page.js";
-import { savesCsv } from "../lib/save.js";
+// Devices: the devices and targets of the service, and whether they are healthy.
+import { get } from "../lib/api.js";
+import { fillSelect, loadTargets } from "../lib/choices.js";
+import { byId, cell, command, fill, fillFigures, h, numberCell } from "../lib/dom.js";
+import { ago, count, percent, plural, unknown } from "../lib/format.js";
+import { poll, start } from "../lib/page.js";
+import { addCsvButton, pickFields } from "../lib/save.js";
+import { readState, url, writeState } from "../lib/url.js";
 
-const USUAL = { search: "", state: "", runtime: "" };
+const DEFAULTS = { search: "", state: "", runtime: "" };
 const STATES = ["measuring", "idle", "paused", "broken", "offline", "imported"];
-const EVERY_S = 5;
+const POLL_S = 5;
 
 let devices = [];
 let targets = [];
-let asked = read(USUAL);
+const filter = readState(DEFAULTS);
 
 start(async () => {
-  const search = byId("search");
-  const state = byId("state");
-  search.value = asked.search;
-  search.addEventListener("input", () => change({ search: search.value }));
-  state.addEventListener("change", () => change({ state: state.value }));
-  byId("runtime").addEventListener("change", (event) => change({ runtime: event.target.value }));
-  savesCsv("csv", "targets", rows);
-  await live(async () => {
-    const [d, t] = await Promise.all([get("/v1/devices"), get("/v1/targets")]);
-    devices = d.items;
-    targets = t.items;
+  for (const id of ["search", "state", "runtime"]) {
+    byId(id).value = filter[id];
+    byId(id).addEventListener("input", changeFilter);
+  }
+  addCsvButton("csv", "targets", csvTargets);
+  await poll(async () => {
+    const [list, loadedTargets] = await Promise.all([get("/v1/devices"), loadTargets()]);
+    devices = list.items;
+    targets = loadedTargets;
     show();
-  }, EVERY_S);
+  }, POLL_S);
 });
 
-function change(part) {
-  asked = { ...asked, ...part };
-  write(asked, USUAL);
+function changeFilter({ target: field }) {
+  filter[field.id] = field.value;
+  writeState(filter, DEFAULTS);
   show();
 }
 
 function show() {
-  byId("wait").hidden = true;
-  byId("first").hidden = targets.length > 0;
-  byId("some").hidden = targets.length === 0;
-  if (targets.length === 0) {
-    first();
+  const isEmpty = targets.length === 0;
+  byId("loading").hidden = true;
+  byId("empty").hidden = !isEmpty;
+  byId("content").hidden = isEmpty;
+  if (isEmpty) {
+    showFirstSteps();
     return;
   }
-  choices(byId("state"), "any state", STATES.filter((one) => targets.some((t) => t.state === one)), asked.state);
-  choices(byId("runtime"), "any runtime", [...new Set(targets.map(runtime))].sort(), asked.runtime);
-  summary();
-  const shown = targets.filter(matches);
-  const groups = devices.map((device) => [device, shown.filter((t) => t.device === device.name)]).filter(([, of]) => of.length);
-  byId("rows").replaceChildren(...groups.flatMap(([device, of]) => [group(device), ...of.map(row)]));
-  byId("none").hidden = shown.length > 0;
-  byId("shown").textContent = shown.length === targets.length ? `${count(targets.length)} ${targets.length === 1 ? "target" : "targets"}` : `${count(shown.length)} of ${count(targets.length)} targets`;
+  const states = STATES.filter((state) => targets.some((target) => target.state === state));
+  fillSelect("state", states, filter.state, "any state");
+  const runtimes = [...new Set(targets.map(runtimeOf))].sort();
+  fillSelect("runtime", runtimes, filter.runtime, "any runtime");
+  showSummary();
+  const matches = targets.filter(isMatch);
+  const total = plural(targets.length, "target");
+  const isFiltered = matches.length < targets.length;
+  byId("shown").textContent = isFiltered ? `${count(matches.length)} of ${total}` : total;
+  byId("no-match").hidden = matches.length > 0;
+  fill(byId("rows"), devices.map((device) => deviceRows(device, matches)));
 }
 
-// Those that are seen, as a file has them.
-function rows() {
-  const facts = ["name", "device", "state", "state_reason", "last_seen_at", "samples", "epoch", "noise_floor_pct", "lpnet", "network_mape_pct"];
-  const spec = ["runtime", "runtime_version", "provider", "precision", "threads", "power_mode", "duty"];
-  return [[...facts, ...spec], ...targets.filter(matches).map((target) => [...facts.map((name) => target[name]), ...spec.map((name) => target.spec[name])])];
+// Targets that match the filter, with all that is known of them.
+function csvTargets() {
+  const columns = [
+    "name",
+    "device",
+    "state",
+    "state_reason",
+    "last_seen_at",
+    "samples",
+    "epoch",
+    "noise_floor_pct",
+    "lpnet",
+    "network_mape_pct",
+  ];
+  const specColumns = [
+    "runtime",
+    "runtime_version",
+    "provider",
+    "precision",
+    "threads",
+    "power_mode",
+    "duty",
+  ];
+  const rows = targets.filter(isMatch).map((target) => [
+    ...pickFields(columns, target),
+    ...pickFields(specColumns, target.spec),
+  ]);
+  return [[...columns, ...specColumns], ...rows];
 }
 
-function matches(target) {
-  const device = devices.find((one) => one.name === target.device);
-  const text = [target.name, target.device, target.state_reason, device?.facts.cpu, device?.facts.os, ...about(target.spec)].join(" ").toLowerCase();
-  return (
-    asked.search.toLowerCase().split(/\s+/).every((word) => text.includes(word)) &&
-    (!asked.state || target.state === asked.state) &&
-    (!asked.runtime || runtime(target) === asked.runtime)
-  );
+function isMatch(target) {
+  const facts = devices.find(({ name }) => name === target.device)?.facts;
+  const text = [
+    target.name,
+    target.device,
+    target.state_reason,
+    facts?.cpu,
+    facts?.os,
+    ...specTags(target.spec),
+  ].join(" ").toLowerCase();
+  const terms = filter.search.toLowerCase().split(/\s+/);
+  return terms.every((term) => text.includes(term)) &&
+    (!filter.state || target.state === filter.state) &&
+    (!filter.runtime || runtimeOf(target) === filter.runtime);
 }
 
-function runtime(target) {
+function runtimeOf(target) {
   return target.spec.runtime || "unknown";
 }
 
-function summary() {
-  const by = STATES.map((state) => [state, targets.filter((t) => t.state === state).length]).filter(([, n]) => n);
-  const troubled = targets.filter((t) => t.state === "broken" || t.state === "offline").length;
-  fill(
-    byId("summary"),
-    h("div", {}, h("dt", {}, "Devices"), h("dd", {}, count(devices.length))),
-    h("div", {}, h("dt", {}, "Targets"), h("dd", {}, count(targets.length), " ", h("small", {}, by.map(([state, n]) => `${n} ${state}`).join(", ")))),
-    h("div", {}, h("dt", {}, "Samples"), h("dd", {}, count(targets.reduce((sum, t) => sum + t.samples, 0)))),
-    h("div", {}, h("dt", {}, "With an LPNet"), h("dd", {}, count(targets.filter((t) => t.lpnet).length))),
-    troubled > 0 && h("div", {}, h("dt", {}, "Need a look"), h("dd", { class: "bad" }, count(troubled))),
-  );
+function showSummary() {
+  const countState = (state) => targets.filter((target) => target.state === state).length;
+  const states = STATES.filter(countState).map((state) => `${countState(state)} ${state}`);
+  const samples = targets.reduce((sum, target) => sum + target.samples, 0);
+  const troubled = countState("broken") + countState("offline");
+  const figures = [
+    ["Devices", count(devices.length)],
+    ["Targets", [count(targets.length), " ", h("small", {}, states.join(", "))]],
+    ["Samples", count(samples)],
+    ["With an LPNet", count(targets.filter(({ lpnet }) => lpnet).length)],
+  ];
+  if (troubled) figures.push(["Need attention", h("span", { class: "bad" }, count(troubled))]);
+  fillFigures("summary", figures);
 }
 
-function group(device) {
-  const { facts } = device;
-  const words = [facts.cpu, facts.cores && `${facts.cores} cores`, facts.memory_mib && `${(facts.memory_mib / 1024).toFixed(0)} GiB`, facts.os, facts.virtual && "virtual"].filter(Boolean);
-  const what = words.length ? words.join(" · ") : device.source === "imported" ? "only a table of it is known" : "nothing is known of it";
-  return h("tr", { class: "group" }, h("th", { colspan: 7, scope: "rowgroup" }, h("strong", {}, device.name), " ", h("span", { class: "soft" }, what)));
+// A device and those of its targets that match the filter; nothing without any.
+function deviceRows(device, matches) {
+  const ownTargets = matches.filter((target) => target.device === device.name);
+  return ownTargets.length ? [deviceRow(device), ...ownTargets.map(targetRow)] : [];
 }
 
-function about(spec) {
-  const version = spec.runtime && [spec.runtime, spec.runtime_version].filter(Boolean).join(" ");
-  return [version, spec.provider, spec.precision, spec.threads && `${spec.threads} ${spec.threads === 1 ? "thread" : "threads"}`, spec.power_mode, spec.duty].filter(Boolean);
+function deviceRow({ name, facts, source }) {
+  const description = [
+    facts.cpu,
+    facts.cores && `${facts.cores} cores`,
+    facts.memory_mib && `${(facts.memory_mib / 1024).toFixed(0)} GiB`,
+    facts.os,
+    facts.virtual && "virtual",
+  ].filter(Boolean).join(" · ");
+  const noDetails = source === "imported" ? "imported from a table" : "no details reported";
+  const heading = [
+    h("strong", {}, name),
+    " ",
+    h("span", { class: "soft" }, description || noDetails),
+  ];
+  return h("tr", { class: "group" }, h("th", { colspan: 7, scope: "rowgroup" }, heading));
 }
 
-function row(target) {
-  const table = address("/table", { target: target.name });
+function specTags(spec) {
+  return [
+    spec.runtime && [spec.runtime, spec.runtime_version].filter(Boolean).join(" "),
+    spec.provider,
+    spec.precision,
+    spec.threads && plural(spec.threads, "thread"),
+    spec.power_mode,
+    spec.duty,
+  ].filter(Boolean);
+}
+
+function targetRow(target) {
+  const tags = specTags(target.spec).map((tag) => h("span", { class: "tag" }, tag));
+  const link = (path, text) => h("a", { href: url(path, { target: target.name }) }, text);
+  const error = percent(target.network_mape_pct, { reason: "no network was held out" });
   return h(
     "tr",
     {},
-    h("td", { class: "lead-cell" }, h("a", { href: table }, target.name), h("div", { class: "tags" }, about(target.spec).map((word) => h("span", { class: "tag" }, word)))),
-    h("td", { "data-label": "State" }, h("div", {}, h("span", { class: `state ${target.state}` }, target.state), target.state_reason && h("div", { class: "small soft" }, target.state_reason))),
-    h("td", { "data-label": "Last seen" }, ago(target.last_seen_at, "its agent never spoke: it was imported")),
-    h("td", { class: "num", "data-label": "Noise floor" }, cell(percent(target.noise_floor_pct, { reason: target.noise_floor_reason }))),
-    h("td", { class: "num", "data-label": "Samples" }, cell(count(target.samples))),
-    h("td", { class: "num", "data-label": "LPNet error" }, target.lpnet ? h("a", { href: address("/report", { target: target.name }) }, percent(target.network_mape_pct, { reason: "no network was held out" })) : cell(percent(null, { reason: "no LPNet yet" }))),
-    h("td", { "data-label": "Look at" }, h("span", { class: "tags" }, h("a", { href: table }, "table"), target.lpnet && h("a", { href: address("/curves", { target: target.name }) }, "curves"), target.lpnet && h("a", { href: address("/what-if", { target: target.name }) }, "what if"))),
+    h("td", { class: "lead-cell" }, link("/table", target.name), h("div", { class: "tags" }, tags)),
+    cell(
+      "State",
+      h("span", { class: `state ${target.state}` }, target.state),
+      target.state_reason && h("div", { class: "small soft" }, target.state_reason),
+    ),
+    cell("Last seen", ago(target.last_seen_at, "imported, it has no agent")),
+    numberCell(
+      "Noise floor",
+      percent(target.noise_floor_pct, { reason: target.noise_floor_reason }),
+    ),
+    numberCell("Samples", count(target.samples)),
+    numberCell("LPNet error", target.lpnet ? link("/report", error) : unknown("no LPNet yet")),
+    cell(
+      "Open",
+      h(
+        "span",
+        { class: "tags" },
+        link("/table", "table"),
+        target.lpnet && [link("/curves", "curves"), link("/what-if", "what if")],
+      ),
+    ),
   );
 }
 
-// At phone width a cell is a flex row of its label and one more element.
-function cell(parts) {
-  return h("span", {}, parts);
-}
-
-function choices(select, any, values, chosen) {
-  const wanted = ["", ...values];
-  if ([...select.options].map((option) => option.value).join("\n") !== wanted.join("\n")) {
-    fill(select, wanted.map((value) => h("option", { value }, value || any)));
-  }
-  select.value = wanted.includes(chosen) ? chosen : "";
-}
-
-function first() {
-  if (byId("first").childElementCount) return;
-  const here = location.origin;
+function showFirstSteps() {
+  const steps = byId("empty");
+  if (steps.childElementCount) return;
+  const server = location.origin;
   fill(
-    byId("first"),
+    steps,
     h("h2", {}, "No device yet"),
-    h("p", { class: "lead" }, "A device is whatever your networks will run on. Three steps, and this page fills itself:"),
-    h("h3", {}, "1. On the device: see what is wrong with it for measuring, then start its agent"),
+    h(
+      "p",
+      { class: "lead" },
+      "A device is any hardware that your networks run on. Three steps fill this page:",
+    ),
+    h("h3", {}, "1. On the device: check that it is fit for measuring, then start its agent"),
     command("pip install 'lpnet[agent]' && lpnet-agent doctor"),
-    command(`lpnet-agent run --server ${here}`),
-    h("h3", {}, "2. Anywhere: have a network measured there, and its LPNet trained"),
-    command(`export LPNET_URL=${here}\nlpnet targets\nlpnet profile TARGET mobilenet_v2`),
-    h("h3", {}, "3. Or bring a table that you have"),
-    command(`lpnet import --target my-phone samples.jsonl`),
-    h("p", { class: "small soft" }, "A service that asks for tokens has one made for each agent: lpnet-service token create --name rack-3 --scope agent --device rack-3"),
+    command(`lpnet-agent run --server ${server}`),
+    h("h3", {}, "2. On any machine: measure a network on the device and train its LPNet"),
+    command(`export LPNET_URL=${server}\nlpnet targets\nlpnet profile TARGET mobilenet_v2`),
+    h("h3", {}, "3. Or import samples that you already have"),
+    command("lpnet import --target my-phone samples.jsonl"),
+    h(
+      "p",
+      { class: "small soft" },
+      "If the service requires tokens, create one for each agent: " +
+        "lpnet-service token create --name rack-3 --scope agent --device rack-3",
+    ),
   );
 }

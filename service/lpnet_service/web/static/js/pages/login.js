@@ -1,26 +1,29 @@
-// Logging in by a token: the service answers with a cookie that no script can read.
-import { ApiError, post } from "../lib/api.js";
+// Login with a token: the service responds with a session cookie that no script can read.
+import { post } from "../lib/api.js";
+import { document } from "../lib/browser.js";
 import { byId } from "../lib/dom.js";
+import { messageOf } from "../lib/notice.js";
 
-byId("login").addEventListener("submit", async (submit) => {
-  submit.preventDefault();
-  const said = byId("said");
-  said.hidden = true;
+byId("login").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const alert = byId("login-error");
+  const token = byId("token");
+  alert.hidden = true;
   try {
-    await post("/v1/session", { token: byId("token").value.trim() }, { login: false });
-    location.assign(next());
+    await post("/v1/session", { token: token.value.trim() }, { redirectToLogin: false });
+    location.assign(nextPage());
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    said.hidden = false;
-    said.textContent = error.status === 401 ? "The service does not know this token, or it has ended." : error.message;
-    byId("token").select();
+    const isRefused = error.status === 401;
+    alert.textContent = isRefused ? "This token is unknown or has expired." : messageOf(error);
+    alert.hidden = false;
+    token.select();
   }
 });
 document.documentElement.dataset.ready = "";
 
-// Only to a page of this service: whoever sends a link must not choose another place.
-function next() {
-  const asked = new URLSearchParams(location.search).get("next") || "/";
-  const url = new URL(asked, location.origin);
-  return url.origin === location.origin ? url.pathname + url.search : "/";
+// A link to this page must not be able to lead to another site.
+function nextPage() {
+  const path = new URLSearchParams(location.search).get("next") || "/";
+  const target = new URL(path, location.origin);
+  return target.origin === location.origin ? target.pathname + target.search : "/";
 }

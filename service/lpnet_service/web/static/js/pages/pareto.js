@@ -1,144 +1,221 @@
-// Pareto: what pruning jobs reached, accuracy against latency.
-import { read, write } from "../lib/address.js";
-import { address, get } from "../lib/api.js";
-import { axis, chart, colour, legend, series, tooltip } from "../lib/chart.js";
-import { byId, command, fill, h } from "../lib/dom.js";
-import { ago, digits, ms, msText, percent, short } from "../lib/format.js";
+// Pareto: the results of pruning jobs, accuracy against latency.
+import { getItems } from "../lib/api.js";
+import { colour, createChart, legend, seriesColour, tooltip, xAxis, yAxis } from "../lib/chart.js";
+import { fillSelect, loadSpaces, spaceLabel } from "../lib/choices.js";
+import { byId, cell, command, fill, h, numberCell } from "../lib/dom.js";
+import { ago, compact, ms, msText, percent, plural, significant, unknown } from "../lib/format.js";
 import { start } from "../lib/page.js";
-import { choices, spaceLabel, spaces } from "../lib/pick.js";
-import { savesCsv } from "../lib/save.js";
+import { addCsvButton, csvRows } from "../lib/save.js";
+import { readState, url, writeState } from "../lib/url.js";
 
-const USUAL = { target: "", space: "" };
-const MOST = 1000;
+const DEFAULTS = { target: "", space: "" };
+const PAGE = 200;
+const MAX_RESULTS = 1000;
+const CSV_COLUMNS = [
+  "method",
+  "model",
+  "data",
+  "seed",
+  "chosen",
+  "target",
+  "space",
+  "budget_ms",
+  "dense_ms",
+  "predicted_ms",
+  "measured_ms",
+  "accuracy_before",
+  "accuracy_after",
+  "macs_before",
+  "macs_after",
+  "created_at",
+];
 
-const asked = read(USUAL);
-let results = [];
-let held = [];
-let plot = null;
+const state = readState(DEFAULTS);
+let allResults = [];
+let spaces = [];
+let chart = null;
 
 start(async () => {
-  [results, held] = await Promise.all([everything(), spaces()]);
-  byId("wait").hidden = true;
-  byId("first").hidden = results.length > 0;
-  if (!results.length) {
-    fill(byId("commands"), command("lpnet prune --method wgates --model resnet20 --data digits --target TARGET --budget 60%"));
+  const [list, loadedSpaces] = await Promise.all([
+    getItems("/v1/prunings", { limit: PAGE }, MAX_RESULTS),
+    loadSpaces(),
+  ]);
+  allResults = list.items;
+  spaces = loadedSpaces;
+  byId("loading").hidden = true;
+  byId("empty").hidden = allResults.length > 0;
+  if (!allResults.length) {
+    const prune = "lpnet prune --method wgates --model resnet20 --data digits";
+    fill(byId("commands"), command(`${prune} --target TARGET --budget 60%`));
     return;
   }
   byId("form").hidden = false;
-  byId("found").hidden = false;
-  asked.target = choices("target", named(results.map((one) => one.target)), asked.target);
-  savesCsv("csv", "prunings", () => table(asked_for()));
-  plot = await chart("front", "accuracy-latency");
-  byId("form").addEventListener("change", (event) => {
-    asked[event.target.id] = event.target.value;
-    if (event.target.id === "target") asked.space = "";
+  byId("results").hidden = false;
+  const names = [...new Set(allResults.map(({ target }) => target))].sort();
+  state.target = fillSelect("target", names, state.target);
+  addCsvButton("csv", "prunings", () => csvRows(CSV_COLUMNS, currentResults()));
+  chart = await createChart("front", "accuracy-latency");
+  byId("form").addEventListener("change", ({ target: field }) => {
+    state[field.id] = field.value;
+    if (field.id === "target") state.space = "";
     show();
   });
   show();
 });
 
-async function everything() {
-  let items = [];
-  let after = null;
-  do {
-    const page = await get("/v1/prunings", { after, limit: 200 });
-    items = items.concat(page.items);
-    after = page.next;
-  } while (after && items.length < MOST);
-  return items;
-}
-
-function named(values) {
-  return [...new Set(values)].sort().map((value) => ({ value, label: value }));
-}
-
-function label(hash) {
-  const space = held.find((one) => one.hash === hash);
-  return space ? spaceLabel(space, held) : hash.slice(0, 12);
-}
-
-function asked_for() {
-  return results.filter((one) => one.target === asked.target && one.space === asked.space);
+// Results of the chosen target and space.
+function currentResults() {
+  return allResults.filter(({ target, space }) => target === state.target && space === state.space);
 }
 
 function show() {
-  const there = results.filter((one) => one.target === asked.target);
-  asked.space = choices("space", [...new Set(there.map((one) => one.space))].map((hash) => ({ value: hash, label: label(hash) })), asked.space);
-  write(asked, USUAL);
-  const shown = there.filter((one) => one.space === asked.space && one.accuracy_after !== null);
-  const methods = [...new Set(shown.map((one) => one.method))].sort();
-  const dense = shown.find((one) => one.dense_ms !== null && one.accuracy_before !== null);
-  const metric = shown[0]?.metric ?? "accuracy";
-  plot.draw(() => option(shown, methods, dense, metric), `${metric} against latency of ${label(asked.space)} on ${asked.target}: ${shown.length} ${shown.length === 1 ? "result" : "results"} of ${methods.join(", ")}`, table(shown));
-  byId("rows").replaceChildren(...asked_for().map(row));
+  const onTarget = allResults.filter(({ target }) => target === state.target);
+  const options = [...new Set(onTarget.map(({ space }) => space))].map((hash) => ({
+    value: hash,
+    label: spaceLabel(hash, spaces),
+  }));
+  state.space = fillSelect("space", options, state.space);
+  writeState(state, DEFAULTS);
+  const results = currentResults();
+  fill(byId("rows"), results.map(resultRow));
+  showChart(results.filter((result) => result.accuracy_after !== null));
 }
 
-function latency(one) {
-  return one.measured_ms ?? one.predicted_ms;
+function showChart(results) {
+  const methods = [...new Set(results.map(({ method }) => method))].sort();
+  const metric = results[0]?.metric ?? "accuracy";
+  const space = spaceLabel(state.space, spaces);
+  const label = `${metric} against latency of ${space} on ${state.target}: ` +
+    `${plural(results.length, "result")} of ${methods.join(", ")}`;
+  chart.draw({
+    option: () => chartOption(results, methods, metric),
+    label,
+    rows: csvRows(CSV_COLUMNS, results),
+  });
 }
 
-// Those that no other beats in both; joined by a line that falls where accuracy does.
-function front(shown) {
-  const sorted = [...shown].sort((a, b) => latency(a) - latency(b) || b.accuracy_after - a.accuracy_after);
+// Measured where possible.
+function latencyMs(result) {
+  return result.measured_ms ?? result.predicted_ms;
+}
+
+function position(result) {
+  return [latencyMs(result), 100 * result.accuracy_after];
+}
+
+// Results that no other result beats in both latency and accuracy.
+function paretoFront(results) {
+  const sorted = [...results].sort((a, b) =>
+    latencyMs(a) - latencyMs(b) || b.accuracy_after - a.accuracy_after
+  );
   let best = -Infinity;
-  return sorted.filter((one) => {
-    if (one.accuracy_after <= best) return false;
-    best = one.accuracy_after;
+  return sorted.filter((result) => {
+    if (result.accuracy_after <= best) return false;
+    best = result.accuracy_after;
     return true;
   });
 }
 
-function option(shown, methods, dense, metric) {
-  const unbeaten = front(shown).map((one) => [latency(one), 100 * one.accuracy_after]);
+function chartOption(results, methods, metric) {
+  const front = {
+    type: "line",
+    step: "end",
+    silent: true,
+    showSymbol: false,
+    lineStyle: { color: colour("--line-strong"), type: "dashed", width: 1.5 },
+    data: paretoFront(results).map(position),
+  };
+  const methodSeries = methods.map((method, index) => ({
+    name: method,
+    type: "scatter",
+    symbolSize: 12,
+    itemStyle: { color: seriesColour(index) },
+    data: results
+      .filter((result) => result.method === method)
+      .map((result) => resultPoint(result, seriesColour(index))),
+  }));
   return {
     legend: legend({ data: methods }),
-    tooltip: tooltip(({ data }) => (data.one ? words(data.one) : "dense"), { trigger: "item" }),
-    xAxis: axis("milliseconds", { type: "value", min: 0 }),
-    yAxis: axis(`${metric}, %`, { type: "value", vertical: true, min: ({ min, max }) => Math.max(0, Math.floor(min - room(min, max))), max: ({ min, max }) => Math.min(100, Math.ceil(max + room(min, max))) }),
-    series: [
-      { type: "line", step: "end", silent: true, showSymbol: false, lineStyle: { color: colour("--line-strong"), type: "dashed", width: 1.5 }, data: unbeaten },
-      ...methods.map((method, index) => ({
-        name: method,
-        type: "scatter",
-        symbolSize: 12,
-        itemStyle: { color: series(index) },
-        data: shown.filter((one) => one.method === method).map((one) => ({
-          value: [latency(one), 100 * one.accuracy_after],
-          one,
-          itemStyle: one.measured_ms === null ? { color: colour("--surface"), borderColor: series(index), borderWidth: 2 } : undefined,
-        })),
-      })),
-      ...(dense ? [{ name: "dense", type: "scatter", symbol: "triangle", symbolSize: 12, itemStyle: { color: colour("--ink-2") }, data: [[dense.dense_ms, 100 * dense.accuracy_before]], label: { show: true, position: "right", formatter: "dense", color: colour("--ink-2") } }] : []),
-    ],
+    tooltip: tooltip(({ data }) => (data.result ? tooltipText(data.result) : "dense")),
+    xAxis: xAxis("milliseconds", { type: "value", min: 0 }),
+    yAxis: yAxis(`${metric}, %`, {
+      type: "value",
+      min: ({ min, max }) => Math.max(0, Math.floor(min - margin(min, max))),
+      max: ({ min, max }) => Math.min(100, Math.ceil(max + margin(min, max))),
+    }),
+    series: [front, ...methodSeries, ...denseSeries(results)],
   };
 }
 
-// So much that a tenth of a point does not look like a cliff.
-function room(min, max) {
+// A hollow dot was predicted only.
+function resultPoint(result, color) {
+  const hollow = { color: colour("--surface"), borderColor: color, borderWidth: 2 };
+  const point = { value: position(result), result };
+  return result.measured_ms === null ? { ...point, itemStyle: hollow } : point;
+}
+
+function denseSeries(results) {
+  const result = results.find(({ dense_ms: latency, accuracy_before: accuracy }) =>
+    latency !== null && accuracy !== null
+  );
+  if (!result) return [];
+  const color = colour("--ink-2");
+  return [{
+    name: "dense",
+    type: "scatter",
+    symbol: "triangle",
+    symbolSize: 12,
+    itemStyle: { color },
+    data: [[result.dense_ms, 100 * result.accuracy_before]],
+    label: { show: true, position: "right", formatter: "dense", color },
+  }];
+}
+
+// At least half a point, so that a difference of a tenth does not look like a cliff.
+function margin(min, max) {
   return Math.max(0.5, 0.2 * (max - min));
 }
 
-function words(one) {
-  return [one.method, `${digits(100 * one.accuracy_after)}% (${digits(100 * one.accuracy_before)}% before)`, one.measured_ms === null ? `${msText(one.predicted_ms)} predicted, not measured` : `${msText(one.measured_ms)} measured, ${msText(one.predicted_ms)} predicted`, `${msText(one.budget_ms)} asked`].join("\n");
+function tooltipText(result) {
+  const { accuracy_after: after, accuracy_before: before } = result;
+  const predicted = `${msText(result.predicted_ms)} predicted`;
+  return [
+    result.method,
+    `${significant(100 * after)}% (${significant(100 * before)}% before)`,
+    result.measured_ms === null
+      ? `${predicted}, not measured`
+      : `${msText(result.measured_ms)} measured, ${predicted}`,
+    `${msText(result.budget_ms)} budget`,
+  ].join("\n");
 }
 
-function row(one) {
-  const accuracy = (value) => (value === null ? percent(null, { reason: "not judged" }) : percent(100 * value, { decimals: 2 }));
+function resultRow(result) {
+  const { target, space, batch, method, model, data, seed, round, chosen } = result;
+  const w = Object.entries(result.widths).map(([name, channels]) => `${name}:${channels}`);
+  const whatIf = url("/what-if", { target, space, batch, w });
   return h(
     "tr",
     {},
-    h("td", { class: "lead-cell" }, h("a", { href: address("/what-if", { target: one.target, space: one.space, batch: one.batch, w: Object.entries(one.widths).map(([name, value]) => `${name}:${value}`) }) }, `${one.method}, ${one.model}`), h("div", { class: "small soft" }, `${one.data}, seed ${one.seed}, candidate ${one.round}${one.chosen ? ", chosen" : ""}`)),
-    h("td", { class: "num", "data-label": "Accuracy" }, h("span", {}, accuracy(one.accuracy_after))),
-    h("td", { class: "num", "data-label": "Before" }, h("span", {}, accuracy(one.accuracy_before))),
-    h("td", { class: "num", "data-label": "Measured" }, h("span", {}, ms(one.measured_ms, "not measured"))),
-    h("td", { class: "num", "data-label": "Predicted" }, h("span", {}, ms(one.predicted_ms))),
-    h("td", { class: "num", "data-label": "Budget" }, h("span", {}, ms(one.budget_ms))),
-    h("td", { class: "num", "data-label": "MACs" }, h("span", {}, short(one.macs_after))),
-    h("td", { "data-label": "When" }, ago(one.created_at)),
+    h(
+      "td",
+      { class: "lead-cell" },
+      h("a", { href: whatIf }, `${method}, ${model}`),
+      h(
+        "div",
+        { class: "small soft" },
+        `${data}, seed ${seed}, candidate ${round}${chosen ? ", chosen" : ""}`,
+      ),
+    ),
+    numberCell("Accuracy", accuracyText(result.accuracy_after)),
+    numberCell("Before", accuracyText(result.accuracy_before)),
+    numberCell("Measured", ms(result.measured_ms, "not measured")),
+    numberCell("Predicted", ms(result.predicted_ms)),
+    numberCell("Budget", ms(result.budget_ms)),
+    numberCell("MACs", compact(result.macs_after)),
+    cell("Reported", ago(result.created_at)),
   );
 }
 
-function table(shown) {
-  const names = ["method", "model", "data", "seed", "chosen", "target", "space", "budget_ms", "dense_ms", "predicted_ms", "measured_ms", "accuracy_before", "accuracy_after", "macs_before", "macs_after", "created_at"];
-  return [names, ...shown.map((one) => names.map((name) => one[name]))];
+function accuracyText(value) {
+  return value === null ? unknown("not tested") : percent(100 * value, { decimals: 2 });
 }

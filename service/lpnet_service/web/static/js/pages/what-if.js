@@ -1,194 +1,296 @@
-// What if: widths under the fingers, and what they cost on a target.
-import { read, write } from "../lib/address.js";
-import { ApiError, get, post } from "../lib/api.js";
-import { byId, command, fill, h } from "../lib/dom.js";
-import { count, digits, ms, msText, percent, short } from "../lib/format.js";
+// What if: change the widths of a network and see what it costs on a target.
+import { LatestRequest } from "../lib/api.js";
+import { CSS, document } from "../lib/browser.js";
+import {
+  fillSelect,
+  loadSpaces,
+  loadTargets,
+  NO_LPNET,
+  NO_SPACE,
+  spaceOptions,
+} from "../lib/choices.js";
+import { byId, command, fill, fillFigures, h } from "../lib/dom.js";
+import { compact, ms, msText, percent, significant } from "../lib/format.js";
+import { messageOf, showInstead, showNotice, showResults } from "../lib/notice.js";
 import { start } from "../lib/page.js";
-import { choices, spaceLabel, spaces, targets } from "../lib/pick.js";
 import { saveCsv } from "../lib/save.js";
+import { readState, writeState } from "../lib/url.js";
 
-const USUAL = { target: "", space: "", batch: 1, w: [] };
-const PRESETS = [100, 75, 50, 25];
+// `w`: the widths that differ from the dense network, as "name:channels".
+const DEFAULTS = { target: "", space: "", batch: 1, w: [] };
+const PRESETS_PCT = [100, 75, 50, 25];
 const COVERAGE = 0.9;
 
-const asked = read(USUAL);
-let space = null; // {hash, name, widths, blocks}
-let widths = new Map(); // name -> channels
-let answer = null; // the latest prediction, for CSV
-let running = null;
+const state = readState(DEFAULTS);
+const predictions = new LatestRequest();
+let space = null;
+let widths = new Map(); // channels by the name of the width
+let prediction = null; // the last one shown
 
 start(async () => {
-  const [all, held] = await Promise.all([targets({ trained: true }), spaces()]);
-  byId("wait").hidden = true;
-  if (!all.length || !held.length) {
-    cannot(all.length ? "The service has no space yet: lpnet profile TARGET resnet20 uploads one." : "No target has an LPNet yet: lpnet profile TARGET SPACE measures and trains one.");
+  const [targets, spaces] = await Promise.all([loadTargets({ trained: true }), loadSpaces()]);
+  byId("loading").hidden = true;
+  if (!targets.length || !spaces.length) {
+    showInstead(targets.length ? NO_SPACE : NO_LPNET);
     return;
   }
-  asked.target = choices("target", all.map(({ name }) => ({ value: name, label: name })), asked.target || all[0].name);
-  asked.space = choices("space", held.map((one) => ({ value: one.hash, label: spaceLabel(one, held) })), asked.space || held[0].hash);
-  byId("batch").value = asked.batch;
-  byId("target").addEventListener("change", (event) => change({ target: event.target.value }));
-  byId("space").addEventListener("change", (event) => choose(held, event.target.value, []));
-  byId("batch").addEventListener("change", (event) => change({ batch: Number(event.target.value) }));
-  fill(byId("presets"), PRESETS.map((share) => h("button", { type: "button", class: "quiet small", onclick: () => scale(share) }, share === 100 ? "dense" : `${share}%`)));
-  byId("all").addEventListener("input", (event) => scale(Number(event.target.value)));
-  byId("paste").addEventListener("submit", pasted);
-  byId("csv").addEventListener("click", saved);
-  await choose(held, asked.space, asked.w);
+  state.target = fillSelect("target", targets.map(({ name }) => name), state.target);
+  state.space = fillSelect("space", spaceOptions(spaces), state.space);
+  byId("batch").value = state.batch;
+  byId("target").addEventListener("change", ({ target: field }) => change({ target: field.value }));
+  byId("batch").addEventListener("change", ({ target: field }) => {
+    change({ batch: Number(field.value) });
+  });
+  byId("space").addEventListener("change", ({ target: field }) => {
+    selectSpace(spaces.find(({ hash }) => hash === field.value), []);
+  });
+  fill(byId("presets"), PRESETS_PCT.map(presetButton));
+  byId("all").addEventListener("input", ({ target: field }) => setAll(Number(field.value)));
+  byId("paste").addEventListener("submit", pasteWidths);
+  byId("csv").addEventListener("click", saveParts);
+  await selectSpace(spaces.find(({ hash }) => hash === state.space), state.w);
 });
 
-function change(part) {
-  Object.assign(asked, part);
+function change(values) {
+  Object.assign(state, values);
   return predict();
 }
 
-function choose(held, hash, kept) {
-  space = held.find((one) => one.hash === hash);
-  widths = new Map(space.widths.map(({ name, max }) => [name, max]));
-  for (const text of kept) {
-    const cut = text.lastIndexOf(":");
-    const width = space.widths.find(({ name }) => name === text.slice(0, cut));
-    if (width) widths.set(width.name, legal(width, Number(text.slice(cut + 1))));
+// Start from the dense network, with `changes` such as "layer1.0.conv1:12".
+function selectSpace(newSpace, changes) {
+  space = newSpace;
+  widths = new Map(Object.entries(denseWidths()));
+  for (const text of changes) {
+    const colon = text.lastIndexOf(":");
+    const width = space.widths.find(({ name }) => name === text.slice(0, colon));
+    if (width) widths.set(width.name, nearestLegal(width, Number(text.slice(colon + 1))));
   }
   fill(byId("widths"), space.widths.map(slider));
-  return change({ space: hash });
+  return change({ space: space.hash });
 }
 
-function legal({ max, granule }, value) {
-  const rounded = Math.round((Number.isFinite(value) ? value : max) / granule) * granule;
-  return Math.min(max, Math.max(granule, rounded));
+function denseWidths() {
+  return Object.fromEntries(space.widths.map(({ name, max }) => [name, max]));
+}
+
+function nearestLegal({ max, granule }, value) {
+  const channels = Number.isFinite(value) ? value : max;
+  return Math.min(max, Math.max(granule, Math.round(channels / granule) * granule));
+}
+
+function presetButton(share) {
+  const label = share === 100 ? "dense" : `${share}%`;
+  return h("button", { type: "button", class: "quiet small", onclick: () => setAll(share) }, label);
 }
 
 function slider(width, index) {
   const { name, max, granule } = width;
   const id = `width-${index}`;
-  const common = { min: granule, max, step: granule, value: widths.get(name), "data-width": name };
-  const range = h("input", { type: "range", id, ...common });
-  const number = h("input", { type: "number", "aria-label": `${name}, channels`, ...common });
-  const moved = (event) => {
-    if (event.target.value === "") return;
-    set(name, legal(width, Number(event.target.value)), event.type === "input" && event.target === number ? number : null);
+  const attributes = {
+    min: granule,
+    max,
+    step: granule,
+    value: widths.get(name),
+    "data-width": name,
+  };
+  const range = h("input", { type: "range", id, ...attributes });
+  const number = h("input", { type: "number", "aria-label": `${name}, channels`, ...attributes });
+  const update = ({ target: field }) => {
+    if (field.value === "") return;
+    setWidth(name, nearestLegal(width, Number(field.value)), field);
     predict();
   };
-  range.addEventListener("input", moved);
-  number.addEventListener("input", moved);
+  range.addEventListener("input", update);
+  number.addEventListener("input", update);
   number.addEventListener("change", () => (number.value = widths.get(name)));
-  return h("div", { class: "width" }, h("label", { for: id }, name, h("span", {}, `of ${max}`)), range, number);
-}
-
-// `typing`: the field that is being typed in, which must not be written over.
-function set(name, value, typing = null) {
-  widths.set(name, value);
-  for (const input of document.querySelectorAll(`input[data-width="${CSS.escape(name)}"]`)) {
-    if (input !== typing) input.value = value;
-  }
-}
-
-function scale(share) {
-  byId("all").value = share;
-  for (const width of space.widths) set(width.name, legal(width, (width.max * share) / 100));
-  predict();
-}
-
-function pasted(submit) {
-  submit.preventDefault();
-  const unread = byId("unread");
-  unread.hidden = true;
-  try {
-    const found = JSON.parse(byId("json").value);
-    const named = Array.isArray(found) ? listed(found) : found;
-    if (typeof named !== "object" || named === null) throw new Error("neither an object nor a list");
-    for (const [name, value] of Object.entries(named)) {
-      const width = space.widths.find((one) => one.name === name);
-      if (!width) throw new Error(`${name}: the space has no such width`);
-      if (!Number.isInteger(value) || legal(width, value) !== value) throw new Error(`${name}: ${value} is not a multiple of ${width.granule} from ${width.granule} to ${width.max}`);
-    }
-    for (const [name, value] of Object.entries(named)) set(name, value);
-    predict();
-  } catch (error) {
-    unread.hidden = false;
-    unread.textContent = error.message;
-  }
-}
-
-function listed(values) {
-  if (values.length !== space.widths.length) throw new Error(`${values.length} numbers, and the space has ${space.widths.length} widths`);
-  return Object.fromEntries(space.widths.map(({ name }, index) => [name, values[index]]));
-}
-
-async function predict() {
-  asked.w = space.widths.filter(({ name, max }) => widths.get(name) !== max).map(({ name }) => `${name}:${widths.get(name)}`);
-  write(asked, USUAL);
-  running?.abort();
-  running = new AbortController();
-  byId("ms").classList.add("stale");
-  const now = Object.fromEntries(widths);
-  const dense = Object.fromEntries(space.widths.map(({ name, max }) => [name, max]));
-  try {
-    const found = await post("/v1/predictions", { target: asked.target, space: asked.space, widths: [now, dense], batch: asked.batch, coverage: COVERAGE, breakdown: true }, { signal: running.signal });
-    byId("cannot").hidden = true;
-    byId("bench").hidden = false;
-    show(found.predictions[0], found.predictions[1], found.dense);
-  } catch (error) {
-    if (error.name === "AbortError") return;
-    if (!(error instanceof ApiError)) throw error;
-    byId("bench").hidden = error.code === "not_covered";
-    cannot(error.message);
-  }
-}
-
-function show(now, full, dense) {
-  answer = now;
-  const { parts, macs, params } = now.breakdown;
-  byId("ms").classList.remove("stale");
-  fill(byId("ms"), ms(now.latency_ms));
-  byId("interval").textContent = `${COVERAGE * 100} of 100 measurements lie within ${msText(now.low_ms)} and ${msText(now.high_ms)}`;
-  const memory = byId("memory");
-  memory.hidden = !now.memory || now.memory.verdict === "fits";
-  if (now.memory) memory.textContent = `In memory: ${now.memory.verdict}; it needs about ${digits(now.memory.need_mib)} MiB.`;
-  const figures = [
-    ["Of dense", [percent((100 * now.latency_ms) / dense.latency_ms), " ", h("small", {}, `dense takes ${msText(dense.latency_ms)}`)]],
-    ["MACs", [short(macs), " ", h("small", {}, `${digits((100 * macs) / dense.macs)} % of dense`)]],
-    ["Parameters", [short(params), " ", h("small", {}, `${digits((100 * params) / dense.params)} % of dense`)]],
-    ["Inferences a second", [digits(1000 / now.latency_ms), " ", h("small", {}, "one after another")]],
-  ];
-  fill(byId("figures"), figures.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
-  const largest = Math.max(...parts.map((part) => part.latency_ms));
-  fill(byId("parts"), parts.map((part, index) => share(part, full.breakdown.parts[index], largest)));
-  elsewhere();
-}
-
-function share(part, whole, largest) {
   return h(
-    "tr",
-    {},
-    h("td", { class: "code" }, called(part)),
-    h("td", { class: "num" }, ms(part.latency_ms)),
-    h("td", {}, h("div", { class: "share" }, h("progress", { max: largest, value: Math.max(0, part.latency_ms), "aria-hidden": "true" }), h("span", { class: "num" }, percent(part.share * 100)))),
-    h("td", { class: "num" }, whole && whole.latency_ms > 0 ? percent((100 * part.latency_ms) / whole.latency_ms) : ""),
-    h("td", { class: "num" }, part.kind === "block" ? short(part.macs) : ""),
+    "div",
+    { class: "width" },
+    h("label", { for: id }, name, h("span", {}, `of ${max}`)),
+    range,
+    number,
   );
 }
 
-function called({ kind, name }) {
-  return name ?? { edges: "input and output", call: "the call itself" }[kind];
+// `source` is the field that is being edited, which must not be overwritten.
+function setWidth(name, channels, source = null) {
+  widths.set(name, channels);
+  for (const field of document.querySelectorAll(`input[data-width="${CSS.escape(name)}"]`)) {
+    if (field !== source) field.value = channels;
+  }
 }
 
-function saved() {
-  const rows = answer.breakdown.parts.map((part) => [called(part), part.latency_ms, part.share, part.macs, part.params]);
-  saveCsv(`${asked.target}-${space.name}-breakdown.csv`, [["block", "latency_ms", "share", "macs", "params"], ...rows]);
+function setAll(share) {
+  byId("all").value = share;
+  for (const width of space.widths) {
+    setWidth(width.name, nearestLegal(width, (width.max * share) / 100));
+  }
+  predict();
 }
 
-function elsewhere() {
-  const chosen = JSON.stringify(Object.fromEntries(widths));
-  const python = `import lpnet\n\nclient = lpnet.Client("${location.origin}")\nwidths = ${chosen}\nspace = client.space("${asked.space}")${asked.batch === 1 ? "" : `.at(batch=${asked.batch})`}\nclient.predict("${asked.target}", space, widths)`;
-  const body = JSON.stringify({ target: asked.target, space: asked.space, widths: [Object.fromEntries(widths)], batch: asked.batch });
-  const curl = `curl -s ${location.origin}/v1/predictions -H 'Content-Type: application/json' -H "Authorization: Bearer $LPNET_TOKEN" -d '${body}'`;
-  fill(byId("python"), command(python));
-  fill(byId("curl"), command(curl));
+function pasteWidths(event) {
+  event.preventDefault();
+  const alert = byId("json-error");
+  alert.hidden = true;
+  try {
+    const pasted = parseWidths(byId("json").value);
+    for (const [name, channels] of pasted) setWidth(name, channels);
+    predict();
+  } catch (error) {
+    alert.textContent = error.message;
+    alert.hidden = false;
+  }
 }
 
-function cannot(words) {
-  byId("cannot").hidden = false;
-  byId("cannot").textContent = words;
+function parseWidths(text) {
+  const value = JSON.parse(text);
+  if (typeof value !== "object" || value === null) throw new Error("expected an object or a list");
+  if (Array.isArray(value) && value.length !== space.widths.length) {
+    throw new Error(`expected ${space.widths.length} widths, got ${value.length}`);
+  }
+  const entries = Array.isArray(value)
+    ? value.map((channels, index) => [space.widths[index].name, channels])
+    : Object.entries(value);
+  for (const [name, channels] of entries) {
+    const width = space.widths.find((candidate) => candidate.name === name);
+    if (!width) throw new Error(`${name}: the space has no such width`);
+    const { granule, max } = width;
+    if (!Number.isInteger(channels) || nearestLegal(width, channels) !== channels) {
+      throw new Error(
+        `${name}: must be a multiple of ${granule} between ${granule} and ${max}, got ${channels}`,
+      );
+    }
+  }
+  return entries;
+}
+
+async function predict() {
+  state.w = space.widths
+    .filter(({ name, max }) => widths.get(name) !== max)
+    .map(({ name }) => `${name}:${widths.get(name)}`);
+  writeState(state, DEFAULTS);
+  byId("ms").classList.add("stale");
+  const request = {
+    target: state.target,
+    space: state.space,
+    widths: [Object.fromEntries(widths), denseWidths()],
+    batch: state.batch,
+    coverage: COVERAGE,
+    breakdown: true,
+  };
+  try {
+    const response = await predictions.post("/v1/predictions", request);
+    if (!response) return;
+    showResults();
+    show(response.predictions[0], response.predictions[1], response.dense);
+  } catch (error) {
+    const message = messageOf(error);
+    if (error.code === "not_covered") showInstead(message);
+    else showNotice(message);
+  }
+}
+
+// `densePrediction` has the parts of the dense network, `dense` its totals.
+function show(newPrediction, densePrediction, dense) {
+  prediction = newPrediction;
+  const { latency_ms: latency, low_ms: low, high_ms: high, breakdown, memory } = prediction;
+  const { parts, macs, params } = breakdown;
+  byId("ms").classList.remove("stale");
+  fill(byId("ms"), ms(latency));
+  byId("interval").textContent = `${COVERAGE * 100}% of measurements lie between ${
+    msText(low)
+  } and ${msText(high)}`;
+  showMemory(memory);
+  const ofDense = (value, denseValue) =>
+    h("small", {}, ` ${significant((100 * value) / denseValue)} % of dense`);
+  fillFigures("figures", [
+    [
+      "Of dense",
+      [
+        percent((100 * latency) / dense.latency_ms),
+        h("small", {}, ` dense takes ${msText(dense.latency_ms)}`),
+      ],
+    ],
+    ["MACs", [compact(macs), ofDense(macs, dense.macs)]],
+    ["Parameters", [compact(params), ofDense(params, dense.params)]],
+    ["Inferences per second", [significant(1000 / latency), h("small", {}, " one at a time")]],
+  ]);
+  const max = Math.max(...parts.map((part) => part.latency_ms));
+  fill(
+    byId("parts"),
+    parts.map((part, index) => partRow(part, densePrediction.breakdown.parts[index], max)),
+  );
+  showCode();
+}
+
+function showMemory(memory) {
+  const notice = byId("memory");
+  notice.hidden = !memory || memory.verdict === "fits";
+  if (memory) {
+    const need = significant(memory.need_mib);
+    notice.textContent = `Memory: ${memory.verdict}. The network needs about ${need} MiB.`;
+  }
+}
+
+function partRow(part, densePart, max) {
+  const bar = { max, value: Math.max(0, part.latency_ms), "aria-hidden": "true" };
+  const ofDense = densePart?.latency_ms > 0 &&
+    percent((100 * part.latency_ms) / densePart.latency_ms);
+  return h(
+    "tr",
+    {},
+    h("td", { class: "code" }, partName(part)),
+    h("td", { class: "num" }, ms(part.latency_ms)),
+    h(
+      "td",
+      {},
+      h(
+        "div",
+        { class: "share" },
+        h("progress", bar),
+        h("span", { class: "num" }, percent(part.share * 100)),
+      ),
+    ),
+    h("td", { class: "num" }, ofDense),
+    h("td", { class: "num" }, part.kind === "block" && compact(part.macs)),
+  );
+}
+
+function partName({ kind, name }) {
+  return name ?? { edges: "input and output", call: "call overhead" }[kind];
+}
+
+function saveParts() {
+  const rows = prediction.breakdown.parts.map((part) => [
+    partName(part),
+    part.latency_ms,
+    part.share,
+    part.macs,
+    part.params,
+  ]);
+  const columns = ["block", "latency_ms", "share", "macs", "params"];
+  saveCsv(`${state.target}-${space.name}-breakdown.csv`, [columns, ...rows]);
+}
+
+// The same prediction with the Python client and with curl.
+function showCode() {
+  const server = location.origin;
+  const { target, space: hash, batch } = state;
+  const current = Object.fromEntries(widths);
+  const python = [
+    "import lpnet",
+    "",
+    `client = lpnet.Client("${server}")`,
+    `widths = ${JSON.stringify(current)}`,
+    `space = client.space("${hash}")${batch === 1 ? "" : `.at(batch=${batch})`}`,
+    `client.predict("${target}", space, widths)`,
+  ];
+  const curl = [
+    `curl -s ${server}/v1/predictions`,
+    "-H 'Content-Type: application/json'",
+    '-H "Authorization: Bearer $LPNET_TOKEN"',
+    `-d '${JSON.stringify({ target, space: hash, widths: [current], batch })}'`,
+  ];
+  fill(byId("python"), command(python.join("\n")));
+  fill(byId("curl"), command(curl.join(" ")));
 }
