@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lpnet_service.cli.base import refusals
+from lpnet_service.cli.base import exit_on_error
 from lpnet_service.cli.progress import rows_of_tables
 
 Source = Annotated[str, typer.Option("--from", help="URL of the database to copy.")]
@@ -25,7 +25,7 @@ def copy(from_: Source, to: Destination, as_json: Json = False) -> None:
     All of it arrives, as it was at one moment, or nothing. Both may be in use, but what is written
     to the first meanwhile is not copied: stop the service before you move it.
     """
-    with refusals("lpnet-service copy"):
+    with exit_on_error("lpnet-service copy"):
         from lpnet_service.db import copying
         from lpnet_service.db.engine import Database
 
@@ -45,7 +45,7 @@ def backup(file: File, as_json: Json = False) -> None:
     The service may go on meanwhile. The file is a database of lpnet: `lpnet-service copy` puts it
     back, and the service runs on it as it is.
     """
-    with refusals("lpnet-service backup"):
+    with exit_on_error("lpnet-service backup"):
         from lpnet_service.db import backups
         from lpnet_service.db.engine import Database
         from lpnet_service.settings import from_environment
