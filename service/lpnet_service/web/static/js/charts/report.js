@@ -1,6 +1,6 @@
 // Charts of the report, each as {option, label, rows} of a chart's `draw`.
 import { colour, seriesColour, tooltip, xAxis, yAxis } from "../lib/chart.js";
-import { count, dateTime, msText, significant } from "../lib/format.js";
+import { count, dateTime, msText, percentText, significant } from "../lib/format.js";
 import { csvRows } from "../lib/save.js";
 
 const BASELINES = {
@@ -99,7 +99,7 @@ export function missingBaselines(report, kind) {
 /** Mean error by measured latency. */
 export function latencyChart(bins) {
   const bars = bins.map((bin) => ({
-    name: `${significant(bin.from_ms, 2)}–${significant(bin.to_ms, 2)} ms`,
+    name: `${significant(bin.from_ms)}–${significant(bin.to_ms)} ms`,
     error: bin.mape_pct,
     n: bin.workloads,
   }));
@@ -173,7 +173,7 @@ export function calibrationChart({ interval, calibration, reasons }) {
   return {
     option: () => ({
       tooltip: tooltip(({ value }) =>
-        `meant to cover ${significant(value[0])}%\ncovers ${significant(value[1])}%`
+        `meant to cover ${percentText(value[0])}\ncovers ${percentText(value[1])}`
       ),
       xAxis: xAxis("nominal coverage, %", axis),
       yAxis: yAxis("actual coverage, %", axis),
@@ -184,8 +184,8 @@ export function calibrationChart({ interval, calibration, reasons }) {
     }),
     label: covered === null
       ? `Coverage unknown: ${reasons["interval.covered_pct"] ?? "too few held-out networks"}`
-      : `Intervals meant to cover ${significant(nominal)}% of networks cover ` +
-        `${significant(covered)}%; they are ${significant(width, 2)}% wide`,
+      : `Intervals meant to cover ${percentText(nominal)} of networks cover ` +
+        `${percentText(covered)}; they are ${significant(width, 2)}% wide`,
     rows: [["asked_pct", "covered_pct"], ...points],
   };
 }
@@ -253,6 +253,7 @@ function versionOption(versions) {
     yAxis: yAxis("network error, %", { type: "value", min: 0 }),
     series: [{
       type: "line",
+      symbol: "circle",
       symbolSize: 10,
       lineStyle: { color: seriesColour(0) },
       data: versions.map(point),

@@ -16,6 +16,11 @@ export function msText(value) {
   return isNumber(value) ? `${significant(value)} ms` : "unknown";
 }
 
+/** "42.5%" as plain text, with at most one decimal. */
+export function percentText(value) {
+  return `${value.toLocaleString("en", { maximumFractionDigits: 1 })}%`;
+}
+
 /** Milliseconds, with the unit in small type. */
 export function ms(value, reason) {
   if (!isNumber(value)) return unknown(reason);
