@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from lpnet.cli.version import Version
 from lpnet_agent.cli.doctor import doctor
 from lpnet_agent.cli.healthy import healthy
 from lpnet_agent.cli.measure import measure
@@ -17,6 +18,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def lpnet_agent(version: Version = False) -> None:
+    pass
+
 
 app.command()(doctor)
 app.command()(run)

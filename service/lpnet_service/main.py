@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from lpnet.cli.version import Version
 from lpnet_service.cli.artifacts import artifacts
 from lpnet_service.cli.base import log_to_stderr
 from lpnet_service.cli.copy import backup, copy
@@ -20,7 +21,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.callback()(log_to_stderr)
+
+@app.callback()
+def lpnet_service(version: Version = False) -> None:
+    log_to_stderr()
+
+
 app.command()(run)
 app.command(hidden=True)(api)
 app.command()(worker)

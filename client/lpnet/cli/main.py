@@ -14,8 +14,15 @@ from lpnet.cli.predicting import measure, predict
 from lpnet.cli.pruning import prune
 from lpnet.cli.spaces import space
 from lpnet.cli.transfer import export, import_
+from lpnet.cli.version import Version
 
 app = new_app("Latency of pruned networks on real devices: measured, predicted, differentiable.")
+
+
+@app.callback()
+def lpnet(version: Version = False) -> None:
+    pass
+
 
 _panels: dict[str, dict[str, Callable[..., None]]] = {
     "Start here": {point.name: point.load() for point in entry_points(group="lpnet.commands")},

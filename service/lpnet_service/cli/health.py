@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lpnet_service.cli.base import refusals
+from lpnet_service.cli.base import exit_on_error
 from lpnet_service.errors import SetupError
 
 _TIMEOUT_S = 4.0
@@ -21,7 +21,8 @@ healthy = typer.Typer(
 
 Url = Annotated[str, typer.Option(envvar="LPNET_URL", help="The service.")]
 File = Annotated[
-    Path | None, typer.Option(help="The worker's file.  [default: LPNET_WORKER_ALIVE_FILE]")
+    Path | None,
+    typer.Option(help="The worker's file.", show_default="LPNET_WORKER_ALIVE_FILE"),
 ]
 
 
@@ -30,7 +31,7 @@ def api(url: Url = "http://127.0.0.1:8000") -> None:
     """The API answers, reaches its database, and finds the tables that it needs."""
     from lpnet.http import Http
 
-    with refusals("lpnet-service healthy"):
+    with exit_on_error("lpnet-service healthy"):
         with Http(url, timeout=_TIMEOUT_S, attempts=1) as http:
             http.get("/readyz")
         typer.echo("healthy")
@@ -41,7 +42,7 @@ def worker(file: File = None) -> None:
     """A worker of this machine lives, and has reached the database within the last minute."""
     from lpnet.alive import not_alive
 
-    with refusals("lpnet-service healthy"):
+    with exit_on_error("lpnet-service healthy"):
         from lpnet_service.settings import from_environment
 
         path = file or from_environment().worker_alive_file

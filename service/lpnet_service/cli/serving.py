@@ -7,18 +7,20 @@ from typing import Annotated
 
 import typer
 
-from lpnet_service.cli.base import refusals
+from lpnet_service.cli.base import exit_on_error
 from lpnet_service.errors import SetupError
 
 Host = Annotated[str, typer.Option(help="Address to listen on; any but loopback asks for tokens.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 Processes = Annotated[
     int | None,
-    typer.Option(min=1, help="API processes on that port.  [default: LPNET_API_PROCESSES or 1]"),
+    typer.Option(
+        min=1, help="API processes on that port.", show_default="LPNET_API_PROCESSES or 1"
+    ),
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(min=0, help="Training workers beside them.  [default: LPNET_WORKERS or 1]"),
+    typer.Option(min=0, help="Training workers beside them.", show_default="LPNET_WORKERS or 1"),
 ]
 NoWorker = Annotated[bool, typer.Option("--no-worker", help="The same as --workers 0.")]
 Sockets = Annotated[list[int], typer.Option("--socket", help="Descriptor of a bound socket.")]
@@ -38,7 +40,7 @@ def run(
 
     A process that dies is replaced; all end with this one.
     """
-    with refusals("lpnet-service run"):
+    with exit_on_error("lpnet-service run"):
         from lpnet_service.processes.run import serve
         from lpnet_service.settings import from_environment
 
@@ -57,7 +59,7 @@ def run(
 
 def api(sockets: Sockets, lifeline: LifelineFd = None) -> None:
     """Answer requests on sockets that `lpnet-service run` has bound."""
-    with refusals("lpnet-service api"):
+    with exit_on_error("lpnet-service api"):
         from socket import socket
 
         from lpnet_service.processes.lifeline import end_with
@@ -74,7 +76,7 @@ def worker(lifeline: LifelineFd = None) -> None:
 
     Any number of workers, on any machines that reach the database, share them.
     """
-    with refusals("lpnet-service worker"):
+    with exit_on_error("lpnet-service worker"):
         import torch
 
         from lpnet_service.observe.tracing import traces

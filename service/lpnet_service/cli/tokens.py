@@ -15,7 +15,7 @@ import typer
 from lpnet.schemas.base import TARGET_NAME
 from lpnet.schemas.token import SCOPES, Scope, Token
 from lpnet.tokens import read_secret
-from lpnet_service.cli.base import refusals
+from lpnet_service.cli.base import exit_on_error
 from lpnet_service.errors import SetupError
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ Device = Annotated[
     str | None, typer.Option("--device", help="The one device that an agent's token is of.")
 ]
 Expires = Annotated[
-    str | None, typer.Option("--expires", help="How long it lasts: 12h, 90d, 4w. [never ends]")
+    str | None,
+    typer.Option(
+        "--expires", help="How long it is valid: 12h, 90d, 4w.", show_default="it does not expire"
+    ),
 ]
 RequestsPerS = Annotated[
     float | None,
@@ -70,7 +73,7 @@ def create(
     with _database("lpnet-service token create") as ctx:
         from lpnet_service.services.access import tokens
 
-        wish = tokens.Wish(
+        wish = tokens.TokenRequest(
             name=_name("--name", name),
             scopes=_scopes(scope),
             device=None if device is None else _name("--device", device),
@@ -93,7 +96,7 @@ def list_(as_json: AsJson = False) -> None:
     with _database("lpnet-service token list") as ctx:
         from lpnet_service.services.access import tokens
 
-        found = tokens.all_(ctx)
+        found = tokens.list_tokens(ctx)
         if as_json:
             typer.echo(json.dumps([token.model_dump(mode="json") for token in found], indent=2))
             return
@@ -118,7 +121,7 @@ def revoke(which: Which) -> None:
 @contextmanager
 def _database(command: str) -> Iterator[Context]:
     """The database that the settings name, with all its tables."""
-    with refusals(command):
+    with exit_on_error(command):
         from lpnet_service.db.migrate import migrate
         from lpnet_service.services.shared.context import context
         from lpnet_service.settings import from_environment
@@ -158,14 +161,14 @@ def _scopes(given: list[str]) -> tuple[Scope, ...]:
 
 def _secret_of(file: Path) -> str:
     from lpnet.errors import LpnetError
-    from lpnet_service.services.access.tokens import LEAST_SECRET
+    from lpnet_service.services.access.tokens import MIN_SECRET_LENGTH
 
     try:
         secret = read_secret(file)
     except LpnetError as error:
         raise SetupError(f"--secret-file: {error}") from error
-    if len(secret) < LEAST_SECRET:
-        raise SetupError(f"--secret-file {file}: {LEAST_SECRET} characters at least")
+    if len(secret) < MIN_SECRET_LENGTH:
+        raise SetupError(f"--secret-file {file}: {MIN_SECRET_LENGTH} characters at least")
     return secret
 
 
