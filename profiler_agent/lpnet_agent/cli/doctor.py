@@ -35,10 +35,10 @@ def doctor(
     if settings.adb is None:
         examination = examine(settings, server_asked=url is not None)
     else:
-        from lpnet_agent.devices.select import check_phones
+        from lpnet_agent.devices.select import require_adb
         from lpnet_agent.doctor.phone import examine_phone
 
-        check_phones()
+        require_adb()
         examination = examine_phone(settings, server_asked=url is not None)
     typer.echo(json.dumps(as_data(examination)) if as_json else in_words(examination))
     if not examination.fit:

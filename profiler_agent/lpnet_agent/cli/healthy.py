@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from lpnet.errors import LpnetError
-from lpnet_agent.cli.base import StateFolder, read_settings, reported
+from lpnet_agent.cli.settings_options import with_settings
+
+if TYPE_CHECKING:
+    from lpnet_agent.settings import Settings
 
 # Longer than any step of an agent takes: a check of the device, a workload, a poll.
-_WITHIN_S = 300.0
+_MAX_AGE_S = 300.0
 
 
-def healthy(state_dir: StateFolder = None) -> None:
-    """Exit with 0 if an agent runs here, else with 1 and the reason.
+@with_settings("state_dir")
+def healthy(*, settings: Settings) -> None:
+    """Exit with 0 if an agent runs here; otherwise print the reason and exit with 1.
 
-    With LPNET_AGENT_ALIVE_FILE it must also have got on within the last five minutes. An agent
-    that waits for its server, or for its owner's leave, is healthy.
+    With LPNET_AGENT_ALIVE_FILE, the agent must also have made progress in the last five minutes.
+    An agent that waits for its server, or is paused by its owner, is healthy.
     """
-    with reported("healthy"):
-        from lpnet.alive import not_alive
-        from lpnet_agent.state import agent_runs
+    from lpnet.alive import not_alive
+    from lpnet_agent.state import agent_runs
 
-        settings = read_settings(state_dir=state_dir)
-        reason = None
-        if not agent_runs(settings.state_dir):
-            reason = f"no agent runs in {settings.state_dir}"
-        elif settings.alive_file is not None:
-            reason = not_alive(settings.alive_file, _WITHIN_S)
-        if reason is not None:
-            raise LpnetError(f"not healthy: {reason}")
-        typer.echo("healthy")
+    reason = None
+    if not agent_runs(settings.state_dir):
+        reason = f"no agent runs in {settings.state_dir}"
+    elif settings.alive_file is not None:
+        reason = not_alive(settings.alive_file, _MAX_AGE_S)
+    if reason is not None:
+        raise LpnetError(f"not healthy: {reason}")
+    typer.echo("healthy")

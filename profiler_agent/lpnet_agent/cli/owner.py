@@ -1,4 +1,4 @@
-"""`lpnet-agent pause`, `resume` and `status`, and the limits that `run` takes: for the owner."""
+"""`lpnet-agent pause`, `resume` and `status`: commands for the owner of a device."""
 
 from __future__ import annotations
 
@@ -9,154 +9,117 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lpnet_agent.cli.base import AsJson, StateFolder, read_settings, reported
+from lpnet_agent.cli.base import AsJson
+from lpnet_agent.cli.settings_options import with_settings
 
 if TYPE_CHECKING:
     from lpnet_agent.owner.pause import Pause
+    from lpnet_agent.settings import Settings
 
-QuietHours = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Measure nothing at these local times: 22:00-07:00, or mon-fri 09:00-18:00. "
-        "Repeatable."
-    ),
+Duration = Annotated[
+    str | None, typer.Option("--for", help="How long to pause: 90s, 30m, 2h, 1h30m, 3d.")
 ]
-MaxTemperature = Annotated[
-    float | None,
-    typer.Option(
-        "--max-temperature-c",
-        help="Rest while a thermal zone is hotter, degrees C, until 5 below.",
-    ),
+Until = Annotated[
+    str | None, typer.Option(help="Pause until this local time of day, for example 07:00.")
 ]
-MinBattery = Annotated[
-    float | None,
-    typer.Option("--min-battery-pct", help="Rest while the battery has less, percent."),
-]
-OnBattery = Annotated[
-    bool | None,
-    typer.Option(
-        "--on-battery/--mains-only", help="Whether to measure while the battery feeds the device."
-    ),
-]
-MaxShare = Annotated[
-    float | None,
-    typer.Option(help="Spend at most this share of any ten minutes measuring, 0 to 1."),
-]
-MaxLoad = Annotated[
-    float | None,
-    typer.Option(help="Rest while more processes of others want the CPU."),
-]
-Governor = Annotated[
-    str | None,
-    typer.Option(help="Set this governor on the measured cores while measuring; put it back."),
-]
-Turbo = Annotated[
-    str | None, typer.Option(metavar="off", help="Turn turbo off while measuring; put it back.")
+Reason = Annotated[
+    str | None, typer.Option(help="Reason, shown to people who wait for measurements.")
 ]
 
 
+@with_settings("state_dir")
 def pause(
-    for_: Annotated[
-        str | None, typer.Option("--for", help="How long: 90s, 30m, 2h, 1h30m, 3d.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(help="Until the local clock shows this next, for example 07:00.")
-    ] = None,
-    reason: Annotated[
-        str | None, typer.Option(help="Shown to whoever waits for measurements.")
-    ] = None,
-    state_dir: StateFolder = None,
+    *,
+    duration: Duration = None,
+    until: Until = None,
+    reason: Reason = None,
+    settings: Settings,
 ) -> None:
-    """Let the agent of this device rest, until `resume` if no time is given.
+    """Pause the agent of this device, until `resume` if no time is given.
 
-    A running agent stops after the workload in hand; one that starts later waits.
+    A running agent stops after the current workload. An agent that starts later waits.
     """
-    with reported("pause"):
-        from lpnet_agent.owner.pause import PauseFile
+    from lpnet_agent.owner.pause import PauseFile
 
-        now = datetime.now(UTC)
-        state = _state(state_dir)
-        asked = _pause(for_, until, reason, now)
-        PauseFile(state).write(asked)
-        then = "it stops after the workload in hand"
-        if not _runs(state):
-            then = "one that starts there will wait"
-        typer.echo(f"{asked.in_words(now)}; {_presence(state)}: {then}")
-
-
-def resume(state_dir: StateFolder = None) -> None:
-    """End a pause. Quiet hours and limits hold on."""
-    with reported("resume"):
-        from lpnet_agent.owner.pause import PauseFile
-
-        state = _state(state_dir)
-        file = PauseFile(state)
-        before = file.read(datetime.now(UTC))
-        file.remove()
-        words = "it was not paused" if before is None else "not paused any more"
-        typer.echo(f"{words}; {_presence(state)}")
+    now = datetime.now(UTC)
+    state = settings.state_dir
+    requested = _pause(duration, until, reason, now)
+    PauseFile(state).write(requested)
+    effect = "it stops after the current workload"
+    if not _is_running(state):
+        effect = "an agent that starts there will wait"
+    typer.echo(f"{requested.describe(now)}; {_presence(state)}: {effect}")
 
 
-def status(state_dir: StateFolder = None, as_json: AsJson = False) -> None:
-    """Whether an agent runs here, whether it is paused, and what waits to be delivered."""
-    with reported("status"):
-        from lpnet_agent.owner.pause import PauseFile
-        from lpnet_agent.state import parcels
+@with_settings("state_dir")
+def resume(*, settings: Settings) -> None:
+    """End a pause. Quiet hours and limits stay in effect."""
+    from lpnet_agent.owner.pause import PauseFile
 
-        now = datetime.now(UTC)
-        state = _state(state_dir)
-        found = PauseFile(state).read(now)
-        spool = state / "spool"
-        running = _runs(state)
-        seen = {
-            "state_dir": str(state),
-            "running": running is True,
-            "paused": None if found is None else found.in_words(now),
-            "undelivered": parcels(spool),
-            "set_aside": parcels(spool / "set-aside"),
-        }
-        typer.echo(json.dumps(seen) if as_json else _in_words(seen, state))
+    file = PauseFile(settings.state_dir)
+    was_paused = file.read(datetime.now(UTC)) is not None
+    file.remove()
+    message = "no longer paused" if was_paused else "it was not paused"
+    typer.echo(f"{message}; {_presence(settings.state_dir)}")
 
 
-def _in_words(seen: dict[str, Any], state: Path) -> str:
-    lines = [_presence(state), seen["paused"] or "not paused"]
-    lines.append(f"results that wait for the server: {seen['undelivered']}")
-    if seen["set_aside"]:
-        aside = state / "spool" / "set-aside"
-        lines.append(f"results that it refused: {seen['set_aside']}, in {aside}")
-    if seen["running"]:
-        lines.append("what a running agent's limits or checks say is shown by lpnet targets")
+@with_settings("state_dir")
+def status(*, settings: Settings, as_json: AsJson = False) -> None:
+    """Show whether an agent runs here, whether it is paused, and which results are undelivered."""
+    from lpnet_agent.owner.pause import PauseFile
+    from lpnet_agent.state import parcels
+
+    now = datetime.now(UTC)
+    state = settings.state_dir
+    current_pause = PauseFile(state).read(now)
+    spool = state / "spool"
+    values = {
+        "state_dir": str(state),
+        "running": _is_running(state) is True,
+        "paused": None if current_pause is None else current_pause.describe(now),
+        "undelivered": parcels(spool),
+        "set_aside": parcels(spool / "set-aside"),
+    }
+    typer.echo(json.dumps(values) if as_json else _format_status(values, state))
+
+
+def _format_status(values: dict[str, Any], state: Path) -> str:
+    lines = [_presence(state), values["paused"] or "not paused"]
+    lines.append(f"results waiting for the server: {values['undelivered']}")
+    if values["set_aside"]:
+        lines.append(
+            f"results that the server refused: {values['set_aside']}, in "
+            f"{state / 'spool' / 'set-aside'}"
+        )
+    if values["running"]:
+        lines.append("`lpnet targets` shows whether a limit or a device check pauses the agent")
     return "\n".join(lines)
 
 
-def _pause(for_: str | None, until: str | None, reason: str | None, now: datetime) -> Pause:
+def _pause(duration: str | None, until: str | None, reason: str | None, now: datetime) -> Pause:
     from lpnet_agent.errors import BadSetup
-    from lpnet_agent.owner.pause import LONGEST_REASON, Pause, after, next_clock
+    from lpnet_agent.owner.pause import MAX_REASON, Pause, next_time_of_day, time_after
 
-    if for_ is not None and until is not None:
-        raise BadSetup("--for and --until: give one of them")
-    if reason is not None and not (reason.isprintable() and len(reason) <= LONGEST_REASON):
-        raise BadSetup(f"--reason: one line of at most {LONGEST_REASON} characters")
+    if duration is not None and until is not None:
+        raise BadSetup("--for and --until: give only one of them")
+    if reason is not None and not (reason.isprintable() and len(reason) <= MAX_REASON):
+        raise BadSetup(f"--reason must be one line of at most {MAX_REASON} characters")
     end = None
-    if for_ is not None:
-        end = after(for_, now)
+    if duration is not None:
+        end = time_after(duration, now)
     elif until is not None:
-        end = next_clock(until, now)
+        end = next_time_of_day(until, now)
     return Pause(until=end, reason=reason or None)
 
 
-def _state(given: Path | None) -> Path:
-    return read_settings(state_dir=given).state_dir
-
-
-def _runs(state: Path) -> bool | None:
+def _is_running(state: Path) -> bool | None:
     from lpnet_agent.state import agent_runs
 
     return agent_runs(state)
 
 
 def _presence(state: Path) -> str:
-    running = _runs(state)
+    running = _is_running(state)
     if running is None:
         return f"no agent has ever used the folder {state}"
     return f"{'the' if running else 'no'} agent on {state} is running"

@@ -12,7 +12,7 @@ import typer
 from lpnet_agent.cli.base import AsJson, one_line_errors
 
 if TYPE_CHECKING:
-    from lpnet_agent.runtimes.registry import Listing
+    from lpnet_agent.runtimes.registry import RuntimeSupport
 
 
 def list_runtimes(as_json: AsJson = False) -> None:
@@ -28,7 +28,7 @@ def list_runtimes(as_json: AsJson = False) -> None:
                 typer.echo(f"    not {', '.join(names)}: {reason}")
 
 
-def _entries() -> Iterator[Listing]:
+def _entries() -> Iterator[RuntimeSupport]:
     """One runtime at a time, because importing one may take seconds."""
     from lpnet_agent.runtimes.registry import NAMES, listing
 
@@ -36,7 +36,7 @@ def _entries() -> Iterator[Listing]:
         yield from listing([name])
 
 
-def _format(entry: Listing) -> str:
+def _format(entry: RuntimeSupport) -> str:
     """For example "openvino 2026.4.1, cpu (AMD EPYC): fp32, int8"."""
     name = " ".join(filter(None, (entry.name, entry.version)))
     provider = entry.provider + (f" ({entry.device})" if entry.device else "")

@@ -7,7 +7,7 @@ from typing import Protocol
 from lpnet.schemas.device import Budgets, DeviceFacts, TargetSpec
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import SessionInfo
-from lpnet_agent.owner.base import OwnerPolicy
+from lpnet_agent.owner.policy import OwnerPolicy
 from lpnet_agent.stop import Stop
 
 

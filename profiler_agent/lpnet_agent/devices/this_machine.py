@@ -13,7 +13,7 @@ from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import SessionInfo, Setup
 from lpnet_agent.measure.visits import plans
 from lpnet_agent.owner.limits import limits_of
-from lpnet_agent.owner.owner import Owner
+from lpnet_agent.owner.owner_rules import OwnerRules
 from lpnet_agent.setting_fields import parse_pairs
 from lpnet_agent.settings import Settings
 from lpnet_agent.stop import Stop
@@ -31,7 +31,7 @@ class ThisMachine:
         self.facts = read_facts(settings.provider)
         self.name = device_name(self.facts, settings.device)
         self._setup = measure_setup(settings)
-        self.owner = Owner(limits_of(settings), settings.state_dir, settings.root)
+        self.owner = OwnerRules(limits_of(settings), settings.state_dir, settings.root)
 
     @property
     def budgets(self) -> Budgets:
@@ -41,7 +41,7 @@ class ThisMachine:
         return Budgets(block_s=longest["block"], network_s=longest["network"])
 
     def measurer(self, stop: Stop) -> Measurer:
-        cores.leave(self._setup.cores)
+        cores.avoid(self._setup.cores)
         log.debug("measuring here", cores=self._setup.cores)
         return Measurer(self._setup, stop, self._settings.workload_timeout_s)
 

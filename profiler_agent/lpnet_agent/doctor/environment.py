@@ -10,7 +10,7 @@ from pathlib import Path
 from lpnet_agent.doctor.finding import NOT_THIS_MACHINE, Finding, Scope, unknown
 from lpnet_agent.errors import BadSetup
 from lpnet_agent.owner.limits import limits_of
-from lpnet_agent.owner.owner import Owner
+from lpnet_agent.owner.owner_rules import OwnerRules
 from lpnet_agent.runtimes.registry import NAMES, known, listing
 from lpnet_agent.state import agent_runs, parcels
 
@@ -103,7 +103,7 @@ def permitted(scope: Scope) -> Finding:
     name, looked = "owner's limits", "pause, quiet hours, heat, battery, load (settings)"
     state = scope.settings.state_dir
     try:
-        owner = Owner(limits_of(scope.settings), state, scope.root)
+        owner = OwnerRules(limits_of(scope.settings), state, scope.root)
     except BadSetup as error:
         return Finding(name, "bad", looked, str(error), "unset the limit that cannot be kept")
     if not scope.live:

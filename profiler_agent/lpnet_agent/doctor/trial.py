@@ -14,7 +14,8 @@ from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import Setup
 from lpnet_agent.runtimes.registry import NAMES, listing
 from lpnet_agent.sentinels.templates import SentinelTemplate, template
-from lpnet_agent.settings import Settings, pairs
+from lpnet_agent.setting_fields import parse_pairs
+from lpnet_agent.settings import Settings
 from lpnet_agent.state import agent_runs
 from lpnet_agent.stop import Stop
 
@@ -72,7 +73,7 @@ def try_out(settings: Settings, cores: tuple[int, ...] | None) -> Trial:
         runtime=settings.runtime,
         provider=settings.provider,
         precision=settings.precision,
-        options=pairs(settings.runtime_options),
+        options=parse_pairs(settings.runtime_options),
         threads=settings.threads,
         cores=cores,
         network_s=_BUDGET_S,

@@ -1,10 +1,10 @@
-"""A user's own network as it is: from an ONNX file to a latency, and nowhere else."""
+"""Measure a user's own network as it is, from an ONNX file to a latency."""
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import onnx
 from onnx import shape_inference
 
 from lpnet.errors import FileFormatError
+from lpnet.progress import Progress
 from lpnet.schemas.sample import Measurement
 from lpnet.space.limits import external
 from lpnet_agent.errors import BadSetup, Interrupted, MeasureFailed
@@ -20,13 +21,14 @@ from lpnet_agent.measure.job import Measurer
 from lpnet_agent.stop import Stop
 
 Shapes = Mapping[str, tuple[int, ...]]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class NetworkFile:
-    """A network with concrete shapes, ready to be measured: `path` is what is loaded, `sha256`
-    that of the user's file, `inputs` the shapes it is run with."""
+    """A network with fixed input shapes, ready to be measured.
+
+    `path` is the file to load, with the shapes in `inputs`; `sha256` is of the user's file.
+    """
 
     path: Path
     sha256: str
@@ -35,38 +37,41 @@ class NetworkFile:
 
 @contextmanager
 def network_file(file: Path, batch: int | None, shapes: Shapes) -> Iterator[NetworkFile]:
-    """An ONNX file, with the sides that it leaves open filled in; the file itself stays as it is.
+    """A copy of an ONNX file whose open dimensions are filled in.
 
-    `shapes` gives inputs their whole shapes by name; of the others an open first side becomes
-    `batch`, or 1. Raises FileFormatError for what is not ONNX, and BadSetup naming an input that
-    is not there, cannot have its shape, or has another side open.
+    `shapes` gives whole input shapes by name. For other inputs an open first dimension becomes
+    `batch`, or 1. Raises FileFormatError for a file that is not ONNX, and BadSetup for an input
+    that does not exist, cannot have its shape, or has another open dimension.
     """
     data, model = _read(file)
-    found = _fix(model, file, batch, shapes)
+    inputs = _fix_inputs(model, file, batch, shapes)
     sha256 = hashlib.sha256(data).hexdigest()
     with tempfile.TemporaryDirectory(prefix="lpnet-onnx-") as folder:
         copy = Path(folder) / f"{sha256}.onnx"
-        copy.write_bytes(_inferred(model).SerializeToString())
-        yield NetworkFile(copy, sha256, found)
+        copy.write_bytes(_infer_shapes(model).SerializeToString())
+        yield NetworkFile(copy, sha256, inputs)
 
 
 def measure_network(
     measurer: Measurer, network: NetworkFile, stop: Stop, progress: Progress
 ) -> Measurement:
-    """Visit it until its visits agree or patience ends. Raises MeasureFailed with the reason."""
+    """Visit the network until its visits agree, or their number reaches its limit.
+
+    Raises MeasureFailed with the reason.
+    """
     schedule = measurer.schedule
     for number in range(2 * schedule.visits):
         if number:
-            stop.wait(schedule.gap(number))
+            stop.wait(schedule.gap_before_s(number))
         if stop.is_set():
             break
-        progress(number, schedule.visits)
-        found = measurer.visit_file(network.path, first=number == 0)
-        if found is not None:
-            return found
+        progress("measuring", number, schedule.visits)
+        measurement = measurer.visit_file(network.path, first=number == 0)
+        if measurement is not None:
+            return measurement
     if stop.is_set():
-        raise Interrupted("the command was asked to end")
-    raise MeasureFailed("the measuring process was replaced again and again")
+        raise Interrupted("the command was ended")
+    raise MeasureFailed("the measuring process had to be replaced too often")
 
 
 def _read(file: Path) -> tuple[bytes, onnx.ModelProto]:
@@ -79,57 +84,70 @@ def _read(file: Path) -> tuple[bytes, onnx.ModelProto]:
     except Exception as error:  # protobuf's own
         raise FileFormatError(f"{file}: not ONNX: {error}") from error
     if not model.graph.node:
-        raise FileFormatError(f"{file}: not ONNX: there is no node in it")
-    outside = external(model)
-    if outside is not None:
+        raise FileFormatError(f"{file}: not ONNX: it contains no node")
+    external_weight = external(model)
+    if external_weight is not None:
         raise FileFormatError(
-            f"{file}: weight {outside!r} lies in another file; save the network in one file"
+            f"{file}: weight {external_weight!r} is stored in another file; save the network in "
+            "one file"
         )
     return data, model
 
 
-def _fix(model: onnx.ModelProto, file: Path, batch: int | None, shapes: Shapes) -> Shapes:
-    weights = {each.name for each in model.graph.initializer}
-    inputs = {each.name: each for each in model.graph.input if each.name not in weights}
+def _fix_inputs(
+    model: onnx.ModelProto, file: Path, batch: int | None, shapes: Shapes
+) -> dict[str, tuple[int, ...]]:
+    """Set every dimension of every input; returns the input shapes."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = {value.name: value for value in model.graph.input if value.name not in weights}
     for name in shapes:
         if name not in inputs:
-            raise BadSetup(f"--shape {name}: {file} has no such input: {', '.join(inputs)}")
-    found = {}
-    for name, each in inputs.items():
-        sides = each.type.tensor_type.shape.dim
-        if name in shapes and len(shapes[name]) != len(sides):
             raise BadSetup(
-                f"--shape {name}: {len(shapes[name])} sides for an input of {len(sides)}"
+                f"--shape {name}: {file} has no such input; its inputs are {', '.join(inputs)}"
             )
-        for place, side in enumerate(sides):
-            known = side.dim_value if side.HasField("dim_value") else None
-            wanted = shapes[name][place] if name in shapes else None
-            if name not in shapes and place == 0:
-                if batch is not None and known is not None and known != batch:
-                    raise BadSetup(f"--batch {batch}: input {name!r} of {file} has batch {known}")
-                wanted = known if known is not None else batch or 1
-            if wanted is None and known is None:
-                word = f" ({side.dim_param})" if side.dim_param else ""
-                raise BadSetup(
-                    f"{file}: side {place}{word} of input {name!r} is open: give --shape "
-                    f"{name}=1,3,224,224, with its own sides"
-                )
-            if wanted is not None and known is not None and wanted != known:
-                raise BadSetup(f"--shape {name}: side {place} is {known} in {file}, not {wanted}")
-            if wanted is not None:
-                side.dim_value = wanted
-        found[name] = tuple(side.dim_value for side in sides)
-    return found
+    return {
+        name: _fix_input(value, file, batch, shapes.get(name)) for name, value in inputs.items()
+    }
 
 
-def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
-    """With the shapes of what follows from the inputs; where onnx cannot tell, the runtime may."""
+def _fix_input(
+    value: onnx.ValueInfoProto, file: Path, batch: int | None, shape: tuple[int, ...] | None
+) -> tuple[int, ...]:
+    name, dims = value.name, value.type.tensor_type.shape.dim
+    if shape is not None and len(shape) != len(dims):
+        raise BadSetup(
+            f"--shape {name}: {len(shape)} sizes for an input with {len(dims)} dimensions"
+        )
+    for index, dim in enumerate(dims):
+        fixed = dim.dim_value if dim.HasField("dim_value") else None
+        requested = None if shape is None else shape[index]
+        if shape is None and index == 0:
+            if batch is not None and fixed is not None and fixed != batch:
+                raise BadSetup(f"--batch {batch}: input {name!r} of {file} has batch size {fixed}")
+            requested = fixed if fixed is not None else batch or 1
+        if requested is None and fixed is None:
+            label = f" ({dim.dim_param})" if dim.dim_param else ""
+            raise BadSetup(
+                f"{file}: dimension {index}{label} of input {name!r} is open; set it with "
+                f"--shape {name}=1,3,224,224 (with your sizes)"
+            )
+        if requested is not None and fixed is not None and requested != fixed:
+            raise BadSetup(
+                f"--shape {name}: dimension {index} is {fixed} in {file}, got {requested}"
+            )
+        if requested is not None:
+            dim.dim_value = requested
+    return tuple(dim.dim_value for dim in dims)
+
+
+def _infer_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Infer the shapes that follow from the inputs; the model as it is if onnx cannot."""
     del model.graph.value_info[:]
-    for each in model.graph.output:
-        for side in each.type.tensor_type.shape.dim:
-            if not side.HasField("dim_value"):
-                side.Clear()
+    for output in model.graph.output:
+        for dim in output.type.tensor_type.shape.dim:
+            if not dim.HasField("dim_value"):
+                dim.Clear()
     try:
         return shape_inference.infer_shapes(model, data_prop=True)
-    except Exception:  # an op that onnx does not know is the runtime's to judge
+    except Exception:  # the runtime may know an op that onnx does not
         return model

@@ -1,9 +1,9 @@
-"""Measuring a space with no server: from a space file to a samples file."""
+"""Measure a space without a server: from a space file to a samples file."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -11,6 +11,7 @@ from typing import TextIO
 import numpy as np
 
 from lpnet.errors import FileFormatError
+from lpnet.progress import Progress
 from lpnet.schemas.campaign import PlannedWorkload
 from lpnet.schemas.condition import drift_pct
 from lpnet.schemas.sample import Sample, Sentinel
@@ -21,20 +22,19 @@ from lpnet_agent.errors import BadSetup, Interrupted
 from lpnet_agent.measure.job import ItemResult, Measurer, measure_all
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.sentinels.health import SENTINELS
-from lpnet_agent.sentinels.readings import latency_ms, read
+from lpnet_agent.sentinels.readings import read_sentinel, undisturbed_ms
 from lpnet_agent.stop import Stop
 
 Widths = Mapping[str, int] | Sequence[int]
-Progress = Callable[[int, int], None]
 
 # As many workloads as a job of some seconds has.
-_PART = 24
+_BATCH_ITEMS = 24
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What to measure: drawn blocks and networks, networks at given widths, and how many of them
-    all to repeat in a second session."""
+class MeasurePlan:
+    """What to measure: drawn blocks and networks, networks at fixed widths, and how many of all
+    these to repeat in a second session."""
 
     blocks: int = 0
     networks: int = 0
@@ -45,10 +45,12 @@ class Wish:
 
 
 @dataclass
-class Outcome:
-    """What came of it, sentinels apart. `spreads` are the differences between two sessions,
-    relative to their mean; `drift_pct` is how far each sentinel moved from before to after, null
-    without an undisturbed reading at both ends."""
+class SpaceResult:
+    """Counts of what was measured, without sentinels.
+
+    `spreads` are the differences between two sessions, relative to their mean. `drift_pct` is the
+    change of each sentinel from before to after, None if it was disturbed at either end.
+    """
 
     samples: int = 0
     networks: int = 0
@@ -60,36 +62,45 @@ class Outcome:
 
     @property
     def noise_floor_pct(self) -> float | None:
-        """Median spread between sessions in percent; None under three repeated workloads."""
+        """Median spread between sessions in percent; None for fewer than three repeats."""
         return 100 * float(np.median(self.spreads)) if len(self.spreads) >= 3 else None
 
 
 def read_space(path: Path) -> Space:
-    """The space in a file. Raises FileFormatError naming the file."""
+    """Load a space file. Raises FileFormatError naming the file."""
     try:
         return Space.load(path)
     except OSError as error:
         raise FileFormatError(f"{path}: {error.strerror}") from error
 
 
-def planned(space: Space, wish: Wish) -> list[Item]:
-    """The workloads to measure. Raises WidthsError for given widths that the space has not."""
+def plan_items(space: Space, measure_plan: MeasurePlan) -> list[Item]:
+    """The workloads of a plan.
+
+    Raises WidthsError for fixed widths that the space does not have, BadSetup for an empty plan.
+    """
     drawn = plan(
-        space, blocks=wish.blocks, networks=wish.networks, seed=wish.seed, batch=wish.batch
+        space,
+        blocks=measure_plan.blocks,
+        networks=measure_plan.networks,
+        seed=measure_plan.seed,
+        batch=measure_plan.batch,
     )
-    asked = [
+    fixed = [
         PlannedWorkload(
             kind="network",
             workload=SpaceWorkload(
-                space=space.hash, widths=space.named(space.vector(widths)), batch=wish.batch
+                space=space.hash,
+                widths=space.named(space.vector(widths)),
+                batch=measure_plan.batch,
             ),
             draw="asked",
         )
-        for widths in wish.widths
+        for widths in measure_plan.widths
     ]
-    items = [Item(kind=p.kind, workload=p.workload, draw=p.draw) for p in (*asked, *drawn)]
+    items = [Item(kind=p.kind, workload=p.workload, draw=p.draw) for p in (*fixed, *drawn)]
     if not items:
-        raise BadSetup("nothing to measure: ask for --blocks, --networks or --widths")
+        raise BadSetup("nothing to measure: give --blocks, --networks or --widths")
     return items
 
 
@@ -98,83 +109,90 @@ def measure_space(
     space_file: Path,
     items: Sequence[Item],
     out: Path,
-    wish: Wish,
+    measure_plan: MeasurePlan,
     stop: Stop,
     progress: Progress,
-) -> Outcome:
-    """Measure items, then some of them again in a new process, and the sentinels before and
-    after. Every sample is in `out` as soon as it is known, so an end in the middle loses
-    little."""
-    rng = np.random.default_rng(wish.seed)
-    again = [items[i] for i in rng.permutation(len(items))[: wish.repeats]]
-    outcome = Outcome()
-    first: dict[str, Sample] = {}
-    total, done = len(items) + len(again), 0
+) -> SpaceResult:
+    """Measure the items, then repeat some of them in a new session; sentinels before and after.
+
+    Every sample is written to `out` as soon as it is complete, so that little is lost if the
+    command is ended.
+    """
+    rng = np.random.default_rng(measure_plan.seed)
+    repeats = [items[i] for i in rng.permutation(len(items))[: measure_plan.repeats]]
+    result = SpaceResult()
+    first_samples: dict[str, Sample] = {}
     with out.open("w", encoding="utf-8") as file:
-        before = _sentinels(measurer, stop, file)
-        for session, batch in enumerate((items, again)):
-            if session and batch:
+        before = _measure_sentinels(measurer, stop, file)
+        for stage, session_items in (("measuring", items), ("repeating", repeats)):
+            repeated = stage == "repeating"
+            if repeated and session_items:
                 measurer.renew()
-            for result in _in_parts(measurer, batch, space_file, stop, rng):
-                done += 1
-                progress(done, total)
-                if result.sample is None:
-                    outcome.failures.append(result.reason or "unknown")
+            measured_items = _measure_in_batches(measurer, session_items, space_file, stop, rng)
+            for done, measured in enumerate(measured_items, start=1):
+                progress(stage, done, len(session_items))
+                if measured.sample is None:
+                    result.failures.append(measured.reason or "unknown")
                     continue
-                _write(file, result.sample)
-                _count(outcome, result.sample, first, repeated=bool(session))
-        outcome.drift_pct = _drifts(before, _sentinels(measurer, stop, file))
-    return outcome
+                _write(file, measured.sample)
+                _count(result, measured.sample, first_samples, repeated=repeated)
+        result.drift_pct = _drifts(before, _measure_sentinels(measurer, stop, file))
+    return result
 
 
-def _in_parts(
+def _measure_in_batches(
     measurer: Measurer,
     items: Sequence[Item],
     space_file: Path,
     stop: Stop,
     rng: np.random.Generator,
 ) -> Iterator[ItemResult]:
-    """Measure items in random order, a part at a time: of the part in hand nothing is known until
-    its workloads were visited twice, and an end loses it."""
+    """Measure the items in random order, in batches.
+
+    A batch has no results until its workloads were visited twice, and is lost if the command is
+    ended before.
+    """
     order = rng.permutation(len(items))
-    for start in range(0, len(items), _PART):
-        # Ids of their own: the same workload may have been drawn twice.
-        part = [
+    for start in range(0, len(items), _BATCH_ITEMS):
+        # Each with its own id: the same workload may have been drawn twice.
+        batch = [
             items[index].model_copy(update={"id": uuid.uuid4().hex})
-            for index in order[start : start + _PART]
+            for index in order[start : start + _BATCH_ITEMS]
         ]
         yield from measure_all(
-            measurer, part, lambda item: space_file, lambda: not stop.is_set(), rng
+            measurer, batch, lambda item: space_file, lambda: not stop.is_set(), rng
         )
 
 
-def _sentinels(measurer: Measurer, stop: Stop, file: TextIO) -> dict[Sentinel, float | None]:
-    """Read the sentinels into the file; their undisturbed latencies in ms, null without one."""
-    seen: dict[Sentinel, float | None] = dict.fromkeys(SENTINELS)
+def _measure_sentinels(
+    measurer: Measurer, stop: Stop, file: TextIO
+) -> dict[Sentinel, float | None]:
+    """Write sentinel samples to the file; returns undisturbed latencies in ms."""
+    latencies: dict[Sentinel, float | None] = dict.fromkeys(SENTINELS)
     for sentinel in SENTINELS:
         if stop.is_set():
             break
         try:
-            sample = read(measurer, sentinel)
+            sample = read_sentinel(measurer, sentinel)
         except Interrupted:
             break
         if sample is not None:
             _write(file, sample)
-        seen[sentinel] = latency_ms(sample)
-    return seen
+        latencies[sentinel] = undisturbed_ms(sample)
+    return latencies
 
 
 def _drifts(
     before: dict[Sentinel, float | None], after: dict[Sentinel, float | None]
 ) -> dict[Sentinel, float | None]:
-    found: dict[Sentinel, float | None] = {}
-    for sentinel, was_ms in before.items():
-        now_ms = after[sentinel]
-        if was_ms is None or now_ms is None:
-            found[sentinel] = None
+    drifts: dict[Sentinel, float | None] = {}
+    for sentinel, before_ms in before.items():
+        after_ms = after[sentinel]
+        if before_ms is None or after_ms is None:
+            drifts[sentinel] = None
         else:
-            found[sentinel] = drift_pct(now_ms, was_ms)
-    return found
+            drifts[sentinel] = drift_pct(after_ms, before_ms)
+    return drifts
 
 
 def _write(file: TextIO, sample: Sample) -> None:
@@ -182,13 +200,14 @@ def _write(file: TextIO, sample: Sample) -> None:
     file.flush()
 
 
-def _count(outcome: Outcome, sample: Sample, first: dict[str, Sample], *, repeated: bool) -> None:
-    outcome.samples += 1
-    outcome.networks += sample.kind == "network"
-    outcome.disturbed += sample.disturbed
-    outcome.repeated += repeated
-    key = workload_key(sample.workload)
-    before = first.setdefault(key, sample)
-    if before.session != sample.session:
-        mean = (before.latency_ms + sample.latency_ms) / 2
-        outcome.spreads.append(abs(before.latency_ms - sample.latency_ms) / mean)
+def _count(
+    result: SpaceResult, sample: Sample, first_samples: dict[str, Sample], *, repeated: bool
+) -> None:
+    result.samples += 1
+    result.networks += sample.kind == "network"
+    result.disturbed += sample.disturbed
+    result.repeated += repeated
+    first = first_samples.setdefault(workload_key(sample.workload), sample)
+    if first.session != sample.session:
+        mean_ms = (first.latency_ms + sample.latency_ms) / 2
+        result.spreads.append(abs(first.latency_ms - sample.latency_ms) / mean_ms)

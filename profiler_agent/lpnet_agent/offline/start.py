@@ -1,4 +1,4 @@
-"""Putting together a measurement without a server, from its settings; nothing here speaks HTTP."""
+"""Measure without a server, as the settings say."""
 
 from __future__ import annotations
 
@@ -7,68 +7,67 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lpnet.progress import terminal_progress
 from lpnet_agent.devices.select import open_device
 from lpnet_agent.errors import BadSetup
-from lpnet_agent.offline import console, measure_space
+from lpnet_agent.offline import summaries
 from lpnet_agent.offline.measure_network import Shapes, measure_network, network_file
-from lpnet_agent.owner.base import OwnerPolicy
+from lpnet_agent.offline.measure_space import MeasurePlan, measure_space, plan_items, read_space
 from lpnet_agent.owner.limits import limits_of
+from lpnet_agent.owner.policy import OwnerPolicy
 from lpnet_agent.settings import Settings
 from lpnet_agent.state import StateDir
 from lpnet_agent.stop import Stop
 
 
-def measure_file(
-    settings: Settings, space_file: Path, out: Path, wish: measure_space.Wish, stop: Stop
+def measure_space_file(
+    settings: Settings, space_file: Path, out: Path, plan: MeasurePlan, stop: Stop
 ) -> dict[str, Any]:
-    """Measure a space into a samples file, with no server; a summary of what came of it.
+    """Measure a space into a samples file; returns a summary.
 
-    Raises FileFormatError, WidthsError or BadSetup before `out` is touched: also while an agent
-    uses the state folder, and where the owner does not allow it now.
+    Raises FileFormatError, WidthsError or BadSetup before `out` is written, also while an agent
+    uses the state folder or the owner's limits forbid measuring.
     """
     start = time.monotonic()
-    items = measure_space.planned(measure_space.read_space(space_file), wish)
-    with StateDir(settings.state_dir), open_device(settings, stop) as place:
-        _allowed(settings, place.owner)
-        with place.measurer(stop) as measurer, console.progress("measuring") as show:
-            target = place.target(measurer.ready)
-            outcome = measure_space.measure_space(
-                measurer, space_file, items, out, wish, stop, show
-            )
-        if outcome.samples + len(outcome.failures) < len(items) and not stop.is_set():
-            refusal = place.owner.refusal(datetime.now(UTC), begun=True)
-            outcome.failures.append(refusal.reason if refusal else "the device was away")
+    items = plan_items(read_space(space_file), plan)
+    with StateDir(settings.state_dir), open_device(settings, stop) as device:
+        _check_limits(settings, device.owner)
+        with device.measurer(stop) as measurer, terminal_progress() as progress:
+            target = device.target(measurer.session_info)
+            result = measure_space(measurer, space_file, items, out, plan, stop, progress)
+        if result.samples + len(result.failures) < len(items) and not stop.is_set():
+            refusal = device.owner.refusal(datetime.now(UTC), in_job=True)
+            result.failures.append(refusal.reason if refusal else "the device was unavailable")
     seconds = {"timed": measurer.timed_s, "total": time.monotonic() - start}
-    return console.summary(out, target, outcome, seconds, settings.drift_pct)
+    return summaries.summarise_space(out, target, result, seconds, settings.drift_pct)
 
 
 def measure_network_file(
     settings: Settings, file: Path, batch: int | None, shapes: Shapes, stop: Stop
 ) -> dict[str, Any]:
-    """Measure an ONNX file as it is; what came of it. Nothing is kept or sent anywhere.
+    """Measure an ONNX file; returns a summary. Nothing is kept or sent anywhere.
 
     Raises FileFormatError, BadSetup and MeasureFailed.
     """
     with (
         network_file(file, batch, shapes) as network,
         StateDir(settings.state_dir),
-        open_device(settings, stop) as place,
+        open_device(settings, stop) as device,
     ):
-        _allowed(settings, place.owner)
-        with place.measurer(stop) as measurer, console.progress("measuring") as show:
-            target = place.target(measurer.ready)
-            found = measure_network(measurer, network, stop, show)
-    return console.network_summary(file, network, target, found)
+        _check_limits(settings, device.owner)
+        with device.measurer(stop) as measurer, terminal_progress() as progress:
+            target = device.target(measurer.session_info)
+            measurement = measure_network(measurer, network, stop, progress)
+    return summaries.summarise_network(file, network, target, measurement)
 
 
-def _allowed(settings: Settings, owner: OwnerPolicy) -> None:
-    """Raises BadSetup where the owner does not allow measuring now, or sets a limit that a run
-    without rests cannot keep."""
+def _check_limits(settings: Settings, owner: OwnerPolicy) -> None:
+    """Raises BadSetup if the owner's limits forbid measuring now, or need pauses."""
     limits = limits_of(settings)
     if limits.max_share is not None and limits.max_share < 1:
         raise BadSetup(
-            f"max_share={limits.max_share:g}: this command measures without rests, so the limit "
-            "cannot be kept; let an agent measure, or drop LPNET_AGENT_MAX_SHARE"
+            f"max_share={limits.max_share:g}: this command measures without pauses, so it cannot "
+            "keep this limit; let an agent measure, or unset LPNET_AGENT_MAX_SHARE"
         )
     refusal = owner.refusal(datetime.now(UTC))
     if refusal is not None:

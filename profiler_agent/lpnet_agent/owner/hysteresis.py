@@ -1,4 +1,4 @@
-"""A limit that, once passed, holds until the value has come back some way."""
+"""A limit that, once exceeded, stays in effect until the value has come back some way."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Latch:
-    """Trips past `limit` and lets go at `release`, so that it does not flap at the limit.
+class Hysteresis:
+    """Becomes active beyond `limit` and inactive at `release`, so that it does not flap.
 
-    Values above `limit` trip it, or with `low` those below. `tripped_by` is the one that did.
+    Values above `limit` activate it; with `low`, values below. `trigger` is the value that did,
+    None while it is inactive.
     """
 
     limit: float
     release: float
     low: bool = False
-    tripped_by: float | None = field(default=None, init=False)
+    trigger: float | None = field(default=None, init=False)
 
-    def holds(self, value: float) -> bool:
-        """Whether it holds once this value was seen."""
-        if self.tripped_by is None:
+    def update(self, value: float) -> bool:
+        """Take a new value into account. Returns whether the limit is in effect now."""
+        if self.trigger is None:
             if value < self.limit if self.low else value > self.limit:
-                self.tripped_by = value
+                self.trigger = value
         elif value >= self.release if self.low else value <= self.release:
-            self.tripped_by = None
-        return self.tripped_by is not None
+            self.trigger = None
+        return self.trigger is not None

@@ -1,4 +1,4 @@
-"""The limits that an owner sets, and whether this device lets them be kept."""
+"""The limits that an owner sets, and whether a device can keep them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from lpnet_agent.device_info.readings import battery, temperature_c
 from lpnet_agent.errors import BadSetup
-from lpnet_agent.owner.hours import QuietHours, parse
-from lpnet_agent.owner.load import others_runnable
+from lpnet_agent.owner.load import other_runnable_processes
+from lpnet_agent.owner.quiet_hours import QuietHours, parse_quiet_hours
 
 if TYPE_CHECKING:
     from lpnet_agent.settings import Settings
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Limits:
-    """None, or no quiet hours, is no limit. Named as the settings are."""
+    """The limits, named as the settings are. None, or no quiet hours, means no limit."""
 
     quiet_hours: tuple[QuietHours, ...] = ()
     max_temperature_c: float | None = None
@@ -29,9 +29,9 @@ class Limits:
 
 
 def limits_of(settings: Settings) -> Limits:
-    """The limits among the settings, which have checked them."""
+    """The limits in the settings, which are already validated."""
     return Limits(
-        quiet_hours=parse(settings.quiet_hours),
+        quiet_hours=parse_quiet_hours(settings.quiet_hours),
         max_temperature_c=settings.max_temperature_c,
         min_battery_pct=settings.min_battery_pct,
         on_battery=settings.on_battery,
@@ -40,31 +40,31 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def check(limits: Limits, root: Path = Path("/")) -> None:
-    """Raises BadSetup for limits that cannot be kept here: they must not be ignored in silence."""
-    faults = list(_unkept(limits, root))
+def check_limits(limits: Limits, root: Path = Path("/")) -> None:
+    """Raises BadSetup for limits that this device cannot keep: none is ignored silently."""
+    faults = list(_unsupported(limits, root))
     if faults:
         raise BadSetup("; ".join(faults))
 
 
-def _unkept(limits: Limits, root: Path) -> Iterator[str]:
+def _unsupported(limits: Limits, root: Path) -> Iterator[str]:
     if limits.max_temperature_c is not None and temperature_c(root) is None:
-        yield _cannot("max_temperature_c", limits.max_temperature_c, "temperature")
+        yield _fault("max_temperature_c", limits.max_temperature_c, "temperature")
     power = battery(root)
     if limits.min_battery_pct is not None and (power is None or power.percent is None):
-        lacking = "battery" if power is None else "charge of its battery"
-        yield _cannot("min_battery_pct", limits.min_battery_pct, lacking)
+        missing = "battery" if power is None else "charge of its battery"
+        yield _fault("min_battery_pct", limits.min_battery_pct, missing)
     if not limits.on_battery and (power is None or power.discharging is None):
-        lacking = "battery" if power is None else "state of its battery"
-        yield _cannot("on_battery", "false", lacking, option="mains-only")
-    if limits.max_load is not None and others_runnable(root) is None:
-        yield _cannot("max_load", limits.max_load, "run queue")
+        missing = "battery" if power is None else "state of its battery"
+        yield _fault("on_battery", "false", missing, flag="mains-only")
+    if limits.max_load is not None and other_runnable_processes(root) is None:
+        yield _fault("max_load", limits.max_load, "run queue")
 
 
-def _cannot(name: str, value: float | str, lacking: str, option: str = "") -> str:
+def _fault(name: str, value: float | str, missing: str, flag: str = "") -> str:
     shown = value if isinstance(value, str) else f"{value:g}"
-    drop = f"--{option or name.replace('_', '-')} (LPNET_AGENT_{name.upper()})"
+    option = f"--{flag or name.replace('_', '-')} (LPNET_AGENT_{name.upper()})"
     return (
-        f"{name}={shown}: this device exposes no {lacking}, so the limit cannot be kept; "
-        f"to run without it drop {drop}"
+        f"{name}={shown}: this device exposes no {missing}, so the limit cannot be kept; "
+        f"to run without it, drop {option}"
     )

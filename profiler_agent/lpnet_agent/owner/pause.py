@@ -1,6 +1,6 @@
-"""A pause that the owner asked for: a file in the state folder.
+"""A pause that the owner requested: a file in the state folder.
 
-It works whether or not an agent runs there, and survives agents and restarts.
+It can be written whether or not an agent runs there, and survives restarts.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ _FILE = "pause.json"
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _DURATION = re.compile(r"(?:\d{1,6}[dhms])+")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
-LONGEST_REASON = 200
+MAX_REASON = 200
 
 
 class Pause(BaseModel):
-    """`until` null: until `lpnet-agent resume`."""
+    """A pause until a time; until `lpnet-agent resume` if that is None."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     until: AwareDatetime | None = None
-    reason: str | None = Field(default=None, max_length=LONGEST_REASON)
+    reason: str | None = Field(default=None, max_length=MAX_REASON)
 
-    def in_words(self, now: datetime) -> str:
+    def describe(self, now: datetime) -> str:
         """For example "paused until 07:00 by its owner: backups run"."""
-        until = "" if self.until is None else f" until {clock(self.until, now)}"
+        until = "" if self.until is None else f" until {format_time(self.until, now)}"
         return f"paused{until} by its owner" + (f": {self.reason}" if self.reason else "")
 
 
 @dataclass(frozen=True)
 class PauseFile:
-    """The pause of the agent whose state folder this is."""
+    """The pause of the agent that uses a state folder."""
 
     state: Path
 
     def write(self, pause: Pause) -> None:
-        """Pause, in place of any pause there is. Raises BadSetup if it cannot be written."""
+        """Replace any current pause. Raises BadSetup if the file cannot be written."""
         try:
             self.state.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
             write_atomically(self.state / _FILE, pause.model_dump_json().encode())
@@ -58,7 +58,7 @@ class PauseFile:
             raise BadSetup(f"{self.state / _FILE}: {error.strerror}") from error
 
     def read(self, now: datetime) -> Pause | None:
-        """The pause that holds now. A file that cannot be read is one: its owner wanted it."""
+        """The current pause, if any. An unreadable file counts as a pause: its owner meant one."""
         path = self.state / _FILE
         try:
             pause = Pause.model_validate_json(path.read_bytes())
@@ -69,11 +69,8 @@ class PauseFile:
         return None if pause.until is not None and pause.until <= now else pause
 
 
-def after(duration: str, now: datetime) -> datetime:
-    """The time `duration` after now, for example "2h", "1h30m", "3d".
-
-    Raises BadSetup with what is wrong.
-    """
+def time_after(duration: str, now: datetime) -> datetime:
+    """The time that is `duration` after now: "2h", "1h30m", "3d". Raises BadSetup."""
     if not _DURATION.fullmatch(duration):
         raise BadSetup(f"--for {duration!r}: write it as 90s, 30m, 2h, 1h30m or 3d")
     parts = {"d": 0, "h": 0, "m": 0, "s": 0}
@@ -81,31 +78,28 @@ def after(duration: str, now: datetime) -> datetime:
         parts[unit] += int(amount)
     span = timedelta(**{_UNITS[unit]: amount for unit, amount in parts.items()})
     if not span or span > timedelta(days=366):
-        raise BadSetup(f"--for {duration!r}: between 1s and 366d")
+        raise BadSetup(f"--for must be between 1s and 366d, got {duration!r}")
     return now + span
 
 
-def next_clock(text: str, now: datetime) -> datetime:
-    """The next moment at which the local clock shows `text`, for example "07:00".
-
-    Raises BadSetup with what is wrong.
-    """
-    found = _CLOCK.fullmatch(text)
-    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
-        raise BadSetup(f"--until {text!r}: a time of the day, such as 07:00")
-    # Days are counted on the local clock, so that one with 23 or 25 hours is one day.
+def next_time_of_day(text: str, now: datetime) -> datetime:
+    """The next time at which the local clock shows `text`, such as "07:00". Raises BadSetup."""
+    match = _CLOCK.fullmatch(text)
+    if match is None or int(match[1]) > 23 or int(match[2]) > 59:
+        raise BadSetup(f"--until {text!r}: write a time of day, such as 07:00")
+    # Days of the local clock: one with 23 or 25 hours is still one day.
     today = now.astimezone().replace(
-        hour=int(found[1]), minute=int(found[2]), second=0, microsecond=0, tzinfo=None
+        hour=int(match[1]), minute=int(match[2]), second=0, microsecond=0, tzinfo=None
     )
     times = (today + timedelta(days=days) for days in range(3))
     return next(time for day in times if (time := day.astimezone()) > now)
 
 
-def clock(moment: datetime, now: datetime) -> str:
-    """A moment as people say it, on the local clock; with its date where it is not within a day.
+def format_time(time: datetime, now: datetime) -> str:
+    """A time of the local clock, with its date if it is more than a day ahead.
 
-    A moment without a zone is local.
+    A time without a zone is local.
     """
-    local = moment.astimezone()
+    local = time.astimezone()
     form = "%H:%M" if local - now.astimezone() <= timedelta(days=1) else "%a %d %b %H:%M"
     return local.strftime(form)

@@ -275,7 +275,7 @@ class Agent:
 
         leave = _Leave(self._gate, results, holds_on)
         items = [Item.model_validate(item.model_dump()) for item in lease.items]
-        with self._measurer.meanwhile(holds_on):
+        with self._measurer.heartbeat(holds_on):
             for result in measure_all(
                 self._measurer,
                 items,

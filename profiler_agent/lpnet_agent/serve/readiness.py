@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lpnet.schemas.condition import Cause, Condition
-from lpnet_agent.owner.base import OwnerPolicy
+from lpnet_agent.owner.policy import OwnerPolicy
 from lpnet_agent.owner.rules import Refusal
 from lpnet_agent.sentinels.monitor import SentinelMonitor, ShouldContinue
 
@@ -52,7 +52,7 @@ class Gate:
         self._watch.clear(cleared)
 
     def ask(
-        self, *, begun: bool = False, should_continue: ShouldContinue | None = None
+        self, *, in_job: bool = False, should_continue: ShouldContinue | None = None
     ) -> Standing:
         """The present standing; a check of the sentinels that is due is made. `begun`: a job is in
         hand, and `go_on` is called all through the check, which takes seconds.
@@ -60,10 +60,10 @@ class Gate:
         Raises Interrupted when the agent is to end, BadSetup if no measuring process starts.
         """
         self._account()
-        refusal = self._owner.refusal(datetime.now(UTC), begun=begun)
+        refusal = self._owner.refusal(datetime.now(UTC), in_job=in_job)
         proven = False
-        if refusal is None and self._watch.due():
-            proven = self._watch.look(should_continue)
+        if refusal is None and self._watch.is_due():
+            proven = self._watch.check(should_continue)
             self._account()
         return self._standing(refusal, proven)
 
@@ -74,7 +74,7 @@ class Gate:
             retry_s = max(self._watch.wait_s(), refusal.retry_s if refusal else 0.0)
             return Standing(
                 health.state,
-                health.words,
+                health.message,
                 retry_s,
                 cause="sentinel",
                 drifted=health.drifted,
@@ -87,5 +87,5 @@ class Gate:
     def _account(self) -> None:
         busy_s = self._busy_s()
         if busy_s > self._accounted_s:
-            self._owner.worked(busy_s - self._accounted_s)
+            self._owner.add_measuring_time(busy_s - self._accounted_s)
         self._accounted_s = busy_s

@@ -14,7 +14,7 @@ from lpnet_agent.devices.base import Device
 from lpnet_agent.devices.select import open_device
 from lpnet_agent.errors import Interrupted
 from lpnet_agent.measure.job import Measurer
-from lpnet_agent.owner.base import OwnerPolicy
+from lpnet_agent.owner.policy import OwnerPolicy
 from lpnet_agent.sentinels.health import Policy
 from lpnet_agent.sentinels.monitor import SentinelMonitor
 from lpnet_agent.sentinels.store import SentinelStore
@@ -49,7 +49,7 @@ def run_agent(settings: Settings, stop: Stop) -> None:
         spool = Spool(state.spool)
         alive = AliveFile(settings.alive_file)
         stack.callback(alive.remove)
-        target = place.target(measurer.ready)
+        target = place.target(measurer.session_info)
         log.info("agent", device=place.name, cores=target.cores, undelivered=len(spool))
         Agent(
             http=http,
@@ -91,7 +91,7 @@ def policy_of(settings: Settings) -> Policy:
         broken_pct=settings.broken_pct,
         broken_after=settings.broken_after,
         cool_s=settings.cool_s,
-        cool_most_s=settings.cool_most_s,
+        max_cool_s=settings.cool_most_s,
     )
 
 

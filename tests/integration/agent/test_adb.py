@@ -552,7 +552,6 @@ def test_what_a_target_on_a_phone_is(
         ({"benchmark_model_sha256": "0" * 64}, "not the benchmark_model that is expected"),
         ({"precision": "int8"}, "--precision int8: phones over adb are measured with fp32"),
         ({"runtime": "openvino"}, "--runtime openvino: phones over adb run litert"),
-        ({"governor": "performance"}, "does not change the clocks of a phone"),
         ({"cluster": "huge"}, "--cluster huge: this phone has"),
         ({"threads": 500}, "500 threads asked for"),
         ({"max_temperature_c": 30, "min_battery_pct": 20}, None),

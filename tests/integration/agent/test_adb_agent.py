@@ -125,7 +125,7 @@ def until(reached: Callable[[], bool], agent: Running) -> None:
         time.sleep(0.1)
 
 
-def begun(site: Site, wired: Mapping[str, str]) -> Running:
+def start_job(site: Site, wired: Mapping[str, str]) -> Running:
     site.serve()
     return site.start_agent(environment=wired)
 
@@ -133,7 +133,7 @@ def begun(site: Site, wired: Mapping[str, str]) -> Running:
 def test_a_phone_that_is_unplugged_is_waited_for(
     site: Site, wired: Mapping[str, str], phone: Phone
 ) -> None:
-    agent = begun(site, wired)
+    agent = start_job(site, wired)
     campaign = site.ask(blocks=6)
     site.under_way(campaign, agent)
     phone.cable.set("refused")
@@ -148,7 +148,7 @@ def test_a_phone_that_is_restarted_goes_on(
     site: Site, wired: Mapping[str, str], phone: Phone
 ) -> None:
     """What was on it is gone with its memory, benchmark_model too."""
-    agent = begun(site, wired)
+    agent = start_job(site, wired)
     campaign = site.ask(blocks=6)
     site.under_way(campaign, agent)
     phone.restart()
@@ -159,7 +159,7 @@ def test_a_phone_that_is_restarted_goes_on(
 def test_a_full_phone_is_said_to_be_full(
     site: Site, wired: Mapping[str, str], phone: Phone
 ) -> None:
-    agent = begun(site, wired)
+    agent = start_job(site, wired)
     site.target()
     site.until(lambda: bool(list((phone.data / "lpnet").glob("*/*.tflite"))), "it measures", agent)
     phone.fill()

@@ -16,6 +16,7 @@ from onnx import helper
 from tests.harness.site import Site
 from torch import nn
 
+from lpnet.progress import quiet
 from lpnet.schemas.campaign import Campaign, NewCampaign
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet.space.memory import MIB
@@ -24,7 +25,7 @@ from lpnet_agent.errors import MeasureFailed, WorkerDied
 from lpnet_agent.measure.job import Measurer, measure_all
 from lpnet_agent.measure.messages import Item, Setup, WorkloadRequest
 from lpnet_agent.measure.process import MeasuringProcess
-from lpnet_agent.offline.measure_space import Wish, measure_space
+from lpnet_agent.offline.measure_space import MeasurePlan, measure_space
 from lpnet_agent.stop import Stop
 
 # Beyond what a measuring process has mapped once it is ready.
@@ -128,7 +129,7 @@ def test_measuring_a_space_lists_it_among_the_failures(
     items = [network(space, channels) for channels in (4, 512)]
     with Measurer(setup, stop, begin=lambda: limited(setup, stop)) as measurer:
         outcome = measure_space(
-            measurer, file, items, tmp_path / "out.jsonl", Wish(), stop, lambda done, total: None
+            measurer, file, items, tmp_path / "out.jsonl", MeasurePlan(), stop, quiet
         )
     assert outcome.samples == 1
     (reason,) = outcome.failures

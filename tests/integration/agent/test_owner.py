@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import random
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -94,7 +88,7 @@ def test_quiet_hours_begin(site: Site) -> None:
         environment=QUICK, LPNET_AGENT_QUIET_HOURS=f"{begin:%H:%M}-{end:%H:%M}"
     )
     campaign = site.ask(blocks=2)
-    until_paused(site, agent, f"quiet hours until {end:%H:%M} by its owner")
+    until_paused(site, agent, f"quiet hours until {end:%H:%M}")
     assert agent.end() == 0
     assert site.campaign(campaign).measured == 0
     site.start_agent(LPNET_AGENT_QUIET_HOURS=f"{end:%H:%M}-{begin:%H:%M}")
@@ -146,90 +140,3 @@ def test_a_limit_that_cannot_be_kept_ends_the_agent(site: Site) -> None:
     assert "max_temperature_c=80: this device exposes no temperature" in done.stderr
     assert "on_battery=false: this device exposes no battery" in done.stderr
     assert done.stderr.count("\n") == 1, "nothing was started before"
-
-
-# --- changes on the device
-
-
-def clocks(root: Path) -> tuple[str, str]:
-    """Governor of the measured core, and the switch of turbo."""
-    (core,) = choose(1) or (0,)
-    governor = root / CPUS / f"cpu{core}/cpufreq/scaling_governor"
-    return governor.read_text().strip(), (
-        root / CPUS / "intel_pstate/no_turbo"
-    ).read_text().strip()
-
-
-AS_IT_WAS = ("powersave", "0")
-CHANGED = ("performance", "1")
-
-
-@pytest.fixture
-def changing(site: Site, root: Path) -> Iterator[dict[str, str]]:
-    """Settings of an agent that changes clocks below `root`, and has its own temporary folder."""
-    temporary = site.folder / "tmp"
-    temporary.mkdir()
-    yield {
-        "LPNET_AGENT_ROOT": str(root),
-        "LPNET_AGENT_GOVERNOR": "performance",
-        "LPNET_AGENT_TURBO": "off",
-        "TMPDIR": str(temporary),
-    }
-    assert list(temporary.iterdir()) == []
-
-
-def test_clocks_are_changed_only_while_it_measures(
-    site: Site, root: Path, changing: dict[str, str]
-) -> None:
-    site.serve()
-    agent = site.start_agent(environment=changing | SLOW | QUICK)
-    campaign = site.ask(blocks=8)
-    site.until(lambda: clocks(root) == CHANGED, "clocks are changed")
-    command(site, "pause")
-    until_paused(site, agent, "paused by its owner")
-    site.until(lambda: clocks(root) == AS_IT_WAS, "clocks are as before while it is paused")
-    command(site, "resume")
-    assert len(site.complete(campaign)) == 8
-    site.until(lambda: clocks(root) == AS_IT_WAS, "clocks are as before while it is idle")
-    assert site.target().spec.clock_policy == "performance"
-    assert agent.end() == 0
-    assert clocks(root) == AS_IT_WAS
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_killed_while_it_measures_it_leaves_nothing(
-    seed: int, site: Site, root: Path, changing: dict[str, str]
-) -> None:
-    site.serve(LPNET_LEASE_S="2")
-    agent = site.start_agent(environment=changing | SLOW)
-    campaign = site.ask(blocks=8)
-    site.until(lambda: clocks(root) == CHANGED, "clocks are changed")
-    time.sleep(random.Random(seed).uniform(0, 1.5))  # any moment will do
-    assert agent.end(signal.SIGKILL) == -signal.SIGKILL
-    site.until(lambda: clocks(root) == AS_IT_WAS, "the guardian puts them back")
-    journal = site.state.path / "changes.json"
-    site.until(lambda: not journal.exists(), "the guardian is done")
-    assert list((site.folder / "tmp").iterdir()) == []
-    site.start_agent(environment=changing)
-    assert len(site.complete(campaign)) == 8
-    site.until(lambda: clocks(root) == AS_IT_WAS, "clocks are as before")
-
-
-def test_measuring_without_a_server_changes_clocks_too(
-    site: Site, space_file: Path, root: Path, changing: dict[str, str]
-) -> None:
-    out = site.folder / "samples.jsonl"
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "lpnet_agent", "measure", "--space", str(space_file)),
-            *("--out", str(out), "--blocks", "1", "--networks", "0", "--json"),
-        ],
-        env=os.environ | FAST | changing | {"LPNET_AGENT_STATE_DIR": str(site.state.path)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["target"]["clock_policy"] == "performance"
-    assert "changed" in done.stderr
-    assert clocks(root) == AS_IT_WAS
-    assert not (site.state.path / "changes.json").exists()

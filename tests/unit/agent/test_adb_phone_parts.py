@@ -95,11 +95,11 @@ def test_out_of_memory_is_said_where_it_is_certain(
     assert _no_room(CommandResult("", "", code), said, killed_for_it) == certain
 
 
-class Owner:
-    def refusal(self, now: datetime, *, begun: bool = False) -> Refusal | None:
+class OwnerRules:
+    def refusal(self, now: datetime, *, in_job: bool = False) -> Refusal | None:
         return Refusal("quiet hours", 60)
 
-    def worked(self, seconds: float) -> None: ...
+    def add_measuring_time(self, seconds: float) -> None: ...
 
 
 def phone_owner(away: str | None, full: str | None) -> PhoneOwner:
@@ -108,7 +108,7 @@ def phone_owner(away: str | None, full: str | None) -> PhoneOwner:
 
     phone = SimpleNamespace(gone=away is not None, away=lambda: away, run=run)
     store = SimpleNamespace(forget=lambda: None, lacks_room=lambda: full)
-    return PhoneOwner(cast(Any, Owner()), cast(Any, phone), cast(Any, None), cast(Any, store))
+    return PhoneOwner(cast(Any, OwnerRules()), cast(Any, phone), cast(Any, None), cast(Any, store))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_what_a_phone_does_is_not_its_owners_doing(
     assert refusal is not None
     assert refusal.cause == cause
     watch = SimpleNamespace(health=SimpleNamespace(state="ready"), due=lambda: False)
-    asked = SimpleNamespace(refusal=lambda now, begun: refusal, worked=lambda s: None)
+    asked = SimpleNamespace(refusal=lambda now, in_job: refusal, add_measuring_time=lambda s: None)
     standing = Gate(cast(Any, asked), cast(SentinelMonitor, watch), lambda: 0.0).ask()
     assert (standing.state, standing.cause) == ("paused", cause)
     said = ConditionReport(target="t", state="paused", reason="why", cause=standing.cause)
@@ -134,7 +134,7 @@ def test_what_a_phone_does_is_not_its_owners_doing(
 
 
 def test_an_owner_who_refuses_is_the_cause() -> None:
-    refusal = Owner().refusal(NOW)
+    refusal = OwnerRules().refusal(NOW)
     assert refusal is not None
     assert refusal.cause == "owner"
 

@@ -46,11 +46,6 @@ def test_the_agent_may_end_its_workload_before_it_is_killed(
     assert float(unit["Service"]["TimeoutStopSec"].removesuffix("s")) > longest
 
 
-def test_a_guardian_outlives_an_agent_that_is_killed(unit: configparser.ConfigParser) -> None:
-    """With `mixed` systemd would kill it along with the agent."""
-    assert unit["Service"]["KillMode"] == "control-group"
-
-
 def test_nothing_in_it_changes_what_is_measured(unit: configparser.ConfigParser) -> None:
     changing = {"CPUAffinity", "CPUQuota", "AllowedCPUs", "Nice", "CPUWeight", "MemoryMax"}
     hiding = {"ProcSubset", "ProtectProc", "PrivateNetwork"}

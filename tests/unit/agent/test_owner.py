@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpnet_agent.errors import BadSetup
-from lpnet_agent.owner.hysteresis import Latch
+from lpnet_agent.owner.hysteresis import Hysteresis
 from lpnet_agent.owner.limits import Limits, limits_of
-from lpnet_agent.owner.owner import Owner
-from lpnet_agent.owner.pause import Pause, PauseFile, after, next_clock
-from lpnet_agent.owner.share import WINDOW_S, Share
+from lpnet_agent.owner.owner_rules import OwnerRules
+from lpnet_agent.owner.pause import Pause, PauseFile, next_time_of_day, time_after
+from lpnet_agent.owner.time_budget import WINDOW_S, TimeBudget
 from lpnet_agent.settings import Settings
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -61,11 +61,11 @@ def device(tmp_path: Path) -> Device:
 
 
 @pytest.fixture
-def owner(device: Device, tmp_path: Path) -> Callable[[Limits], Owner]:
-    return lambda limits: Owner(limits, tmp_path / "state", device.root)
+def owner(device: Device, tmp_path: Path) -> Callable[[Limits], OwnerRules]:
+    return lambda limits: OwnerRules(limits, tmp_path / "state", device.root)
 
 
-def reason(owner: Owner, now: datetime = NOW) -> str | None:
+def reason(owner: OwnerRules, now: datetime = NOW) -> str | None:
     refusal = owner.refusal(now)
     assert refusal is None or refusal.retry_s > 0
     return None if refusal is None else refusal.reason
@@ -74,7 +74,9 @@ def reason(owner: Owner, now: datetime = NOW) -> str | None:
 # --- pauses
 
 
-def test_a_pause_holds_until_it_is_over(owner: Callable[[Limits], Owner], tmp_path: Path) -> None:
+def test_a_pause_holds_until_it_is_over(
+    owner: Callable[[Limits], OwnerRules], tmp_path: Path
+) -> None:
     asked = owner(Limits())
     assert reason(asked) is None
     file = PauseFile(tmp_path / "state")
@@ -93,7 +95,7 @@ def test_a_pause_holds_until_it_is_over(owner: Callable[[Limits], Owner], tmp_pa
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b'{"until": "tomorrow"}', b'{"a": 1}'])
 def test_a_pause_that_cannot_be_read_is_a_pause(
-    content: bytes, owner: Callable[[Limits], Owner], tmp_path: Path
+    content: bytes, owner: Callable[[Limits], OwnerRules], tmp_path: Path
 ) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "pause.json").write_bytes(content)
@@ -131,29 +133,29 @@ def test_durations_add_up(days: int, hours: int, minutes: int, seconds: int) -> 
     span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     text = f"{days}d{hours}h{minutes}m{seconds}s"
     if span:
-        assert after(text, NOW) - NOW == span
+        assert time_after(text, NOW) - NOW == span
     else:
         with pytest.raises(BadSetup, match="--for"):
-            after(text, NOW)
+            time_after(text, NOW)
 
 
 @pytest.mark.parametrize("text", ["", "2", "h", "2 h", "-2h", "2w", "1.5h", "999999d", "0s"])
 def test_a_duration_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(BadSetup, match="--for"):
-        after(text, NOW)
+        time_after(text, NOW)
 
 
 @pytest.mark.parametrize("text", ["", "7", "24:00", "07:60", "7pm"])
 def test_a_time_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(BadSetup, match="--until"):
-        next_clock(text, NOW)
+        next_time_of_day(text, NOW)
 
 
 # --- limits
 
 
 def test_heat_stops_it_until_it_is_well_below(
-    device: Device, owner: Callable[[Limits], Owner]
+    device: Device, owner: Callable[[Limits], OwnerRules]
 ) -> None:
     device.heat(60)
     asked = owner(Limits(max_temperature_c=80))
@@ -161,7 +163,7 @@ def test_heat_stops_it_until_it_is_well_below(
     device.heat(80.5)
     said = reason(asked)
     assert said == (
-        "too hot: 80.5 C is above the owner's limit of 80 C; measuring goes on at 75 C"
+        "too hot: 80.5 C is above the owner's limit of 80 C; measuring resumes at 75 C"
     )
     device.heat(78)
     assert reason(asked) == said
@@ -170,10 +172,10 @@ def test_heat_stops_it_until_it_is_well_below(
     device.heat(79)
     assert reason(asked) is None
     (device.root / "sys/class/thermal/thermal_zone0/temp").unlink()
-    assert "cannot be read any more" in str(reason(asked))
+    assert "can no longer be read" in str(reason(asked))
 
 
-def test_a_low_battery_stops_it(device: Device, owner: Callable[[Limits], Owner]) -> None:
+def test_a_low_battery_stops_it(device: Device, owner: Callable[[Limits], OwnerRules]) -> None:
     device.battery(50, "Discharging")
     asked = owner(Limits(min_battery_pct=20))
     for percent, allowed in ((50, True), (20, True), (19, False), (21, False), (22, True)):
@@ -186,20 +188,20 @@ def test_a_low_battery_stops_it(device: Device, owner: Callable[[Limits], Owner]
     assert reason(full) is None
 
 
-def test_only_on_mains(device: Device, owner: Callable[[Limits], Owner]) -> None:
+def test_only_on_mains(device: Device, owner: Callable[[Limits], OwnerRules]) -> None:
     device.battery(50, "Charging")
     asked = owner(Limits(on_battery=False))
     assert reason(asked) is None
     device.battery(50, "Discharging")
     assert "runs on its battery" in str(reason(asked))
     device.battery(50, "Unknown")
-    assert "cannot be read" in str(reason(asked))
+    assert "can no longer be read" in str(reason(asked))
 
 
 def test_others_come_first(device: Device, tmp_path: Path) -> None:
     clock = Clock()
     device.runnable(1)
-    asked = Owner(Limits(max_load=1), tmp_path / "state", device.root, clock)
+    asked = OwnerRules(Limits(max_load=1), tmp_path / "state", device.root, clock)
 
     def after_s(seconds: int, runnable: int) -> str | None:
         device.runnable(runnable)
@@ -211,7 +213,7 @@ def test_others_come_first(device: Device, tmp_path: Path) -> None:
     assert after_s(20, 2) is None  # one other: at the limit
     assert after_s(12, 1) is None
     assert after_s(1, 5) is None  # short work of others is no load
-    assert "above the owner's limit of 1; measuring goes on at 0.8" in str(after_s(10, 5))
+    assert "above the owner's limit of 1; measuring resumes at 0.8" in str(after_s(10, 5))
     assert after_s(12, 2) is not None  # still at the limit: not well below
     assert after_s(12, 1) is None
 
@@ -226,14 +228,14 @@ def test_others_come_first(device: Device, tmp_path: Path) -> None:
     ],
 )
 def test_a_limit_that_cannot_be_kept_is_not_ignored(
-    limits: Limits, words: str, owner: Callable[[Limits], Owner]
+    limits: Limits, words: str, owner: Callable[[Limits], OwnerRules]
 ) -> None:
     with pytest.raises(BadSetup, match=words):
         owner(limits)
 
 
 def test_this_machine_says_how_many_processes_run(tmp_path: Path) -> None:
-    assert reason(Owner(Limits(max_load=100_000), tmp_path)) is None
+    assert reason(OwnerRules(Limits(max_load=100_000), tmp_path)) is None
 
 
 def test_limits_come_from_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,21 +267,21 @@ def test_limits_come_from_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     low=st.booleans(),
     values=st.lists(st.floats(-150, 150), max_size=50),
 )
-def test_a_latch_changes_only_past_its_two_bounds(
+def test_hysteresis_changes_only_past_its_two_bounds(
     limit: float, slack: float, low: bool, values: list[float]
 ) -> None:
     release = limit + slack if low else limit - slack
-    latch = Latch(limit, release, low=low)
+    bound = Hysteresis(limit, release, low=low)
     held = False
     for value in values:
-        holds = latch.holds(value)
+        active = bound.update(value)
         past = value < limit if low else value > limit
         back = value >= release if low else value <= release
-        assert holds or not past
-        assert not holds or not back
+        assert active or not past
+        assert not active or not back
         if past == back:  # between the bounds nothing changes
-            assert holds == held
-        held = holds
+            assert active == held
+        held = active
 
 
 # --- the share of time
@@ -294,54 +296,54 @@ def test_the_share_is_kept_in_every_ten_minutes(
 ) -> None:
     """Of whoever works whenever it may: some workloads, some breaks of its own."""
     clock = Clock()
-    bucket = Share(share, clock=clock)
-    worked: list[tuple[float, float]] = []
+    budget = TimeBudget(share, clock=clock)
+    periods: list[tuple[float, float]] = []
     for seconds, rest in workloads:
-        while wait_s := bucket.wait_s():
+        while wait_s := budget.wait_s():
             clock.now += max(wait_s, 1e-6)
         begin, clock.now = clock.now, clock.now + seconds
-        bucket.worked(seconds)
-        worked.append((begin, clock.now))
+        budget.spend(seconds)
+        periods.append((begin, clock.now))
         clock.now += rest
-    for _, end in worked:
-        inside = sum(max(0.0, e - max(b, end - WINDOW_S)) for b, e in worked if e <= end)
-        longest = max(e - b for b, e in worked)
+    for _, end in periods:
+        inside = sum(max(0.0, e - max(b, end - WINDOW_S)) for b, e in periods if e <= end)
+        longest = max(e - b for b, e in periods)
         assert inside <= share * WINDOW_S + longest + 1e-3
 
 
 @given(st.floats(0.05, 0.95), st.floats(0.1, 5))
 def test_most_of_the_share_is_used(share: float, seconds: float) -> None:
     clock = Clock()
-    bucket = Share(share, clock=clock)
-    worked, begin = 0.0, clock.now
+    budget = TimeBudget(share, clock=clock)
+    spent_s, begin = 0.0, clock.now
     while clock.now < begin + 20 * WINDOW_S:
-        if wait_s := bucket.wait_s():
+        if wait_s := budget.wait_s():
             clock.now += max(wait_s, 1e-6)
         else:
             clock.now += seconds
-            worked += seconds
-            bucket.worked(seconds)
-    assert worked / (clock.now - begin) > 0.8 * share
+            spent_s += seconds
+            budget.spend(seconds)
+    assert spent_s / (clock.now - begin) > 0.8 * share
 
 
 def test_a_share_makes_it_wait(tmp_path: Path) -> None:
     clock = Clock()
-    asked = Owner(Limits(max_share=0.5), tmp_path, monotonic=clock)
+    asked = OwnerRules(Limits(max_share=0.5), tmp_path, monotonic=clock)
     refusal = asked.refusal(NOW)
     assert refusal is not None
-    assert refusal.reason == "its owner allows 50% of the time, which is used up for now"
+    assert refusal.reason == "the owner allows measuring 50% of the time; that is used up"
     clock.now += refusal.retry_s
     assert reason(asked) is None
-    asked.worked(100.0)
+    asked.add_measuring_time(100.0)
     assert reason(asked) is not None
-    whole = Owner(Limits(max_share=1.0), tmp_path, monotonic=clock)
-    whole.worked(1e6)
+    whole = OwnerRules(Limits(max_share=1.0), tmp_path, monotonic=clock)
+    whole.add_measuring_time(1e6)
     assert reason(whole) is None
 
 
 def test_what_the_owner_says_now_comes_first(device: Device, tmp_path: Path) -> None:
     device.heat(99)
-    asked = Owner(Limits(max_temperature_c=80, max_share=0.5), tmp_path, device.root)
+    asked = OwnerRules(Limits(max_temperature_c=80, max_share=0.5), tmp_path, device.root)
     assert "too hot" in str(reason(asked))
     PauseFile(tmp_path).write(Pause())
     assert reason(asked) == "paused by its owner"

@@ -26,15 +26,15 @@ def test_a_pause_waits_for_an_agent_to_come(tmp_path: Path) -> None:
         f"it was not paused; no agent has ever used the folder {state}"
     )
     assert said(state, "pause", "--reason", "backups run") == (
-        f"paused by its owner: backups run; no agent has ever used the folder {state}: one that "
+        f"paused by its owner: backups run; no agent has ever used the folder {state}: an agent that "
         "starts there will wait"
     )
     with StateDir(state):
         assert said(state, "pause") == (
-            f"paused by its owner; the agent on {state} is running: it stops after the workload "
-            "in hand"
+            f"paused by its owner; the agent on {state} is running: it stops after the "
+            "current workload"
         )
-        assert said(state, "resume") == f"not paused any more; the agent on {state} is running"
+        assert said(state, "resume") == f"no longer paused; the agent on {state} is running"
     assert said(state, "resume") == f"it was not paused; no agent on {state} is running"
     assert PauseFile(state).read(datetime.now(UTC)) is None
 
@@ -55,7 +55,7 @@ def test_a_pause_ends_when_it_was_said_to(tmp_path: Path) -> None:
     [
         (["--for", "soon"], "--for 'soon'"),
         (["--until", "soon"], "--until 'soon'"),
-        (["--for", "2h", "--until", "07:00"], "give one of them"),
+        (["--for", "2h", "--until", "07:00"], "give only one of them"),
         (["--reason", "x" * 201], "--reason"),
         (["--reason", "two\nlines"], "--reason"),
     ],
@@ -84,7 +84,7 @@ def test_status_says_what_waits(tmp_path: Path) -> None:
     assert words == [
         f"the agent on {tmp_path} is running",
         "paused by its owner",
-        "results that wait for the server: 1",
-        f"results that it refused: 1, in {aside}",
-        "what a running agent's limits or checks say is shown by lpnet targets",
+        "results waiting for the server: 1",
+        f"results that the server refused: 1, in {aside}",
+        "`lpnet targets` shows whether a limit or a device check pauses the agent",
     ]

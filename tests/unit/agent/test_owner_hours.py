@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpnet_agent.owner.hours import parse, quiet_until
-from lpnet_agent.owner.pause import clock, next_clock
-from lpnet_agent.owner.rules import Quiet
+from lpnet_agent.owner.pause import format_time, next_time_of_day
+from lpnet_agent.owner.quiet_hours import parse_quiet_hours, quiet_until
+from lpnet_agent.owner.rules import QuietHoursRule
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 minutes = st.integers(0, 24 * 60 - 1)
@@ -49,12 +49,14 @@ def _quiet_by_minutes(text: str, wall: datetime) -> bool:
 
 @given(entries(), moments)
 def test_it_is_quiet_from_a_beginning_to_its_end(text: str, wall: datetime) -> None:
-    assert (quiet_until(parse(text), wall) is not None) == _quiet_by_minutes(text, wall)
+    assert (quiet_until(parse_quiet_hours(text), wall) is not None) == _quiet_by_minutes(
+        text, wall
+    )
 
 
 @given(st.lists(entries(), min_size=1, max_size=4), moments)
 def test_the_end_is_the_first_moment_that_is_not_quiet(texts: list[str], wall: datetime) -> None:
-    hours = parse(", ".join(texts))
+    hours = parse_quiet_hours(", ".join(texts))
     end = quiet_until(hours, wall)
     if end is None:
         return
@@ -67,13 +69,13 @@ def test_the_end_is_the_first_moment_that_is_not_quiet(texts: list[str], wall: d
 @given(st.lists(entries(), max_size=4))
 def test_spaces_and_case_do_not_matter(texts: list[str]) -> None:
     typed = " ,  ".join(text.upper() for text in texts) + ","
-    assert [(h.days, h.start, h.end) for h in parse(typed)] == [
-        (h.days, h.start, h.end) for text in texts for h in parse(text)
+    assert [(h.days, h.start, h.end) for h in parse_quiet_hours(typed)] == [
+        (h.days, h.start, h.end) for text in texts for h in parse_quiet_hours(text)
     ]
 
 
 def test_hours_past_midnight_belong_to_the_day_they_begin_on() -> None:
-    hours = parse("fri 22:00-07:00")
+    hours = parse_quiet_hours("fri 22:00-07:00")
     assert quiet_until(hours, datetime(2026, 11, 20, 23)) == datetime(2026, 11, 21, 7)
     assert quiet_until(hours, datetime(2026, 11, 21, 6, 59)) == datetime(2026, 11, 21, 7)
     assert quiet_until(hours, datetime(2026, 11, 20, 6)) is None
@@ -81,28 +83,28 @@ def test_hours_past_midnight_belong_to_the_day_they_begin_on() -> None:
 
 
 def test_hours_that_meet_are_one() -> None:
-    hours = parse("22:00-24:00, 00:00-07:00, 06:30-08:00")
+    hours = parse_quiet_hours("22:00-24:00, 00:00-07:00, 06:30-08:00")
     assert quiet_until(hours, datetime(2026, 11, 20, 23)) == datetime(2026, 11, 21, 8)
-    assert quiet_until(parse("00:00-24:00"), datetime(2026, 11, 20, 9)) is not None
+    assert quiet_until(parse_quiet_hours("00:00-24:00"), datetime(2026, 11, 20, 9)) is not None
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("22-7", "write it as"),
-        ("25:00-07:00", "no time of a day"),
-        ("22:60-07:00", "no time of a day"),
-        ("24:30-07:00", "no time of a day"),
-        ("24:00-07:00", "whole day is"),
-        ("07:00-07:00", "whole day is"),
-        ("mom 07:00-08:00", "mom is no day"),
-        ("mon-fry 07:00-08:00", "fry is no day"),
+        ("25:00-07:00", "not a time of day"),
+        ("22:60-07:00", "not a time of day"),
+        ("24:30-07:00", "not a time of day"),
+        ("24:00-07:00", "whole day as"),
+        ("07:00-07:00", "whole day as"),
+        ("mom 07:00-08:00", "mom is not a day"),
+        ("mon-fry 07:00-08:00", "fry is not a day"),
         ("07:00-08:00; 09:00-10:00", "write it as"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_words(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        parse(text)
+        parse_quiet_hours(text)
 
 
 @pytest.fixture
@@ -116,7 +118,7 @@ def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def _quiet_s(text: str, begin: datetime, span: timedelta) -> float:
     """Seconds of a stretch of real time that are quiet, as a rule that is asked sees them."""
-    rule = Quiet(parse(text))
+    rule = QuietHoursRule(parse_quiet_hours(text))
     step = timedelta(minutes=1)
     asked = (begin + i * step for i in range(int(span / step)))
     return sum(step.total_seconds() for now in asked if rule.refusal(now) is not None)
@@ -137,11 +139,11 @@ def test_hours_follow_the_wall_clock_where_clocks_change() -> None:
 
 @pytest.mark.usefixtures("berlin")
 def test_a_refusal_lasts_no_longer_than_the_hours() -> None:
-    rule = Quiet(parse("22:00-07:00"))
+    rule = QuietHoursRule(parse_quiet_hours("22:00-07:00"))
     now = datetime(2026, 10, 25, 6, 59, 40).astimezone()
     refusal = rule.refusal(now)
     assert refusal is not None
-    assert refusal.reason == "quiet hours until 07:00 by its owner"
+    assert refusal.reason == "quiet hours until 07:00"
     assert refusal.retry_s == 20
     assert rule.refusal(now + timedelta(seconds=refusal.retry_s)) is None
 
@@ -150,8 +152,8 @@ def test_a_refusal_lasts_no_longer_than_the_hours() -> None:
 @given(minute=minutes, moment=moments)
 def test_until_is_the_next_time_the_clock_shows_it(minute: int, moment: datetime) -> None:
     now = moment.astimezone()
-    found = next_clock(_clock(minute), now)
+    found = next_time_of_day(_clock(minute), now)
     assert timedelta() < found - now <= timedelta(hours=25)
-    shown = clock(found, now)
+    shown = format_time(found, now)
     # A time that the clock leaves out as it goes forward is the time that it shows instead.
     assert shown.endswith(_clock(minute)) or shown.endswith(_clock(minute + 60))

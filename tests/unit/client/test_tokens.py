@@ -8,7 +8,7 @@ import pytest
 
 from lpnet.errors import LpnetError
 from lpnet.tokens import from_environment, read_secret
-from lpnet_agent.cli.base import read_settings
+from lpnet_agent.cli.settings_options import read_settings
 from lpnet_agent.errors import BadSetup
 
 

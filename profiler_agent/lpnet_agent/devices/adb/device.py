@@ -27,7 +27,7 @@ from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import SessionInfo, Setup
 from lpnet_agent.measure.visits import plans
 from lpnet_agent.owner.limits import limits_of
-from lpnet_agent.owner.owner import Owner
+from lpnet_agent.owner.owner_rules import OwnerRules
 from lpnet_agent.settings import Settings
 from lpnet_agent.stop import Stop
 
@@ -88,7 +88,7 @@ class PhoneDevice:
         self.cluster = chosen(settings.cluster, clusters(files.root), settings.threads)
         _can_pin(phone, self.cluster)
         self._setup = _setup(settings, self.cluster)
-        limits = Owner(limits_of(settings), settings.state_dir, files.root)
+        limits = OwnerRules(limits_of(settings), settings.state_dir, files.root)
         self.owner = PhoneOwner(limits, phone, files, store)
 
     @property

@@ -10,7 +10,7 @@ from lpnet_agent.devices.adb.file_store import FileStore
 from lpnet_agent.devices.adb.mirrored_files import MirroredFiles
 from lpnet_agent.devices.adb.phone import Phone
 from lpnet_agent.errors import DeviceAway
-from lpnet_agent.owner.owner import Owner
+from lpnet_agent.owner.owner_rules import OwnerRules
 from lpnet_agent.owner.rules import Refusal
 
 # While it is measured its visits tell that it is there, and most of how it is; after so many
@@ -24,20 +24,20 @@ class PhoneOwner:
     """See gate.Asked. What is refused because the phone is away goes on by itself once it is
     back."""
 
-    def __init__(self, owner: Owner, phone: Phone, files: MirroredFiles, store: FileStore) -> None:
+    def __init__(self, owner: OwnerRules, phone: Phone, files: MirroredFiles, store: FileStore) -> None:
         self._owner = owner
         self._phone = phone
         self._files = files
         self._store = store
         self._read_at: datetime | None = None
 
-    def refusal(self, now: datetime, *, begun: bool = False) -> Refusal | None:
+    def refusal(self, now: datetime, *, in_job: bool = False) -> Refusal | None:
         """Raises BadSetup for another phone under the same serial."""
         away = self._away(now)
-        return away or self._owner.refusal(now, begun=begun)
+        return away or self._owner.refusal(now, in_job=in_job)
 
-    def worked(self, seconds: float) -> None:
-        self._owner.worked(seconds)
+    def add_measuring_time(self, seconds: float) -> None:
+        self._owner.add_measuring_time(seconds)
 
     def _away(self, now: datetime) -> Refusal | None:
         try:

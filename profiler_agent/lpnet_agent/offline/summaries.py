@@ -1,0 +1,104 @@
+"""What `lpnet-agent measure` prints at its end, as data and as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lpnet.schemas.device import TargetSpec
+from lpnet.schemas.sample import Measurement
+from lpnet_agent.offline.measure_network import NetworkFile
+from lpnet_agent.offline.measure_space import SpaceResult
+
+
+def summarise_space(
+    out: Path,
+    target: TargetSpec,
+    result: SpaceResult,
+    seconds: dict[str, float],
+    drift_limit_pct: float,
+) -> dict[str, Any]:
+    """How many samples were measured, on which target, and how reliable they are.
+
+    `drifted` is null if a sentinel has no undisturbed reading before or after.
+    """
+    drifts = list(result.drift_pct.values())
+    above_limit = any(drift is not None and abs(drift) > drift_limit_pct for drift in drifts)
+    return {
+        "out": str(out),
+        "target": target.model_dump(mode="json"),
+        "samples": result.samples,
+        "networks": result.networks,
+        "repeated": result.repeated,
+        "disturbed": result.disturbed,
+        "noise_floor_pct": result.noise_floor_pct,
+        "drift_pct": {
+            name: drift if drift is None else round(drift, 2)
+            for name, drift in result.drift_pct.items()
+        },
+        "drifted": True if above_limit else (None if None in drifts else False),
+        "failures": result.failures,
+        "seconds": {name: round(value, 2) for name, value in seconds.items()},
+    }
+
+
+def format_space(summary: dict[str, Any]) -> str:
+    """The summary of a space as text."""
+    seconds = summary["seconds"]
+    lines = [
+        f"{summary['samples']} samples in {summary['out']} ({summary['networks']} of whole "
+        f"networks, {summary['repeated']} repeated, {summary['disturbed']} disturbed)",
+        f"measured as {summary['target']['name']} in {seconds['total']:.0f} s, "
+        f"{seconds['timed']:.0f} s of it timing",
+    ]
+    if summary["noise_floor_pct"] is not None:
+        lines.append(f"median difference between sessions: {summary['noise_floor_pct']:.2f}%")
+    lines.append(_format_drift(summary))
+    if summary["failures"]:
+        lines.append(f"{len(summary['failures'])} failed, the first: {summary['failures'][0]}")
+    return "\n".join(lines)
+
+
+def summarise_network(
+    file: Path, network: NetworkFile, target: TargetSpec, measurement: Measurement
+) -> dict[str, Any]:
+    """The latency of an ONNX file, on which target, and how reliable it is."""
+    return {
+        "onnx": str(file),
+        "sha256": network.sha256,
+        "inputs": {name: list(shape) for name, shape in network.inputs.items()},
+        "target": target.model_dump(mode="json"),
+        **measurement.model_dump(mode="json", exclude_none=True),
+    }
+
+
+def format_network(summary: dict[str, Any]) -> str:
+    """The summary of a network as text."""
+    inputs = ", ".join(
+        f"{name} {'x'.join(map(str, shape))}" for name, shape in summary["inputs"].items()
+    )
+    # Phones report no interval.
+    low, high = summary.get("ci_low_ms"), summary.get("ci_high_ms")
+    interval = ""
+    if low is not None and high is not None:
+        interval = f", 95% interval within this session {low:.4g} to {high:.4g} ms"
+    lines = [
+        f"{summary['latency_ms']:.4g} ms: {summary['onnx']} ({inputs})",
+        f"measured as {summary['target']['name']}: median of {summary['count']} runs{interval}",
+    ]
+    if summary["disturbed"]:
+        lines.append(f"disturbed, so not reliable: {'; '.join(summary['reasons'])}")
+    return "\n".join(lines)
+
+
+def _format_drift(summary: dict[str, Any]) -> str:
+    drifts = ", ".join(
+        f"{name} {'unknown' if drift is None else f'{drift:+.1f}%'}"
+        for name, drift in summary["drift_pct"].items()
+    )
+    verdict = {
+        True: "the machine drifted: measure again when it has settled",
+        False: "the machine did not drift",
+        None: "unknown whether the machine drifted: a sentinel was disturbed before or after",
+    }[summary["drifted"]]
+    return f"change of the sentinels from before to after: {drifts}; {verdict}"
