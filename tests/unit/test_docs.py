@@ -16,10 +16,32 @@ DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "examples" / "README.md", *DOCS]
 TEST_FILES = {file: file.read_text() for file in (ROOT / "tests").rglob("*.py")}
 MAX_LINE = 120
+FOLDERS = (
+    "benchmarks",
+    "client",
+    "profiler_agent",
+    "service",
+    "demo",
+    "tests",
+    "tools",
+    "examples",
+)
+# The folder that each package is in.
+PACKAGES = {
+    "lpnet": "client",
+    "lpnet_agent": "profiler_agent",
+    "lpnet_service": "service",
+    "lpnet_demo": "demo",
+}
 
 
 def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
+
+
+def prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
 
 
 def anchors(page: Path) -> set[str]:
@@ -30,7 +52,7 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_to_a_file_and_a_heading(page: Path) -> None:
-    for link in re.findall(r"\]\((?!http|mailto)([^)]+)\)", page.read_text()):
+    for link in re.findall(r"\]\((?!http|mailto)([^)]+)\)", prose(page)):
         file, _, anchor = link.partition("#")
         target = page.parent / file if file else page
         assert target.exists(), link
@@ -39,8 +61,7 @@ def test_links_lead_to_a_file_and_a_heading(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_prose_is_wrapped(page: Path) -> None:
-    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
-    for line in prose.splitlines():
+    for line in prose(page).splitlines():
         breakable = len(line.split()) > 1 and "http" not in line
         if breakable and not line.startswith(("|", "![", "    ")):
             assert len(line) <= MAX_LINE, line
@@ -67,9 +88,10 @@ def test_tests_that_a_page_names_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_files_that_a_page_names_exist(page: Path) -> None:
-    folders = ("benchmarks", "client", "profiler_agent", "service", "tests", "tools", "examples")
-    for path in re.findall(rf"`((?:{'|'.join(folders)})/[\w./-]+)`", page.read_text()):
-        assert (ROOT / path).exists(), path
+    names = "|".join((*FOLDERS, *PACKAGES))
+    for path in re.findall(rf"`((?:{names})/[\w./-]+)`", page.read_text()):
+        package, _, _ = path.partition("/")
+        assert (ROOT / PACKAGES.get(package, "") / path).exists(), path
 
 
 def test_the_index_lists_every_page() -> None:
