@@ -2,15 +2,15 @@
 
 LpnetError
 +-- AgentError
-    +-- BadSetup               the agent cannot start: no such cores, a busy state folder, ...
-    +-- NotKept                a file could not be written: the disk is full, or read-only
+    +-- SetupError             the agent cannot start: no such cores, a busy state folder, ...
+    +-- WriteFailed            a file could not be written: the disk is full, or read-only
     +-- RuntimeFailed          the runtime cannot load or run a network
     |   +-- OutOfMemory        because it does not fit in the device's memory
     +-- MeasureFailed          a workload could not be measured
-        +-- WorkerDied         the measuring process ended in the middle of it
+        +-- WorkerDied         the measuring process ended while it measured
         +-- WorkerHung         the measuring process did not answer in time
-        +-- Interrupted        the measurement was given up: the agent is stopping
-            +-- DeviceAway     or the device cannot be reached now
+        +-- Interrupted        the measurement was abandoned: the agent is stopping
+            +-- DeviceUnavailable  or the device cannot be reached now
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ class AgentError(LpnetError):
     """Base of the agent's errors; the message is written for the user."""
 
 
-class BadSetup(AgentError):
-    """The agent cannot start as it is set up."""
+class SetupError(AgentError):
+    """The agent cannot start with these settings, or on this device."""
 
 
-class NotKept(AgentError):
-    """A file in the state folder could not be written; it is as it was before."""
+class WriteFailed(AgentError):
+    """A file in the state folder could not be written; its old content is unchanged."""
 
 
 class RuntimeFailed(AgentError):
@@ -35,12 +35,14 @@ class RuntimeFailed(AgentError):
 
 
 class OutOfMemory(RuntimeFailed):
-    """A network does not fit in the memory of the device: a result, and not a fault."""
+    """A network does not fit in the memory of the device. This is a result, not a fault."""
 
 
 class MeasureFailed(AgentError):
-    """A workload could not be measured; the message is the reason that the server is told.
-    `out_of_memory`: it does not fit in the memory of the device."""
+    """A workload could not be measured; the message is reported to the server as the reason.
+
+    `out_of_memory`: the workload does not fit in the memory of the device.
+    """
 
     def __init__(self, reason: str, *, out_of_memory: bool = False) -> None:
         super().__init__(reason)
@@ -48,7 +50,7 @@ class MeasureFailed(AgentError):
 
 
 class WorkerDied(MeasureFailed):
-    """The measuring process ended in the middle of a workload."""
+    """The measuring process ended while it measured a workload."""
 
 
 class WorkerHung(MeasureFailed):
@@ -56,9 +58,11 @@ class WorkerHung(MeasureFailed):
 
 
 class Interrupted(MeasureFailed):
-    """The agent is stopping, so the measurement was given up."""
+    """The measurement was abandoned because the agent is stopping."""
 
 
-class DeviceAway(Interrupted):
-    """The device cannot be reached now, or has no room: what was asked of it is for later. The
-    message says what to do about it."""
+class DeviceUnavailable(Interrupted):
+    """The device cannot be reached now, or its storage is full. Measuring is retried later.
+
+    The message says what to do about it.
+    """

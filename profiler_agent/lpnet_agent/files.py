@@ -1,4 +1,4 @@
-"""Files that are whole or not there, whatever happens to the process or the machine."""
+"""Files that are either complete or absent, even after a crash or a power cut."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ import contextlib
 import os
 from pathlib import Path
 
-from lpnet_agent.errors import NotKept
+from lpnet_agent.errors import WriteFailed
 
-# What an agent keeps is its owner's: spaces and results may be confidential.
+# The state folder is closed to other users: spaces and results may be confidential.
 PRIVATE = 0o600
 PRIVATE_FOLDER = 0o700
 
-# Less than this is full: a parcel of results takes up to a few hundred kilobytes.
-_LEAST_ROOM = 2**20
+# A disk with less free space counts as full: the results of a job take up to some 100 kB.
+_MIN_FREE_BYTES = 2**20
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under another name, make it durable, and only then give it its name. Nobody
-    but its owner may read it.
+    """Write a private file under a temporary name, flush it to disk, then rename it.
 
-    Raises NotKept, naming the folder, where that cannot be; nothing is left of the attempt.
+    Raises WriteFailed, naming the folder; a failed attempt leaves nothing behind.
     """
-    partial = _partial(path)
+    partial = path.with_name(f".{path.name}.part")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         with os.fdopen(os.open(partial, flags, PRIVATE), "wb") as file:
@@ -30,37 +29,33 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-        make_durable(path.parent)
+        _flush_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-        raise NotKept(_in_words(path.parent, error.strerror or str(error))) from error
+        raise _write_failed(path.parent, error.strerror or str(error)) from error
 
 
-def check_room(folder: Path) -> None:
-    """Raises NotKept, naming the folder, where a file would not fit or may not be written."""
+def check_free_space(folder: Path) -> None:
+    """Raises WriteFailed, naming the folder, if it is full or read-only."""
     try:
-        found = os.statvfs(folder)
+        status = os.statvfs(folder)
     except OSError as error:
-        raise NotKept(_in_words(folder, error.strerror or str(error))) from error
-    if found.f_flag & os.ST_RDONLY:
-        raise NotKept(_in_words(folder, "it is on a read-only file system"))
-    if found.f_bavail * found.f_frsize < _LEAST_ROOM:
-        raise NotKept(_in_words(folder, "no space left on device"))
+        raise _write_failed(folder, error.strerror or str(error)) from error
+    if status.f_flag & os.ST_RDONLY:
+        raise _write_failed(folder, "the file system is read-only")
+    if status.f_bavail * status.f_frsize < _MIN_FREE_BYTES:
+        raise _write_failed(folder, "no space left on device")
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what a crash left of files that were being written; nobody may be writing now."""
+    """Remove incomplete files that a crash left behind. Nobody may be writing there."""
     for path in folder.glob(".*.part"):
         path.unlink(missing_ok=True)
 
 
-def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
-
-
-def make_durable(folder: Path) -> None:
-    """A file's name is kept by its folder, which reaches the disk by itself."""
+def _flush_folder(folder: Path) -> None:
+    """Flush a folder to disk: the name of a new file is stored there, not in the file."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -68,8 +63,8 @@ def make_durable(folder: Path) -> None:
         os.close(handle)
 
 
-def _in_words(folder: Path, why: str) -> str:
-    return (
-        f"cannot write to {folder}: {why}. Free space there, or give the agent another folder by "
+def _write_failed(folder: Path, reason: str) -> WriteFailed:
+    return WriteFailed(
+        f"cannot write to {folder}: {reason}. Free some space, or choose another folder with "
         "--state-dir"
     )

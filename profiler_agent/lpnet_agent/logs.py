@@ -1,4 +1,4 @@
-"""Logs go to standard error: standard output belongs to results."""
+"""Logging, to standard error: standard output is for results."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def configure(settings: Settings, verbose: bool = False) -> None:
-    """One line per event, as the settings say; `verbose` asks for all of them."""
+    """Log as the settings say; `verbose` includes debug messages."""
     setup.configure(settings.log_format, "debug" if verbose else settings.log_level)

@@ -13,7 +13,7 @@ from lpnet_agent.cli.run import run
 from lpnet_agent.cli.runtimes import list_runtimes
 
 app = typer.Typer(
-    help="Measures networks on this machine: for an lpnet server, or into a file.",
+    help="Measure networks on this machine, for an lpnet server or into a file.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -1,4 +1,4 @@
-"""The folder in which an agent keeps what must survive it."""
+"""The folder that holds what outlives an agent: results, spaces, its lock and its identity."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 from lpnet_agent.files import PRIVATE, PRIVATE_FOLDER, remove_partial, write_atomically
 
 _LOCK = "lock"
-_MACHINE = re.compile(r"[0-9a-f]{32}")
-# Whoever asks whether an agent runs (status, doctor) holds the lock for an instant.
-_INSTANT_S = 0.5
-_LOOK_S = 0.02
+_MACHINE_ID = re.compile(r"[0-9a-f]{32}")
+# Commands that check whether an agent runs (status, doctor) hold the lock for a very short time.
+_LOCK_TIMEOUT_S = 0.5
+_LOCK_RETRY_S = 0.02
 
 
 class StateDir:
-    """One agent's folder, held for as long as the object is entered.
+    """The state folder of one agent, locked while the object is entered.
 
-    The lock is the kernel's: an agent that is killed lets go of it. Folders that are made here are
-    closed to other users.
+    The kernel releases the lock of an agent that is killed. New folders are closed to other users.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,11 +43,12 @@ class StateDir:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
             self._lock = os.open(self.path / _LOCK, flags, PRIVATE)
         except OSError as error:
-            raise BadSetup(f"state folder {self.path}: {error.strerror}") from error
-        if not self._locked():
+            raise SetupError(f"state folder {self.path}: {error.strerror}") from error
+        if not self._acquire_lock():
             os.close(self._lock)
-            raise BadSetup(
-                f"state folder {self.path}: another agent uses it; give this one --state-dir"
+            raise SetupError(
+                f"state folder {self.path}: another agent uses it; choose another folder with "
+                "--state-dir"
             )
         for folder in (self.path, self.spool, self.spaces):
             remove_partial(folder)
@@ -62,65 +62,64 @@ class StateDir:
     ) -> None:
         os.close(self._lock)
 
-    def _locked(self) -> bool:
-        """Take the lock; False if somebody holds it for longer than an instant."""
-        end = time.monotonic() + _INSTANT_S
+    def _acquire_lock(self) -> bool:
+        """False if another process holds the lock until the timeout."""
+        end = time.monotonic() + _LOCK_TIMEOUT_S
         while True:
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() >= end:
                     return False
-                time.sleep(_LOOK_S)
+                time.sleep(_LOCK_RETRY_S)
             else:
                 return True
 
     def seat(self, root: Path = Path("/")) -> str:
-        """Names this folder on this boot of this machine; the folder must be entered.
+        """An id of this folder, on this machine, since its last boot. The folder must be entered.
 
-        The lock lets one agent live in a seat at a time. A copy of the folder is another seat,
-        whether it is used here or on another machine.
+        The lock allows one agent per seat at a time. A copy of the folder, here or on another
+        machine, is another seat.
         """
         lock = os.fstat(self._lock)
         try:
             boot = (root / "proc/sys/kernel/random/boot_id").read_text().strip()
-        except OSError:  # no Linux, or hidden
+        except OSError:  # not Linux, or hidden
             boot = platform.node()
-        place = f"{boot} {lock.st_dev} {lock.st_ino}"
-        return hashlib.sha256(place.encode()).hexdigest()[:32]
+        return hashlib.sha256(f"{boot} {lock.st_dev} {lock.st_ino}".encode()).hexdigest()[:32]
 
-    def machine(self) -> str:
-        """A random id of this machine, made the first time; the folder must be entered.
+    def machine_id(self) -> str:
+        """The random id of this machine, created on first use. The folder must be entered.
 
-        It is not read off the hardware: copies of a virtual machine share what is there.
-        Raises BadSetup for a file that holds something else.
+        It is not derived from the hardware, which copies of a virtual machine share. Raises
+        SetupError if the file contains something else.
         """
         path = self.path / "machine-id"
         if not path.exists():
             write_atomically(path, secrets.token_hex(16).encode())
-        found = path.read_bytes().decode("ascii", "replace").strip()
-        if not _MACHINE.fullmatch(found):
-            raise BadSetup(
-                f"{path}: not the id of a machine; delete the file, and give this device another "
-                "name by --device"
+        machine_id = path.read_bytes().decode("ascii", "replace").strip()
+        if not _MACHINE_ID.fullmatch(machine_id):
+            raise SetupError(
+                f"{path}: not a machine id; delete the file, and give this device another name "
+                "with --device"
             )
-        return found
+        return machine_id
 
 
-def agent_runs(state: Path) -> bool | None:
-    """Whether an agent holds the lock of a state folder; None: no agent has ever used it.
+def is_agent_running(state: Path) -> bool | None:
+    """Whether an agent holds the lock of a state folder; None if no agent has ever used it.
 
-    The lock is tried for an instant only, and as a reader, so that two who look do not take each
-    other for an agent. Raises BadSetup where this user may not know.
+    Only tries a shared lock, so that two such checks do not mistake each other for an agent.
+    Raises SetupError if this user may not read the lock.
     """
     try:
         lock = os.open(state / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise BadSetup(
+        raise SetupError(
             f"state folder {state}: {error.strerror}, so whether an agent runs there is unknown; "
-            "ask as the user whose folder it is, or with sudo"
+            "run the command as the user who owns the folder, or with sudo"
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -131,12 +130,13 @@ def agent_runs(state: Path) -> bool | None:
     return False
 
 
-def parcels(folder: Path) -> int:
-    """How many parcels of results lie in a folder of a spool. Raises BadSetup where this user may
-    not know."""
+def count_spooled(folder: Path) -> int:
+    """Number of results in a folder of a spool. Raises SetupError if it may not be read."""
     try:
         return sum(1 for path in folder.iterdir() if fnmatch(path.name, "[0-9]*.json"))
     except (FileNotFoundError, NotADirectoryError):
         return 0
     except OSError as error:
-        raise BadSetup(f"{folder}: {error.strerror}, so what waits there is unknown") from error
+        raise SetupError(
+            f"{folder}: {error.strerror}, so the number of results there is unknown"
+        ) from error

@@ -1,4 +1,4 @@
-"""How the agent is told to end."""
+"""The request that the agent end."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from types import FrameType
 
 
 class Stop:
-    """A request to end, made by a signal or by `set`; it is never taken back.
+    """A request to end, made by a signal or by `set`. It is never withdrawn.
 
-    It is a pipe and not an Event: a signal handler may run while the same thread holds an Event's
-    lock, and a pipe can be waited for beside another file.
+    It is a pipe, not an Event: a signal handler may run while the same thread holds the lock of an
+    Event, and a pipe can be waited for together with other files.
     """
 
     def __init__(self) -> None:
@@ -20,11 +20,11 @@ class Stop:
         self._set = False
 
     def fileno(self) -> int:
-        """Readable once the end is asked for."""
+        """A file descriptor that is readable once the request was made."""
         return self._reader
 
     def on_signals(self) -> None:
-        """Let SIGTERM and SIGINT ask for the end; a second one ends the process at once."""
+        """Make SIGTERM and SIGINT set the request; a second signal ends the process at once."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle)
 
@@ -36,7 +36,7 @@ class Stop:
         os.write(self._writer, b"x")
 
     def wait(self, seconds: float) -> bool:
-        """Sleep, but wake when the end is asked for. True if it was."""
+        """Sleep, but wake up when the request is made. Returns whether it was."""
         select.select([self._reader], [], [], max(0.0, seconds))
         return self._set
 

@@ -26,7 +26,7 @@ def test_a_service_that_comes_back_gets_everything_once(
 
 
 def test_results_outlive_a_crash_of_everything(site: Site) -> None:
-    """Service killed, then the agent, with a parcel cut short and a file half written."""
+    """Service killed, then the agent, with a result cut short and a file half written."""
     service = site.start_service()
     agent = site.start_agent(LPNET_AGENT_BLOCK_S="0.15")
     campaign = site.ask(blocks=12)

@@ -57,8 +57,8 @@ class AgentFolder:
 
     def waiting(self) -> dict[str, float]:
         """Latencies in ms of the job's samples that wait to be delivered, by their ids."""
-        parcels = [json.loads(file.read_text()) for file in self.spooled()]
-        samples = (sample for parcel in parcels for sample in parcel["samples"])
+        spooled = [json.loads(file.read_text()) for file in self.spooled()]
+        samples = (sample for result in spooled for sample in result["samples"])
         return {s["id"]: s["latency_ms"] for s in samples if s.get("sentinel") is None}
 
     def set_aside(self) -> list[Path]:
@@ -82,7 +82,7 @@ class Site:
         self.space = space
         self.database = folder / "lpnet.db"
         self.port = free_port()
-        self.http = Http(f"http://127.0.0.1:{self.port}", attempts=1, timeout=10)
+        self.http = Http(f"http://127.0.0.1:{self.port}", attempts=1, timeout=30)
         self.state = AgentFolder(folder / "agent")
         url = {"LPNET_DATABASE_URL": f"sqlite:///{self.database}"}
         self._service_settings = _SERVICE | url | dict(service)

@@ -24,10 +24,10 @@ def healthy(*, settings: Settings) -> None:
     An agent that waits for its server, or is paused by its owner, is healthy.
     """
     from lpnet.alive import not_alive
-    from lpnet_agent.state import agent_runs
+    from lpnet_agent.state import is_agent_running
 
     reason = None
-    if not agent_runs(settings.state_dir):
+    if not is_agent_running(settings.state_dir):
         reason = f"no agent runs in {settings.state_dir}"
     elif settings.alive_file is not None:
         reason = not_alive(settings.alive_file, _MAX_AGE_S)

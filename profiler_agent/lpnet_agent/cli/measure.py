@@ -94,11 +94,11 @@ def measure(
     folder.
     """
     from lpnet_agent import logs
-    from lpnet_agent.errors import BadSetup
+    from lpnet_agent.errors import SetupError
     from lpnet_agent.stop import Stop
 
     if (space is None) == (onnx is None):
-        raise BadSetup("give either --space or --onnx")
+        raise SetupError("give either --space or --onnx")
     if out is not None:
         _check_out(out, force)
     logs.configure(settings, verbose)
@@ -113,13 +113,13 @@ def measure(
             "seed": seed,
         }.items():
             if value:
-                raise BadSetup(f"--{name} needs --space and cannot be combined with --onnx")
+                raise SetupError(f"--{name} needs --space and cannot be combined with --onnx")
         _measure_onnx(settings, onnx, batch, _parse_shapes(shape or []), out, stop, as_json)
         return
     if shape:
-        raise BadSetup("--shape needs --onnx: a space contains its input shape")
+        raise SetupError("--shape needs --onnx: a space contains its input shape")
     if space is None or out is None:
-        raise BadSetup("--space needs --out, the file to write samples to")
+        raise SetupError("--space needs --out, the file to write samples to")
     plan = _plan(blocks, networks, widths or [], repeats, seed, batch or 1)
     _measure_space(settings, space, out, plan, stop, as_json)
 
@@ -157,7 +157,7 @@ def _measure_onnx(
 
 def _parse_shapes(texts: list[str]) -> dict[str, tuple[int, ...]]:
     """Shapes by input name, from texts such as `input=1,3,224,224`."""
-    from lpnet_agent.errors import BadSetup
+    from lpnet_agent.errors import SetupError
 
     shapes = {}
     for text in texts:
@@ -167,7 +167,7 @@ def _parse_shapes(texts: list[str]) -> dict[str, tuple[int, ...]]:
         except ValueError:
             shape = ()
         if not (name and equals and shape) or min(shape) < 1:
-            raise BadSetup(f"--shape {text!r}: write a name and its sizes, as input=1,3,224,224")
+            raise SetupError(f"--shape {text!r}: write a name and its sizes, as input=1,3,224,224")
         shapes[name] = shape
     return shapes
 
@@ -206,9 +206,9 @@ def _parse_widths(text: str) -> Widths:
 
 
 def _check_out(out: Path, force: bool) -> None:
-    from lpnet_agent.errors import BadSetup
+    from lpnet_agent.errors import SetupError
 
     if out.is_dir() or not out.absolute().parent.is_dir():
-        raise BadSetup(f"--out {out}: must be a file in an existing folder")
+        raise SetupError(f"--out {out}: must be a file in an existing folder")
     if out.exists() and out.stat().st_size and not force:
-        raise BadSetup(f"--out {out}: the file is not empty; --force overwrites it")
+        raise SetupError(f"--out {out}: the file is not empty; --force overwrites it")

@@ -67,7 +67,7 @@ def resume(*, settings: Settings) -> None:
 def status(*, settings: Settings, as_json: AsJson = False) -> None:
     """Show whether an agent runs here, whether it is paused, and which results are undelivered."""
     from lpnet_agent.owner.pause import PauseFile
-    from lpnet_agent.state import parcels
+    from lpnet_agent.state import count_spooled
 
     now = datetime.now(UTC)
     state = settings.state_dir
@@ -77,8 +77,8 @@ def status(*, settings: Settings, as_json: AsJson = False) -> None:
         "state_dir": str(state),
         "running": _is_running(state) is True,
         "paused": None if current_pause is None else current_pause.describe(now),
-        "undelivered": parcels(spool),
-        "set_aside": parcels(spool / "set-aside"),
+        "undelivered": count_spooled(spool),
+        "set_aside": count_spooled(spool / "set-aside"),
     }
     typer.echo(json.dumps(values) if as_json else _format_status(values, state))
 
@@ -97,13 +97,13 @@ def _format_status(values: dict[str, Any], state: Path) -> str:
 
 
 def _pause(duration: str | None, until: str | None, reason: str | None, now: datetime) -> Pause:
-    from lpnet_agent.errors import BadSetup
+    from lpnet_agent.errors import SetupError
     from lpnet_agent.owner.pause import MAX_REASON, Pause, next_time_of_day, time_after
 
     if duration is not None and until is not None:
-        raise BadSetup("--for and --until: give only one of them")
+        raise SetupError("--for and --until: give only one of them")
     if reason is not None and not (reason.isprintable() and len(reason) <= MAX_REASON):
-        raise BadSetup(f"--reason must be one line of at most {MAX_REASON} characters")
+        raise SetupError(f"--reason must be one line of at most {MAX_REASON} characters")
     end = None
     if duration is not None:
         end = time_after(duration, now)
@@ -113,9 +113,9 @@ def _pause(duration: str | None, until: str | None, reason: str | None, now: dat
 
 
 def _is_running(state: Path) -> bool | None:
-    from lpnet_agent.state import agent_runs
+    from lpnet_agent.state import is_agent_running
 
-    return agent_runs(state)
+    return is_agent_running(state)
 
 
 def _presence(state: Path) -> str:

@@ -58,11 +58,11 @@ def with_settings(*names: str) -> Callable[[Command], Command]:
 def read_settings(**options: Any) -> Settings:
     """The settings of the environment, overridden by the options that are not None.
 
-    A list is joined by commas. Raises BadSetup naming every invalid setting.
+    A list is joined by commas. Raises SetupError naming every invalid setting.
     """
     from pydantic import ValidationError
 
-    from lpnet_agent.errors import BadSetup
+    from lpnet_agent.errors import SetupError
     from lpnet_agent.settings import Settings, check_removed_variables
 
     check_removed_variables()
@@ -75,7 +75,7 @@ def read_settings(**options: Any) -> Settings:
         return Settings(**values)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise BadSetup("settings: " + "; ".join(faults)) from error
+        raise SetupError("settings: " + "; ".join(faults)) from error
 
 
 def _option_parameter(name: str) -> inspect.Parameter:

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lpnet_agent.doctor.finding import NOT_THIS_MACHINE, Finding, Scope, unknown
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 from lpnet_agent.owner.limits import limits_of
 from lpnet_agent.owner.owner_rules import OwnerRules
 from lpnet_agent.runtimes.registry import NAMES, known, listing
-from lpnet_agent.state import agent_runs, parcels
+from lpnet_agent.state import is_agent_running, count_spooled
 
 _LOW_MIB = 1024
 _TOO_LOW_MIB = 50
@@ -63,8 +63,8 @@ def waiting(scope: Scope) -> Finding:
     if not scope.live:
         return unknown(name, str(spool), NOT_THIS_MACHINE)
     try:
-        waits, aside = (parcels(place) for place in (spool, spool / "set-aside"))
-    except BadSetup as error:
+        waits, aside = (count_spooled(place) for place in (spool, spool / "set-aside"))
+    except SetupError as error:
         return unknown(name, str(spool), str(error))
     words = f"{waits} parcels wait for the server, {aside} set aside"
     if not aside:
@@ -84,8 +84,8 @@ def alone(scope: Scope) -> Finding:
     if not scope.live:
         return unknown(name, str(lock), NOT_THIS_MACHINE)
     try:
-        running = agent_runs(scope.settings.state_dir)
-    except BadSetup as error:
+        running = is_agent_running(scope.settings.state_dir)
+    except SetupError as error:
         return unknown(name, str(lock), str(error))
     if not running:
         return Finding(name, "ok", str(lock), "none runs with this state folder")
@@ -104,7 +104,7 @@ def permitted(scope: Scope) -> Finding:
     state = scope.settings.state_dir
     try:
         owner = OwnerRules(limits_of(scope.settings), state, scope.root)
-    except BadSetup as error:
+    except SetupError as error:
         return Finding(name, "bad", looked, str(error), "unset the limit that cannot be kept")
     if not scope.live:
         return unknown(name, looked, NOT_THIS_MACHINE)

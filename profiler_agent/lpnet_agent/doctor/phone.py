@@ -17,10 +17,10 @@ from lpnet_agent.doctor.finding import Finding, Scope, unknown
 from lpnet_agent.doctor.greeting import greet
 from lpnet_agent.doctor.moment import Moment
 from lpnet_agent.doctor.trial import SESSIONS, Trial, timed_session
-from lpnet_agent.errors import BadSetup, DeviceAway
+from lpnet_agent.errors import SetupError, DeviceUnavailable
 from lpnet_agent.sentinels.templates import template
 from lpnet_agent.settings import Settings
-from lpnet_agent.state import agent_runs
+from lpnet_agent.state import is_agent_running
 from lpnet_agent.stop import Stop
 
 _LOW_MIB, _TOO_LOW_MIB = 512, 64
@@ -120,11 +120,11 @@ def _room(found: PhoneDevice) -> Finding:
 def _try_out(found: PhoneDevice, settings: Settings, stop: Stop) -> Trial:
     """Time the sentinels on the phone."""
     try:
-        if agent_runs(settings.state_dir):
+        if is_agent_running(settings.state_dir):
             return Trial(left_out="an agent measures here, and both would disturb each other")
         templates = {sentinel: template(sentinel) for sentinel in get_args(Sentinel)}
         sessions = [timed_session(found.measurer(stop), templates) for _ in range(SESSIONS)]
-    except (BadSetup, DeviceAway):
+    except (SetupError, DeviceUnavailable):
         raise
     except LpnetError as error:
         return Trial(failure=str(error))

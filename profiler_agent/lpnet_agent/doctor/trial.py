@@ -9,14 +9,14 @@ import numpy as np
 
 from lpnet.errors import LpnetError
 from lpnet.schemas.sample import Sample, Sentinel
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import Setup
 from lpnet_agent.runtimes.registry import NAMES, listing
 from lpnet_agent.sentinels.templates import SentinelTemplate, template
 from lpnet_agent.setting_fields import parse_pairs
 from lpnet_agent.settings import Settings
-from lpnet_agent.state import agent_runs
+from lpnet_agent.state import is_agent_running
 from lpnet_agent.stop import Stop
 
 SESSIONS = 2
@@ -65,9 +65,9 @@ def try_out(settings: Settings, cores: tuple[int, ...] | None) -> Trial:
     if not offered(settings):
         return Trial(left_out="there is no runtime to measure with")
     try:
-        if agent_runs(settings.state_dir):
+        if is_agent_running(settings.state_dir):
             return Trial(left_out="an agent measures here, and both would disturb each other")
-    except BadSetup as error:
+    except SetupError as error:
         return Trial(left_out=str(error))
     setup = Setup(
         runtime=settings.runtime,

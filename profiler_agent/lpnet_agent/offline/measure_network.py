@@ -16,7 +16,7 @@ from lpnet.errors import FileFormatError
 from lpnet.progress import Progress
 from lpnet.schemas.sample import Measurement
 from lpnet.space.limits import external
-from lpnet_agent.errors import BadSetup, Interrupted, MeasureFailed
+from lpnet_agent.errors import Interrupted, MeasureFailed, SetupError
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.stop import Stop
 
@@ -40,7 +40,7 @@ def network_file(file: Path, batch: int | None, shapes: Shapes) -> Iterator[Netw
     """A copy of an ONNX file whose open dimensions are filled in.
 
     `shapes` gives whole input shapes by name. For other inputs an open first dimension becomes
-    `batch`, or 1. Raises FileFormatError for a file that is not ONNX, and BadSetup for an input
+    `batch`, or 1. Raises FileFormatError for a file that is not ONNX, and SetupError for an input
     that does not exist, cannot have its shape, or has another open dimension.
     """
     data, model = _read(file)
@@ -102,7 +102,7 @@ def _fix_inputs(
     inputs = {value.name: value for value in model.graph.input if value.name not in weights}
     for name in shapes:
         if name not in inputs:
-            raise BadSetup(
+            raise SetupError(
                 f"--shape {name}: {file} has no such input; its inputs are {', '.join(inputs)}"
             )
     return {
@@ -115,7 +115,7 @@ def _fix_input(
 ) -> tuple[int, ...]:
     name, dims = value.name, value.type.tensor_type.shape.dim
     if shape is not None and len(shape) != len(dims):
-        raise BadSetup(
+        raise SetupError(
             f"--shape {name}: {len(shape)} sizes for an input with {len(dims)} dimensions"
         )
     for index, dim in enumerate(dims):
@@ -123,16 +123,18 @@ def _fix_input(
         requested = None if shape is None else shape[index]
         if shape is None and index == 0:
             if batch is not None and fixed is not None and fixed != batch:
-                raise BadSetup(f"--batch {batch}: input {name!r} of {file} has batch size {fixed}")
+                raise SetupError(
+                    f"--batch {batch}: input {name!r} of {file} is fixed to batch size {fixed}"
+                )
             requested = fixed if fixed is not None else batch or 1
         if requested is None and fixed is None:
             label = f" ({dim.dim_param})" if dim.dim_param else ""
-            raise BadSetup(
+            raise SetupError(
                 f"{file}: dimension {index}{label} of input {name!r} is open; set it with "
                 f"--shape {name}=1,3,224,224 (with your sizes)"
             )
         if requested is not None and fixed is not None and requested != fixed:
-            raise BadSetup(
+            raise SetupError(
                 f"--shape {name}: dimension {index} is {fixed} in {file}, got {requested}"
             )
         if requested is not None:

@@ -18,7 +18,7 @@ from lpnet.schemas.sample import Sample, Sentinel
 from lpnet.schemas.workload import SpaceWorkload, workload_key
 from lpnet.space.sampling import plan
 from lpnet.space.space import Space
-from lpnet_agent.errors import BadSetup, Interrupted
+from lpnet_agent.errors import Interrupted, SetupError
 from lpnet_agent.measure.job import ItemResult, Measurer, measure_all
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.sentinels.health import SENTINELS
@@ -77,7 +77,7 @@ def read_space(path: Path) -> Space:
 def plan_items(space: Space, measure_plan: MeasurePlan) -> list[Item]:
     """The workloads of a plan.
 
-    Raises WidthsError for fixed widths that the space does not have, BadSetup for an empty plan.
+    Raises WidthsError for fixed widths that the space does not have, SetupError for an empty plan.
     """
     drawn = plan(
         space,
@@ -100,7 +100,7 @@ def plan_items(space: Space, measure_plan: MeasurePlan) -> list[Item]:
     ]
     items = [Item(kind=p.kind, workload=p.workload, draw=p.draw) for p in (*fixed, *drawn)]
     if not items:
-        raise BadSetup("nothing to measure: give --blocks, --networks or --widths")
+        raise SetupError("nothing to measure: give --blocks, --networks or --widths")
     return items
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from lpnet.progress import terminal_progress
 from lpnet_agent.devices.select import open_device
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 from lpnet_agent.offline import summaries
 from lpnet_agent.offline.measure_network import Shapes, measure_network, network_file
 from lpnet_agent.offline.measure_space import MeasurePlan, measure_space, plan_items, read_space
@@ -25,7 +25,7 @@ def measure_space_file(
 ) -> dict[str, Any]:
     """Measure a space into a samples file; returns a summary.
 
-    Raises FileFormatError, WidthsError or BadSetup before `out` is written, also while an agent
+    Raises FileFormatError, WidthsError or SetupError before `out` is written, also while an agent
     uses the state folder or the owner's limits forbid measuring.
     """
     start = time.monotonic()
@@ -47,7 +47,7 @@ def measure_network_file(
 ) -> dict[str, Any]:
     """Measure an ONNX file; returns a summary. Nothing is kept or sent anywhere.
 
-    Raises FileFormatError, BadSetup and MeasureFailed.
+    Raises FileFormatError, SetupError and MeasureFailed.
     """
     with (
         network_file(file, batch, shapes) as network,
@@ -62,13 +62,13 @@ def measure_network_file(
 
 
 def _check_limits(settings: Settings, owner: OwnerPolicy) -> None:
-    """Raises BadSetup if the owner's limits forbid measuring now, or need pauses."""
+    """Raises SetupError if the owner's limits forbid measuring now, or need pauses."""
     limits = limits_of(settings)
     if limits.max_share is not None and limits.max_share < 1:
-        raise BadSetup(
+        raise SetupError(
             f"max_share={limits.max_share:g}: this command measures without pauses, so it cannot "
             "keep this limit; let an agent measure, or unset LPNET_AGENT_MAX_SHARE"
         )
     refusal = owner.refusal(datetime.now(UTC))
     if refusal is not None:
-        raise BadSetup(f"nothing may be measured now: {refusal.reason}")
+        raise SetupError(f"nothing may be measured now: {refusal.reason}")

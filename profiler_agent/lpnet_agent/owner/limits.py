@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lpnet_agent.device_info.readings import battery, temperature_c
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 from lpnet_agent.owner.load import other_runnable_processes
 from lpnet_agent.owner.quiet_hours import QuietHours, parse_quiet_hours
 
@@ -41,10 +41,10 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def check_limits(limits: Limits, root: Path = Path("/")) -> None:
-    """Raises BadSetup for limits that this device cannot keep: none is ignored silently."""
+    """Raises SetupError for limits that this device cannot keep: none is ignored silently."""
     faults = list(_unsupported(limits, root))
     if faults:
-        raise BadSetup("; ".join(faults))
+        raise SetupError("; ".join(faults))
 
 
 def _unsupported(limits: Limits, root: Path) -> Iterator[str]:

@@ -40,7 +40,7 @@ class OwnerRules:
     ) -> None:
         """`state` is the agent's folder, `root` the file system or a copy of it.
 
-        Raises BadSetup for a limit that this device cannot keep.
+        Raises SetupError for a limit that this device cannot keep.
         """
         check_limits(limits, root)
         self._rules = tuple(_rules(limits, state, root, RecentLoad(root, monotonic)))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 from lpnet_agent.files import PRIVATE_FOLDER, write_atomically
 
 _FILE = "pause.json"
@@ -43,19 +43,19 @@ class PauseFile:
     state: Path
 
     def write(self, pause: Pause) -> None:
-        """Replace any current pause. Raises BadSetup if the file cannot be written."""
+        """Replace any current pause. Raises SetupError if the file cannot be written."""
         try:
             self.state.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
             write_atomically(self.state / _FILE, pause.model_dump_json().encode())
         except OSError as error:
-            raise BadSetup(f"state folder {self.state}: {error.strerror}") from error
+            raise SetupError(f"state folder {self.state}: {error.strerror}") from error
 
     def remove(self) -> None:
-        """End any pause. Raises BadSetup if the folder cannot be written."""
+        """End any pause. Raises SetupError if the folder cannot be written."""
         try:
             (self.state / _FILE).unlink(missing_ok=True)
         except OSError as error:
-            raise BadSetup(f"{self.state / _FILE}: {error.strerror}") from error
+            raise SetupError(f"{self.state / _FILE}: {error.strerror}") from error
 
     def read(self, now: datetime) -> Pause | None:
         """The current pause, if any. An unreadable file counts as a pause: its owner meant one."""
@@ -70,23 +70,23 @@ class PauseFile:
 
 
 def time_after(duration: str, now: datetime) -> datetime:
-    """The time that is `duration` after now: "2h", "1h30m", "3d". Raises BadSetup."""
+    """The time that is `duration` after now: "2h", "1h30m", "3d". Raises SetupError."""
     if not _DURATION.fullmatch(duration):
-        raise BadSetup(f"--for {duration!r}: write it as 90s, 30m, 2h, 1h30m or 3d")
+        raise SetupError(f"--for {duration!r}: write it as 90s, 30m, 2h, 1h30m or 3d")
     parts = {"d": 0, "h": 0, "m": 0, "s": 0}
     for amount, unit in re.findall(r"(\d+)([dhms])", duration):
         parts[unit] += int(amount)
     span = timedelta(**{_UNITS[unit]: amount for unit, amount in parts.items()})
     if not span or span > timedelta(days=366):
-        raise BadSetup(f"--for must be between 1s and 366d, got {duration!r}")
+        raise SetupError(f"--for must be between 1s and 366d, got {duration!r}")
     return now + span
 
 
 def next_time_of_day(text: str, now: datetime) -> datetime:
-    """The next time at which the local clock shows `text`, such as "07:00". Raises BadSetup."""
+    """The next time at which the local clock shows `text`, such as "07:00". Raises SetupError."""
     match = _CLOCK.fullmatch(text)
     if match is None or int(match[1]) > 23 or int(match[2]) > 59:
-        raise BadSetup(f"--until {text!r}: write a time of day, such as 07:00")
+        raise SetupError(f"--until {text!r}: write a time of day, such as 07:00")
     # Days of the local clock: one with 23 or 25 hours is still one day.
     today = now.astimezone().replace(
         hour=int(match[1]), minute=int(match[2]), second=0, microsecond=0, tzinfo=None

@@ -1,6 +1,6 @@
 """Quiet hours: times of the local day in which nothing is measured.
 
-They follow the wall clock: hours that it skips do not count, and hours that it repeats count twice.
+They follow the wall clock. Hours that it skips do not count; hours that it repeats count twice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Telling the server whether the target may be measured on, and hearing that it was cleared."""
+"""Reports of the target's condition to the server, which answers whether a person cleared it."""
 
 from __future__ import annotations
 
@@ -6,47 +6,52 @@ import time
 
 from lpnet.http import Http
 from lpnet.schemas.condition import Acknowledged, ConditionReport
-from lpnet_agent.serve.readiness import Standing
+from lpnet_agent.serve.readiness import Readiness
 
-_LONGEST = 500
+_MAX_REASON = 500
 
 
-class Reporter:
-    """Reports the condition of one target when it changes, and every `every_s` seconds while it
-    lasts: that also tells that the agent is there, and mends what the server holds wrongly after
-    a report that came late or twice. `seat` is the agent's; see Registration."""
+class ConditionReporter:
+    """Reports the condition of one target when it changes, and otherwise every `every_s` seconds.
+
+    The repeats show that the agent is alive, and correct the server after a report that arrived
+    late or twice. `seat` is the agent's; see Registration.
+    """
 
     def __init__(self, http: Http, target: str, every_s: float, seat: str | None = None) -> None:
         self._http = http
         self._target = target
         self._every_s = every_s
         self._seat = seat
-        self._told: ConditionReport | None = None
-        self._told_at = 0.0
+        self._last: ConditionReport | None = None
+        self._last_at = 0.0
 
     def forget(self) -> None:
-        """Report anew: the server may not know what it was told."""
-        self._told = None
+        """Report again next time: the server may have lost the last report."""
+        self._last = None
 
     def wait_s(self) -> float:
-        """Seconds until a condition that lasts is to be reported again."""
-        return max(0.0, self._told_at + self._every_s - time.monotonic())
+        """Seconds until an unchanged condition is reported again."""
+        return max(0.0, self._last_at + self._every_s - time.monotonic())
 
-    def report(self, agent: str, standing: Standing, cleared: int) -> int | None:
-        """Report, if it is time to. The number of clearings that the server counts, where there
-        are more than the `cleared` that were acted on. Raises what Http raises."""
-        said = ConditionReport(
+    def report(self, agent: str, readiness: Readiness, cleared: int) -> int | None:
+        """Report the condition, if a report is due.
+
+        Returns the server's number of clearings if it exceeds `cleared`, those already handled.
+        Raises what Http raises.
+        """
+        report = ConditionReport(
             target=self._target,
-            state=standing.state,
-            reason=standing.reason and standing.reason[:_LONGEST],
+            state=readiness.state,
+            reason=readiness.reason and readiness.reason[:_MAX_REASON],
             cleared=cleared,
-            cause=standing.cause,
-            since=standing.since,
+            cause=readiness.cause,
+            since=readiness.since,
             seat=self._seat,
         )
-        if said == self._told and self.wait_s() > 0:
+        if report == self._last and self.wait_s() > 0:
             return None
         path = f"/v1/agents/{agent}/condition"
-        answer = Acknowledged.model_validate(self._http.post(path, said, idempotent=True))
-        self._told, self._told_at = said, time.monotonic()
+        answer = Acknowledged.model_validate(self._http.post(path, report, idempotent=True))
+        self._last, self._last_at = report, time.monotonic()
         return answer.cleared if answer.cleared > cleared else None

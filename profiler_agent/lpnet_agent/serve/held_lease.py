@@ -1,4 +1,4 @@
-"""A lease in hand: what its job has come to so far, and the beats that keep it."""
+"""A lease that the agent holds: its results so far, and the heartbeat that keeps it."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from lpnet.http import Http
 from lpnet.schemas.campaign import Heartbeat, ItemFailure, Lease
 from lpnet.schemas.sample import Sample
 from lpnet_agent.measure.job import ItemResult
-from lpnet_agent.serve.spool import Parcel
+from lpnet_agent.serve.spool import SpooledResult
 
 log = structlog.get_logger()
 
-_REASON = 2000
+_MAX_REASON = 2000
 
 
 @dataclass(frozen=True)
-class GivenUp:
-    """Why a job was not finished; `postponed` where nothing was wrong with it."""
+class Unfinished:
+    """Why a job was not finished; `postponed` if nothing was wrong with it."""
 
     reason: str
     postponed: bool = False
 
 
-class Results:
-    """What a lease has come to so far. Samples are proven once a check of the device that was
-    made after them found it as it was."""
+class LeaseResults:
+    """Results of a lease so far.
+
+    A sample is confirmed once a later check of the device has passed.
+    """
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
-        self._proven = 0
+        self._confirmed = 0
         self.samples: list[Sample] = []
         self.failures: list[ItemFailure] = []
 
@@ -44,50 +46,50 @@ class Results:
         if result.sample is not None:
             self.samples.append(result.sample)
         else:
-            reason = (result.reason or "unknown")[:_REASON]
+            reason = (result.reason or "unknown")[:_MAX_REASON]
             self.failures.append(
                 ItemFailure(
                     item=str(result.item.id), reason=reason, out_of_memory=result.out_of_memory
                 )
             )
 
-    def prove(self) -> None:
-        """The device is as it was: the samples so far stand."""
-        self._proven = len(self.samples)
+    def confirm(self) -> None:
+        """A check has passed: all samples so far are valid."""
+        self._confirmed = len(self.samples)
 
-    def drop_unproven(self) -> int:
-        """Leave out the samples since then; how many there were."""
-        dropped = len(self.samples) - self._proven
-        del self.samples[self._proven :]
+    def drop_unconfirmed(self) -> int:
+        """Remove the samples that are not confirmed; returns their number."""
+        dropped = len(self.samples) - self._confirmed
+        del self.samples[self._confirmed :]
         return dropped
 
-    def parcel(self, given_up: GivenUp | None) -> Parcel:
-        return Parcel(
+    def to_spool(self, unfinished: Unfinished | None) -> SpooledResult:
+        return SpooledResult(
             token=self._lease.token,
             target=self._lease.target,
             samples=tuple(self.samples),
             failures=tuple(self.failures),
-            given_up=given_up and given_up.reason[:_REASON],
-            postponed=given_up is not None and given_up.postponed,
+            given_up=unfinished and unfinished.reason[:_MAX_REASON],
+            postponed=unfinished is not None and unfinished.postponed,
         )
 
 
-class Pulse:
-    """Keeps a lease alive between workloads: a beat whenever a third of its time has passed."""
+class LeaseHeartbeat:
+    """Keeps a lease from expiring: sends a heartbeat after every third of its duration."""
 
     def __init__(self, http: Http, lease: Lease) -> None:
         self._http = http
         self._lease = lease
-        self._last = time.monotonic()
+        self._sent_at = time.monotonic()
         self.lost = False
 
-    def beat(self, measured: int) -> bool:
-        """False once someone else may hold the job."""
+    def send_if_due(self, measured: int) -> bool:
+        """Send a heartbeat if it is time. Returns False once the lease is lost."""
         if self.lost:
             return False
-        if time.monotonic() - self._last < self._lease.expires_s / 3:
+        if time.monotonic() - self._sent_at < self._lease.expires_s / 3:
             return True
-        self._last = time.monotonic()
+        self._sent_at = time.monotonic()
         try:
             self._http.post(
                 f"/v1/leases/{self._lease.token}/heartbeat", Heartbeat(measured=measured)
@@ -96,6 +98,6 @@ class Pulse:
             log.warning("lease lost", request_id=self._http.request_id)
             self.lost = True
         except (ServerUnreachable, ApiError) as error:
-            # The job goes on: its results are welcome even if the lease runs out meanwhile.
+            # The job goes on: its results are accepted even if the lease expires meanwhile.
             log.warning("heartbeat failed", why=str(error), request_id=self._http.request_id)
         return not self.lost

@@ -1,11 +1,9 @@
-"""The agent's life: register, ask for work, measure it, deliver what came of it."""
+"""The main loop of an agent: register, request jobs, measure them, deliver the results."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
-import numpy as np
 import structlog
 
 from lpnet.alive import AliveFile
@@ -14,8 +12,6 @@ from lpnet.errors import (
     BadRequest,
     Conflict,
     DeviceBusy,
-    FileFormatError,
-    LpnetError,
     NotAllowed,
     NotFound,
     ServerUnreachable,
@@ -25,39 +21,37 @@ from lpnet.logs import fields
 from lpnet.logs.secrets import lease_id
 from lpnet.schemas.campaign import Lease, LeaseRequest
 from lpnet.schemas.device import Registered, Registration
-from lpnet_agent.errors import BadSetup, Interrupted, NotKept
-from lpnet_agent.measure.job import Measurer, measure_all
-from lpnet_agent.measure.messages import Item
-from lpnet_agent.sentinels.monitor import ShouldContinue
-from lpnet_agent.serve import service_version
+from lpnet_agent.errors import Interrupted, SetupError, WriteFailed
+from lpnet_agent.measure.job import Measurer
 from lpnet_agent.serve.backoff import Backoff
-from lpnet_agent.serve.condition_report import Reporter
-from lpnet_agent.serve.held_lease import GivenUp, Pulse, Results
-from lpnet_agent.serve.readiness import Gate, Standing
+from lpnet_agent.serve.condition_report import ConditionReporter
+from lpnet_agent.serve.job_runner import JobRunner
+from lpnet_agent.serve.readiness import Readiness, ReadinessCheck
+from lpnet_agent.serve.service_version import OLDER_SERVICE, is_older_service
 from lpnet_agent.serve.space_files import SpaceFiles
 from lpnet_agent.serve.spool import Spool
 from lpnet_agent.stop import Stop
 
 log = structlog.get_logger()
 
-# A long poll is answered when its time is over; this is for the answer to travel.
+# Time for the answer of a long poll to arrive, after the poll has ended.
 _POLL_SLACK_S = 4.0
-# How often a folder that cannot be written is looked at.
-_ROOM_S = 2.0
-# The shortest pause between two looks at a device that is not ready.
-_LEAST_S = 0.1
+# How often to check whether a folder can be written again.
+_DISK_RETRY_S = 2.0
+# Minimum time between two checks of a device that is not ready.
+_MIN_RETRY_S = 0.1
 
 
 class Agent:
-    """One agent of one target. `http` should not try again by itself: the agent does."""
+    """One agent of one target. `http` must not retry by itself: the agent does."""
 
     def __init__(
         self,
         http: Http,
         registration: Registration,
         measurer: Measurer,
-        gate: Gate,
-        reporter: Reporter,
+        readiness: ReadinessCheck,
+        reporter: ConditionReporter,
         spool: Spool,
         spaces: SpaceFiles,
         stop: Stop,
@@ -68,22 +62,23 @@ class Agent:
         self._http = http
         self._registration = registration
         self._measurer = measurer
-        self._gate = gate
+        self._readiness = readiness
         self._reporter = reporter
         self._spool = spool
-        self._spaces = spaces
         self._stop = stop
         self._poll_s = poll_s
         self._takeover_s = takeover_s
         self._alive = alive or AliveFile(None)
+        self._jobs = JobRunner(http, measurer, readiness, spool, spaces, stop, self._alive)
         self._refused_since: float | None = None
         self._id: str | None = None
 
     def run(self) -> None:
-        """Work until the end is asked for.
+        """Work until the agent is stopped.
 
-        A server that is gone, fails or is older is waited for. Raises NotAllowed, BadRequest or
-        BadSetup where waiting cannot help; what was measured is on disk by then.
+        Waits for a server that is unreachable, fails, or is older than the agent. Raises
+        NotAllowed, BadRequest or SetupError where waiting cannot help; by then all results are on
+        disk.
         """
         fields.begin(device=self._registration.device)
         backoff = Backoff()
@@ -91,54 +86,56 @@ class Agent:
         while not self._stop.is_set():
             self._alive.touch()
             try:
-                self._turn()
+                self._run_once()
                 backoff.reset()
                 reachable = True
             except Interrupted:
                 continue
             except NotAllowed as error:
-                log.error("the server refuses this agent", why=error.detail, todo=self._todo())
+                log.error("the server refuses this agent", why=error.detail, todo=self._advice())
                 raise
             except BadRequest as error:
-                if not service_version.is_older(error):
+                if not is_older_service(error):
                     raise
                 seconds = backoff.next()
-                log.error(service_version.WORDS, kept=len(self._spool), why=str(error))
+                log.error(OLDER_SERVICE, undelivered=len(self._spool), why=str(error))
                 self._wait_for_server(seconds)
-            except NotKept as error:
-                log.error("waiting for room", seconds=_ROOM_S, why=str(error))
-                self._stop.wait(_ROOM_S)
+            except WriteFailed as error:
+                log.error("waiting for disk space", seconds=_DISK_RETRY_S, why=str(error))
+                self._stop.wait(_DISK_RETRY_S)
             except (ServerUnreachable, ApiError) as error:
-                asked_s = error.retry_after_s if isinstance(error, ApiError) else None
+                requested_s = error.retry_after_s if isinstance(error, ApiError) else None
                 reachable = isinstance(error, ApiError)
                 if isinstance(error, NotFound | DeviceBusy):
-                    # The server has a new database, or another agent in this one's place.
+                    # The server has a new database, or another agent has replaced this one.
                     self._id = None
-                seconds = max(backoff.next(), asked_s or 0.0)
+                seconds = max(backoff.next(), requested_s or 0.0)
                 log.warning("waiting for the server", seconds=round(seconds, 1), why=str(error))
                 self._wait_for_server(seconds)
-        self._take_leave(reachable)
+        self._finish(reachable)
 
-    def _todo(self) -> str:
-        """What somebody has to do where the server does not let this agent in."""
+    def _advice(self) -> str:
+        """What to do if the server does not accept the agent's token."""
         device = self._registration.device
         return (
-            f"on the server: lpnet-service token create --name {device} --scope agent --device "
-            f"{device}; here: put what it prints into the file that LPNET_TOKEN_FILE names"
+            f"on the server, run: lpnet-service token create --name {device} --scope agent "
+            f"--device {device}; write the token that it prints to a file here, and set "
+            "LPNET_TOKEN_FILE to the path of that file"
         )
 
-    def _turn(self) -> None:
+    def _run_once(self) -> None:
+        """Deliver results, report the condition, and measure one job if there is one."""
         if self._id is None:
             self._id = self._register()
-        standing = self._gate.ask()
+        readiness = self._readiness.check()
         self._deliver()
-        standing = self._with_room(self._report(self._id, self._with_room(standing)))
-        if standing.state != "ready":
-            self._stop.wait(min(standing.retry_s, self._reporter.wait_s()))
+        readiness = self._check_disk(self._report(self._id, self._check_disk(readiness)))
+        if readiness.state != "ready":
+            self._stop.wait(min(readiness.retry_s, self._reporter.wait_s()))
             return
         if self._stop.is_set():
             return
-        lease = self._ask_for_work(self._id)
+        lease = self._request_lease(self._id)
         if lease is None:
             return
         with fields.work(
@@ -147,42 +144,43 @@ class Agent:
             campaign=lease.campaign,
             target=lease.target,
         ):
-            self._work(lease)
+            self._jobs.run(lease)
 
-    def _with_room(self, standing: Standing) -> Standing:
-        """The standing, or paused where results could not be kept: no job is taken then."""
-        if standing.state == "ready":
+    def _check_disk(self, readiness: Readiness) -> Readiness:
+        """The readiness, but paused while results cannot be written to disk."""
+        if readiness.state == "ready":
             try:
-                self._spool.check_room()
-            except NotKept as error:
-                return Standing("paused", str(error), _ROOM_S, cause="room")
-        return standing
+                self._spool.check_free_space()
+            except WriteFailed as error:
+                return Readiness("paused", str(error), _DISK_RETRY_S, cause="room")
+        return readiness
 
     def _wait_for_server(self, seconds: float) -> None:
-        """Meanwhile the sentinels are looked at: what they say does not depend on a server."""
+        """Wait, and meanwhile check the device, whose condition does not depend on a server."""
         end = time.monotonic() + seconds
         try:
-            while not self._stop.is_set() and (left := end - time.monotonic()) > 0:
-                standing = self._gate.ask()
-                ready = standing.state == "ready"
-                self._stop.wait(left if ready else min(left, max(standing.retry_s, _LEAST_S)))
+            while not self._stop.is_set() and (remaining_s := end - time.monotonic()) > 0:
+                readiness = self._readiness.check()
+                if readiness.state != "ready":
+                    remaining_s = min(remaining_s, max(readiness.retry_s, _MIN_RETRY_S))
+                self._stop.wait(remaining_s)
         except Interrupted:
             return
 
     def _register(self) -> str:
         try:
-            # Without what is unknown: an older server knows fewer facts, and refuses others.
-            said = self._registration.model_dump(mode="json", exclude_none=True)
-            answer = self._http.post("/v1/agents", said, idempotent=True)
+            # Without unknown facts: an older server rejects fields that it does not know.
+            registration = self._registration.model_dump(mode="json", exclude_none=True)
+            answer = self._http.post("/v1/agents", registration, idempotent=True)
         except DeviceBusy as error:
-            # After a power cut the one that is alive may be this one, before it.
+            # After a power cut, the other agent may be this one before the restart.
             now = time.monotonic()
             self._refused_since = self._refused_since or now
             if now - self._refused_since < self._takeover_s:
                 raise
-            raise BadSetup(str(error)) from error
+            raise SetupError(str(error)) from error
         except Conflict as error:
-            raise BadSetup(str(error)) from error
+            raise SetupError(str(error)) from error
         self._refused_since = None
         agent = Registered.model_validate(answer).agent
         self._reporter.forget()
@@ -196,16 +194,16 @@ class Agent:
         )
         return agent
 
-    def _report(self, agent: str, standing: Standing) -> Standing:
-        """Report the standing; the one that holds after it."""
-        cleared = self._reporter.report(agent, standing, self._gate.cleared)
+    def _report(self, agent: str, readiness: Readiness) -> Readiness:
+        """Report the readiness. If a person has cleared the target, check and report again."""
+        cleared = self._reporter.report(agent, readiness, self._readiness.cleared)
         if cleared is None:
-            return standing
-        self._gate.clear(cleared)
-        standing = self._gate.ask()
+            return readiness
+        self._readiness.clear(cleared)
+        readiness = self._readiness.check()
         self._deliver()
-        self._reporter.report(agent, standing, self._gate.cleared)
-        return standing
+        self._reporter.report(agent, readiness, self._readiness.cleared)
+        return readiness
 
     def _deliver(self) -> None:
         try:
@@ -215,9 +213,9 @@ class Agent:
             try:
                 self._spool.deliver(self._http)
             except NotFound as error:
-                self._spool.refuse_oldest(f"the server refuses it: {error}")
+                self._spool.refuse_oldest(f"the server rejected it: {error}")
 
-    def _ask_for_work(self, agent: str) -> Lease | None:
+    def _request_lease(self, agent: str) -> Lease | None:
         names = tuple(target.name for target in self._registration.targets)
         answer = self._http.post(
             f"/v1/agents/{agent}/leases",
@@ -226,103 +224,11 @@ class Agent:
         )
         return None if answer is None else Lease.model_validate(answer)
 
-    def _work(self, lease: Lease) -> None:
-        """Measure a job; whatever comes of it is on disk when this returns."""
-        log.info(
-            "job",
-            workloads=len(lease.items),
-            fresh=lease.fresh_session,
-            request_id=self._http.request_id,
-        )
-        try:
-            files = {
-                wanted: self._spaces.path(wanted)
-                for wanted in {item.workload.space for item in lease.items}
-            }
-        except LpnetError as error:
-            why = GivenUp(str(error), postponed=isinstance(error, NotKept))
-            self._spool.put(Results(lease).parcel(why))
-            if isinstance(error, NotFound | FileFormatError):
-                return
-            raise
-        results = Results(lease)
-        given_up: GivenUp | None = GivenUp("the agent failed")
-        try:
-            if lease.fresh_session:
-                self._measurer.renew()
-            given_up = self._measure(lease, files, results)
-        except Interrupted as error:
-            given_up = GivenUp(str(error), postponed=True)
-        except BadSetup as error:
-            given_up = GivenUp(str(error))
-            raise
-        finally:
-            self._spool.put(results.parcel(given_up))
-
-    def _measure(self, lease: Lease, files: dict[str, Path], results: Results) -> GivenUp | None:
-        """Measure what the lease holds; why it was not finished, or None."""
-        pulse = Pulse(self._http, lease)
-
-        def holds_on() -> bool:
-            """A check of the device takes seconds, in which the lease is to be held."""
-            self._alive.touch()
-            pulse.beat(len(results.samples))
-            return not self._stop.is_set()
-
-        def goes_on() -> bool:
-            self._alive.touch()
-            return not self._stop.is_set() and pulse.beat(len(results.samples)) and leave.given()
-
-        leave = _Leave(self._gate, results, holds_on)
-        items = [Item.model_validate(item.model_dump()) for item in lease.items]
-        with self._measurer.heartbeat(holds_on):
-            for result in measure_all(
-                self._measurer,
-                items,
-                lambda item: files[item.workload.space],
-                goes_on,
-                np.random.default_rng(),
-            ):
-                results.add(result)
-        # Asked once more at the end: a drift spoils a job that is finished, too.
-        if not self._stop.is_set():
-            leave.given()
-        if leave.refused is not None and leave.refused.drifted:
-            dropped = results.drop_unproven()
-            log.warning("samples dropped, to be taken again", samples=dropped)
-        if len(results) == len(items):
-            return None
-        if leave.refused is not None:
-            return GivenUp(leave.refused.reason or "not now", postponed=True)
-        if pulse.lost:
-            return GivenUp("the lease was lost")
-        return GivenUp("the agent was asked to end", postponed=True)
-
-    def _take_leave(self, reachable: bool) -> None:
+    def _finish(self, reachable: bool) -> None:
         if reachable and len(self._spool):
             try:
                 self._spool.deliver(self._http)
             except (ServerUnreachable, ApiError) as error:
-                log.warning("not delivered; it will be later", why=str(error))
+                log.warning("results not delivered; the next agent will try", why=str(error))
         timed = f"{self._measurer.timed_s:.1f}"
         log.info("ended", undelivered=len(self._spool), timed_s=timed)
-
-
-class _Leave:
-    """Asks the gate for leave to measure on; `refused` is the standing that refused it."""
-
-    def __init__(self, gate: Gate, results: Results, should_continue: ShouldContinue) -> None:
-        self._gate = gate
-        self._results = results
-        self._go_on = should_continue
-        self.refused: Standing | None = None
-
-    def given(self) -> bool:
-        """False once it was refused. What was measured before a good check is proven."""
-        if self.refused is None:
-            standing = self._gate.ask(in_job=True, should_continue=self._go_on)
-            if standing.state != "ready":
-                self.refused = standing
-            elif standing.proven:
-                self._results.prove()
-        return self.refused is None

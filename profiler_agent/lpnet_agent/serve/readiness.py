@@ -1,4 +1,4 @@
-"""Whether the target may be measured on: its owner is asked, and its sentinels."""
+"""Whether the target may be measured now, as its owner and its sentinels say."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lpnet_agent.sentinels.monitor import SentinelMonitor, ShouldContinue
 
 
 @dataclass(frozen=True)
-class Standing:
-    """The condition of the target, as it is reported, and after how many seconds to ask again.
+class Readiness:
+    """The condition of the target, as it is reported, and after how many seconds to check again.
 
-    `cause` says what is in the way. `drifted`: samples that no good check has followed do not
-    count; `since` is when that check was. `proven`: a good check was made just now, so all that
-    was measured before it stands.
+    `cause` names what prevents measuring. `drifted`: a sentinel drifted, so samples taken since
+    the last good check, which ended at `since`, are invalid. `confirmed`: a good check was made
+    just now, so samples taken before it are valid.
     """
 
     state: Condition = "ready"
@@ -27,65 +27,66 @@ class Standing:
     cause: Cause | None = None
     drifted: bool = False
     since: datetime | None = None
-    proven: bool = False
+    confirmed: bool = False
 
 
-class Gate:
-    """To be asked before any work, and before every workload of it."""
+class ReadinessCheck:
+    """Checks the owner's rules and the sentinels; called before any work and every workload."""
 
     def __init__(
-        self, owner: OwnerPolicy, watch: SentinelMonitor, busy_s: Callable[[], float]
+        self, owner: OwnerPolicy, monitor: SentinelMonitor, busy_s: Callable[[], float]
     ) -> None:
-        """`busy_s` says how many seconds of measuring there were so far."""
+        """`busy_s` returns the total time spent measuring, in seconds."""
         self._owner = owner
-        self._watch = watch
+        self._monitor = monitor
         self._busy_s = busy_s
-        self._accounted_s = 0.0
+        self._recorded_s = 0.0
 
     @property
     def cleared(self) -> int:
-        """Clearings of the target that were acted on."""
-        return self._watch.cleared
+        """Number of clearings of the target that were handled."""
+        return self._monitor.cleared
 
     def clear(self, cleared: int) -> None:
-        """The target was cleared by a person, so many times by now."""
-        self._watch.clear(cleared)
+        """A person cleared the target; `cleared` counts all such clearings."""
+        self._monitor.clear(cleared)
 
-    def ask(
+    def check(
         self, *, in_job: bool = False, should_continue: ShouldContinue | None = None
-    ) -> Standing:
-        """The present standing; a check of the sentinels that is due is made. `begun`: a job is in
-        hand, and `go_on` is called all through the check, which takes seconds.
+    ) -> Readiness:
+        """The current readiness; checks the sentinels if they are due.
 
-        Raises Interrupted when the agent is to end, BadSetup if no measuring process starts.
+        `in_job`: a job has started. `should_continue` is called throughout a sentinel check,
+        which takes seconds. Raises Interrupted if the agent is stopping, SetupError if no
+        measuring process starts.
         """
-        self._account()
+        self._record_measuring_time()
         refusal = self._owner.refusal(datetime.now(UTC), in_job=in_job)
-        proven = False
-        if refusal is None and self._watch.is_due():
-            proven = self._watch.check(should_continue)
-            self._account()
-        return self._standing(refusal, proven)
+        confirmed = False
+        if refusal is None and self._monitor.is_due():
+            confirmed = self._monitor.check(should_continue)
+            self._record_measuring_time()
+        return self._readiness(refusal, confirmed)
 
-    def _standing(self, refusal: Refusal | None, proven: bool) -> Standing:
-        health = self._watch.health
+    def _readiness(self, refusal: Refusal | None, confirmed: bool) -> Readiness:
+        health = self._monitor.health
         if health.state != "ready":
-            # A refusal by the owner puts the next look off: it is a measurement too.
-            retry_s = max(self._watch.wait_s(), refusal.retry_s if refusal else 0.0)
-            return Standing(
+            # A refusal by the owner delays the next sentinel check: it is a measurement too.
+            retry_s = max(self._monitor.wait_s(), refusal.retry_s if refusal else 0.0)
+            return Readiness(
                 health.state,
                 health.message,
                 retry_s,
                 cause="sentinel",
                 drifted=health.drifted,
-                since=self._watch.good_at if health.drifted else None,
+                since=self._monitor.good_at if health.drifted else None,
             )
         if refusal is not None:
-            return Standing("paused", refusal.reason, refusal.retry_s, cause=refusal.cause)
-        return Standing(proven=proven)
+            return Readiness("paused", refusal.reason, refusal.retry_s, cause=refusal.cause)
+        return Readiness(confirmed=confirmed)
 
-    def _account(self) -> None:
+    def _record_measuring_time(self) -> None:
         busy_s = self._busy_s()
-        if busy_s > self._accounted_s:
-            self._owner.add_measuring_time(busy_s - self._accounted_s)
-        self._accounted_s = busy_s
+        if busy_s > self._recorded_s:
+            self._owner.add_measuring_time(busy_s - self._recorded_s)
+        self._recorded_s = busy_s

@@ -1,4 +1,4 @@
-"""Putting together an agent, from its settings."""
+"""Start an agent from its settings."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from lpnet_agent.owner.policy import OwnerPolicy
 from lpnet_agent.sentinels.health import Policy
 from lpnet_agent.sentinels.monitor import SentinelMonitor
 from lpnet_agent.sentinels.store import SentinelStore
-from lpnet_agent.serve.condition_report import Reporter
+from lpnet_agent.serve.condition_report import ConditionReporter
 from lpnet_agent.serve.loop import Agent
-from lpnet_agent.serve.readiness import Gate
+from lpnet_agent.serve.readiness import ReadinessCheck
 from lpnet_agent.serve.space_files import SpaceFiles
-from lpnet_agent.serve.spool import Parcel, Spool
+from lpnet_agent.serve.spool import Spool, SpooledResult
 from lpnet_agent.settings import Settings
 from lpnet_agent.state import StateDir
 from lpnet_agent.stop import Stop
@@ -31,32 +31,32 @@ log = structlog.get_logger()
 
 
 def run_agent(settings: Settings, stop: Stop) -> None:
-    """Be an agent until the end is asked for.
+    """Run an agent until it is stopped.
 
-    Raises BadSetup if it cannot start or its measuring process cannot, NotAllowed or BadRequest
-    if the server refuses it.
+    Raises SetupError if the agent or its measuring process cannot start, NotAllowed or BadRequest
+    if the server rejects the agent.
     """
     with (
-        # The end may be asked for while it starts.
+        # It may be stopped while it starts.
         contextlib.suppress(Interrupted),
         StateDir(settings.state_dir) as state,
-        # Before anything is started: it refuses limits that cannot be kept.
-        open_device(settings, stop) as place,
+        # Before anything is started: rejects limits that this device cannot keep.
+        open_device(settings, stop) as device,
         Http(settings.url, settings.token, timeout=settings.request_s, attempts=1) as http,
-        place.measurer(stop) as measurer,
+        device.measurer(stop) as measurer,
         contextlib.ExitStack() as stack,
     ):
         spool = Spool(state.spool)
         alive = AliveFile(settings.alive_file)
         stack.callback(alive.remove)
-        target = place.target(measurer.session_info)
-        log.info("agent", device=place.name, cores=target.cores, undelivered=len(spool))
+        target = device.target(measurer.session_info)
+        log.info("agent", device=device.name, cores=target.cores, undelivered=len(spool))
         Agent(
             http=http,
-            registration=_registration(place, target, state),
+            registration=_registration(device, target, state),
             measurer=measurer,
-            gate=_gate(settings, place.owner, state, target, measurer, spool),
-            reporter=Reporter(http, target.name, settings.condition_s, state.seat()),
+            readiness=_readiness_check(settings, device.owner, state, target, measurer, spool),
+            reporter=ConditionReporter(http, target.name, settings.condition_s, state.seat()),
             spool=spool,
             spaces=SpaceFiles(state.spaces, http),
             stop=stop,
@@ -66,26 +66,26 @@ def run_agent(settings: Settings, stop: Stop) -> None:
         ).run()
 
 
-def _gate(
+def _readiness_check(
     settings: Settings,
     owner: OwnerPolicy,
     state: StateDir,
     target: TargetSpec,
     measurer: Measurer,
     spool: Spool,
-) -> Gate:
-    watch = SentinelMonitor(
+) -> ReadinessCheck:
+    monitor = SentinelMonitor(
         measurer,
         SentinelStore(state.path, target),
-        policy_of(settings),
+        drift_policy(settings),
         settings.sentinel_s,
-        lambda samples: spool.put(Parcel(target=target.name, samples=samples)),
+        lambda samples: spool.put(SpooledResult(target=target.name, samples=samples)),
     )
-    return Gate(owner, watch, lambda: measurer.busy_s)
+    return ReadinessCheck(owner, monitor, lambda: measurer.busy_s)
 
 
-def policy_of(settings: Settings) -> Policy:
-    """The limits of drift among the settings."""
+def drift_policy(settings: Settings) -> Policy:
+    """The limits of sentinel drift in the settings."""
     return Policy(
         drift_pct=settings.drift_pct,
         broken_pct=settings.broken_pct,
@@ -95,13 +95,13 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
-def _registration(place: Device, target: TargetSpec, state: StateDir) -> Registration:
+def _registration(device: Device, target: TargetSpec, state: StateDir) -> Registration:
     return Registration(
-        device=place.name,
-        facts=place.facts,
+        device=device.name,
+        facts=device.facts,
         targets=(target,),
-        budgets=place.budgets,
+        budgets=device.budgets,
         agent_version=metadata.version("lpnet"),
-        machine=state.machine(),
+        machine=state.machine_id(),
         seat=state.seat(),
     )

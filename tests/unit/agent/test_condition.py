@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from lpnet.http import Http
-from lpnet_agent.serve.condition_report import Reporter
-from lpnet_agent.serve.readiness import Standing
+from lpnet_agent.serve.condition_report import ConditionReporter
+from lpnet_agent.serve.readiness import Readiness
 
 SEAT = "5" * 32
-PAUSED = Standing("paused", "it is hot", 1.0, cause="owner")
+PAUSED = Readiness("paused", "it is hot", 1.0, cause="owner")
 
 
 @pytest.fixture
@@ -52,17 +52,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-@pytest.mark.parametrize("standing", [Standing(), PAUSED])
+@pytest.mark.parametrize("readiness", [Readiness(), PAUSED])
 def test_a_condition_is_told_again_and_again_while_it_lasts(
-    server: tuple[Http, list[dict[str, Any]]], clock: list[float], standing: Standing
+    server: tuple[Http, list[dict[str, Any]]], clock: list[float], readiness: Readiness
 ) -> None:
     """Ready as well: a report of another condition may have come after the last one."""
     http, told = server
-    reporter = Reporter(http, "box", 30, SEAT)
+    reporter = ConditionReporter(http, "box", 30, SEAT)
     for seconds in (0, 29, 1, 29, 1):
         clock[0] += seconds
-        reporter.report("a1", standing, 2)
-    assert [report["state"] for report in told] == [standing.state] * 3
+        reporter.report("a1", readiness, 2)
+    assert [report["state"] for report in told] == [readiness.state] * 3
     assert {report["seat"] for report in told} == {SEAT}
 
 
@@ -70,10 +70,10 @@ def test_a_change_is_told_at_once(
     server: tuple[Http, list[dict[str, Any]]], clock: list[float]
 ) -> None:
     http, told = server
-    reporter = Reporter(http, "box", 30)
-    for standing in (Standing(), PAUSED, Standing()):
-        assert reporter.report("a1", standing, 2) is None
+    reporter = ConditionReporter(http, "box", 30)
+    for readiness in (Readiness(), PAUSED, Readiness()):
+        assert reporter.report("a1", readiness, 2) is None
     assert [report["state"] for report in told] == ["ready", "paused", "ready"]
     assert [report.get("cause") for report in told] == [None, "owner", None]
     reporter.forget()
-    assert reporter.report("a1", Standing(), 1) == 2, "one clearing is new"
+    assert reporter.report("a1", Readiness(), 1) == 2, "one clearing is new"

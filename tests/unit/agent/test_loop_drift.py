@@ -33,11 +33,11 @@ from lpnet_agent.sentinels.health import SENTINELS, Health, Policy
 from lpnet_agent.sentinels.monitor import SentinelMonitor
 from lpnet_agent.sentinels.store import SentinelStore
 from lpnet_agent.serve.backoff import Backoff
-from lpnet_agent.serve.condition_report import Reporter
+from lpnet_agent.serve.condition_report import ConditionReporter
 from lpnet_agent.serve.loop import Agent
-from lpnet_agent.serve.readiness import Gate
+from lpnet_agent.serve.readiness import ReadinessCheck
 from lpnet_agent.serve.space_files import SpaceFiles
-from lpnet_agent.serve.spool import Parcel, Spool
+from lpnet_agent.serve.spool import Spool, SpooledResult
 from lpnet_agent.stop import Stop
 
 ITEMS = 9
@@ -85,11 +85,11 @@ class Device:
     def visit(self, item: Item, space_file: Path, *, first: bool, visits: int) -> Sample | None:
         return self.measure(item, space_file)
 
-    def rest(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
         raise AssertionError("a workload that is settled needs no second visit")
 
     @contextmanager
-    def meanwhile(self, beat: Callable[[], object]) -> Iterator[None]:
+    def heartbeat(self, callback: Callable[[], object]) -> Iterator[None]:
         yield
 
     def renew(self) -> None:
@@ -104,7 +104,7 @@ class TwoVisits(Device):
         sample = self.measure(item, space_file)
         return None if first else sample
 
-    def rest(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
         raise AssertionError("there are other workloads in between")
 
 
@@ -209,7 +209,7 @@ def run(
     """An agent whose sentinels have their levels, until the job is complete. For its owner time
     goes by a thousand times as fast."""
 
-    def owners_time() -> float:
+    def owner_clock() -> float:
         return device.busy_s + 1000 * time.monotonic()
 
     store = SentinelStore(folder, SPEC)
@@ -221,9 +221,9 @@ def run(
     watch = SentinelMonitor(
         device,
         store,
-        Policy(cool_s=0.01, cool_most_s=0.01, broken_after=99),
+        Policy(cool_s=0.01, max_cool_s=0.01, broken_after=99),
         EVERY,
-        lambda samples: spool.put(Parcel(target="box", samples=samples)),
+        lambda samples: spool.put(SpooledResult(target="box", samples=samples)),
     )
     Agent(
         http=http,
@@ -231,10 +231,12 @@ def run(
             device="box", facts=DeviceFacts(), targets=(SPEC,), agent_version="1"
         ),
         measurer=cast(Measurer, device),
-        gate=Gate(
-            OwnerRules(limits or Limits(), folder, monotonic=owners_time), watch, lambda: device.busy_s
+        readiness=ReadinessCheck(
+            OwnerRules(limits or Limits(), folder, monotonic=owner_clock),
+            watch,
+            lambda: device.busy_s,
         ),
-        reporter=Reporter(http, "box", 0.01 if limits else 3600, SEAT),
+        reporter=ConditionReporter(http, "box", 0.01 if limits else 3600, SEAT),
         spool=spool,
         spaces=SpaceFiles(folder / "spaces", http),
         stop=server.stop,
@@ -304,7 +306,7 @@ def test_an_older_service_that_does_not_know_a_cause_is_waited_for_and_nothing_i
     scripted, http = server
     scripted.older = 1
     monkeypatch.setattr(
-        "lpnet_agent.serve.loop.Backoff", lambda: Backoff(first_s=0.01, most_s=0.02)
+        "lpnet_agent.serve.loop.Backoff", lambda: Backoff(first_s=0.01, max_s=0.02)
     )
     with structlog.testing.capture_logs() as lines:
         run(Device(slow_from=6, slow_for=3), scripted, http, tmp_path)

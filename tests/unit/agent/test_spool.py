@@ -17,8 +17,8 @@ from lpnet.http import Http
 from lpnet.schemas.campaign import ItemFailure
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload
-from lpnet_agent.errors import NotKept
-from lpnet_agent.serve.spool import Parcel, Spool
+from lpnet_agent.errors import WriteFailed
+from lpnet_agent.serve.spool import Spool, SpooledResult
 
 TARGET = "box-ort1.31-cpu-fp32-t1"
 
@@ -81,9 +81,9 @@ def refused() -> httpx.Response:
     raise httpx.ConnectError("refused")
 
 
-def parcel(token: str, *ids: str, given_up: str | None = None) -> Parcel:
+def spooled(token: str, *ids: str, given_up: str | None = None) -> SpooledResult:
     workload = SpaceWorkload(space="0" * 64, widths={"conv": 4})
-    return Parcel(
+    return SpooledResult(
         token=token,
         target=TARGET,
         samples=tuple(Sample(workload=workload, latency_ms=1.5, id=id_) for id_ in ids),
@@ -99,8 +99,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_what_is_delivered_leaves_the_folder(folder: Path) -> None:
     spool, server = Spool(folder), Server("a", "b")
-    spool.put(parcel("a", "sample-0001"))
-    spool.put(parcel("b", "sample-0002", "sample-0003"))
+    spool.put(spooled("a", "sample-0001"))
+    spool.put(spooled("b", "sample-0002", "sample-0003"))
     assert len(spool) == 2
     assert spool.deliver(server.http()) == 2
     assert server.stored == ["sample-0001", "sample-0002", "sample-0003"]
@@ -124,13 +124,13 @@ def test_what_cannot_be_delivered_survives_restarts_and_goes_once_in_order(
     server = Server("a", "b", "c")
     server.down = down
     spool = Spool(folder)
-    spool.put(parcel("a", "sample-0001"))
-    spool.put(parcel("b", "sample-0002"))
+    spool.put(spooled("a", "sample-0001"))
+    spool.put(spooled("b", "sample-0002"))
     with pytest.raises(error):
         spool.deliver(server.http())
     restarted = Spool(folder)
     assert len(restarted) == 2
-    restarted.put(parcel("c", "sample-0003"))
+    restarted.put(spooled("c", "sample-0003"))
     server.down = None
     assert Spool(folder).deliver(server.http()) == 3
     assert server.stored == ["sample-0001", "sample-0002", "sample-0003"]
@@ -139,7 +139,7 @@ def test_what_cannot_be_delivered_survives_restarts_and_goes_once_in_order(
 
 def test_a_delivery_whose_answer_was_lost_is_stored_once(folder: Path) -> None:
     spool, server = Spool(folder), Server("a")
-    spool.put(parcel("a", "sample-0001"))
+    spool.put(spooled("a", "sample-0001"))
 
     def answer_lost(request: httpx.Request) -> httpx.Response:
         server(request)
@@ -153,7 +153,7 @@ def test_a_delivery_whose_answer_was_lost_is_stored_once(folder: Path) -> None:
 
 def test_samples_of_a_lost_lease_go_on_their_own(folder: Path) -> None:
     spool, server = Spool(folder), Server()
-    spool.put(parcel("gone", "sample-0001"))
+    spool.put(spooled("gone", "sample-0001"))
     assert spool.deliver(server.http()) == 1
     assert server.calls == ["/v1/leases/gone/complete", "/v1/samples:batch"]
     assert server.stored == ["sample-0001"]
@@ -161,24 +161,24 @@ def test_samples_of_a_lost_lease_go_on_their_own(folder: Path) -> None:
 
 def test_a_lost_lease_without_samples_has_nothing_to_say(folder: Path) -> None:
     spool, server = Spool(folder), Server()
-    spool.put(parcel("gone"))
+    spool.put(spooled("gone"))
     assert spool.deliver(server.http()) == 1
     assert server.calls == ["/v1/leases/gone/complete"]
 
 
 def test_a_job_that_was_given_up_keeps_its_samples_and_goes_back(folder: Path) -> None:
     spool, server = Spool(folder), Server("a")
-    spool.put(parcel("a", "sample-0001", given_up="the agent was asked to end"))
+    spool.put(spooled("a", "sample-0001", given_up="the agent was asked to end"))
     assert spool.deliver(server.http()) == 1
     assert server.calls == ["/v1/samples:batch", "/v1/leases/a/fail"]
     assert server.stored == ["sample-0001"]
     assert server.failed == ["the agent was asked to end"]
 
 
-def test_a_corrupt_parcel_is_set_aside_and_the_others_go(folder: Path) -> None:
+def test_a_corrupt_result_is_set_aside_and_the_others_go(folder: Path) -> None:
     spool, server = Spool(folder), Server("a", "b")
-    spool.put(parcel("a", "sample-0001"))
-    spool.put(parcel("b", "sample-0002"))
+    spool.put(spooled("a", "sample-0001"))
+    spool.put(spooled("b", "sample-0002"))
     first = folder / "000000000001.json"
     half = first.read_bytes()[:40]
     first.write_bytes(half)
@@ -188,13 +188,15 @@ def test_a_corrupt_parcel_is_set_aside_and_the_others_go(folder: Path) -> None:
     assert "cannot be read" in (folder / "set-aside" / "000000000001.reason.txt").read_text()
 
 
-def test_a_parcel_that_the_server_refuses_is_set_aside_and_not_lost(folder: Path) -> None:
+def test_a_result_that_the_server_refuses_is_set_aside_and_not_lost(folder: Path) -> None:
     spool, server = Spool(folder), Server("a", "b")
     server.refuses = {"sample-0001"}
-    spool.put(parcel("a", "sample-0001"))
-    spool.put(parcel("b", "sample-0002"))
+    spool.put(spooled("a", "sample-0001"))
+    spool.put(spooled("b", "sample-0002"))
     assert spool.deliver(server.http()) == 1
-    kept = Parcel.model_validate_json((folder / "set-aside" / "000000000001.json").read_bytes())
+    kept = SpooledResult.model_validate_json(
+        (folder / "set-aside" / "000000000001.json").read_bytes()
+    )
     assert [sample.id for sample in kept.samples] == ["sample-0001"]
     assert "422" in (folder / "set-aside" / "000000000001.reason.txt").read_text()
 
@@ -208,7 +210,7 @@ def test_what_an_older_server_does_not_know_waits_for_its_upgrade(
     spool, server = Spool(folder), Server("a")
     server.older = True
     failure = ItemFailure(item="item-0001", reason="too large", out_of_memory=True)
-    spool.put(Parcel(token="a", target=TARGET, failures=(failure,)))
+    spool.put(SpooledResult(token="a", target=TARGET, failures=(failure,)))
     for _ in range(2):
         with pytest.raises(BadRequest):
             spool.deliver(server.http())
@@ -223,17 +225,17 @@ def test_a_restart_puts_nothing_over_what_was_set_aside(folder: Path) -> None:
     server.refuses = {"sample-0001", "sample-0002"}
     for token, id_ in (("a", "sample-0001"), ("b", "sample-0002"), ("c", "sample-0003")):
         restarted = Spool(folder)
-        restarted.put(parcel(token, id_))
+        restarted.put(spooled(token, id_))
         restarted.deliver(server.http())
     files = sorted((folder / "set-aside").glob("*.json"))
-    kept = [Parcel.model_validate_json(file.read_bytes()) for file in files]
+    kept = [SpooledResult.model_validate_json(file.read_bytes()) for file in files]
     assert [sample.id for one in kept for sample in one.samples] == ["sample-0001", "sample-0002"]
     assert server.stored == ["sample-0003"]
 
 
 def test_an_unknown_target_is_for_the_agent_to_register(folder: Path) -> None:
     spool, server = Spool(folder), Server()
-    spool.put(parcel("a", "sample-0001"))
+    spool.put(spooled("a", "sample-0001"))
     server.targets = set()
     with pytest.raises(NotFound):
         spool.deliver(server.http())
@@ -243,7 +245,7 @@ def test_an_unknown_target_is_for_the_agent_to_register(folder: Path) -> None:
     assert (folder / "set-aside" / "000000000001.json").exists()
 
 
-def test_a_write_that_was_cut_short_is_no_parcel(folder: Path) -> None:
+def test_a_write_that_was_cut_short_is_no_spooled(folder: Path) -> None:
     (folder / ".000000000007.json.part").write_bytes(b'{"token": "a"')
     spool = Spool(folder)
     assert len(spool) == 0
@@ -261,54 +263,54 @@ def full(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_a_parcel_without_room_stays_in_memory_and_is_written_later(
+def test_a_result_without_room_stays_in_memory_and_is_written_later(
     folder: Path, full: pytest.MonkeyPatch
 ) -> None:
     spool, server = Spool(folder), Server("a", "b")
     server.down = refused
-    spool.put(parcel("a", "sample-0001"))
-    spool.put(parcel("b", "sample-0002"))
+    spool.put(spooled("a", "sample-0001"))
+    spool.put(spooled("b", "sample-0002"))
     assert len(spool) == 2
     assert list(folder.iterdir()) == []
-    with pytest.raises(NotKept, match=r"No space left on device.*--state-dir"):
-        spool.check_room()
+    with pytest.raises(WriteFailed, match=r"No space left on device.*--state-dir"):
+        spool.check_free_space()
     with pytest.raises(ServerUnreachable):
         spool.deliver(server.http())
     full.undo()
-    spool.check_room()
+    spool.check_free_space()
     assert len(Spool(folder)) == len(spool) == 2
     server.down = None
     assert Spool(folder).deliver(server.http()) == 2
     assert server.stored == ["sample-0001", "sample-0002"]
 
 
-def test_a_parcel_without_room_is_delivered_from_memory(
+def test_a_result_without_room_is_delivered_from_memory(
     folder: Path, full: pytest.MonkeyPatch
 ) -> None:
     spool, server = Spool(folder), Server("a", "b")
-    spool.put(parcel("a", "sample-0001"))
-    spool.put(parcel("b", "sample-0002"))
+    spool.put(spooled("a", "sample-0001"))
+    spool.put(spooled("b", "sample-0002"))
     assert spool.deliver(server.http()) == 2
     assert server.stored == ["sample-0001", "sample-0002"]
     assert len(spool) == 0
 
 
-def test_a_refused_parcel_without_room_holds_nothing_up(
+def test_a_refused_result_without_room_holds_nothing_up(
     folder: Path, full: pytest.MonkeyPatch
 ) -> None:
     spool, server = Spool(folder), Server("a", "b")
     server.refuses = {"sample-0001"}
-    spool.put(parcel("a", "sample-0001"))
-    spool.put(parcel("b", "sample-0002"))
+    spool.put(spooled("a", "sample-0001"))
+    spool.put(spooled("b", "sample-0002"))
     assert spool.deliver(server.http()) == 1
     assert server.stored == ["sample-0002"]
     assert len(spool) == 0
 
 
-def test_a_parcel_that_cannot_be_opened_is_set_aside(folder: Path) -> None:
+def test_a_result_that_cannot_be_opened_is_set_aside(folder: Path) -> None:
     spool, server = Spool(folder), Server("a")
     (folder / "000000000000.json").mkdir()
-    spool.put(parcel("a", "sample-0001"))
+    spool.put(spooled("a", "sample-0001"))
     assert spool.deliver(server.http()) == 1
     assert (folder / "set-aside" / "000000000000.json").is_dir()
     assert len(spool) == 0
@@ -325,8 +327,8 @@ def test_a_delivery_is_found_again_in_the_servers_log(tmp_path: Path) -> None:
 
     http = Http("http://lpnet.test", transport=httpx.MockTransport(handle), attempts=1)
     spool = Spool(tmp_path)
-    spool.put(Parcel(token=token, target=TARGET, samples=()))
-    spool.put(Parcel(token=token, target=TARGET, samples=()))
+    spool.put(SpooledResult(token=token, target=TARGET, samples=()))
+    spool.put(SpooledResult(token=token, target=TARGET, samples=()))
     with structlog.testing.capture_logs() as lines:
         spool.deliver(http)
     delivered, gone = lines[0], lines[1]

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from lpnet_agent.errors import BadSetup, NotKept
-from lpnet_agent.files import check_room, write_atomically
+from lpnet_agent.errors import SetupError, WriteFailed
+from lpnet_agent.files import check_free_space, write_atomically
 from lpnet_agent.serve.backoff import Backoff
 from lpnet_agent.settings import Settings
-from lpnet_agent.state import StateDir, agent_runs
+from lpnet_agent.state import StateDir, is_agent_running
 
 
 def test_a_state_folder_has_one_agent(tmp_path: Path) -> None:
     with StateDir(tmp_path / "a" / "b") as state:
         assert state.spool.is_dir()
-        with pytest.raises(BadSetup, match="another agent uses it"), StateDir(state.path):
+        with pytest.raises(SetupError, match="another agent uses it"), StateDir(state.path):
             pass
     with StateDir(state.path):
         pass
@@ -38,18 +38,18 @@ def test_whoever_looks_for_an_instant_keeps_no_agent_out(
     fcntl.flock(looking, fcntl.LOCK_SH)
     monkeypatch.setattr("lpnet_agent.state.time.sleep", lambda seconds: os.close(looking))
     with StateDir(tmp_path):
-        assert agent_runs(tmp_path)
-    assert agent_runs(tmp_path) is False
+        assert is_agent_running(tmp_path)
+    assert is_agent_running(tmp_path) is False
 
 
 def test_a_folder_that_no_agent_ever_used_is_told_from_an_idle_one(tmp_path: Path) -> None:
-    assert agent_runs(tmp_path) is None
-    assert agent_runs(tmp_path / "missing") is None
+    assert is_agent_running(tmp_path) is None
+    assert is_agent_running(tmp_path / "missing") is None
 
 
 def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
     with StateDir(tmp_path / "a") as state:
-        state.machine()
+        state.machine_id()
         for folder in (state.path, state.spool, state.spaces):
             assert folder.stat().st_mode & 0o777 == 0o700
         for file in ("lock", "machine-id"):
@@ -67,12 +67,12 @@ def test_who_may_not_look_is_not_told_that_no_agent_runs(tmp_path: Path) -> None
             folder.chmod(folder.stat().st_mode | 0o111)
     code = (
         "import os, pathlib, sys\n"
-        "from lpnet_agent.errors import BadSetup\n"
-        "from lpnet_agent.state import agent_runs, parcels\n"
+        "from lpnet_agent.errors import SetupError\n"
+        "from lpnet_agent.state import is_agent_running, count_spooled\n"
         "if os.geteuid() == 0: os.setuid(65534)\n"
-        "for asked in (agent_runs, parcels):\n"
+        "for asked in (is_agent_running, count_spooled):\n"
         "    try: print(asked(pathlib.Path(sys.argv[1])))\n"
-        "    except BadSetup as error: print(error)\n"
+        "    except SetupError as error: print(error)\n"
     )
     said = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "a")],
@@ -84,7 +84,7 @@ def test_who_may_not_look_is_not_told_that_no_agent_runs(tmp_path: Path) -> None
     running, waiting = said.splitlines()
     assert "whether an agent runs there is unknown" in running
     assert "sudo" in running
-    assert "what waits there is unknown" in waiting
+    assert "the number of results there is unknown" in waiting
 
 
 def test_a_killed_agent_lets_go_of_its_folder(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_killed_agent_lets_go_of_its_folder(tmp_path: Path) -> None:
 
 def test_a_state_folder_that_cannot_be_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadSetup, match="state folder"), StateDir(tmp_path / "file" / "state"):
+    with pytest.raises(SetupError, match="state folder"), StateDir(tmp_path / "file" / "state"):
         pass
 
 
@@ -123,18 +123,18 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", no_room)
-    with pytest.raises(NotKept, match=str(tmp_path)):
+    with pytest.raises(WriteFailed, match=str(tmp_path)):
         write_atomically(path, b"two")
     assert path.read_bytes() == b"one"
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.json"]
 
 
 def test_room_is_asked_of_the_folder(tmp_path: Path) -> None:
-    check_room(tmp_path)
-    with pytest.raises(NotKept, match="missing"):
-        check_room(tmp_path / "missing")
-    with pytest.raises(NotKept, match=r"/proc: no space left|/proc: it is on a read-only"):
-        check_room(Path("/proc"))
+    check_free_space(tmp_path)
+    with pytest.raises(WriteFailed, match="missing"):
+        check_free_space(tmp_path / "missing")
+    with pytest.raises(WriteFailed, match=r"/proc: no space left|/proc: it is on a read-only"):
+        check_free_space(Path("/proc"))
 
 
 def test_what_a_crash_left_half_written_is_removed(tmp_path: Path) -> None:
@@ -153,19 +153,19 @@ def test_a_copied_folder_and_another_boot_are_other_seats(tmp_path: Path) -> Non
     boot.write_text("one\n")
     with StateDir(tmp_path / "a") as state:
         seat = state.seat(root)
-        machine = state.machine()
+        machine = state.machine_id()
     with StateDir(tmp_path / "a") as state:
         assert state.seat(root) == seat
         boot.write_text("two\n")
         assert state.seat(root) != seat
     boot.write_text("one\n")
     with StateDir(shutil.copytree(tmp_path / "a", tmp_path / "b")) as copy:
-        assert copy.machine() == machine
+        assert copy.machine_id() == machine
         assert copy.seat(root) != seat
 
 
 def test_waiting_grows_to_its_bound_and_starts_again() -> None:
-    backoff = Backoff(first_s=1.0, most_s=8.0)
+    backoff = Backoff(first_s=1.0, max_s=8.0)
     waits = [backoff.next() for _ in range(200)]
     for wait, base in zip(waits, [1, 2, 4, 8, 8, 8], strict=False):
         assert 0.8 * base <= wait <= 1.2 * base
@@ -193,11 +193,11 @@ def test_the_state_folder_follows_the_system(
 
 def test_a_machine_keeps_its_id(tmp_path: Path) -> None:
     with StateDir(tmp_path / "a") as state:
-        first = state.machine()
+        first = state.machine_id()
     with StateDir(tmp_path / "a") as state:
-        assert state.machine() == first
+        assert state.machine_id() == first
     with StateDir(tmp_path / "b") as other:
-        assert other.machine() != first
+        assert other.machine_id() != first
         (tmp_path / "b" / "machine-id").write_bytes(b"\xff")
-        with pytest.raises(BadSetup, match=r"machine-id.*--device"):
-            other.machine()
+        with pytest.raises(SetupError, match=r"machine-id.*--device"):
+            other.machine_id()
