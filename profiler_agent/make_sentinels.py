@@ -1,11 +1,11 @@
-"""Makes the space files of the sentinels, which travel with the agent: it has no torch.
+"""Creates the space files of the sentinels, which the agent ships because it has no torch.
 
     python profiler_agent/make_sentinels.py
 
-`arithmetic` is bound by arithmetic: 87 million multiply-accumulates on 440 kB of weights, which
-stay in a level-2 cache with what flows between them. `memory` is bound by memory: at batch 1 each
-of its 64 MiB of weights is used once per inference, and no last-level cache of one core holds
-them. Changing either makes all earlier readings incomparable.
+`arithmetic` is limited by arithmetic: 87 million multiply-accumulates on 440 kB of weights, which
+stay in a level-2 cache together with the activations. `memory` is limited by memory: at batch 1
+each of its 64 MiB of weights is used once per inference, and no last-level cache of one core holds
+them. After a change of either, earlier readings are no longer comparable.
 """
 
 from __future__ import annotations
@@ -23,17 +23,16 @@ FOLDER = Path(__file__).parent / "lpnet_agent" / "sentinels"
 
 def spaces() -> dict[Sentinel, Space]:
     """The space of each sentinel, named after it."""
-    conv = {"kernel_size": 3, "padding": 1, "bias": False}
-    arithmetic = nn.Sequential(
-        *(nn.Conv2d(64, 64, **conv), nn.ReLU()),
-        *(nn.Conv2d(64, 64, **conv), nn.ReLU()),
-        nn.Conv2d(64, 64, **conv),
-    )
+    arithmetic = nn.Sequential(_conv(), nn.ReLU(), _conv(), nn.ReLU(), _conv())
     memory = nn.Linear(4096, 4096, bias=False)
     return {
         "arithmetic": Space.from_model(arithmetic, torch.zeros(1, 64, 28, 28), "arithmetic"),
         "memory": Space.from_model(memory, torch.zeros(1, 4096), "memory"),
     }
+
+
+def _conv() -> nn.Conv2d:
+    return nn.Conv2d(64, 64, kernel_size=3, padding=1, bias=False)
 
 
 if __name__ == "__main__":

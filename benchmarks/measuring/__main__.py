@@ -36,7 +36,7 @@ from lpnet.schemas.workload import SpaceWorkload
 from lpnet.space.space import Space
 from lpnet_agent.measure.job import Measurer, measure_all
 from lpnet_agent.measure.messages import Item, Setup
-from lpnet_agent.sentinels.readings import latency_ms, read
+from lpnet_agent.sentinels.readings import read_sentinel, undisturbed_ms
 from lpnet_agent.stop import Stop
 
 # Small and large, bound by arithmetic and by memory; None is the whole network.
@@ -106,7 +106,7 @@ def phase(kind: str, seed: int, cores: tuple[int, int], workloads: Workloads) ->
 
 def _check(measurer: Measurer) -> dict[str, float | None]:
     """What the agent's sentinels say of the machine, ms; None where a reading was disturbed."""
-    return {sentinel: latency_ms(read(measurer, sentinel)) for sentinel in get_args(Sentinel)}
+    return {sentinel: undisturbed_ms(read_sentinel(measurer, sentinel)) for sentinel in get_args(Sentinel)}
 
 
 def _between(kinds: Sequence[str]) -> Iterator[str]:

@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     pinned = cores.choose(1)
-    cores.leave(pinned)
+    cores.avoid(pinned)
     duties: list[float | None] = [None, *options.fps]
     found: dict[tuple[str, float | None], list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:

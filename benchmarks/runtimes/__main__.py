@@ -21,7 +21,7 @@ from pathlib import Path
 from lpnet import zoo
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import workload_key
-from lpnet_agent.runtimes.registry import listing
+from lpnet_agent.runtimes.registry import list_support
 
 _PEER = "onnxruntime:fp32"
 
@@ -55,7 +55,7 @@ def _offered() -> list[str]:
     """What can run on this CPU."""
     return [
         f"{line.name}:{precision}"
-        for line in listing()
+        for line in list_support()
         for precision in line.precisions
         if line.provider == "cpu"
     ]

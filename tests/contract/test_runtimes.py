@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from lpnet import zoo
 from lpnet.errors import MissingExtra
-from lpnet_agent.errors import BadSetup, RuntimeFailed
+from lpnet_agent.errors import SetupError, RuntimeFailed
 from lpnet_agent.runtimes.base import PRECISIONS, Runtime, RuntimeConfig
-from lpnet_agent.runtimes.registry import NAMES, listing, make
+from lpnet_agent.runtimes.registry import NAMES, list_support, make
 
 # How far outputs may be from ONNX Runtime's in float32: norm of the difference over the norm.
 TOLERANCE = {"fp32": 1e-3, "fp16": 2e-2, "bf16": 6e-2, "int8": 0.3}
@@ -40,7 +40,7 @@ SLOW = {"torch-compile": ("resnet20",)}
 
 def choices() -> Iterator[tuple[str, RuntimeConfig]]:
     """Every runtime of the registry with all that it offers here, on one and on two threads."""
-    for line in listing():
+    for line in list_support():
         for precision in line.precisions:
             for threads in (1, 2):
                 yield line.name, RuntimeConfig(threads, line.provider, precision)
@@ -90,11 +90,11 @@ def own_settings() -> Iterator[None]:
 
 
 def test_every_runtime_of_the_registry_is_here() -> None:
-    assert {line.name for line in listing() if line.available} == set(NAMES)
+    assert {line.name for line in list_support() if line.available} == set(NAMES)
 
 
 def test_of_every_precision_it_is_said_whether_there_is_one_or_why_not() -> None:
-    for line in listing():
+    for line in list_support():
         if line.available:
             assert not set(line.precisions) & set(line.without), line
             assert {*line.precisions, *line.without} == set(PRECISIONS), line
@@ -145,16 +145,16 @@ def test_what_is_no_network_is_refused_in_its_name(runtime: str) -> None:
 
 @pytest.mark.parametrize("runtime", NAMES)
 def test_an_unknown_choice_is_refused_by_name(runtime: str) -> None:
-    with pytest.raises(BadSetup, match="no-such-provider"):
+    with pytest.raises(SetupError, match="no-such-provider"):
         make(runtime, RuntimeConfig(1, provider="no-such-provider"))
-    with pytest.raises(BadSetup, match="fp7"):
+    with pytest.raises(SetupError, match="fp7"):
         make(runtime, RuntimeConfig(1, precision="fp7"))
-    with pytest.raises(BadSetup, match="no_such_option"):
+    with pytest.raises(SetupError, match="no_such_option"):
         make(runtime, RuntimeConfig(1, options={"no_such_option": "1"}))
 
 
 def test_an_unknown_runtime_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(BadSetup, match=r"onnxruntime.*litert"):
+    with pytest.raises(SetupError, match=r"onnxruntime.*litert"):
         make("no-such-runtime", RuntimeConfig(1))
 
 
@@ -164,7 +164,7 @@ def test_without_its_package_a_runtime_says_what_to_install(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"lpnet\[openvino\]"):
         make("openvino", RuntimeConfig(1))
-    (line,) = listing(["openvino"])
+    (line,) = list_support(["openvino"])
     assert not line.available
     assert line.reason is not None
     assert "lpnet[openvino]" in line.reason

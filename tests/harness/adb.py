@@ -32,7 +32,7 @@ DEBIAN13 = Path(os.environ.get("LPNET_TEST_ADBD", "/opt/lpnet-tests/adbd"))
 _ADBD = "adbd"
 _PORT = 5555
 _DATA = "data/local/tmp"
-_START_S = 20.0
+_START_S = 90.0
 _CLONE_NEWNET = 0x40000000
 # Whatever ends the tests ends these too.
 _NOT_WITHOUT_US = ("setpriv", "--pdeathsig", "KILL")

@@ -30,10 +30,10 @@ def list_runtimes(as_json: AsJson = False) -> None:
 
 def _entries() -> Iterator[RuntimeSupport]:
     """One runtime at a time, because importing one may take seconds."""
-    from lpnet_agent.runtimes.registry import NAMES, listing
+    from lpnet_agent.runtimes.registry import NAMES, list_support
 
     for name in NAMES:
-        yield from listing([name])
+        yield from list_support([name])
 
 
 def _format(entry: RuntimeSupport) -> str:

@@ -1,1 +1,1 @@
-"""What the device is; what cannot be read is unknown, never guessed."""
+"""Facts and readings of a device. What cannot be read is None and never guessed."""

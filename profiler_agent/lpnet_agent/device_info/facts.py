@@ -1,4 +1,4 @@
-"""What this machine is, read from the operating system."""
+"""Facts of this machine, read from the operating system."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _VECTOR = (
 
 
 def read_facts(provider: str = "cpu") -> DeviceFacts:
-    """The facts of this machine. A GPU belongs to them where `provider` runs networks on one."""
+    """The facts of this machine, including its GPU if `provider` runs networks on one."""
     with open_gpu(provider) as gpu:
-        found = None if gpu is None else gpu.facts()
+        gpu_facts = None if gpu is None else gpu.facts()
     cpu, flags = cpu_and_flags()
     return DeviceFacts(
         cpu=cpu,
@@ -49,27 +49,27 @@ def read_facts(provider: str = "cpu") -> DeviceFacts:
         os=f"{platform.system()} {platform.release()}".strip() or None,
         flags=vector_flags(flags),
         virtual=_virtual(flags, platform.machine()),
-        gpu=found,
+        gpu=gpu_facts,
     )
 
 
 def cpu_and_flags(root: Path = Path("/")) -> tuple[str | None, frozenset[str]]:
-    """What the CPU is called, and the flags of its instruction sets.
+    """The CPU's name, and the flags of its instruction sets.
 
-    Linux on x86 says both; py-cpuinfo, asked elsewhere, takes more than a second there, in which
-    it times the CPU's clock.
+    Linux on x86 lists both in /proc/cpuinfo. Elsewhere py-cpuinfo is used, which takes more than a
+    second there because it times the CPU's clock.
     """
-    said = fields(root / "proc/cpuinfo")
-    if said.get("model name") and said.get("flags"):
-        return said["model name"], frozenset(said["flags"].split())
+    entries = fields(root / "proc/cpuinfo")
+    if entries.get("model name") and entries.get("flags"):
+        return entries["model name"], frozenset(entries["flags"].split())
     import cpuinfo
 
-    seen = cpuinfo.get_cpu_info() or {}
-    return seen.get("brand_raw") or None, frozenset(seen.get("flags") or ())
+    info = cpuinfo.get_cpu_info() or {}
+    return info.get("brand_raw") or None, frozenset(info.get("flags") or ())
 
 
 def clock_policy(core: int, root: Path = Path("/")) -> str | None:
-    """The cpufreq governor of a core, None where there is none to see."""
+    """The cpufreq governor of a core; None if it is not exposed."""
     path = root / f"sys/devices/system/cpu/cpu{core}/cpufreq/scaling_governor"
     try:
         return path.read_text().strip() or None
@@ -79,12 +79,12 @@ def clock_policy(core: int, root: Path = Path("/")) -> str | None:
 
 def vector_flags(flags: frozenset[str]) -> tuple[str, ...]:
     """The vector instruction sets among a CPU's flags."""
-    known = [flag for flag in _VECTOR if flag in flags]
-    return (*known, *sorted(flag for flag in flags if flag.startswith("avx512")))
+    common = [flag for flag in _VECTOR if flag in flags]
+    return (*common, *sorted(flag for flag in flags if flag.startswith("avx512")))
 
 
 def _virtual(flags: frozenset[str], architecture: str) -> bool | None:
-    # Only x86 says it by a flag; elsewhere its absence says nothing.
+    # Only x86 has a flag for it; elsewhere its absence means nothing.
     if "hypervisor" in flags:
         return True
     return False if flags and architecture in ("x86_64", "AMD64") else None

@@ -1,4 +1,4 @@
-"""Names that people can type, made from what a device and a target are."""
+"""Names of devices and targets that people can type."""
 
 from __future__ import annotations
 
@@ -7,30 +7,33 @@ import re
 from lpnet.errors import LpnetError
 from lpnet.schemas.base import TARGET_NAME
 from lpnet.schemas.device import DeviceFacts
-from lpnet_agent.errors import BadSetup
-from lpnet_agent.runtimes.registry import known
+from lpnet_agent.errors import SetupError
+from lpnet_agent.runtimes.registry import runtime_entry
 
 _NOISE = re.compile(
     r"\((r|tm|c)\)|@.*$|\bwith .*$|\b(cpu|processor|\d+-core|(dual|quad|six|eight)-core)\b",
     re.IGNORECASE,
 )
-_LONGEST_DEVICE = 60
+_MAX_DEVICE_LENGTH = 60
 
 
-def device_name(facts: DeviceFacts, given: str | None) -> str:
-    """The name that was given, or the CPU's in short: "Intel(R) Xeon(R) Gold 6230 CPU @ 2.10GHz"
-    is "intel-xeon-gold-6230". Raises BadSetup where there is neither."""
-    if given is not None:
-        if not re.fullmatch(TARGET_NAME, given) or len(given) > _LONGEST_DEVICE:
-            raise BadSetup(
-                f"device name {given!r}: letters, digits, '.', '_' and '-', beginning with a "
-                f"letter or digit, {_LONGEST_DEVICE} at most"
+def device_name(facts: DeviceFacts, configured: str | None) -> str:
+    """The configured name, or a short form of the CPU's: "Intel(R) Xeon(R) Gold 6230 CPU @
+    2.10GHz" becomes "intel-xeon-gold-6230". Raises SetupError without either, or for an invalid
+    name."""
+    if configured is not None:
+        if not re.fullmatch(TARGET_NAME, configured) or len(configured) > _MAX_DEVICE_LENGTH:
+            raise SetupError(
+                f"device name {configured!r} must begin with a letter or digit, and have at most "
+                f"{_MAX_DEVICE_LENGTH} letters, digits, '.', '_' and '-'"
             )
-        return given
+        return configured
     slug = re.sub(r"[^a-z0-9.]+", "-", _NOISE.sub(" ", facts.cpu or "").lower()).strip("-.")
     if not slug:
-        raise BadSetup("this machine does not say what CPU it has: name it with --device")
-    return slug[:_LONGEST_DEVICE].strip("-.")
+        raise SetupError(
+            "the name of this machine's CPU is unknown: name the device with --device"
+        )
+    return slug[:_MAX_DEVICE_LENGTH].strip("-.")
 
 
 def target_name(
@@ -43,14 +46,14 @@ def target_name(
     fps: float | None = None,
     variant: str = "",
 ) -> str:
-    """For example "amd-epyc-ort1.31-cpu-fp32-t1"; "...-t1-nhwc" where the runtime's options are
-    not the usual ones, and "...-t1-30fps" for a paced target."""
+    """For example "amd-epyc-ort1.31-cpu-fp32-t1". A suffix names options of the runtime that are
+    not the default ("...-t1-nhwc"), and the rate of a paced target ("...-t1-30fps")."""
     release = ".".join(version.split(".")[:2])
-    name = f"{device}-{known(runtime).short}{release}-{provider}-{precision}-t{threads}"
+    name = f"{device}-{runtime_entry(runtime).short}{release}-{provider}-{precision}-t{threads}"
     if variant:
         name += f"-{variant}"
     if fps is not None:
         name += f"-{fps:g}fps"
     if not re.fullmatch(TARGET_NAME, name):
-        raise LpnetError(f"{name!r} cannot be the name of a target")
+        raise LpnetError(f"{name!r} is not a valid target name")
     return name

@@ -1,4 +1,4 @@
-"""The target that an agent measures on, as it is registered."""
+"""The target that an agent measures, as it is registered."""
 
 from __future__ import annotations
 
@@ -11,29 +11,34 @@ from lpnet_agent.measure.messages import SessionInfo, Setup
 
 
 def target_spec(
-    device: str, setup: Setup, ready: SessionInfo, root: Path = Path("/")
+    device: str,
+    setup: Setup,
+    info: SessionInfo,
+    root: Path = Path("/"),
+    variant: str | None = None,
 ) -> TargetSpec:
-    """Identity of the target: what was asked for, and what the runtime turned out to be."""
+    """Identity of a target from the requested setup and the runtime that was loaded. `variant`
+    replaces the runtime's in the name."""
     return TargetSpec(
         name=target_name(
             device,
-            ready.runtime,
-            ready.version,
-            ready.provider,
-            ready.precision,
+            info.runtime,
+            info.version,
+            info.provider,
+            info.precision,
             setup.threads,
             setup.fps,
-            ready.variant,
+            info.variant if variant is None else variant,
         ),
-        runtime=ready.runtime,
-        runtime_version=ready.version,
-        provider=ready.provider,
-        precision=ready.precision,
+        runtime=info.runtime,
+        runtime_version=info.version or None,
+        provider=info.provider,
+        precision=info.precision,
         threads=setup.threads,
         cores=setup.cores,
-        driver=ready.driver,
-        power_mode=ready.power_mode,
+        driver=info.driver,
+        power_mode=info.power_mode,
         clock_policy=clock_policy(setup.cores[0], root) if setup.cores else None,
         duty=setup.duty,
-        options=ready.options,
+        options=info.options,
     )

@@ -1,1 +1,1 @@
-"""Where networks run: on this machine, or on a phone over adb."""
+"""Devices that run networks: this machine, or a phone over adb."""

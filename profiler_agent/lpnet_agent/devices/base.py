@@ -37,8 +37,8 @@ class Device(Protocol):
         ...
 
     def measurer(self, stop: Stop) -> Measurer:
-        """Start a session. Raises SetupError if none can be started, and Interrupted if the agent is
-        stopping."""
+        """Start a session. Raises SetupError if none can be started, and Interrupted if the agent
+        is stopping."""
         ...
 
     def target(self, info: SessionInfo) -> TargetSpec:

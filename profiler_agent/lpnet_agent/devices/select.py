@@ -1,4 +1,4 @@
-"""The device that the settings name."""
+"""Opens the device that the settings name."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from contextlib import contextmanager
 from lpnet.errors import MissingExtra
 from lpnet_agent.devices.base import Device
 from lpnet_agent.devices.this_machine import ThisMachine
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 from lpnet_agent.settings import Settings
 from lpnet_agent.stop import Stop
 
 
 @contextmanager
 def open_device(settings: Settings, stop: Stop) -> Iterator[Device]:
-    """This machine, or the phone at `adb`, for as long as it is needed. Raises BadSetup, and
-    MissingExtra without what speaks to phones."""
+    """This machine, or the phone that `adb` names, within the context. Raises SetupError, and
+    MissingExtra if the packages for phones are not installed."""
     if settings.adb is None:
         if settings.cluster is not None:
-            raise BadSetup("--cluster chooses cores of a phone: it needs --adb")
+            raise SetupError("--cluster selects the cores of a phone: use it with --adb")
         yield ThisMachine(settings)
         return
     require_adb()
     from lpnet_agent.devices.adb.device import open_phone
 
-    with open_phone(settings, stop) as place:
-        yield place
+    with open_phone(settings, stop) as phone:
+        yield phone
 
 
 def require_adb() -> None:
-    """Raises MissingExtra without what speaks to phones."""
+    """Raises MissingExtra if the packages for phones are not installed."""
     if importlib.util.find_spec("adbutils") is None:
         raise MissingExtra("--adb", "phones", "adbutils")

@@ -8,13 +8,13 @@ from lpnet.schemas.device import Budgets, TargetSpec
 from lpnet_agent.device_info.facts import read_facts
 from lpnet_agent.device_info.names import device_name
 from lpnet_agent.device_info.target import target_spec
+from lpnet_agent.devices.base import measure_setup
 from lpnet_agent.measure import cores
 from lpnet_agent.measure.job import Measurer
-from lpnet_agent.measure.messages import SessionInfo, Setup
-from lpnet_agent.measure.visits import plans
+from lpnet_agent.measure.messages import SessionInfo
+from lpnet_agent.measure.plan import TimingPlans
 from lpnet_agent.owner.limits import limits_of
 from lpnet_agent.owner.owner_rules import OwnerRules
-from lpnet_agent.setting_fields import parse_pairs
 from lpnet_agent.settings import Settings
 from lpnet_agent.stop import Stop
 
@@ -22,46 +22,25 @@ log = structlog.get_logger()
 
 
 class ThisMachine:
-    """Measures in a process of its own, pinned to cores that the agent keeps off."""
+    """Measures in a separate process, pinned to cores that the agent does not run on."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises BadSetup without enough cores or for limits that cannot be kept; nothing is
-        started or changed yet."""
+        """Starts nothing yet. Raises SetupError if there are too few cores, or for owner's limits
+        that cannot be kept here."""
         self._settings = settings
         self.facts = read_facts(settings.provider)
         self.name = device_name(self.facts, settings.device)
-        self._setup = measure_setup(settings)
+        self._setup = measure_setup(settings, cores.choose(settings.threads))
         self.owner = OwnerRules(limits_of(settings), settings.state_dir, settings.root)
 
     @property
     def budgets(self) -> Budgets:
-        longest = {
-            kind: self._setup.visits * plan.max_s for kind, plan in plans(self._setup).items()
-        }
-        return Budgets(block_s=longest["block"], network_s=longest["network"])
+        return TimingPlans.from_setup(self._setup).max_budgets(self._setup.visits)
 
     def measurer(self, stop: Stop) -> Measurer:
         cores.avoid(self._setup.cores)
-        log.debug("measuring here", cores=self._setup.cores)
+        log.debug("measuring on this machine", cores=self._setup.cores)
         return Measurer(self._setup, stop, self._settings.workload_timeout_s)
 
-    def target(self, ready: SessionInfo) -> TargetSpec:
-        return target_spec(self.name, self._setup, ready, self._settings.root)
-
-
-def measure_setup(settings: Settings) -> Setup:
-    """What the measuring process is set up with. Raises BadSetup without enough cores."""
-    return Setup(
-        runtime=settings.runtime,
-        provider=settings.provider,
-        precision=settings.precision,
-        options=parse_pairs(settings.runtime_options),
-        threads=settings.threads,
-        cores=cores.choose(settings.threads),
-        block_s=settings.block_s,
-        network_s=settings.network_s,
-        fps=settings.fps,
-        visits=settings.visits,
-        gap_s=settings.gap_s,
-        crowded=settings.crowded,
-    )
+    def target(self, info: SessionInfo) -> TargetSpec:
+        return target_spec(self.name, self._setup, info, self._settings.root)

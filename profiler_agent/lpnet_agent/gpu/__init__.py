@@ -1,1 +1,1 @@
-"""The NVIDIA GPU that a target runs on: what it is and how it is doing, as its driver says."""
+"""The NVIDIA GPU that a target runs on: its facts, settings and readings from the driver."""

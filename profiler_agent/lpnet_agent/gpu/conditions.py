@@ -1,4 +1,4 @@
-"""What a GPU was like while a workload was timed on it, and what that is worth."""
+"""Conditions of a GPU while a workload is timed on it, and whether its visit can be used."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from lpnet_agent.gpu.device import GpuReading
 
 T = TypeVar("T", int, float)
 
-# A board that draws all the power it may, as small ones do under any load, is as it is set: its
-# limit belongs to the target. What these tell of passes.
-_PASSING: dict[SlowedBy, str] = {
+# Temporary causes. A power limit is not among them: small boards reach it under any load, and it
+# belongs to the target.
+_TEMPORARY: dict[SlowedBy, str] = {
     "hardware": "its hardware",
     "heat_driver": "heat",
     "heat_hardware": "heat",
@@ -22,65 +22,69 @@ _PASSING: dict[SlowedBy, str] = {
 
 
 def between(before: GpuReading, after: GpuReading) -> GpuConditions:
-    """The conditions of the time between two readings."""
-    seen = [one.slowed_by for one in (before, after) if one.slowed_by is not None]
+    """The conditions between two readings."""
     return GpuConditions(
         sm_before_mhz=before.sm_mhz,
         sm_mhz=after.sm_mhz,
         memory_before_mhz=before.memory_mhz,
         memory_mhz=after.memory_mhz,
-        temperature_c=_of(max, (before.temperature_c, after.temperature_c)),
-        power_w=_of(max, (before.power_w, after.power_w)),
-        slowed_by=tuple(sorted(frozenset().union(*seen))) if seen else None,
-        heat_s=_seconds(before.heat_ns, after.heat_ns),
-        power_s=_seconds(before.power_ns, after.power_ns),
+        temperature_c=_reduce(max, (before.temperature_c, after.temperature_c)),
+        power_w=_reduce(max, (before.power_w, after.power_w)),
+        slowed_by=_union((before.slowed_by, after.slowed_by)),
+        heat_s=_difference_s(before.heat_ns, after.heat_ns),
+        power_s=_difference_s(before.power_ns, after.power_ns),
         persistence=after.persistence,
-        others=_of(max, (before.others, after.others)),
+        others=_reduce(max, (before.other_processes, after.other_processes)),
     )
 
 
-def together(parts: Sequence[GpuConditions | None]) -> GpuConditions | None:
-    """Those of several visits as one: clocks averaged, times added, the worst of the rest. None
-    where there was no GPU."""
-    known = [part for part in parts if part is not None]
-    if not known:
+def combine(parts: Sequence[GpuConditions | None]) -> GpuConditions | None:
+    """The conditions of several visits combined: clocks are averaged, times added, and of the rest
+    the worst is kept. None without a GPU."""
+    present = [part for part in parts if part is not None]
+    if not present:
         return None
-    seen = [part.slowed_by for part in known if part.slowed_by is not None]
     return GpuConditions(
-        sm_before_mhz=_of(mean, (part.sm_before_mhz for part in known)),
-        sm_mhz=_of(mean, (part.sm_mhz for part in known)),
-        memory_before_mhz=_of(mean, (part.memory_before_mhz for part in known)),
-        memory_mhz=_of(mean, (part.memory_mhz for part in known)),
-        temperature_c=_of(max, (part.temperature_c for part in known)),
-        power_w=_of(max, (part.power_w for part in known)),
-        slowed_by=tuple(sorted({why for whys in seen for why in whys})) if seen else None,
-        heat_s=_of(sum, (part.heat_s for part in known)),
-        power_s=_of(sum, (part.power_s for part in known)),
-        persistence=known[-1].persistence,
-        others=_of(max, (part.others for part in known)),
+        sm_before_mhz=_reduce(mean, (part.sm_before_mhz for part in present)),
+        sm_mhz=_reduce(mean, (part.sm_mhz for part in present)),
+        memory_before_mhz=_reduce(mean, (part.memory_before_mhz for part in present)),
+        memory_mhz=_reduce(mean, (part.memory_mhz for part in present)),
+        temperature_c=_reduce(max, (part.temperature_c for part in present)),
+        power_w=_reduce(max, (part.power_w for part in present)),
+        slowed_by=_union(part.slowed_by for part in present),
+        heat_s=_reduce(sum, (part.heat_s for part in present)),
+        power_s=_reduce(sum, (part.power_s for part in present)),
+        persistence=present[-1].persistence,
+        others=_reduce(max, (part.others for part in present)),
     )
 
 
-def refusal(seen: GpuConditions) -> str | None:
-    """Why nothing that was timed meanwhile can be believed, or None."""
-    whys = [_PASSING[why] for why in seen.slowed_by or () if why in _PASSING]
-    if not whys and seen.heat_s:
-        whys = ["heat"]
-    return f"the GPU was slowed down by {whys[0]}" if whys else None
+def rejection(conditions: GpuConditions) -> str | None:
+    """Why a visit under these conditions cannot be used, or None."""
+    causes = [_TEMPORARY[cause] for cause in conditions.slowed_by or () if cause in _TEMPORARY]
+    if not causes and conditions.heat_s:
+        causes = ["heat"]
+    return f"the GPU was slowed down by {causes[0]}" if causes else None
 
 
-def company(seen: GpuConditions) -> str | None:
-    """Who was there as well, or None."""
-    return f"{seen.others} other processes on the GPU" if seen.others else None
+def other_load(conditions: GpuConditions) -> str | None:
+    """What else ran on the GPU, or None."""
+    return f"{conditions.others} other processes on the GPU" if conditions.others else None
 
 
-def _seconds(before: int | None, after: int | None) -> float | None:
-    """Of a counter in ns, which may begin anew."""
+def _difference_s(before: int | None, after: int | None) -> float | None:
+    """The increase of a counter in ns, s; None if it was reset."""
     if before is None or after is None or after < before:
         return None
     return (after - before) / 1e9
 
 
-def _of(how: Callable[[list[T]], T], values: Iterable[T | None]) -> T | None:
-    known = [value for value in values if value is not None]
-    return how(known) if known else None
+def _union(causes: Iterable[Iterable[SlowedBy] | None]) -> tuple[SlowedBy, ...] | None:
+    """All causes, sorted; None if none of the parts reports them."""
+    present = [part for part in causes if part is not None]
+    return tuple(sorted({cause for part in present for cause in part})) if present else None
+
+
+def _reduce(function: Callable[[list[T]], T], values: Iterable[T | None]) -> T | None:
+    present = [value for value in values if value is not None]
+    return function(present) if present else None

@@ -1,5 +1,5 @@
-"""One GPU, asked by NVML. What it does not say is None: boards and drivers differ in what they
-tell, and in which instant they do."""
+"""Facts, settings and readings of one GPU through NVML. Boards and drivers differ in what they
+report; a value that is missing is None."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _FIXED = "nvmlClocksEventReasonApplicationsClocksSetting"
 
 @dataclass(frozen=True)
 class GpuReading:
-    """A GPU at one moment. `heat_ns` and `power_ns` are counters: how long each has held its clock
-    down so far. `others` counts the processes beside this one that compute on it."""
+    """A GPU at one time. `heat_ns` and `power_ns` count how long heat and power have limited its
+    clock so far. `other_processes` are those that compute on it beside this one."""
 
     sm_mhz: int | None = None
     memory_mhz: int | None = None
@@ -34,13 +34,13 @@ class GpuReading:
     heat_ns: int | None = None
     power_ns: int | None = None
     persistence: bool | None = None
-    others: int | None = None
+    other_processes: int | None = None
 
 
 @dataclass(frozen=True)
 class GpuSettings:
-    """What its owner has set: limits of power, W, and clocks of its cores and memory, MHz, each
-    beside what is usual and what is possible; and whether a display hangs on it."""
+    """Settings of the owner: power limit and application clocks, with their defaults and maximum,
+    and whether a display is connected."""
 
     power_w: float | None = None
     power_default_w: float | None = None
@@ -52,110 +52,110 @@ class GpuSettings:
 
     @property
     def power_mode(self) -> str | None:
-        """What of it changes latencies, in words; None where nothing of it is known."""
-        words = []
+        """The settings that change latencies, as text; None if they are unknown."""
+        parts = []
         if self.power_w is not None:
-            words.append(f"power limit {self.power_w:g} W")
+            parts.append(f"power limit {self.power_w:g} W")
         if self.sm_mhz is not None and self.memory_mhz is not None:
-            words.append(f"application clocks {self.sm_mhz}/{self.memory_mhz} MHz")
-        return ", ".join(words) or None
+            parts.append(f"application clocks {self.sm_mhz}/{self.memory_mhz} MHz")
+        return ", ".join(parts) or None
 
 
 class Gpu:
-    """Asks `library`, which is pynvml, of one GPU. Nothing here changes anything."""
+    """Reads one GPU through `library`, which is pynvml. Nothing here changes a setting."""
 
     def __init__(self, library: Any, handle: Any) -> None:
         self._library = library
         self._handle = handle
 
     def facts(self) -> GpuFacts:
-        memory = self._ask("nvmlDeviceGetMemoryInfo")
+        memory = self._query("nvmlDeviceGetMemoryInfo")
         return GpuFacts(
-            name=_text(self._ask("nvmlDeviceGetName")),
+            name=_text(self._query("nvmlDeviceGetName")),
             memory_mib=None if memory is None else memory.total >> 20,
-            compute_capability=_dotted(self._ask("nvmlDeviceGetCudaComputeCapability")),
+            compute_capability=_dotted(self._query("nvmlDeviceGetCudaComputeCapability")),
             driver=_text(self._call("nvmlSystemGetDriverVersion")),
             cuda=_cuda(self._call("nvmlSystemGetCudaDriverVersion_v2")),
-            mig=_current(self._ask("nvmlDeviceGetMigMode")),
-            ecc=_current(self._ask("nvmlDeviceGetEccMode")),
+            mig=_current(self._query("nvmlDeviceGetMigMode")),
+            ecc=_current(self._query("nvmlDeviceGetEccMode")),
         )
 
     def settings(self) -> GpuSettings:
         return GpuSettings(
-            power_w=_watts(self._ask("nvmlDeviceGetEnforcedPowerLimit")),
-            power_default_w=_watts(self._ask("nvmlDeviceGetPowerManagementDefaultLimit")),
+            power_w=_watts(self._query("nvmlDeviceGetEnforcedPowerLimit")),
+            power_default_w=_watts(self._query("nvmlDeviceGetPowerManagementDefaultLimit")),
             sm_mhz=self._clock("nvmlDeviceGetApplicationsClock", "NVML_CLOCK_SM"),
             sm_default_mhz=self._clock("nvmlDeviceGetDefaultApplicationsClock", "NVML_CLOCK_SM"),
             sm_max_mhz=self._clock("nvmlDeviceGetMaxClockInfo", "NVML_CLOCK_SM"),
             memory_mhz=self._clock("nvmlDeviceGetApplicationsClock", "NVML_CLOCK_MEM"),
-            display=_switch(self._ask("nvmlDeviceGetDisplayActive")),
+            display=_switch(self._query("nvmlDeviceGetDisplayActive")),
         )
 
     def reading(self, used: bool = True) -> GpuReading:
-        """How it is now. `used`: this process computes on it."""
-        bits = self._ask("nvmlDeviceGetCurrentClocksEventReasons")
+        """The current state. `used`: this process computes on the GPU."""
+        bits = self._query("nvmlDeviceGetCurrentClocksEventReasons")
         if bits is None:
-            # Drivers before 535 know it by this name only.
-            bits = self._ask("nvmlDeviceGetCurrentClocksThrottleReasons")
+            # Its name in drivers before 535.
+            bits = self._query("nvmlDeviceGetCurrentClocksThrottleReasons")
         return GpuReading(
             sm_mhz=self._clock("nvmlDeviceGetClockInfo", "NVML_CLOCK_SM"),
             memory_mhz=self._clock("nvmlDeviceGetClockInfo", "NVML_CLOCK_MEM"),
-            temperature_c=self._ask(
+            temperature_c=self._query(
                 "nvmlDeviceGetTemperature", self._library.NVML_TEMPERATURE_GPU
             ),
-            power_w=_watts(self._ask("nvmlDeviceGetPowerUsage")),
+            power_w=_watts(self._query("nvmlDeviceGetPowerUsage")),
             slowed_by=None if bits is None else self._slowed_by(bits),
             fixed=None if bits is None else bool(bits & getattr(self._library, _FIXED)),
-            heat_ns=self._held("NVML_PERF_POLICY_THERMAL"),
-            power_ns=self._held("NVML_PERF_POLICY_POWER"),
-            persistence=_switch(self._ask("nvmlDeviceGetPersistenceMode")),
-            others=self._others(used),
+            heat_ns=self._limited_ns("NVML_PERF_POLICY_THERMAL"),
+            power_ns=self._limited_ns("NVML_PERF_POLICY_POWER"),
+            persistence=_switch(self._query("nvmlDeviceGetPersistenceMode")),
+            other_processes=self._other_processes(used),
         )
 
     def _slowed_by(self, bits: int) -> frozenset[SlowedBy]:
         return frozenset(
-            word for name, word in _REASONS.items() if bits & getattr(self._library, name)
+            cause for name, cause in _REASONS.items() if bits & getattr(self._library, name)
         )
 
-    def _held(self, policy: str) -> int | None:
-        found = self._ask("nvmlDeviceGetViolationStatus", getattr(self._library, policy))
-        return None if found is None else int(found.violationTime)
+    def _limited_ns(self, policy: str) -> int | None:
+        status = self._query("nvmlDeviceGetViolationStatus", getattr(self._library, policy))
+        return None if status is None else int(status.violationTime)
 
-    def _others(self, used: bool) -> int | None:
-        """Processes that compute on it, beside this one.
+    def _other_processes(self, used: bool) -> int | None:
+        """Number of other processes that compute on the GPU.
 
-        In a container the driver may name processes by other numbers, or none at all: of those
-        that it lists one is this, as long as this one uses the GPU.
+        In a container the driver may report other process ids, or none at all. One of the listed
+        processes is this one if it uses the GPU.
         """
-        found = self._ask("nvmlDeviceGetComputeRunningProcesses")
-        if found is None:
+        processes = self._query("nvmlDeviceGetComputeRunningProcesses")
+        if processes is None:
             return None
-        more = self._ask("nvmlDeviceGetMPSComputeRunningProcesses") or []
-        pids = {process.pid for process in (*found, *more)}
+        mps_processes = self._query("nvmlDeviceGetMPSComputeRunningProcesses") or []
+        pids = {process.pid for process in (*processes, *mps_processes)}
         if used:
             return len(pids) - 1 if pids else None
         return len(pids - {os.getpid()})
 
-    def _clock(self, question: str, kind: str) -> int | None:
-        value: int | None = self._ask(question, getattr(self._library, kind))
+    def _clock(self, name: str, kind: str) -> int | None:
+        value: int | None = self._query(name, getattr(self._library, kind))
         return value
 
-    def _ask(self, name: str, *more: Any) -> Any:
-        """The answer to a question about this GPU; None where there is none."""
-        return self._call(name, self._handle, *more)
+    def _query(self, name: str, *arguments: Any) -> Any:
+        """The result of an NVML function for this GPU; None if it has none."""
+        return self._call(name, self._handle, *arguments)
 
-    def _call(self, name: str, *given: Any) -> Any:
+    def _call(self, name: str, *arguments: Any) -> Any:
         function = getattr(self._library, name, None)
         if function is None:
             return None
         try:
-            return function(*given)
+            return function(*arguments)
         except self._library.NVMLError:
             return None
 
 
 def _text(value: Any) -> str | None:
-    """Older releases of the library answer bytes."""
+    """Older releases of the library return bytes."""
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
@@ -168,7 +168,7 @@ def _switch(state: int | None) -> bool | None:
 
 
 def _current(states: Any) -> bool | None:
-    """Of the current and the pending state."""
+    """The first of the current and the pending state."""
     return None if states is None else bool(states[0])
 
 

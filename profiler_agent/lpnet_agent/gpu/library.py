@@ -1,4 +1,4 @@
-"""NVML, the library that NVIDIA's driver answers by: opened where a GPU is measured."""
+"""NVML, the library of NVIDIA's driver: opened if a target runs on a GPU."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 from lpnet_agent.gpu.device import Gpu
 
-# Python's own: structlog and what it imports would take 9 MB of the measuring process.
+# The standard library's: structlog and its imports would take 9 MB of the measuring process.
 log = logging.getLogger(__name__)
 
-# Providers that run networks on such a GPU.
+# Providers that run networks on an NVIDIA GPU.
 PROVIDERS = frozenset({"cuda", "tensorrt"})
 _VISIBLE, _ORDER, _BY_BUS = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "PCI_BUS_ID"
 _INSTANCE = "MIG-"
@@ -22,7 +22,7 @@ _WHOLE = "GPU-"
 
 
 def on_gpu(provider: str) -> bool:
-    """Whether a provider runs networks on a GPU that this package speaks of."""
+    """Whether a provider runs networks on an NVIDIA GPU."""
     return provider in PROVIDERS
 
 
@@ -32,11 +32,11 @@ def open_gpu(
     load: Callable[[], Any] | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Iterator[Gpu | None]:
-    """The GPU that CUDA counts first, for as long as it is needed.
+    """The first GPU that CUDA sees, within the context.
 
-    None for a provider without one, and, with a warning, where the driver's library is not there
-    or does not answer: nothing is known of the GPU then. `load` imports pynvml, or what stands for
-    it. Raises BadSetup where it cannot be told which GPU CUDA counts first.
+    None for a provider that uses no GPU, and, with a warning, if the driver's library is missing
+    or does not answer. `load` imports pynvml or a replacement of it. Raises SetupError if CUDA's
+    first GPU cannot be determined.
     """
     if not on_gpu(provider):
         yield None
@@ -45,11 +45,11 @@ def open_gpu(
     try:
         library.nvmlInit()
     except library.NVMLError as error:
-        log.warning("nothing is known of the GPU: NVML does not answer: %s", error)
+        log.warning("the GPU cannot be read: NVML does not answer: %s", error)
         yield None
         return
     try:
-        yield _first(library, environment)
+        yield _first_gpu(library, environment)
     finally:
         library.nvmlShutdown()
 
@@ -60,30 +60,30 @@ def _pynvml() -> Any:
     return pynvml
 
 
-def _first(library: Any, environment: Mapping[str, str]) -> Gpu | None:
-    """The first that is visible to CUDA."""
-    chosen = environment.get(_VISIBLE, "0").split(",")[0].strip()
+def _first_gpu(library: Any, environment: Mapping[str, str]) -> Gpu | None:
+    """The first GPU that is visible to CUDA."""
+    visible = environment.get(_VISIBLE, "0").split(",")[0].strip()
     try:
-        if chosen.startswith((_INSTANCE, _WHOLE)):
-            return _by_uuid(library, chosen)
-        place = int(chosen) if chosen.isdecimal() else None
+        if visible.startswith((_INSTANCE, _WHOLE)):
+            return _by_uuid(library, visible)
+        index = int(visible) if visible.isdecimal() else None
         count = library.nvmlDeviceGetCount()
-        if place is None or place >= count:
-            raise BadSetup(f"{_VISIBLE}={chosen}: this machine has no such GPU")
+        if index is None or index >= count:
+            raise SetupError(f"{_VISIBLE}={visible}: this machine has no such GPU")
         order = environment.get(_ORDER)
         if count > 1 and order != _BY_BUS:
-            raise BadSetup(
-                f"{_ORDER}={order}: which of the {count} GPUs is the first is known only by their "
-                f"places on the bus; set it to {_BY_BUS}, or {_VISIBLE} to a GPU's UUID"
+            raise SetupError(
+                f"{_ORDER}={order}: the first of the {count} GPUs is only known in bus order; "
+                f"set it to {_BY_BUS}, or set {_VISIBLE} to a GPU's UUID"
             )
-        return Gpu(library, library.nvmlDeviceGetHandleByIndex(place))
+        return Gpu(library, library.nvmlDeviceGetHandleByIndex(index))
     except library.NVMLError as error:
-        log.warning("nothing is known of GPU %s: %s", chosen, error)
+        log.warning("GPU %s cannot be read: %s", visible, error)
         return None
 
 
 def _by_uuid(library: Any, uuid: str) -> Gpu:
-    """An instance of a GPU says little of itself: the whole one does."""
+    """For a MIG instance the whole GPU, as an instance reports little."""
     handle = library.nvmlDeviceGetHandleByUUID(uuid)
     if uuid.startswith(_INSTANCE):
         handle = library.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(handle)

@@ -1,1 +1,1 @@
-"""How a latency is taken: calibration, statistics, conditions, and the process it happens in."""
+"""Measuring latency: calibration, timing, statistics, conditions, and the measuring process."""

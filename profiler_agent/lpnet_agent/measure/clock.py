@@ -1,4 +1,4 @@
-"""Where time comes from: wall time, CPU time, and time spent waiting for a CPU."""
+"""Clocks: wall time, CPU time, and time spent waiting for a CPU."""
 
 from __future__ import annotations
 
@@ -9,34 +9,33 @@ from pathlib import Path
 from typing import Protocol
 
 _TASKS = Path("/proc/self/task")
-_LONGEST_LINE = 96
+_MAX_LINE_BYTES = 96
 
 
 class Clock(Protocol):
-    """All in ns; each only ever grows."""
+    """Monotonic clocks, in ns."""
 
     def wall(self) -> int: ...
 
     def cpu(self) -> int:
-        """CPU time of the measuring process, all its threads together."""
+        """CPU time of the measuring process, summed over its threads."""
         ...
 
     def waited(self) -> int | None:
-        """Time that the watched threads were ready to run while something else had their CPU;
-        None where the kernel does not tell."""
+        """Time that the watched threads were ready to run but had no CPU; None if the kernel does
+        not report it."""
         ...
 
     def sleep_until(self, wall: int) -> None:
-        """Return once `wall()` has reached that."""
+        """Return once `wall()` has reached the given time."""
         ...
 
 
 class SystemClock:
     """The clocks of this process.
 
-    Waiting is the kernel's run-queue delay (second field of `schedstat`), which Linux counts in
-    ns per thread. The files stay open: a reading then costs less than a microsecond, so that it
-    can be taken around every repeat.
+    Waiting is the kernel's run-queue delay per thread (second field of `schedstat`, ns). The files
+    stay open: a reading then takes less than a microsecond and fits around every repeat.
     """
 
     def __init__(self) -> None:
@@ -52,16 +51,16 @@ class SystemClock:
     def waited(self) -> int | None:
         if not self._files:
             return None
-        return sum(int(os.pread(file, _LONGEST_LINE, 0).split()[1]) for file in self._files)
+        return sum(int(os.pread(file, _MAX_LINE_BYTES, 0).split()[1]) for file in self._files)
 
     def sleep_until(self, wall: int) -> None:
-        left = wall - self.wall()
-        if left > 0:
-            time.sleep(left / 1e9)
+        remaining_ns = wall - self.wall()
+        if remaining_ns > 0:
+            time.sleep(remaining_ns / 1e9)
 
     def watch(self, threads: Iterable[int]) -> None:
-        """Count the waiting of these threads of this process from now on; those that have ended
-        are left out."""
+        """Count the waiting of these threads of this process. Threads that have ended are
+        skipped."""
         self.close()
         for thread in threads:
             try:
@@ -70,14 +69,13 @@ class SystemClock:
                 continue
 
     def close(self) -> None:
-        """Stop counting."""
         for file in self._files:
             os.close(file)
         self._files = []
 
 
 def tasks() -> frozenset[int]:
-    """Ids of the threads of this process; none where the kernel does not list them."""
+    """Thread ids of this process; empty if the kernel does not list them."""
     try:
         return frozenset(int(name) for name in os.listdir(_TASKS))
     except OSError:

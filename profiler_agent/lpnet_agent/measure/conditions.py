@@ -1,6 +1,7 @@
-"""What the machine is like while a workload is timed.
+"""Conditions of the machine while a workload is timed: load, clocks, heat, memory pressure.
 
-Only what costs next to nothing to read on Linux. What this machine does not expose is None.
+Only counters that are nearly free to read on Linux. A value that this machine does not expose is
+None.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from lpnet_agent.device_info.readings import cpu_cooling, load, temperature_c
 from lpnet_agent.device_info.sysfs import integer, number, text
 from lpnet_agent.gpu import conditions as gpu
 
-# Places in a cpu line of /proc/stat, after the cpu's name.
+# Columns in a cpu line of /proc/stat, counted from the cpu's name.
 _BUSY = (1, 2, 3, 6, 7)  # user, nice, system, irq, softirq
 _STEAL = 8
 _CORE = re.compile(r"cpu[0-9]+")
@@ -26,9 +27,9 @@ _CORE = re.compile(r"cpu[0-9]+")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The counters at one moment; two of them make the conditions of the time between.
+    """The counters at one time; two snapshots give the conditions in between.
 
-    `elsewhere` is the busy time of the other cores together, and how many they are.
+    `other_cores` is the total busy time of the other cores, s, and their number.
     """
 
     voluntary: int
@@ -37,7 +38,7 @@ class Snapshot:
     own_cpu_s: float
     at_s: float
     busy_s: float | None
-    elsewhere: tuple[float, int] | None
+    other_cores: tuple[float, int] | None
     steal_s: float | None
     pressure_s: float | None
     throttles: int | None
@@ -49,7 +50,7 @@ class Snapshot:
 
 
 class Probe:
-    """Reads the conditions of `cores` below `root` (the file system, or a copy of it)."""
+    """Reads the conditions of `cores` below `root`, the file system or a copy of it."""
 
     def __init__(self, cores: Iterable[int], root: Path = Path("/")) -> None:
         self._root = root
@@ -57,21 +58,21 @@ class Probe:
         self._cpus = tuple(root / "sys/devices/system/cpu" / name for name in self._names)
 
     def read(self) -> Snapshot:
-        """The counters now. Switches, faults and own CPU time are of this process, the rest of
-        its cores, pressure and load of the machine."""
+        """The current counters. Switches, faults and own CPU time are those of this process,
+        pressure and load those of the machine, the rest those of the probe's cores."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
         load_1m, runnable = load(self._root)
-        busy, steal, elsewhere = self._ticks()
+        busy_s, steal_s, other_cores = self._cpu_times()
         return Snapshot(
             at_s=time.monotonic(),
             voluntary=usage.ru_nvcsw,
             involuntary=usage.ru_nivcsw,
             major_faults=usage.ru_majflt,
             own_cpu_s=usage.ru_utime + usage.ru_stime,
-            busy_s=busy,
-            elsewhere=elsewhere,
-            steal_s=steal,
-            pressure_s=self._pressure(),
+            busy_s=busy_s,
+            other_cores=other_cores,
+            steal_s=steal_s,
+            pressure_s=self._pressure_s(),
             throttles=_total(
                 number(cpu / "thermal_throttle/core_throttle_count") for cpu in self._cpus
             ),
@@ -84,34 +85,34 @@ class Probe:
             runnable=runnable,
         )
 
-    def _ticks(self) -> tuple[float | None, float | None, tuple[float, int] | None]:
-        """Busy and stolen time of its cores, s; busy time of the others, and their number."""
+    def _cpu_times(self) -> tuple[float | None, float | None, tuple[float, int] | None]:
+        """Busy and stolen time of the probe's cores, s; see Snapshot for the other cores."""
         cores = {
-            words[0]: [integer(word) or 0 for word in words[1:]]
+            columns[0]: [integer(column) or 0 for column in columns[1:]]
             for line in text(self._root / "proc/stat").splitlines()
-            if (words := line.split()) and _CORE.fullmatch(words[0]) and len(words) > _STEAL
+            if (columns := line.split()) and _CORE.fullmatch(columns[0]) and len(columns) > _STEAL
         }
-        busy = {name: sum(ticks[place - 1] for place in _BUSY) for name, ticks in cores.items()}
-        others = [value for name, value in busy.items() if name not in self._names]
+        busy = {name: sum(ticks[column - 1] for column in _BUSY) for name, ticks in cores.items()}
+        other_busy = [ticks for name, ticks in busy.items() if name not in self._names]
         own = [name for name in self._names if name in cores]
         tick = os.sysconf("SC_CLK_TCK")
-        elsewhere = (sum(others) / tick, len(others)) if own and others else None
         if not own:
-            return None, None, elsewhere
+            return None, None, None
         steal = sum(cores[name][_STEAL - 1] for name in own)
-        return sum(busy[name] for name in own) / tick, steal / tick, elsewhere
+        other_cores = (sum(other_busy) / tick, len(other_busy)) if other_busy else None
+        return sum(busy[name] for name in own) / tick, steal / tick, other_cores
 
-    def _pressure(self) -> float | None:
+    def _pressure_s(self) -> float | None:
         for line in text(self._root / "proc/pressure/cpu").splitlines():
-            kind, _, rest = line.partition(" ")
-            total = rest.rpartition("total=")[2]
+            kind, _, averages = line.partition(" ")
+            total = averages.rpartition("total=")[2]
             if kind == "some" and total.isdecimal():
                 return int(total) / 1e6
         return None
 
 
 def between(before: Snapshot, after: Snapshot) -> Conditions:
-    """The conditions of the time between two snapshots."""
+    """The conditions between two snapshots."""
     steal = _difference(before.steal_s, after.steal_s)
     busy = _difference(before.busy_s, after.busy_s)
     pressure = _difference(before.pressure_s, after.pressure_s)
@@ -122,7 +123,7 @@ def between(before: Snapshot, after: Snapshot) -> Conditions:
         page_faults=after.major_faults - before.major_faults,
         steal_s=None if steal is None else round(steal, 4),
         others_s=None if busy is None else round(max(0.0, busy - own), 4),
-        elsewhere_share=_elsewhere(before, after),
+        elsewhere_share=_other_cores_share(before, after),
         pressure_s=None if pressure is None else round(pressure, 6),
         load_1m=after.load_1m,
         runnable=after.runnable,
@@ -132,36 +133,36 @@ def between(before: Snapshot, after: Snapshot) -> Conditions:
     )
 
 
-def _elsewhere(before: Snapshot, after: Snapshot) -> float | None:
-    """Of the other cores' time, how much they were busy. A core that came or went: unknown."""
-    if before.elsewhere is None or after.elsewhere is None:
+def _other_cores_share(before: Snapshot, after: Snapshot) -> float | None:
+    """Busy share of the other cores; None if a core was switched on or off in between."""
+    if before.other_cores is None or after.other_cores is None:
         return None
-    (first, count), (last, now) = before.elsewhere, after.elsewhere
+    (first_s, count), (last_s, count_after) = before.other_cores, after.other_cores
     seconds = (after.at_s - before.at_s) * count
-    if count != now or seconds <= 0:
+    if count != count_after or seconds <= 0:
         return None
-    return round(min(1.0, max(0.0, (last - first) / seconds)), 4)
+    return round(min(1.0, max(0.0, (last_s - first_s) / seconds)), 4)
 
 
 def _throttled(before: Snapshot, after: Snapshot) -> bool | None:
-    """By its counter or by the state of what cools it; a Jetson and a phone have only that."""
+    """From the throttle counter, or from the cooling devices, as on a Jetson and on phones."""
     throttles = _difference(before.throttles, after.throttles)
-    seen = [state for state in (throttles, before.cooling, after.cooling) if state is not None]
-    return any(state > 0 for state in seen) if seen else None
+    states = [state for state in (throttles, before.cooling, after.cooling) if state is not None]
+    return any(state > 0 for state in states) if states else None
 
 
-def together(parts: Sequence[Conditions]) -> Conditions:
-    """The conditions of several visits as one: counters added, clocks averaged, the hottest and
-    the busiest moment. Raises ValueError on none."""
+def combine(parts: Sequence[Conditions]) -> Conditions:
+    """The conditions of several visits combined: counters are added, clocks averaged, and the
+    highest temperature and load kept. Raises ValueError if there are none."""
     if not parts:
-        raise ValueError("no conditions to put together")
+        raise ValueError("no conditions to combine")
     added = ("voluntary_switches", "involuntary_switches", "page_faults", "steal_s", "others_s")
     worst = ("elsewhere_share", "memory_pct", "load_1m", "runnable", "temperature_c", "throttled")
     return Conditions.model_validate(
         {name: _sum(getattr(part, name) for part in parts) for name in (*added, "pressure_s")}
-        | {name: _most(getattr(part, name) for part in parts) for name in worst}
+        | {name: _max(getattr(part, name) for part in parts) for name in worst}
         | {"frequency_mhz": _mean(part.frequency_mhz for part in parts)}
-        | {"gpu": gpu.together([part.gpu for part in parts])}
+        | {"gpu": gpu.combine([part.gpu for part in parts])}
     )
 
 
@@ -170,8 +171,8 @@ def _difference(before: float | None, after: float | None) -> float | None:
 
 
 def _sum(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+    present = [value for value in values if value is not None]
+    return sum(present) if present else None
 
 
 def _total(values: Iterable[float | None]) -> int | None:
@@ -179,10 +180,10 @@ def _total(values: Iterable[float | None]) -> int | None:
     return None if total is None else int(total)
 
 
-def _most(values: Iterable[float | None]) -> float | None:
+def _max(values: Iterable[float | None]) -> float | None:
     return max((value for value in values if value is not None), default=None)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    present = [value for value in values if value is not None]
+    return sum(present) / len(present) if present else None

@@ -1,29 +1,33 @@
-"""Which cores a target is measured on, and which the agent keeps for itself."""
+"""Which cores a target is measured on, and which the agent runs on."""
 
 from __future__ import annotations
 
 import os
 
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 
 
 def choose(threads: int) -> tuple[int, ...] | None:
-    """As many cores as threads, the last ones this process may use: interrupts and everyone
-    else gather on the first. None where processes cannot be pinned."""
+    """As many cores as threads, taken from the end of the allowed ones: interrupts and other
+    processes gather on the first cores.
+
+    None if processes cannot be pinned here. Raises SetupError if too few cores are allowed.
+    """
     if not hasattr(os, "sched_getaffinity"):
         return None
     allowed = sorted(os.sched_getaffinity(0))
     if threads > len(allowed):
-        raise BadSetup(
-            f"{threads} threads asked for, but only {len(allowed)} cores may be used here"
+        raise SetupError(
+            f"threads must be at most {len(allowed)}, the cores that this process may use, "
+            f"got {threads}"
         )
     return tuple(allowed[-threads:])
 
 
-def leave(cores: tuple[int, ...] | None) -> None:
-    """Move this process off the measured cores, where it has others."""
+def avoid(cores: tuple[int, ...] | None) -> None:
+    """Move this process off the measured cores if it may use other ones."""
     if cores is None:
         return
-    others = os.sched_getaffinity(0) - set(cores)
-    if others:
-        os.sched_setaffinity(0, others)
+    remaining = os.sched_getaffinity(0) - set(cores)
+    if remaining:
+        os.sched_setaffinity(0, remaining)

@@ -1,4 +1,4 @@
-"""Inferences timed by the clock of the device that computes them, beside host wall time."""
+"""Inferences timed by the clock of the device that computes them, in addition to wall time."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import numpy as np
 
 from lpnet_agent.measure.statistics import Values
 
-_MOST, _LEAST = 20, 3
-_SHARE = 5
+_MIN_RUNS, _MAX_RUNS = 3, 20
+_WALL_RUNS_PER_DEVICE_RUN = 5
 
 
-def device_times(device_ms: Callable[[], float], wait: Callable[[], None], runs: int) -> Values:
-    """Times of some inferences, ms: a fifth as many as the `runs` that were timed by the host,
-    within reason.
+def measure_device_times(
+    device_ms: Callable[[], float], wait: Callable[[], None], wall_runs: int
+) -> Values:
+    """Device times of a few inferences, ms: a fifth of `wall_runs`, between 3 and 20.
 
-    They are runs of their own: marking their ends costs the host microseconds that must not be
-    in its wall time. `wait` is called before each.
+    They are separate runs: recording device events takes the host microseconds that must not
+    count as wall time. `wait` is called before each.
     """
-    found = []
-    for _ in range(min(_MOST, max(_LEAST, runs // _SHARE))):
+    times = []
+    for _ in range(min(_MAX_RUNS, max(_MIN_RUNS, wall_runs // _WALL_RUNS_PER_DEVICE_RUN))):
         wait()
-        found.append(device_ms())
-    return np.array(found)
+        times.append(device_ms())
+    return np.array(times)

@@ -1,9 +1,9 @@
-"""Whether something got in the way of a measurement, and which visits can be believed.
+"""Which visits to a workload count, and what disturbed the others.
 
-Single repeats that were disturbed are known already (`repeats`). Here the visits to one workload
-are compared, which are apart in time: whatever slows the machine for longer than a visit, a
-neighbour on a shared cache say, shows in no counter but makes visits disagree. Disturbances add
-time, so the fastest visits are believed once two of them agree.
+Disturbed single repeats are known already (see `repeats`). Here the visits to one workload are
+compared, which are apart in time. Something that slows the machine for longer than a visit, such
+as a neighbour on a shared cache, shows in no counter, but it makes visits disagree. Disturbances
+only add time, so the fastest visits count once two of them agree.
 """
 
 from __future__ import annotations
@@ -19,22 +19,25 @@ from lpnet_agent.measure.repeats import Mask
 from lpnet_agent.measure.statistics import MIN_REPEATS, Values
 from lpnet_agent.measure.timing import Visit
 
-# Two visits agree when their medians differ by no more than this, relative to the faster.
+# Two visits agree if their medians differ by at most this share of the faster one.
 AGREEMENT = 0.02
-# Below this many counted repeats a visit has no median to compare.
+# A visit with fewer counted repeats has no median to compare.
 MIN_COUNTED = 3
 MAX_STEAL_SHARE = 0.1
-# Company: the other cores are busy for this share of their time, something else wants the visit's
-# own cores for this share of its time, or memory is this much slower than usual, in percent.
+# Other load: the other cores are busy for this share of their time, other work takes this share of
+# the time of the visit's own cores, or memory is slower than usual by this many percent.
 CROWDED = 0.3
 CONTENDED = 0.05
 SLOW_MEMORY_PCT = 20.0
-# Steal is counted in ticks of 10 ms: one or two of them may belong to the time before.
+# Steal is counted in ticks of 10 ms; one or two of them may belong to the time before the visit.
 _TICKS_S = 0.02
+
+THROTTLED = "the CPU was throttled for heat"
+ONLY_ONE_VISIT = "only one visit was made"
 
 
 class VisitRecord:
-    """A visit, the conditions that were read around it, and the repeats that count."""
+    """A visit, the conditions around it, and the repeats that count."""
 
     def __init__(self, visit: Visit, conditions: Conditions) -> None:
         self.visit = visit
@@ -50,41 +53,43 @@ class VisitRecord:
 
     @property
     def median_ms(self) -> float | None:
-        """None where too few repeats count."""
+        """Median of `values`, ms; None if too few repeats count."""
         values = self.values
         return float(np.median(values)) if values.size >= MIN_COUNTED else None
 
     @property
-    def refusal(self) -> str | None:
-        """Why nothing of this visit can be believed, or None."""
-        steal, timed = self.conditions.steal_s, self.visit.timed_s
+    def rejection(self) -> str | None:
+        """Why this visit cannot be used, or None."""
+        steal_s, timed_s = self.conditions.steal_s, self.visit.timed_s
         if self.conditions.throttled:
-            return "the CPU was throttled for heat"
-        if steal is not None and steal > _TICKS_S and steal > MAX_STEAL_SHARE * timed:
-            return f"the hypervisor took {steal:.2f} s of {timed:.2f} s"
-        return None if self.conditions.gpu is None else gpu.refusal(self.conditions.gpu)
+            return THROTTLED
+        if steal_s is not None and steal_s > _TICKS_S and steal_s > MAX_STEAL_SHARE * timed_s:
+            return f"the hypervisor took {steal_s:.2f} s of {timed_s:.2f} s"
+        return None if self.conditions.gpu is None else gpu.rejection(self.conditions.gpu)
 
-    def company(self, crowded: float) -> str | None:
-        """Who was there as well, or None."""
-        elsewhere = self.conditions.elsewhere_share
-        if elsewhere is not None and elsewhere > crowded:
-            return f"other cores {elsewhere:.0%} busy"
-        beside = None if self.conditions.gpu is None else gpu.company(self.conditions.gpu)
-        if beside is not None and crowded < 1:
-            return beside
-        memory = self.conditions.memory_pct
-        if memory is not None and memory > SLOW_MEMORY_PCT:
-            return f"memory {memory:.0f}% slower than usual"
+    def other_load(self, crowded: float) -> str | None:
+        """What else ran during the visit, or None."""
+        busy_cores = busy_other_cores(self.conditions, crowded)
+        if busy_cores is not None:
+            return busy_cores
+        gpu_load = None if self.conditions.gpu is None else gpu.other_load(self.conditions.gpu)
+        if gpu_load is not None and crowded < 1:
+            return gpu_load
+        memory_pct = self.conditions.memory_pct
+        if memory_pct is not None and memory_pct > SLOW_MEMORY_PCT:
+            return f"memory {memory_pct:.0f}% slower than usual"
         waiting = self.visit.repeats.waiting_share
-        return f"others on its CPU for {waiting:.0%} of its time" if waiting > CONTENDED else None
+        return (
+            f"other work on its CPU for {waiting:.0%} of its time" if waiting > CONTENDED else None
+        )
 
 
 @dataclass(frozen=True)
 class VisitSelection:
-    """`believed` are the visits that the latency is taken from. `reasons`, written for people, say
-    what is wrong; none means that the measurement is settled."""
+    """The visits that the latency is computed from. `reasons` say what is wrong with them, for
+    people; none means that no further visit is needed."""
 
-    believed: tuple[VisitRecord, ...]
+    visits: tuple[VisitRecord, ...]
     reasons: tuple[str, ...]
 
     @property
@@ -92,36 +97,53 @@ class VisitSelection:
         return not self.reasons
 
 
-def select_visits(seen: Sequence[VisitRecord], crowded: float = CROWDED) -> VisitSelection:
-    """Judge the visits to one workload, in the order in which they were made.
+def select_visits(records: Sequence[VisitRecord], crowded: float = CROWDED) -> VisitSelection:
+    """Select among the visits to one workload, in the order in which they were made.
 
-    A visit in company cannot vouch alone: what others do may slow every visit alike, through
-    caches and memory. One agreeing visit without company is enough; `crowded` is the share of the
-    other cores' time from which on they are company.
+    At least two visits have to agree, and one of them must have had no other load: other work may
+    slow every visit alike, through caches and memory. `crowded` is the busy share of the other
+    cores above which they count as other load.
     """
-    usable = [(one.median_ms, one) for one in seen if one.refusal is None]
-    known = sorted(((ms, one) for ms, one in usable if ms is not None), key=lambda pair: pair[0])
-    agreeing = [one for ms, one in known if ms <= (1 + AGREEMENT) * known[0][0]]
-    enough = sum(int(one.counted.sum()) for one in agreeing) >= MIN_REPEATS
-    company = [one.company(crowded) for one in agreeing]
-    if len(agreeing) >= 2 and enough and not all(company):
-        return VisitSelection(tuple(one for one in seen if one in agreeing), ())
-    believed = tuple(one for _, one in known[:1]) or tuple(seen)
-    reasons = _reasons(seen, [ms for ms, _ in known])
-    if len(agreeing) >= 2 and all(company):
-        reasons.append(f"all visits that agree were in company: {company[0]}")
-    if not reasons:
-        reasons.append("it was visited once only")
-    return VisitSelection(believed, tuple(reasons))
+    usable = [(record.median_ms, record) for record in records if record.rejection is None]
+    ranked = sorted(
+        ((ms, record) for ms, record in usable if ms is not None), key=lambda pair: pair[0]
+    )
+    agreeing = [record for ms, record in ranked if ms <= (1 + AGREEMENT) * ranked[0][0]]
+    enough = sum(int(record.counted.sum()) for record in agreeing) >= MIN_REPEATS
+    loads = [record.other_load(crowded) for record in agreeing]
+    if len(agreeing) >= 2 and enough and not all(loads):
+        return VisitSelection(tuple(record for record in records if record in agreeing), ())
+    fastest = tuple(record for _, record in ranked[:1]) or tuple(records)
+    reasons = _disagreement(records, [ms for ms, _ in ranked])
+    if len(agreeing) >= 2 and all(loads):
+        reasons.append(all_loaded(loads[0]))
+    return VisitSelection(fastest, tuple(reasons or [ONLY_ONE_VISIT]))
 
 
-def _reasons(seen: Sequence[VisitRecord], medians: Sequence[float]) -> list[str]:
+def busy_other_cores(conditions: Conditions, crowded: float) -> str | None:
+    """A description of the load on the other cores if it exceeds `crowded`, or None."""
+    share = conditions.elsewhere_share
+    return f"other cores {share:.0%} busy" if share is not None and share > crowded else None
+
+
+def all_loaded(load: str | None) -> str:
+    """The reason for visits that agree, but that all had other load."""
+    return f"all visits that agree had other load: {load}"
+
+
+def disagreeing(medians_ms: Sequence[float]) -> str:
+    """The reason for visits that do not agree."""
+    return "its visits disagree: " + ", ".join(f"{ms:.4g}" for ms in medians_ms) + " ms"
+
+
+def _disagreement(records: Sequence[VisitRecord], medians_ms: Sequence[float]) -> list[str]:
     """What kept the visits from agreeing."""
-    reasons = list(dict.fromkeys(one.refusal for one in seen if one.refusal is not None))
-    taken = sum(len(one.visit.repeats) for one in seen)
-    waiting = taken - sum(int(one.undisturbed.sum()) for one in seen)
-    if len(medians) < len(seen) or waiting > taken / 2:
-        reasons.append(f"other work had its CPU in or just before {waiting} of {taken} runs")
-    if len(medians) > 1 and medians[1] > (1 + AGREEMENT) * medians[0]:
-        reasons.append("its visits disagree: " + ", ".join(f"{ms:.4g}" for ms in medians) + " ms")
+    rejections = (record.rejection for record in records)
+    reasons = list(dict.fromkeys(reason for reason in rejections if reason is not None))
+    total = sum(len(record.visit.repeats) for record in records)
+    waiting = total - sum(int(record.undisturbed.sum()) for record in records)
+    if len(medians_ms) < len(records) or waiting > total / 2:
+        reasons.append(f"other work had its CPU in or just before {waiting} of {total} runs")
+    if len(medians_ms) > 1 and medians_ms[1] > (1 + AGREEMENT) * medians_ms[0]:
+        reasons.append(disagreeing(medians_ms))
     return reasons

@@ -17,6 +17,7 @@ import structlog
 from lpnet.schemas.sample import Measurement, Sample
 from lpnet_agent.errors import Interrupted, MeasureFailed
 from lpnet_agent.measure.messages import (
+    AnyRequest,
     FileRequest,
     Item,
     SessionInfo,
@@ -29,16 +30,15 @@ from lpnet_agent.stop import Stop
 
 log = structlog.get_logger()
 
-# While it waits for the next visit a job looks around this often: leases want to be held.
-_LOOK_S = 0.5
-# Rounds, as a multiple of the visits that patience allows.
-_ROUNDS = 2
+# While a job waits for the next visit it calls `should_continue` this often, which holds leases.
+_POLL_S = 0.5
+# Maximum number of rounds, as a multiple of the visits per workload.
+_ROUNDS_PER_VISIT = 2
 
 
 @dataclass(frozen=True)
 class ItemResult:
-    """What became of an item: a sample, or the reason why there is none, which may be that it
-    does not fit in memory."""
+    """The result of an item: a sample, or the reason why there is none."""
 
     item: Item
     sample: Sample | None
@@ -48,19 +48,20 @@ class ItemResult:
 
 @dataclass(frozen=True)
 class VisitSchedule:
-    """At most `visits` visits to a workload; the first two at least `gap_s` apart, and every
-    further one twice as long after the one before."""
+    """At most `visits` visits to a workload. The first two start at least `gap_s` apart; the gap
+    doubles with every further visit."""
 
     visits: int = 4
     gap_s: float = 0.25
 
-    def gap(self, visit: int) -> float:
-        """Seconds between the beginning of the visit before and that of this one (from 0)."""
+    def gap_before_s(self, visit: int) -> float:
+        """Seconds from the start of the previous visit to the start of this one, counted from
+        0."""
         return self.gap_s * 2.0 ** (visit - 1) if visit else 0.0
 
 
 class SupportsMeasure(Protocol):
-    """Whoever measures one workload from beginning to end."""
+    """Measures one workload in all its visits."""
 
     def measure(
         self,
@@ -69,62 +70,65 @@ class SupportsMeasure(Protocol):
         should_continue: Callable[[], bool] | None = None,
         visits: int | None = None,
     ) -> Sample:
-        """Raises MeasureFailed with the reason; the next one can be measured nevertheless, unless
-        it is Interrupted. `go_on` is asked before every visit and while resting, `visits` takes
-        the place of the usual patience."""
+        """`should_continue` is called before every visit and while waiting. `visits` replaces the
+        schedule's maximum.
+
+        Raises MeasureFailed with the reason, after which other workloads can still be measured, or
+        its subclass Interrupted.
+        """
         ...
 
 
 class SupportsVisits(Protocol):
-    """What a job needs of whoever measures."""
+    """Makes the visits of a job."""
 
     @property
     def schedule(self) -> VisitSchedule: ...
 
     def visit(self, item: Item, space_file: Path, *, first: bool, visits: int) -> Sample | None:
-        """Measure a workload once more, or for the first time: its sample if that was the last of
-        at most `visits` visits, None if another is wanted. Raises as `measure` does."""
+        """Time a workload once more, or for the first time. Its sample after the last of at most
+        `visits` visits, None if another one is needed. Raises as SupportsMeasure.measure does."""
         ...
 
-    def rest(self, seconds: float) -> None:
-        """Wait, but not longer than the agent lives."""
+    def wait(self, seconds: float) -> None:
+        """Sleep, but return early if the agent is stopping."""
         ...
 
 
 class MeasuringSession(Protocol):
-    """What a measurer measures in, until it is closed; see process.MeasuringProcess."""
+    """Where workloads are timed: a MeasuringProcess on this machine, or a session on a phone."""
 
     @property
-    def ready(self) -> SessionInfo: ...
+    def info(self) -> SessionInfo: ...
 
     @property
     def alive(self) -> bool: ...
 
-    def measure(self, ask: WorkloadRequest | FileRequest, timeout_s: float) -> VisitResult:
-        """Have one workload visited. Raises MeasureFailed."""
+    def visit(self, request: AnyRequest, timeout_s: float) -> VisitResult:
+        """Make one visit. Raises MeasureFailed."""
         ...
 
     def close(self) -> None: ...
 
 
 class Measurer:
-    """Measures on one target, in a process that is replaced when it dies, hangs, or should be
-    fresh. `timed_s` adds up the timed repeats, `busy_s` all of measuring."""
+    """Measures on one target, in a session that is replaced when it dies, hangs, or should be
+    fresh. `timed_s` adds up the timed repeats, `busy_s` all time spent measuring."""
 
     def __init__(
         self,
         setup: Setup,
         stop: Stop,
         timeout_s: float = 60.0,
-        begin: Callable[[], MeasuringSession] | None = None,
+        start_session: Callable[[], MeasuringSession] | None = None,
     ) -> None:
-        """Starts the process; where networks run elsewhere, `begin` begins a session there.
-        Raises BadSetup if it cannot start."""
+        """Starts a session, by default a measuring process. Raises SetupError if it cannot
+        start."""
         self._stop = stop
         self._timeout_s = timeout_s
-        self._beat: Callable[[], object] | None = None
-        self._begin = begin or (lambda: MeasuringProcess(setup, stop))
-        self._process = self._begin()
+        self._heartbeat: Callable[[], object] | None = None
+        self._start_session = start_session or (lambda: MeasuringProcess(setup, stop))
+        self._session = self._start_session()
         self.schedule = VisitSchedule(setup.visits, setup.gap_s)
         self.timed_s = 0.0
         self.busy_s = 0.0
@@ -138,32 +142,32 @@ class Measurer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.close()
+        self._session.close()
 
     @property
-    def ready(self) -> SessionInfo:
-        """What the measuring process said of its runtime and session."""
-        return self._process.ready
+    def session_info(self) -> SessionInfo:
+        """What the current session reported about its runtime."""
+        return self._session.info
 
     @contextmanager
-    def meanwhile(self, beat: Callable[[], object]) -> Iterator[None]:
-        """`beat` is called every second or so of whatever takes long, as far as the session can
-        tell: a large network on its way to a phone may outlast a lease."""
-        self._beat = beat
+    def heartbeat(self, callback: Callable[[], object]) -> Iterator[None]:
+        """Within the context, `callback` is called about every second of a long operation that
+        reports progress: sending a large network to a phone may take longer than a lease."""
+        self._heartbeat = callback
         try:
             yield
         finally:
-            self._beat = None
+            self._heartbeat = None
 
     def beat(self) -> None:
-        """Something that takes long is under way."""
-        if self._beat is not None:
-            self._beat()
+        """Report progress of a long operation: calls the heartbeat's callback."""
+        if self._heartbeat is not None:
+            self._heartbeat()
 
     def renew(self) -> None:
-        """Begin a new session: a new process."""
-        self._process.close()
-        self._process = self._begin()
+        """Replace the session by a new one."""
+        self._session.close()
+        self._session = self._start_session()
 
     def measure(
         self,
@@ -172,55 +176,54 @@ class Measurer:
         should_continue: Callable[[], bool] | None = None,
         visits: int | None = None,
     ) -> Sample:
-        """See Measures; `go_on` as in `measure_all`, `visits` in place of what patience allows.
-        Raises BadSetup if a process has to be replaced and cannot be."""
+        """See SupportsMeasure. Raises SetupError if a session has to be replaced and cannot be."""
         schedule = replace(self.schedule, visits=visits or self.schedule.visits)
-        asked = should_continue or (lambda: True)
+        caller_continues = should_continue or (lambda: True)
         for result in measure_all(
             self,
             [item],
             lambda _: space_file,
-            lambda: not self._stop.is_set() and asked(),
+            lambda: not self._stop.is_set() and caller_continues(),
             schedule=schedule,
         ):
             if result.sample is None:
                 reason = result.reason or "the measuring process gave no reason"
                 raise MeasureFailed(reason, out_of_memory=result.out_of_memory)
             return result.sample
-        raise Interrupted("the agent was asked to end")
+        raise Interrupted("the agent is stopping")
 
     def visit(self, item: Item, space_file: Path, *, first: bool, visits: int) -> Sample | None:
-        """See Visits. Raises BadSetup if a process has to be replaced and cannot be."""
-        ask = WorkloadRequest(item=item, space_file=str(space_file), first=first, visits=visits)
-        return self._answer(ask).sample
+        """See SupportsVisits. Raises SetupError if a session has to be replaced and cannot be."""
+        request = WorkloadRequest(
+            item=item, space_file=str(space_file), first=first, visits=visits
+        )
+        return self._visit(request).sample
 
     def visit_file(self, model: Path, *, first: bool) -> Measurement | None:
-        """The same for an ONNX file as it is: what it came to, None if another visit is wanted."""
-        visits = self.schedule.visits
-        return self._answer(
-            FileRequest(model_file=str(model), first=first, visits=visits)
-        ).measurement
+        """Visit an ONNX file; its measurement, or None if another visit is needed."""
+        request = FileRequest(model_file=str(model), first=first, visits=self.schedule.visits)
+        return self._visit(request).measurement
 
-    def _answer(self, ask: WorkloadRequest | FileRequest) -> VisitResult:
-        alone = not self._process.alive
-        if alone:
+    def _visit(self, request: AnyRequest) -> VisitResult:
+        fresh = not self._session.alive
+        if fresh:
             self.renew()
         try:
-            answer = self._process.measure(ask, self._timeout_s)
+            result = self._session.visit(request, self._timeout_s)
         except MeasureFailed as error:
-            if alone or not error.out_of_memory:
+            if fresh or not error.out_of_memory:
                 raise
-            # Networks between their visits were loaded too: by itself it may fit.
+            # Other workloads were loaded too; alone in a new session this one may fit.
             self.renew()
-            answer = self._process.measure(ask, self._timeout_s)
-        self.timed_s += answer.timed_s
-        self.busy_s += answer.total_s
-        if answer.error is not None:
-            raise MeasureFailed(answer.error, out_of_memory=answer.out_of_memory)
-        return answer
+            result = self._session.visit(request, self._timeout_s)
+        self.timed_s += result.timed_s
+        self.busy_s += result.total_s
+        if result.error is not None:
+            raise MeasureFailed(result.error, out_of_memory=result.out_of_memory)
+        return result
 
-    def rest(self, seconds: float) -> None:
-        """See Visits."""
+    def wait(self, seconds: float) -> None:
+        """See SupportsVisits."""
         self._stop.wait(seconds)
 
 
@@ -232,44 +235,48 @@ def measure_all(
     rng: np.random.Generator | None = None,
     schedule: VisitSchedule | None = None,
 ) -> Iterator[ItemResult]:
-    """Measure items in rounds, each result as it is known.
+    """Measure items in rounds; yields each result once it is final.
 
-    A round visits every item that is not settled, in random order (as they come, without `rng`). A
-    second round always follows, with other work or a rest in between, because what disturbs for a
-    moment shows when two moments are compared; then rounds go on, ever further apart, until the
-    item is settled or `patience` (the measurer's own where it is None) ends: it stays disturbed.
-    `go_on` is called before every visit and while resting; once it says False, what is not settled
-    yet is left out.
+    A round visits every item that needs another visit, in random order, or in the given order
+    without `rng`. Every item is visited in at least two rounds, apart in time, because a passing
+    disturbance shows only in comparison. Further rounds follow at growing distances until the
+    item's visits agree or the schedule ends; its sample is then marked as disturbed. `schedule` is
+    by default the measurer's own.
+
+    `should_continue` is called before every visit and while waiting. Once it returns False, items
+    without a final result are left out.
     """
     schedule = schedule or measurer.schedule
-    left, started = list(items), -math.inf
-    # A measuring process that is replaced forgets its visits: they are made again, within reason.
-    for number in range(_ROUNDS * schedule.visits):
-        if not left or not _rested(measurer, started + schedule.gap(number), should_continue):
+    remaining, round_start = list(items), -math.inf
+    # A session that is replaced forgets its visits, and they are repeated, up to a limit.
+    for number in range(_ROUNDS_PER_VISIT * schedule.visits):
+        start_at = round_start + schedule.gap_before_s(number)
+        if not remaining or not _wait_until(measurer, start_at, should_continue):
             return
-        started = time.monotonic()
+        round_start = time.monotonic()
         unsettled = []
-        for index in np.arange(len(left)) if rng is None else rng.permutation(len(left)):
-            item = left[index]
+        order = np.arange(len(remaining)) if rng is None else rng.permutation(len(remaining))
+        for index in order:
+            item = remaining[index]
             if not should_continue():
                 return
-            result = _visited(measurer, item, space_file(item), number == 0, schedule.visits)
+            result = _visit(measurer, item, space_file(item), number == 0, schedule.visits)
             if result is None:
                 return
             if result.sample is None and result.reason is None:
                 unsettled.append(item)
             else:
                 yield result
-        left = unsettled
-    for item in left:
-        yield ItemResult(item, None, "the measuring process was replaced again and again")
+        remaining = unsettled
+    for item in remaining:
+        yield ItemResult(item, None, "the measuring process had to be replaced too often")
 
 
-def _visited(
+def _visit(
     measurer: SupportsVisits, item: Item, space_file: Path, first: bool, visits: int
 ) -> ItemResult | None:
-    """What a visit came to, without sample and reason where another is wanted; None if the agent
-    is to end."""
+    """The result of a visit, without sample and reason if another one is needed; None if the
+    agent is stopping."""
     try:
         return ItemResult(item, measurer.visit(item, space_file, first=first, visits=visits))
     except Interrupted:
@@ -279,10 +286,12 @@ def _visited(
         return ItemResult(item, None, str(error) or "unknown", error.out_of_memory)
 
 
-def _rested(measurer: SupportsVisits, until: float, should_continue: Callable[[], bool]) -> bool:
-    """Wait until then; False if measuring is to end first."""
-    while (seconds := until - time.monotonic()) > 0:
+def _wait_until(
+    measurer: SupportsVisits, start_at: float, should_continue: Callable[[], bool]
+) -> bool:
+    """Wait; False if measuring ends first."""
+    while (seconds := start_at - time.monotonic()) > 0:
         if not should_continue():
             return False
-        measurer.rest(min(seconds, _LOOK_S))
+        measurer.wait(min(seconds, _POLL_S))
     return True

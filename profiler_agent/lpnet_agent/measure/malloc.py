@@ -1,4 +1,4 @@
-"""Memory that was freed, and is still held."""
+"""Memory that was freed but is still held by the allocator."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import ctypes
 import sys
 
 
-def trim() -> None:
-    """Give what nobody uses any more back to the system: glibc keeps the room of networks that are
-    gone, which is much for a small board. Does nothing where the C library cannot."""
+def release_freed_memory() -> None:
+    """Return freed memory to the system. glibc keeps that of unloaded networks, which is a lot on
+    a small board. Does nothing where the C library has no `malloc_trim`."""
     if sys.platform == "linux":
-        give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if give_back is not None:
-            give_back(0)
+        malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if malloc_trim is not None:
+            malloc_trim(0)

@@ -1,4 +1,4 @@
-"""What the agent and its measuring process say to each other: one JSON document per line."""
+"""Messages between the agent and its measuring process: one JSON document per line."""
 
 from __future__ import annotations
 
@@ -12,40 +12,49 @@ from lpnet.schemas.workload import Kind, SpaceWorkload
 
 
 class Setup(Wire):
-    """The first line: what to measure with. `cores` null pins to none."""
+    """The first message: what to measure with."""
 
     runtime: str
     provider: str = "cpu"
     precision: str = "fp32"
-    options: dict[str, str] = Field(default_factory=dict, description="the runtime's own")
+    options: dict[str, str] = Field(default_factory=dict, description="options of the runtime")
     threads: int = Field(ge=1)
-    cores: tuple[int, ...] | None
+    cores: tuple[int, ...] | None = Field(description="cores to pin to; null: do not pin")
     block_s: float = Field(default=0.15, gt=0, description="time for the repeats of a block, s")
-    network_s: float = Field(default=0.5, gt=0, description="the same of a whole network, s")
-    fps: float | None = Field(
-        default=None, gt=0, description="inferences a second, asleep between; null: back to back"
+    network_s: float = Field(
+        default=0.5, gt=0, description="time for the repeats of a whole network, s"
     )
-    visits: int = Field(default=4, ge=2, description="most visits to a workload")
+    fps: float | None = Field(
+        default=None,
+        gt=0,
+        description="inferences per second, sleeping in between; null: back to back",
+    )
+    visits: int = Field(default=4, ge=2, description="maximum number of visits to a workload")
     gap_s: float = Field(
-        default=0.25, ge=0, description="least time between the first two visits, doubling then, s"
+        default=0.25,
+        ge=0,
+        description="minimum time between the first two visits, s; doubles with every visit",
     )
     crowded: float = Field(
-        default=0.3, ge=0, le=1, description="busy share of the other cores that is still quiet"
+        default=0.3,
+        ge=0,
+        le=1,
+        description="busy share of the other cores above which a visit counts as disturbed",
     )
 
     @property
     def duty(self) -> str:
-        """How busy the target is kept: `sustained`, or `paced(30)`."""
+        """How busy the target is kept: `sustained`, or for example `paced(30)`."""
         return "sustained" if self.fps is None else f"paced({self.fps:g})"
 
     @property
     def period_s(self) -> float | None:
-        """Time from one inference to the next; None where they are back to back."""
+        """Time from the start of one inference to the next; None if they run back to back."""
         return None if self.fps is None else 1 / self.fps
 
 
 class SessionInfo(Wire):
-    """The answer to it: what the runtime turned out to be."""
+    """The reply to Setup: the session id, and the runtime as it was loaded."""
 
     session: str
     runtime: str
@@ -59,7 +68,7 @@ class SessionInfo(Wire):
 
 
 class Item(Wire):
-    """A workload to measure. Its sample carries the id, or one of its own where it is null."""
+    """A workload to measure. Its sample carries `id`, or a new id if this is null."""
 
     id: str | None = None
     kind: Kind
@@ -69,15 +78,15 @@ class Item(Wire):
 
 
 class VisitRequest(Wire):
-    """Without `first`, what earlier visits of this process saw counts too. At most `visits` of
-    them are made."""
+    """Time a network once more. With `first`, earlier visits of this process are forgotten; at
+    most `visits` visits are made."""
 
     first: bool = True
     visits: int = Field(default=4, ge=1)
 
 
 class WorkloadRequest(VisitRequest):
-    """Visit this workload; `space_file` holds the space that it names."""
+    """Visit a workload of the space in `space_file`."""
 
     item: Item
     space_file: str
@@ -89,11 +98,14 @@ class FileRequest(VisitRequest):
     model_file: str
 
 
-class VisitResult(Wire):
-    """What came of a visit: a sample (a measurement, of a file) where it was the last one needed
-    or allowed, or an error.
+AnyRequest = WorkloadRequest | FileRequest
 
-    With neither, another visit is wanted. `visits` counts those that this process remembers.
+
+class VisitResult(Wire):
+    """The reply to a VisitRequest.
+
+    After the last visit it holds a sample (a measurement for a FileRequest), or an error. With
+    neither, the workload needs another visit. `visits` counts the visits so far.
     """
 
     sample: Sample | None = None
@@ -101,5 +113,5 @@ class VisitResult(Wire):
     visits: int = 0
     error: str | None = None
     out_of_memory: bool = Field(default=False, description="the error: it does not fit in memory")
-    timed_s: float = Field(default=0.0, description="timed repeats, s")
-    total_s: float = Field(default=0.0, description="from the question to the answer, s")
+    timed_s: float = Field(default=0.0, description="time in timed repeats, s")
+    total_s: float = Field(default=0.0, description="time from the request to this result, s")

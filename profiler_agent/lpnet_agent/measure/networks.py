@@ -1,4 +1,4 @@
-"""The networks that are asked for: a workload of a space, or a file."""
+"""The networks to measure: a space at concrete widths, or an ONNX file."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from lpnet.errors import FileFormatError
 from lpnet.schemas.workload import workload_key
 from lpnet.space.space import Space
 from lpnet.space.widths import Widths
-from lpnet_agent.measure.messages import FileRequest, WorkloadRequest
+from lpnet_agent.measure.messages import AnyRequest, FileRequest
 from lpnet_agent.runtimes.base import InferenceSession, ReadsFiles, Runtime
 
-_SPACES_KEPT = 8
+_MAX_CACHED_SPACES = 8
 
 
 class NetworkSource(Protocol):
-    """A network with concrete shapes."""
+    """A network with concrete shapes that can be loaded into a runtime."""
 
-    def held(self, pooled: bool) -> int:
-        """Bytes that it holds while it is loaded, about: its weights, and what flows through it
-        unless that is `pooled` with other networks."""
+    def loaded_bytes(self, pooled: bool) -> int:
+        """Approximate memory of the loaded network: its weights, and its activations unless they
+        are `pooled` with those of other networks."""
         ...
 
     def to_bytes(self) -> bytes:
-        """It as an ONNX model."""
+        """The network as an ONNX model."""
         ...
 
     @contextmanager
     def as_file(self) -> Iterator[Path]:
-        """The same in a file, as long as the context lasts. Raises OSError where there is no room
-        for one."""
+        """The network in an ONNX file that exists within the context. Raises OSError if there is
+        no space for it."""
         ...
 
 
@@ -47,7 +47,7 @@ class SpaceNetwork:
     widths: Widths
     batch: int
 
-    def held(self, pooled: bool) -> int:
+    def loaded_bytes(self, pooled: bool) -> int:
         if pooled:
             return 4 * self.space.params(self.widths)
         return self.space.memory(self.widths, batch=self.batch)
@@ -65,18 +65,18 @@ class SpaceNetwork:
 
 
 @dataclass(frozen=True)
-class NetworkFile:
-    """A file as it is. Raises FileFormatError, naming it, where it cannot be read."""
+class OnnxFile:
+    """An ONNX file as it is. Raises FileFormatError, naming it, if it cannot be read."""
 
     file: Path
 
-    def held(self, pooled: bool) -> int:
-        # What flows through it nobody says, and it is visited alone.
-        with _named(self.file):
+    def loaded_bytes(self, pooled: bool) -> int:
+        # The size of its activations is unknown, but a file is measured alone.
+        with _format_errors(self.file):
             return self.file.stat().st_size
 
     def to_bytes(self) -> bytes:
-        with _named(self.file):
+        with _format_errors(self.file):
             return self.file.read_bytes()
 
     @contextmanager
@@ -85,36 +85,36 @@ class NetworkFile:
 
 
 class NetworkLoader:
-    """Finds them; the spaces that were used last are kept."""
+    """Resolves requests to networks; caches the spaces that were used last."""
 
     def __init__(self) -> None:
         self._spaces: OrderedDict[str, Space] = OrderedDict()
 
-    def network(self, ask: WorkloadRequest | FileRequest) -> NetworkSource:
+    def network(self, request: AnyRequest) -> NetworkSource:
         """Raises what Space.load and Space.block raise, and FileFormatError for a file that holds
-        another space."""
-        if isinstance(ask, FileRequest):
-            return NetworkFile(Path(ask.model_file))
-        workload = ask.item.workload
-        space = self._space(workload.space, Path(ask.space_file))
+        another space than the request names."""
+        if isinstance(request, FileRequest):
+            return OnnxFile(Path(request.model_file))
+        workload = request.item.workload
+        space = self._space(workload.space, Path(request.space_file))
         part = space if workload.block is None else space.block(workload.block)
         return SpaceNetwork(part, workload.widths, workload.batch)
 
-    def _space(self, wanted: str, file: Path) -> Space:
-        if wanted in self._spaces:
-            self._spaces.move_to_end(wanted)
-            return self._spaces[wanted]
+    def _space(self, space_hash: str, file: Path) -> Space:
+        if space_hash in self._spaces:
+            self._spaces.move_to_end(space_hash)
+            return self._spaces[space_hash]
         space = Space.load(file)
-        if space.hash != wanted:
-            raise FileFormatError(f"{file}: holds space {space.hash}, not {wanted}")
-        self._spaces[wanted] = space
-        if len(self._spaces) > _SPACES_KEPT:
+        if space.hash != space_hash:
+            raise FileFormatError(f"{file}: holds space {space.hash}, expected {space_hash}")
+        self._spaces[space_hash] = space
+        if len(self._spaces) > _MAX_CACHED_SPACES:
             self._spaces.popitem(last=False)
         return space
 
 
-def load(runtime: Runtime, network: NetworkSource) -> InferenceSession:
-    """Load a network, with as little of it in memory as the runtime allows.
+def load_network(runtime: Runtime, network: NetworkSource) -> InferenceSession:
+    """Load a network, through a file if the runtime reads files, which saves memory.
 
     Raises what Runtime.load and the network raise.
     """
@@ -123,19 +123,19 @@ def load(runtime: Runtime, network: NetworkSource) -> InferenceSession:
             with network.as_file() as file:
                 return runtime.load_file(file)
         except OSError:
-            pass  # there may be room for it in memory
+            pass  # no space on disk; it may fit in memory
     return runtime.load(network.to_bytes())
 
 
-def request_key(ask: WorkloadRequest | FileRequest) -> str:
-    """What tells workloads apart between their visits."""
-    if isinstance(ask, FileRequest):
-        return ask.model_file
-    return ask.item.id or workload_key(ask.item.workload)
+def request_key(request: AnyRequest) -> str:
+    """Identifies a workload over its visits."""
+    if isinstance(request, FileRequest):
+        return request.model_file
+    return request.item.id or workload_key(request.item.workload)
 
 
 @contextmanager
-def _named(file: Path) -> Iterator[None]:
+def _format_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Whether the kernel ended processes for want of memory."""
+"""Counts processes that the kernel killed because memory ran out."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _FILES = ("memory.events", "memory.oom_control")
 
 
 class OomKills:
-    """Counts the processes of this cgroup that the kernel's OOM killer ended. `root` is what
-    takes the place of `/`."""
+    """Counts the processes of this cgroup that the kernel's OOM killer ended. `root` replaces
+    `/`."""
 
     def __init__(self, root: Path = Path("/")) -> None:
-        self._files = [file for folder in _folders(root) for file in _named(folder)]
+        self._files = [folder / name for folder in _cgroup_folders(root) for name in _FILES]
 
     def count(self) -> int | None:
-        """How many until now; None where the kernel does not say."""
+        """The number so far; None if the kernel does not report it."""
         for file in self._files:
             for line in sysfs.text(file).splitlines():
                 name, _, value = line.partition(" ")
@@ -27,9 +27,9 @@ class OomKills:
         return None
 
 
-def _folders(root: Path) -> list[Path]:
-    """Where the cgroup of this process may show, the likeliest first. In a container its path may
-    be that of the host, which is not mounted: there the mount itself is it."""
+def _cgroup_folders(root: Path) -> list[Path]:
+    """Folders that may hold the cgroup of this process, the likeliest first. In a container its
+    path may be that of the host, which is not mounted; there the mount itself is the cgroup."""
     mounts = root / "sys/fs/cgroup"
     folders = []
     for line in sysfs.text(root / "proc/self/cgroup").splitlines():
@@ -38,7 +38,3 @@ def _folders(root: Path) -> list[Path]:
             mount = mounts / controllers
             folders += [mount / path.strip("/"), mount]
     return folders
-
-
-def _named(folder: Path) -> list[Path]:
-    return [folder / name for name in _FILES]

@@ -1,4 +1,4 @@
-"""The agent's end of the measuring process: start it, ask it, and end it when it hangs."""
+"""The agent's side of the measuring process: start it, send requests, and kill it if it hangs."""
 
 from __future__ import annotations
 
@@ -12,34 +12,28 @@ import tempfile
 import time
 from pathlib import Path
 
-from lpnet_agent.errors import BadSetup, Interrupted, WorkerDied, WorkerHung
-from lpnet_agent.measure.messages import (
-    FileRequest,
-    SessionInfo,
-    Setup,
-    VisitResult,
-    WorkloadRequest,
-)
+from lpnet_agent.errors import Interrupted, SetupError, WorkerDied, WorkerHung
+from lpnet_agent.measure.messages import AnyRequest, SessionInfo, Setup, VisitResult
 from lpnet_agent.measure.oom import OomKills
 from lpnet_agent.stop import Stop
 
 START_TIMEOUT_S = 60.0
 CLOSE_TIMEOUT_S = 2.0
-# What the current workload may still take once the agent is asked to end.
+# Time that the current workload may still take when the agent is stopping.
 GRACE_S = 4.0
 
 
 class MeasuringProcess:
-    """One session of a target: a process of its own, pinned to the target's cores.
+    """One session of a target, in a separate process that is pinned to the target's cores.
 
-    It lives until `close`, or until it dies or hangs. A new session is a new object.
+    It lives until `close`, or until it dies or hangs; a new session is a new object.
     """
 
     def __init__(self, setup: Setup, stop: Stop, root: Path = Path("/")) -> None:
-        """Start it; `root` is where the kernel's counters are looked for. Raises BadSetup with its
-        own words if it cannot start."""
+        """Start it. `root` replaces `/` for the kernel's counters. Raises SetupError with the last
+        line that it printed if it cannot start."""
         self._stop = stop
-        self._rest = b""
+        self._buffer = b""
         self._oom_kills = OomKills(root)
         self._kills_before = self._oom_kills.count()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
@@ -54,10 +48,10 @@ class MeasuringProcess:
         )
         try:
             self._write(setup.model_dump_json())
-            self.ready = SessionInfo.model_validate_json(self._line(START_TIMEOUT_S))
+            self.info = SessionInfo.model_validate_json(self._line(START_TIMEOUT_S))
         except (WorkerDied, WorkerHung) as error:
             self.close()
-            raise BadSetup(f"the measuring process did not start: {error}") from error
+            raise SetupError(f"the measuring process did not start: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -66,27 +60,27 @@ class MeasuringProcess:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def measure(self, ask: WorkloadRequest | FileRequest, timeout_s: float) -> VisitResult:
-        """Have one workload visited.
+    def visit(self, request: AnyRequest, timeout_s: float) -> VisitResult:
+        """See MeasuringSession.
 
-        Raises WorkerDied or WorkerHung, after which the process is gone, or Interrupted if the
-        agent is to end and the workload takes too long for that. A WorkerDied is `out_of_memory`
-        where the kernel ended the process for that.
+        Raises WorkerDied or WorkerHung, or Interrupted if the agent is stopping and the workload
+        takes too long. The process is gone afterwards. WorkerDied has `out_of_memory` if the
+        kernel killed the process for lack of memory.
         """
         try:
-            self._write(ask.model_dump_json())
+            self._write(request.model_dump_json())
             return VisitResult.model_validate_json(self._line(timeout_s))
         except (WorkerDied, WorkerHung, Interrupted):
-            self.close(at_once=True)
+            self.close(kill=True)
             raise
 
-    def close(self, at_once: bool = False) -> None:
-        """End the process; harmless to repeat."""
-        if at_once:
+    def close(self, kill: bool = False) -> None:
+        """End the process; may be called again."""
+        if kill:
             self._process.kill()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        with contextlib.suppress(BrokenPipeError):  # it may have gone first
+        with contextlib.suppress(BrokenPipeError):  # it may have ended already
             self._process.stdin.close()
         try:
             self._process.wait(CLOSE_TIMEOUT_S)
@@ -108,25 +102,25 @@ class MeasuringProcess:
         assert self._process.stdout is not None
         answers = self._process.stdout.fileno()
         end = time.monotonic() + timeout_s
-        hurried = False
-        while b"\n" not in self._rest:
-            if self._stop.is_set() and not hurried:
-                hurried, end = True, min(end, time.monotonic() + GRACE_S)
-            watched = [answers] if hurried else [answers, self._stop.fileno()]
+        stopping = False
+        while b"\n" not in self._buffer:
+            if self._stop.is_set() and not stopping:
+                stopping, end = True, min(end, time.monotonic() + GRACE_S)
+            watched = [answers] if stopping else [answers, self._stop.fileno()]
             ready, _, _ = select.select(watched, [], [], max(0.0, end - time.monotonic()))
             if answers in ready:
-                piece = os.read(answers, 1 << 16)
-                if not piece:
+                chunk = os.read(answers, 1 << 16)
+                if not chunk:
                     raise self._died()
-                self._rest += piece
+                self._buffer += chunk
             elif not ready:
-                if hurried:
-                    raise Interrupted("the agent was asked to end")
+                if stopping:
+                    raise Interrupted("the agent is stopping")
                 raise WorkerHung(
-                    f"the measuring process gave no answer in {timeout_s:.0f} s "
+                    f"the measuring process did not answer within {timeout_s:.0f} s "
                     "(LPNET_AGENT_WORKLOAD_TIMEOUT_S)"
                 )
-        line, self._rest = self._rest.split(b"\n", 1)
+        line, self._buffer = self._buffer.split(b"\n", 1)
         return line
 
     def _died(self) -> WorkerDied:
@@ -134,19 +128,19 @@ class MeasuringProcess:
             code: int | str = self._process.wait(CLOSE_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             code = "unknown"
-        if code == -signal.SIGKILL and self._short_of_memory():
+        if code == -signal.SIGKILL and self._was_oom_killed():
             return WorkerDied(
-                "does not fit in memory: the kernel ended the measuring process, and counts that "
-                "among those it ended for want of memory",
+                "does not fit in memory: the kernel killed the measuring process because memory "
+                "ran out",
                 out_of_memory=True,
             )
         self._errors.seek(0)
-        words = self._errors.read().decode(errors="replace").strip().splitlines()
-        last = words[-1] if words else "it said nothing"
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        last = lines[-1] if lines else "it printed no error"
         return WorkerDied(f"the measuring process ended with code {code}: {last[:500]}")
 
-    def _short_of_memory(self) -> bool:
-        """Whether the kernel ended anything here for want of memory since this process began:
-        whoever else sends signal 9 shows in no counter."""
-        now = self._oom_kills.count()
-        return None not in (now, self._kills_before) and now != self._kills_before
+    def _was_oom_killed(self) -> bool:
+        """Whether the kernel has killed anything for lack of memory since this process started.
+        The counter tells such kills from other senders of signal 9."""
+        kills = self._oom_kills.count()
+        return None not in (kills, self._kills_before) and kills != self._kills_before

@@ -1,4 +1,4 @@
-"""What a measuring process says of itself: its runtime, and the GPU that it runs on."""
+"""What a measuring process reports about itself: its runtime, and the GPU that it runs on."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from lpnet_agent.measure.messages import SessionInfo
 from lpnet_agent.runtimes.base import RuntimeInfo
 
 
-def ready(session: str, info: RuntimeInfo, gpu: Gpu | None) -> SessionInfo:
-    """Of a GPU, what makes another target of the same runtime: null where it is not known."""
+def session_info(session: str, info: RuntimeInfo, gpu: Gpu | None) -> SessionInfo:
+    """The runtime's identity. On a GPU its name, MIG and ECC modes are part of the options, null
+    if they are unknown."""
     facts = None if gpu is None else gpu.facts()
     options = dict(info.options)
     if on_gpu(info.provider):

@@ -1,4 +1,4 @@
-"""Statistics of timed repeats: the median and how far it can be trusted within its session."""
+"""Statistics of timed repeats: the median, and its confidence interval within a session."""
 
 from __future__ import annotations
 
@@ -12,41 +12,39 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 
 _Z95 = 1.959963984540054
-# Below six independent repeats no pair of them encloses the median with 95% probability.
+# With fewer than six independent repeats, no pair of them encloses the median with 95% confidence.
 MIN_REPEATS = 6
 _RESAMPLES = 200
-# By how much a 95% interval of Student's distribution is wider than a normal one is about 1.2 over
-# its degrees of freedom; half as much again, because a block is not quite independent of the next.
-_STUDENT = 1.8
+# A 95% interval of Student's distribution is wider than a normal one by about 1.2 over its degrees
+# of freedom. Half as much is added because neighbouring blocks are not quite independent.
+_STUDENT_WIDENING = 1.8
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Statistics of the repeats of one workload, all in ms of one inference."""
+    """Statistics of the repeats of one workload, in ms per inference."""
 
     count: int
     median: float
     p10: float
     p90: float
-    least: float
+    minimum: float
     std: float
     ci_low: float
     ci_high: float
 
     @property
     def precision(self) -> float:
-        """The larger distance of the median from an end of its interval, relative to it.
-
-        Infinite while there are too few repeats for an interval.
-        """
+        """The larger distance between the median and an end of its interval, relative to the
+        median; infinite if there are too few repeats for an interval."""
         if self.count < MIN_REPEATS:
             return math.inf
         return max(self.ci_high - self.median, self.median - self.ci_low) / self.median
 
 
 def summarise(parts: Sequence[Values]) -> Summary:
-    """Statistics of repeats in the order in which they were taken, a part per visit (the order
-    matters: see `bootstrap_interval`). Raises ValueError on none."""
+    """Statistics of repeats in chronological order, one array per visit. The order matters to
+    `bootstrap_interval`. Raises ValueError if there are none."""
     values = np.concatenate(parts) if parts else np.array([])
     if values.size == 0:
         raise ValueError("no repeats to summarise")
@@ -57,7 +55,7 @@ def summarise(parts: Sequence[Values]) -> Summary:
         median=float(median),
         p10=float(p10),
         p90=float(p90),
-        least=float(values.min()),
+        minimum=float(values.min()),
         std=float(values.std(ddof=1)) if values.size > 1 else 0.0,
         ci_low=min(low, float(median)),
         ci_high=max(high, float(median)),
@@ -70,54 +68,52 @@ def bootstrap_interval(
     """Within-session 95% interval of the median of correlated repeats, by block bootstrap.
 
     Each part is resampled in blocks of neighbouring repeats that wrap around its end (Politis and
-    Romano, A circular block-resampling procedure for stationary data, 1992), so that the
-    correlation inside a block survives. A block is three times the autocorrelation time long, and
-    at least the cube root of the part. Few blocks spread less than they should; the interval is
-    widened for that as Student's distribution widens a normal one. Simulated series are covered
-    94% of the time when independent, 89% at a correlation of 0.8. The draws are the same every
-    time. With fewer than LEAST_REPEATS the interval is their whole range.
+    Romano, A circular block-resampling procedure for stationary data, 1992), which keeps the
+    correlation inside a block. A block is three times the autocorrelation time long, and at least
+    the cube root of the part. Few blocks underestimate the spread, so the interval is widened as
+    Student's distribution widens a normal one. On simulated series it covers the median 94% of
+    the time when repeats are independent, and 89% at a correlation of 0.8. The random draws are
+    seeded. With fewer than MIN_REPEATS the interval is their whole range.
     """
     values = np.concatenate(parts)
     if values.size < MIN_REPEATS:
         return float(values.min()), float(values.max())
     rng = np.random.default_rng(0)
-    found = [_resampled(part, resamples, rng) for part in parts if part.size]
-    drawn = np.median(np.concatenate([rows for rows, _ in found], axis=1), axis=1)
-    blocks = sum(count for _, count in found)
-    median, (low, high) = np.median(values), np.quantile(drawn, (0.025, 0.975))
-    wider = 1 + _STUDENT / max(1, blocks - 1)
-    low, high = median - wider * (median - low), median + wider * (high - median)
+    resampled = [_resample(part, resamples, rng) for part in parts if part.size]
+    medians = np.median(np.concatenate([rows for rows, _ in resampled], axis=1), axis=1)
+    blocks = sum(count for _, count in resampled)
+    median, (low, high) = np.median(values), np.quantile(medians, (0.025, 0.975))
+    factor = 1 + _STUDENT_WIDENING / max(1, blocks - 1)
+    low, high = median - factor * (median - low), median + factor * (high - median)
     return float(max(low, values.min())), float(min(high, values.max()))
 
 
-def _resampled(part: Values, resamples: int, rng: np.random.Generator) -> tuple[Values, int]:
-    """A row per resample, as long as the part; and the number of blocks in it."""
+def _resample(part: Values, resamples: int, rng: np.random.Generator) -> tuple[Values, int]:
+    """Resamples as rows of the part's length, and the number of blocks per row."""
     n = part.size
     length = math.ceil(max(n ** (1 / 3), 3 * autocorrelation_time(part)))
     length = max(1, min(length, n // 2))
     starts = rng.integers(0, n, (resamples, math.ceil(n / length)))
-    places = (starts[:, :, None] + np.arange(length)) % n
-    return part[places.reshape(resamples, -1)[:, :n]], n // length
+    indices = (starts[:, :, None] + np.arange(length)) % n
+    return part[indices.reshape(resamples, -1)[:, :n]], n // length
 
 
 def precision(values: Values) -> float:
-    """Half width of the median's 95% interval relative to it, quickly: infinite for fewer than
-    LEAST_REPEATS repeats.
+    """Half width of the median's 95% interval relative to the median, as a fast estimate.
 
-    By order statistics: for independent repeats the interval runs between the order statistics
-    n/2 -+ z sqrt(n)/2. What makes a median uncertain is how many repeats fall below it, so
-    correlation widens the interval by the square root of the autocorrelation time of "was this
-    repeat below the median". It decides when enough was measured; a bootstrap after every few
-    repeats would take longer than the repeats.
+    Infinite for fewer than MIN_REPEATS repeats. For independent repeats the interval lies between
+    the order statistics n/2 -+ z sqrt(n)/2. Correlation widens it by the square root of the
+    autocorrelation time of the indicator "this repeat is below the median". It decides when a
+    visit may stop; a bootstrap after every few repeats would take longer than the repeats.
     """
     n = values.size
     if n < MIN_REPEATS:
         return math.inf
     ordered = np.sort(values)
     median = float(np.median(ordered))
-    reach = _Z95 * math.sqrt(n * autocorrelation_time(values)) / 2
-    low = ordered[max(math.floor(n / 2 - reach) - 1, 0)]
-    high = ordered[min(math.ceil(n / 2 + reach), n - 1)]
+    half_width = _Z95 * math.sqrt(n * autocorrelation_time(values)) / 2
+    low = ordered[max(math.floor(n / 2 - half_width) - 1, 0)]
+    high = ordered[min(math.ceil(n / 2 + half_width), n - 1)]
     return float(max(high - median, median - low)) / median
 
 
@@ -125,7 +121,7 @@ def autocorrelation_time(values: Values) -> float:
     """1 + 2 * (sum of the autocorrelations of `value <= median`), at least 1.
 
     Summed up to the first pair of neighbouring lags whose sum is not positive (Geyer, Practical
-    Markov Chain Monte Carlo, 1992): beyond it there is noise only.
+    Markov Chain Monte Carlo, 1992); later lags are noise.
     """
     n = values.size
     if n < MIN_REPEATS:

@@ -1,4 +1,4 @@
-"""How one workload is timed: calibrate, warm up, repeat until the median is known well enough."""
+"""Timing one workload: calibrate, warm up, repeat until the median is precise enough."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lpnet_agent.measure.clock import Clock
-from lpnet_agent.measure.device_time import device_times
+from lpnet_agent.measure.device_time import measure_device_times
 from lpnet_agent.measure.plan import MAX_STRETCH, TimingPlan
 from lpnet_agent.measure.repeats import Repeats
 from lpnet_agent.measure.statistics import Values, precision
@@ -17,8 +17,8 @@ from lpnet_agent.measure.warmup import Run, calibrate, warm_up
 
 @dataclass(frozen=True)
 class Visit:
-    """One go at a workload. `warm`: the warm-up ended because windows agreed. `device_ms`: times
-    of some inferences by the clock of the device that computes them, None where it has none."""
+    """The repeats of one visit. `warm`: the warm-up ended because two windows agreed. `device_ms`:
+    times of a few inferences by the device's own clock, or None."""
 
     repeats: Repeats
     warm: bool
@@ -32,9 +32,8 @@ class Visit:
 
 @dataclass(frozen=True)
 class DeviceTimer:
-    """What else there is to timing on a device beside the host. `prepare` makes it as it has to be
-    before an inference; None: nothing is to be done. `ms` is what an inference takes by its own
-    clock; None: it has none."""
+    """Timing on a device other than the host's CPU. `prepare`, if any, is called before every
+    inference. `ms`, if any, makes one inference and returns its time by the device's clock."""
 
     prepare: Callable[[], None] | None = None
     ms: Callable[[], float] | None = None
@@ -49,13 +48,13 @@ def time_workload(
 ) -> Visit:
     """Time `run(n)`, which makes n inferences back to back, on this CPU or on a `device`.
 
-    `inner` is the number of inferences per repeat where an earlier visit has found it; it is one
-    where inferences are paced, or where the device is prepared for each.
+    `inner` is the number of inferences per repeat if an earlier visit has calibrated it. It is 1
+    if inferences are paced or the device is prepared for each.
     """
     prepare = None if device is None else device.prepare
     if inner is None:
-        one = plan.period_s is not None or prepare is not None
-        inner = 1 if one else calibrate(run, plan.repeat_s, clock)
+        single = plan.period_s is not None or prepare is not None
+        inner = 1 if single else calibrate(run, plan.repeat_s, clock)
     pace = _Pace(plan.period_s, clock)
 
     def wait() -> None:
@@ -64,14 +63,15 @@ def time_workload(
             prepare()
 
     warm = warm_up(run, inner, plan, clock, wait)
-    repeats = _repeat(run, inner, plan, wait, _Taken(clock, device is not None), clock)
+    recorder = _RepeatRecorder(clock, device is not None)
+    repeats = _repeat(run, inner, plan, wait, recorder, clock)
     if device is None or device.ms is None:
         return Visit(repeats, warm)
-    return Visit(repeats, warm, device_times(device.ms, wait, len(repeats) * inner))
+    return Visit(repeats, warm, measure_device_times(device.ms, wait, len(repeats) * inner))
 
 
 class _Pace:
-    """Starts inferences a period apart; one that comes too late starts at once."""
+    """Starts inferences one period apart; a late one starts at once."""
 
     def __init__(self, period_s: float | None, clock: Clock) -> None:
         self._period = None if period_s is None else round(period_s * 1e9)
@@ -90,25 +90,25 @@ def _repeat(
     inner: int,
     plan: TimingPlan,
     wait: Callable[[], None],
-    taken: _Taken,
+    recorder: _RepeatRecorder,
     clock: Clock,
 ) -> Repeats:
     end = clock.wall() + plan.budget_s * MAX_STRETCH * 1e9
-    look_at = max(plan.min_repeats, 10)
+    check_at = max(plan.min_repeats, 10)
     while True:
         wait()
-        taken.one(run, inner)
-        over = clock.wall() >= end and len(taken) >= plan.min_repeats
-        if over or len(taken) >= look_at:
-            repeats = taken.repeats(inner)
-            if over or _enough(repeats, plan):
+        recorder.record(run, inner)
+        timed_out = clock.wall() >= end and len(recorder) >= plan.min_repeats
+        if timed_out or len(recorder) >= check_at:
+            repeats = recorder.repeats(inner)
+            if timed_out or _is_enough(repeats, plan):
                 return repeats
-            # Looking costs time and evicts the network from the cache: ever more rarely.
-            look_at += max(5, look_at // 3)
+            # A check takes time and evicts the network from the cache, so they become rarer.
+            check_at += max(5, check_at // 3)
 
 
-def _enough(repeats: Repeats, plan: TimingPlan) -> bool:
-    """Whether the undisturbed repeats have filled the budget, or tell the median well enough."""
+def _is_enough(repeats: Repeats, plan: TimingPlan) -> bool:
+    """Whether undisturbed repeats fill the budget, or give a precise median."""
     kept = repeats.undisturbed()
     if kept.sum() < plan.min_repeats:
         return False
@@ -119,31 +119,31 @@ def _enough(repeats: Repeats, plan: TimingPlan) -> bool:
     return wall_s >= plan.min_s and precision(repeats.ms[kept]) <= plan.precision
 
 
-class _Taken:
-    """Repeats as they come. The readings are in this order so that each is the next one's start:
-    what a reading costs lies outside the wall time."""
+class _RepeatRecorder:
+    """Times repeats. The wall clock is read last before a run and first after it, so that reading
+    the other clocks is not part of the wall time."""
 
     def __init__(self, clock: Clock, offloaded: bool) -> None:
         self._clock = clock
         self._offloaded = offloaded
         self._rows: list[tuple[int, int, int, int]] = []
-        self._tells = clock.waited() is not None
+        self._has_waiting = clock.waited() is not None
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def one(self, run: Run, inner: int) -> None:
+    def record(self, run: Run, inner: int) -> None:
         clock = self._clock
-        waited = clock.waited() if self._tells else 0
+        waited = clock.waited() if self._has_waiting else 0
         cpu = clock.cpu()
         start = clock.wall()
         run(inner)
         wall = clock.wall() - start
         cpu = clock.cpu() - cpu
-        now = clock.waited() if self._tells else 0
-        self._rows.append((start, wall, cpu, (now or 0) - (waited or 0)))
+        waited_after = clock.waited() if self._has_waiting else 0
+        self._rows.append((start, wall, cpu, (waited_after or 0) - (waited or 0)))
 
     def repeats(self, inner: int) -> Repeats:
         started, wall, cpu, waited = np.array(self._rows, dtype=np.int64).T
-        known = waited if self._tells else None
-        return Repeats(started, wall, cpu, known, inner, self._offloaded)
+        waiting = waited if self._has_waiting else None
+        return Repeats(started, wall, cpu, waiting, inner, self._offloaded)

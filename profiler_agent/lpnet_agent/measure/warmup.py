@@ -1,4 +1,4 @@
-"""What comes before a workload is timed: how many inferences make a repeat, and the warm-up."""
+"""Before timing: how many inferences make a repeat, and the warm-up."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Run = Callable[[int], None]
 
 
 def calibrate(run: Run, repeat_s: float, clock: Clock) -> int:
-    """Inferences per timed repeat: doubled until a repeat is at least `repeat_s` long.
+    """Inferences per timed repeat: doubled until a repeat lasts at least `repeat_s`.
 
-    The first call of each size is not trusted: buffers and caches are filled in it. Only one that
-    is a thousand times too long needs no second.
+    The first call of each size fills buffers and caches and is not trusted. A first call that is a
+    thousand times too long settles it without a second one.
     """
     inner = 1
-    if _once(run, inner, clock) >= 1000 * repeat_s * 1e9:
+    if _time_ns(run, inner, clock) >= 1000 * repeat_s * 1e9:
         return inner
     while True:
-        if min(_once(run, inner, clock), _once(run, inner, clock)) >= repeat_s * 1e9:
+        if min(_time_ns(run, inner, clock), _time_ns(run, inner, clock)) >= repeat_s * 1e9:
             return inner
         inner *= 2
 
@@ -30,36 +30,38 @@ def calibrate(run: Run, repeat_s: float, clock: Clock) -> int:
 def warm_up(
     run: Run, inner: int, plan: TimingPlan, clock: Clock, wait: Callable[[], None] = lambda: None
 ) -> bool:
-    """Run until the medians of two successive windows agree; False if `warmup_s` ended first. A
-    workload that takes as long as that in a single run was warmed up by its calibration."""
-    once = _once(run, inner, clock)
-    if once >= plan.warmup_s * 1e9:
+    """Run until the medians of two successive windows agree; False if `warmup_s` ended first.
+
+    A workload that takes `warmup_s` in a single run is warm after its calibration.
+    """
+    repeat_ns = _time_ns(run, inner, clock)
+    if repeat_ns >= plan.warmup_s * 1e9:
         return True
-    begun, runs = clock.wall(), inner
-    end, least = begun + plan.warmup_s * 1e9, begun + plan.min_warmup_s * 1e9
-    while (runs < plan.min_warmup_runs or clock.wall() < least) and clock.wall() < end:
+    start, runs = clock.wall(), inner
+    end, min_end = start + plan.warmup_s * 1e9, start + plan.min_warmup_s * 1e9
+    while (runs < plan.min_warmup_runs or clock.wall() < min_end) and clock.wall() < end:
         wait()
         run(inner)
         runs += inner
-    size = max(3, min(20, int(plan.warmup_s * 1e9 / 8 / max(1, once))))
+    size = max(3, min(20, int(plan.warmup_s * 1e9 / 8 / max(1, repeat_ns))))
 
-    def window() -> float:
-        walls = []
+    def window_median() -> float:
+        times = []
         for _ in range(size):
             wait()
-            walls.append(_once(run, inner, clock))
-        return float(np.median(walls))
+            times.append(_time_ns(run, inner, clock))
+        return float(np.median(times))
 
-    before = window()
+    before = window_median()
     while clock.wall() < end:
-        now = window()
-        if abs(now - before) <= plan.warm_agreement * before:
+        current = window_median()
+        if abs(current - before) <= plan.warm_agreement * before:
             return True
-        before = now
+        before = current
     return False
 
 
-def _once(run: Run, inner: int, clock: Clock) -> int:
+def _time_ns(run: Run, inner: int, clock: Clock) -> int:
     start = clock.wall()
     run(inner)
     return clock.wall() - start

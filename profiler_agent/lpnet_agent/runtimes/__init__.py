@@ -1,17 +1,16 @@
-"""What executes networks here: one module per runtime."""
+"""Runtimes, which execute networks: a module or package for each."""
 
 import os
 import sys
 
-# ONNX Runtime's wheels (seen in 1.31) otherwise keep a session file in the temporary folder and
-# can send events to their maker from the import on, from someone's device and beside timings.
+# Otherwise ONNX Runtime's wheels (seen in 1.31) keep a session file in the temporary folder, and
+# may send telemetry from the import on, also while something is timed.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-# CUDA otherwise counts GPUs in an order that nothing else can tell, and must know which is
-# measured. It is read when CUDA is first used.
+# Otherwise CUDA orders GPUs in a way that cannot be determined, and the measured one is unknown.
+# CUDA reads it when it is first used.
 os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
 
-# OpenVINO's package (seen in 2026.4) otherwise does so on its import too, by a process that it
-# forks and that may hang for good, and keeps files in the home folder. Without this module it has
-# a stub in its place.
+# Otherwise OpenVINO's package (seen in 2026.4) sends telemetry on import, from a forked process
+# that may hang forever, and keeps files in the home folder. Without this module it uses a stub.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

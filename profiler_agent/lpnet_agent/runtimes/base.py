@@ -1,11 +1,7 @@
-"""What the agent asks of a runtime.
+"""The contract of a runtime.
 
-A runtime is a module of this package with two functions, and a line in `registry.KNOWN`:
-
-    def offers() -> tuple[Offer, ...]: ...          what can be used here, and why the rest cannot
-    def make(choice: Choice) -> Runtime: ...        raises BadSetup for what is not on offer
-
-It may import what it needs at its top: it is imported only where it is used or listed.
+A runtime is a module or package in this folder that follows `RuntimeModule`, and has an entry in
+`registry.RUNTIMES`. `tests/contract/test_runtimes.py` then tests it against ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -24,7 +20,7 @@ PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 
 @dataclass(frozen=True)
 class RuntimeConfig:
-    """What a target asks of its runtime. `options` are the runtime's own, by name."""
+    """What a target requests of its runtime. `options` are specific to the runtime, by name."""
 
     threads: int
     provider: str = "cpu"
@@ -34,28 +30,33 @@ class RuntimeConfig:
 
 @dataclass(frozen=True)
 class Provider:
-    """Something a runtime runs networks on. `reason` says why it cannot here; None: it can.
+    """Something that a runtime can run networks on, such as `cpu` or `cuda`.
 
-    `without` says of each of the PRECISIONS that is not on offer why not.
+    `device` is the name of the CPU or GPU, if the runtime knows it. `unavailable` says why the
+    provider cannot be used on this machine; None if it can. `unsupported` says why, for each of
+    PRECISIONS that is not among `precisions`.
     """
 
-    provider: str
+    name: str
     precisions: tuple[str, ...] = ("fp32",)
     device: str | None = None
-    reason: str | None = None
-    without: Mapping[str, str] = field(default_factory=dict)
+    unavailable: str | None = None
+    unsupported: Mapping[str, str] = field(default_factory=dict)
 
 
-def without(precisions: Collection[str], reasons: Mapping[str, str]) -> dict[str, str]:
-    """The reasons of those that are not among some precisions, for Offer."""
+def unsupported_precisions(
+    precisions: Collection[str], reasons: Mapping[str, str]
+) -> dict[str, str]:
+    """The reasons for those of PRECISIONS that are not in `precisions`, for Provider."""
     return {name: reasons[name] for name in PRECISIONS if name not in precisions}
 
 
 @dataclass(frozen=True)
 class RuntimeInfo:
-    """The part of a target's identity that the runtime decides.
+    """The part of a target's identity that the runtime determines.
 
-    `variant` is a short word for what departs from the usual options, for the target's name.
+    `options` holds every setting that affects latency. `variant` is a short word for those that
+    are not the default; it becomes part of the target's name.
     """
 
     name: str
@@ -68,69 +69,92 @@ class RuntimeInfo:
 
 
 class InferenceSession(Protocol):
-    """One network, loaded and ready to run."""
+    """A network that is loaded and ready to run."""
 
     def run(self, n: int) -> None:
-        """Make n inferences back to back, each of them complete before the next begins.
+        """Make n inferences back to back, each complete before the next begins.
 
-        The input is in place already and always the same. Raises RuntimeFailed, OutOfMemory.
+        The input is already in place and always the same, so that nothing but inference is timed.
+        Raises RuntimeFailed, or OutOfMemory.
         """
         ...
 
     def infer(self, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
-        """The outputs, in the model's order and layout (batch, channels, height, width), of
-        inputs by the model's names for them. Not timed: it is how runtimes are compared."""
+        """Compute the outputs for given inputs. It is not timed; tests compare runtimes by it.
+
+        `inputs` are float32 arrays by the model's input names, images with axes (batch, channels,
+        height, width). Outputs are float32, in the model's order and layout.
+        """
+        ...
+
+
+class Runtime(Protocol):
+    """Loads networks. It is created inside the measuring process, which is already pinned to its
+    cores."""
+
+    def describe(self) -> RuntimeInfo: ...
+
+    def load(self, model: bytes) -> InferenceSession:
+        """Load a float32 ONNX model with concrete shapes. Afterwards every inference takes the
+        same time: compilation, allocation and the start of threads are done.
+
+        Raises RuntimeFailed, naming the op or tensor, or OutOfMemory.
+        """
+        ...
+
+
+class RuntimeModule(Protocol):
+    """The functions of a runtime's module.
+
+    The module may import its package at the top: it is only imported if that package is installed
+    and the runtime is used or listed.
+    """
+
+    def providers(self) -> tuple[Provider, ...]:
+        """What the runtime can run on, including providers that this machine lacks."""
+        ...
+
+    def create(self, config: RuntimeConfig) -> Runtime:
+        """The runtime for a provider and precision that `providers` offers. Raises SetupError for
+        an unknown option."""
         ...
 
 
 @runtime_checkable
 class ReadsFiles(Protocol):
-    """A runtime that takes a network from a file too, which then is nowhere else in memory while
-    it is made ready."""
+    """Optional, for a Runtime that can load a network from a file, which saves memory."""
 
     def load_file(self, model: Path) -> InferenceSession:
-        """As Runtime.load. The file may go once this returns."""
+        """As Runtime.load. The file may be deleted once this returns."""
         ...
 
 
 @runtime_checkable
 class PoolsMemory(Protocol):
-    """A runtime whose sessions take what flows through them from one pool, and so hold little
-    more than weights between their runs."""
+    """Optional, for a Runtime whose sessions share one memory pool for their activations, and hold
+    little more than weights between runs."""
 
     @property
     def pools_memory(self) -> bool:
-        """Whether it does, as it is set up."""
+        """Whether that is so with the current settings."""
         ...
 
 
 @runtime_checkable
 class DeviceTimedSession(InferenceSession, Protocol):
-    """A session on a device that has a clock of its own."""
+    """Optional, for an InferenceSession on a device that has its own clock, such as a GPU."""
 
     @property
     def prepares(self) -> bool:
-        """Whether `prepare` is to be called before every inference that is timed."""
+        """Whether `prepare` has to be called before every timed inference."""
         ...
 
     def prepare(self) -> None:
-        """Make the device as the target wants it before an inference, to the end: what it takes
-        belongs to nobody's time. Raises as `run` does."""
+        """Bring the device into the state that the target requires before an inference. It is not
+        timed. Raises as `run` does."""
         ...
 
     def device_ms(self) -> float:
-        """Make one inference; what it took by the device's own clock, ms. Raises as `run`."""
-        ...
-
-
-class Runtime(Protocol):
-    """Loads networks; made inside the measuring process, once its cores are set."""
-
-    def describe(self) -> RuntimeInfo: ...
-
-    def load(self, model: bytes) -> InferenceSession:
-        """Make an ONNX model with concrete shapes ready to run, threads and buffers included.
-
-        Raises RuntimeFailed, which names the op or tensor, or OutOfMemory.
-        """
+        """Make one inference and return its time by the device's clock, ms. Raises as `run`
+        does."""
         ...

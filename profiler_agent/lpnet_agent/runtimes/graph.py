@@ -1,4 +1,4 @@
-"""A concrete ONNX network as plain values, for runtimes that do not read ONNX themselves."""
+"""A concrete ONNX network as plain values, for runtimes that do not read ONNX."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from onnx import numpy_helper, shape_inference
 from lpnet_agent.errors import RuntimeFailed
 from lpnet_agent.runtimes.base import Array
 
-_LARGE = 1024  # numbers
+# Weights with more elements are left out of shape inference.
+_LARGE = 1024
 
 
 @dataclass(frozen=True)
-class Tensor:
+class OnnxTensor:
     """An input or output of a network."""
 
     name: str
@@ -25,8 +26,8 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Node:
-    """One ONNX op. An input that was left out is the empty string."""
+class OnnxNode:
+    """One op. The name of an omitted input is the empty string."""
 
     op: str
     name: str
@@ -37,88 +38,95 @@ class Node:
     def __str__(self) -> str:
         return f"{self.op} {self.name!r}"
 
-    def optional(self, place: int) -> str | None:
-        """The name of an input that may be left out."""
-        return (self.inputs[place] or None) if place < len(self.inputs) else None
+    def optional_input(self, index: int) -> str | None:
+        """The name of an input; None if it is omitted."""
+        return (self.inputs[index] or None) if index < len(self.inputs) else None
 
 
 @dataclass(frozen=True)
-class Network:
+class OnnxNetwork:
     """Nodes in execution order, weights by name, and the shape of every tensor."""
 
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-    nodes: tuple[Node, ...]
+    inputs: tuple[OnnxTensor, ...]
+    outputs: tuple[OnnxTensor, ...]
+    nodes: tuple[OnnxNode, ...]
     constants: Mapping[str, Array]
     shapes: Mapping[str, tuple[int, ...]]
 
 
-def read_network(model: bytes, runtime: str) -> Network:
-    """Raises RuntimeFailed, in the name of `runtime`, for what is not ONNX, has no concrete shapes
-    or computes in anything but float32."""
+def read_network(model: bytes, runtime: str) -> OnnxNetwork:
+    """Parse an ONNX model. Raises RuntimeFailed, naming `runtime`, for a model that is not ONNX,
+    has no concrete shapes, or has inputs or outputs that are not float32."""
     try:
         proto = onnx.load_from_string(model)
-        constants = {each.name: numpy_helper.to_array(each) for each in proto.graph.initializer}
-        _strip(proto.graph)
+        constants = {
+            weight.name: numpy_helper.to_array(weight) for weight in proto.graph.initializer
+        }
+        _strip_weights(proto.graph)
         proto = shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
-    except Exception as error:  # protobuf and onnx share no base of their own
+    except Exception as error:  # protobuf and onnx have no common base class for errors
         raise RuntimeFailed(f"{runtime} cannot load the network: {error}") from error
     graph = proto.graph
     for node in graph.node:
         if node.op_type == "Constant":
             constants[node.output[0]] = _constant(node)
-    given = [each for each in graph.input if each.name not in constants]
-    for each in (*given, *graph.output):
-        kind = each.type.tensor_type.elem_type
+    inputs = [info for info in graph.input if info.name not in constants]
+    for info in (*inputs, *graph.output):
+        kind = info.type.tensor_type.elem_type
         if kind != onnx.TensorProto.FLOAT:
-            word = onnx.TensorProto.DataType.Name(kind).lower()
-            raise RuntimeFailed(f"{runtime} cannot load tensor {each.name!r}: it is {word}")
+            dtype = onnx.TensorProto.DataType.Name(kind).lower()
+            raise RuntimeFailed(
+                f"{runtime} cannot load tensor {info.name!r}: its type is {dtype}, not float32"
+            )
     shapes = {name: tuple(value.shape) for name, value in constants.items()}
-    for each in (*given, *graph.value_info, *graph.output):
-        shapes[each.name] = _shape(each)
-    return Network(
-        inputs=tuple(Tensor(each.name, _concrete(shapes[each.name], each.name)) for each in given),
-        outputs=tuple(
-            Tensor(each.name, _concrete(shapes[each.name], each.name)) for each in graph.output
-        ),
-        nodes=tuple(_node(each) for each in graph.node if each.op_type != "Constant"),
+    for info in (*inputs, *graph.value_info, *graph.output):
+        shapes[info.name] = _shape(info)
+    return OnnxNetwork(
+        inputs=tuple(_tensor(info.name, shapes) for info in inputs),
+        outputs=tuple(_tensor(info.name, shapes) for info in graph.output),
+        nodes=tuple(_node(node) for node in graph.node if node.op_type != "Constant"),
         constants=constants,
         shapes=shapes,
     )
 
 
-def _strip(graph: onnx.GraphProto) -> None:
-    """Take the values out of large weights: shapes do not follow from them, and to hand them
-    through shape inference takes seconds for hundreds of MB."""
-    for each in graph.initializer:
-        if each.data_type == onnx.TensorProto.FLOAT and prod(each.dims) > _LARGE:
-            each.ClearField("raw_data")
-            each.ClearField("float_data")
+def _strip_weights(graph: onnx.GraphProto) -> None:
+    """Remove the values of large weights: no shape depends on them, and shape inference would take
+    seconds to pass on hundreds of MB."""
+    for weight in graph.initializer:
+        if weight.data_type == onnx.TensorProto.FLOAT and prod(weight.dims) > _LARGE:
+            weight.ClearField("raw_data")
+            weight.ClearField("float_data")
 
 
 def _constant(node: onnx.NodeProto) -> Array:
-    for each in node.attribute:
-        if each.name == "value":
-            return numpy_helper.to_array(each.t)
-    raise RuntimeFailed(f"Constant {node.name!r}: nothing reads its {node.attribute[0].name!r}")
+    for attribute in node.attribute:
+        if attribute.name == "value":
+            return numpy_helper.to_array(attribute.t)
+    raise RuntimeFailed(
+        f"Constant {node.name!r}: its attribute {node.attribute[0].name!r} is not supported"
+    )
 
 
-def _node(node: onnx.NodeProto) -> Node:
-    attributes = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+def _node(node: onnx.NodeProto) -> OnnxNode:
+    attributes = {
+        attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute
+    }
     attributes = {
         name: value.decode() if isinstance(value, bytes) else value
         for name, value in attributes.items()
     }
-    return Node(node.op_type, node.name, tuple(node.input), tuple(node.output), attributes)
+    return OnnxNode(node.op_type, node.name, tuple(node.input), tuple(node.output), attributes)
 
 
 def _shape(info: onnx.ValueInfoProto) -> tuple[int, ...]:
-    """Sides of a tensor; -1 for one that is not known."""
-    sides = info.type.tensor_type.shape.dim
-    return tuple(side.dim_value if side.HasField("dim_value") else -1 for side in sides)
+    """The dimensions of a tensor; -1 for an unknown one."""
+    dims = info.type.tensor_type.shape.dim
+    return tuple(dim.dim_value if dim.HasField("dim_value") else -1 for dim in dims)
 
 
-def _concrete(shape: tuple[int, ...], name: str) -> tuple[int, ...]:
-    if any(side < 0 for side in shape):
+def _tensor(name: str, shapes: Mapping[str, tuple[int, ...]]) -> OnnxTensor:
+    shape = shapes[name]
+    if any(dim < 0 for dim in shape):
         raise RuntimeFailed(f"tensor {name!r} has no concrete shape: {shape}")
-    return shape
+    return OnnxTensor(name, shape)

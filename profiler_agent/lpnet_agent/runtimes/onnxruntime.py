@@ -1,4 +1,4 @@
-"""ONNX Runtime: its CPU provider, and CUDA and TensorRT where its build has them."""
+"""ONNX Runtime with its CPU provider, and with CUDA and TensorRT if its build has them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state
 
-from lpnet_agent.errors import OutOfMemory, RuntimeFailed
+from lpnet_agent.errors import RuntimeFailed
 from lpnet_agent.runtimes.base import (
     Array,
     InferenceSession,
@@ -19,9 +19,10 @@ from lpnet_agent.runtimes.base import (
     Runtime,
     RuntimeConfig,
     RuntimeInfo,
-    without,
+    unsupported_precisions,
 )
-from lpnet_agent.runtimes.options import chosen
+from lpnet_agent.runtimes.failures import Action, runtime_error
+from lpnet_agent.runtimes.options import resolve_options
 
 _PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -33,15 +34,15 @@ _PRECISIONS = {
     "cuda": ("fp32", "fp16"),
     "tensorrt": ("fp32", "fp16"),
 }
-_CASTS = "its kernels for CPUs compute in float32 and 8 bits, and cast others to and fro"
-_TRT_ALONE = "TensorRT converts by itself, and is asked for fp32 and fp16 alone"
-_WITHOUT = {
+_CASTS = "its CPU kernels compute in float32 and 8 bits, and convert other types"
+_TRT_PRECISIONS = "TensorRT converts by itself, and is only used with fp32 and fp16"
+_UNSUPPORTED = {
     "cpu": {"fp16": _CASTS, "bf16": _CASTS},
     "cuda": {
-        "bf16": "ONNX Runtime's tools convert networks to fp16 alone",
-        "int8": "the 8-bit networks that lpnet makes are for kernels of CPUs",
+        "bf16": "ONNX Runtime's tools do not convert networks to it",
+        "int8": "lpnet makes 8-bit networks for CPU kernels only",
     },
-    "tensorrt": {"bf16": _TRT_ALONE, "int8": _TRT_ALONE},
+    "tensorrt": {"bf16": _TRT_PRECISIONS, "int8": _TRT_PRECISIONS},
 }
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 _LEVELS = {
@@ -51,12 +52,12 @@ _LEVELS = {
     "disabled": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
 }
 _OPTIONS = {"graph_optimization": tuple(_LEVELS), "spinning": ("1", "0")}
-_QUIET = 3  # errors only
-# Who brings TensorRT's library, where a Python package does.
-_TENSORRT = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")
-_NO_ROOM = ("failed to allocate memory", "out of memory", "bad_alloc", "bad allocation")
+_LOG_ERRORS = 3
+# Python packages that bring TensorRT's library.
+_TENSORRT_DISTRIBUTIONS = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")
+_MEMORY_MESSAGES = ("failed to allocate memory", "out of memory", "bad_alloc", "bad allocation")
 
-# ONNX Runtime has an exception class per status code; they share no base below Exception.
+# ONNX Runtime has an exception class per status code, without a common base class.
 _ERRORS: tuple[type[Exception], ...] = (
     RuntimeError,
     ValueError,
@@ -70,120 +71,121 @@ _ERRORS: tuple[type[Exception], ...] = (
 
 
 def providers() -> tuple[Provider, ...]:
-    """See base."""
-    there = ort.get_available_providers()
+    """See base.RuntimeModule."""
+    available = ort.get_available_providers()
     return tuple(
         Provider(
             name,
             _PRECISIONS[name],
-            reason=None if provider in there else "this build of ONNX Runtime is without it",
-            without=without(_PRECISIONS[name], _WITHOUT[name]),
+            unavailable=None if ort_name in available else "this build of ONNX Runtime lacks it",
+            unsupported=unsupported_precisions(_PRECISIONS[name], _UNSUPPORTED[name]),
         )
-        for name, provider in _PROVIDERS.items()
+        for name, ort_name in _PROVIDERS.items()
     )
 
 
-def make(choice: RuntimeConfig) -> Runtime:
-    """See base."""
-    return OnnxRuntime(choice)
+def create(config: RuntimeConfig) -> Runtime:
+    """See base.RuntimeModule."""
+    return OnnxRuntime(config)
 
 
 class OnnxRuntime:
-    """Sequential execution, with every graph optimisation unless the options say less.
+    """Sequential execution with every graph optimisation, unless the options reduce them.
 
-    Worker threads spin while they wait for work, as by default: so does an application that
-    takes the runtime as it comes.
+    Worker threads spin while they wait for work. That is ONNX Runtime's default, and so what
+    applications do.
     """
 
-    def __init__(self, choice: RuntimeConfig) -> None:
-        """Raises BadSetup for an option or value that there is not."""
-        self._choice = choice
-        self._options, self._variant = chosen("onnxruntime", choice.options, _OPTIONS)
+    def __init__(self, config: RuntimeConfig) -> None:
+        """Raises SetupError for an unknown option or value."""
+        self._config = config
+        self._options, self._variant = resolve_options("onnxruntime", config.options, _OPTIONS)
 
     def describe(self) -> RuntimeInfo:
         return RuntimeInfo(
             name="onnxruntime",
             version=ort.__version__,
-            provider=self._choice.provider,
-            precision=self._choice.precision,
-            threads=self._choice.threads,
+            provider=self._config.provider,
+            precision=self._config.precision,
+            threads=self._config.threads,
             options={
                 "inter_op_threads": 1,
                 "execution_mode": "sequential",
                 "graph_optimization": self._options["graph_optimization"],
                 "spinning": self._options["spinning"] == "1",
-                **_libraries(self._choice.provider),
+                **_library_versions(self._config.provider),
             },
             variant=self._variant,
         )
 
     def load(self, model: bytes) -> InferenceSession:
-        session = self._session(self._converted(model))
-        return _Bound(session, self._choice.provider)
+        session = self._create_session(self._convert(model))
+        return _BoundSession(session, self._config.provider)
 
     def load_file(self, model: Path) -> InferenceSession:
         """See base.ReadsFiles."""
-        if self._choice.precision != "fp32":
+        if self._config.precision != "fp32":
             return self.load(model.read_bytes())
-        return _Bound(self._session(str(model)), self._choice.provider)
+        return _BoundSession(self._create_session(str(model)), self._config.provider)
 
-    def _converted(self, model: bytes) -> bytes:
-        """The network in the precision of the target; TensorRT converts by itself."""
-        if self._choice.precision == "int8":
-            from lpnet_agent.runtimes.quantise import quantised
+    def _convert(self, model: bytes) -> bytes:
+        """The network in the target's precision; TensorRT converts by itself."""
+        if self._config.precision == "int8":
+            from lpnet_agent.runtimes.quantise import quantise
 
-            return quantised(model)
-        if self._choice.precision == "fp16" and self._choice.provider == "cuda":
-            from lpnet_agent.runtimes.quantise import halved
+            return quantise(model)
+        if self._config.precision == "fp16" and self._config.provider == "cuda":
+            from lpnet_agent.runtimes.quantise import to_float16
 
-            return halved(model)
+            return to_float16(model)
         return model
 
-    def _session(self, model: bytes | str) -> Any:
-        """Of a network, or of the file that holds it."""
+    def _create_session(self, model: bytes | str) -> Any:
+        """A session for a model, or for the path of its file."""
         options = ort.SessionOptions()
-        options.intra_op_num_threads = self._choice.threads
+        options.intra_op_num_threads = self._config.threads
         options.inter_op_num_threads = 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
         options.graph_optimization_level = _LEVELS[self._options["graph_optimization"]]
         options.add_session_config_entry(
             "session.intra_op.allow_spinning", self._options["spinning"]
         )
-        options.log_severity_level = _QUIET
-        wanted = _PROVIDERS[self._choice.provider]
-        if self._choice.provider != "cpu":
-            # An op that falls back to the CPU would be timed there, unseen.
+        options.log_severity_level = _LOG_ERRORS
+        provider = _PROVIDERS[self._config.provider]
+        if self._config.provider != "cpu":
+            # Otherwise an op may fall back to the CPU unnoticed, and be timed there.
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         try:
             session = ort.InferenceSession(
                 model, options, providers=self._providers(), enable_fallback=0
             )
         except _ERRORS as error:
-            raise _failed("load", error) from error
-        # It keeps the model to load it once more for a fallback, which is off here: on a small
-        # board that is half of what a network takes.
+            raise _error("load", error) from error
+        # It keeps the model for a fallback, which is off here. On a small board that is half of a
+        # network's memory.
         session._model_bytes = None
-        if session.get_providers()[0] != wanted:
-            # A provider whose libraries are missing is left out with a warning.
+        actual = session.get_providers()[0]
+        if actual != provider:
+            # A provider whose libraries are missing is left out with only a warning.
             raise RuntimeFailed(
-                f"onnxruntime runs the network with {session.get_providers()[0]}, not {wanted}: "
-                "its libraries cannot be loaded here"
+                f"onnxruntime runs the network with {actual}, not {provider}: the libraries of "
+                f"{provider} cannot be loaded here"
             )
         return session
 
     def _providers(self) -> list[Any]:
-        """The chosen one, with what its precision takes."""
-        provider = _PROVIDERS[self._choice.provider]
-        if self._choice.provider == "tensorrt":
-            return [(provider, {"trt_fp16_enable": self._choice.precision == "fp16"})]
+        """The provider with the options for its precision."""
+        provider = _PROVIDERS[self._config.provider]
+        if self._config.provider == "tensorrt":
+            return [(provider, {"trt_fp16_enable": self._config.precision == "fp16"})]
         return [provider]
 
 
-class _Bound:
+class _BoundSession:
     """A session whose input and output buffers are bound once, on the device.
 
-    Passing arrays to every call costs 2 to 4 us more, which is a third of a small block: it would
-    be a price of Python and not of the network.
+    Passing arrays to every call takes 2 to 4 us more. That is a third of a small block's latency,
+    and belongs to Python rather than the network.
     """
 
     def __init__(self, session: Any, provider: str) -> None:
@@ -193,8 +195,8 @@ class _Bound:
         rng = np.random.default_rng(0)
         try:
             for tensor in session.get_inputs():
-                drawn = rng.standard_normal(_shape(tensor)).astype(_dtype(tensor))
-                value = ort.OrtValue.ortvalue_from_numpy(drawn, device)
+                array = rng.standard_normal(_shape(tensor)).astype(_dtype(tensor))
+                value = ort.OrtValue.ortvalue_from_numpy(array, device)
                 self._binding.bind_ortvalue_input(tensor.name, value)
             for tensor in session.get_outputs():
                 value = ort.OrtValue.ortvalue_from_shape_and_type(
@@ -202,34 +204,34 @@ class _Bound:
                 )
                 self._binding.bind_ortvalue_output(tensor.name, value)
         except _ERRORS as error:
-            raise _failed("load", error) from error
+            raise _error("load", error) from error
 
     def run(self, n: int) -> None:
-        # Returns once the outputs are there, on a GPU too.
+        # It returns when the outputs are complete, on a GPU too.
         run, binding = self._session.run_with_iobinding, self._binding
         try:
             for _ in range(n):
                 run(binding)
         except _ERRORS as error:
-            raise _failed("run", error) from error
+            raise _error("run", error) from error
 
     def infer(self, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
-        kinds = {tensor.name: _dtype(tensor) for tensor in self._session.get_inputs()}
-        given = {name: value.astype(kinds[name]) for name, value in inputs.items()}
+        dtypes = {tensor.name: _dtype(tensor) for tensor in self._session.get_inputs()}
+        arrays = {name: value.astype(dtypes[name]) for name, value in inputs.items()}
         try:
-            return tuple(value.astype(np.float32) for value in self._session.run(None, given))
+            return tuple(value.astype(np.float32) for value in self._session.run(None, arrays))
         except _ERRORS as error:
-            raise _failed("run", error) from error
+            raise _error("run", error) from error
 
 
-def _libraries(provider: str) -> dict[str, str | None]:
-    """Versions of what a GPU's provider is built on; null where nobody says it."""
+def _library_versions(provider: str) -> dict[str, str | None]:
+    """Versions of the libraries that a GPU's provider uses; null if unknown."""
     if provider == "cpu":
         return {}
-    found = {"cuda": getattr(ort, "cuda_version", None) or None}
+    versions = {"cuda": getattr(ort, "cuda_version", None) or None}
     if provider == "tensorrt":
-        found["tensorrt"] = next(filter(None, map(_version, _TENSORRT)), None)
-    return found
+        versions["tensorrt"] = next(filter(None, map(_version, _TENSORRT_DISTRIBUTIONS)), None)
+    return versions
 
 
 def _version(distribution: str) -> str | None:
@@ -239,20 +241,18 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _failed(deed: str, error: Exception) -> RuntimeFailed:
-    words = f"onnxruntime cannot {deed} the network: {error}"
-    tight = isinstance(error, MemoryError) or any(word in str(error).lower() for word in _NO_ROOM)
-    return OutOfMemory(words) if tight else RuntimeFailed(words)
+def _error(action: Action, error: Exception) -> RuntimeFailed:
+    return runtime_error("onnxruntime", action, error, _MEMORY_MESSAGES)
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:
     shape = tuple(tensor.shape)
-    if not all(isinstance(side, int) for side in shape):
+    if not all(isinstance(dim, int) for dim in shape):
         raise RuntimeFailed(f"tensor {tensor.name!r} has no concrete shape: {shape}")
     return shape
 
 
 def _dtype(tensor: Any) -> Any:
     if tensor.type not in _DTYPES:
-        raise RuntimeFailed(f"tensor {tensor.name!r} is a {tensor.type}, which nothing fills")
+        raise RuntimeFailed(f"tensor {tensor.name!r} has the unsupported type {tensor.type}")
     return _DTYPES[tensor.type]

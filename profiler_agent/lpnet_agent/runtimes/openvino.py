@@ -1,4 +1,4 @@
-"""OpenVINO on CPUs, from ONNX."""
+"""OpenVINO on CPUs, which reads ONNX."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import openvino as ov
 from openvino import properties
 from openvino.properties import hint
 
-from lpnet_agent.errors import OutOfMemory, RuntimeFailed
+from lpnet_agent.errors import RuntimeFailed
 from lpnet_agent.runtimes.base import (
     Array,
     InferenceSession,
@@ -19,52 +19,54 @@ from lpnet_agent.runtimes.base import (
     Runtime,
     RuntimeConfig,
     RuntimeInfo,
-    without,
+    unsupported_precisions,
 )
-from lpnet_agent.runtimes.options import chosen
+from lpnet_agent.runtimes.failures import Action, runtime_error
+from lpnet_agent.runtimes.options import OptionValues, resolve_options
 
 _DEVICE = "CPU"
 _PRECISIONS = {"fp32": ov.Type.f32, "fp16": ov.Type.f16, "bf16": ov.Type.bf16}
-# What it calls them among what a device is good at.
-_WORDS = {"fp32": "FP32", "fp16": "FP16", "bf16": "BF16", "int8": "INT8"}
-# ONNX Runtime's tools quantise.
-_QUANTISES = importlib.util.find_spec("onnxruntime") is not None
-_UNABLE = "OpenVINO does not compute in it on this CPU"
-_OPTIONS: dict[str, tuple[str, ...]] = {}
-_NO_ROOM = ("bad_alloc", "could not allocate", "failed to allocate", "out of memory")
+# Their names among the capabilities of a device.
+_CAPABILITIES = {"fp32": "FP32", "fp16": "FP16", "bf16": "BF16", "int8": "INT8"}
+# Networks are quantised with ONNX Runtime's tools.
+_CAN_QUANTISE = importlib.util.find_spec("onnxruntime") is not None
+_UNSUPPORTED = "OpenVINO does not compute in it on this CPU"
+_OPTIONS: OptionValues = {}
+_MEMORY_MESSAGES = ("bad_alloc", "could not allocate", "failed to allocate", "out of memory")
 
 
 def providers() -> tuple[Provider, ...]:
-    """See base."""
+    """See base.RuntimeModule."""
     core = ov.Core()
     if _DEVICE not in core.available_devices:
-        return (Provider("cpu", reason="this build of OpenVINO has no plugin for the CPU"),)
-    able = core.get_property(_DEVICE, properties.device.capabilities)
+        return (Provider("cpu", unavailable="this build of OpenVINO has no plugin for the CPU"),)
+    capabilities = core.get_property(_DEVICE, properties.device.capabilities)
     precisions = tuple(
-        name for name, word in _WORDS.items() if word in able and (name != "int8" or _QUANTISES)
+        name
+        for name, capability in _CAPABILITIES.items()
+        if capability in capabilities and (name != "int8" or _CAN_QUANTISE)
     )
-    name = core.get_property(_DEVICE, properties.device.full_name).strip()
-    tools = "onnxruntime quantises for it, and is not installed: pip install 'lpnet[agent]'"
-    reasons = {word: _UNABLE for word in _WORDS}
-    if _WORDS["int8"] in able:
-        reasons["int8"] = tools
-    missing = without(precisions, reasons)
-    return (Provider("cpu", precisions, device=name or None, without=missing),)
+    device = core.get_property(_DEVICE, properties.device.full_name).strip()
+    reasons = dict.fromkeys(_CAPABILITIES, _UNSUPPORTED)
+    if _CAPABILITIES["int8"] in capabilities:
+        reasons["int8"] = "it needs onnxruntime to quantise: pip install 'lpnet[agent]'"
+    unsupported = unsupported_precisions(precisions, reasons)
+    return (Provider("cpu", precisions, device or None, unsupported=unsupported),)
 
 
-def make(choice: RuntimeConfig) -> Runtime:
-    """See base."""
-    return OpenVino(choice)
+def create(config: RuntimeConfig) -> Runtime:
+    """See base.RuntimeModule."""
+    return OpenVino(config)
 
 
 class OpenVino:
-    """One stream with the target's threads, for latency, as its own `benchmark_app -hint latency`
-    would set it; threads stay where this process is pinned."""
+    """One stream with the target's threads, as `benchmark_app -hint latency` sets it. Threads stay
+    on the cores that this process is pinned to."""
 
-    def __init__(self, choice: RuntimeConfig) -> None:
-        """Raises BadSetup for an option: it has none."""
-        self._choice = choice
-        _, self._variant = chosen("openvino", choice.options, _OPTIONS)
+    def __init__(self, config: RuntimeConfig) -> None:
+        """Raises SetupError for any option, as it has none."""
+        self._config = config
+        _, self._variant = resolve_options("openvino", config.options, _OPTIONS)
         self._core = ov.Core()
 
     def describe(self) -> RuntimeInfo:
@@ -72,8 +74,8 @@ class OpenVino:
             name="openvino",
             version=ov.get_version().split("-")[0],
             provider="cpu",
-            precision=self._choice.precision,
-            threads=self._choice.threads,
+            precision=self._config.precision,
+            threads=self._config.threads,
             options={"performance_hint": "latency", "streams": 1, "cpu_pinning": False},
             variant=self._variant,
         )
@@ -81,39 +83,39 @@ class OpenVino:
     def load(self, model: bytes) -> InferenceSession:
         config = {
             hint.performance_mode: hint.PerformanceMode.LATENCY,
-            # What is not quantised in an int8 network is computed in float32.
-            hint.inference_precision: _PRECISIONS.get(self._choice.precision, ov.Type.f32),
+            # Ops of an int8 network that are not quantised compute in float32.
+            hint.inference_precision: _PRECISIONS.get(self._config.precision, ov.Type.f32),
             hint.enable_cpu_pinning: False,
             properties.num_streams: 1,
-            properties.inference_num_threads: self._choice.threads,
-            # The cores are chosen already; else it would leave out what it takes for siblings.
+            properties.inference_num_threads: self._config.threads,
+            # The cores are already selected; otherwise it would leave out presumed siblings.
             hint.enable_hyper_threading: True,
         }
         try:
-            if self._choice.precision == "int8":
-                from lpnet_agent.runtimes.quantise import quantised
+            if self._config.precision == "int8":
+                from lpnet_agent.runtimes.quantise import quantise
 
-                model = quantised(model)
+                model = quantise(model)
             network = self._core.read_model(model)
             for port in (*network.inputs, *network.outputs):
                 if port.partial_shape.is_dynamic:
                     name = port.any_name
                     raise RuntimeFailed(f"tensor {name!r} has no concrete shape")
             compiled = self._core.compile_model(network, _DEVICE, config)
-            self._require(compiled, properties.inference_num_threads, self._choice.threads)
+            self._require(compiled, properties.inference_num_threads, self._config.threads)
             self._require(compiled, hint.inference_precision, config[hint.inference_precision])
-            return _Loaded(compiled)
+            return _Session(compiled)
         except (RuntimeError, MemoryError) as error:
-            raise _failed("load", error) from error
+            raise _error("load", error) from error
 
-    def _require(self, compiled: Any, name: Any, asked: object) -> None:
-        """What is asked for may be a hint to OpenVINO; here it is what the target says."""
-        found = compiled.get_property(name)
-        if found != asked:
-            raise RuntimeFailed(f"openvino runs with {name} of {found}, not {asked}")
+    def _require(self, compiled: Any, name: Any, requested: object) -> None:
+        """Raises RuntimeFailed if OpenVINO took a requested setting for a mere hint."""
+        actual = compiled.get_property(name)
+        if actual != requested:
+            raise RuntimeFailed(f"openvino runs with {name} of {actual}, not {requested}")
 
 
-class _Loaded:
+class _Session:
     """A compiled network with its input in place."""
 
     def __init__(self, compiled: Any) -> None:
@@ -122,8 +124,8 @@ class _Loaded:
         self._outputs = list(compiled.outputs)
         rng = np.random.default_rng(0)
         for port in compiled.inputs:
-            drawn = rng.standard_normal(tuple(port.shape)).astype(np.float32)
-            self._request.set_tensor(port, ov.Tensor(drawn))
+            array = rng.standard_normal(tuple(port.shape)).astype(np.float32)
+            self._request.set_tensor(port, ov.Tensor(array))
         self._request.infer()
 
     def run(self, n: int) -> None:
@@ -132,24 +134,24 @@ class _Loaded:
             for _ in range(n):
                 infer()
         except (RuntimeError, MemoryError) as error:
-            raise _failed("run", error) from error
+            raise _error("run", error) from error
 
     def infer(self, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
-        kept = {name: self._request.get_tensor(port) for name, port in self._inputs.items()}
+        timed_inputs = {
+            name: self._request.get_tensor(port) for name, port in self._inputs.items()
+        }
         try:
             for name, value in inputs.items():
-                given = np.ascontiguousarray(value, dtype=np.float32)
-                self._request.set_tensor(self._inputs[name], ov.Tensor(given))
+                array = np.ascontiguousarray(value, dtype=np.float32)
+                self._request.set_tensor(self._inputs[name], ov.Tensor(array))
             self._request.infer()
             return tuple(self._request.get_tensor(port).data.copy() for port in self._outputs)
         except (RuntimeError, MemoryError) as error:
-            raise _failed("run", error) from error
+            raise _error("run", error) from error
         finally:
-            for name, tensor in kept.items():
+            for name, tensor in timed_inputs.items():
                 self._request.set_tensor(self._inputs[name], tensor)
 
 
-def _failed(deed: str, error: Exception) -> RuntimeFailed:
-    words = f"openvino cannot {deed} the network: {error}"
-    tight = isinstance(error, MemoryError) or any(word in str(error).lower() for word in _NO_ROOM)
-    return OutOfMemory(words) if tight else RuntimeFailed(words)
+def _error(action: Action, error: Exception) -> RuntimeFailed:
+    return runtime_error("openvino", action, error, _MEMORY_MESSAGES)

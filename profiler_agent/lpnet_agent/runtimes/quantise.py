@@ -1,6 +1,6 @@
-"""Networks in a lower precision, by ONNX Runtime's own tools.
+"""Conversion of networks to a lower precision with ONNX Runtime's tools.
 
-Latency does not depend on what the weights are, so a few random inputs are enough to calibrate.
+Latency does not depend on the values of weights, so a few random inputs are enough to calibrate.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ import onnx
 
 from lpnet_agent.errors import RuntimeFailed
 from lpnet_agent.runtimes.base import Array
-from lpnet_agent.runtimes.graph import Tensor, read_network
+from lpnet_agent.runtimes.graph import OnnxTensor, read_network
 
-_INPUTS = 4
+_CALIBRATION_INPUTS = 4
 
 
-def quantised(model: bytes) -> bytes:
-    """The network with 8 bits for weights (signed, a scale per channel) and activations
-    (unsigned), as QuantizeLinear and DequantizeLinear around every op that has such a kernel.
+def quantise(model: bytes) -> bytes:
+    """The network with signed 8-bit weights, scaled per channel, and unsigned 8-bit activations.
+    QuantizeLinear and DequantizeLinear surround every op that has an 8-bit kernel.
 
-    Raises RuntimeFailed where it cannot be done.
+    Raises RuntimeFailed if that is not possible.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     network = read_network(model, "onnxruntime")
-    inputs = _Inputs(network.inputs)
+    inputs = _RandomInputs(network.inputs)
     for node in network.nodes:
         if node.op == "BatchNormalization":
-            # It would stay in float32 between ops of 8 bits, which nobody deploys.
+            # It would stay in float32 between 8-bit ops, which nobody deploys.
             raise RuntimeFailed(
-                f"onnxruntime cannot quantise {node}: fold it into the conv before it first"
+                f"onnxruntime cannot quantise {node}: fold it into the preceding conv"
             )
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # it advises to prepare the network, which has no need of it
+    logging.disable(logging.WARNING)  # it suggests a preparation that this network does not need
     try:
         with tempfile.TemporaryDirectory(prefix="lpnet-int8-") as folder:
             file = Path(folder) / "int8.onnx"
@@ -50,33 +50,36 @@ def quantised(model: bytes) -> bytes:
                 per_channel=True,
             )
             return file.read_bytes()
-    except Exception as error:  # its errors have no common base
+    except Exception as error:  # its errors have no common base class
         raise RuntimeFailed(f"onnxruntime cannot quantise the network: {error}") from error
     finally:
         logging.disable(before)
 
 
-def halved(model: bytes) -> bytes:
-    """The network in float16, inputs and outputs too."""
+def to_float16(model: bytes) -> bytes:
+    """The network in float16, including its inputs and outputs."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     try:
         converted = convert_float_to_float16(onnx.load_from_string(model), keep_io_types=False)
-    except Exception as error:  # its errors have no common base
+    except Exception as error:  # its errors have no common base class
         raise RuntimeFailed(f"onnxruntime cannot load the network: {error}") from error
     data: bytes = converted.SerializeToString()
     return data
 
 
-class _Inputs:
-    """Random inputs by name, one dictionary at a time; None once they are used up."""
+class _RandomInputs:
+    """Random inputs by name, one dictionary per call; None after the last."""
 
-    def __init__(self, tensors: tuple[Tensor, ...]) -> None:
+    def __init__(self, tensors: tuple[OnnxTensor, ...]) -> None:
         rng = np.random.default_rng(0)
-        self._left = [
-            {each.name: rng.standard_normal(each.shape).astype(np.float32) for each in tensors}
-            for _ in range(_INPUTS)
+        self._remaining = [
+            {
+                tensor.name: rng.standard_normal(tensor.shape).astype(np.float32)
+                for tensor in tensors
+            }
+            for _ in range(_CALIBRATION_INPUTS)
         ]
 
     def get_next(self) -> dict[str, Array] | None:
-        return self._left.pop() if self._left else None
+        return self._remaining.pop() if self._remaining else None

@@ -1,4 +1,4 @@
-"""The runtimes that this agent knows, by name."""
+"""The runtimes that this agent supports, by name."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
-from types import ModuleType
+from typing import cast
 
 from lpnet.errors import MissingExtra
-from lpnet_agent.errors import BadSetup
-from lpnet_agent.runtimes.base import Provider, Runtime, RuntimeConfig
+from lpnet_agent.errors import SetupError
+from lpnet_agent.runtimes.base import Provider, Runtime, RuntimeConfig, RuntimeModule
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RuntimeEntry:
-    """A runtime: the module here that speaks to it, what that imports, and who brings that.
+    """One supported runtime.
 
-    `short` stands in the names of targets.
+    `short` is its name within the names of targets. `module` implements `base.RuntimeModule`, and
+    imports `package`, which one of the `distributions` installs. `extra` is the extra of lpnet
+    that requires it.
     """
 
     name: str
@@ -31,27 +33,53 @@ class RuntimeEntry:
 
 RUNTIMES = (
     RuntimeEntry(
-        "onnxruntime",
-        "ort",
-        "onnxruntime",
-        "onnxruntime",
-        ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino"),
-        "agent",
+        name="onnxruntime",
+        short="ort",
+        module="lpnet_agent.runtimes.onnxruntime",
+        package="onnxruntime",
+        distributions=("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino"),
+        extra="agent",
     ),
-    RuntimeEntry("torch", "torch", "torch.eager", "torch", ("torch",), "torch"),
-    RuntimeEntry("torch-compile", "torchc", "torch.compiled", "torch", ("torch",), "torch"),
-    RuntimeEntry("openvino", "ov", "openvino", "openvino", ("openvino",), "openvino"),
     RuntimeEntry(
-        "litert", "litert", "litert.runtime", "ai_edge_litert", ("ai-edge-litert",), "litert"
+        name="torch",
+        short="torch",
+        module="lpnet_agent.runtimes.torch.eager",
+        package="torch",
+        distributions=("torch",),
+        extra="torch",
+    ),
+    RuntimeEntry(
+        name="torch-compile",
+        short="torchc",
+        module="lpnet_agent.runtimes.torch.compiled",
+        package="torch",
+        distributions=("torch",),
+        extra="torch",
+    ),
+    RuntimeEntry(
+        name="openvino",
+        short="ov",
+        module="lpnet_agent.runtimes.openvino",
+        package="openvino",
+        distributions=("openvino",),
+        extra="openvino",
+    ),
+    RuntimeEntry(
+        name="litert",
+        short="litert",
+        module="lpnet_agent.runtimes.litert.runtime",
+        package="ai_edge_litert",
+        distributions=("ai-edge-litert",),
+        extra="litert",
     ),
 )
-NAMES = tuple(known.name for known in RUNTIMES)
+NAMES = tuple(entry.name for entry in RUNTIMES)
 
 
 @dataclass(frozen=True)
 class RuntimeSupport:
-    """A line of `list-runtimes`; version and device are None where they are unknown. `without`
-    says why, of each precision that there is not."""
+    """What a runtime can do with one provider on this machine; version and device are None if
+    unknown. `without` says why, for each precision that is missing."""
 
     name: str
     provider: str
@@ -63,87 +91,85 @@ class RuntimeSupport:
     without: Mapping[str, str] = field(default_factory=dict)
 
 
-def known(name: str) -> RuntimeEntry:
-    """Raises BadSetup for an unknown name."""
-    for one in RUNTIMES:
-        if one.name == name:
-            return one
-    raise BadSetup(f"unknown runtime {name!r}: this agent knows {', '.join(NAMES)}")
+def runtime_entry(name: str) -> RuntimeEntry:
+    """Raises SetupError for an unknown name."""
+    for entry in RUNTIMES:
+        if entry.name == name:
+            return entry
+    raise SetupError(f"unknown runtime {name!r}: this agent supports {', '.join(NAMES)}")
 
 
-def make(name: str, choice: RuntimeConfig) -> Runtime:
-    """The runtime of that name. Raises BadSetup for one that is unknown or does not offer what is
-    chosen here, and MissingExtra without its package."""
-    wanted = known(name)
-    if not _installed(wanted):
-        raise MissingExtra(f"measuring with {name}", wanted.extra, wanted.package)
-    module = _module(wanted)
-    _require(name, choice, module.providers())
-    runtime: Runtime = module.make(choice)
-    return runtime
+def create_runtime(name: str, config: RuntimeConfig) -> Runtime:
+    """The runtime with a name. Raises SetupError if it is unknown or does not support the config
+    here, and MissingExtra if its package is not installed."""
+    entry = runtime_entry(name)
+    if not _is_installed(entry):
+        raise MissingExtra(f"measuring with {name}", entry.extra, entry.package)
+    module = _import_module(entry)
+    _check_support(name, config, module.providers())
+    return module.create(config)
 
 
-def listing(names: Iterable[str] = NAMES) -> tuple[RuntimeSupport, ...]:
-    """What the runtimes of these names can run on here. Imports those that are installed."""
-    return tuple(line for name in names for line in _lines(known(name)))
+def list_support(names: Iterable[str] = NAMES) -> tuple[RuntimeSupport, ...]:
+    """What these runtimes can do on this machine. Imports those that are installed."""
+    return tuple(support for name in names for support in _list_support(runtime_entry(name)))
 
 
-def _lines(wanted: RuntimeEntry) -> list[RuntimeSupport]:
-    if not _installed(wanted):
-        reason = f"not installed: pip install 'lpnet[{wanted.extra}]'"
-        return [RuntimeSupport(wanted.name, "cpu", False, None, None, (), reason)]
-    version = _version(wanted)
+def _list_support(entry: RuntimeEntry) -> list[RuntimeSupport]:
+    if not _is_installed(entry):
+        reason = f"not installed: pip install 'lpnet[{entry.extra}]'"
+        return [RuntimeSupport(entry.name, "cpu", False, None, None, (), reason)]
+    version = _version(entry)
     try:
-        providers = _module(wanted).providers()
+        providers = _import_module(entry).providers()
     except (ImportError, OSError, RuntimeError) as error:
-        # A package that is there and does not load: a missing library, the wrong CPU, ...
+        # The package is installed but does not load: a missing library, an unsupported CPU, ...
         reason = f"cannot be imported: {error}"
-        return [RuntimeSupport(wanted.name, "cpu", False, version, None, (), reason)]
+        return [RuntimeSupport(entry.name, "cpu", False, version, None, (), reason)]
     return [
         RuntimeSupport(
-            wanted.name,
-            offer.provider,
-            offer.reason is None,
+            entry.name,
+            provider.name,
+            provider.unavailable is None,
             version,
-            offer.device,
-            offer.precisions if offer.reason is None else (),
-            offer.reason,
-            offer.without if offer.reason is None else {},
+            provider.device,
+            provider.precisions if provider.unavailable is None else (),
+            provider.unavailable,
+            provider.unsupported if provider.unavailable is None else {},
         )
-        for offer in providers
+        for provider in providers
     ]
 
 
-def _require(name: str, choice: RuntimeConfig, providers: tuple[Provider, ...]) -> None:
-    """Raises BadSetup where a choice is not on offer, saying what is."""
-    for offer in providers:
-        if offer.provider != choice.provider:
-            continue
-        if offer.reason is not None:
-            raise BadSetup(f"{name} cannot run on {choice.provider!r} here: {offer.reason}")
-        if choice.precision not in offer.precisions:
-            there = ", ".join(offer.precisions)
-            wanted = f"{choice.precision!r} on {choice.provider!r}"
-            why = offer.without.get(choice.precision)
-            words = f"{name} has no precision {wanted} here: {there}"
-            raise BadSetup(words + (f" ({why})" if why else ""))
-        return
-    providers = ", ".join(offer.provider for offer in providers)
-    raise BadSetup(f"{name} knows no provider {choice.provider!r}: {providers}")
+def _check_support(name: str, config: RuntimeConfig, providers: tuple[Provider, ...]) -> None:
+    """Raises SetupError, listing what is supported."""
+    provider = next((p for p in providers if p.name == config.provider), None)
+    if provider is None:
+        names = ", ".join(provider.name for provider in providers)
+        raise SetupError(f"{name} has no provider {config.provider!r}: it supports {names}")
+    if provider.unavailable is not None:
+        raise SetupError(f"{name} cannot run on {provider.name!r} here: {provider.unavailable}")
+    if config.precision not in provider.precisions:
+        supported = ", ".join(provider.precisions)
+        reason = provider.unsupported.get(config.precision)
+        raise SetupError(
+            f"{name} has no precision {config.precision!r} on {provider.name!r} here: it supports "
+            f"{supported}" + (f" ({reason})" if reason else "")
+        )
 
 
-def _module(wanted: RuntimeEntry) -> ModuleType:
-    return importlib.import_module(f"lpnet_agent.runtimes.{wanted.module}")
+def _import_module(entry: RuntimeEntry) -> RuntimeModule:
+    return cast(RuntimeModule, importlib.import_module(entry.module))
 
 
-def _installed(wanted: RuntimeEntry) -> bool:
-    return importlib.util.find_spec(wanted.package) is not None
+def _is_installed(entry: RuntimeEntry) -> bool:
+    return importlib.util.find_spec(entry.package) is not None
 
 
-def _version(wanted: RuntimeEntry) -> str | None:
-    for distribution in wanted.distributions:
+def _version(entry: RuntimeEntry) -> str | None:
+    for distribution in entry.distributions:
         try:
             return metadata.version(distribution)
         except metadata.PackageNotFoundError:
             continue
-    return None  # a build under another distribution name
+    return None  # a build with another distribution name

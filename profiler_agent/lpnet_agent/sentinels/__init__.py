@@ -1,1 +1,1 @@
-"""Sentinels: two workloads that never change, by which an agent sees that its device did."""
+"""Sentinels: two fixed workloads whose latency shows whether the device has changed."""

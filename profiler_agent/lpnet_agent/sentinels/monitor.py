@@ -1,4 +1,4 @@
-"""The sentinels of an agent: when they are read, and what is concluded."""
+"""When the sentinels of an agent are checked, and the health that follows from it."""
 
 from __future__ import annotations
 
@@ -11,38 +11,46 @@ import structlog
 
 from lpnet.schemas.sample import Sample
 from lpnet_agent.measure.job import SupportsMeasure
-from lpnet_agent.sentinels.health import SENTINELS, Check, Health, Policy, proves, see, wait_s
-from lpnet_agent.sentinels.readings import read, reading
+from lpnet_agent.sentinels.health import (
+    SENTINELS,
+    Check,
+    Health,
+    Policy,
+    apply_check,
+    is_conclusive,
+    recheck_delay_s,
+)
+from lpnet_agent.sentinels.readings import read_sentinel, to_reading
 from lpnet_agent.sentinels.store import SentinelState, SentinelStore
 
 log = structlog.get_logger()
 
-# The first readings make the levels, and after one that proved nothing an answer is wanted: these
-# come sooner, but where nothing comes of so many in a row, not for ever.
-_SOONER, _SOONER_MOST = 4, 10
+# Until the levels are set, and after an inconclusive check, the next one comes this many times
+# sooner, for at most so many checks in a row.
+_SOONER_FACTOR, _MAX_SOONER = 4, 10
 
-# Called between visits of a check; False ends it.
+# Called between the visits of a check; False ends it.
 ShouldContinue = Callable[[], bool]
 
 
 class SentinelMeasurer(SupportsMeasure, Protocol):
-    """What measures, as far as the sentinels need it."""
+    """A measurer, as far as the sentinels need one."""
 
     @property
     def busy_s(self) -> float:
-        """Seconds of measuring so far."""
+        """Total time spent measuring, s."""
         ...
 
     def renew(self) -> None:
-        """Begin a new session."""
+        """Start a new session."""
         ...
 
 
 class SentinelMonitor:
-    """Reads the sentinels when they are due, keeps what is known, and passes every reading on.
+    """Checks the sentinels when a check is due, saves the health, and passes every sample on.
 
-    `every_s` counts seconds of measuring, so an idle device is left alone; a device that is not
-    ready is looked at by the clock, at the pace of the policy.
+    `every_s` counts seconds of measuring, so that an idle device is left alone. A device that is
+    not ready is checked again by the clock, as the policy says.
     """
 
     def __init__(
@@ -51,108 +59,109 @@ class SentinelMonitor:
         store: SentinelStore,
         policy: Policy,
         every_s: float,
-        pass_on: Callable[[tuple[Sample, ...]], None],
+        on_samples: Callable[[tuple[Sample, ...]], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._measurer = measurer
         self._store = store
         self._policy = policy
         self._every_s = every_s
-        self._pass_on = pass_on
+        self._on_samples = on_samples
         self._monotonic = monotonic
-        self._kept = store.load()
+        self._state = store.load()
         self._good = False
-        self._sooner = 0
-        self._busy_s: float | None = None
-        self._look_at = 0.0
+        self._inconclusive = 0
+        self._checked_at_busy_s: float | None = None
+        self._recheck_at = 0.0
 
     @property
     def health(self) -> Health:
-        return self._kept.health
+        return self._state.health
 
     @property
     def cleared(self) -> int:
-        """Clearings of the target that were acted on."""
-        return self._kept.cleared
+        """Number of clearings of the target that were handled."""
+        return self._state.cleared
 
     @property
     def good_at(self) -> datetime | None:
-        """When the last check ended that found the device as it was. Before any did: when the
-        first one began. None: there was no check since the levels began."""
-        return self._kept.good_at
+        """End of the last check that passed. If none has passed yet, the start of the first one;
+        None if there was no check since the levels were reset."""
+        return self._state.good_at
 
     def wait_s(self) -> float:
-        """Seconds until a device that is not ready is to be looked at; 0 where it is due."""
-        return max(0.0, self._look_at - self._monotonic())
+        """Seconds until a device that is not ready is checked again; 0 if a check is due."""
+        return max(0.0, self._recheck_at - self._monotonic())
 
-    def due(self) -> bool:
-        """Whether to look now. The first look of a process is always due."""
-        if self._busy_s is None:
+    def is_due(self) -> bool:
+        """Whether to check now. The first check of a process is always due."""
+        if self._checked_at_busy_s is None:
             return True
         if self.health.state != "ready":
             return self.wait_s() <= 0
-        late = (self._good and self.health.settled) or self._sooner >= _SOONER_MOST
-        pace_s = self._every_s if late else self._every_s / _SOONER
-        return self._measurer.busy_s - self._busy_s >= pace_s
+        usual = (self._good and self.health.settled) or self._inconclusive >= _MAX_SOONER
+        interval_s = self._every_s if usual else self._every_s / _SOONER_FACTOR
+        return self._measurer.busy_s - self._checked_at_busy_s >= interval_s
 
-    def look(self, should_continue: ShouldContinue | None = None) -> bool:
-        """Make a check, and where it sees a drift others in fresh processes. `go_on` is called all
-        through it.
+    def check(self, should_continue: ShouldContinue | None = None) -> bool:
+        """Make a check, and if it sees a drift, further ones in new sessions. `should_continue` is
+        called throughout.
 
-        True if the device was found as it was: what was measured until now stands. Raises
-        Interrupted when the agent is to end, and BadSetup if no process can be started.
+        True if the check passed, so that everything measured until now is valid. Raises
+        Interrupted if the agent is stopping, and SetupError if no session can be started.
         """
         if self.health.state != "ready":
-            self._measurer.renew()  # one bad session must not keep a device from work
-        good = self._check(should_continue)
+            self._measurer.renew()  # one bad session must not keep a device from working
+        good = self._check_once(should_continue)
         while not self.health.drifted and self.health.suspected:
             suspected = self.health.suspected
             self._measurer.renew()
-            good = self._check(should_continue)
+            good = self._check_once(should_continue)
             if not self.health.drifted and self.health.suspected == suspected:
-                break  # disturbed all along: it proves nothing, and is tried again soon
-        self._good, self._busy_s = good, self._measurer.busy_s
-        self._sooner = 0 if good else self._sooner + 1
-        self._look_at = self._monotonic() + wait_s(self.health, self._policy)
+                break  # inconclusive because of disturbances; the next check comes soon
+        self._good, self._checked_at_busy_s = good, self._measurer.busy_s
+        self._inconclusive = 0 if good else self._inconclusive + 1
+        self._recheck_at = self._monotonic() + recheck_delay_s(self.health, self._policy)
         return good
 
     def clear(self, cleared: int) -> None:
-        """A person says that the device is as it should be: what is measured now is normal."""
+        """Reset the levels: a person has declared the device's present state as normal."""
         log.info("cleared: the sentinels get new levels")
-        self._keep(Health(), cleared, None)
-        self._busy_s, self._sooner = None, 0
+        self._save(Health(), cleared, None)
+        self._checked_at_busy_s, self._inconclusive = None, 0
 
-    def _check(self, should_continue: ShouldContinue | None) -> bool:
-        begun = datetime.now(UTC)
+    def _check_once(self, should_continue: ShouldContinue | None) -> bool:
+        start = datetime.now(UTC)
         samples = {
-            sentinel: read(self._measurer, sentinel, should_continue) for sentinel in SENTINELS
+            sentinel: read_sentinel(self._measurer, sentinel, should_continue)
+            for sentinel in SENTINELS
         }
-        told = tuple(sample for sample in samples.values() if sample is not None)
-        if told:
-            self._pass_on(told)
-        check = {sentinel: reading(sample) for sentinel, sample in samples.items()}
+        successful = tuple(sample for sample in samples.values() if sample is not None)
+        if successful:
+            self._on_samples(successful)
+        check = {sentinel: to_reading(sample) for sentinel, sample in samples.items()}
         before = self.health
-        health = see(before, check, self._policy)
-        proven = proves(before, check, self._policy)
-        good = proven and health.state == "ready" and not health.suspected
-        self._keep(health, self.cleared, datetime.now(UTC) if good else self.good_at or begun)
-        self._say(before, check)
+        health = apply_check(before, check, self._policy)
+        conclusive = is_conclusive(before, check, self._policy)
+        good = conclusive and health.state == "ready" and not health.suspected
+        self._save(health, self.cleared, datetime.now(UTC) if good else self.good_at or start)
+        self._log_check(before, check)
         return good
 
-    def _keep(self, health: Health, cleared: int, good_at: datetime | None) -> None:
-        self._kept = SentinelState(
-            target=self._kept.target,
-            spaces=self._kept.spaces,
+    def _save(self, health: Health, cleared: int, good_at: datetime | None) -> None:
+        self._state = SentinelState(
+            target=self._state.target,
+            spaces=self._state.spaces,
             health=health,
             cleared=cleared,
             good_at=good_at,
         )
-        self._store.save(self._kept)
+        self._store.save(self._state)
 
-    def _say(self, before: Health, check: Check) -> None:
-        readings = {name: seen and f"{seen.ms:.4g}" for name, seen in check.items()}
+    def _log_check(self, before: Health, check: Check) -> None:
+        readings = {name: reading and f"{reading.ms:.4g}" for name, reading in check.items()}
         log.debug("sentinels", **readings)
         if self.health.state != before.state:
-            log.warning("condition", state=self.health.state, why=self.health.words)
+            log.warning("condition", state=self.health.state, why=self.health.message)
         elif self.health.suspected:
-            log.info("a sentinel drifts; looking again in a new process", **readings)
+            log.info("a sentinel drifts; checking again in a new process", **readings)

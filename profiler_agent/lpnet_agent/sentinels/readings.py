@@ -1,4 +1,4 @@
-"""Reading a sentinel: it is measured like any workload."""
+"""Reading a sentinel, which is measured like any workload."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from lpnet_agent.sentinels.templates import template
 
 log = structlog.get_logger()
 
-# A job waits meanwhile; a reading that stays disturbed proves nothing, and is taken again soon.
-_VISITS = 3
+# Jobs wait meanwhile. A reading that stays disturbed is inconclusive and soon repeated.
+_MAX_VISITS = 3
 
 
-def read(
+def read_sentinel(
     measurer: SupportsMeasure,
     sentinel: Sentinel,
     should_continue: Callable[[], bool] | None = None,
 ) -> Sample | None:
-    """A reading of a sentinel, as it travels; None where it failed.
+    """A sample of a sentinel, as it is sent; None if it failed.
 
-    It is visited at most three times. `go_on` is called before every visit, and while resting.
-    Raises Interrupted when the agent is to end, or once `go_on` says False.
+    `should_continue` is called before every visit and while waiting. Raises Interrupted if the
+    agent is stopping, or once `should_continue` returns False.
     """
-    made = template(sentinel)
+    spec = template(sentinel)
     try:
-        return made.told(measurer.measure(made.item(), made.file, should_continue, _VISITS))
+        sample = measurer.measure(spec.item(), spec.file, should_continue, _MAX_VISITS)
     except Interrupted:
         raise
     except MeasureFailed as error:
         log.warning("sentinel failed", sentinel=sentinel, why=str(error))
         return None
+    return spec.to_sent_sample(sample)
 
 
-def reading(sample: Sample | None) -> Reading | None:
-    """What a check takes from it."""
+def to_reading(sample: Sample | None) -> Reading | None:
     return None if sample is None else Reading(sample.latency_ms, sample.disturbed)
 
 
-def latency_ms(sample: Sample | None) -> float | None:
-    """What a reading says; None for one that says nothing."""
+def undisturbed_ms(sample: Sample | None) -> float | None:
+    """The latency, ms; None for a reading that failed or was disturbed."""
     return None if sample is None or sample.disturbed else sample.latency_ms

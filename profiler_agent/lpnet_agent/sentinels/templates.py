@@ -1,4 +1,4 @@
-"""The spaces of the sentinels, as files beside this module, and what is measured of them."""
+"""The spaces of the sentinels, stored beside this module, and their workloads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lpnet_agent.measure.messages import Item
 
 @dataclass(frozen=True)
 class SentinelTemplate:
-    """A sentinel: its file, and the workload as it is measured and as it is told."""
+    """A sentinel: its file, its workload as it is measured, and its ops as they are sent."""
 
     sentinel: Sentinel
     file: Path
@@ -23,17 +23,16 @@ class SentinelTemplate:
     ops: OpsWorkload
 
     def item(self) -> Item:
-        """To be measured with the budget of a network."""
+        """It is measured with the budget of a network."""
         return Item(kind="network", workload=self.workload, sentinel=self.sentinel)
 
-    def told(self, sample: Sample) -> Sample:
-        """A sample of it as it travels: whoever gets it needs no space."""
+    def to_sent_sample(self, sample: Sample) -> Sample:
+        """A sample with the ops as its workload, so that the receiver needs no space."""
         return sample.model_copy(update={"workload": self.ops, "sentinel": self.sentinel})
 
 
 @cache
 def template(sentinel: Sentinel) -> SentinelTemplate:
-    """The template of a sentinel."""
     file = Path(__file__).parent / f"{sentinel}.onnx"
     space = Space.load(file)
     return SentinelTemplate(

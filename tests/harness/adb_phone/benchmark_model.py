@@ -83,15 +83,15 @@ def timed(
         f"Running benchmark for at least {least} iterations and at least {min_s:g} seconds but "
         f"terminate if exceeding {max_s:g} seconds."
     )
-    begun = time.monotonic()
+    started = time.monotonic()
     taken: list[int] = []
-    now = begun
-    while (len(taken) < least or now < begun + min_s) and now <= begun + max_s:
+    now = started
+    while (len(taken) < least or now < started + min_s) and now <= started + max_s:
         start = time.perf_counter_ns()
         run()
         taken.append((time.perf_counter_ns() - start) // 1000)
         if frequency > 0:
-            time.sleep(max(0.0, begun + (len(taken) / frequency) - time.monotonic()))
+            time.sleep(max(0.0, started + (len(taken) / frequency) - time.monotonic()))
         now = time.monotonic()
     say(stats(taken) + "\n")
     return taken

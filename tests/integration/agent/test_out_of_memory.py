@@ -164,7 +164,7 @@ def test_signal_9_is_memory_only_where_the_kernel_counted_it(
     killer = threading.Thread(target=kill)
     killer.start()
     with pytest.raises(WorkerDied) as caught:
-        process.measure(ask, timeout_s=30)
+        process.measure(ask, timeout_s=90)
     killer.join()
     assert caught.value.out_of_memory is short
     assert ("does not fit in memory" in str(caught.value)) is short

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lpnet_agent.devices.adb.binary import read_binary
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 
 CONTENT = b"\x7fELF and so on"
 HASH = hashlib.sha256(CONTENT).hexdigest()
@@ -36,12 +36,12 @@ def test_the_one_that_is_expected(file: Path, given: str) -> None:
     ],
 )
 def test_any_other_is_refused(file: Path, expected: str | None, words: str) -> None:
-    with pytest.raises(BadSetup, match=words):
+    with pytest.raises(SetupError, match=words):
         read_binary(file, expected)
 
 
 def test_one_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(BadSetup, match="LPNET_AGENT_BENCHMARK_MODEL is not set"):
+    with pytest.raises(SetupError, match="LPNET_AGENT_BENCHMARK_MODEL is not set"):
         read_binary(None, HASH)
-    with pytest.raises(BadSetup, match="nothing: No such file"):
+    with pytest.raises(SetupError, match="nothing: No such file"):
         read_binary(tmp_path / "nothing", HASH)

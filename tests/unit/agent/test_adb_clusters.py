@@ -8,7 +8,7 @@ import pytest
 
 from lpnet_agent.devices.adb.clusters import Cluster, chosen, clusters
 from lpnet_agent.devices.select import open_device
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 from lpnet_agent.settings import Settings
 from lpnet_agent.stop import Stop
 
@@ -47,7 +47,7 @@ def test_four_kinds_and_one(tmp_path: Path) -> None:
 
 
 def test_a_phone_that_says_nothing_of_its_cores(tmp_path: Path) -> None:
-    with pytest.raises(BadSetup, match="which cores"):
+    with pytest.raises(SetupError, match="which cores"):
         clusters(tmp_path)
 
 
@@ -71,12 +71,12 @@ def test_choosing(wish: str | None, name: str, cores: tuple[int, ...], mask: str
 
 @pytest.mark.parametrize("wish", ["medium", "6-9", "3-1", "", "0-"])
 def test_what_a_phone_does_not_have_is_named_with_what_it_has(wish: str) -> None:
-    with pytest.raises(BadSetup, match=r"little \(cores 0,1,2,3\), big .*, prime \(cores 7\)"):
+    with pytest.raises(SetupError, match=r"little \(cores 0,1,2,3\), big .*, prime \(cores 7\)"):
         chosen(wish, RUNTIMES, threads=1)
 
 
 def test_more_threads_than_cores() -> None:
-    with pytest.raises(BadSetup, match=r"4 threads asked for, but big .* has 3"):
+    with pytest.raises(SetupError, match=r"4 threads asked for, but big .* has 3"):
         chosen("big", RUNTIMES, threads=4)
 
 
@@ -84,7 +84,7 @@ def test_clusters_are_those_of_phones() -> None:
     stop = Stop()
     asked = open_device(Settings(cluster="big"), stop)
     with (
-        pytest.raises(BadSetup, match="--cluster chooses cores of a phone: it needs --adb"),
+        pytest.raises(SetupError, match="--cluster chooses cores of a phone: it needs --adb"),
         asked,
     ):
         pass

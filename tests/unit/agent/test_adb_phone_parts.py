@@ -18,10 +18,10 @@ from lpnet_agent.devices.adb.owner import PhoneOwner
 from lpnet_agent.devices.adb.shell import CommandResult
 from lpnet_agent.devices.adb.user_slot import user_slot
 from lpnet_agent.devices.adb.visit import _no_room
-from lpnet_agent.errors import DeviceAway
+from lpnet_agent.errors import DeviceUnavailable
 from lpnet_agent.owner.rules import Refusal
 from lpnet_agent.sentinels.monitor import SentinelMonitor
-from lpnet_agent.serve.readiness import Gate
+from lpnet_agent.serve.readiness import ReadinessCheck
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -104,7 +104,7 @@ class OwnerRules:
 
 def phone_owner(away: str | None, full: str | None) -> PhoneOwner:
     def run(*given: object, **more: object) -> CommandResult:
-        raise DeviceAway("it did not answer")
+        raise DeviceUnavailable("it did not answer")
 
     phone = SimpleNamespace(gone=away is not None, away=lambda: away, run=run)
     store = SimpleNamespace(forget=lambda: None, lacks_room=lambda: full)
@@ -127,7 +127,7 @@ def test_what_a_phone_does_is_not_its_owners_doing(
     assert refusal.cause == cause
     watch = SimpleNamespace(health=SimpleNamespace(state="ready"), due=lambda: False)
     asked = SimpleNamespace(refusal=lambda now, in_job: refusal, add_measuring_time=lambda s: None)
-    standing = Gate(cast(Any, asked), cast(SentinelMonitor, watch), lambda: 0.0).ask()
+    standing = ReadinessCheck(cast(Any, asked), cast(SentinelMonitor, watch), lambda: 0.0).ask()
     assert (standing.state, standing.cause) == ("paused", cause)
     said = ConditionReport(target="t", state="paused", reason="why", cause=standing.cause)
     assert ConditionReport.model_validate_json(said.model_dump_json()) == said

@@ -19,7 +19,7 @@ from lpnet_agent.device_info.readings import (
 )
 from lpnet_agent.devices.adb.facts import phone_facts, phone_name, properties
 from lpnet_agent.devices.adb.mirrored_files import MirroredFiles, files
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 
 BATTERY = (FILES / "services/battery").read_text()
 THERMAL = (FILES / "services/thermalservice").read_text()
@@ -158,7 +158,7 @@ def test_a_phone_is_named_by_its_model() -> None:
     assert phone_name(properties(GETPROP), None) == "pixel-7"
     assert phone_name({"ro.product.model": "SM-G991B"}, None) == "sm-g991b"
     assert phone_name({}, "desk") == "desk"
-    with pytest.raises(BadSetup, match="--device"):
+    with pytest.raises(SetupError, match="--device"):
         phone_name({}, None)
 
 

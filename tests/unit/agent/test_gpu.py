@@ -13,7 +13,7 @@ from tests.harness.nvml import A100, Library
 
 import lpnet_agent.gpu
 from lpnet.schemas.gpu import GpuFacts
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 from lpnet_agent.gpu.device import Gpu, GpuReading, GpuSettings
 from lpnet_agent.gpu.library import on_gpu, open_gpu
 from lpnet_agent.measure.session_info import ready
@@ -212,6 +212,6 @@ def test_a_gpu_that_cannot_be_told_is_refused(
     environment: dict[str, str], count: int, word: str
 ) -> None:
     library = Library(A100, nvmlDeviceGetCount=count)
-    with pytest.raises(BadSetup, match=word), open_gpu("cuda", lambda: library, environment):
+    with pytest.raises(SetupError, match=word), open_gpu("cuda", lambda: library, environment):
         pass
     assert library.asked[-1] == ("nvmlShutdown",)

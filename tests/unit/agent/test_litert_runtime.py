@@ -16,14 +16,15 @@ import onnx
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper, shape_inference
+from tests.harness.budget import examples
 
 from lpnet import zoo
 from lpnet.space.space import Space
-from lpnet_agent.errors import BadSetup, OutOfMemory, RuntimeFailed
+from lpnet_agent.errors import OutOfMemory, RuntimeFailed, SetupError
 from lpnet_agent.runtimes.base import InferenceSession, RuntimeConfig
 from lpnet_agent.runtimes.litert.runtime import LiteRt
 from lpnet_agent.runtimes.litert.writer import tflite
@@ -243,7 +244,7 @@ def windows(draw: st.DrawFn, *, pool: bool = False) -> tuple[list[int], dict[str
     return size, attributes
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(
     windows(),
     st.integers(1, 3),
@@ -289,7 +290,7 @@ def last_is_inside(
     return True
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(windows(pool=True), st.integers(1, 2), st.booleans(), st.sampled_from(DELEGATES))
 def test_a_max_pool(
     window: tuple[list[int], dict[str, Any]], batch: int, ceil: bool, delegate: str
@@ -300,7 +301,7 @@ def test_a_max_pool(
     agrees(network([pool], shape=(batch, 5, *size)), delegate)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(
     windows(pool=True),
     st.integers(1, 2),
@@ -607,7 +608,7 @@ def test_the_runtime_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("options", [{"delegate": "gpu"}, {"delegation": "none"}])
 def test_an_option_that_there_is_not_is_refused(options: dict[str, str]) -> None:
-    with pytest.raises(BadSetup, match="delegat"):
+    with pytest.raises(SetupError, match="delegat"):
         make("litert", RuntimeConfig(1, options=options))
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.harness.budget import examples
 
 from lpnet.schemas.sample import Conditions
 from lpnet_agent.errors import OutOfMemory, RuntimeFailed
@@ -75,7 +76,7 @@ def test_the_memory_sentinel_is_what_runs() -> None:
     assert memory.runs > 0, "what is usual is known before the first visit"
 
 
-@settings(max_examples=15)  # each makes 64 MiB of weights
+@examples(15)  # each makes 64 MiB of weights
 @given(st.floats(0.2, 50), st.floats(1, 4))
 def test_a_slow_spell_shows_beside_what_is_usual(ms: float, factor: float) -> None:
     memory = Memory(ms)

@@ -13,7 +13,7 @@ from lpnet.schemas.device import DeviceFacts
 from lpnet_agent.device_info.facts import clock_policy, cpu_and_flags, read_facts, vector_flags
 from lpnet_agent.device_info.names import device_name, target_name
 from lpnet_agent.device_info.target import target_spec
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 from lpnet_agent.measure.messages import SessionInfo, Setup
 
 
@@ -40,13 +40,13 @@ def test_a_given_name_wins() -> None:
 
 @pytest.mark.parametrize("given", ["", "-x", "two words", "x" * 61, "ümlaut"])
 def test_a_name_that_cannot_be_typed_is_refused(given: str) -> None:
-    with pytest.raises(BadSetup, match="device name"):
+    with pytest.raises(SetupError, match="device name"):
         device_name(DeviceFacts(), given)
 
 
 @pytest.mark.parametrize("cpu", [None, "", "(R) CPU @ 2GHz"])
 def test_an_unknown_cpu_is_not_guessed(cpu: str | None) -> None:
-    with pytest.raises(BadSetup, match="--device"):
+    with pytest.raises(SetupError, match="--device"):
         device_name(DeviceFacts(cpu=cpu), None)
 
 

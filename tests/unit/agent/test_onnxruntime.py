@@ -6,7 +6,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from lpnet_agent.errors import BadSetup, RuntimeFailed
+from lpnet_agent.errors import SetupError, RuntimeFailed
 from lpnet_agent.runtimes.base import RuntimeConfig
 from lpnet_agent.runtimes.onnxruntime import OnnxRuntime, providers
 
@@ -101,7 +101,7 @@ def test_options_are_part_of_what_it_is() -> None:
     ],
 )
 def test_an_option_that_is_not_there_is_named(options: dict[str, str], words: str) -> None:
-    with pytest.raises(BadSetup, match=words):
+    with pytest.raises(SetupError, match=words):
         OnnxRuntime(RuntimeConfig(1, options=options))
 
 

@@ -20,7 +20,7 @@ from lpnet_agent.measure.messages import (
     WorkloadRequest,
 )
 from lpnet_agent.measure.oom import OomKills
-from lpnet_agent.serve.held_lease import Results
+from lpnet_agent.serve.held_lease import LeaseResults
 from lpnet_agent.stop import Stop
 
 WORKLOAD = SpaceWorkload(space="0" * 64, widths={"conv": 4})
@@ -110,8 +110,8 @@ def test_the_service_is_told() -> None:
         token="t", job="j", campaign="c", target="t", expires_s=9, fresh_session=False,
         items=(leased,),
     )  # fmt: skip
-    results = Results(lease)
+    results = LeaseResults(lease)
     results.add(ItemResult(ITEM, None, "too large", out_of_memory=True))
     results.add(ItemResult(ITEM, None, "it crashed"))
-    said = [(one.reason, one.out_of_memory) for one in results.parcel(None).failures]
+    said = [(one.reason, one.out_of_memory) for one in results.to_spool(None).failures]
     assert said == [("too large", True), ("it crashed", False)]

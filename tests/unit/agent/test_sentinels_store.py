@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lpnet.schemas.device import TargetSpec
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 from lpnet_agent.sentinels.health import Health
 from lpnet_agent.sentinels.store import FILE, SentinelState, SentinelStore
 
@@ -44,7 +44,7 @@ def test_levels_of_other_sentinels_are_none_here(tmp_path: Path) -> None:
 
 def test_levels_that_may_not_be_read_are_not_taken_for_none(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()  # fails to be read for any user, as a file of another's would
-    with pytest.raises(BadSetup, match=rf"{FILE}: .*; the levels of the sentinels are in it"):
+    with pytest.raises(SetupError, match=rf"{FILE}: .*; the levels of the sentinels are in it"):
         SentinelStore(tmp_path, TARGET).load()
 
 

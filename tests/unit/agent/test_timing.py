@@ -196,12 +196,22 @@ def test_waiting_is_what_the_kernel_says() -> None:
     script = (
         f"import os, time; os.sched_setaffinity(0, {{{core}}})\n"
         "from lpnet_agent.measure.clock import SystemClock\n"
+        "print('ready', flush=True); input()\n"
         "clock = SystemClock(); end = clock.cpu() + 200_000_000\n"
         "while clock.cpu() < end: pass\n"
         "print(clock.waited())"
     )
+    pipe = subprocess.PIPE
     both = [
-        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) for _ in range(2)
+        subprocess.Popen([sys.executable, "-c", script], stdin=pipe, stdout=pipe, text=True)
+        for _ in range(2)
     ]
+    for process in both:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in both:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
     waited = [int(process.communicate(timeout=60)[0]) for process in both]
     assert max(waited) > 50_000_000

@@ -17,13 +17,12 @@ from torch import nn
 
 from lpnet import zoo
 from lpnet.space.space import Space
-from lpnet_agent.errors import BadSetup, OutOfMemory, RuntimeFailed
+from lpnet_agent.errors import SetupError, OutOfMemory, RuntimeFailed
 from lpnet_agent.gpu.library import open_gpu
 from lpnet_agent.runtimes.base import DeviceTimedSession, RuntimeConfig
 from lpnet_agent.runtimes.graph import read_network
 from lpnet_agent.runtimes.registry import make
-from lpnet_agent.runtimes.torch import compiled, eager
-from lpnet_agent.runtimes.torch import support
+from lpnet_agent.runtimes.torch import compiled, eager, support
 from lpnet_agent.runtimes.torch.network import to_module
 
 # PyTorch's compiler imports what PyTorch itself deprecates.
@@ -312,7 +311,7 @@ def test_the_runtime_says_what_it_is() -> None:
 def test_an_unknown_option_or_value_is_refused(
     runtime: str, options: dict[str, str], words: str
 ) -> None:
-    with pytest.raises(BadSetup, match=words):
+    with pytest.raises(SetupError, match=words):
         make(runtime, RuntimeConfig(1, options=options))
 
 
@@ -482,7 +481,7 @@ def test_what_torch_does_not_compile_is_not_taken_for_compiled() -> None:
 def test_without_a_compiler_it_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert "no-such-compiler" in str(compiled.providers()[0].reason)
-    with pytest.raises(BadSetup, match=r"torch-compile.*no-such-compiler"):
+    with pytest.raises(SetupError, match=r"torch-compile.*no-such-compiler"):
         make("torch-compile", RuntimeConfig(1))
     assert eager.providers()[0].reason is None
 

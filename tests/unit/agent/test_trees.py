@@ -6,14 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.harness.budget import examples
 
 from lpnet_agent.device_info.facts import clock_policy
-from lpnet_agent.doctor.examine import Examination, examine
+from lpnet_agent.doctor.examination import Examination, examine
 from lpnet_agent.doctor.finding import Finding
-from lpnet_agent.doctor.signals import Signal, signals
-from lpnet_agent.doctor.text import as_data, conclusion, in_words
+from lpnet_agent.doctor.interference_signals import Signal, signals
+from lpnet_agent.doctor.report import as_data, conclusion, in_words
 from lpnet_agent.measure.conditions import Probe
 from lpnet_agent.settings import Settings
 
@@ -277,7 +278,7 @@ GARBAGE = (
 )
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(data=st.data())
 def test_no_content_of_any_file_breaks_the_doctor(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -1,1 +1,1 @@
-"""Phones over adb: LiteRT's `benchmark_model` is run there, and its figures are read here."""
+"""Phones over adb: runs LiteRT's `benchmark_model` on the phone and reads its output here."""

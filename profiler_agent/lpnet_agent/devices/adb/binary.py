@@ -1,5 +1,4 @@
-"""The `benchmark_model` that runs networks on the phone: a file of this machine that is named, and
-known by its hash."""
+"""The `benchmark_model` that runs on the phone: a local file whose hash the settings give."""
 
 from __future__ import annotations
 
@@ -8,17 +7,17 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 
 _SETTING = "LPNET_AGENT_BENCHMARK_MODEL"
 _HASH = re.compile(r"[0-9a-f]{64}")
-# What of a hash is enough to tell two builds apart.
+# These many digits of a hash are enough to tell two builds apart.
 _SHORT = 12
 
 
 @dataclass(frozen=True)
 class Binary:
-    """The program, whose hash is the one that was expected."""
+    """The program, with the hash that was expected."""
 
     content: bytes
     sha256: str
@@ -30,30 +29,30 @@ class Binary:
 
 
 def read_binary(path: Path | None, expected: str | None) -> Binary:
-    """Raises BadSetup, saying what to do, for a file that is not named, cannot be read, or is not
-    the one that is expected."""
+    """Raises SetupError if no path or no hash is set, the file cannot be read, or its hash
+    differs."""
     if path is None:
-        raise BadSetup(
-            f"{_SETTING} is not set: it names LiteRT's benchmark_model for the phone (an "
-            "android_aarch64 build, most likely); docs/operate/phones.md says where it comes from"
+        raise SetupError(
+            f"{_SETTING} is not set: it must name LiteRT's benchmark_model for the phone, usually "
+            "an android_aarch64 build; docs/operate/phones.md says where to get it"
         )
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BadSetup(f"{_SETTING}={path}: {error.strerror}") from error
-    found = hashlib.sha256(content).hexdigest()
+        raise SetupError(f"{_SETTING}={path}: {error.strerror}") from error
+    sha256 = hashlib.sha256(content).hexdigest()
     if expected is None:
-        raise BadSetup(
-            f"{_SETTING}_SHA256 is not set: whatever runs on the phone has to be known. The hash "
-            f"of {path} is {found}; if that is the one its publisher states, set it"
+        raise SetupError(
+            f"{_SETTING}_SHA256 is not set: the program that runs on the phone has to be checked. "
+            f"The hash of {path} is {sha256}; set it if the publisher states the same"
         )
-    wanted = expected.strip().lower()
-    if not _HASH.fullmatch(wanted):
-        raise BadSetup(f"{_SETTING}_SHA256={expected}: not 64 hexadecimal digits")
-    if found != wanted:
-        raise BadSetup(
-            f"{path} is not the benchmark_model that is expected: its SHA-256 is {found}, and "
-            f"{_SETTING}_SHA256 says {wanted}. Get the right file again; only if you replaced it "
-            "on purpose, set the new hash (it begins a new epoch of the target)"
+    expected_sha256 = expected.strip().lower()
+    if not _HASH.fullmatch(expected_sha256):
+        raise SetupError(f"{_SETTING}_SHA256 must be 64 hexadecimal digits, got {expected}")
+    if sha256 != expected_sha256:
+        raise SetupError(
+            f"{path} is not the expected benchmark_model: its SHA-256 is {sha256}, and "
+            f"{_SETTING}_SHA256 is {expected_sha256}. Get the right file. Only if you replaced it "
+            "on purpose, set the new hash, which starts a new epoch of the target"
         )
-    return Binary(content, found)
+    return Binary(content, sha256)

@@ -1,87 +1,92 @@
-"""The clusters of a phone's cores: those that are alike, from the slowest to the fastest."""
+"""The clusters of a phone's cores: groups of equal cores, from the slowest to the fastest."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lpnet_agent.device_info.sysfs import cpu_folder, cpu_list, number, text
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 
-# Names that people have for them, by how many there are. Those in between have none: of them
-# phones have one or two.
+# Common names by the number of clusters. With more than three, those in between have no name;
+# phones have one or two of them.
 _NAMES: dict[int, tuple[str, ...]] = {1: ("all",), 2: ("little", "big")}
-_OF_MORE = ("little", "big", "prime")
-USUAL = ("big", "all")
+_NAMES_FROM_THREE = ("little", "big", "prime")
+# The fastest cluster with several cores.
+_DEFAULT_NAMES = ("big", "all")
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """`name` is what people call it, and what stands in the target's name."""
+    """Equal cores. `name` is a part of the target's name."""
 
     name: str
     cores: tuple[int, ...]
 
     @property
     def mask(self) -> str:
-        """As `taskset` takes it: hexadecimal, without 0x."""
+        """The hexadecimal mask for `taskset`, without 0x."""
         return f"{sum(1 << core for core in self.cores):x}"
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         return f"{self.name} (cores {','.join(map(str, self.cores))})"
 
 
-def clusters(root: Path) -> tuple[Cluster, ...]:
-    """Slowest first. Raises BadSetup for a phone that does not say which cores it has."""
+def read_clusters(root: Path) -> tuple[Cluster, ...]:
+    """The clusters, slowest first. Raises SetupError if the phone does not list its cores."""
     present = cpu_list(text(root / "sys/devices/system/cpu/present"))
     if present is None:
-        raise BadSetup("the phone does not say which cores it has (/sys/devices/system/cpu)")
-    alike: dict[int, list[int]] = {}
+        raise SetupError("the phone does not list its cores in /sys/devices/system/cpu")
+    by_speed: dict[int, list[int]] = {}
     for core in present:
-        alike.setdefault(_speed(root, core), []).append(core)
-    groups = [tuple(cores) for _, cores in sorted(alike.items())]
+        by_speed.setdefault(_speed(root, core), []).append(core)
+    groups = [tuple(cores) for _, cores in sorted(by_speed.items())]
     return tuple(Cluster(name, cores) for name, cores in zip(_names(groups), groups, strict=True))
 
 
-def chosen(wish: str | None, known: tuple[Cluster, ...], threads: int) -> Cluster:
-    """The cluster of that name, or of cores listed as 0-3 or 4,6; without a wish the fastest with
-    more than one core. Raises BadSetup, naming what there is."""
-    found = _usual(known) if wish is None else _found(wish, known)
-    if found is None:
-        there = ", ".join(cluster.words for cluster in known)
-        raise BadSetup(f"--cluster {wish}: this phone has {there}; or list cores: 0-3")
-    if threads > len(found.cores):
-        raise BadSetup(f"{threads} threads asked for, but {found.words} has {len(found.cores)}")
-    return found
+def select_cluster(name: str | None, clusters: Sequence[Cluster], threads: int) -> Cluster:
+    """The cluster with a name, or cores that are listed as 0-3 or 4,6. Without a name it is the
+    fastest cluster with more than one core. Raises SetupError, listing the clusters."""
+    cluster = _default(clusters) if name is None else _by_name(name, clusters)
+    if cluster is None:
+        available = ", ".join(cluster.description for cluster in clusters)
+        raise SetupError(f"--cluster {name}: this phone has {available}; or list cores, like 0-3")
+    if threads > len(cluster.cores):
+        raise SetupError(
+            f"threads must be at most {len(cluster.cores)}, the cores of cluster "
+            f"{cluster.description}, got {threads}"
+        )
+    return cluster
 
 
 def _names(groups: list[tuple[int, ...]]) -> tuple[str, ...]:
     if len(groups) in _NAMES:
         return _NAMES[len(groups)]
-    first, big, prime = _OF_MORE
-    between = (_listed(cores) for cores in groups[1:-2])
-    return (first, *between, big, prime)
+    little, big, prime = _NAMES_FROM_THREE
+    between = (_cores_name(cores) for cores in groups[1:-2])
+    return (little, *between, big, prime)
 
 
-def _usual(known: tuple[Cluster, ...]) -> Cluster | None:
-    return next((cluster for cluster in known if cluster.name in USUAL), None)
+def _default(clusters: Sequence[Cluster]) -> Cluster | None:
+    return next((cluster for cluster in clusters if cluster.name in _DEFAULT_NAMES), None)
 
 
-def _found(wish: str, known: tuple[Cluster, ...]) -> Cluster | None:
-    named = next((cluster for cluster in known if cluster.name == wish), None)
-    cores = cpu_list(wish)
+def _by_name(name: str, clusters: Sequence[Cluster]) -> Cluster | None:
+    named = next((cluster for cluster in clusters if cluster.name == name), None)
+    cores = cpu_list(name)
     if named is not None or cores is None:
         return named
-    if not set(cores) <= {core for cluster in known for core in cluster.cores}:
+    if not set(cores) <= {core for cluster in clusters for core in cluster.cores}:
         return None
-    # A cluster is the same target, whichever way it was asked for.
-    same = next((cluster for cluster in known if cluster.cores == cores), None)
-    return same or Cluster(_listed(cores), cores)
+    # A cluster is the same target whether it is named or its cores are listed.
+    same = next((cluster for cluster in clusters if cluster.cores == cores), None)
+    return same or Cluster(_cores_name(cores), cores)
 
 
-def _listed(cores: tuple[int, ...]) -> str:
-    """A name for cores without one: cores0-3, cores4.6."""
+def _cores_name(cores: tuple[int, ...]) -> str:
+    """For example cores0-3, or cores4.6."""
     runs: list[list[int]] = []
     for core in cores:
         if runs and core == runs[-1][-1] + 1:
@@ -94,7 +99,7 @@ def _listed(cores: tuple[int, ...]) -> str:
 
 
 def _speed(root: Path, core: int) -> int:
-    """Whatever tells cores of different speed apart; 0 where nothing does."""
+    """The core's capacity or else its maximum clock; 0 if neither is exposed."""
     folder = cpu_folder(root, core)
     for file in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"):
         value = number(folder / file)

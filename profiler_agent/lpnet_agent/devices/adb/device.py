@@ -10,45 +10,50 @@ from pathlib import Path
 
 from lpnet.errors import MissingExtra
 from lpnet.schemas.device import Budgets, TargetSpec
-from lpnet_agent.device_info.facts import clock_policy
-from lpnet_agent.device_info.names import target_name
+from lpnet_agent.device_info.target import target_spec
 from lpnet_agent.devices.adb import mirrored_files
 from lpnet_agent.devices.adb.binary import Binary, read_binary
-from lpnet_agent.devices.adb.clusters import Cluster, chosen, clusters
-from lpnet_agent.devices.adb.facts import PROPERTIES, phone_facts, phone_name, properties
+from lpnet_agent.devices.adb.clusters import Cluster, read_clusters, select_cluster
+from lpnet_agent.devices.adb.facts import (
+    PROPERTIES_COMMAND,
+    parse_properties,
+    phone_facts,
+    phone_name,
+)
 from lpnet_agent.devices.adb.file_store import FileStore
 from lpnet_agent.devices.adb.mirrored_files import MirroredFiles
-from lpnet_agent.devices.adb.owner import PhoneOwner, read
+from lpnet_agent.devices.adb.owner import PhoneOwner, update_files
 from lpnet_agent.devices.adb.phone import Phone
 from lpnet_agent.devices.adb.session import Convert, PhoneSession
 from lpnet_agent.devices.adb.visit import MIN_WARMUP_S, BenchmarkRunner
-from lpnet_agent.errors import BadSetup, DeviceAway, MeasureFailed
+from lpnet_agent.devices.base import measure_setup
+from lpnet_agent.errors import DeviceUnavailable, MeasureFailed, SetupError
 from lpnet_agent.measure.job import Measurer
-from lpnet_agent.measure.messages import SessionInfo, Setup
-from lpnet_agent.measure.visits import plans
+from lpnet_agent.measure.messages import SessionInfo
+from lpnet_agent.measure.plan import TimingPlans
 from lpnet_agent.owner.limits import limits_of
 from lpnet_agent.owner.owner_rules import OwnerRules
 from lpnet_agent.settings import Settings
 from lpnet_agent.stop import Stop
 
 RUNTIME, PROVIDER, PRECISION = "litert", "cpu", "fp32"
-# What is usual here is usual there; whoever sets another means another.
-_USUAL = "onnxruntime"
+# The default for this machine is ignored for phones; any other runtime was chosen on purpose.
+_DEFAULT_RUNTIME = "onnxruntime"
 
-_CANNOT_RUN = (126, 127)
+_CANNOT_EXECUTE = (126, 127)
 
 
 @contextmanager
 def open_phone(settings: Settings, stop: Stop, user: str = "agent") -> Iterator[PhoneDevice]:
-    """The phone that the settings name, from the first look at it until nothing of the agent is
-    left on it; nothing is written there before a measurer begins. `user`: see Store.
+    """The phone that the settings name, within the context. Nothing is written to it before a
+    measurer starts, and the agent's files are removed at the end. `user`: see FileStore.
 
-    Raises BadSetup, saying what to do, and MissingExtra.
+    Raises SetupError, saying what to do, and MissingExtra.
     """
     serial = settings.adb
     assert serial is not None
-    _check(settings)
-    convert = converter()
+    _check_settings(settings)
+    convert = load_converter()
     binary = read_binary(settings.benchmark_model, settings.benchmark_model_sha256)
     try:
         phone = Phone(serial, stop)
@@ -58,12 +63,12 @@ def open_phone(settings: Settings, stop: Stop, user: str = "agent") -> Iterator[
                 yield PhoneDevice(settings, phone, files, store, binary, convert)
             finally:
                 store.close()
-    except DeviceAway as error:
-        raise BadSetup(str(error)) from error
+    except DeviceUnavailable as error:
+        raise SetupError(str(error)) from error
 
 
 class PhoneDevice:
-    """See transports.base.Place."""
+    """See devices.base.Device."""
 
     def __init__(
         self,
@@ -80,16 +85,18 @@ class PhoneDevice:
         self._store = store
         self._binary = binary
         self._convert = convert
-        files.take("fixed", phone.run(mirrored_files.FIXED).out)
-        read(phone, files)
-        known = properties(phone.run(PROPERTIES).out)
-        self.facts = phone_facts(known, files.root)
-        self.name = phone_name(known, settings.device)
-        self.cluster = chosen(settings.cluster, clusters(files.root), settings.threads)
-        _can_pin(phone, self.cluster)
-        self._setup = _setup(settings, self.cluster)
-        limits = OwnerRules(limits_of(settings), settings.state_dir, files.root)
-        self.owner = PhoneOwner(limits, phone, files, store)
+        files.update("fixed", phone.run(mirrored_files.FIXED).out)
+        update_files(phone, files)
+        properties = parse_properties(phone.run(PROPERTIES_COMMAND).out)
+        self.facts = phone_facts(properties, files.root)
+        self.name = phone_name(properties, settings.device)
+        clusters = read_clusters(files.root)
+        self.cluster = select_cluster(settings.cluster, clusters, settings.threads)
+        _check_pinning(phone, self.cluster)
+        setup = measure_setup(settings, self.cluster.cores)
+        self._setup = setup.model_copy(update={"runtime": RUNTIME})
+        rules = OwnerRules(limits_of(settings), settings.state_dir, files.root)
+        self.owner = PhoneOwner(rules, phone, files, store)
 
     @property
     def root(self) -> Path:
@@ -98,60 +105,37 @@ class PhoneDevice:
 
     @property
     def budgets(self) -> Budgets:
-        longest = {
-            kind: self._setup.visits * (MIN_WARMUP_S + plan.max_s)
-            for kind, plan in plans(self._setup).items()
-        }
-        return Budgets(block_s=longest["block"], network_s=longest["network"])
+        return TimingPlans.from_setup(self._setup).max_budgets(self._setup.visits, MIN_WARMUP_S)
 
     def measurer(self, stop: Stop) -> Measurer:
         try:
             self._store.install()
-        except DeviceAway:
+        except DeviceUnavailable:
             raise
         except MeasureFailed as error:
-            raise BadSetup(str(error)) from error
-        _can_run(self.phone, self._store.program)
-        visitor = BenchmarkRunner(
+            raise SetupError(str(error)) from error
+        _check_execution(self.phone, self._store.program)
+        runner = BenchmarkRunner(
             self.phone, self._files, self.cluster, self._store, self._setup.threads
         )
-        settings = self._settings
         measurer = Measurer(
             self._setup,
             stop,
-            settings.workload_timeout_s,
-            lambda: PhoneSession(self._setup, self._ready(), visitor, self._store, self._convert),
+            self._settings.workload_timeout_s,
+            lambda: PhoneSession(
+                self._setup, self._session_info(), runner, self._store, self._convert
+            ),
         )
-        self.phone.meanwhile = measurer.beat
+        self.phone.heartbeat = measurer.beat
         return measurer
 
-    def target(self, ready: SessionInfo) -> TargetSpec:
-        """Named after the cluster too, unless the phone has but one."""
-        setup, cluster = self._setup, self.cluster
-        variant = "" if cluster.name == "all" else cluster.name
-        return TargetSpec(
-            name=target_name(
-                self.name,
-                ready.runtime,
-                "",
-                ready.provider,
-                ready.precision,
-                setup.threads,
-                setup.fps,
-                variant,
-            ),
-            runtime=ready.runtime,
-            provider=ready.provider,
-            precision=ready.precision,
-            threads=setup.threads,
-            cores=cluster.cores,
-            clock_policy=clock_policy(cluster.cores[0], self._files.root),
-            duty=setup.duty,
-            options=ready.options,
-        )
+    def target(self, info: SessionInfo) -> TargetSpec:
+        """The cluster is part of the name, unless it is the phone's only one."""
+        variant = "" if self.cluster.name == "all" else self.cluster.name
+        return target_spec(self.name, self._setup, info, self._files.root, variant)
 
-    def _ready(self) -> SessionInfo:
-        """benchmark_model does not say which LiteRT it is of: its hash tells builds apart."""
+    def _session_info(self) -> SessionInfo:
+        """benchmark_model does not print the version of LiteRT; its hash identifies the build."""
         return SessionInfo(
             session=uuid.uuid4().hex,
             runtime=RUNTIME,
@@ -162,8 +146,8 @@ class PhoneDevice:
         )
 
 
-def converter() -> Convert:
-    """Writes networks as LiteRT reads them. Raises MissingExtra."""
+def load_converter() -> Convert:
+    """A function that converts ONNX models to .tflite files. Raises MissingExtra."""
     if importlib.util.find_spec("ai_edge_litert") is None:
         raise MissingExtra("measuring on a phone", "phones", "ai_edge_litert")
     from lpnet_agent.runtimes.litert.writer import tflite
@@ -171,51 +155,41 @@ def converter() -> Convert:
     return tflite
 
 
-def _check(settings: Settings) -> None:
-    """Raises BadSetup for settings that no phone can meet."""
-    if settings.runtime not in (_USUAL, RUNTIME):
-        raise BadSetup(
-            f"--runtime {settings.runtime}: phones over adb run {RUNTIME}, nothing else"
+def _check_settings(settings: Settings) -> None:
+    """Raises SetupError for settings that do not apply to phones."""
+    if settings.runtime not in (_DEFAULT_RUNTIME, RUNTIME):
+        raise SetupError(
+            f"--runtime {settings.runtime}: phones over adb can only be measured with {RUNTIME}"
         )
-    for name, given, there in (
+    for name, value, supported in (
         ("provider", settings.provider, PROVIDER),
         ("precision", settings.precision, PRECISION),
     ):
-        if given != there:
-            raise BadSetup(f"--{name} {given}: phones over adb are measured with {there} only")
+        if value != supported:
+            raise SetupError(
+                f"--{name} {value}: phones over adb can only be measured with {supported}"
+            )
     if settings.runtime_options:
-        raise BadSetup(f"--option {settings.runtime_options}: there is none for phones over adb")
-
-
-def _setup(settings: Settings, cluster: Cluster) -> Setup:
-    return Setup(
-        runtime=RUNTIME,
-        threads=settings.threads,
-        cores=cluster.cores,
-        block_s=settings.block_s,
-        network_s=settings.network_s,
-        fps=settings.fps,
-        visits=settings.visits,
-        gap_s=settings.gap_s,
-        crowded=settings.crowded,
-    )
-
-
-def _can_pin(phone: Phone, cluster: Cluster) -> None:
-    ended = phone.run(f"taskset {cluster.mask} true")
-    if ended.code:
-        raise BadSetup(
-            f"phone {phone.serial} cannot pin to {cluster.words} ({ended.complaint}): choose "
-            "another --cluster, or see whether those cores are switched off"
+        raise SetupError(
+            f"--option {settings.runtime_options}: phones over adb have no runtime options"
         )
 
 
-def _can_run(phone: Phone, program: str) -> None:
-    """Without a network it complains, which it has to run for."""
-    ended = phone.run(program)
-    if ended.code in _CANNOT_RUN:
+def _check_pinning(phone: Phone, cluster: Cluster) -> None:
+    result = phone.run(f"taskset {cluster.mask} true")
+    if result.code:
+        raise SetupError(
+            f"phone {phone.serial} cannot pin to {cluster.description} ({result.error_line}): "
+            "select another --cluster, or check whether those cores are switched off"
+        )
+
+
+def _check_execution(phone: Phone, program: str) -> None:
+    """Run the program without a network: it then prints an error, if it can be executed."""
+    result = phone.run(program)
+    if result.code in _CANNOT_EXECUTE:
         abi = phone.run("getprop ro.product.cpu.abi").out.strip() or "unknown"
-        raise BadSetup(
-            f"benchmark_model cannot be run on phone {phone.serial} ({ended.complaint}): it has "
-            f"to be built for Android and for its ABI, {abi}"
+        raise SetupError(
+            f"benchmark_model cannot be executed on phone {phone.serial} ({result.error_line}): "
+            f"it has to be built for Android and for the ABI {abi}"
         )

@@ -1,4 +1,4 @@
-"""What a phone is: from its properties and its files."""
+"""Facts of a phone, from its properties and files."""
 
 from __future__ import annotations
 
@@ -10,44 +10,12 @@ from lpnet.schemas.device import DeviceFacts
 from lpnet_agent.device_info.facts import vector_flags
 from lpnet_agent.device_info.names import device_name
 from lpnet_agent.device_info.sysfs import cpu_list, fields, integer, text
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 
-PROPERTIES = "getprop"
+PROPERTIES_COMMAND = "getprop"
 
 _LINE = re.compile(r"\[([^]]+)\]: \[(.*)\]")
-
-
-def properties(said: str) -> dict[str, str]:
-    """Of `getprop`, those that are set."""
-    matches = (_LINE.fullmatch(line.strip()) for line in said.splitlines())
-    return {match[1]: match[2] for match in matches if match and match[2]}
-
-
-def phone_facts(known: Mapping[str, str], root: Path) -> DeviceFacts:
-    """`root` holds the phone's files."""
-    cores = cpu_list(text(root / "sys/devices/system/cpu/present"))
-    memory = integer(fields(root / "proc/meminfo").get("MemTotal", "").removesuffix("kB"))
-    flags = fields(root / "proc/cpuinfo").get("Features", "").split()
-    return DeviceFacts(
-        cpu=_chip(known),
-        architecture=_ARCHITECTURES.get(known.get("ro.product.cpu.abi", "")),
-        cores=None if cores is None else len(cores),
-        memory_mib=None if memory is None else memory // 1024,
-        os=_system(known),
-        flags=vector_flags(frozenset(flags)),
-        virtual=True if "1" in (known.get("ro.kernel.qemu"), known.get("ro.boot.qemu")) else None,
-    )
-
-
-def phone_name(known: Mapping[str, str], given: str | None) -> str:
-    """The name that was given, or the model's: "Pixel 7" is "pixel-7". Raises BadSetup."""
-    model = known.get("ro.product.model")
-    if given is None and model is None:
-        raise BadSetup("the phone does not say what model it is: name it with --device")
-    return device_name(DeviceFacts(cpu=model), given)
-
-
-# As `uname -m` says it: what a phone's own uname says is that of its kernel.
+# By ABI, named as `uname -m` does. The phone's own uname is that of its kernel.
 _ARCHITECTURES = {
     "arm64-v8a": "aarch64",
     "armeabi-v7a": "armv7l",
@@ -57,18 +25,51 @@ _ARCHITECTURES = {
 }
 
 
-def _chip(known: Mapping[str, str]) -> str | None:
-    """Android says it in these places, the newest first."""
-    maker, model = known.get("ro.soc.manufacturer"), known.get("ro.soc.model")
+def parse_properties(output: str) -> dict[str, str]:
+    """The properties in the output of `getprop` that have a value."""
+    matches = (_LINE.fullmatch(line.strip()) for line in output.splitlines())
+    return {match[1]: match[2] for match in matches if match and match[2]}
+
+
+def phone_facts(properties: Mapping[str, str], root: Path) -> DeviceFacts:
+    """`root` holds the phone's files."""
+    cores = cpu_list(text(root / "sys/devices/system/cpu/present"))
+    memory = integer(fields(root / "proc/meminfo").get("MemTotal", "").removesuffix("kB"))
+    flags = fields(root / "proc/cpuinfo").get("Features", "").split()
+    emulated = "1" in (properties.get("ro.kernel.qemu"), properties.get("ro.boot.qemu"))
+    return DeviceFacts(
+        cpu=_chip(properties),
+        architecture=_ARCHITECTURES.get(properties.get("ro.product.cpu.abi", "")),
+        cores=None if cores is None else len(cores),
+        memory_mib=None if memory is None else memory // 1024,
+        os=_system(properties),
+        flags=vector_flags(frozenset(flags)),
+        virtual=True if emulated else None,
+    )
+
+
+def phone_name(properties: Mapping[str, str], configured: str | None) -> str:
+    """The configured name, or the model's: "Pixel 7" becomes "pixel-7". Raises SetupError without
+    either."""
+    model = properties.get("ro.product.model")
+    if configured is None and model is None:
+        raise SetupError("the phone's model is unknown: name the device with --device")
+    return device_name(DeviceFacts(cpu=model), configured)
+
+
+def _chip(properties: Mapping[str, str]) -> str | None:
+    """From the properties that Android has for it, the newest first."""
+    maker, model = properties.get("ro.soc.manufacturer"), properties.get("ro.soc.model")
     if model:
         return f"{maker} {model}" if maker else model
-    return known.get("ro.board.platform") or known.get("ro.hardware")
+    return properties.get("ro.board.platform") or properties.get("ro.hardware")
 
 
-def _system(known: Mapping[str, str]) -> str | None:
-    release, level = known.get("ro.build.version.release"), known.get("ro.build.version.sdk")
+def _system(properties: Mapping[str, str]) -> str | None:
+    release = properties.get("ro.build.version.release")
+    level = properties.get("ro.build.version.sdk")
     if release is None:
         return None
-    words = f"Android {release}" + (f" (API {level})" if level else "")
-    kernel = known.get("ro.kernel.version")
-    return f"{words}, Linux {kernel}" if kernel else words
+    system = f"Android {release}" + (f" (API {level})" if level else "")
+    kernel = properties.get("ro.kernel.version")
+    return f"{system}, Linux {kernel}" if kernel else system

@@ -1,4 +1,4 @@
-"""Files on the phone, named by the hash of what is in them."""
+"""Files on the phone, named by the hash of their content."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from pathlib import Path
 import structlog
 
 from lpnet_agent.devices.adb.binary import Binary
-from lpnet_agent.devices.adb.phone import PATIENCE_S, Phone
+from lpnet_agent.devices.adb.phone import COMMAND_TIMEOUT_S, Phone
 from lpnet_agent.devices.adb.shell import CommandResult
-from lpnet_agent.errors import DeviceAway, MeasureFailed
+from lpnet_agent.errors import DeviceUnavailable, MeasureFailed
 
 log = structlog.get_logger()
 
 _FOLDER = "/data/local/tmp/lpnet"
-# What of a hash is enough to tell the agents of one phone apart.
+# These many digits of a hash are enough to tell the agents of one phone apart.
 _SHORT = 12
 _SUFFIX = ".tflite"
 
-# Networks wait there for their next visit, up to so many bytes and files.
-_MOST_BYTES = 256 << 20
-_MOST_FILES = 64
-# Slower than this no cable is.
-_LEAST_BYTES_PER_S = 1 << 20
-# Left free beside what is to be written: a phone without any room does not only refuse this.
+# Networks are kept for their next visit, up to this size and number.
+_MAX_BYTES = 256 << 20
+_MAX_FILES = 64
+# Every cable is faster than this.
+_MIN_BYTES_PER_S = 1 << 20
+# Left free in addition to the file: on a full phone much more would fail.
 _SPARE_KIB = 1024
 
 _DAMAGED = 65
 _FULL = "No space left on device"
-# Written under another name, and only moved once it is known to be whole.
+# Written under another name, and moved once its hash is right.
 _WRITE = """mkdir -p {folder} && cd {folder} || exit 1
 cat > {name}.part || {{ rm -f {name}.part; exit 1; }}
 case $(sha256sum {name}.part) in
@@ -41,134 +41,136 @@ esac"""
 
 
 class FileStore:
-    """The files of an agent on its phone, in a folder of its own: others may use the phone too.
-    Networks are bounded in number and size: what was used longest ago goes first.
+    """The files of an agent on its phone, in a folder of its own because others may use the phone
+    too. Networks are limited in number and size; the least recently used are removed first.
 
-    Nothing is touched there before `install`, which comes first.
+    `install` has to be called first. Nothing on the phone changes before it.
     """
 
     def __init__(self, phone: Phone, program: Binary, state: Path, user: str = "agent") -> None:
-        """`state`: the agent's state folder, which need not exist; `user`: who else of that state
-        folder has a folder on the phone."""
+        """`state`: the agent's state folder, which need not exist. `user`: distinguishes the users
+        of one state folder."""
         owner = f"{platform.node()}:{state.resolve()}:{user}"
         self._phone = phone
         self._program = program
-        self._begun = False
+        self._installed = False
         self.folder = f"{_FOLDER}/{hashlib.sha256(owner.encode()).hexdigest()[:_SHORT]}"
         self.program = f"{self.folder}/{program.name}-{program.sha256}"
         self._networks: OrderedDict[str, int] = OrderedDict()
-        self._lacking_kib = 0
+        self._needed_kib = 0
 
     def close(self) -> None:
-        """Remove everything of its own, as far as the phone is there."""
+        """Remove the folder, if the phone can be reached."""
         self._networks.clear()
-        if self._begun:
-            # The folder of all goes with the last one in it.
-            self._phone.try_to(f"rm -rf {self.folder}; rmdir {_FOLDER}")
-            self._begun = False
+        if self._installed:
+            # The common folder is removed with the last one in it.
+            self._phone.try_run(f"rm -rf {self.folder}; rmdir {_FOLDER}")
+            self._installed = False
 
-    def forget(self) -> None:
-        """What is there is not known any more: the phone was away, and may have been restarted. If
-        it was not, the program may have gone on meanwhile: it is killed."""
+    def invalidate(self) -> None:
+        """Assume nothing about the phone, which was away. It may have been restarted, or the
+        program may still be running, so it is killed."""
         self._networks.clear()
-        if self._begun:
+        if self._installed:
             self.kill()
 
     def kill(self) -> None:
-        """End the program of this store where it still runs; others' are left alone."""
+        """Kill the program of this store; those of other stores are left alone."""
         # The brackets keep the pattern from matching the command that holds it.
-        self._phone.try_to(f"pkill -KILL -f '[/]{self.program[1:]} '")
+        self._phone.try_run(f"pkill -KILL -f '[/]{self.program[1:]} '")
 
-    def holds(self, name: str) -> bool:
-        """Whether a network is there, as far as is known."""
+    def __contains__(self, name: str) -> bool:
+        """Whether a network should be on the phone."""
         return name in self._networks
 
-    def network(self, content: bytes) -> str:
-        """Name of a network's file in `folder`, written there if it is not yet. Raises DeviceAway
-        (also without room) or MeasureFailed."""
+    def put_network(self, content: bytes) -> str:
+        """Write a network unless it is there already; returns the name of its file in `folder`.
+
+        Raises DeviceUnavailable, also if the phone is full, or MeasureFailed.
+        """
         name = hashlib.sha256(content).hexdigest() + _SUFFIX
         if name not in self._networks:
-            self._make_room(len(content))
+            self._evict_for(len(content))
             self._put(name, content)
             self._networks[name] = len(content)
         self._networks.move_to_end(name)
         return name
 
     def _put(self, name: str, content: bytes) -> None:
-        """Have a file of that content there; its name holds its hash."""
+        """Write a file unless one with this content is there."""
         sha256 = hashlib.sha256(content).hexdigest()
         if self._phone.run(f"sha256sum {self.folder}/{name}").out.startswith(sha256):
             return
-        ended = self._write(name, content, sha256)
-        if _FULL in ended.err and self._networks:
+        result = self._write(name, content, sha256)
+        if _FULL in result.err and self._networks:
             self._evict(len(self._networks))
-            ended = self._write(name, content, sha256)
-        if _FULL in ended.err:
-            self._lacking_kib = len(content) // 1024 + _SPARE_KIB
-            raise DeviceAway(self._no_room())
-        if ended.code == _DAMAGED:
+            result = self._write(name, content, sha256)
+        if _FULL in result.err:
+            self._needed_kib = len(content) // 1024 + _SPARE_KIB
+            raise DeviceUnavailable(self._full_message())
+        if result.code == _DAMAGED:
             raise MeasureFailed(f"{name} arrived damaged on phone {self._phone.serial}")
-        if ended.code:
+        if result.code:
             raise MeasureFailed(
                 f"{self.folder}/{name} cannot be written on phone {self._phone.serial}: "
-                f"{ended.complaint}"
+                f"{result.error_line}"
             )
 
     def install(self) -> None:
-        """Have the program there, as `program`. What one left that was killed is cleared away the
-        first time, and its program ended. Raises as `network` does."""
-        if not self._begun:
-            self._begun = True
+        """Write the program. The first call also removes what a killed agent has left, and kills
+        its program. Raises as `put_network` does."""
+        if not self._installed:
+            self._installed = True
             self.kill()
-            self._phone.try_to(f"cd {self.folder} && rm -f *.part *{_SUFFIX}")
+            self._phone.try_run(f"cd {self.folder} && rm -f *.part *{_SUFFIX}")
         self._put(self.program.rpartition("/")[2], self._program.content)
 
-    def lost(self, name: str) -> None:
-        """That network turned out to be gone, or the program with it: it is put back. Raises as
-        `network` does."""
-        self._networks.pop(name, None)
+    def restore(self, missing_network: str) -> None:
+        """Handle a network that is missing on the phone: it is forgotten, and the program, which
+        may be missing too, is written again. Raises as `put_network` does."""
+        self._networks.pop(missing_network, None)
         self.install()
 
-    def lacks_room(self) -> str | None:
-        """Why nothing can be written now: it is looked at again whether there is room by now.
-        None: there is, or was always. Raises DeviceAway."""
-        if not self._lacking_kib:
+    def check_space(self) -> str | None:
+        """Why nothing can be written if the phone is still full, or None. Raises
+        DeviceUnavailable."""
+        if not self._needed_kib:
             return None
         free = free_kib(self._phone)
-        if free is not None and free < self._lacking_kib:
-            return self._no_room()
-        self._lacking_kib = 0
+        if free is not None and free < self._needed_kib:
+            return self._full_message()
+        self._needed_kib = 0
         return None
 
-    def _no_room(self) -> str:
+    def _full_message(self) -> str:
         return (
-            f"phone {self._phone.serial} has no room in /data: free {self._lacking_kib >> 10} MiB "
-            "there, and measuring goes on"
+            f"phone {self._phone.serial} is full: free {self._needed_kib >> 10} MiB in /data, and "
+            "measuring continues"
         )
 
     def _write(self, name: str, content: bytes, sha256: str) -> CommandResult:
         command = _WRITE.format(folder=self.folder, name=name, sha256=sha256, damaged=_DAMAGED)
-        timeout_s = PATIENCE_S + len(content) / _LEAST_BYTES_PER_S
+        timeout_s = COMMAND_TIMEOUT_S + len(content) / _MIN_BYTES_PER_S
         return self._phone.run(command, stdin=content, timeout_s=timeout_s)
 
-    def _make_room(self, size: int) -> None:
+    def _evict_for(self, size: int) -> None:
         sizes = list(self._networks.values())
         count = 0
         while count < len(sizes) and (
-            sum(sizes[count:]) + size > _MOST_BYTES or len(sizes) - count >= _MOST_FILES
+            sum(sizes[count:]) + size > _MAX_BYTES or len(sizes) - count >= _MAX_FILES
         ):
             count += 1
         if count:
             self._evict(count)
 
     def _evict(self, count: int) -> None:
-        """Remove those that were used longest ago."""
-        gone = [self._networks.popitem(last=False)[0] for _ in range(count)]
-        self._phone.run(f"cd {self.folder} && rm -f {' '.join(gone)}")
+        """Remove the least recently used networks."""
+        names = [self._networks.popitem(last=False)[0] for _ in range(count)]
+        self._phone.run(f"cd {self.folder} && rm -f {' '.join(names)}")
 
 
 def free_kib(phone: Phone) -> int | None:
-    """Room where the files go, KiB; None where the phone does not say. Raises DeviceAway."""
-    ended = phone.run("df -kP /data/local/tmp")
-    words = ended.out.strip().rpartition("\n")[2].split()
-    return int(words[3]) if len(words) > 3 and words[3].isdecimal() else None
+    """Free space for the files, KiB; None if unknown. Raises DeviceUnavailable."""
+    result = phone.run("df -kP /data/local/tmp")
+    columns = result.out.strip().rpartition("\n")[2].split()
+    return int(columns[3]) if len(columns) > 3 and columns[3].isdecimal() else None

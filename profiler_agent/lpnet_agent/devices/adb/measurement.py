@@ -1,110 +1,119 @@
-"""What the visits to one network on a phone come to.
+"""The measurement from the visits to one network on a phone.
 
-As in `measure.interference`: disturbances add time, so the fastest visits are believed once two of
-them agree. What the single runs were like is not known here, only the figures of each call.
+As in `measure.interference`, disturbances only add time, so the fastest visits count once two of
+them agree. Single runs are unknown here; benchmark_model prints only statistics of each call.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lpnet.schemas.sample import Measurement
-from lpnet_agent.devices.adb.output import RESOLUTION_MS, Timing
+from lpnet_agent.devices.adb.output import RESOLUTION_MS, BenchmarkTiming
 from lpnet_agent.devices.adb.visit import PhoneVisit
-from lpnet_agent.measure.conditions import together
-from lpnet_agent.measure.interference import AGREEMENT, CONTENDED
+from lpnet_agent.measure.conditions import combine
+from lpnet_agent.measure.interference import (
+    AGREEMENT,
+    CONTENDED,
+    ONLY_ONE_VISIT,
+    THROTTLED,
+    all_loaded,
+    busy_other_cores,
+    disagreeing,
+)
 
 
-def refusal(visited: PhoneVisit) -> str | None:
-    """Why nothing of a visit can be believed, or None."""
-    return "the CPU was throttled for heat" if visited.conditions.throttled else None
+@dataclass(frozen=True)
+class PhoneVisitSelection:
+    """The visits that the latency is computed from, and what is wrong with them; without reasons
+    no further visit is needed."""
+
+    visits: tuple[PhoneVisit, ...]
+    reasons: tuple[str, ...]
 
 
-def company(visited: PhoneVisit, crowded: float) -> str | None:
-    """Who was there as well, or None. `crowded`: the busy share of the other cores from which on
-    they are company; 1: company is part of this device."""
-    if crowded >= 1:
-        return None
-    elsewhere = visited.conditions.elsewhere_share
-    if elsewhere is not None and elsewhere > crowded:
-        return f"other cores {elsewhere:.0%} busy"
-    share = visited.others_share
-    if share is not None and share > CONTENDED:
-        return f"others on its cores for {share:.0%} of their time"
-    return None
-
-
-def select_visits(
-    seen: Sequence[PhoneVisit], crowded: float
-) -> tuple[tuple[PhoneVisit, ...], tuple[str, ...]]:
-    """The visits that the latency is taken from, and what is wrong, for people; nothing: it is
-    settled."""
-    usable = sorted((one for one in seen if refusal(one) is None), key=_median)
-    agreeing = [one for one in usable if _agrees(one, usable[0])]
-    around = [company(one, crowded) for one in agreeing]
-    if len(agreeing) >= 2 and not all(around):
-        return tuple(agreeing), ()
-    reasons = list(dict.fromkeys(why for one in seen if (why := refusal(one)) is not None))
+def select_visits(visits: Sequence[PhoneVisit], crowded: float) -> PhoneVisitSelection:
+    """`crowded` is the busy share of the other cores above which they count as other load; with 1
+    no other load counts."""
+    usable = sorted((visit for visit in visits if _rejection(visit) is None), key=_median)
+    agreeing = [visit for visit in usable if _agrees(visit, usable[0])]
+    loads = [_other_load(visit, crowded) for visit in agreeing]
+    if len(agreeing) >= 2 and not all(loads):
+        return PhoneVisitSelection(tuple(agreeing), ())
+    rejections = (_rejection(visit) for visit in visits)
+    reasons = list(dict.fromkeys(reason for reason in rejections if reason is not None))
     if len(usable) > 1 and len(agreeing) < 2:
-        medians = ", ".join(f"{_median(one):.4g}" for one in usable)
-        reasons.append(f"its visits disagree: {medians} ms")
+        reasons.append(disagreeing([_median(visit) for visit in usable]))
     if len(agreeing) >= 2:
-        reasons.append(f"all visits that agree were in company: {around[0]}")
-    return tuple(usable[:1] or seen), tuple(reasons or ["it was visited once only"])
+        reasons.append(all_loaded(loads[0]))
+    return PhoneVisitSelection(tuple(usable[:1] or visits), tuple(reasons or [ONLY_ONE_VISIT]))
 
 
-def to_measurement(seen: Sequence[PhoneVisit], session: str, crowded: float) -> Measurement:
-    """What all visits came to. The latency is the mean of the medians that are believed, weighted
-    by their runs; an interval of it cannot be told from such figures."""
-    believed, reasons = select_visits(seen, crowded)
-    parts = [one.timing for one in believed]
-    count = sum(part.count for part in parts)
+def to_measurement(visits: Sequence[PhoneVisit], session: str, crowded: float) -> Measurement:
+    """The measurement from all visits. Its latency is the mean of the selected medians, weighted
+    by their runs. These statistics give no confidence interval."""
+    selection = select_visits(visits, crowded)
+    parts = [visit.timing for visit in selection.visits]
     figures = {
-        "visits_ms": tuple(_median(one) for one in seen),
-        "plain_ms": _weighted([one.timing for one in seen]),
-        "runs": sum(one.timing.count for one in seen),
-        "wall_s": sum(one.timing.total_s for one in seen),
+        "visits_ms": tuple(_median(visit) for visit in visits),
+        "plain_ms": _weighted_median([visit.timing for visit in visits]),
+        "runs": sum(visit.timing.count for visit in visits),
+        "wall_s": sum(visit.timing.total_s for visit in visits),
     }
     return Measurement(
-        latency_ms=_weighted(parts),
-        std_ms=_std(parts),
-        count=count,
+        latency_ms=_weighted_median(parts),
+        std_ms=_pooled_std(parts),
+        count=sum(part.count for part in parts),
         min_ms=min(part.min_ms for part in parts),
         measured_at=datetime.now(UTC),
         session=session,
-        disturbed=bool(reasons),
-        reasons=reasons,
-        conditions=together([one.conditions for one in seen]).model_copy(update=figures),
+        disturbed=bool(selection.reasons),
+        reasons=selection.reasons,
+        conditions=combine([visit.conditions for visit in visits]).model_copy(update=figures),
     )
 
 
-def settled(seen: Sequence[PhoneVisit], crowded: float) -> bool:
-    """Whether no further visit is needed."""
-    return not select_visits(seen, crowded)[1]
+def _rejection(visit: PhoneVisit) -> str | None:
+    """Why a visit cannot be used, or None."""
+    return THROTTLED if visit.conditions.throttled else None
 
 
-def _median(one: PhoneVisit) -> float:
-    return one.timing.median_ms
+def _other_load(visit: PhoneVisit, crowded: float) -> str | None:
+    """What else ran during a visit, or None."""
+    if crowded >= 1:
+        return None
+    busy_cores = busy_other_cores(visit.conditions, crowded)
+    if busy_cores is not None:
+        return busy_cores
+    share = visit.other_share
+    if share is not None and share > CONTENDED:
+        return f"other work on its cores for {share:.0%} of their time"
+    return None
 
 
-def _agrees(one: PhoneVisit, fastest: PhoneVisit) -> bool:
-    """By a part of the faster, or by what the clock of benchmark_model can tell apart."""
-    least = _median(fastest)
-    return _median(one) <= max((1 + AGREEMENT) * least, least + RESOLUTION_MS)
+def _median(visit: PhoneVisit) -> float:
+    return visit.timing.median_ms
 
 
-def _weighted(parts: Sequence[Timing]) -> float:
-    """Mean of the medians, weighted by their runs. Rounding must not lead out of them: no run may
-    have been faster than a latency that they all have."""
+def _agrees(visit: PhoneVisit, fastest: PhoneVisit) -> bool:
+    """Whether medians differ by little, or by less than benchmark_model can resolve."""
+    fastest_ms = _median(fastest)
+    return _median(visit) <= max((1 + AGREEMENT) * fastest_ms, fastest_ms + RESOLUTION_MS)
+
+
+def _weighted_median(parts: Sequence[BenchmarkTiming]) -> float:
+    """Mean of the medians, weighted by their runs. It is clipped to their range, which rounding
+    could leave."""
     medians = [part.median_ms for part in parts]
     mean = sum(part.count * part.median_ms for part in parts) / sum(part.count for part in parts)
     return min(max(mean, min(medians)), max(medians))
 
 
-def _std(parts: Sequence[Timing]) -> float:
-    """Of all their runs together."""
+def _pooled_std(parts: Sequence[BenchmarkTiming]) -> float:
+    """Standard deviation of all runs together."""
     count = sum(part.count for part in parts)
     mean = sum(part.count * part.mean_ms for part in parts) / count
     squares = sum(part.count * (part.std_ms**2 + part.mean_ms**2) for part in parts) / count

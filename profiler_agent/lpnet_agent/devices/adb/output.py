@@ -1,12 +1,12 @@
-"""What LiteRT's `benchmark_model` prints, read strictly: a figure that is not where it should be,
-or does not agree with the others, is no figure.
+"""A strict parser of what LiteRT's `benchmark_model` prints. Figures that are misplaced or that
+contradict each other are refused.
 
-Of the timed runs it prints one line, in whole microseconds but for the mean:
+For the timed runs it prints one line, in whole microseconds except for the mean:
 
     count=51 first=9832 curr=9801 min=9702 max=10311 avg=9834.7 std=118 p5=9722 median=9815 p95=...
 
-or, where all took the same time, `count=51 curr=9832(all same) p5=9832 median=9832 p95=9832`. A
-line like it comes before, of the warm-up.
+or, if all took the same time, `count=51 curr=9832(all same) p5=9832 median=9832 p95=9832`. A
+similar line for the warm-up comes before it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _UNKNOWN = re.compile(r"Unconsumed cmdline flags:\s*(.*\S)")
 _SPREAD = ("first", "curr", "min", "max", "avg", "std")
 _QUANTILES = ("p5", "median", "p95")
 # The mean is printed with six digits.
-_AGREE = 2e-5
+_MEAN_TOLERANCE = 2e-5
 
 
 @dataclass(frozen=True)
-class Timing:
-    """The timed runs of one call of benchmark_model, ms. `init_ms` is what loading took."""
+class BenchmarkTiming:
+    """The timed runs of one call of benchmark_model, ms. `init_ms` is the time to load."""
 
     count: int
     min_ms: float
@@ -51,27 +51,27 @@ class Timing:
 
     @property
     def total_s(self) -> float:
-        """Time of all of them together."""
+        """Total time of the runs, s."""
         return self.count * self.mean_ms / 1e3
 
 
-def parse(printed: str) -> Timing:
-    """Raises MeasureFailed with the line that is not as it should be."""
-    lines = [line.strip() for line in printed.splitlines()]
+def parse(output: str) -> BenchmarkTiming:
+    """Raises MeasureFailed, quoting the line that cannot be parsed."""
+    lines = [line.strip() for line in output.splitlines()]
     counts = [line for line in lines if _COUNT.fullmatch(line)]
-    ends = [match for line in lines if (match := _SUMMARY.fullmatch(line))]
-    if len(counts) != 2 or len(ends) != 1:
+    summaries = [match for line in lines if (match := _SUMMARY.fullmatch(line))]
+    if len(counts) != 2 or len(summaries) != 1:
         raise MeasureFailed(
-            f"benchmark_model printed {len(counts)} lines of figures and {len(ends)} summaries, "
-            f"not 2 and 1; the last line: {_last(lines)!r}"
+            f"benchmark_model printed {len(counts)} lines of figures and {len(summaries)} "
+            f"summaries, expected 2 and 1; the last line: {_last(lines)!r}"
         )
     line = counts[1]
     figures = _figures(line)
-    init_us, mean_us = float(ends[0][1]), float(ends[0][4])
-    wrong = next(_faults(figures, mean_us), None)
-    if wrong is not None:
-        raise MeasureFailed(f"benchmark_model printed figures of which {wrong}: {line!r}")
-    return Timing(
+    init_us, mean_us = float(summaries[0][1]), float(summaries[0][4])
+    contradiction = next(_contradictions(figures, mean_us), None)
+    if contradiction is not None:
+        raise MeasureFailed(f"benchmark_model printed wrong figures: {contradiction}: {line!r}")
+    return BenchmarkTiming(
         count=int(figures["count"]),
         init_ms=init_us / 1e3,
         min_ms=figures["min"] / 1e3,
@@ -84,44 +84,43 @@ def parse(printed: str) -> Timing:
     )
 
 
-def check_flags(printed: str) -> None:
-    """It only warns about flags that it does not know, and measures something else than was asked
-    for. Raises MeasureFailed that names them."""
-    unknown = _UNKNOWN.search(printed)
+def check_flags(output: str) -> None:
+    """Raises MeasureFailed if benchmark_model ignored flags: it only warns about unknown ones, and
+    measures something else."""
+    unknown = _UNKNOWN.search(output)
     if unknown:
         raise MeasureFailed(
-            f"this benchmark_model does not know {unknown[1]}: take a newer one of LiteRT"
+            f"this benchmark_model does not know {unknown[1]}: use a newer one of LiteRT"
         )
 
 
 def _figures(line: str) -> dict[str, float]:
-    """Every figure of a line by its name, in us."""
-    words = line.removeprefix("INFO: ").replace(_ALL_SAME, "").split()
-    matches = [_FIELD.fullmatch(word) for word in words]
-    found = {match[1]: float(match[2]) for match in matches if match}
-    if "curr" in found and (_ALL_SAME in line or found.get("count") == 1):
-        found = dict.fromkeys(_SPREAD, found["curr"]) | {"std": 0.0} | found
-    if found.keys() >= {"count", *_SPREAD} and not found.keys() & set(_QUANTILES):
+    """The figures of a line by name, in us."""
+    fields = line.removeprefix("INFO: ").replace(_ALL_SAME, "").split()
+    matches = [_FIELD.fullmatch(field) for field in fields]
+    figures = {match[1]: float(match[2]) for match in matches if match}
+    if "curr" in figures and (_ALL_SAME in line or figures.get("count") == 1):
+        figures = dict.fromkeys(_SPREAD, figures["curr"]) | {"std": 0.0} | figures
+    if figures.keys() >= {"count", *_SPREAD} and not figures.keys() & set(_QUANTILES):
         raise MeasureFailed(
-            "this benchmark_model prints no median: it is too old, take a newer one of LiteRT"
+            "this benchmark_model prints no median: it is too old, use a newer one of LiteRT"
         )
-    if None in matches or found.keys() != {"count", *_SPREAD, *_QUANTILES}:
-        raise MeasureFailed(f"benchmark_model printed a line that cannot be read: {line!r}")
-    return found
+    if None in matches or figures.keys() != {"count", *_SPREAD, *_QUANTILES}:
+        raise MeasureFailed(f"benchmark_model printed a line that cannot be parsed: {line!r}")
+    return figures
 
 
-def _faults(us: dict[str, float], mean_us: float) -> Iterator[str]:
-    """What cannot be, of figures in us."""
+def _contradictions(us: dict[str, float], mean_us: float) -> Iterator[str]:
     if us["count"] < 1 or us["count"] != int(us["count"]):
-        yield "the count is none"
+        yield "the count is not a positive integer"
     if us["min"] <= 0:
         yield "the shortest run took no time"
     if not us["min"] <= us["p5"] <= us["median"] <= us["p95"] <= us["max"]:
         yield "the quantiles are not in order"
     if not us["min"] - 1 <= us["avg"] <= us["max"] + 1:
         yield "the mean is not between the shortest and the longest run"
-    if not math.isclose(us["avg"], mean_us, rel_tol=_AGREE):
-        yield f"the mean is not that of the summary ({mean_us:g} us)"
+    if not math.isclose(us["avg"], mean_us, rel_tol=_MEAN_TOLERANCE):
+        yield f"the mean differs from that of the summary ({mean_us:g} us)"
 
 
 def _last(lines: list[str]) -> str:

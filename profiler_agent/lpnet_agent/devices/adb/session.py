@@ -1,132 +1,105 @@
-"""A session on a phone: what stands in place of the measuring process."""
+"""A measuring session on a phone, which takes the place of the measuring process."""
 
 from __future__ import annotations
 
 import time
-import uuid
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lpnet.errors import LpnetError
 from lpnet_agent.devices.adb.file_store import FileStore
-from lpnet_agent.devices.adb.measurement import settled, to_measurement
+from lpnet_agent.devices.adb.measurement import select_visits, to_measurement
 from lpnet_agent.devices.adb.visit import BenchmarkRunner, FileMissing, PhoneVisit
 from lpnet_agent.errors import Interrupted, MeasureFailed
-from lpnet_agent.measure.messages import (
-    FileRequest,
-    SessionInfo,
-    Setup,
-    VisitResult,
-    WorkloadRequest,
-)
-from lpnet_agent.measure.networks import NetworkLoader, request_key
-from lpnet_agent.measure.plan import TimingPlan
-from lpnet_agent.measure.results import to_sample
-from lpnet_agent.measure.visits import plans
+from lpnet_agent.measure.messages import AnyRequest, SessionInfo, Setup, VisitResult
+from lpnet_agent.measure.networks import NetworkLoader
+from lpnet_agent.measure.open_workloads import OpenWorkloads
+from lpnet_agent.measure.plan import TimingPlans
+from lpnet_agent.measure.results import to_result
 
-# A model of these bytes as the phone's runtime reads it.
+# Converts an ONNX model to the format of the phone's runtime.
 Convert = Callable[[bytes], bytes]
 
-_OPEN_KEPT = 64
-_PUSHES = 2
+# How often a network is written for one visit if it disappears from the phone.
+_MAX_PUSHES = 2
 
 
 @dataclass
-class _Open:
-    """A workload between its visits. `name`: of its file on the phone, once it was there."""
+class _OpenWorkload:
+    """A workload between its visits. `name`: of its file on the phone, once it was written."""
 
     id: str
     name: str | None = None
-    seen: list[PhoneVisit] = field(default_factory=list)
+    visits: list[PhoneVisit] = field(default_factory=list)
 
 
 class PhoneSession:
-    """Visits networks on a phone. Every visit is a process of its own there; what a session holds
-    together is what `renew` separates: samples of it say the same session."""
+    """See MeasuringSession. Every visit is a separate process on the phone; the samples of a
+    session are those between two calls of `Measurer.renew`."""
 
     def __init__(
         self,
         setup: Setup,
-        ready: SessionInfo,
-        visitor: BenchmarkRunner,
+        info: SessionInfo,
+        runner: BenchmarkRunner,
         store: FileStore,
         convert: Convert,
     ) -> None:
-        self.ready = ready
+        self.info = info
         self.alive = True
-        self._plans = plans(setup)
+        self._plans = TimingPlans.from_setup(setup)
         self._crowded = setup.crowded
-        self._visitor = visitor
+        self._runner = runner
         self._store = store
         self._convert = convert
-        self._models = NetworkLoader()
-        self._open: OrderedDict[str, _Open] = OrderedDict()
+        self._networks = NetworkLoader()
+        self._open = OpenWorkloads(_OpenWorkload)
 
-    def measure(self, ask: WorkloadRequest | FileRequest, timeout_s: float) -> VisitResult:
-        """Have one workload visited, within `timeout_s` on the phone.
+    def visit(self, request: AnyRequest, timeout_s: float) -> VisitResult:
+        """Make one visit, which may take `timeout_s` on the phone.
 
-        Raises DeviceAway where the phone cannot be reached, or Interrupted if the agent is to end.
-        What it had seen of other workloads is kept.
+        Raises DeviceUnavailable if the phone cannot be reached, or Interrupted if the agent is
+        stopping. Earlier visits are kept then.
         """
         start = time.perf_counter()
-        key = request_key(ask)
-        if ask.first:
-            self._open.pop(key, None)
+        if request.first:
+            self._open.close(request)
         try:
-            work = self._opened(key, ask)
-            seen = self._visited(work, ask, timeout_s)
+            work = self._open.get(request)
+            visit = self._run_benchmark(work, request, timeout_s)
         except Interrupted:
             raise
         except LpnetError as error:
-            self._open.pop(key, None)
+            self._open.close(request)
             return VisitResult(
                 error=str(error),
                 out_of_memory=isinstance(error, MeasureFailed) and error.out_of_memory,
                 total_s=time.perf_counter() - start,
             )
-        work.seen.append(seen)
-        found = None
-        if settled(work.seen, self._crowded) or len(work.seen) >= ask.visits:
-            found = to_measurement(work.seen, self.ready.session, self._crowded)
-            del self._open[key]
-        item = ask.item if isinstance(ask, WorkloadRequest) else None
-        return VisitResult(
-            sample=to_sample(item, work.id, found) if item and found else None,
-            measurement=found if item is None else None,
-            visits=len(work.seen),
-            timed_s=seen.timing.total_s,
-            total_s=time.perf_counter() - start,
-        )
+        work.visits.append(visit)
+        measurement = None
+        settled = not select_visits(work.visits, self._crowded).reasons
+        if settled or len(work.visits) >= request.visits:
+            measurement = to_measurement(work.visits, self.info.session, self._crowded)
+            self._open.close(request)
+        result = to_result(request, work.id, measurement)
+        times = {"timed_s": visit.timing.total_s, "total_s": time.perf_counter() - start}
+        return result.model_copy(update={"visits": len(work.visits), **times})
 
-    def close(self, at_once: bool = False) -> None:
-        """Nothing of it is left on the phone but files, which belong to the store."""
+    def close(self) -> None:
+        """Only files remain on the phone, which the store removes."""
         self.alive = False
 
-    def _visited(
-        self, work: _Open, ask: WorkloadRequest | FileRequest, timeout_s: float
+    def _run_benchmark(
+        self, work: _OpenWorkload, request: AnyRequest, timeout_s: float
     ) -> PhoneVisit:
-        for _ in range(_PUSHES):
-            if work.name is None or not self._store.holds(work.name):
-                model = self._models.network(ask).to_bytes()
-                work.name = self._store.network(self._convert(model))
+        for _ in range(_MAX_PUSHES):
+            if work.name is None or work.name not in self._store:
+                model = self._networks.network(request).to_bytes()
+                work.name = self._store.put_network(self._convert(model))
             try:
-                return self._visitor.visit(work.name, self._plan(ask), timeout_s)
+                return self._runner.visit(work.name, self._plans.for_request(request), timeout_s)
             except FileMissing:
-                # Somebody cleared the phone up, or it was reset.
-                self._store.lost(work.name)
-        raise MeasureFailed("what is written to the phone is gone right afterwards")
-
-    def _plan(self, ask: WorkloadRequest | FileRequest) -> TimingPlan:
-        if isinstance(ask, FileRequest):
-            return self._plans["network"]
-        return self._plans["sentinel" if ask.item.sentinel else ask.item.kind]
-
-    def _opened(self, key: str, ask: WorkloadRequest | FileRequest) -> _Open:
-        if key not in self._open:
-            given = ask.item.id if isinstance(ask, WorkloadRequest) else None
-            self._open[key] = _Open(given or uuid.uuid4().hex)
-        self._open.move_to_end(key)
-        if len(self._open) > _OPEN_KEPT:
-            self._open.popitem(last=False)
-        return self._open[key]
+                # Somebody has cleaned up the phone, or it was reset.
+                self._store.restore(work.name)
+        raise MeasureFailed("files that are written to the phone disappear at once")

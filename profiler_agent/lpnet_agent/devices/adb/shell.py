@@ -1,8 +1,7 @@
-"""A command on the phone: adb's shell protocol (version 2), which keeps apart what it prints and
-what it complains, takes its input, and ends with its exit status.
+"""A command on the phone, by adb's shell protocol version 2.
 
-Every packet is a byte that says what it is, its length in four bytes (little endian), and so many
-bytes.
+The protocol keeps standard output and error apart, accepts standard input, and ends with the exit
+status. A packet is a byte for its kind, its length in four bytes (little endian), and its payload.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from lpnet_agent.stop import Stop
 
 _HEADER = struct.Struct("<BI")
 _STDIN, _STDOUT, _STDERR, _EXIT, _CLOSE_STDIN = range(5)
-# Of a packet; adb servers of all ages carry that much at once.
-_PIECE = 1 << 15
-# What a command may still take once the agent is asked to end.
+# Maximum payload that adb servers of all ages accept.
+_CHUNK = 1 << 15
+# Time that a command may still take when the agent is stopping.
 _GRACE_S = 4.0
-_BEAT_S = 1.0
+_HEARTBEAT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -37,18 +36,18 @@ class CommandResult:
     code: int
 
     @property
-    def complaint(self) -> str:
-        """The last line that says what went wrong."""
+    def error_line(self) -> str:
+        """The last line of its error output, or of its output."""
         lines = (self.err.strip() or self.out.strip()).splitlines()
-        return lines[-1] if lines else f"exit status {self.code}, and not a word"
+        return lines[-1] if lines else f"exit status {self.code}, no output"
 
 
-class Broken(Exception):
+class ConnectionLost(Exception):
     """The connection ended before the command did."""
 
 
-class Silent(Exception):
-    """The command was not over in time."""
+class CommandTimeout(Exception):
+    """The command did not end in time."""
 
 
 def run(
@@ -57,93 +56,96 @@ def run(
     stdin: bytes,
     timeout_s: float,
     stop: Stop | None,
-    meanwhile: Callable[[], None] | None = None,
+    heartbeat: Callable[[], None] | None = None,
 ) -> CommandResult:
-    """Run a command line by the phone's shell, with that on its standard input. `meanwhile` is
-    called every second that it takes.
+    """Run a command line in the phone's shell with `stdin` as its standard input. `heartbeat` is
+    called every second until it ends.
 
-    Raises Broken, Silent, Interrupted if the agent is to end and the command takes too long for
-    that, and what adbutils raises.
+    Raises ConnectionLost, CommandTimeout, Interrupted if the agent is stopping and the command
+    takes too long, and the errors of adbutils.
     """
     connection.send_command(f"shell,v2,raw:{command}")
     connection.check_okay()
-    talk = _Conversation(connection.conn, stdin, stop, meanwhile)
-    return talk.until_the_end(time.monotonic() + timeout_s)
+    stream = _ShellStream(connection.conn, stdin, stop, heartbeat)
+    return stream.run_until(time.monotonic() + timeout_s)
 
 
-class _Conversation:
-    """Sends what is to be sent and takes what comes, whichever is possible: a command that fails
-    stops reading, and one that prints a lot stops until that is taken."""
+class _ShellStream:
+    """Sends and receives whatever is possible: a command that fails stops reading, and one that
+    prints a lot blocks until its output is received."""
 
     def __init__(
         self,
-        line: socket.socket,
+        connection: socket.socket,
         stdin: bytes,
         stop: Stop | None,
-        meanwhile: Callable[[], None] | None,
+        heartbeat: Callable[[], None] | None,
     ) -> None:
-        self._meanwhile = meanwhile
-        line.setblocking(False)
-        self._line = line
+        self._heartbeat = heartbeat
+        connection.setblocking(False)
+        self._connection = connection
         self._stop = stop
-        self._to_send = memoryview(_packets(stdin))
-        self._come = b""
+        self._to_send = memoryview(_stdin_packets(stdin))
+        self._received = b""
         self._outputs = {_STDOUT: bytearray(), _STDERR: bytearray()}
 
-    def until_the_end(self, end: float) -> CommandResult:
-        hurried, beat_at = False, time.monotonic() + _BEAT_S
+    def run_until(self, end: float) -> CommandResult:
+        stopping, heartbeat_at = False, time.monotonic() + _HEARTBEAT_S
         while True:
-            if self._meanwhile is not None and time.monotonic() >= beat_at:
-                self._meanwhile()
-                beat_at = time.monotonic() + _BEAT_S
-            if self._stop is not None and self._stop.is_set() and not hurried:
-                hurried, end = True, min(end, time.monotonic() + _GRACE_S)
-            watched: list[socket.socket | Stop] = [self._line]
-            if self._stop is not None and not hurried:
+            if self._heartbeat is not None and time.monotonic() >= heartbeat_at:
+                self._heartbeat()
+                heartbeat_at = time.monotonic() + _HEARTBEAT_S
+            if self._stop is not None and self._stop.is_set() and not stopping:
+                stopping, end = True, min(end, time.monotonic() + _GRACE_S)
+            watched: list[socket.socket | Stop] = [self._connection]
+            if self._stop is not None and not stopping:
                 watched.append(self._stop)
-            writing = [self._line] if self._to_send else []
-            left = max(0.0, end - time.monotonic())
-            readable, writable, _ = select.select(watched, writing, [], min(left, _BEAT_S))
+            writing = [self._connection] if self._to_send else []
+            remaining_s = max(0.0, end - time.monotonic())
+            readable, writable, _ = select.select(
+                watched, writing, [], min(remaining_s, _HEARTBEAT_S)
+            )
             if not readable and not writable and time.monotonic() < end:
                 continue
             if not readable and not writable:
-                raise Interrupted("the agent was asked to end") if hurried else Silent
+                raise Interrupted("the agent is stopping") if stopping else CommandTimeout
             if writable:
                 self._send()
-            if self._line in readable:
-                code = self._take()
+            if self._connection in readable:
+                code = self._receive()
                 if code is not None:
-                    out, err = (
-                        bytes(output).decode(errors="replace") for output in self._outputs.values()
-                    )
-                    return CommandResult(out, err, code)
+                    return self._result(code)
+
+    def _result(self, code: int) -> CommandResult:
+        out, err = (bytes(output).decode(errors="replace") for output in self._outputs.values())
+        return CommandResult(out, err, code)
 
     def _send(self) -> None:
         try:
-            self._to_send = self._to_send[self._line.send(self._to_send) :]
+            self._to_send = self._to_send[self._connection.send(self._to_send) :]
         except BlockingIOError:
             return
         except OSError:
-            # It reads no more; why, it may still say.
+            # It has stopped reading, and may still print why.
             self._to_send = self._to_send[:0]
 
-    def _take(self) -> int | None:
-        """The exit status once it has come."""
+    def _receive(self) -> int | None:
+        """The exit status once it has arrived."""
         try:
-            piece = self._line.recv(1 << 16)
+            chunk = self._connection.recv(1 << 16)
         except BlockingIOError:
             return None
         except OSError as error:
-            raise Broken(error.strerror or str(error)) from error
-        if not piece:
-            raise Broken("the connection was closed")
-        self._come += piece
-        while len(self._come) >= _HEADER.size:
-            kind, length = _HEADER.unpack_from(self._come)
+            raise ConnectionLost(error.strerror or str(error)) from error
+        if not chunk:
+            raise ConnectionLost("the connection was closed")
+        self._received += chunk
+        while len(self._received) >= _HEADER.size:
+            kind, length = _HEADER.unpack_from(self._received)
             end = _HEADER.size + length
-            if len(self._come) < end:
+            if len(self._received) < end:
                 break
-            payload, self._come = self._come[_HEADER.size : end], self._come[end:]
+            payload, self._received = self._received[_HEADER.size : end], self._received[end:]
             if kind == _EXIT and payload:
                 return payload[0]
             if kind in self._outputs:
@@ -151,8 +153,8 @@ class _Conversation:
         return None
 
 
-def _packets(stdin: bytes) -> bytes:
-    """All of an input, and its end."""
-    pieces = [stdin[start : start + _PIECE] for start in range(0, len(stdin), _PIECE)]
-    packets = [_HEADER.pack(_STDIN, len(piece)) + piece for piece in pieces]
+def _stdin_packets(stdin: bytes) -> bytes:
+    """An input as packets, and the one that ends it."""
+    chunks = [stdin[start : start + _CHUNK] for start in range(0, len(stdin), _CHUNK)]
+    packets = [_HEADER.pack(_STDIN, len(chunk)) + chunk for chunk in chunks]
     return b"".join([*packets, _HEADER.pack(_CLOSE_STDIN, 0)])

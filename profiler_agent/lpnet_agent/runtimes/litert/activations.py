@@ -1,4 +1,4 @@
-"""Activations: ops of their own, or done by the op before."""
+"""Activations: separate ops, or fused into the op before."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from math import inf
 
 from ai_edge_litert import schema_py_generated as schema
 
-from lpnet_agent.runtimes.graph import Node
-from lpnet_agent.runtimes.litert.lowering import Code, Lowering, laid
+from lpnet_agent.runtimes.graph import OnnxNode
+from lpnet_agent.runtimes.litert.lowering import Code, Lowering, to_nhwc
 
-_Fused = schema.ActivationFunctionType
-_FUSED = {(0.0, inf): _Fused.RELU, (0.0, 6.0): _Fused.RELU6, (-1.0, 1.0): _Fused.RELU_N1_TO_1}
+_Activation = schema.ActivationFunctionType
+_FUSED = {
+    (0.0, inf): _Activation.RELU,
+    (0.0, 6.0): _Activation.RELU6,
+    (-1.0, 1.0): _Activation.RELU_N1_TO_1,
+}
 _CLAMPS = {
     (0.0, inf): Code.RELU,
     (0.0, 6.0): Code.RELU6,
@@ -18,40 +22,40 @@ _CLAMPS = {
     (0.0, 1.0): Code.RELU_0_TO_1,
 }
 _PLAIN = {"Sigmoid": Code.LOGISTIC, "Tanh": Code.TANH, "HardSwish": Code.HARD_SWISH}
-# Slopes of a hard sigmoid this near to 1/6 are 1/6, written with some digits.
-_DIGITS = 1e-5
+# A slope this close to 1/6 is a rounded 1/6.
+_SLOPE_TOLERANCE = 1e-5
 
 
-def fused(lowering: Lowering, name: str) -> tuple[int, str]:
-    """The activation that alone reads a tensor, for the op that makes it to do, and the name of
-    what leaves that; none, and the tensor itself, where there is nothing of the kind."""
+def fuse_activation(lowering: Lowering, name: str) -> tuple[int, str]:
+    """The activation that the op of a tensor can apply itself, because nothing else reads the
+    tensor; and the name of the resulting tensor. NONE and the same name if there is none."""
     reader = lowering.only_reader(name)
     if reader is not None and reader.op in ("Relu", "Clip"):
         activation = _FUSED.get(bounds(lowering, reader))
         if activation is not None:
-            lowering.take(reader)
+            lowering.mark_fused(reader)
             return activation, reader.outputs[0]
-    return _Fused.NONE, name
+    return _Activation.NONE, name
 
 
-def bounds(lowering: Lowering, node: Node) -> tuple[float, float]:
-    """What a Relu or Clip keeps its input within."""
+def bounds(lowering: Lowering, node: OnnxNode) -> tuple[float, float]:
+    """Lower and upper bound of a Relu or Clip."""
     if node.op == "Relu":
         return 0.0, inf
-    found = []
-    for place, (name, default) in enumerate((("min", -inf), ("max", inf)), start=1):
-        if node.optional(place) is None:
-            found.append(float(node.attributes.get(name, default)))
+    limits = []
+    for index, (name, default) in enumerate((("min", -inf), ("max", inf)), start=1):
+        if node.optional_input(index) is None:
+            limits.append(float(node.attributes.get(name, default)))
         else:
-            found.append(lowering.parameter(node, place).item())
-    return found[0], found[1]
+            limits.append(lowering.parameter(node, index).item())
+    return limits[0], limits[1]
 
 
-def clamp(lowering: Lowering, node: Node) -> None:
+def clamp(lowering: Lowering, node: OnnxNode) -> None:
     """Relu and Clip."""
     low, high = bounds(lowering, node)
     name = node.outputs[0]
-    tensor = lowering.source(node)
+    tensor = lowering.input_tensor(node)
     if (low, high) in _CLAMPS:
         lowering.emit(node, name, _CLAMPS[low, high], [tensor])
         return
@@ -61,66 +65,68 @@ def clamp(lowering: Lowering, node: Node) -> None:
         if high == inf:
             lowering.emit(node, name, Code.MAXIMUM, inputs, options)
             return
-        tensor = lowering.step(
+        tensor = lowering.add_op(
             f"{name}/raised", _shape(lowering, node), Code.MAXIMUM, inputs, options
         )
     inputs = [tensor, lowering.scalar(f"{name}/high", high)]
     lowering.emit(node, name, Code.MINIMUM, inputs, options)
 
 
-def plain(lowering: Lowering, node: Node) -> None:
-    """What is one op without options."""
+def plain(lowering: Lowering, node: OnnxNode) -> None:
+    """Activations that are one op without parameters."""
     options = schema.HardSwishOptionsT() if node.op == "HardSwish" else None
-    lowering.emit(node, node.outputs[0], _PLAIN[node.op], [lowering.source(node)], options)
+    lowering.emit(node, node.outputs[0], _PLAIN[node.op], [lowering.input_tensor(node)], options)
 
 
-def leaky_relu(lowering: Lowering, node: Node) -> None:
+def leaky_relu(lowering: Lowering, node: OnnxNode) -> None:
     options = schema.LeakyReluOptionsT()
     options.alpha = float(node.attributes.get("alpha", 0.01))
-    lowering.emit(node, node.outputs[0], Code.LEAKY_RELU, [lowering.source(node)], options)
+    lowering.emit(node, node.outputs[0], Code.LEAKY_RELU, [lowering.input_tensor(node)], options)
 
 
-def gelu(lowering: Lowering, node: Node) -> None:
+def gelu(lowering: Lowering, node: OnnxNode) -> None:
     options = schema.GeluOptionsT()
     options.approximate = node.attributes.get("approximate", "none") == "tanh"
-    lowering.emit(node, node.outputs[0], Code.GELU, [lowering.source(node)], options)
+    lowering.emit(node, node.outputs[0], Code.GELU, [lowering.input_tensor(node)], options)
 
 
-def elu(lowering: Lowering, node: Node) -> None:
-    """ELU where it falls to -1; RELU(x) + alpha * ELU(MINIMUM(x, 0)) where to another -alpha."""
+def elu(lowering: Lowering, node: OnnxNode) -> None:
+    """ELU for alpha = 1, otherwise RELU(x) + alpha * ELU(MINIMUM(x, 0))."""
     alpha = float(node.attributes.get("alpha", 1.0))
-    name, shape, source = node.outputs[0], _shape(lowering, node), lowering.source(node)
+    name, shape, source = node.outputs[0], _shape(lowering, node), lowering.input_tensor(node)
     if alpha == 1.0:
         lowering.emit(node, name, Code.ELU, [source])
         return
     zero = lowering.scalar(f"{name}/zero", 0.0)
-    below = lowering.step(
+    below = lowering.add_op(
         f"{name}/below", shape, Code.MINIMUM, [source, zero], schema.MaximumMinimumOptionsT()
     )
-    bent = lowering.step(f"{name}/bent", shape, Code.ELU, [below])
+    bent = lowering.add_op(f"{name}/bent", shape, Code.ELU, [below])
     scale = lowering.scalar(f"{name}/alpha", alpha)
-    scaled = lowering.step(f"{name}/scaled", shape, Code.MUL, [bent, scale], schema.MulOptionsT())
-    above = lowering.step(f"{name}/above", shape, Code.RELU, [source])
+    scaled = lowering.add_op(
+        f"{name}/scaled", shape, Code.MUL, [bent, scale], schema.MulOptionsT()
+    )
+    above = lowering.add_op(f"{name}/above", shape, Code.RELU, [source])
     lowering.emit(node, name, Code.ADD, [above, scaled], schema.AddOptionsT())
 
 
-def hard_sigmoid(lowering: Lowering, node: Node) -> None:
-    """RELU6(6 alpha x + 6 beta) / 6, as converters write it for the usual slope of 1/6."""
+def hard_sigmoid(lowering: Lowering, node: OnnxNode) -> None:
+    """RELU6(6 alpha x + 6 beta) / 6, as converters write it for a slope of 1/6."""
     alpha = 6 * float(node.attributes.get("alpha", 0.2))
     beta = 6 * float(node.attributes.get("beta", 0.5))
-    name, shape, tensor = node.outputs[0], _shape(lowering, node), lowering.source(node)
-    if abs(alpha - 1) > _DIGITS:
+    name, shape, tensor = node.outputs[0], _shape(lowering, node), lowering.input_tensor(node)
+    if abs(alpha - 1) > _SLOPE_TOLERANCE:
         slope = lowering.scalar(f"{name}/slope", alpha)
-        tensor = lowering.step(
+        tensor = lowering.add_op(
             f"{name}/sloped", shape, Code.MUL, [tensor, slope], schema.MulOptionsT()
         )
     options = schema.AddOptionsT()
-    options.fusedActivationFunction = _Fused.RELU6
+    options.fusedActivationFunction = _Activation.RELU6
     shift = lowering.scalar(f"{name}/shift", beta)
-    bent = lowering.step(f"{name}/bent", shape, Code.ADD, [tensor, shift], options)
+    bent = lowering.add_op(f"{name}/bent", shape, Code.ADD, [tensor, shift], options)
     sixth = lowering.scalar(f"{name}/sixth", 1 / 6)
     lowering.emit(node, name, Code.MUL, [bent, sixth], schema.MulOptionsT())
 
 
-def _shape(lowering: Lowering, node: Node) -> tuple[int, ...]:
-    return laid(lowering.shape(node, node.inputs[0]))
+def _shape(lowering: Lowering, node: OnnxNode) -> tuple[int, ...]:
+    return to_nhwc(lowering.shape(node, node.inputs[0]))

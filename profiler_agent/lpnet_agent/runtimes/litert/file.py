@@ -1,4 +1,4 @@
-"""A .tflite file, as it is put together: tensors, constants and ops, and then its bytes."""
+"""Builds a .tflite file from tensors, constants and ops."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from lpnet_agent.runtimes.base import Array
 
 _VERSION = 3
 _IDENTIFIER = b"TFL3"
-# LiteRT reads constants where they lie, and its schema wants them so.
+# LiteRT uses constants in place, and its schema requires this alignment.
 _ALIGNMENT = 16
-# The field for codes that came first holds a byte.
+# The older field for op codes holds a byte; this value refers to the newer field.
 _PLACEHOLDER = 127
-_KINDS = {
+_TYPES = {
     np.dtype(np.float32): schema.TensorType.FLOAT32,
     np.dtype(np.int32): schema.TensorType.INT32,
 }
 
 
 @dataclass
-class File:
-    """Tensors are known by their index, which is what adding one returns."""
+class TfliteFile:
+    """Tensors are identified by their index, which the methods that add one return."""
 
     _tensors: list[Any] = field(default_factory=list)
-    # The first buffer is that of all tensors without one.
+    # The first buffer is shared by all tensors without content.
     _buffers: list[_Buffer] = field(default_factory=lambda: [_Buffer(None)])
     _operators: list[Any] = field(default_factory=list)
     _codes: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -41,24 +41,24 @@ class File:
     def constant(self, name: str, value: Array) -> int:
         """A float32 or int32 tensor that is part of the file."""
         self._buffers.append(_Buffer(value))
-        return self._add(name, value.shape, _KINDS[value.dtype], len(self._buffers) - 1)
+        return self._add(name, value.shape, _TYPES[value.dtype], len(self._buffers) - 1)
 
     def op(
         self, code: int, inputs: Sequence[int], output: int, options: Any, version: int
     ) -> None:
-        """An op; those before it are executed before it. `options` are None, or of the schema."""
-        made = schema.OperatorT()
-        made.opcodeIndex = self._codes.setdefault((code, version), len(self._codes))
-        made.inputs = np.array(inputs, dtype=np.int32)
-        made.outputs = np.array([output], dtype=np.int32)
+        """An op, executed after those added before. `options` are of the schema, or None."""
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self._codes.setdefault((code, version), len(self._codes))
+        operator.inputs = np.array(inputs, dtype=np.int32)
+        operator.outputs = np.array([output], dtype=np.int32)
         if options is not None:
             union = type(options).__name__.removesuffix("T")
-            made.builtinOptionsType = getattr(schema.BuiltinOptions, union)
-            made.builtinOptions = options
-        self._operators.append(made)
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, union)
+            operator.builtinOptions = options
+        self._operators.append(operator)
 
     def finish(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
-        """Raises flatbuffers.builder.BuilderSizeError for more than a file can hold: 2 GiB."""
+        """Raises flatbuffers.builder.BuilderSizeError above the maximum size of 2 GiB."""
         graph = schema.SubGraphT()
         graph.tensors = self._tensors
         graph.operators = self._operators
@@ -67,31 +67,31 @@ class File:
         model = schema.ModelT()
         model.version = _VERSION
         model.description = "lpnet"
-        model.operatorCodes = [_code(*each) for each in self._codes]
+        model.operatorCodes = [_operator_code(code, version) for code, version in self._codes]
         model.subgraphs = [graph]
         model.buffers = self._buffers
-        builder = flatbuffers.Builder(self._size())
+        builder = flatbuffers.Builder(self._estimated_bytes())
         builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
         return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
-    def _add(self, name: str, shape: Sequence[int], kind: int, buffer: int) -> int:
-        made = schema.TensorT()
-        made.name = name
-        made.shape = np.array(shape, dtype=np.int32)
-        made.type = kind
-        made.buffer = buffer
-        self._tensors.append(made)
+    def _add(self, name: str, shape: Sequence[int], type_: int, buffer: int) -> int:
+        tensor = schema.TensorT()
+        tensor.name = name
+        tensor.shape = np.array(shape, dtype=np.int32)
+        tensor.type = type_
+        tensor.buffer = buffer
+        self._tensors.append(tensor)
         return len(self._tensors) - 1
 
-    def _size(self) -> int:
-        """About what it comes to: a builder that has to grow copies everything."""
+    def _estimated_bytes(self) -> int:
+        """A builder that has to grow copies everything."""
         entries = len(self._tensors) + len(self._operators) + len(self._buffers)
-        return sum(each.size for each in self._buffers) + 512 * (entries + 1)
+        return sum(buffer.size for buffer in self._buffers) + 512 * (entries + 1)
 
 
 @dataclass(frozen=True)
 class _Buffer:
-    """A buffer as the schema's classes pack it, but aligned."""
+    """Packs itself like a buffer of the schema, but aligned."""
 
     value: Array | None
 
@@ -112,9 +112,9 @@ class _Buffer:
         return packed
 
 
-def _code(code: int, version: int) -> Any:
-    made = schema.OperatorCodeT()
-    made.builtinCode = code
-    made.deprecatedBuiltinCode = min(code, _PLACEHOLDER)
-    made.version = version
-    return made
+def _operator_code(code: int, version: int) -> Any:
+    operator_code = schema.OperatorCodeT()
+    operator_code.builtinCode = code
+    operator_code.deprecatedBuiltinCode = min(code, _PLACEHOLDER)
+    operator_code.version = version
+    return operator_code

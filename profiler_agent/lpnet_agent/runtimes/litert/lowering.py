@@ -1,7 +1,6 @@
-"""A network while it is being written: which tensors are there, and what the next op needs.
+"""The state while a network is converted: its tensors so far, and helpers for the next op.
 
-Tensors of four dimensions lie as (batch, height, width, channels) in the file, all others as in
-ONNX.
+Tensors of four dimensions are stored as (batch, height, width, channels), all others as in ONNX.
 """
 
 from __future__ import annotations
@@ -14,46 +13,46 @@ from ai_edge_litert import schema_py_generated as schema
 
 from lpnet_agent.errors import RuntimeFailed
 from lpnet_agent.runtimes.base import Array
-from lpnet_agent.runtimes.graph import Network, Node
-from lpnet_agent.runtimes.litert.file import File
+from lpnet_agent.runtimes.graph import OnnxNetwork, OnnxNode
+from lpnet_agent.runtimes.litert.file import TfliteFile
 
 Shape = tuple[int, ...]
 Code = schema.BuiltinOperator
-TO_LAST = (0, 2, 3, 1)
-TO_FIRST = (0, 3, 1, 2)
+TO_NHWC = (0, 2, 3, 1)
+TO_NCHW = (0, 3, 1, 2)
 
 
 class Lowering:
     """Emits the ops of one network, in its order."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: OnnxNetwork) -> None:
         self._network = network
-        self._file = File()
+        self._file = TfliteFile()
         self._tensors: dict[str, int] = {}
-        self._readers: dict[str, list[Node]] = {}
+        self._readers: dict[str, list[OnnxNode]] = {}
         for node in network.nodes:
             for name in dict.fromkeys(node.inputs):
                 self._readers.setdefault(name, []).append(node)
-        self._ends = {each.name for each in network.outputs}
-        self._taken: set[str] = set()
-        # What a flatten made of (channels, height, width) and left in the order of its memory.
-        self._flat: dict[str, Shape] = {}
-        for each in network.inputs:
-            self._tensors[each.name] = self._file.tensor(each.name, laid(each.shape))
+        self._outputs = {tensor.name for tensor in network.outputs}
+        self._fused: set[str] = set()
+        # (channels, height, width) of flattened images whose features are in the order of NHWC.
+        self._flattened: dict[str, Shape] = {}
+        for tensor in network.inputs:
+            self._tensors[tensor.name] = self._file.tensor(tensor.name, to_nhwc(tensor.shape))
 
     def finish(self) -> bytes:
-        """The file."""
+        """The content of the file."""
         network = self._network
         return self._file.finish(
-            [self._tensors[each.name] for each in network.inputs],
-            [self._tensors[each.name] for each in network.outputs],
+            [self._tensors[tensor.name] for tensor in network.inputs],
+            [self._tensors[tensor.name] for tensor in network.outputs],
         )
 
-    def shape(self, node: Node, name: str) -> Shape:
-        """The ONNX shape of what a node reads or makes, of 2 or 4 dimensions."""
+    def shape(self, node: OnnxNode, name: str) -> Shape:
+        """The ONNX shape of an input or output of a node, with 2 or 4 dimensions."""
         shape = self._network.shapes.get(name, (-1,))
         if min(shape, default=1) < 1:
-            raise unsupported(node, f"the shape of {name!r} is not known: {shape}")
+            raise unsupported(node, f"the shape of {name!r} is unknown: {shape}")
         if len(shape) not in (2, 4):
             raise unsupported(
                 node,
@@ -62,73 +61,74 @@ class Lowering:
             )
         return shape
 
-    def image(self, node: Node) -> Shape:
-        """The ONNX shape of the first input of a node that works on pixels."""
+    def image_shape(self, node: OnnxNode) -> Shape:
+        """The ONNX shape of the first input of a node, which has to be an image."""
         shape = self.shape(node, node.inputs[0])
         if len(shape) != 4:
             raise unsupported(node, f"{node.inputs[0]!r} has no height and width: {shape}")
         return shape
 
-    def source(self, node: Node, place: int = 0) -> int:
-        """The tensor that is a node's input."""
-        name = node.inputs[place]
+    def input_tensor(self, node: OnnxNode, index: int = 0) -> int:
+        """The tensor of a node's input, which has to be computed by an op."""
+        name = node.inputs[index]
         if name not in self._tensors:
-            raise unsupported(node, f"its input {name!r} is not a tensor that an op makes")
+            raise unsupported(node, f"its input {name!r} is not computed by an op")
         return self._tensors[name]
 
-    def value(self, node: Node, place: int) -> Array | None:
-        """The constant that is a node's input; None for one that is left out or no constant."""
-        name = node.optional(place)
+    def constant_input(self, node: OnnxNode, index: int) -> Array | None:
+        """The value of a node's input; None if it is omitted or not a constant."""
+        name = node.optional_input(index)
         return None if name is None else self._network.constants.get(name)
 
-    def parameter(self, node: Node, place: int) -> Array:
-        """The float32 constant that is a node's input."""
-        value = self.value(node, place)
+    def parameter(self, node: OnnxNode, index: int) -> Array:
+        """The value of a node's input, which has to be a float32 constant."""
+        value = self.constant_input(node, index)
         if value is None or value.dtype != np.float32:
-            name = node.optional(place) or ""
+            name = node.optional_input(index) or ""
             raise unsupported(node, f"its input {name!r} is not a float32 constant")
         return value
 
-    def readers(self, name: str) -> Sequence[Node]:
+    def readers(self, name: str) -> Sequence[OnnxNode]:
         return self._readers.get(name, ())
 
-    def only_reader(self, name: str) -> Node | None:
-        """The node that alone reads a tensor; None if it leaves the network too."""
+    def only_reader(self, name: str) -> OnnxNode | None:
+        """The only node that reads a tensor; None if there are others, or if the tensor is an
+        output of the network."""
         readers = self.readers(name)
-        return readers[0] if len(readers) == 1 and name not in self._ends else None
+        return readers[0] if len(readers) == 1 and not self.is_output(name) else None
 
-    def leaves(self, name: str) -> bool:
+    def is_output(self, name: str) -> bool:
         """Whether a tensor is an output of the network."""
-        return name in self._ends
+        return name in self._outputs
 
-    def take(self, node: Node) -> None:
-        """Count a node as written: an op before it does its work."""
-        self._taken.add(node.outputs[0])
+    def mark_fused(self, node: OnnxNode) -> None:
+        """Skip a node later, because an op before it does its work."""
+        self._fused.add(node.outputs[0])
 
-    def taken(self, node: Node) -> bool:
-        return node.outputs[0] in self._taken
+    def is_fused(self, node: OnnxNode) -> bool:
+        return node.outputs[0] in self._fused
 
-    def flatten(self, name: str, shape: Shape) -> None:
-        """Note that a tensor holds (channels, height, width) in the order of (height, width,
-        channels), which whoever reads it has to know."""
-        self._flat[name] = shape
+    def mark_flattened(self, name: str, shape: Shape) -> None:
+        """Record that a tensor holds an image of (channels, height, width), flattened in the order
+        (height, width, channels)."""
+        self._flattened[name] = shape
 
-    def flattened(self, name: str) -> Shape | None:
-        """The (channels, height, width) that `flatten` noted."""
-        return self._flat.get(name)
+    def flattened_shape(self, name: str) -> Shape | None:
+        """The (channels, height, width) of `mark_flattened`."""
+        return self._flattened.get(name)
 
     def alias(self, name: str, tensor: int) -> None:
-        """Bind a name of the network to a tensor that is there."""
+        """Give an existing tensor another name."""
         self._tensors[name] = tensor
 
     def constant(self, name: str, value: Array) -> int:
-        """A constant, as it lies."""
+        """A constant with its value as it is stored."""
         return self._file.constant(name, value)
 
     def scalar(self, name: str, value: float) -> int:
         return self.constant(name, np.array(value, dtype=np.float32))
 
-    def step(
+    def add_op(
         self,
         name: str,
         shape: Shape,
@@ -137,29 +137,29 @@ class Lowering:
         options: Any = None,
         version: int = 1,
     ) -> int:
-        """An op on the way to what a node makes; `shape` is of its output, as it lies."""
-        made = self._file.tensor(name, shape)
-        self._file.op(code, inputs, made, options, version)
-        return made
+        """An op whose output is an intermediate tensor; `shape` is its shape as stored."""
+        output = self._file.tensor(name, shape)
+        self._file.op(code, inputs, output, options, version)
+        return output
 
     def emit(
         self,
-        node: Node,
+        node: OnnxNode,
         name: str,
         code: int,
         inputs: Sequence[int],
         options: Any = None,
         version: int = 1,
     ) -> None:
-        """The op that makes the tensor of this name."""
-        shape = laid(self.shape(node, name))
-        self._tensors[name] = self.step(name, shape, code, inputs, options, version)
+        """An op whose output is the network's tensor with this name."""
+        shape = to_nhwc(self.shape(node, name))
+        self._tensors[name] = self.add_op(name, shape, code, inputs, options, version)
 
 
-def laid(shape: Shape) -> Shape:
-    """An ONNX shape as it lies in the file."""
-    return tuple(shape[axis] for axis in TO_LAST) if len(shape) == 4 else shape
+def to_nhwc(shape: Shape) -> Shape:
+    """An ONNX shape as it is stored in the file."""
+    return tuple(shape[axis] for axis in TO_NHWC) if len(shape) == 4 else shape
 
 
-def unsupported(node: Node, reason: str) -> RuntimeFailed:
+def unsupported(node: OnnxNode, reason: str) -> RuntimeFailed:
     return RuntimeFailed(f"litert cannot load {node}: {reason}")

@@ -1,24 +1,25 @@
-"""What a sliding window covers: ONNX pads by pixels, LiteRT by one of two rules.
+"""Padding of sliding windows: ONNX pads by pixels, LiteRT by one of two rules.
 
-By VALID a window stays inside the image. By SAME there are size / stride positions, rounded up,
-and what they reach beyond the image is split evenly, the odd pixel at the end.
+With VALID every window stays inside the image. With SAME there are size / stride positions,
+rounded up, and the pixels that they need beyond the image are split evenly, an odd one at the end.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from lpnet_agent.runtimes.base import Array
-from lpnet_agent.runtimes.graph import Node
-from lpnet_agent.runtimes.litert.lowering import Code, Lowering, Shape, laid
+from lpnet_agent.runtimes.graph import OnnxNode
+from lpnet_agent.runtimes.litert.lowering import Code, Lowering, Shape, to_nhwc, unsupported
+from lpnet_agent.runtimes.windows import read_window
 
 
 @dataclass(frozen=True)
-class Side:
-    """A window along one axis: pixels, and positions that it takes."""
+class AxisWindow:
+    """A window along one axis: pixels, and the number of its positions."""
 
     size: int
     positions: int
@@ -30,39 +31,34 @@ class Side:
 
     @property
     def valid(self) -> bool:
-        return self.before == 0 and self._beyond <= 0
+        """Whether VALID gives the same positions."""
+        return self.before == 0 and self._overhang <= 0
 
     @property
     def same(self) -> bool:
+        """Whether SAME gives the same positions."""
         return (
             self.positions == -(-self.size // self.stride)
-            and self.before == max(self._beyond + self.before, 0) // 2
+            and self.before == max(self._overhang + self.before, 0) // 2
         )
 
     @property
     def padding(self) -> tuple[int, int]:
-        """Pixels before and after, with which VALID takes these positions."""
-        room = self.size + self.before + self.after - self._reach
-        if room // self.stride + 1 == self.positions:
+        """Pixels before and after with which VALID gives the same positions."""
+        free = self.size + self.before + self.after - self._extent
+        if free // self.stride + 1 == self.positions:
             return self.before, self.after
-        # Its last position is partly beyond the padding, or the last that fits does not count.
-        return self.before, max(self._beyond, 0)
+        # The last position is partly beyond the padding, or the last that fits does not count.
+        return self.before, max(self._overhang, 0)
 
     @property
-    def empty(self) -> bool:
+    def last_is_empty(self) -> bool:
         """Whether the last position starts behind the image."""
         return (self.positions - 1) * self.stride >= self.size + self.before
 
-    def split(self, rule: str) -> Side:
-        """The same, padded by a rule of ONNX: by what its positions take, split evenly, with an
-        odd pixel at the end (SAME_UPPER) or before (SAME_LOWER)."""
-        total = max(replace(self, before=0)._beyond, 0)
-        before = total // 2 if rule == "SAME_UPPER" else -(-total // 2)
-        return replace(self, before=before, after=total - before)
-
-    def counted(self, include_padding: bool) -> Array:
-        """Per position, how many pixels an average is over: those of the image, and of the
-        padding if that is included; never those beyond it."""
+    def averaged_pixels(self, include_padding: bool) -> Array:
+        """Per position, the number of pixels in its average: those of the image, and those of the
+        padding if it is included, but never those beyond it."""
         start = np.arange(self.positions) * self.stride - self.before
         stop = start + self.kernel
         if include_padding:
@@ -70,22 +66,23 @@ class Side:
         return np.minimum(stop, self.size) - np.maximum(start, 0)
 
     @property
-    def _reach(self) -> int:
+    def _extent(self) -> int:
+        """Pixels from the first to the last that one position covers."""
         return (self.kernel - 1) * self.dilation + 1
 
     @property
-    def _beyond(self) -> int:
-        """Pixels behind the image that the last position reaches; negative if it stops short."""
-        last = (self.positions - 1) * self.stride + self._reach
+    def _overhang(self) -> int:
+        """Pixels that the last position covers behind the image; negative if it ends before."""
+        last = (self.positions - 1) * self.stride + self._extent
         return last - self.size - self.before
 
 
 @dataclass(frozen=True)
-class Window:
+class ImageWindow:
     """A window on an image."""
 
-    h: Side
-    w: Side
+    h: AxisWindow
+    w: AxisWindow
 
     @property
     def valid(self) -> bool:
@@ -97,51 +94,56 @@ class Window:
 
     @property
     def padding(self) -> Array:
-        """What the PAD op is told, for (batch, height, width, channels)."""
+        """The argument of the PAD op, for (batch, height, width, channels)."""
         return np.array([(0, 0), self.h.padding, self.w.padding, (0, 0)], dtype=np.int32)
 
 
-def window(lowering: Lowering, node: Node, kernel: Shape) -> Window:
-    """The window of a conv or pooling node."""
-    sizes = lowering.image(node)[2:]
+def image_window(lowering: Lowering, node: OnnxNode, kernel: Shape = ()) -> ImageWindow:
+    """The window of a conv or pooling node; `kernel` is used if it has no `kernel_shape`."""
+    sizes = lowering.image_shape(node)[2:]
     positions = lowering.shape(node, node.outputs[0])[2:]
-    strides = node.attributes.get("strides", (1, 1))
-    dilations = node.attributes.get("dilations", (1, 1))
-    pads = node.attributes.get("pads", (0, 0, 0, 0))
-    rule = node.attributes.get("auto_pad", "NOTSET")
-    sides = []
-    for axis in (0, 1):
-        side = Side(
-            sizes[axis],
-            positions[axis],
-            int(kernel[axis]),
-            int(strides[axis]),
-            int(dilations[axis]),
-            int(pads[axis]),
-            int(pads[axis + 2]),
+    try:
+        window = read_window(node.attributes.get, sizes, kernel)
+    except ValueError as error:
+        raise unsupported(node, str(error)) from error
+    h, w = (
+        AxisWindow(*axis)
+        for axis in zip(
+            sizes,
+            positions,
+            window.kernel,
+            window.stride,
+            window.dilation,
+            window.before,
+            window.after,
+            strict=True,
         )
-        sides.append(side.split(rule) if rule.startswith("SAME") else side)
-    return Window(*sides)
+    )
+    return ImageWindow(h, w)
 
 
-def padded(lowering: Lowering, node: Node, area: Window, fill: float = 0.0) -> tuple[int, int]:
-    """What the windows of a node slide over, and by which rule: its input where one of the rules
-    is what ONNX asks for, else that with `fill` around it."""
-    source = lowering.source(node)
-    if area.valid:
+def padded_input(
+    lowering: Lowering, node: OnnxNode, window: ImageWindow, fill: float = 0.0
+) -> tuple[int, int]:
+    """The tensor that a window slides over, and the rule: the node's input if one of the rules
+    gives the positions of ONNX, otherwise the input with `fill` around it."""
+    source = lowering.input_tensor(node)
+    if window.valid:
         return source, schema.Padding.VALID
-    if area.same:
+    if window.same:
         return source, schema.Padding.SAME
-    return surrounded(lowering, node, area, fill), schema.Padding.VALID
+    return explicitly_padded(lowering, node, window, fill), schema.Padding.VALID
 
 
-def surrounded(lowering: Lowering, node: Node, area: Window, fill: float = 0.0) -> int:
-    """The input of a node with `fill` around it."""
+def explicitly_padded(
+    lowering: Lowering, node: OnnxNode, window: ImageWindow, fill: float = 0.0
+) -> int:
+    """The input of a node with `fill` around it, by a PAD op."""
     name = f"{node.outputs[0]}/padded"
-    around = area.padding
-    shape = tuple(int(n) for n in around.sum(axis=1) + laid(lowering.image(node)))
-    inputs = [lowering.source(node), lowering.constant(f"{name}/by", around)]
+    padding = window.padding
+    shape = tuple(int(n) for n in padding.sum(axis=1) + to_nhwc(lowering.image_shape(node)))
+    inputs = [lowering.input_tensor(node), lowering.constant(f"{name}/by", padding)]
     if fill == 0.0:
-        return lowering.step(name, shape, Code.PAD, inputs, schema.PadOptionsT())
+        return lowering.add_op(name, shape, Code.PAD, inputs, schema.PadOptionsT())
     inputs.append(lowering.scalar(f"{name}/with", fill))
-    return lowering.step(name, shape, Code.PADV2, inputs, schema.PadV2OptionsT())
+    return lowering.add_op(name, shape, Code.PADV2, inputs, schema.PadV2OptionsT())

@@ -1,4 +1,4 @@
-"""Writing a network as a .tflite file."""
+"""Converts a network to a .tflite file."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from flatbuffers.builder import BuilderSizeError
 
 from lpnet_agent.errors import RuntimeFailed
-from lpnet_agent.runtimes.graph import Node, read_network
+from lpnet_agent.runtimes.graph import OnnxNode, read_network
 from lpnet_agent.runtimes.litert import activations, layers, pools, shapes
 from lpnet_agent.runtimes.litert.lowering import Lowering, unsupported
 
-_WRITERS: Mapping[str, Callable[[Lowering, Node], None]] = {
+_WRITERS: Mapping[str, Callable[[Lowering, OnnxNode], None]] = {
     "Conv": layers.conv,
     "Gemm": layers.linear,
     "BatchNormalization": layers.batch_norm,
@@ -38,22 +38,21 @@ _WRITERS: Mapping[str, Callable[[Lowering, Node], None]] = {
 
 
 def tflite(model: bytes) -> bytes:
-    """A concrete ONNX network in float32 as a .tflite file, of the ops and fusions that the
-    usual converters give. The same network gives the same bytes.
+    """A concrete float32 ONNX network as a .tflite file, with the same ops and fusions as the
+    usual converters. The same network always gives the same bytes.
 
-    Images lie as (batch, height, width, channels), the inputs and outputs of the network among
-    them, as deployed networks have them; names of tensors and the order of inputs and outputs
-    are those of the ONNX network. Raises RuntimeFailed, naming op and node, for what it cannot
-    write.
+    Images are stored as (batch, height, width, channels), inputs and outputs included, as in
+    deployed networks. Names of tensors and the order of inputs and outputs are those of the ONNX
+    network. Raises RuntimeFailed, naming the op and node that are not supported.
     """
     network = read_network(model, "litert")
     lowering = Lowering(network)
     for node in network.nodes:
-        if lowering.taken(node):
+        if lowering.is_fused(node):
             continue
         writer = _WRITERS.get(node.op)
         if writer is None:
-            raise unsupported(node, "it is not among the ops that can be written for LiteRT")
+            raise unsupported(node, "this op cannot be converted to LiteRT")
         writer(lowering, node)
     try:
         return lowering.finish()

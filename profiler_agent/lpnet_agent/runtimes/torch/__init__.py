@@ -1,1 +1,1 @@
-"""PyTorch: networks as the modules that a user's model is made of, eager and compiled."""
+"""PyTorch, eager and compiled: networks become the modules that a user's model consists of."""

@@ -1,4 +1,4 @@
-"""PyTorch with `torch.compile`: kernels made for each network."""
+"""PyTorch with `torch.compile`, which generates kernels for each network."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from torch import fx
 
 from lpnet_agent.errors import RuntimeFailed
 from lpnet_agent.runtimes.base import InferenceSession, Provider, Runtime, RuntimeConfig
+from lpnet_agent.runtimes.options import OptionValues
 from lpnet_agent.runtimes.torch import support
-from lpnet_agent.runtimes.torch.runtime import OptionValues, TorchRuntime
+from lpnet_agent.runtimes.torch.runtime import TorchRuntime
 from lpnet_agent.runtimes.torch.session import Forward
 
 NAME = "torch-compile"
@@ -24,61 +25,59 @@ _OPTIONS: dict[str, OptionValues] = {
 
 
 def providers() -> tuple[Provider, ...]:
-    """See base."""
+    """See base.RuntimeModule."""
     return support.cpu(_no_cpp()), support.cuda(_no_triton())
 
 
-def make(choice: RuntimeConfig) -> Runtime:
-    """See base."""
-    return TorchCompile(choice)
+def create(config: RuntimeConfig) -> Runtime:
+    """See base.RuntimeModule."""
+    return TorchCompile(config)
 
 
 class TorchCompile(TorchRuntime):
-    """Each network is compiled on its own, for its shapes, as one graph, while it is loaded.
+    """Compiles each network for its shapes, as a single graph, while it is loaded. A recompilation
+    or a fallback to eager mode, which PyTorch may do silently, is an error."""
 
-    Compiling again or falling back to eager, which PyTorch does on its own where it may, fails.
-    """
-
-    def __init__(self, choice: RuntimeConfig) -> None:
-        """Raises BadSetup for an option or value that there is not."""
-        super().__init__(NAME, choice, _OPTIONS[choice.provider])
+    def __init__(self, config: RuntimeConfig) -> None:
+        """Raises SetupError for an unknown option or value."""
+        super().__init__(NAME, config, _OPTIONS[config.provider])
         torch._dynamo.config.error_on_recompile = True
-        # Triton's pool of compilers would go on starting and waiting beside what is timed.
+        # Otherwise Triton's pool of compilers keeps starting and waiting during timing.
         os.environ["TORCH_WARM_POOL"] = "0"
-        if choice.provider == "cuda":
-            from torch._inductor import config
+        if config.provider == "cuda":
+            from torch._inductor import config as inductor_config
 
-            config.compile_threads = 1
+            inductor_config.compile_threads = 1
 
     def forward(self, module: fx.GraphModule) -> Forward:
-        # What is compiled is kept with the code of a function, a few versions of it at most. That
-        # of a module's `forward` is its own here, and that of its `__call__` every module's.
+        # PyTorch caches a few compiled versions per code object. Every module here has code of its
+        # own for `forward`, but all share that of `__call__`.
         forward: Forward = torch.compile(
             module.forward, fullgraph=True, dynamic=False, mode=self._options["mode"]
         )
         return forward
 
     def settle(self, session: InferenceSession) -> None:
-        before = _compiled()
+        before = _compiled_graphs()
         super().settle(session)
-        if _compiled() != before + 1:
-            # TORCH_COMPILE_DISABLE and the like.
+        if _compiled_graphs() != before + 1:
+            # For example because of TORCH_COMPILE_DISABLE.
             raise RuntimeFailed(f"{NAME} cannot load the network: PyTorch did not compile it")
 
 
-def _compiled() -> int:
+def _compiled_graphs() -> int:
     """Graphs compiled so far in this process."""
     return torch._dynamo.utils.counters["stats"]["unique_graphs"]
 
 
 def _no_cpp() -> str | None:
-    """Why nothing can be compiled for a CPU here. PyTorch looks for this compiler alone."""
+    """Why nothing can be compiled for a CPU here, or None. PyTorch uses only this compiler."""
     compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
     if shutil.which(compiler) is None:
-        return f"there is no C++ compiler {compiler!r}: install one, or name it in CXX"
+        return f"the C++ compiler {compiler!r} is missing: install it, or name another in CXX"
     return None
 
 
 def _no_triton() -> str | None:
-    """Why nothing can be compiled for a GPU here."""
+    """Why nothing can be compiled for a GPU here, or None."""
     return None if importlib.util.find_spec("triton") else "Triton is not installed"

@@ -1,4 +1,4 @@
-"""A CUDA device's clock, and its level-2 cache."""
+"""The clock and the level-2 cache of a CUDA device."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import torch
 
 from lpnet_agent.errors import RuntimeFailed
 
-# Of the cache: lines that a write finds there already push nothing out.
-_TIMES = 2
+# As a multiple of the cache: writing to lines that are already in it evicts nothing.
+_BUFFER_FACTOR = 2
 
 
 class CudaClock:
-    """See device_session.DeviceClock: events on the current stream."""
+    """See device_session.DeviceClock; uses events on the current stream."""
 
     def mark(self) -> torch.cuda.Event:
         event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
@@ -25,16 +25,16 @@ class CudaClock:
         return float(start.elapsed_time(end))
 
 
-class L2:
-    """The level-2 cache of a device, and what it takes to fill it with something else."""
+class L2Cache:
+    """The level-2 cache of a device, and a buffer that fills it."""
 
     def __init__(self, device: torch.device) -> None:
-        """Raises RuntimeFailed where the device does not say how large it is."""
+        """Raises RuntimeFailed if the device does not report the size of its cache."""
         size = getattr(torch.cuda.get_device_properties(device), "L2_cache_size", 0)
         if not size:
-            raise RuntimeFailed("l2=cold: this GPU does not say how large its level-2 cache is")
-        self._buffer = torch.empty(_TIMES * size, dtype=torch.uint8, device=device)
+            raise RuntimeFailed("l2=cold: this GPU does not report the size of its level-2 cache")
+        self._buffer = torch.empty(_BUFFER_FACTOR * size, dtype=torch.uint8, device=device)
 
     def clear(self) -> None:
-        """Begin to write over all of it."""
+        """Start to overwrite the whole cache."""
         self._buffer.zero_()

@@ -1,4 +1,4 @@
-"""PyTorch as it comes: layer after layer."""
+"""PyTorch in eager mode, layer by layer."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from lpnet_agent.runtimes.torch.runtime import TorchRuntime
 
 
 def providers() -> tuple[Provider, ...]:
-    """See base."""
+    """See base.RuntimeModule."""
     return support.cpu(), support.cuda()
 
 
-def make(choice: RuntimeConfig) -> Runtime:
-    """See base."""
-    return TorchRuntime("torch", choice, {})
+def create(config: RuntimeConfig) -> Runtime:
+    """See base.RuntimeModule."""
+    return TorchRuntime("torch", config, {})

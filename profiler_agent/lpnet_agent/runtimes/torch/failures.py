@@ -1,27 +1,23 @@
-"""What PyTorch raises, as the agent's errors."""
+"""Errors that PyTorch raises, as errors of the agent."""
 
 from __future__ import annotations
 
 import torch
 
 from lpnet_agent.errors import OutOfMemory, RuntimeFailed
+from lpnet_agent.runtimes.failures import Action, runtime_error
 
-# Building a layer, compiling and running raise no error of one kind.
+# Building a layer, compiling and running have no common error class.
 ERRORS = (RuntimeError, ValueError, TypeError, OSError, MemoryError)
-# Allocators that raise no error of their own: the CPU's, and those of the GPU's libraries.
-_NO_ROOM = (
-    "DefaultCPUAllocator",
+# Messages of the CPU's allocator and the GPU's libraries, whose errors have no class of their own.
+_MEMORY_MESSAGES = (
+    "defaultcpuallocator",
     "out of memory",
-    "STATUS_ALLOC_FAILED",
+    "status_alloc_failed",
     "could not allocate",
 )
 
 
-def failed(runtime: str, deed: str, error: Exception) -> RuntimeFailed:
-    """`deed` is what the runtime was at: load or run."""
-    words = f"{runtime} cannot {deed} the network: {error}"
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return OutOfMemory(words)
-    if any(word in str(error) for word in _NO_ROOM):
-        return OutOfMemory(words)
-    return RuntimeFailed(words)
+def torch_error(runtime: str, action: Action, error: Exception) -> RuntimeFailed:
+    failure = runtime_error(runtime, action, error, _MEMORY_MESSAGES)
+    return OutOfMemory(str(failure)) if isinstance(error, torch.OutOfMemoryError) else failure

@@ -1,4 +1,4 @@
-"""Every ONNX op that is known here, as the PyTorch layers a user's model has in its place."""
+"""The supported ONNX ops, as the PyTorch layers that a user's model has for them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NORMS: dict[int, type[nn.BatchNorm1d | nn.BatchNorm2d]] = {
 
 
 class Clamp(nn.Module):
-    """A clip to other bounds than those of an activation with a name."""
+    """A clip to bounds that no PyTorch activation has."""
 
     def __init__(self, low: float | None, high: float | None) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Clamp(nn.Module):
 
 
 class LinearSigmoid(nn.Module):
-    """A hard sigmoid of another slope than PyTorch's."""
+    """A hard sigmoid with another slope than PyTorch's."""
 
     def __init__(self, slope: float, offset: float) -> None:
         super().__init__()
@@ -48,18 +48,18 @@ class LinearSigmoid(nn.Module):
 class Mean(nn.Module):
     """A mean over some dimensions."""
 
-    def __init__(self, dims: Sequence[int], kept: bool) -> None:
+    def __init__(self, dims: Sequence[int], keepdim: bool) -> None:
         super().__init__()
-        self.dims, self.kept = tuple(dims), kept
+        self.dims, self.keepdim = tuple(dims), keepdim
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.mean(self.dims, keepdim=self.kept)
+        return x.mean(self.dims, keepdim=self.keepdim)
 
 
 def _gemm(op: Op) -> list[nn.Module]:
-    """y = alpha * x @ weight + beta * bias; the factors go into the weights."""
+    """y = alpha * x @ weight + beta * bias, with the factors folded into the weights."""
     if op.attribute("transA", 0):
-        raise op.refused("transA")
+        raise op.unsupported("transA")
     weight, bias = op.weight(1), op.optional_weight(2)
     if not op.attribute("transB", 0):
         weight = weight.t()
@@ -69,21 +69,21 @@ def _gemm(op: Op) -> list[nn.Module]:
     layer.weight = nn.Parameter((weight * alpha).contiguous(), requires_grad=False)
     if bias is not None:
         if bias.dim() > 1 and bias.numel() != bias.shape[-1]:
-            raise op.refused(f"its bias differs within a batch: {tuple(bias.shape)}")
+            raise op.unsupported(f"its bias differs within a batch: {tuple(bias.shape)}")
         flat = (bias * beta).reshape(-1).expand(outputs).contiguous()
         layer.bias = nn.Parameter(flat, requires_grad=False)
     return [layer]
 
 
 def _batch_norm(op: Op) -> list[nn.Module]:
-    op.only_output()
-    op.attribute("momentum", 0.9)  # that of training
+    op.check_single_output()
+    op.attribute("momentum", 0.9)  # only used in training
     if op.attribute("training_mode", 0):
-        raise op.refused("training_mode")
-    if len(op.shape()) not in _NORMS:
-        raise op.refused(f"its input has {len(op.shape())} dimensions")
+        raise op.unsupported("training_mode")
+    if len(op.input_shape()) not in _NORMS:
+        raise op.unsupported(f"its input has {len(op.input_shape())} dimensions")
     weight = op.weight(1)
-    layer = _NORMS[len(op.shape())](len(weight), eps=op.attribute("epsilon", 1e-5))
+    layer = _NORMS[len(op.input_shape())](len(weight), eps=op.attribute("epsilon", 1e-5))
     layer.weight = nn.Parameter(weight, requires_grad=False)
     layer.bias = nn.Parameter(op.weight(2), requires_grad=False)
     layer.running_mean, layer.running_var = op.weight(3), op.weight(4)
@@ -91,15 +91,15 @@ def _batch_norm(op: Op) -> list[nn.Module]:
 
 
 def _flatten(op: Op) -> list[nn.Module]:
-    rank = len(op.shape())
+    rank = len(op.input_shape())
     axis = op.attribute("axis", 1)
     if axis not in (1, 1 - rank):
-        raise op.refused(f"its axis {axis} is not 1")
+        raise op.unsupported(f"its axis must be 1, got {axis}")
     return [nn.Flatten(1)]
 
 
 def _clip(op: Op) -> list[nn.Module]:
-    low, high = (_bound(op, place, name) for place, name in ((1, "min"), (2, "max")))
+    low, high = _bound(op, 1, "min"), _bound(op, 2, "max")
     if (low, high) == (0, 6):
         return [nn.ReLU6()]
     if (low, high) == (0, None):
@@ -107,10 +107,10 @@ def _clip(op: Op) -> list[nn.Module]:
     return [] if low is high is None else [Clamp(low, high)]
 
 
-def _bound(op: Op, place: int, name: str) -> float | None:
-    """Opset 11 made the attributes inputs."""
-    given = op.optional_weight(place)
-    value = op.attribute(name, None) if given is None else given.item()
+def _bound(op: Op, index: int, name: str) -> float | None:
+    """An input since opset 11, an attribute before."""
+    bound = op.optional_weight(index)
+    value = op.attribute(name, None) if bound is None else bound.item()
     return None if value is None else float(value)
 
 
@@ -126,16 +126,16 @@ def _gelu(op: Op) -> list[nn.Module]:
 
 
 def _reduce_mean(op: Op) -> list[nn.Module]:
-    """Opset 18 made the axes an input."""
-    axes = op.numbers(1) or tuple(op.attribute("axes", ()))
-    empty = bool(op.attribute("noop_with_empty_axes", 0))
-    kept = bool(op.attribute("keepdims", 1))
+    """The axes are an input since opset 18, an attribute before."""
+    axes = op.integers(1) or tuple(op.attribute("axes", ()))
+    empty_is_noop = bool(op.attribute("noop_with_empty_axes", 0))
+    keepdim = bool(op.attribute("keepdims", 1))
     if not axes:
-        return [] if empty else [Mean(range(len(op.shape())), kept)]
-    return [Mean(axes, kept)]
+        return [] if empty_is_noop else [Mean(range(len(op.input_shape())), keepdim)]
+    return [Mean(axes, keepdim)]
 
 
-# Ops of one input, as the layers it goes through one after another.
+# Ops with one input, as the layers that are applied one after another.
 LAYERS: dict[str, Callable[[Op], list[nn.Module]]] = {
     "AveragePool": average_pool,
     "BatchNormalization": _batch_norm,

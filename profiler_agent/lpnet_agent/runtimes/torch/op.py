@@ -1,4 +1,4 @@
-"""An ONNX node as it is turned into layers: what is read is honoured, what is not is refused."""
+"""An ONNX node while it is converted to layers: attributes that nothing reads are refused."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from lpnet_agent.errors import RuntimeFailed
-from lpnet_agent.runtimes.graph import Network, Node
+from lpnet_agent.runtimes.graph import OnnxNetwork, OnnxNode
 
 
 class Op:
-    """A node of a network, read piece by piece."""
+    """A node of a network, with access to its attributes and constant inputs."""
 
-    def __init__(self, node: Node, network: Network, runtime: str) -> None:
+    def __init__(self, node: OnnxNode, network: OnnxNetwork, runtime: str) -> None:
         self.node = node
         self._network = network
         self._runtime = runtime
@@ -23,48 +23,50 @@ class Op:
     def attribute(self, name: str, default: Any) -> Any:
         return self._unread.pop(name, default)
 
-    def close(self) -> None:
-        """Raises RuntimeFailed naming an attribute that nobody has read."""
+    def check_all_read(self) -> None:
+        """Raises RuntimeFailed, naming an attribute that was not read."""
         for name in self._unread:
-            raise self.refused(f"its {name!r} is unknown")
+            raise self.unsupported(f"its {name!r} is unknown")
 
-    def refused(self, why: str) -> RuntimeFailed:
-        return RuntimeFailed(f"{self._runtime} cannot load {self.node}: {why}")
+    def unsupported(self, reason: str) -> RuntimeFailed:
+        return RuntimeFailed(f"{self._runtime} cannot load {self.node}: {reason}")
 
-    def shape(self) -> tuple[int, ...]:
-        """Sides of the first input."""
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of the first input."""
         return self._network.shapes[self.node.inputs[0]]
 
-    def weight(self, place: int) -> Tensor:
-        """A constant input. Raises RuntimeFailed where it is computed or not float32."""
-        found = self.optional_weight(place)
-        if found is None:
-            raise self.refused(f"its input {place} is missing")
-        return found
+    def weight(self, index: int) -> Tensor:
+        """A constant float32 input. Raises RuntimeFailed if it is anything else."""
+        weight = self.optional_weight(index)
+        if weight is None:
+            raise self.unsupported(f"its input {index} is missing")
+        return weight
 
-    def optional_weight(self, place: int) -> Tensor | None:
-        """Likewise; None where it was left out."""
-        name = self.node.optional(place)
+    def optional_weight(self, index: int) -> Tensor | None:
+        """As `weight`; None if the input is omitted."""
+        name = self._constant_name(index)
         if name is None:
             return None
-        if name not in self._network.constants:
-            raise self.refused(f"{name!r} is no constant")
         array = self._network.constants[name]
         if array.dtype != "float32":
-            raise self.refused(f"{name!r} is {array.dtype}")
+            raise self.unsupported(f"{name!r} has type {array.dtype}, not float32")
         return torch.tensor(array)
 
-    def numbers(self, place: int) -> tuple[int, ...] | None:
-        """A constant input of integers; None where it was left out."""
-        name = self.node.optional(place)
+    def integers(self, index: int) -> tuple[int, ...] | None:
+        """A constant input of integers; None if it is omitted."""
+        name = self._constant_name(index)
         if name is None:
             return None
-        if name not in self._network.constants:
-            raise self.refused(f"{name!r} is no constant")
         return tuple(int(number) for number in self._network.constants[name].reshape(-1))
 
-    def only_output(self) -> None:
-        """Raises RuntimeFailed where something beside the first output is wanted."""
+    def check_single_output(self) -> None:
+        """Raises RuntimeFailed if a second output is used."""
         for name in self.node.outputs[1:]:
             if name:
-                raise self.refused(f"its output {name!r} is not computed")
+                raise self.unsupported(f"its output {name!r} is not computed")
+
+    def _constant_name(self, index: int) -> str | None:
+        name = self.node.optional_input(index)
+        if name is not None and name not in self._network.constants:
+            raise self.unsupported(f"{name!r} is not a constant")
+        return name

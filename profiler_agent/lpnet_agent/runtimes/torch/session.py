@@ -11,80 +11,84 @@ import torch
 
 from lpnet_agent.errors import RuntimeFailed
 from lpnet_agent.runtimes.base import Array
-from lpnet_agent.runtimes.graph import Tensor
-from lpnet_agent.runtimes.torch.failures import ERRORS, failed
+from lpnet_agent.runtimes.graph import OnnxTensor
+from lpnet_agent.runtimes.torch.failures import ERRORS, torch_error
 
 Forward = Callable[..., Any]
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where tensors are, of what type, and with channels first or last in memory."""
+    """Device, type and memory layout of tensors."""
 
     device: torch.device
     dtype: torch.dtype
     channels_last: bool
 
-    def put(self, array: Array) -> torch.Tensor:
+    def to_tensor(self, array: Array) -> torch.Tensor:
         tensor = torch.tensor(array, device=self.device, dtype=self.dtype)
         if self.channels_last and tensor.dim() == 4:
             return tensor.contiguous(memory_format=torch.channels_last)
         return tensor
 
-    def put_module(self, module: torch.nn.Module) -> None:
+    def move_module(self, module: torch.nn.Module) -> None:
         """In place."""
         layout = torch.channels_last if self.channels_last else torch.preserve_format
         module.to(self.device, self.dtype, memory_format=layout)  # type: ignore[call-overload]
 
 
 class TorchSession:
-    """Calls one forward function, in inference mode, on the same input each time."""
+    """Calls a forward function in inference mode, always on the same input."""
 
     def __init__(
-        self, runtime: str, forward: Forward, inputs: tuple[Tensor, ...], placement: Placement
+        self, runtime: str, forward: Forward, inputs: tuple[OnnxTensor, ...], placement: Placement
     ) -> None:
         self._runtime = runtime
         self._forward = forward
         self._inputs = inputs
         self._placement = placement
         rng = np.random.default_rng(0)
-        self._given = tuple(placement.put(rng.standard_normal(each.shape)) for each in inputs)
+        self._timed_inputs = tuple(
+            placement.to_tensor(rng.standard_normal(tensor.shape)) for tensor in inputs
+        )
 
     def run(self, n: int) -> None:
-        forward, given = self._forward, self._given
+        forward, inputs = self._forward, self._timed_inputs
         try:
             with torch.inference_mode():
                 for _ in range(n):
-                    forward(*given)
+                    forward(*inputs)
         except ERRORS as error:
-            raise failed(self._runtime, "run", error) from error
+            raise torch_error(self._runtime, "run", error) from error
 
     def infer(self, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
-        given = self._checked(inputs)
+        arrays = self._ordered(inputs)
         try:
-            # Outside of inference mode, like the input of `run`: to a compiled module a tensor
-            # that was made inside is of another kind.
-            placed = [self._placement.put(array) for array in given]
+            # Outside of inference mode, like the input of `run`: a compiled module distinguishes
+            # tensors that were created inside.
+            tensors = [self._placement.to_tensor(array) for array in arrays]
             with torch.inference_mode():
-                results = self._forward(*placed)
-                if isinstance(results, torch.Tensor):
-                    results = (results,)
-                return tuple(each.float().cpu().contiguous().numpy() for each in results)
+                outputs = self._forward(*tensors)
+                if isinstance(outputs, torch.Tensor):
+                    outputs = (outputs,)
+                return tuple(tensor.float().cpu().contiguous().numpy() for tensor in outputs)
         except ERRORS as error:
-            raise failed(self._runtime, "run", error) from error
+            raise torch_error(self._runtime, "run", error) from error
 
-    def _checked(self, inputs: Mapping[str, Array]) -> list[Array]:
-        """In the order of the network."""
-        known = {each.name: each.shape for each in self._inputs}
+    def _ordered(self, inputs: Mapping[str, Array]) -> list[Array]:
+        """The inputs in the order of the network. Raises RuntimeFailed for wrong names or
+        shapes."""
+        shapes = {tensor.name: tensor.shape for tensor in self._inputs}
         for name, array in inputs.items():
-            if name not in known:
-                there = ", ".join(map(repr, known))
-                raise RuntimeFailed(f"{self._runtime}: no input {name!r}, only {there}")
-            if array.shape != known[name]:
+            if name not in shapes:
+                names = ", ".join(map(repr, shapes))
+                raise RuntimeFailed(f"{self._runtime}: no input {name!r}, only {names}")
+            if array.shape != shapes[name]:
                 raise RuntimeFailed(
-                    f"{self._runtime}: input {name!r} is {array.shape}, not {known[name]}"
+                    f"{self._runtime}: input {name!r} must have shape {shapes[name]}, "
+                    f"got {array.shape}"
                 )
-        for name in known:
+        for name in shapes:
             if name not in inputs:
                 raise RuntimeFailed(f"{self._runtime}: input {name!r} is missing")
-        return [inputs[name] for name in known]
+        return [inputs[name] for name in shapes]
