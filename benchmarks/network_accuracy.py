@@ -50,7 +50,7 @@ def main() -> None:
     print(
         f"{options.model}: measuring {measured - began:.0f} s, training {trained - measured:.0f} s"
     )
-    show.report(report)
+    show.print_report(report)
 
 
 if __name__ == "__main__":

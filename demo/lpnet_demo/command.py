@@ -1,7 +1,7 @@
 """`lpnet demo`: the whole loop on this machine, everything real.
 
-A service and an agent run as processes of their own on loopback, with a fresh SQLite file, or on
-a database that is named.
+A service and an agent run as processes of their own on loopback, with a fresh SQLite file or on a
+given database. `lpnet --help` imports this module, so heavy imports are inside the functions.
 """
 
 from __future__ import annotations
@@ -14,90 +14,100 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from lpnet.cli import layout, show, show_prune
 from lpnet.cli.base import Seed
-from lpnet.progress import terminal_progress
-from lpnet.schemas.report import Report
-from lpnet_demo.compare import compare, second_runtime
-from lpnet_demo.processes import LocalLoop
-from lpnet_demo.prune import BLOCKS, NETWORK, NETWORKS, figures, learn, prune_digits
-from lpnet_demo.shrink import shrink
 
 if TYPE_CHECKING:
     from lpnet.pruning.job.images import Pictures
+    from lpnet_demo.processes import LocalLoop
 
 
 def demo(
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write report, seconds and results here.")
+        Path | None,
+        typer.Option("--json", help="Also write the report, the times and the results here."),
     ] = None,
     folder: Annotated[
-        Path, typer.Option("--dir", help="Where the database and the logs go.")
+        Path, typer.Option("--dir", help="Folder for the database and the logs.")
     ] = Path("lpnet-demo"),
     model: Annotated[str, typer.Option(help="Network of the zoo to shrink.")] = "mobilenet_v2",
-    blocks: Annotated[int, typer.Option(min=1, help="Blocks to measure.")] = 220,
-    networks: Annotated[int, typer.Option(min=12, help="Whole networks to measure.")] = 48,
+    blocks: Annotated[int, typer.Option(min=1, help="Number of blocks to measure.")] = 220,
+    networks: Annotated[
+        int, typer.Option(min=12, help="Number of whole networks to measure.")
+    ] = 48,
     epochs: Annotated[
         int,
-        typer.Option(min=1, help="Epochs on the digits before pruning, and as many during it."),
+        typer.Option(min=1, help="Epochs of training on the digits, before and during pruning."),
     ] = 4,
     seed: Seed = 0,
     database_url: Annotated[
         str | None,
-        typer.Option(help="An empty database, postgresql://..., and not a fresh SQLite file."),
+        typer.Option(
+            help="URL of an empty database, postgresql://... (default: a new SQLite file)."
+        ),
     ] = None,
-    api_processes: Annotated[int, typer.Option(min=1, help="API processes of the service.")] = 1,
-    workers: Annotated[int, typer.Option(min=1, help="Its training workers.")] = 1,
+    api_processes: Annotated[
+        int, typer.Option(min=1, help="Number of API processes of the service.")
+    ] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Number of training workers of the service.")
+    ] = 1,
     second: Annotated[
         bool,
-        typer.Option(
-            help="Measure the second network by another runtime too, where one is installed."
-        ),
+        typer.Option(help="Compare with a second runtime, if one is installed."),
     ] = True,
 ) -> None:
     """Run the whole loop on this machine, with one CPU thread and a fresh database.
 
-    Measures MobileNetV2, trains an LPNet, shrinks the network to half its latency with the
-    LPNet's gradient, and measures the promise beside a uniform shrink of the same MACs. Then
-    trains a ResNet-20 on scikit-learn's digits, prunes it to half its latency, and measures
-    latency and accuracy; and compares it with what a second runtime makes of it.
+    Measures MobileNetV2, trains an LPNet, and shrinks the network to half its latency with the
+    LPNet's gradient. Measures the result beside a uniform shrink of the same MACs. Then trains a
+    ResNet-20 on scikit-learn's digits, prunes it to half its latency, and measures latency and
+    accuracy. Last, compares its latency under a second runtime.
     """
-    from lpnet.pruning.job.images import open_pictures
+    from rich.console import Console
 
-    pictures = open_pictures("digits")
+    from lpnet.cli.layout import print_line
+    from lpnet.pruning.job.images import open_pictures
+    from lpnet_demo.compare import compare, second_runtime
+    from lpnet_demo.processes import LocalLoop, check_extras
+    from lpnet_demo.prune import BLOCKS, NETWORK, NETWORKS
+
+    check_extras()
+    images = open_pictures("digits")
     if json_file is not None:
-        # Better now than after the measuring.
+        # Fail before the measuring, not after it.
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.touch()
-    say = Console(stderr=True).print
-    say(f"[bold]lpnet demo[/bold]: {model} on this machine's CPU, one thread, in {folder}/")
-    local = LocalLoop(
+    log = Console(stderr=True).print
+    loop = LocalLoop(
         folder, database_url=database_url, api_processes=api_processes, workers=workers
     )
+    log(f"[bold]lpnet demo[/bold]: {model} on this machine's CPU, one thread, in {folder}/")
     seconds: dict[str, float] = {}
-    with _timed("total", seconds), local as loop:
+    with _timed("total", seconds), loop:
         target = loop.wait_for_target()
-        beside = f", {api_processes} API processes and {workers} workers"
-        shown = beside if api_processes + workers > 2 else ""
-        say(f"service at {loop.url}{shown}, target [bold]{target}[/bold]")
-        result = _first(loop, target, model, blocks, networks, seed, seconds)
-        result |= _second(loop, target, model, pictures, epochs, seed, seconds)
+        scale = f", {api_processes} API processes and {workers} workers"
+        log(
+            f"service at {loop.url}{scale if api_processes + workers > 2 else ''}, "
+            f"target [bold]{target}[/bold]"
+        )
+        result = _run_shrink(loop, target, model, blocks, networks, seed, seconds)
+        result |= _run_prune(loop, target, model, images, epochs, seed, seconds)
         runtime = second_runtime() if second else None
         if runtime is not None:
             with _timed("compare", seconds):
-                # What the second network was measured with, so that both measure the same.
+                # As many as the pruned network was measured with by the first runtime.
                 counts = (blocks, networks) if model == NETWORK else (BLOCKS, NETWORKS)
                 compare(loop, target, runtime, *counts, seed)
-    show.line("\ntook: " + ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items()))
-    _farewell("URL" if database_url else loop.database_url, target)
+    print_line("\ntimes: " + ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items()))
+    # The URL of the user's database is not printed: it may hold a password.
+    _print_next_steps("URL" if database_url else loop.database_url, target)
     if json_file is not None:
         result["seconds"] = seconds
         json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
-def _first(
+def _run_shrink(
     loop: LocalLoop,
     target: str,
     model: str,
@@ -106,8 +116,11 @@ def _first(
     seed: int,
     seconds: dict[str, float],
 ) -> dict[str, Any]:
-    """A network is measured, learnt and shrunk."""
     from lpnet import zoo
+    from lpnet.cli import show
+    from lpnet.cli.layout import noise
+    from lpnet.progress import terminal_progress
+    from lpnet_demo.shrink import print_shrink, shrink
 
     client, space = loop.client, zoo.space(model)
     with terminal_progress() as progress:
@@ -117,47 +130,44 @@ def _first(
             )
         with _timed("train", seconds):
             report = client.train(target, seed=seed, progress=progress)
-        shrunk = shrink(client, target, space, progress)
-    _tell(report, shrunk)
-    return {"report": report.model_dump(mode="json"), "shrink": shrunk}
+        result = shrink(client, target, space, progress)
+    show.print_report(report)
+    print_shrink(result, noise(report.noise_floor_pct, report.reasons.get("noise_floor_pct")))
+    return {"report": report.model_dump(mode="json"), "shrink": result}
 
 
-def _second(
+def _run_prune(
     loop: LocalLoop,
     target: str,
     model: str,
-    pictures: Pictures,
+    images: Pictures,
     epochs: int,
     seed: int,
     seconds: dict[str, float],
 ) -> dict[str, Any]:
-    """Another network learns pictures and is pruned."""
     from lpnet import zoo
+    from lpnet.cli import show_prune
+    from lpnet.cli.layout import print_line
+    from lpnet_demo.prune import NETWORK, outcome_json, profile_network, prune_digits
 
-    show.line(f"\n{NETWORK}, trained on digits and pruned to half its latency:")
+    print_line(f"\n{NETWORK}, trained on digits and pruned to half its latency:")
     with _timed("prune", seconds):
-        learn(loop.client, target, zoo.space(model), seed)
-        outcome = prune_digits(loop.client, target, pictures, epochs, seed)
-    show_prune.outcome(outcome, target)
-    return {"prune": figures(outcome)}
+        profile_network(loop.client, target, zoo.space(model), seed)
+        outcome = prune_digits(loop.client, target, images, epochs, seed)
+    show_prune.print_outcome(outcome, target)
+    return {"prune": outcome_json(outcome)}
 
 
 @contextmanager
 def _timed(name: str, seconds: dict[str, float]) -> Iterator[None]:
-    """How long the work in here takes, under its name."""
-    began = time.monotonic()
+    start = time.monotonic()
     yield
-    seconds[name] = round(time.monotonic() - began, 1)
+    seconds[name] = round(time.monotonic() - start, 1)
 
 
-def _tell(report: Report, shrunk: dict[str, Any]) -> None:
-    show.report(report)
-    floor = layout.noise(report.noise_floor_pct, report.reasons.get("noise_floor_pct"))
-    show.shrink(shrunk, floor)
+def _print_next_steps(database_url: str, target: str) -> None:
+    from lpnet.cli.layout import print_line
 
-
-def _farewell(database_url: str, target: str) -> None:
-    """Not with the URL that was given: a password may be in it."""
-    show.line("\nServe this database again, and look at it, in a browser or here:")
-    show.line(f"  LPNET_DATABASE_URL={database_url} lpnet-service run  # http://127.0.0.1:8000")
-    show.line(f"  lpnet table {target}")
+    print_line("\nServe this database again, and look at it in a browser or with a command:")
+    print_line(f"  LPNET_DATABASE_URL={database_url} lpnet-service run  # http://127.0.0.1:8000")
+    print_line(f"  lpnet table {target}")

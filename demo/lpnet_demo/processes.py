@@ -18,22 +18,31 @@ from lpnet.client import Client
 from lpnet.errors import LpnetError, MissingExtra
 
 RUNTIME = "onnxruntime"
-START_S = 60.0
-STOP_S = 15.0
-# A demo runs on whatever machine is at hand, often a shared one, and nobody wants to watch it cool
-# down for a few percent. An agent of your own pauses at 3%.
-DRIFT_PCT = "15"
-# Somebody waits for the loop: what was disturbed, and a device that was paused, are looked at
-# again soon.
-RETRY_S, COOL_S = "5", "5"
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 15.0
+# Settings of the service and the agent. A demo often runs on a shared machine and should not wait
+# for it to cool down: the default agent pauses at a drift of 3%, and retries less often.
+SETTINGS = {
+    "LPNET_DISTURBED_RETRY_S": "5",
+    "LPNET_AGENT_DRIFT_PCT": "15",
+    "LPNET_AGENT_COOL_S": "5",
+}
+
+
+def check_extras(*, agent: bool = True) -> None:
+    """Raises MissingExtra if a package of the service, or of the agent, is not installed."""
+    packages = [("lpnet_service", "service"), ("fastapi", "service")]
+    for package, extra in [*packages, *([("onnxruntime", "agent")] if agent else [])]:
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra("lpnet demo", extra, package)
 
 
 class LocalLoop:
-    """A running service with a fresh database, and an agent of this machine.
+    """Context manager that runs a service with a fresh database and an agent of this machine.
 
-    Both are started as `python -m` of this interpreter and stopped on leaving the context; their
-    logs are in `folder`. Raises LpnetError, with the end of the log, where one does not come up.
-    Without `agent` only the service runs. `database_url` None is a fresh SQLite file in `folder`.
+    Both are processes of this interpreter, which stop on leaving the context. Their logs are in
+    `folder`. Without `agent` only the service runs. `database_url` defaults to a new SQLite file
+    in `folder`. Raises MissingExtra, and LpnetError with the end of the log if one does not start.
     """
 
     def __init__(
@@ -45,10 +54,7 @@ class LocalLoop:
         api_processes: int = 1,
         workers: int = 1,
     ) -> None:
-        needed = [("lpnet_service", "service"), ("fastapi", "service")]
-        for module, extra in [*needed, *([("onnxruntime", "agent")] if agent else [])]:
-            if importlib.util.find_spec(module) is None:
-                raise MissingExtra("lpnet demo", extra, module)
+        check_extras(agent=agent)
         self.folder = folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -58,17 +64,17 @@ class LocalLoop:
         self.client = Client(self.url)
         self._state = self.folder / f"agent-{stamp}"
         self._with_agent = agent
-        self._numbers = ("--api-processes", str(api_processes), "--workers", str(workers))
+        self._process_options = ("--api-processes", str(api_processes), "--workers", str(workers))
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
-        # Whoever asks this process to end means its children too.
+        # A SIGTERM ends the children, too.
         signal.signal(signal.SIGTERM, _interrupt)
         port = self.url.rpartition(":")[2]
         for name in ("service", "agent"):
             self._log(name).unlink(missing_ok=True)
         try:
-            self._start("service", "lpnet_service", "run", "--port", port, *self._numbers)
+            self._start("service", "lpnet_service", "run", "--port", port, *self._process_options)
             self._wait("service", self._service_listens)
             if self._with_agent:
                 self._start_agent()
@@ -86,34 +92,30 @@ class LocalLoop:
         self._stop()
 
     def wait_for_target(self, runtime: str = RUNTIME) -> str:
-        """Name of the agent's target, once it has registered with that runtime."""
+        """Wait until the agent has registered with this runtime; returns its target."""
 
         def names() -> list[str]:
-            return [one.name for one in self.client.targets() if one.spec.runtime == runtime]
+            targets = self.client.targets()
+            return [target.name for target in targets if target.spec.runtime == runtime]
 
         self._wait("agent", lambda: bool(names()))
         return names()[0]
 
-    def other_agent(self, runtime: str) -> str:
-        """An agent with another runtime in the place of the one that runs; its target."""
+    def replace_agent(self, runtime: str) -> str:
+        """Replace the agent by one with another runtime; returns its target."""
         self._end("agent")
         self._start_agent(runtime)
         return self.wait_for_target(runtime)
 
     def _start_agent(self, runtime: str = RUNTIME) -> None:
-        at = ("--server", self.url, "--state-dir", str(self._state))
-        self._start("agent", "lpnet_agent", "run", *at, "--threads", "1", "--runtime", runtime)
+        options = ["--server", self.url, "--state-dir", str(self._state)]
+        options += ["--threads", "1", "--runtime", runtime]
+        self._start("agent", "lpnet_agent", "run", *options)
 
     def _start(self, name: str, module: str, *arguments: str) -> None:
-        # Settings of some other service or agent must not reach these.
+        # Settings of another service or agent on this machine must not apply here.
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("LPNET_")}
-        environment = {
-            **inherited,
-            "LPNET_DATABASE_URL": self.database_url,
-            "LPNET_DISTURBED_RETRY_S": RETRY_S,
-            "LPNET_AGENT_DRIFT_PCT": DRIFT_PCT,
-            "LPNET_AGENT_COOL_S": COOL_S,
-        }
+        environment = {**inherited, **SETTINGS, "LPNET_DATABASE_URL": self.database_url}
         with self._log(name).open("ab") as log:
             self._children[name] = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
@@ -125,13 +127,14 @@ class LocalLoop:
             )
 
     def _wait(self, name: str, ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + START_TIMEOUT_S
         while not ready():
             if self._children[name].poll() is not None:
-                raise LpnetError(f"the {name} ended:\n{self._end_of_log(name)}")
+                raise LpnetError(f"the {name} stopped:\n{self._end_of_log(name)}")
             if time.monotonic() > deadline:
                 raise LpnetError(
-                    f"the {name} is not up after {START_S:.0f} s:\n{self._end_of_log(name)}"
+                    f"the {name} did not start within {START_TIMEOUT_S:.0f} s:\n"
+                    f"{self._end_of_log(name)}"
                 )
             time.sleep(0.2)
 
@@ -141,7 +144,7 @@ class LocalLoop:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
     def _stop(self) -> None:
-        """The agent first, so that it can hand back what it holds."""
+        """Stop the agent first, so that it can return its job to the service."""
         for name in ("agent", "service"):
             self._end(name)
         self.client.close()
@@ -154,7 +157,7 @@ class LocalLoop:
         if child.poll() is None:
             child.send_signal(signal.SIGTERM)
         try:
-            child.wait(STOP_S)
+            child.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()

@@ -1,14 +1,14 @@
-"""Second half of `lpnet demo`: a ResNet-20 that reads digits, pruned to half its latency."""
+"""Second part of `lpnet demo`: a ResNet-20 that classifies digits, pruned to half its latency."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lpnet.cli import show
-from lpnet.cli.layout import percent
+from lpnet.cli.layout import percent, print_line
 from lpnet.cli.pruning import report_outcome, run_job
 from lpnet.errors import BudgetTooSmall
 from lpnet.progress import terminal_progress
@@ -20,37 +20,39 @@ if TYPE_CHECKING:
     from lpnet.space.space import Space
 
 NETWORK = "resnet20"
-# So few are enough for an LPNet that knows this machine already, since the pruning job corrects
-# its budget by what it measures.
+# Few samples are enough: the LPNet knows this machine already, and the pruning job corrects its
+# budget by measuring.
 BLOCKS, NETWORKS, PRUNED = 60, 14, 6
-# Of the dense latency: the budget, and what is asked instead where that is out of reach.
-SHARE, FURTHER = 0.5, (0.6, 0.75, 0.9)
+# Budgets as shares of the dense latency; a larger one is tried where a smaller is not feasible.
+_SHARES = (0.5, 0.6, 0.75, 0.9)
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 
-def learn(client: Client, target: str, known: Space, seed: int) -> None:
-    """Measure the network too, unless it is the known one, and train the target's LPNet on all
-    samples there are; says on what, and how good it is."""
+def profile_network(client: Client, target: str, measured: Space, seed: int) -> None:
+    """Measure NETWORK and train the target's LPNet on all its samples; prints the error.
+
+    Does nothing if NETWORK is the space that was `measured` before.
+    """
     from lpnet import zoo
 
     space = zoo.space(NETWORK)
-    if space.hash == known.hash:
+    if space.hash == measured.hash:
         return
     report = client.profile(target, space, BLOCKS, NETWORKS, pruned=PRUNED, repeats=0, seed=seed)
-    trained, held = report.trained_on, report.held_out.network
-    show.line(
-        f"LPNet trained again, on {trained.block} blocks and {trained.network} networks of "
-        f"{known.name} and {NETWORK}; held-out networks of both: "
-        f"{percent(held.mape_pct if held else None)} off"
+    train, test = report.trained_on, report.held_out.network
+    print_line(
+        f"LPNet trained again, on {train.block} blocks and {train.network} networks of "
+        f"{measured.name} and {NETWORK}; error on held-out networks of both: "
+        f"{percent(test.mape_pct if test else None)}"
     )
 
 
-def prune_digits(
-    client: Client, target: str, pictures: Pictures, epochs: int, seed: int
-) -> Outcome:
-    """Train the network on pictures, prune it to half its measured latency, or to the least share
-    of FURTHER that is in reach, and measure it. Raises BudgetTooSmall where none is."""
+def prune_digits(client: Client, target: str, images: Pictures, epochs: int, seed: int) -> Outcome:
+    """Train NETWORK, prune it to half its latency or the smallest feasible share, and measure it.
+
+    Raises BudgetTooSmall if no share is feasible.
+    """
     import torch
 
     from lpnet import zoo
@@ -63,28 +65,28 @@ def prune_digits(
         network = zoo.model(NETWORK)
         plan = Plan(share=share, pretrain=epochs, gate=epochs, tune=(epochs + 1) // 2, seed=seed)
         with tempfile.TemporaryDirectory() as folder, terminal_progress() as progress:
-            outcome = run_job(client, predictor, network, pictures, plan, Path(folder), progress)
-        report_outcome(client, outcome, plan, predictor, model=NETWORK, data=pictures.name)
+            outcome = run_job(client, predictor, network, images, plan, Path(folder), progress)
+        report_outcome(client, outcome, plan, predictor, model=NETWORK, data=images.name)
         return outcome
 
-    return least_in_reach(prune)
+    return prune_to_smallest_share(prune)
 
 
-def least_in_reach(prune: Callable[[float], Found]) -> Found:
-    """What comes of the first share of dense latency that `prune` can reach: half, if it can.
-    Says why where it cannot. Raises BudgetTooSmall where it reaches none."""
-    asked = SHARE
-    for further in FURTHER:
+def prune_to_smallest_share(prune: Callable[[float], T]) -> T:
+    """The result of `prune` for the smallest feasible share of the dense latency.
+
+    Prints why smaller shares are not feasible. Raises BudgetTooSmall if none is.
+    """
+    for share, next_share in pairwise(_SHARES):
         try:
-            return prune(asked)
+            return prune(share)
         except BudgetTooSmall as error:
-            show.line(f"{asked:.0%} is out of reach, {further:.0%} is asked instead: {error}")
-            asked = further
-    return prune(asked)
+            print_line(f"a budget of {share:.0%} is too small, trying {next_share:.0%}: {error}")
+    return prune(_SHARES[-1])
 
 
-def figures(outcome: Outcome) -> dict[str, Any]:
-    """The outcome as the demo's JSON has it: ms, accuracies as shares, channels by width."""
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """The outcome in the demo's JSON: latencies in ms, accuracies as shares, channels by width."""
     return {
         "dense_ms": outcome.dense_ms,
         "budget_ms": outcome.budget_ms,

@@ -1,10 +1,11 @@
-"""First half of `lpnet demo`: a network shrunk to half its latency by the LPNet's gradient."""
+"""First part of `lpnet demo`: a network shrunk to half its latency with the LPNet's gradient."""
 
 from __future__ import annotations
 
 import statistics
 from typing import TYPE_CHECKING, Any
 
+from lpnet.cli.layout import ms, new_grid, percent, print_all
 from lpnet.errors import BudgetTooSmall, LpnetError
 from lpnet.progress import Progress
 
@@ -16,48 +17,53 @@ if TYPE_CHECKING:
     from lpnet.space.space import Space
 
 BUDGET_SHARE = 0.5
-# Left of the budget for what the prediction may be off.
+# Share of the budget that stays unused, for the error of the prediction.
 MARGIN = 0.02
-# Above the budget by more, it is asked again with the budget corrected by what was measured.
-OVER = 0.02
-TRIES = 3
+# A measured latency further above the budget is tried again with a corrected budget.
+TOLERANCE = 0.02
+MAX_TRIES = 3
 ROUNDS = 3
-ATTEMPTS = 4
+MAX_ATTEMPTS = 4
 
 
 def shrink(client: Client, target: str, space: Space, progress: Progress) -> dict[str, Any]:
-    """Half the latency, most of the capacity; and what a uniform shrink makes of it.
+    """Shrink a network to half its latency, and measure it beside a uniform shrink.
 
-    Of all networks the widest within a budget is among those that the LPNet takes for faster than
-    they are: so it is measured, and where it is above the budget the next one is asked for as
-    much below it. `tries` has what each was predicted and measured at.
+    The widest network within a budget tends to be one whose latency the LPNet underestimates.
+    So it is measured, and if it is above the budget, the search is repeated with a budget lowered
+    by the same ratio. `tries` of the result holds the predicted and measured latency of each.
     """
     import numpy as np
     import torch
 
-    (dense_ms,) = _measured(client, target, space, [space.dense], progress)
+    (dense_ms,) = _measure_medians(client, target, space, [space.dense], progress)
     budget_ms = BUDGET_SHARE * dense_ms
     predictor = client.predictor(target, space)
-    asked_ms, tries = (1 - MARGIN) * budget_ms, list[tuple[float, float]]()
+    corrected_ms, tries = (1 - MARGIN) * budget_ms, list[tuple[float, float]]()
     while True:
         try:
-            # Nothing thinner than what was measured: there a prediction would be a guess.
-            widths = predictor.widest(asked_ms, keep=0.1).numpy()
+            # Narrower widths were not measured: predictions there would be guesses.
+            widths = predictor.widest(corrected_ms, keep=0.1).numpy()
         except BudgetTooSmall:
             if not tries:
                 raise
             break
         uniform = uniform_shrink(space, space.macs(widths))
-        shown = torch.from_numpy(np.stack([widths, uniform, space.dense]))
+        candidates = torch.from_numpy(np.stack([widths, uniform, space.dense]))
         with torch.no_grad():
-            predicted = predictor(shown.float()).tolist()
-        shrunk_ms, uniform_ms = _measured(client, target, space, [widths, uniform], progress)
+            predicted = predictor(candidates.float()).tolist()
+        shrunk_ms, uniform_ms = _measure_medians(
+            client, target, space, [widths, uniform], progress
+        )
         tries.append((predicted[0], shrunk_ms))
-        if shrunk_ms <= (1 + OVER) * budget_ms or len(tries) == TRIES:
+        if shrunk_ms <= (1 + TOLERANCE) * budget_ms or len(tries) == MAX_TRIES:
             break
-        asked_ms = predicted[0] * (1 - MARGIN) * budget_ms / shrunk_ms
+        corrected_ms = predicted[0] * (1 - MARGIN) * budget_ms / shrunk_ms
     return {
-        "tries": [{"predicted_ms": said, "measured_ms": found} for said, found in tries],
+        "tries": [
+            {"predicted_ms": predicted_ms, "measured_ms": measured_ms}
+            for predicted_ms, measured_ms in tries
+        ],
         "dense_ms": dense_ms,
         "budget_ms": budget_ms,
         "predicted_ms": predicted[0],
@@ -75,39 +81,39 @@ def shrink(client: Client, target: str, space: Space, progress: Progress) -> dic
     }
 
 
-def _measured(
+def _measure_medians(
     client: Client,
     target: str,
     space: Space,
     networks: list[NDArray[np.int64]],
     progress: Progress,
 ) -> list[float]:
-    """Median latency of each network over rounds that take turns, so that drift hits all alike.
+    """Median latency of each network, ms. The networks take turns, so that drift affects all.
 
-    Disturbed measurements are taken again. Raises LpnetError where a network never gets a quiet
-    moment: a comparison with a disturbed number would say nothing.
+    Disturbed measurements are repeated. Raises LpnetError if all attempts on a network are
+    disturbed.
     """
-    quiet: list[list[float]] = [[] for _ in networks]
-    for _ in range(ATTEMPTS):
-        missing = [i for i, found in enumerate(quiet) if len(found) < ROUNDS]
+    latencies: list[list[float]] = [[] for _ in networks]
+    for _ in range(MAX_ATTEMPTS):
+        missing = [i for i, values in enumerate(latencies) if len(values) < ROUNDS]
         if not missing:
             break
-        turns = missing * ROUNDS
-        asked = [networks[i].tolist() for i in turns]
-        found = client.measure(target, space, asked, progress=progress)
-        for place, sample in zip(turns, found, strict=True):
+        order = missing * ROUNDS
+        widths = [networks[i].tolist() for i in order]
+        samples = client.measure(target, space, widths, progress=progress)
+        for index, sample in zip(order, samples, strict=True):
             if not sample.disturbed:
-                quiet[place].append(sample.latency_ms)
-    if not all(quiet):
+                latencies[index].append(sample.latency_ms)
+    if not all(latencies):
         raise LpnetError(
-            "something else keeps this machine busy: every measurement of a network was "
-            "disturbed. Stop it and run the demo again."
+            "every measurement of a network was disturbed: another process keeps this machine "
+            "busy. Stop it and run the demo again."
         )
-    return [statistics.median(found) for found in quiet]
+    return [statistics.median(values) for values in latencies]
 
 
 def uniform_shrink(space: Space, macs: int) -> NDArray[np.int64]:
-    """Every width times one ratio: the ratio whose MACs come closest to `macs`."""
+    """Every width times the same ratio, chosen so that the MACs are closest to `macs`."""
     import numpy as np
 
     def at(ratio: float) -> NDArray[np.int64]:
@@ -116,3 +122,35 @@ def uniform_shrink(space: Space, macs: int) -> NDArray[np.int64]:
 
     ratios = np.linspace(0.01, 1.0, 1_000)
     return min((at(ratio) for ratio in ratios), key=lambda w: abs(space.macs(w) - macs))
+
+
+def print_shrink(result: dict[str, Any], noise_floor: str) -> None:
+    """Predicted and measured latencies of the dense, the shrunk and the uniform network."""
+    dense_ms, budget_ms = result["dense_ms"], result["budget_ms"]
+    numbers = ["MACs", "predicted ms", "measured ms", "error", "of dense"]
+    grid = new_grid(None, "network", *numbers, numbers=numbers)
+    for name, macs, predicted_ms, measured_ms in (
+        ("dense", "dense", result["dense_predicted_ms"], dense_ms),
+        ("shrunk with the gradient", "shrunk", result["predicted_ms"], result["measured_ms"]),
+        ("uniform, same MACs", "uniform", result["uniform_predicted_ms"], result["uniform_ms"]),
+    ):
+        grid.add_row(
+            name,
+            f"{result['macs'][macs] / 1e6:.0f} M",
+            ms(predicted_ms),
+            ms(measured_ms),
+            percent(100 * (predicted_ms / measured_ms - 1)),
+            percent(100 * measured_ms / dense_ms, 0),
+        )
+    share = 100 * result["measured_ms"] / budget_ms
+    verdict = f"budget {ms(budget_ms)} ms: the shrunk network takes {share:.1f}% of it"
+    print_all("", grid, noise_floor, "", verdict + _earlier_tries(result))
+
+
+def _earlier_tries(result: dict[str, Any]) -> str:
+    shares = [attempt["measured_ms"] / result["budget_ms"] for attempt in result["tries"][:-1]]
+    if not shares:
+        return ""
+    return (
+        f" (after correcting the budget; before: {', '.join(f'{share:.1%}' for share in shares)})"
+    )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Url = Annotated[
     str | None,
     typer.Option(
-        "--url", envvar="LPNET_URL", help="Where the service is; http://127.0.0.1:8000 if unset."
+        "--url", envvar="LPNET_URL", help="URL of the service (default: http://127.0.0.1:8000)."
     ),
 ]
 Token = Annotated[
@@ -31,33 +31,36 @@ Token = Annotated[
     typer.Option(
         "--token",
         envvar="LPNET_TOKEN",
-        help="Token of the service; what is in the file LPNET_TOKEN_FILE if unset.",
+        help="Token for the service (default: the content of the file LPNET_TOKEN_FILE).",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON only, on standard output.")]
-TargetName = Annotated[str, typer.Argument(help="Target, as `lpnet targets` lists it.")]
-Batch = Annotated[int | None, typer.Option(min=1, help="Inferences run at once.")]
+Json = Annotated[bool, typer.Option("--json", help="Print only JSON, on standard output.")]
+TargetName = Annotated[
+    str, typer.Argument(help="Name of the target, as `lpnet targets` lists it.")
+]
+Batch = Annotated[int | None, typer.Option(min=1, help="Batch size (default: that of the space).")]
 Resolution = Annotated[
-    int | None, typer.Option(min=1, help="Side of the input in pixels; the space's own if unset.")
+    int | None,
+    typer.Option(min=1, help="Height and width of the input, pixels (default: the space's)."),
 ]
 Seed = Annotated[
-    int, typer.Option(min=0, max=2**63 - 1, help="Seed: the same seed draws the same.")
+    int, typer.Option(min=0, max=2**63 - 1, help="Random seed; the same seed draws the same.")
 ]
 SpaceName = Annotated[
     str,
     typer.Argument(
         metavar="SPACE",
-        help="A network of the zoo (mobilenet_v2, resnet50, ...), or a file that `lpnet space` "
-        "or Space.save wrote.",
+        help="A network of the zoo (mobilenet_v2, resnet50, ...), or a space file written by "
+        "`lpnet space` or Space.save.",
     ),
 ]
 
 
 class _Commands(TyperGroup):
-    """Says what went wrong in a line, instead of a traceback."""
+    """Prints an expected error as one line instead of a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
-        # Retries are the client's business; their log lines would mix with a command's output.
+        # The client retries by itself; its log lines would mix with the output of a command.
         stamina.instrumentation.set_on_retry_hooks([])
         try:
             return super().invoke(ctx)
@@ -85,14 +88,13 @@ def new_app(text: str) -> typer.Typer:
 
 
 def connect(url: str | None, token: str | None) -> Client:
-    """A client for the service that the options name."""
     from lpnet.client import Client
 
     return Client(url, token=token)
 
 
 def print_json(value: BaseModel | Iterable[BaseModel] | dict[str, Any]) -> None:
-    """A value as indented JSON on standard output."""
+    """Print a value as indented JSON on standard output."""
     if isinstance(value, BaseModel):
         plain: Any = value.model_dump(mode="json")
     elif isinstance(value, dict):
@@ -104,29 +106,26 @@ def print_json(value: BaseModel | Iterable[BaseModel] | dict[str, Any]) -> None:
 
 
 def open_space(name: str, *, batch: int | None = None, resolution: int | None = None) -> Space:
-    """The space of a file, or of a network of the zoo.
-
-    Raises LpnetError where it is neither.
-    """
+    """Load a space file, or the space of a network of the zoo. Raises LpnetError."""
     path = Path(name)
     if path.is_file():
         from lpnet.space.space import Space
 
-        found = Space.load(path)
+        space = Space.load(path)
     else:
         zoo = import_module("lpnet.zoo")
         if name not in zoo.NAMES:
             raise LpnetError(
                 f"{name!r} is neither a file nor a network of the zoo ({', '.join(zoo.NAMES)})"
             )
-        found = zoo.space(name)
+        space = zoo.space(name)
     if batch is None and resolution is None:
-        return found
-    return found.at(batch=batch, resolution=resolution)
+        return space
+    return space.at(batch=batch, resolution=resolution)
 
 
 def read_widths(text: str, space: Space) -> list[dict[str, int]]:
-    """Width vectors from an option: `dense`, JSON, or @FILE with JSON in it.
+    """Parse an option of width vectors: `dense`, JSON, or @FILE that holds JSON.
 
     JSON is an object by name, a list in the space's order, or a list of either.
     """
@@ -146,5 +145,5 @@ def read_widths(text: str, space: Space) -> list[dict[str, int]]:
     vectors = value if several else [value]
     for vector in vectors:
         if not isinstance(vector, list | dict):
-            raise LpnetError("--widths: each vector is an object by name, or a list of channels")
+            raise LpnetError("--widths: a vector is an object by name or a list of channels")
     return [space.named(space.vector(vector)) for vector in vectors]

@@ -14,15 +14,16 @@ def compare(
     targets: Annotated[
         list[str],
         typer.Argument(
-            metavar="TARGET TARGET...", help="Two to six targets; ratios are to the first."
+            metavar="TARGET TARGET...",
+            help="Two to six targets; ratios are relative to the first.",
         ),
     ],
-    blocks: Annotated[int, typer.Option(min=0, help="Blocks to show, at most.")] = 20,
+    blocks: Annotated[int, typer.Option(min=0, help="Maximum number of blocks to show.")] = 20,
     as_json: Json = False,
     url: Url = None,
     token: Token = None,
 ) -> None:
     """Compare targets on the blocks and networks that all of them measured."""
     with connect(url, token) as client:
-        found = client.compare(targets)
-    print_json(found) if as_json else show_compare.summary(found, blocks)
+        summary = client.compare(targets)
+    print_json(summary) if as_json else show_compare.print_summary(summary, blocks)

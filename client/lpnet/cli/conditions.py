@@ -1,4 +1,4 @@
-"""Commands about the condition of a target: how its sentinels do, and clearing it."""
+"""Commands about the condition of a target: its sentinels, and clearing a pause."""
 
 from __future__ import annotations
 
@@ -12,34 +12,33 @@ from lpnet.cli.base import Json, TargetName, Token, Url, connect, print_json
 
 def sentinels(
     target: TargetName,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Readings to show.")] = 40,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of readings.")] = 40,
     as_json: Json = False,
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Show how the sentinels of a target have been doing, newest first.
+    """Show the sentinel readings of a target, newest first.
 
-    They are two small workloads that never change, one bound by arithmetic and one by memory. A
-    drift past the limit, 3% unless their first readings scatter more, from the level that they
-    had when the epoch began says that the device is not the one it was: hot, throttled or busy.
-    The target then pauses, and is broken if it stays so.
+    Sentinels are two small workloads that never change: one is bound by arithmetic, one by memory.
+    Their level is measured when an epoch begins. A drift from that level means that the device has
+    changed: it is hot, throttled or busy. The limit is 3%, or more if the first readings scatter
+    more. Beyond it the target pauses, and it becomes broken if the drift stays.
     """
     with connect(url, token) as client:
-        found = client.sentinels(target, limit)
-        about = client.target(target)
-    print_json(found) if as_json else show.sentinels(about, found)
+        history = client.sentinels(target, limit)
+        info = client.target(target)
+    print_json(history) if as_json else show.print_sentinels(info, history)
 
 
 def clear(target: TargetName, as_json: Json = False, url: Url = None, token: Token = None) -> None:
-    """Say that what a target measures now is normal, which its sentinels paused or broke.
+    """Accept the current sentinel readings of a paused or broken target as normal.
 
-    What its owner paused has not drifted, and is not cleared. A target that is cleared is ready
-    again, in a new epoch: its sentinels find a new level, and samples from before are not mixed
-    with those from now on.
+    The target becomes ready and a new epoch begins: its sentinels get a new level, and old samples
+    are not mixed with new ones. A target that its owner paused cannot be cleared.
     """
     with connect(url, token) as client:
-        found = client.clear(target)
+        info = client.clear(target)
     if as_json:
-        print_json(found)
+        print_json(info)
     else:
-        typer.echo(f"{found.name} is ready; epoch {found.epoch} begins, with a level of its own")
+        typer.echo(f"{info.name} is ready; epoch {info.epoch} begins with a new sentinel level")

@@ -1,4 +1,4 @@
-"""How results are laid out on a terminal: grids, figures, and what is unknown."""
+"""Parts of terminal output: grids, figures, and how unknown values are shown."""
 
 from __future__ import annotations
 
@@ -14,18 +14,25 @@ from lpnet.schemas.report import NOISE_UNKNOWN
 UNKNOWN = "-"
 
 
-def put(*things: Any) -> None:
+def print_all(*items: Any) -> None:
+    """Print texts with markup, and other rich renderables."""
     console = Console()
-    for thing in things:
-        console.print(thing, soft_wrap=isinstance(thing, str))
+    for item in items:
+        console.print(item, soft_wrap=isinstance(item, str))
 
 
-def grid_of(title: str | None, *columns: str, numbers: Sequence[str] = ()) -> Table:
+def print_line(text: str) -> None:
+    """Print a text without interpreting markup in it."""
+    Console().print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+def new_grid(title: str | None, *columns: str, numbers: Sequence[str] = ()) -> Table:
+    """A grid with these columns; those in `numbers` are aligned to the right."""
     grid = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for place, column in enumerate(columns):
-        # The first column is what users copy into the next command: never cut.
+    for index, column in enumerate(columns):
+        # Users copy the first column into the next command, so it is never cut.
         justify: JustifyMethod = "right" if column in numbers else "left"
-        grid.add_column(column, justify=justify, no_wrap=place == 0)
+        grid.add_column(column, justify=justify, no_wrap=index == 0)
     return grid
 
 
@@ -35,12 +42,11 @@ def ms(value: float | None) -> str:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """A share in percent."""
     return UNKNOWN if value is None else f"{value:.{digits}f}%"
 
 
 def noise(value: float | None, reason: str | None = None) -> str:
-    """The noise floor in words, or why there is none."""
+    """The noise floor, or the reason why it is unknown."""
     if value is None:
         return f"noise floor unknown: {reason or NOISE_UNKNOWN}"
     return f"noise floor {percent(value, 2)}"

@@ -1,4 +1,4 @@
-"""Commands that measure a space and learn from the samples."""
+"""Commands that measure a space and train LPNets."""
 
 from __future__ import annotations
 
@@ -26,13 +26,18 @@ from lpnet.progress import terminal_progress
 def profile(
     target: TargetName,
     space: SpaceName,
-    blocks: Annotated[int, typer.Option(min=0, help="Blocks to draw and measure.")] = 300,
-    networks: Annotated[int, typer.Option(min=0, help="Whole networks to draw.")] = 40,
+    blocks: Annotated[int, typer.Option(min=0, help="Number of blocks to measure.")] = 300,
+    networks: Annotated[
+        int, typer.Option(min=0, help="Number of whole networks to measure.")
+    ] = 40,
     pruned: Annotated[
-        int, typer.Option(min=0, help="Networks that a pruner chooses, measured last.")
+        int,
+        typer.Option(
+            min=0, help="Number of networks that a pruner chooses; they are measured last."
+        ),
     ] = 10,
     repeats: Annotated[
-        int, typer.Option(min=0, help="Workloads measured again: the noise floor.")
+        int, typer.Option(min=0, help="Number of workloads to measure twice, for the noise floor.")
     ] = 8,
     batch: Batch = None,
     resolution: Resolution = None,
@@ -42,8 +47,8 @@ def profile(
         bool,
         typer.Option(
             "--dry-run",
-            help="Tell samples, minutes and reach, and start nothing. A space that the service "
-            "does not know is uploaded, which is harmless.",
+            help="Print the number of samples, the time and the sampled range, and start nothing. "
+            "A space that is new to the service is uploaded.",
         ),
     ] = False,
     as_json: Json = False,
@@ -63,7 +68,7 @@ def profile(
                 repeats=repeats,
                 seed=seed,
             )
-        print_json(estimate) if as_json else show_estimate.estimate(estimate)
+        print_json(estimate) if as_json else show_estimate.print_estimate(estimate)
         return
     with connect(url, token) as client, terminal_progress() as progress:
         campaign = client.campaign(
@@ -78,9 +83,9 @@ def profile(
         )
         report = client.train(target, seed=seed, progress=progress) if train else None
     if report is None:
-        print_json(campaign) if as_json else show.campaign(campaign)
+        print_json(campaign) if as_json else show.print_campaign(campaign)
     else:
-        print_json(report) if as_json else show.report(report)
+        print_json(report) if as_json else show.print_report(report)
 
 
 def train(
@@ -92,37 +97,37 @@ def train(
 ) -> None:
     """Train a new version of a target's LPNet from all samples of its epoch."""
     with connect(url, token) as client, terminal_progress() as progress:
-        found = client.train(target, seed=seed, progress=progress)
-    print_json(found) if as_json else show.report(found)
+        report = client.train(target, seed=seed, progress=progress)
+    print_json(report) if as_json else show.print_report(report)
 
 
 def report(
     target: TargetName,
     lpnet: Annotated[
-        str | None, typer.Option(help="Id of a version; the active one if absent.")
+        str | None, typer.Option(help="Id of an LPNet version (default: the active one).")
     ] = None,
     as_json: Json = False,
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Show how good a target's LPNet is, beside its baselines and the noise floor."""
+    """Show the errors of a target's LPNet, beside the baselines and the noise floor."""
     with connect(url, token) as client:
-        found = client.report(target, lpnet)
-    print_json(found) if as_json else show.report(found)
+        result = client.report(target, lpnet)
+    print_json(result) if as_json else show.print_report(result)
 
 
 def study(
     target: TargetName,
-    samples: Annotated[int, typer.Option(min=2, help="Samples to train on.")],
+    samples: Annotated[int, typer.Option(min=2, help="Number of samples to train on.")],
     seed: Seed = 0,
     as_json: Json = False,
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Train on N samples drawn with a seed, judge on all others, beside the baselines.
+    """Train on a random part of the samples and test on the others, beside the baselines.
 
-    Publishes nothing: it tells how good an LPNet of a table of that size is.
+    The report says how good an LPNet of that many samples is. The LPNet is not published.
     """
     with connect(url, token) as client, terminal_progress() as progress:
-        found = client.study(target, samples, seed=seed, progress=progress)
-    print_json(found) if as_json else show.report(found)
+        report = client.study(target, samples, seed=seed, progress=progress)
+    print_json(report) if as_json else show.print_report(report)

@@ -12,40 +12,42 @@ from lpnet.cli.base import Json, TargetName, Token, Url, connect, print_json
 
 
 def devices(as_json: Json = False, url: Url = None, token: Token = None) -> None:
-    """List the devices: physical things that run networks."""
+    """List the devices, the machines that run networks."""
     with connect(url, token) as client:
-        found = client.devices()
-    print_json(found) if as_json else show.devices(found)
+        devices = client.devices()
+    print_json(devices) if as_json else show.print_devices(devices)
 
 
 def targets(as_json: Json = False, url: Url = None, token: Token = None) -> None:
-    """List the targets: a device with a runtime in a mode, its noise floor and its LPNet."""
+    """List the targets: device, runtime and mode, with noise floor and LPNet."""
     with connect(url, token) as client:
-        found = client.targets()
-    print_json(found) if as_json else show.targets(found)
+        targets = client.targets()
+    print_json(targets) if as_json else show.print_targets(targets)
 
 
 def table(
     target: TargetName,
     kind: Annotated[
-        str | None, typer.Option(help="Only `block` or only `network` samples.")
+        str | None, typer.Option(help="Show only `block` or only `network` samples.")
     ] = None,
-    sort: Annotated[str, typer.Option(help="`measured_at` or `latency_ms`.")] = "measured_at",
+    sort: Annotated[
+        str, typer.Option(help="Sort by `measured_at` or `latency_ms`.")
+    ] = "measured_at",
     disturbed: Annotated[
         bool | None,
         typer.Option(
             "--disturbed/--undisturbed",
-            help="Only disturbed samples, with their reasons, or only the others.",
+            help="Show only disturbed samples, with reasons, or only undisturbed ones.",
         ),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 40,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of rows.")] = 40,
     as_json: Json = False,
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Show the latency table of a target: every sample, measured beside predicted."""
+    """Show the latency table of a target: samples with measured and predicted latency."""
     with connect(url, token) as client:
-        about = client.target(target)
-        found = client.table(target, kind=kind, sort=sort, disturbed=disturbed)
-        rows = list(islice(found, limit))
-    print_json(rows) if as_json else show.table(about, rows)
+        info = client.target(target)
+        table = client.table(target, kind=kind, sort=sort, disturbed=disturbed)
+        rows = list(islice(table, limit))
+    print_json(rows) if as_json else show.print_table(info, rows)

@@ -1,4 +1,4 @@
-"""Networks that a command names: of the zoo, or from a factory of the user's."""
+"""Networks named in a command: of the zoo, or returned by a function of the user."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ if TYPE_CHECKING:
 
 
 def open_model(name: str) -> nn.Module:
-    """A new network: of the zoo, or what `pkg.mod:factory` returns; modules are looked for in the
-    current folder, too. Raises LpnetError where it is neither."""
+    """A new network of the zoo, or the one that `pkg.mod:factory` returns. Raises LpnetError."""
     if ":" in name:
-        return made_by(name)
+        return call_factory(name)
     zoo = import_module("lpnet.zoo")
     if name not in zoo.NAMES:
         raise LpnetError(
-            f"{name!r} is neither a network of the zoo ({', '.join(zoo.NAMES)}) nor "
+            f"{name!r} is neither a network of the zoo ({', '.join(zoo.NAMES)}) nor a function "
             "pkg.mod:factory"
         )
     model: nn.Module = zoo.model(name)
     return model
 
 
-def made_by(name: str) -> nn.Module:
-    """What the factory `pkg.mod:factory` returns. Raises LpnetError where that is no network."""
+def call_factory(name: str) -> nn.Module:
+    """Call `pkg.mod:factory`, whose module may be in the current folder.
+
+    Raises LpnetError if that fails or does not return a torch.nn.Module.
+    """
     import torch
 
     module, _, factory = name.partition(":")

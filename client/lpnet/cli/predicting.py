@@ -1,4 +1,4 @@
-"""Commands that predict a network's latency, or measure it really."""
+"""Commands that predict or measure the latency of a network."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from lpnet.progress import terminal_progress
 Widths = Annotated[
     str,
     typer.Option(
-        help="`dense`, or JSON: an object {name: channels}, a list in the space's order, or a "
-        "list of those; @FILE reads it from a file."
+        help="`dense`, or JSON: an object {name: channels}, a list of channels in the space's "
+        "order, or a list of those. @FILE reads the JSON from a file."
     ),
 ]
 
@@ -38,10 +38,11 @@ def predict(
     batch: Batch = None,
     resolution: Resolution = None,
     gradient: Annotated[
-        bool, typer.Option("--gradient", help="Also give ms per channel of each width.")
+        bool,
+        typer.Option("--gradient", help="Also print the gradient: ms per channel of each width."),
     ] = False,
     coverage: Annotated[
-        float, typer.Option(min=0.01, max=0.999, help="Asked coverage of the interval.")
+        float, typer.Option(min=0.01, max=0.999, help="Coverage of the prediction interval.")
     ] = 0.9,
     as_json: Json = False,
     url: Url = None,
@@ -51,8 +52,8 @@ def predict(
     opened = open_space(space, batch=batch, resolution=resolution)
     vectors = read_widths(widths, opened)
     with connect(url, token) as client:
-        found = client.predict(target, opened, vectors, gradient=gradient, coverage=coverage)
-    print_json(found) if as_json else show.predictions(found, coverage)
+        predictions = client.predict(target, opened, vectors, gradient=gradient, coverage=coverage)
+    print_json(predictions) if as_json else show.print_predictions(predictions, coverage)
 
 
 def measure(
@@ -65,9 +66,9 @@ def measure(
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Measure a network really, now, on the device."""
+    """Measure the latency of a network on the device now."""
     opened = open_space(space, batch=batch, resolution=resolution)
     vectors = read_widths(widths, opened)
     with connect(url, token) as client, terminal_progress() as progress:
-        found = client.measure(target, opened, vectors, progress=progress)
-    print_json(found) if as_json else show.samples(found)
+        samples = client.measure(target, opened, vectors, progress=progress)
+    print_json(samples) if as_json else show.print_samples(samples)

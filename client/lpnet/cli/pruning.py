@@ -1,4 +1,4 @@
-"""`lpnet prune`: a whole pruning job from the command line."""
+"""`lpnet prune`: a pruning job from training to the measured result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lpnet.pruning.methods.base import PruningMethod
     from lpnet.space.space import Space
 
-_MEASURED_AGAIN = 3
+_MEASURE_ATTEMPTS = 3
 
 
 class Method(StrEnum):
@@ -37,45 +37,59 @@ class Method(StrEnum):
 
 
 def prune(
-    target: Annotated[str, typer.Option(help="Target, as `lpnet targets` lists it.")],
+    target: Annotated[str, typer.Option(help="Name of the target, as `lpnet targets` lists it.")],
     budget: Annotated[
-        str, typer.Option(help="Latency to meet: 12.5ms, or 60% of the dense network's.")
+        str, typer.Option(help="Latency budget: 12.5ms, or 60% of the dense latency.")
     ],
     model: Annotated[
-        str, typer.Option(help="Network of the zoo, or pkg.mod:factory that returns one.")
+        str,
+        typer.Option(help="Network of the zoo, or a function pkg.mod:factory that returns one."),
     ] = "resnet20",
     data: Annotated[
         str,
-        typer.Option(help="Folder with train/<class>/* and test/<class>/* pictures, or digits."),
+        typer.Option(help="`digits`, or a folder of images: train/<class>/* and test/<class>/*."),
     ] = "digits",
-    method: Annotated[Method, typer.Option(help="How to choose what goes.")] = Method.wgates,
-    pretrain: Annotated[int, typer.Option(min=0, help="Epochs before anything is pruned.")] = 20,
-    gate: Annotated[int, typer.Option(min=0, help="Epochs with gates.")] = 10,
-    tune: Annotated[int, typer.Option(min=0, help="Epochs of the small network.")] = 10,
-    limit: Annotated[int | None, typer.Option(min=1, help="Training pictures to use.")] = None,
+    method: Annotated[
+        Method, typer.Option(help="Method that chooses the channels to remove.")
+    ] = Method.wgates,
+    pretrain: Annotated[int, typer.Option(min=0, help="Epochs of training before pruning.")] = 20,
+    gate: Annotated[
+        int, typer.Option(min=0, help="Epochs of training with gates on the channels.")
+    ] = 10,
+    tune: Annotated[
+        int, typer.Option(min=0, help="Epochs of fine-tuning the pruned network.")
+    ] = 10,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of training images.")
+    ] = None,
     upper: Annotated[
         float | None,
         typer.Option(
-            min=0.5, max=0.999, help="The upper end of the prediction's interval meets the budget."
+            min=0.5,
+            max=0.999,
+            help="Quantile of the predicted latency that must meet the budget "
+            "(default: the prediction itself).",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for checkpoint and results.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the results.")] = Path(
         "lpnet-prune"
     ),
     report: Annotated[
-        bool, typer.Option(help="Have the service keep the results, for the page that shows them.")
+        bool, typer.Option(help="Store the results in the service, which shows them on a page.")
     ] = True,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads to train on.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Number of threads for training.")
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Prune a network so that it takes a given time on a device.
+    """Prune a network so that it meets a latency budget on a device.
 
-    Trains it, prunes it under the budget, has the candidate measured on the device and corrects
-    it, fine-tunes it, and says whether the promise held. Killed and started again with the same
-    arguments it goes on where it was.
+    The job trains the network, prunes it within the budget, measures the result on the device,
+    corrects it, fine-tunes it, and says whether the budget was met. If it is stopped, the same
+    command continues it.
     """
     import torch
 
@@ -100,14 +114,14 @@ def prune(
         )
         files = write(outcome, space, out)
         if report:
-            # Of a folder its own name: where it lies is nobody else's business.
+            # Only the name of a folder: its path is private.
             data = Path(pictures.name).name
             report_outcome(client, outcome, plan, predictor, method=method, model=model, data=data)
     if as_json:
         print_json(figures(outcome) | {name: str(file) for name, file in files.items()})
     else:
-        show_prune.outcome(outcome, target)
-        layout.put(*(f"{name}: {file}" for name, file in files.items()))
+        show_prune.print_outcome(outcome, target)
+        layout.print_all(*(f"{name}: {file}" for name, file in files.items()))
 
 
 def run_job(
@@ -122,18 +136,18 @@ def run_job(
     method: Method = Method.wgates,
     upper: float | None = None,
 ) -> Outcome:
-    """Prune a network, with its checkpoint in `out`; the predictor's target measures.
+    """Prune a network, measure it on the predictor's target, and keep the checkpoint in `out`.
 
-    The budget of a method that trains reaches its end half way. Raises BudgetTooSmall before any
-    training, and LpnetError.
+    A method that trains lowers its budget in steps over the first half of the training. Raises
+    BudgetTooSmall before any training, and LpnetError.
     """
     from lpnet.pruning.job.job import PruneJob
 
     space = predictor.space
     steps = plan.gate * math.ceil(len(pictures.train) / plan.batch)
 
-    def make(given: nn.Module, asked_ms: float) -> PruningMethod:
-        return _method(method, given, space, predictor, asked_ms, upper, steps // 2)
+    def new_method(model: nn.Module, budget_ms: float) -> PruningMethod:
+        return _method(method, model, space, predictor, budget_ms, upper, steps // 2)
 
     return PruneJob(
         network,
@@ -141,7 +155,7 @@ def run_job(
         predictor,
         pictures,
         plan,
-        make,
+        new_method,
         out,
         _measure(client, predictor.target, space),
         progress,
@@ -159,28 +173,31 @@ def report_outcome(
     model: str,
     data: str,
 ) -> None:
-    """Have the service keep what a job came to. Where it cannot, that is said, and no error: the
-    results are in the job's folder."""
+    """Store the outcome in the service. A failure prints a warning: the folder has the results."""
     from lpnet.pruning.job.results import results
 
     try:
         with asking():
-            found = results(outcome, plan, predictor, method=method.value, model=model, data=data)
-        for one in found:
-            client.report_pruning(one, predictor.space)
+            reports = results(
+                outcome, plan, predictor, method=method.value, model=model, data=data
+            )
+        for report in reports:
+            client.report_pruning(report, predictor.space)
     except LpnetError as error:
-        typer.secho(f"the results were not reported: {error}", err=True, fg=typer.colors.YELLOW)
+        typer.secho(
+            f"the service did not store the results: {error}", err=True, fg=typer.colors.YELLOW
+        )
 
 
 def read_budget(text: str) -> tuple[float | None, float | None]:
-    """Milliseconds, or a share of the dense latency. Raises LpnetError for anything else."""
-    found = text.strip().lower()
+    """Milliseconds and None, or None and a share of the dense latency. Raises LpnetError."""
+    value = text.strip().lower()
     for suffix, factor in (("ms", 1.0), ("%", 0.01)):
         with contextlib.suppress(ValueError):
-            number = float(found.removesuffix(suffix)) * factor
-            if found.endswith(suffix) and number > 0 and math.isfinite(number):
+            number = float(value.removesuffix(suffix)) * factor
+            if value.endswith(suffix) and number > 0 and math.isfinite(number):
                 return (number, None) if suffix == "ms" else (None, number)
-    raise LpnetError(f"--budget {text}: milliseconds as 12.5ms, or a share as 60%")
+    raise LpnetError(f"--budget must be milliseconds, as 12.5ms, or a share, as 60%; got {text}")
 
 
 def _require_classes(network: nn.Module, space: Space, classes: int) -> None:
@@ -188,11 +205,11 @@ def _require_classes(network: nn.Module, space: Space, classes: int) -> None:
 
     training = network.training
     with torch.no_grad():
-        given = network.eval()(torch.zeros(1, *space.input_shape))
+        output = network.eval()(torch.zeros(1, *space.input_shape))
     network.train(training)
-    if given.shape != (1, classes):
+    if output.shape != (1, classes):
         raise LpnetError(
-            f"the network gives {list(given.shape)[1:]} values, the data has {classes} classes"
+            f"the network has {list(output.shape)[1:]} outputs, but the data has {classes} classes"
         )
 
 
@@ -200,13 +217,13 @@ def _predictor(client: Client, target: str, space: Space, out: Path) -> Predicto
     try:
         if client.target(target).lpnet is not None:
             return client.predictor(target, space)
-        why = f"target {target!r} has no LPNet yet"
+        reason = f"target {target!r} has no LPNet yet"
     except NotCovered as error:
-        why = str(error)
+        reason = str(error)
     out.mkdir(parents=True, exist_ok=True)
     file = out / "space.onnx"
     space.save(file)
-    raise LpnetError(f"{why}; measure the network first: lpnet profile {target} {file}")
+    raise LpnetError(f"{reason}; measure the network first: lpnet profile {target} {file}")
 
 
 def _method(
@@ -223,13 +240,13 @@ def _method(
     if kind is Method.wgates:
         return WGates(model, space, predictor, budget_ms=budget_ms, upper=upper, ramp=ramp)
     if upper is not None:
-        raise LpnetError("--upper is for --method wgates")
+        raise LpnetError("--upper works only with --method wgates")
     return Magnitude(model, space, predictor, budget_ms=budget_ms)
 
 
 def _measure(client: Client, target: str, space: Space) -> Measure:
     def measure(widths: Mapping[str, int]) -> float | None:
-        for _ in range(_MEASURED_AGAIN):
+        for _ in range(_MEASURE_ATTEMPTS):
             (sample,) = client.measure(target, space, widths)
             if not sample.disturbed:
                 return sample.latency_ms

@@ -1,14 +1,22 @@
-"""Results as people read them in a terminal."""
+"""Results of the service, printed for people on a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
-from lpnet.cli.layout import UNKNOWN, ago, grid_of, ms, noise, percent, put
+from lpnet.cli.layout import (
+    UNKNOWN,
+    ago,
+    ms,
+    new_grid,
+    noise,
+    percent,
+    print_all,
+    print_line,
+)
 from lpnet.schemas.campaign import Campaign
 from lpnet.schemas.condition import SentinelHistory
 from lpnet.schemas.device import Device, Target
@@ -30,66 +38,66 @@ _VERDICTS = {
 }
 
 
-def devices(found: Sequence[Device]) -> None:
-    """The devices, a row each."""
-    grid = grid_of(None, "device", "cpu", "cores", "memory", "targets", "seen", numbers=["cores"])
-    for device in found:
+def print_devices(devices: Sequence[Device]) -> None:
+    grid = new_grid(
+        None, "device", "cpu", "cores", "memory", "targets", "last contact", numbers=["cores"]
+    )
+    for device in devices:
         facts = device.facts
         memory = UNKNOWN if facts.memory_mib is None else f"{facts.memory_mib / 1024:.0f} GiB"
         cores = UNKNOWN if facts.cores is None else str(facts.cores)
-        seen = "imported" if device.source == "imported" else ago(device.last_seen_at)
+        contact = "imported" if device.source == "imported" else ago(device.last_seen_at)
         names = ", ".join(device.targets)
-        grid.add_row(device.name, facts.cpu or UNKNOWN, cores, memory, names, seen)
-    put(grid if found else "no device yet: run `lpnet-agent run` on one")
+        grid.add_row(device.name, facts.cpu or UNKNOWN, cores, memory, names, contact)
+    print_all(grid if devices else "no device yet: run `lpnet-agent run` on one")
 
 
-def targets(found: Sequence[Target]) -> None:
-    """The targets, a row each that fits 80 columns; what they are doing and why, a line each."""
+def print_targets(targets: Sequence[Target]) -> None:
+    """A grid of 80 columns; below it a line per target with its state and the reason for it."""
     numbers = ["samples", "noise", "error"]
-    grid = grid_of(None, "target", "state", *numbers, numbers=numbers)
-    for one in found:
-        floor, error = one.noise_floor_pct, one.network_mape_pct
+    grid = new_grid(None, "target", "state", *numbers, numbers=numbers)
+    for target in targets:
+        floor, error = target.noise_floor_pct, target.network_mape_pct
+        error_text = "unknown" if error is None else percent(error)
         grid.add_row(
-            one.name,
-            one.state,
-            str(one.samples),
+            target.name,
+            target.state,
+            str(target.samples),
             "unknown" if floor is None else percent(floor, 2),
-            "no LPNet" if one.lpnet is None else "unknown" if error is None else percent(error),
+            "no LPNet" if target.lpnet is None else error_text,
         )
-    put(grid if found else "no target yet: run `lpnet-agent run`, or `lpnet import`")
-    for one in found:
-        line(f"{one.name}: {state(one)}")
-    for one in found:
-        if one.memory is not None:
-            line(f"{one.name}: {memory(one.memory)}")
-    if found:
-        put("noise: the noise floor; error: of the LPNet on held-out networks")
-    why = {one.noise_floor_reason or NOISE_UNKNOWN for one in found if one.noise_floor_pct is None}
-    for reason in sorted(why):
-        put(f"noise floor unknown: {reason}; no error below it would mean anything")
+    print_all(grid if targets else "no target yet: run `lpnet-agent run`, or `lpnet import`")
+    for target in targets:
+        print_line(f"{target.name}: {state(target)}")
+    for target in targets:
+        if target.memory is not None:
+            print_line(f"{target.name}: {memory(target.memory)}")
+    if targets:
+        print_all("noise: the noise floor; error: of the LPNet on held-out networks")
+    without_floor = [target for target in targets if target.noise_floor_pct is None]
+    for reason in sorted({target.noise_floor_reason or NOISE_UNKNOWN for target in without_floor}):
+        print_all(f"noise floor unknown: {reason}; smaller errors cannot be told apart from noise")
 
 
 def memory(limits: MemoryLimits) -> str:
-    """How large networks may be on a target."""
     fits = limits.fits_mib
-    most = "" if fits is None else f", up to {fits:.4g} MiB were measured"
-    return f"networks of {limits.fails_mib:.4g} MiB and more do not fit in its memory{most}"
+    measured = "" if fits is None else f", up to {fits:.4g} MiB were measured"
+    return f"networks of {limits.fails_mib:.4g} MiB and more do not fit in its memory{measured}"
 
 
-def state(one: Target) -> str:
-    """What a target is doing, why, and since when."""
-    text = one.state + (f": {one.state_reason}" if one.state_reason else "")
-    # An import is one for ever, and an agent's silence says by itself how long it is.
-    timed = one.state_since is not None and one.state not in ("imported", "offline")
-    return f"{text}, since {ago(one.state_since)}" if timed else text
+def state(target: Target) -> str:
+    """The state of a target, the reason for it, and since when it holds."""
+    text = target.state + (f": {target.state_reason}" if target.state_reason else "")
+    # An imported target never changes, and the reason for `offline` says how long it has lasted.
+    timed = target.state_since is not None and target.state not in ("imported", "offline")
+    return f"{text}, since {ago(target.state_since)}" if timed else text
 
 
-def table(about: Target, rows: Sequence[TableRow]) -> None:
-    """Rows of a latency table."""
-    floor = noise(about.noise_floor_pct, about.noise_floor_reason)
+def print_table(target: Target, rows: Sequence[TableRow]) -> None:
+    floor = noise(target.noise_floor_pct, target.noise_floor_reason)
     numbers = ["measured ms", "spread", "predicted ms", "error"]
-    grid = grid_of(
-        f"{about.name}: {about.samples} samples, {floor}",
+    grid = new_grid(
+        f"{target.name}: {target.samples} samples, {floor}",
         "kind",
         "workload",
         *numbers,
@@ -107,7 +115,7 @@ def table(about: Target, rows: Sequence[TableRow]) -> None:
             percent(row.error_pct),
             _note(row),
         )
-    put(grid if rows else f"{about.name} has no such sample; {floor}")
+    print_all(grid if rows else f"{target.name} has no such sample; {floor}")
 
 
 def _note(row: TableRow) -> str:
@@ -116,99 +124,100 @@ def _note(row: TableRow) -> str:
     return "held out" if row.held_out else ""
 
 
-def workload(value: OpsWorkload | SpaceWorkload, most: int = 60) -> str:
-    """A workload in a few words."""
+def workload(value: OpsWorkload | SpaceWorkload, max_length: int = 60) -> str:
     if isinstance(value, OpsWorkload):
         text = " + ".join(f"{op.type} {op.c_in}>{op.c_out}" for op in value.ops)
     else:
         kept = " ".join(str(channels) for channels in value.widths.values())
         text = f"{value.block or value.space[:8]} {kept}"
-    return text if len(text) <= most else text[: most - 3] + "..."
+    return text if len(text) <= max_length else text[: max_length - 3] + "..."
 
 
-def campaign(found: Campaign) -> None:
-    """How a campaign ended."""
-    put(f"campaign {found.id} {found.state}: {found.measured} of {found.total} measured")
-    if found.disturbed:
-        put(f"  {found.disturbed} of them disturbed, and out of training")
-    for line in found.failures:
-        put(f"  {line}")
+def print_campaign(campaign: Campaign) -> None:
+    print_all(
+        f"campaign {campaign.id} {campaign.state}: "
+        f"{campaign.measured} of {campaign.total} measured"
+    )
+    if campaign.disturbed:
+        print_all(f"  {campaign.disturbed} of them disturbed, and not used for training")
+    for failure in campaign.failures:
+        print_all(f"  {failure}")
 
 
-def predictions(found: Sequence[Prediction], coverage: float) -> None:
-    """Predictions with their intervals, and gradients where there are any."""
-    for one in found:
-        put(
-            f"[bold]{ms(one.latency_ms)} ms[/bold]  "
-            f"({coverage:.0%} interval {ms(one.low_ms)} to {ms(one.high_ms)} ms)"
+def print_predictions(predictions: Sequence[Prediction], coverage: float) -> None:
+    """Predictions with their intervals, memory and gradients."""
+    for prediction in predictions:
+        print_all(
+            f"[bold]{ms(prediction.latency_ms)} ms[/bold]  "
+            f"({coverage:.0%} interval {ms(prediction.low_ms)} to {ms(prediction.high_ms)} ms)"
         )
-        if one.memory is not None:
-            said = _VERDICTS[one.memory.verdict]
-            put(f"  {said}: weights and activations take {one.memory.need_mib:.4g} MiB")
-        if one.gradient is not None:
-            grid = grid_of(None, "width", "us per channel", numbers=["us per channel"])
-            steepest = sorted(one.gradient.items(), key=lambda item: -abs(item[1]))
+        if prediction.memory is not None:
+            verdict = _VERDICTS[prediction.memory.verdict]
+            need_mib = prediction.memory.need_mib
+            print_all(f"  {verdict}: weights and activations take {need_mib:.4g} MiB")
+        if prediction.gradient is not None:
+            grid = new_grid(None, "width", "us per channel", numbers=["us per channel"])
+            steepest = sorted(prediction.gradient.items(), key=lambda item: -abs(item[1]))
             for name, slope in steepest[:MAX_LISTED_GRADIENTS]:
                 grid.add_row(name, f"{1000 * slope:.3f}")
-            put(grid)
+            print_all(grid)
 
 
-def samples(found: Iterable[Sample]) -> None:
-    """Measured latencies."""
-    for one in found:
-        within = (
-            f", within-session 95% interval {ms(one.ci_low_ms)} to {ms(one.ci_high_ms)} ms"
-            if one.ci_low_ms is not None
+def print_samples(samples: Iterable[Sample]) -> None:
+    for sample in samples:
+        interval = (
+            f", within-session 95% interval {ms(sample.ci_low_ms)} to {ms(sample.ci_high_ms)} ms"
+            if sample.ci_low_ms is not None
             else ""
         )
-        runs = "" if one.count is None else f"{one.count} runs"
-        put(f"[bold]{ms(one.latency_ms)} ms[/bold]  ({runs}{within})")
-        if one.disturbed:
-            put(f"  [yellow]disturbed, not to be trusted[/yellow]: {'; '.join(one.reasons)}")
+        runs = "" if sample.count is None else f"{sample.count} runs"
+        print_all(f"[bold]{ms(sample.latency_ms)} ms[/bold]  ({runs}{interval})")
+        if sample.disturbed:
+            reasons = "; ".join(sample.reasons)
+            print_all(f"  [yellow]disturbed, not reliable[/yellow]: {reasons}")
 
 
-def space_facts(found: Space) -> dict[str, Any]:
-    """What a space is, as plain values."""
+def space_facts(space: Space) -> dict[str, Any]:
+    """The facts of a space as plain values, for JSON."""
     return {
-        "name": found.name,
-        "hash": found.hash,
-        "batch": found.batch,
-        "input_shape": list(found.input_shape),
-        "macs": found.macs(found.dense),
-        "params": found.params(found.dense),
+        "name": space.name,
+        "hash": space.hash,
+        "batch": space.batch,
+        "input_shape": list(space.input_shape),
+        "macs": space.macs(space.dense),
+        "params": space.params(space.dense),
         "widths": [
             {"name": width.name, "max": width.max, "granule": width.granule}
-            for width in found.widths
+            for width in space.widths
         ],
-        "blocks": [block.name for block in found.blocks],
+        "blocks": [block.name for block in space.blocks],
     }
 
 
-def space(found: Space) -> None:
-    """A space: its widths and blocks."""
-    grid = grid_of(None, "width", "channels", "granule", numbers=["channels", "granule"])
-    for width in found.widths:
+def print_space(space: Space) -> None:
+    grid = new_grid(None, "width", "channels", "granule", numbers=["channels", "granule"])
+    for width in space.widths:
         grid.add_row(width.name, str(width.max), str(width.granule))
-    shape = "x".join(str(side) for side in (found.batch, *found.input_shape))
-    put(
-        f"[bold]{found.name}[/bold] {found.hash[:12]}, input {shape}: "
-        f"{found.macs(found.dense) / 1e6:.0f} M MACs, {found.params(found.dense) / 1e6:.2f} M "
-        f"parameters, {len(found.blocks)} blocks",
+    shape = "x".join(str(side) for side in (space.batch, *space.input_shape))
+    print_all(
+        f"[bold]{space.name}[/bold] {space.hash[:12]}, input {shape}: "
+        f"{space.macs(space.dense) / 1e6:.0f} M MACs, {space.params(space.dense) / 1e6:.2f} M "
+        f"parameters, {len(space.blocks)} blocks",
         grid,
     )
 
 
-def report(found: Report) -> None:
-    """A report: errors of the LPNet beside its baselines, on the same held-out workloads."""
-    trained = found.trained_on
-    floor = noise(found.noise_floor_pct, found.reasons.get("noise_floor_pct"))
-    put(
-        f"[bold]{found.target}[/bold]: trained on {trained.block} blocks and {trained.network} "
+def print_report(report: Report) -> None:
+    """The errors of an LPNet and of its baselines on the same held-out workloads."""
+    trained = report.trained_on
+    floor = noise(report.noise_floor_pct, report.reasons.get("noise_floor_pct"))
+    print_all(
+        f"[bold]{report.target}[/bold]: trained on {trained.block} blocks and {trained.network} "
         f"networks; {floor}"
     )
     numbers = ["n", "MAPE", "RMSPE", "within 5%", "within 10%", "Spearman"]
-    grid = grid_of(None, "held out", *numbers, numbers=numbers)
-    held = found.held_out
+    grid = new_grid(None, "held out", *numbers, numbers=numbers)
+    held = report.held_out
     for name, metrics in (
         ("networks", held.network),
         ("  random", held.network_random),
@@ -217,7 +226,7 @@ def report(found: Report) -> None:
         ("blocks", held.block),
     ):
         grid.add_row(name, *_metrics(metrics))
-    put(grid, "", _baselines(found), "", _interval(found))
+    print_all(grid, "", _baselines(report), "", _interval(report))
 
 
 def _metrics(metrics: Metrics | None) -> list[str]:
@@ -233,98 +242,61 @@ def _metrics(metrics: Metrics | None) -> list[str]:
     ]
 
 
-def _baselines(found: Report) -> Table:
-    grid = grid_of(None, "MAPE of", "networks", "blocks", numbers=["networks", "blocks"])
+def _baselines(report: Report) -> Table:
+    grid = new_grid(None, "MAPE of", "networks", "blocks", numbers=["networks", "blocks"])
 
     def row(name: str, network: Metrics | None, block: Metrics | None) -> None:
         values = (percent(m.mape_pct, 2) if m else UNKNOWN for m in (network, block))
         grid.add_row(name, *values)
 
-    row("LPNet", found.held_out.network, found.held_out.block)
-    for name in type(found.baselines).model_fields:
-        baseline: Baseline = getattr(found.baselines, name)
+    row("LPNet", report.held_out.network, report.held_out.block)
+    for name in type(report.baselines).model_fields:
+        baseline: Baseline = getattr(report.baselines, name)
         row(name.replace("_", " "), baseline.network, baseline.block)
     return grid
 
 
-def _interval(found: Report) -> str:
-    interval = found.interval
+def _interval(report: Report) -> str:
+    interval = report.interval
     if interval.covered_pct is None:
         return ""
     return (
-        f"{interval.asked_pct:.0f}% interval: holds {interval.covered_pct:.0f}% of held-out "
+        f"{interval.asked_pct:.0f}% interval: covers {interval.covered_pct:.0f}% of held-out "
         f"networks, mean width {percent(interval.mean_width_pct)}"
     )
 
 
-def line(text: str) -> None:
-    """A line as it is."""
-    Console().print(text, soft_wrap=True, markup=False, highlight=False)
-
-
-def shrink(found: dict[str, Any], floor: str) -> None:
-    """The demo's result: promised and measured; `floor` tells the noise floor."""
-    dense_ms, budget_ms = found["dense_ms"], found["budget_ms"]
-    numbers = ["MACs", "predicted ms", "measured ms", "off", "of dense"]
-    grid = grid_of(None, "network", *numbers, numbers=numbers)
-    for name, macs, predicted_ms, measured_ms in (
-        ("dense", "dense", found["dense_predicted_ms"], dense_ms),
-        ("shrunk with the gradient", "shrunk", found["predicted_ms"], found["measured_ms"]),
-        ("uniform, same MACs", "uniform", found["uniform_predicted_ms"], found["uniform_ms"]),
-    ):
-        grid.add_row(
-            name,
-            f"{found['macs'][macs] / 1e6:.0f} M",
-            ms(predicted_ms),
-            ms(measured_ms),
-            percent(100 * (predicted_ms / measured_ms - 1)),
-            percent(100 * measured_ms / dense_ms, 0),
-        )
-    share = 100 * found["measured_ms"] / budget_ms
-    put(
-        "",
-        grid,
-        floor,
-        "",
-        f"budget {ms(budget_ms)} ms: the shrunk network takes {share:.1f}% of it{_before(found)}",
-    )
-
-
-def _before(found: dict[str, Any]) -> str:
-    """What the tries before the last one took of the budget."""
-    took = [one["measured_ms"] / found["budget_ms"] for one in found["tries"][:-1]]
-    if not took:
-        return ""
-    return (
-        f", with the budget corrected by what was measured (before: "
-        f"{', '.join(f'{share:.1%}' for share in took)})"
-    )
-
-
-def sentinels(about: Target, found: SentinelHistory) -> None:
-    """Readings of a target's sentinels, newest first."""
+def print_sentinels(target: Target, history: SentinelHistory) -> None:
+    """The sentinel readings of a target, newest first."""
     levels = ", ".join(
-        f"{name} {ms(value)} ms (limit {found.limit_pct[name]:.1f}%)"
-        for name, value in found.level_ms.items()
+        f"{name} {ms(value)} ms (limit {history.limit_pct[name]:.1f}%)"
+        for name, value in history.level_ms.items()
     )
-    numbers = ["ms", "drift"]
-    put(f"{about.name}: {state(about)}; level in epoch {about.epoch}: {levels or 'none yet'}")
-    grid = grid_of(
+    print_all(
+        f"{target.name}: {state(target)}; level in epoch {target.epoch}: {levels or 'none yet'}"
+    )
+    grid = new_grid(
         None,
-        "taken",
+        "measured",
         "sentinel",
-        *numbers,
+        "ms",
+        "drift",
         "epoch",
         "note",
-        numbers=[*numbers, "epoch"],
+        numbers=["ms", "drift", "epoch"],
     )
-    for one in found.items:
-        drift = "makes the level" if one.drift_pct is None else f"{one.drift_pct:+.1f}%"
-        note = "disturbed: says nothing" if one.disturbed else ""
-        taken = ago(one.measured_at)
-        grid.add_row(taken, one.sentinel, ms(one.latency_ms), drift, str(one.epoch), note)
-    put(grid if found.items else f"{about.name}: no reading of a sentinel yet")
-    put(
-        "A drift past the limit, either way, pauses the target until it has cooled and is back. "
-        f"On this target: {noise(about.noise_floor_pct, about.noise_floor_reason)}."
+    for reading in history.items:
+        drift = reading.drift_pct
+        grid.add_row(
+            ago(reading.measured_at),
+            reading.sentinel,
+            ms(reading.latency_ms),
+            "sets the level" if drift is None else f"{drift:+.1f}%",
+            str(reading.epoch),
+            "disturbed: not used" if reading.disturbed else "",
+        )
+    print_all(grid if history.items else f"{target.name}: no sentinel was measured yet")
+    print_all(
+        "A drift beyond the limit, up or down, pauses the target until it is back within it. "
+        f"On this target: {noise(target.noise_floor_pct, target.noise_floor_reason)}."
     )

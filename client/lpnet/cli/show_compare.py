@@ -1,42 +1,48 @@
-"""Compared targets, as people read them in a terminal."""
+"""Compared targets, printed for people on a terminal."""
 
 from __future__ import annotations
 
-from lpnet.cli.layout import grid_of, noise, put
+from lpnet.cli.layout import new_grid, noise, print_all
 from lpnet.schemas.compare import CompareFigures, CompareSummary
 
 
-def summary(found: CompareSummary, blocks: int) -> None:
-    """Every target against the first: all workloads in common, by kind, and the `blocks` blocks
-    with the most of them."""
-    first, *others = (one.target for one in found.targets)
-    if found.all is None:
-        put(
-            f"{', '.join([first, *others])} have no undisturbed workload in common: "
-            "`lpnet profile` with the same space and seed draws the same for each"
+def print_summary(summary: CompareSummary, blocks: int) -> None:
+    """Each target against the first: all common workloads, each kind of workload, and those
+    `blocks` blocks that have the largest number of common workloads."""
+    first, *targets = (compared.target for compared in summary.targets)
+    if summary.all is None:
+        print_all(
+            f"{', '.join([first, *targets])} have no undisturbed workload in common: "
+            "`lpnet profile` with the same space and seed draws the same workloads for each"
         )
         return
-    part = "" if found.share == 1 else f", a random {found.share:.0%} of them"
-    put(f"{found.workloads} workloads in common{part}; latency over that of {first}:")
-    for target in others:
-        _grid(found, target, blocks)
-    for one in found.targets:
-        put(f"{one.target}: {noise(one.noise_floor_pct)}")
+    part = "" if summary.share == 1 else f", a random {summary.share:.0%} of them"
+    print_all(f"{summary.workloads} workloads in common{part}; latency over that of {first}:")
+    for target in targets:
+        _print_target(summary, target, blocks)
+    for compared in summary.targets:
+        print_all(f"{compared.target}: {noise(compared.noise_floor_pct)}")
 
 
-def _grid(found: CompareSummary, target: str, blocks: int) -> None:
+def _print_target(summary: CompareSummary, target: str, blocks: int) -> None:
     numbers = ["workloads", "median", "p10", "p90", "fastest in"]
-    grid = grid_of(target, "workload", *numbers, numbers=numbers)
-    assert found.all is not None
-    parts = [("all", found.all), *((f"{one.kind}s", one) for one in found.kinds)]
-    parts += [(f"  {one.space_name or ''} {one.block}", one) for one in found.blocks[:blocks]]
-    for name, figures in parts:
-        grid.add_row(name, str(figures.workloads), *_of(figures, target))
-    left = len(found.blocks) - blocks
-    put("", grid, *([f"  and {left} blocks more: --blocks"] if blocks and left > 0 else []), "")
+    grid = new_grid(target, "workload", *numbers, numbers=numbers)
+    assert summary.all is not None
+    rows = [("all", summary.all)]
+    rows += [(f"{kind.kind}s", kind) for kind in summary.kinds]
+    rows += [
+        (f"  {block.space_name or ''} {block.block}", block) for block in summary.blocks[:blocks]
+    ]
+    for name, figures in rows:
+        grid.add_row(name, str(figures.workloads), *_cells(figures, target))
+    hidden = len(summary.blocks) - blocks
+    print_all("", grid)
+    if blocks and hidden > 0:
+        print_all(f"  and {hidden} more blocks: --blocks")
+    print_all("")
 
 
-def _of(figures: CompareFigures, target: str) -> list[str]:
-    (one,) = (one for one in figures.targets if one.target == target)
-    ratios = (one.median_ratio, one.p10_ratio, one.p90_ratio)
-    return [*(f"{ratio:.2f}x" for ratio in ratios), f"{one.fastest_pct:.0f}%"]
+def _cells(figures: CompareFigures, target: str) -> list[str]:
+    (ratios,) = (ratios for ratios in figures.targets if ratios.target == target)
+    quantiles = (ratios.median_ratio, ratios.p10_ratio, ratios.p90_ratio)
+    return [*(f"{ratio:.2f}x" for ratio in quantiles), f"{ratios.fastest_pct:.0f}%"]

@@ -1,59 +1,61 @@
-"""What a campaign would be, as people read it in a terminal."""
+"""The estimate of a campaign, printed for people on a terminal."""
 
 from __future__ import annotations
 
-from lpnet.cli.layout import grid_of, put
-from lpnet.schemas.estimate import CampaignEstimate, Duration, Reach
+from lpnet.cli.layout import new_grid, print_all
+from lpnet.schemas.estimate import CampaignEstimate, SpaceCoverage, TimeEstimate
 
-MAX_MISSING = 8
+_MAX_MISSING = 8
 
 
-def estimate(found: CampaignEstimate) -> None:
-    """What a campaign would be."""
-    put(
-        f"[bold]{found.samples} samples[/bold] on {found.target}, seed {found.seed}. Nothing was "
-        "started; the service keeps the space, which costs it nothing."
+def print_estimate(estimate: CampaignEstimate) -> None:
+    print_all(
+        f"[bold]{estimate.samples} samples[/bold] on {estimate.target}, seed {estimate.seed}. "
+        "Nothing was started. The service keeps the uploaded space."
     )
     numbers = ["drawn", "by a pruner", "repeats", "s each"]
-    grid = grid_of(None, "kind", *numbers, numbers=numbers)
-    for kind in found.kinds:
-        each = "unknown" if kind.seconds_each is None else f"{kind.seconds_each:.2g}"
-        grid.add_row(f"{kind.kind}s", str(kind.drawn), str(kind.pruned), str(kind.repeats), each)
-    put(grid)
-    for name, text in (
-        ("time", _duration(found.time)),
-        ("reach", _reach(found.reach)),
-        ("judging", found.judging.detail),
-        ("start", found.start.detail),
-    ):
-        put(f"[bold]{name}[/bold]: {text}")
-
-
-def _duration(found: Duration) -> str:
-    text = found.source
-    if found.minutes is not None:
-        text = (
-            f"{found.minutes:.1f} min of measuring, by {found.source}; checks of the device "
-            "between jobs, pauses, and what is measured again come on top"
+    grid = new_grid(None, "kind", *numbers, numbers=numbers)
+    for kind in estimate.kinds:
+        seconds = "unknown" if kind.seconds_each is None else f"{kind.seconds_each:.2g}"
+        grid.add_row(
+            f"{kind.kind}s", str(kind.drawn), str(kind.pruned), str(kind.repeats), seconds
         )
-    if found.timed_minutes_at_most is None:
+    print_all(grid)
+    for name, text in (
+        ("time", _time(estimate.time)),
+        ("coverage", _coverage(estimate.reach)),
+        ("test set", estimate.judging.detail),
+        ("start", estimate.start.detail),
+    ):
+        print_all(f"[bold]{name}[/bold]: {text}")
+
+
+def _time(estimate: TimeEstimate) -> str:
+    text = estimate.source
+    if estimate.minutes is not None:
+        text = (
+            f"{estimate.minutes:.1f} min of measuring, by {estimate.source}; checks of the device "
+            "between jobs, pauses and repeated measurements add to it"
+        )
+    if estimate.timed_minutes_at_most is None:
         return text
     return (
-        f"{text}; warm-up and timed runs take at most {found.timed_minutes_at_most:.1f} min, "
-        "building networks, rests between visits and whatever is measured again come on top"
+        f"{text}; warm-up and timed runs take at most {estimate.timed_minutes_at_most:.1f} min; "
+        "building networks, pauses between visits and repeated measurements add to it"
     )
 
 
-def _reach(found: Reach) -> str:
+def _coverage(coverage: SpaceCoverage) -> str:
     text = (
-        f"{found.widths_varied} of {found.widths} widths are varied, {found.blocks_alone} of "
-        f"{found.blocks} blocks timed alone"
+        f"{coverage.widths_varied} of {coverage.widths} widths are varied, "
+        f"{coverage.blocks_alone} of {coverage.blocks} blocks are timed alone"
     )
-    missing = [*found.widths_missing, *found.blocks_missing]
+    missing = [*coverage.widths_missing, *coverage.blocks_missing]
     if missing:
-        more = f" and {len(missing) - MAX_MISSING} more" if len(missing) > MAX_MISSING else ""
-        text += f" (not: {', '.join(missing[:MAX_MISSING])}{more})"
-    low, high = found.macs_share_low, found.macs_share_high
+        hidden = len(missing) - _MAX_MISSING
+        more = f" and {hidden} more" if hidden > 0 else ""
+        text += f" (missing: {', '.join(missing[:_MAX_MISSING])}{more})"
+    low, high = coverage.macs_share_low, coverage.macs_share_high
     if low is None or high is None:
         return f"{text}; no network is drawn"
     return f"{text}; the drawn networks have {100 * low:.0f}% to {100 * high:.0f}% of dense MACs"

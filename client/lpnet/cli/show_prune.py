@@ -1,35 +1,35 @@
-"""What a pruning job came to, as people read it in a terminal."""
+"""The outcome of a pruning job, printed for people on a terminal."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpnet.cli.layout import grid_of, ms, percent, put
+from lpnet.cli.layout import ms, new_grid, percent, print_all
 
 if TYPE_CHECKING:
     from lpnet.pruning.job.job import Outcome
 
 
-def outcome(found: Outcome, target: str) -> None:
-    """Dense and pruned network side by side, and whether the promise held on the target."""
+def print_outcome(outcome: Outcome, target: str) -> None:
+    """Dense and pruned network side by side, and whether the pruned one meets the budget."""
     numbers = ["ms predicted", "ms measured", "accuracy", "MACs", "parameters"]
-    grid = grid_of(None, "network", *numbers, numbers=numbers)
+    grid = new_grid(None, "network", *numbers, numbers=numbers)
     for name, predicted, measured, accuracy, macs, params in (
         (
             "dense",
-            found.dense_predicted_ms,
-            found.dense_ms,
-            found.accuracy_before,
-            found.macs_before,
-            found.params_before,
+            outcome.dense_predicted_ms,
+            outcome.dense_ms,
+            outcome.accuracy_before,
+            outcome.macs_before,
+            outcome.params_before,
         ),
         (
             "pruned",
-            found.chosen.predicted_ms,
-            found.chosen.measured_ms,
-            found.accuracy_after,
-            found.macs_after,
-            found.params_after,
+            outcome.chosen.predicted_ms,
+            outcome.chosen.measured_ms,
+            outcome.accuracy_after,
+            outcome.macs_after,
+            outcome.params_after,
         ),
     ):
         grid.add_row(
@@ -40,15 +40,17 @@ def outcome(found: Outcome, target: str) -> None:
             f"{macs / 1e6:.1f} M",
             f"{params / 1e3:.0f} k",
         )
-    put(grid, "", _verdict(found, target))
+    print_all(grid, "", _verdict(outcome, target))
 
 
-def _verdict(found: Outcome, target: str) -> str:
-    measured_ms, budget_ms = found.chosen.measured_ms, found.budget_ms
+def _verdict(outcome: Outcome, target: str) -> str:
+    measured_ms, budget_ms = outcome.chosen.measured_ms, outcome.budget_ms
     if measured_ms is None:
-        return f"{target} gave no undisturbed measurement: whether the promise holds is unknown"
-    word = "kept" if found.kept else "NOT kept"
+        return f"{target} has no undisturbed measurement: whether the budget is met is unknown"
+    verdict = "budget met" if outcome.kept else "budget NOT met"
+    if not outcome.kept and measured_ms < budget_ms:
+        verdict = "budget not used up"
     return (
-        f"promise {word}: {ms(measured_ms)} ms measured on {target}, "
+        f"{verdict}: {ms(measured_ms)} ms measured on {target}, "
         f"{100 * measured_ms / budget_ms:.1f}% of the budget of {ms(budget_ms)} ms"
     )

@@ -1,4 +1,4 @@
-"""Commands that move samples in and out."""
+"""Commands that import and export samples."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from typing import Annotated
 
 import typer
 
-from lpnet import samples as files
+from lpnet import samples_file
 from lpnet.cli.base import Json, TargetName, Token, Url, connect, open_space, print_json
 from lpnet.errors import LpnetError
 
-SHOWN = 20
+_MAX_SHOWN_LINES = 20
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="Samples file: JSON lines.")],
-    target: Annotated[str, typer.Option(help="Target; made where there is none of that name.")],
+    file: Annotated[Path, typer.Argument(help="Samples file in JSON lines.")],
+    target: Annotated[
+        str, typer.Option(help="Name of the target; it is created if there is none.")
+    ],
     spaces: Annotated[
         list[str] | None,
         typer.Option(
             "--space",
-            help="A space that the samples name, for a service that has never seen it: a network "
-            "of the zoo or a file. May be given several times.",
+            help="Also upload this space, which the samples refer to: a network of the zoo or a "
+            "file. Repeatable.",
         ),
     ] = None,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave wrong lines out and import the rest.")
+        bool, typer.Option("--skip-bad", help="Skip wrong lines and import the others.")
     ] = False,
     as_json: Json = False,
     url: Url = None,
@@ -35,50 +37,53 @@ def import_(
 ) -> None:
     """Import samples measured elsewhere.
 
-    A wrong line is named with its number and reason, and then nothing of the file is imported,
-    unless --skip-bad asks for the rest. Importing a file again stores nothing twice.
+    If a line is wrong, its number and the reason are printed and nothing is imported, except with
+    --skip-bad. Importing the same file again stores nothing twice.
     """
     with connect(url, token) as client:
-        read = files.read(file, target=target)
+        content = samples_file.read(file, target=target)
         for name in spaces or ():
             client.upload(open_space(name))
-        good = dict(zip(read.lines, read.samples, strict=True))
-        refused = client.check_samples(target, read.samples)
-        bad = [*read.bad, *(files.BadLine(read.lines[i], why) for i, why in refused.items())]
+        good = dict(zip(content.lines, content.samples, strict=True))
+        errors = client.check_samples(target, content.samples)
+        bad = [*content.bad]
+        bad += [samples_file.BadLine(content.lines[i], reason) for i, reason in errors.items()]
         for line in bad:
             good.pop(line.number, None)
-        for line in sorted(bad, key=lambda line: line.number)[:SHOWN]:
+        for line in sorted(bad, key=lambda line: line.number)[:_MAX_SHOWN_LINES]:
             typer.secho(f"{file}: {line}", err=True, fg=typer.colors.YELLOW)
-        if len(bad) > SHOWN:
-            typer.secho(f"{file}: and {len(bad) - SHOWN} more wrong lines", err=True)
+        if len(bad) > _MAX_SHOWN_LINES:
+            typer.secho(f"{file}: and {len(bad) - _MAX_SHOWN_LINES} more wrong lines", err=True)
         if bad and not skip_bad:
             raise LpnetError(
                 f"{len(bad)} of {len(bad) + len(good)} lines are wrong; nothing was imported. "
                 "--skip-bad imports the others."
             )
         if not good:
-            raise LpnetError(f"{file} holds no sample")
+            raise LpnetError(f"{file} holds no samples")
         result = client.import_samples(target, good.values())
     if as_json:
         print_json({**result.model_dump(), "skipped": len(bad)})
     else:
         typer.echo(
-            f"{result.stored} samples stored, {result.known} known before, {len(bad)} skipped"
+            f"{result.stored} samples stored, {result.known} already stored, {len(bad)} skipped"
         )
 
 
 def export(
     target: TargetName,
-    format_: Annotated[str, typer.Option("--format", help="`jsonl` or `csv`.")] = "jsonl",
+    format_: Annotated[
+        str, typer.Option("--format", help="File format: `jsonl` or `csv`.")
+    ] = "jsonl",
     out: Annotated[
-        Path | None, typer.Option(help="File to write; standard output if absent.")
+        Path | None, typer.Option(help="File to write (default: standard output).")
     ] = None,
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Export a target's samples; JSON lines can be imported again as they are."""
+    """Export the samples of a target. `lpnet import` reads the JSON lines again."""
     if format_ not in ("jsonl", "csv"):
-        raise LpnetError(f"--format {format_}: jsonl or csv")
+        raise LpnetError(f"--format must be jsonl or csv, got {format_}")
     with connect(url, token) as client:
         chunks = client.export(target, format_)
         if out is None:

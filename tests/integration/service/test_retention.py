@@ -15,7 +15,7 @@ from tests.harness.publishing import train
 from tests.harness.tallies import check_tallies
 from typer.testing import Result
 
-from lpnet import samples as files
+from lpnet import samples_file
 from lpnet.schemas.campaign import (
     Campaign,
     Completion,
@@ -80,7 +80,7 @@ def measure(bench: Bench, *stems: int, disturbed: bool = False, ends: bool = Tru
             batch = SampleBatch(target=bench.target, samples=said.samples)
             ingest.store(bench.ctx, batch)
             break
-        leasing.complete(bench.ctx, lease.token, said)
+        bench.complete(lease.token, said)
         bench.clock.advance(61)
     return campaigns.get(bench.ctx, campaign.id)
 
@@ -139,7 +139,7 @@ def answers(bench: Bench) -> dict[str, Any]:
         ctx, name, {"disturbed": False}, sort="measured_at", after=None, limit=500
     ).items
     return {
-        "target": targets.target(ctx, name).model_dump(exclude={"samples"}),
+        "target": targets.get_target(ctx, name).model_dump(exclude={"samples"}),
         "active": active,
         "report": lpnets.report(ctx, active.id),
         "weights": lpnets.weights(ctx, active.id),
@@ -157,7 +157,7 @@ def ids(bench: Bench) -> set[str]:
 
 def test_what_is_said_is_what_goes_and_what_is_in_use_stays(aged: Bench, tmp_path: Path) -> None:
     before, all_ids = answers(aged), ids(aged)
-    said = retention.look(aged.ctx, keep_days(aged))
+    said = retention.preview(aged.ctx, keep_days(aged))
     assert ids(aged) == all_ids
     # Of the first epoch two of a campaign, one disturbed, two checks and the network that the
     # LPNet was trained on; of this one the disturbed and three checks behind the first five.
@@ -207,7 +207,7 @@ def _versions(session: Session) -> list[LPNetRow]:
 
 def test_exported_samples_are_imported_again(aged: Bench, tmp_path: Path) -> None:
     retention.retain(aged.ctx, keep_days(aged), tmp_path)
-    read = files.read(tmp_path / f"{aged.target}.jsonl", target="desk-archive")
+    read = samples_file.read(tmp_path / f"{aged.target}.jsonl", target="desk-archive")
     assert not read.bad
     batch = SampleBatch(target="desk-archive", samples=tuple(read.samples))
     assert ingest.store(aged.ctx, batch, create=True).stored == 10
@@ -218,7 +218,7 @@ def test_exported_samples_are_imported_again(aged: Bench, tmp_path: Path) -> Non
 def test_an_epoch_that_the_lpnet_in_use_was_trained_in_stays(aged: Bench) -> None:
     begin_epoch(aged)
     store(aged, aged.sample(workload=aged.workload(stem=11)))
-    gone = retention.look(aged.ctx, keep_days(aged)).targets[aged.target]
+    gone = retention.preview(aged.ctx, keep_days(aged)).targets[aged.target]
     assert gone.samples == {"superseded": 6, "disturbed": 1, "sentinel": 3}
     before = answers(aged)
     retention.retain(aged.ctx, keep_days(aged))
@@ -259,11 +259,11 @@ def test_where_something_did_not_fit_a_disturbed_sample_says_that_it_did(bench: 
     lease = leasing.claim(bench.ctx, bench.agent, [bench.target])
     assert lease is not None
     failure = ItemFailure(item=lease.items[0].id, reason="too large", out_of_memory=True)
-    leasing.complete(bench.ctx, lease.token, Completion(failures=(failure,)))
-    limits = targets.target(bench.ctx, bench.target).memory
+    bench.complete(lease.token, Completion(failures=(failure,)))
+    limits = targets.get_target(bench.ctx, bench.target).memory
     bench.clock.advance(400 * DAY_S)
     assert retention.retain(bench.ctx, keep_days(bench)).targets[bench.target].samples == {}
-    assert targets.target(bench.ctx, bench.target).memory == limits
+    assert targets.get_target(bench.ctx, bench.target).memory == limits
     assert limits is not None
     begin_epoch(bench)
     gone = retention.retain(bench.ctx, keep_days(bench, 0)).targets[bench.target]
@@ -285,7 +285,7 @@ def test_tokens_that_ended_go_with_their_sessions(bench: Bench) -> None:
             session.add(SessionRow(sha256=name, token=name, created_at=now, expires_at=later))
         early = now - timedelta(days=9)
         session.add(SessionRow(sha256="over", token="lasts", created_at=early, expires_at=early))
-    said = retention.look(bench.ctx, keep_days(bench, 2)).tokens
+    said = retention.preview(bench.ctx, keep_days(bench, 2)).tokens
     assert said == {"sessions": 2, "tokens": 1}
     assert retention.retain(bench.ctx, keep_days(bench, 2)).tokens == said
     with bench.ctx.db.read() as session:
@@ -311,7 +311,7 @@ def test_a_unit_is_small(
 ) -> None:
     """So that others write in between, and what is interrupted is not lost."""
     monkeypatch.setattr(retention, "_BATCH", 2)
-    said = retention.look(aged.ctx, keep_days(aged)).targets[aged.target]
+    said = retention.preview(aged.ctx, keep_days(aged)).targets[aged.target]
     commits[0] = 0
     done = retention.retain(aged.ctx, keep_days(aged), tmp_path).targets[aged.target]
     assert done == said

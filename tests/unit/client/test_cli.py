@@ -87,6 +87,29 @@ def test_a_space_as_json() -> None:
     assert len(facts["hash"]) == 64
 
 
+def test_help_imports_neither_numpy_nor_a_runtime_nor_the_service() -> None:
+    code = (
+        "import sys, lpnet.cli.main, lpnet_demo.command;"
+        "modules = ('numpy', 'torch', 'onnx', 'onnxruntime', 'fastapi', 'lpnet_service');"
+        "print([module for module in modules if module in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_demo_without_the_service_names_the_missing_extra() -> None:
+    code = (
+        "import sys; sys.modules['fastapi'] = None; sys.modules['lpnet_service'] = None;"
+        "from lpnet.cli.main import app; app(['demo'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "pip install 'lpnet[service]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_importing_lpnet_or_its_command_takes_neither_torch_nor_onnx() -> None:
     code = (
         "import sys, lpnet, lpnet.cli;"

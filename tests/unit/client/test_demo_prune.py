@@ -1,4 +1,4 @@
-"""The demo's second half: what it measures first, and what it asks where half is out of reach."""
+"""Second part of the demo: what it measures first, and budgets larger than half."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lpnet.client import Client
 from lpnet.errors import BudgetTooSmall
 from lpnet.schemas.report import Baselines, Report
 from lpnet.space.space import Space
-from lpnet_demo.prune import learn, least_in_reach
+from lpnet_demo.prune import profile_network, prune_to_smallest_share
 
 NONE = {"block": None, "network": None}
 REPORT = Report.model_validate(
@@ -43,7 +43,7 @@ REPORT = Report.model_validate(
 
 
 class Service:
-    """Stands in for a client: remembers what was profiled."""
+    """Stands in for a client, and records what was profiled."""
 
     def __init__(self) -> None:
         self.profiled: list[tuple[str, str, int]] = []
@@ -53,30 +53,32 @@ class Service:
         return REPORT
 
 
-def test_the_lpnet_learns_the_network_and_says_what_it_was_trained_on(
+def test_the_network_is_measured_and_the_output_says_what_the_lpnet_was_trained_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     service = Service()
-    known = Space.from_model(comb.network(), torch.zeros(1, 3, 32, 32), name="little")
-    learn(cast(Client, service), "t", known, 3)
+    measured = Space.from_model(comb.network(), torch.zeros(1, 3, 32, 32), name="little")
+    profile_network(cast(Client, service), "t", measured, 3)
     assert service.profiled == [("t", "resnet20", 3)]
-    said = capsys.readouterr().out
-    assert "250 blocks and 61 networks of little and resnet20" in said
-    assert "2.7% off" in said
+    output = capsys.readouterr().out
+    assert "250 blocks and 61 networks of little and resnet20" in output
+    assert "error on held-out networks of both: 2.7%" in output
 
 
-def test_a_network_that_is_known_is_not_measured_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_network_that_was_measured_is_not_measured_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     service = Service()
-    learn(cast(Client, service), "t", zoo.space("resnet20"), 0)
+    profile_network(cast(Client, service), "t", zoo.space("resnet20"), 0)
     assert service.profiled == []
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
-    ("floor", "reached"), [(0.1, 0.5), (0.5, 0.5), (0.51, 0.6), (0.7, 0.75), (0.8, 0.9)]
+    ("floor", "feasible"), [(0.1, 0.5), (0.5, 0.5), (0.51, 0.6), (0.7, 0.75), (0.8, 0.9)]
 )
-def test_the_least_share_in_reach_is_asked(
-    floor: float, reached: float, capsys: pytest.CaptureFixture[str]
+def test_the_smallest_feasible_share_is_pruned_to(
+    floor: float, feasible: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refused = []
 
@@ -86,17 +88,17 @@ def test_the_least_share_in_reach_is_asked(
             raise BudgetTooSmall(2 * share, 2 * floor)
         return share
 
-    assert least_in_reach(prune) == reached
-    said = capsys.readouterr().out.splitlines()
-    assert len(said) == len(refused)
-    for share, line in zip(refused, said, strict=True):
+    assert prune_to_smallest_share(prune) == feasible
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(refused)
+    for share, line in zip(refused, lines, strict=True):
         assert f"{share:.0%}" in line
         assert f"the lowest latency is {2 * floor:.4g} ms" in line
 
 
-def test_where_nothing_is_in_reach_the_floor_is_named() -> None:
+def test_no_feasible_share_is_an_error_that_names_the_lowest_latency() -> None:
     def prune(share: float) -> float:
         raise BudgetTooSmall(share, 0.95)
 
     with pytest.raises(BudgetTooSmall, match=r"the lowest latency is 0\.95 ms"):
-        least_in_reach(prune)
+        prune_to_smallest_share(prune)

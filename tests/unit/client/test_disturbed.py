@@ -38,16 +38,16 @@ def test_it_is_told_when_a_campaign_ends(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level(logging.WARNING, "lpnet"):
-        show.campaign(wait(200))
+        show.print_campaign(wait(200))
     assert "200 of 358 samples are disturbed" in caplog.text
     assert "`lpnet table desk-cpu --disturbed` says why" in caplog.text
-    assert "200 of them disturbed, and out of training" in capsys.readouterr().out
+    assert "200 of them disturbed, and not used for training" in capsys.readouterr().out
 
 
 def test_where_none_is_nothing_is_said(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level(logging.WARNING, "lpnet"):
-        show.campaign(wait(0))
+        show.print_campaign(wait(0))
     assert not caplog.text
     assert "disturbed" not in capsys.readouterr().out

@@ -9,7 +9,7 @@ import pytest
 from lpnet.errors import LpnetError
 from lpnet.tokens import from_environment, read_secret
 from lpnet_agent.cli.settings_options import read_settings
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_a_file_that_holds_no_token_is_named(file: Path, content: bytes) -> None
     file.write_bytes(content)
     with pytest.raises(LpnetError, match=f"LPNET_TOKEN_FILE: {file} holds no token"):
         from_environment()
-    with pytest.raises(BadSetup, match="LPNET_TOKEN_FILE"):
+    with pytest.raises(SetupError, match="LPNET_TOKEN_FILE"):
         read_settings()
 
 

@@ -123,7 +123,7 @@ def test_a_job_whose_results_cannot_be_reported_says_so_and_goes_on(
     assert capsys.readouterr().err == ""
     away = cast(Client, Service(reached=False))
     report_outcome(away, outcome, PLAN, small, model="little", data="digits")
-    assert "the results were not reported: nobody answers" in capsys.readouterr().err
+    assert "the service did not store the results: nobody answers" in capsys.readouterr().err
     long = "x" * 201
     report_outcome(cast(Client, service), outcome, PLAN, small, model=long, data="digits")
-    assert "the results were not reported: model: " in capsys.readouterr().err
+    assert "the service did not store the results: model: " in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What a campaign would be: samples, minutes and reach, before anything starts."""
+"""What a campaign would measure, how long it would take and what it covers, before it starts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 from lpnet.schemas.campaign import LeasedItem, NewCampaign, PlannedWorkload
 from lpnet.schemas.estimate import (
     CampaignEstimate,
-    Duration,
-    Judging,
     KindEstimate,
-    Reach,
-    Start,
+    SpaceCoverage,
+    StartEstimate,
+    TestSetEstimate,
+    TimeEstimate,
 )
 from lpnet.schemas.workload import Kind, SpaceWorkload, workload_key
 from lpnet.space.space import Space
@@ -24,73 +24,76 @@ from lpnet_service.repositories.campaigns import CampaignRepository
 from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.repositories.sides import SideRepository
-from lpnet_service.services.learning.splits import LEAST_NETWORKS, held_out_of
+from lpnet_service.services.learning.splits import MIN_NETWORKS, held_out_count
 from lpnet_service.services.measuring import campaigns
-from lpnet_service.services.measuring.campaigns import Drawn
-from lpnet_service.services.measuring.planning import cut
+from lpnet_service.services.measuring.campaigns import DrawnWorkloads
+from lpnet_service.services.measuring.planning import cut_into_jobs
 from lpnet_service.services.reading.durations import KINDS, FinishedJob, Pace, paces
-from lpnet_service.services.shared import spaces_in_memory
+from lpnet_service.services.shared import loaded_spaces
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.states import HELD_UP, State, states
-from lpnet_service.services.shared.targets import found
+from lpnet_service.services.shared.states import NOT_MEASURING, State, target_states
+from lpnet_service.services.shared.targets import require_target
 
 _ITEMS = TypeAdapter(list[LeasedItem])
-_LATEST_JOBS = 200
+_MAX_FINISHED_JOBS = 200
 
 
 def estimate(ctx: Context, new: NewCampaign) -> CampaignEstimate:
-    """What `campaigns.create` would start. Draws the same workloads, and raises the same."""
+    """The estimate of a campaign; draws the same workloads as `campaigns.create`, and raises the
+    same."""
     drawn = campaigns.draw(ctx, new)
     with ctx.db.read() as session:
-        row = found(session, new.target)
+        row = require_target(session, new.target)
         agent = DeviceRepository(session).agent_of_device(row.device)
-        jobs = CampaignRepository(session).finished_jobs(row.name, _LATEST_JOBS)
-        state = states(ctx, session, [row])[row.name]
-        before, left = CampaignRepository(session).queue_ahead(row.name, campaigns.priority(new))
-        judging = _judging(session, row, drawn)
-    known, whose = _paces(jobs, new.space)
-    kinds = tuple(_kind(kind, drawn, known[kind]) for kind in KINDS)
+        repository = CampaignRepository(session)
+        jobs = repository.finished_jobs(row.name, _MAX_FINISHED_JOBS)
+        state = target_states(ctx, session, [row])[row.name]
+        jobs_before, workloads_before = repository.queue_ahead(row.name, campaigns.priority(new))
+        test_set = _test_set(session, row, drawn)
+    pace_by_kind, source = _paces(jobs, new.space)
+    kinds = tuple(_kind(kind, drawn, pace_by_kind[kind]) for kind in KINDS)
     return CampaignEstimate(
         target=new.target,
         space=new.space,
         seed=new.seed,
         samples=drawn.total,
-        jobs=len(cut(drawn.first)) + len(cut(drawn.again)),
+        jobs=len(cut_into_jobs(drawn.workloads)) + len(cut_into_jobs(drawn.repeats)),
         kinds=kinds,
-        time=_time(kinds, whose, agent),
-        reach=_reach(spaces_in_memory.held(ctx, new.space).space, drawn.first),
-        judging=judging,
-        start=_start(state, before, left),
+        time=_time(kinds, source, agent),
+        reach=_coverage(loaded_spaces.load_space(ctx, new.space).space, drawn.workloads),
+        judging=test_set,
+        start=_start(state, jobs_before, workloads_before),
     )
 
 
-def _kind(kind: Kind, drawn: Drawn, pace: Pace) -> KindEstimate:
+def _kind(kind: Kind, drawn: DrawnWorkloads, pace: Pace) -> KindEstimate:
     return KindEstimate(
         kind=kind,
-        drawn=sum(planned.kind == kind for planned in drawn.first),
+        drawn=sum(planned.kind == kind for planned in drawn.workloads),
         pruned=drawn.pruned if kind == "network" else 0,
-        repeats=sum(planned.kind == kind for planned in drawn.again),
+        repeats=sum(planned.kind == kind for planned in drawn.repeats),
         seconds_each=pace.seconds,
         known_from=pace.workloads,
     )
 
 
 def _paces(jobs: Sequence[JobRow], space: str) -> tuple[Mapping[Kind, Pace], str]:
-    """Seconds per workload, of this space where its jobs tell, else of all; and whose they are."""
-    every = [(_items(job), job) for job in jobs]
-    mine = [(items, job) for items, job in every if items[0].workload.space == space]
-    own = paces([_finished(items, job) for items, job in mine])
-    if any(pace.seconds is not None for pace in own.values()):
-        return own, f"{len(mine)} finished jobs of this space on this target"
-    others = paces([_finished(items, job) for items, job in every])
-    return others, f"{len(every)} finished jobs of other spaces on this target"
+    """Seconds per workload, from jobs of this space if they suffice, else from all; and the
+    source as text."""
+    parsed = [(_items(job), job) for job in jobs]
+    of_space = [(items, job) for items, job in parsed if items[0].workload.space == space]
+    space_paces = paces([_finished_job(items, job) for items, job in of_space])
+    if any(pace.seconds is not None for pace in space_paces.values()):
+        return space_paces, f"{len(of_space)} finished jobs of this space on this target"
+    all_paces = paces([_finished_job(items, job) for items, job in parsed])
+    return all_paces, f"{len(parsed)} finished jobs of other spaces on this target"
 
 
 def _items(job: JobRow) -> list[LeasedItem]:
     return _ITEMS.validate_json(job.items_json)
 
 
-def _finished(items: Sequence[LeasedItem], job: JobRow) -> FinishedJob:
+def _finished_job(items: Sequence[LeasedItem], job: JobRow) -> FinishedJob:
     assert job.started_at is not None
     assert job.finished_at is not None
     networks = sum(item.kind == "network" for item in items)
@@ -98,39 +101,43 @@ def _finished(items: Sequence[LeasedItem], job: JobRow) -> FinishedJob:
     return FinishedJob(len(items) - networks, networks, seconds)
 
 
-def _time(kinds: Sequence[KindEstimate], whose: str, agent: AgentRow | None) -> Duration:
-    asked = [kind for kind in kinds if kind.samples]
-    bound = _timed_minutes(kinds, agent)
-    missing = [f"{kind.kind}s" for kind in asked if kind.seconds_each is None]
+def _time(kinds: Sequence[KindEstimate], source: str, agent: AgentRow | None) -> TimeEstimate:
+    measured_kinds = [kind for kind in kinds if kind.samples]
+    max_minutes = _max_timed_minutes(kinds, agent)
+    missing = [f"{kind.kind}s" for kind in measured_kinds if kind.seconds_each is None]
     if missing:
-        measured = any(kind.known_from for kind in kinds)
-        what = f"too few {' and '.join(missing)} were" if measured else "nothing was"
-        why = f"unknown: {what} measured on this target yet"
-        return Duration(minutes=None, source=why, timed_minutes_at_most=bound)
-    seconds = sum(kind.samples * (kind.seconds_each or 0.0) for kind in asked)
-    each = ", ".join(
-        f"{kind.seconds_each:.2g} s a {kind.kind} (mean of {kind.known_from})" for kind in asked
+        any_measured = any(kind.known_from for kind in kinds)
+        what = f"too few {' and '.join(missing)} were" if any_measured else "nothing was"
+        reason = f"unknown: {what} measured on this target yet"
+        return TimeEstimate(minutes=None, source=reason, timed_minutes_at_most=max_minutes)
+    seconds = sum(kind.samples * (kind.seconds_each or 0.0) for kind in measured_kinds)
+    means = ", ".join(
+        f"{kind.seconds_each:.2g} s a {kind.kind} (mean of {kind.known_from})"
+        for kind in measured_kinds
     )
-    return Duration(minutes=seconds / 60, source=f"{whose}: {each}", timed_minutes_at_most=bound)
+    return TimeEstimate(
+        minutes=seconds / 60, source=f"{source}: {means}", timed_minutes_at_most=max_minutes
+    )
 
 
-def _timed_minutes(kinds: Sequence[KindEstimate], agent: AgentRow | None) -> float | None:
+def _max_timed_minutes(kinds: Sequence[KindEstimate], agent: AgentRow | None) -> float | None:
     if agent is None or agent.block_s is None or agent.network_s is None:
         return None
     budgets = {"block": agent.block_s, "network": agent.network_s}
     return sum(kind.samples * budgets[kind.kind] for kind in kinds) / 60
 
 
-def _reach(space: Space, planned: Sequence[PlannedWorkload]) -> Reach:
+def _coverage(space: Space, workloads: Sequence[PlannedWorkload]) -> SpaceCoverage:
     values: dict[str, set[int]] = defaultdict(set)
-    for one in planned:
-        for name, kept in one.workload.widths.items():
+    for planned in workloads:
+        for name, kept in planned.workload.widths.items():
             values[name].add(kept)
-    alone = {one.workload.block for one in planned}
+    blocks_alone = {planned.workload.block for planned in workloads}
     unvaried = tuple(w.name for w in space.widths if len(values[w.name]) < 2)
-    missing = tuple(block.name for block in space.blocks if block.name not in alone)
-    shares = _macs_shares(space, [p.workload for p in planned if p.kind == "network"])
-    return Reach(
+    missing = tuple(block.name for block in space.blocks if block.name not in blocks_alone)
+    networks = [planned.workload for planned in workloads if planned.kind == "network"]
+    shares = _macs_shares(space, networks)
+    return SpaceCoverage(
         widths=len(space.widths),
         widths_varied=len(space.widths) - len(unvaried),
         widths_missing=unvaried,
@@ -144,58 +151,58 @@ def _reach(space: Space, planned: Sequence[PlannedWorkload]) -> Reach:
 
 def _macs_shares(space: Space, networks: Sequence[SpaceWorkload]) -> list[float]:
     dense = space.macs(space.dense)
-    return [space.macs(space.vector(one.widths)) / dense for one in networks]
+    return [space.macs(space.vector(network.widths)) / dense for network in networks]
 
 
-def _judging(session: Session, row: TargetRow, drawn: Drawn) -> Judging:
-    """How many would be held out, what the epoch has already taken into account."""
-    kinds: dict[str, str] = {
-        key: kind
-        for key, kind, _ in SampleRepository(session).trainable_workloads(row.name, row.epoch)
-    }
-    kinds |= {workload_key(one.workload): one.kind for one in drawn.first}
-    before = SideRepository(session).of_epoch(row.name, row.epoch)
+def _test_set(session: Session, row: TargetRow, drawn: DrawnWorkloads) -> TestSetEstimate:
+    """How many workloads would be held out, with those that the epoch already has."""
+    trainable = SampleRepository(session).trainable_workloads(row.name, row.epoch)
+    kinds: dict[str, str] = {key: kind for key, kind, _ in trainable}
+    kinds |= {workload_key(planned.workload): planned.kind for planned in drawn.workloads}
+    sides = SideRepository(session).of_epoch(row.name, row.epoch)
     counts: dict[Kind, int] = {}
-    out: dict[Kind, int] = {}
+    held_out: dict[Kind, int] = {}
     for kind in KINDS:
         counts[kind] = sum(value == kind for value in kinds.values())
         counts[kind] += drawn.pruned if kind == "network" else 0
-        sides = [held_out for of, held_out in before.values() if of == kind]
-        new = counts[kind] - len(sides)
-        # A side that was drawn stays; only workloads without one can be held out still.
-        missing = held_out_of(kind, counts[kind]) - sum(sides)
-        out[kind] = sum(sides) + min(max(missing, 0), new)
-    enough = out["network"] >= LEAST_NETWORKS
-    return Judging(
-        networks=out["network"],
-        blocks=out["block"],
+        drawn_sides = [
+            is_held_out for side_kind, is_held_out in sides.values() if side_kind == kind
+        ]
+        without_side = counts[kind] - len(drawn_sides)
+        # Sides never change: only workloads without one can still be held out.
+        missing = held_out_count(kind, counts[kind]) - sum(drawn_sides)
+        held_out[kind] = sum(drawn_sides) + min(max(missing, 0), without_side)
+    enough = held_out["network"] >= MIN_NETWORKS
+    return TestSetEstimate(
+        networks=held_out["network"],
+        blocks=held_out["block"],
         enough=enough,
-        detail=_judged(out["network"], counts["network"], enough),
+        detail=_test_set_detail(held_out["network"], counts["network"], enough),
     )
 
 
-def _judged(held_out: int, networks: int, enough: bool) -> str:
-    said = f"{held_out} of {networks} networks would be held out"
+def _test_set_detail(held_out: int, networks: int, enough: bool) -> str:
+    count = f"{held_out} of {networks} networks would be held out"
     if enough:
-        return f"{said}: enough to judge an LPNet by"
+        return f"{count}: enough to test an LPNet"
     return (
-        f"{said}: too few to judge an LPNet by; {LEAST_NETWORKS} are needed, which takes "
-        f"{2 * LEAST_NETWORKS} different networks"
+        f"{count}: too few to test an LPNet; {MIN_NETWORKS} are needed, which takes "
+        f"{2 * MIN_NETWORKS} different networks"
     )
 
 
-def _start(state: State, before: int, left: int) -> Start:
-    at_once = state.name not in HELD_UP and not before
+def _start(state: State, jobs_before: int, workloads_before: int) -> StartEstimate:
+    at_once = state.name not in NOT_MEASURING and not jobs_before
     if at_once:
         detail = "it would start at once"
-    elif state.name in HELD_UP:
+    elif state.name in NOT_MEASURING:
         detail = f"it would wait: the target is {state.name}: {state.reason}"
     else:
-        detail = f"it would wait for {before} jobs with {left} workloads that go first"
-    return Start(
+        detail = f"it would wait for {jobs_before} earlier jobs with {workloads_before} workloads"
+    return StartEstimate(
         at_once=at_once,
         state=state.name,
-        jobs_before=before,
-        workloads_before=left,
+        jobs_before=jobs_before,
+        workloads_before=workloads_before,
         detail=detail,
     )

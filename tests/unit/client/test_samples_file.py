@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpnet import samples as files
+from lpnet import samples_file
 from lpnet.errors import FileFormatError
 from lpnet.schemas.ops import Activation, Conv2d, Linear
 from lpnet.schemas.sample import Conditions, Sample
@@ -70,8 +70,8 @@ def test_what_is_written_is_read_again(
     tmp_path_factory: pytest.TempPathFactory, written: list[Sample]
 ) -> None:
     path = tmp_path_factory.mktemp("samples") / "samples.jsonl"
-    files.write(path, written)
-    read = files.read(path)
+    samples_file.write(path, written)
+    read = samples_file.read(path)
     assert list(read.samples) == written
     assert read.bad == ()
 
@@ -105,7 +105,7 @@ GOOD = '{"workload": {"ops": [{"type": "linear", "c_in": 3, "c_out": 4}]}, "late
 def test_a_wrong_line_is_named_with_its_reason(tmp_path: Path, line: str, named: str) -> None:
     path = tmp_path / "samples.jsonl"
     path.write_text(f"{GOOD}\n\n{line}\n{GOOD}\n")
-    read = files.read(path)
+    read = samples_file.read(path)
     assert len(read.samples) == 2
     (bad,) = read.bad
     assert bad.number == 3
@@ -115,16 +115,16 @@ def test_a_wrong_line_is_named_with_its_reason(tmp_path: Path, line: str, named:
 def test_ids_are_stable_and_a_repeated_line_is_another_sample(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl"
     path.write_text(f"{GOOD}\n{GOOD}\n")
-    first, again = files.read(path, target="a"), files.read(path, target="a")
+    first, again = samples_file.read(path, target="a"), samples_file.read(path, target="a")
     assert [s.id for s in first.samples] == [s.id for s in again.samples]
     assert len({s.id for s in first.samples}) == 2
-    other = files.read(path, target="b")
+    other = samples_file.read(path, target="b")
     assert {s.id for s in first.samples}.isdisjoint(s.id for s in other.samples)
 
 
 def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match=r"nothing\.jsonl"):
-        files.read(tmp_path / "nothing.jsonl")
+        samples_file.read(tmp_path / "nothing.jsonl")
 
 
 def test_a_workload_has_one_key_whatever_the_order_of_its_widths() -> None:
@@ -138,4 +138,4 @@ def test_a_line_without_end_is_refused_by_its_number(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl"
     path.write_text("{}\n" + "9" * ((16 << 20) + 1))
     with pytest.raises(FileFormatError, match="line 2 has more than 16 Mi characters"):
-        files.read(path)
+        samples_file.read(path)
