@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 from tests.harness import lab
 from tests.harness.browser import chromium
 from tests.harness.serving import Service, serving
+
+# Longer than a page waits before it asks again, on a busy machine too.
+TIMEOUT_MS = 30_000
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +72,7 @@ def watched(context: BrowserContext) -> Watched:
         if message.type == "error":
             tab.faults.append(message.text)
 
-    tab.page.set_default_timeout(15_000)
+    tab.page.set_default_timeout(TIMEOUT_MS)
     tab.page.on("console", log)
     tab.page.on("pageerror", lambda error: tab.faults.append(str(error)))
     tab.page.on("request", lambda request: tab.requests.append(request.url))

@@ -131,7 +131,7 @@ function campaignRow(campaign) {
     numberCell("Samples per minute", pace === null ? unknown(paceReason) : significant(pace)),
     cell(
       "Time left",
-      isRunning ? duration(campaign.seconds_left, paceReason || "not known yet") : ended,
+      isRunning ? duration(campaign.seconds_left, campaign.seconds_left_reason) : ended,
     ),
     cell("Failures", failureList(campaign)),
     h("td", {}, isRunning && cancelButton(campaign)),

@@ -29,8 +29,8 @@ start(async () => {
   }
   byId("form").hidden = false;
   const selected = state.target.filter((name) => names.includes(name)).slice(0, MAX_TARGETS);
-  const others = names.filter((name) => !selected.includes(name));
-  state.target = [...selected, ...others.slice(0, Math.max(0, 2 - selected.length))];
+  const otherNames = names.filter((name) => !selected.includes(name));
+  state.target = [...selected, ...otherNames.slice(0, Math.max(0, 2 - selected.length))];
   fillTargetBoxes("targets", names, state.target);
   byId("form").addEventListener("submit", (event) => event.preventDefault());
   byId("form").addEventListener("change", changeTargets);
@@ -39,9 +39,9 @@ start(async () => {
 });
 
 async function changeTargets({ target: field }) {
-  const others = state.target.filter((name) => name !== field.value);
-  if (field.id === "reference") state.target = [field.value, ...others];
-  else state.target = field.checked ? [...others, field.value] : others;
+  const otherNames = state.target.filter((name) => name !== field.value);
+  if (field.id === "reference") state.target = [field.value, ...otherNames];
+  else state.target = field.checked ? [...otherNames, field.value] : otherNames;
   state.by = "";
   await show();
 }

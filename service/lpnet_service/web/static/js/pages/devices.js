@@ -57,7 +57,7 @@ function show() {
   fill(byId("rows"), devices.map((device) => deviceRows(device, matches)));
 }
 
-// Targets that match the filter, with all that is known of them.
+// Targets that match the filter, with their specs.
 function csvTargets() {
   const columns = [
     "name",
@@ -169,7 +169,7 @@ function targetRow(target) {
       h("span", { class: `state ${target.state}` }, target.state),
       target.state_reason && h("div", { class: "small soft" }, target.state_reason),
     ),
-    cell("Last seen", ago(target.last_seen_at, "imported, it has no agent")),
+    cell("Last seen", ago(target.last_seen_at, "imported targets have no agent")),
     numberCell(
       "Noise floor",
       percent(target.noise_floor_pct, { reason: target.noise_floor_reason }),

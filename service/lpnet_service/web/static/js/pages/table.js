@@ -271,7 +271,7 @@ async function changeFilter(id) {
   await table.reload();
 }
 
-// Show all that is known about a sample.
+// Show the details of a sample.
 function select(row) {
   change({ sample: row.id });
   for (const tableRow of table?.visibleRows() ?? []) {
