@@ -10,7 +10,7 @@ from typing import Annotated, Self
 from pydantic import AliasChoices, BaseModel, Field, field_validator, model_validator
 
 from lpnet.errors import LpnetError
-from lpnet.logs.setup import Form, Level
+from lpnet.logs.setup import Format, Level
 from lpnet.schemas.condition import DRIFT_LIMIT_PCT
 from lpnet.tokens import read_secret
 from lpnet_agent.owner.quiet_hours import parse_quiet_hours
@@ -66,7 +66,7 @@ class SettingFields(BaseModel):
         validation_alias=AliasChoices("LPNET_AGENT_TOKEN_FILE", "LPNET_TOKEN_FILE"),
         description="File that contains the token; read if `token` is not set.",
     )
-    log_format: Form = Field(
+    log_format: Format = Field(
         default="console", description="Log format: console for people, json for programs."
     )
     log_level: Level = Field(default="info", description="Minimum level of log messages.")

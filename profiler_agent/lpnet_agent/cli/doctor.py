@@ -28,18 +28,18 @@ def doctor(
     if the device is not fit for measuring.
     """
     from lpnet_agent import logs
-    from lpnet_agent.doctor.examine import examine
-    from lpnet_agent.doctor.text import as_data, in_words
+    from lpnet_agent.doctor.examination import examine
+    from lpnet_agent.doctor.report import as_data, format_report
 
     logs.configure(settings, verbose)
     if settings.adb is None:
-        examination = examine(settings, server_asked=url is not None)
+        examination = examine(settings, server_required=url is not None)
     else:
         from lpnet_agent.devices.select import require_adb
-        from lpnet_agent.doctor.phone import examine_phone
+        from lpnet_agent.doctor.phone_examination import examine_phone
 
         require_adb()
-        examination = examine_phone(settings, server_asked=url is not None)
-    typer.echo(json.dumps(as_data(examination)) if as_json else in_words(examination))
+        examination = examine_phone(settings, server_required=url is not None)
+    typer.echo(json.dumps(as_data(examination)) if as_json else format_report(examination))
     if not examination.fit:
         raise typer.Exit(1)

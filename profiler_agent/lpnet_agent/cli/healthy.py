@@ -23,14 +23,14 @@ def healthy(*, settings: Settings) -> None:
     With LPNET_AGENT_ALIVE_FILE, the agent must also have made progress in the last five minutes.
     An agent that waits for its server, or is paused by its owner, is healthy.
     """
-    from lpnet.alive import not_alive
+    from lpnet.alive import not_alive_reason
     from lpnet_agent.state import is_agent_running
 
     reason = None
     if not is_agent_running(settings.state_dir):
         reason = f"no agent runs in {settings.state_dir}"
     elif settings.alive_file is not None:
-        reason = not_alive(settings.alive_file, _MAX_AGE_S)
+        reason = not_alive_reason(settings.alive_file, _MAX_AGE_S)
     if reason is not None:
         raise LpnetError(f"not healthy: {reason}")
     typer.echo("healthy")

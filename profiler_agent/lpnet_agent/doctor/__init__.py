@@ -1,1 +1,1 @@
-"""What `lpnet-agent doctor` looks at, and what it says about a device in plain words."""
+"""The checks of `lpnet-agent doctor`, and the report that it prints."""

@@ -1,4 +1,4 @@
-"""What a check of the device comes to."""
+"""What a check of the device receives, and what it returns."""
 
 from __future__ import annotations
 
@@ -8,56 +8,78 @@ from pathlib import Path
 from typing import Literal
 
 from lpnet_agent.device_info.sysfs import cpu_folder
-from lpnet_agent.doctor.gpu_facts import GpuSeen
-from lpnet_agent.doctor.greeting import Greeting
-from lpnet_agent.doctor.moment import Moment
-from lpnet_agent.doctor.trial import Trial
-from lpnet_agent.doctor.watch import Watched
+from lpnet_agent.doctor.clock_pair import ClockPair
+from lpnet_agent.doctor.cpu_usage import CpuUsage
+from lpnet_agent.doctor.gpu_facts import GpuState
+from lpnet_agent.doctor.server_probe import ServerProbe
+from lpnet_agent.doctor.trial_run import TrialRun
 from lpnet_agent.settings import Settings
 
 Verdict = Literal["ok", "attend", "bad", "unknown"]
 
 NOT_EXPOSED = "not exposed here"
-NOT_THIS_MACHINE = "cannot be known of a recorded machine"
+NOT_RECORDED = "cannot be read from a recorded machine"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, what was seen, and what it means for measuring.
+    """The result of a check: what was observed, where, and what it means for measuring.
 
-    `bad` makes figures worthless or measuring impossible, `attend` makes them worse or of another
-    device than is meant. `do` is the command, or the deed, for either of them.
+    `bad` makes results worthless or measuring impossible. `attend` makes results noisier, or may
+    make them those of another target than the user means. `remedy` is a command, or an action, for
+    either of them.
     """
 
     name: str
     verdict: Verdict
-    looked_at: str
-    seen: str
-    do: str | None = None
+    source: str
+    observation: str
+    remedy: str | None = None
 
 
 @dataclass(frozen=True)
-class Scope:
-    """What is examined: a machine, and an agent set up for it as `settings` say.
+class Subject:
+    """What a check is about: its name, and where its values are read."""
 
-    `cores` are those that would be measured on, None where processes cannot be pinned or there
-    are too few. `watched`, `greeting` and `trial` are what the examination did before it judges;
-    None for a recorded machine, on which nothing can be done. `began` is when it began; `gpu` is
-    what the driver says of the GPU, None where none would be measured.
+    name: str
+    source: str
+
+    def ok(self, observation: str) -> Finding:
+        return Finding(self.name, "ok", self.source, observation)
+
+    def caution(self, observation: str, remedy: str) -> Finding:
+        return Finding(self.name, "attend", self.source, observation, remedy)
+
+    def bad(self, observation: str, remedy: str) -> Finding:
+        return Finding(self.name, "bad", self.source, observation, remedy)
+
+    def unknown(self, reason: str = NOT_EXPOSED) -> Finding:
+        """A value that cannot be read is never called ok."""
+        return Finding(self.name, "unknown", self.source, reason)
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """The machine to check, and the settings of an agent there.
+
+    `cores` would be measured on; None if processes cannot be pinned, or there are too few cores.
+    `cpu_usage`, `server` and `trial` were taken before the checks; they are None for a recorded
+    machine. `started` is when the examination began. `gpu` is the state of the GPU that would be
+    measured, None if there is none.
     """
 
     settings: Settings
     cores: tuple[int, ...] | None
-    watched: Watched | None
-    greeting: Greeting | None
-    trial: Trial | None
-    began: Moment
-    server_asked: bool = False
-    gpu: GpuSeen | None = None
+    cpu_usage: CpuUsage | None
+    server: ServerProbe | None
+    trial: TrialRun | None
+    started: ClockPair
+    server_required: bool = False
+    gpu: GpuState | None = None
 
     @property
     def root(self) -> Path:
-        """The file system, or a copy of it."""
+        """The file system, or a copy of one."""
         return self.settings.root
 
     @property
@@ -69,14 +91,9 @@ class Scope:
         return cpu_folder(self.root, core)
 
 
-Check = Callable[[Scope], Finding]
+Check = Callable[[CheckContext], Finding]
 
 
-def unknown(name: str, looked_at: str, why: str = NOT_EXPOSED) -> Finding:
-    """What cannot be seen is not called good."""
-    return Finding(name, "unknown", looked_at, why)
-
-
-def listed(cores: tuple[int, ...]) -> str:
-    """Cores as people write them: "core 3", "cores 0, 1"."""
+def format_cores(cores: tuple[int, ...]) -> str:
+    """For example "core 3" or "cores 0, 1"."""
     return f"core{'s' if len(cores) != 1 else ''} {', '.join(map(str, cores))}"

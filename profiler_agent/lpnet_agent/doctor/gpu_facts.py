@@ -1,11 +1,11 @@
-"""What the driver says of the GPU that would be measured, before it is judged."""
+"""What the driver reports about the GPU that would be measured."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from lpnet.schemas.gpu import GpuFacts
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 from lpnet_agent.gpu.device import GpuReading, GpuSettings
 from lpnet_agent.gpu.library import on_gpu, open_gpu
 from lpnet_agent.settings import Settings
@@ -14,23 +14,23 @@ _NO_ANSWER = "the driver does not answer (NVML)"
 
 
 @dataclass(frozen=True)
-class GpuSeen:
-    """What the driver said. `refusal`: why it could not be asked."""
+class GpuState:
+    """Facts, settings and a reading of a GPU; `error` says why there are none."""
 
     facts: GpuFacts = field(default_factory=GpuFacts)
     settings: GpuSettings = field(default_factory=GpuSettings)
     reading: GpuReading = field(default_factory=GpuReading)
-    refusal: str | None = None
+    error: str | None = None
 
 
-def look(settings: Settings) -> GpuSeen | None:
-    """The GPU that networks would run on; None where they would run on none."""
+def read_gpu_state(settings: Settings) -> GpuState | None:
+    """The state of the GPU that networks would run on; None if they run on no GPU."""
     if not on_gpu(settings.provider):
         return None
     try:
         with open_gpu(settings.provider) as gpu:
             if gpu is None:
-                return GpuSeen(refusal=_NO_ANSWER)
-            return GpuSeen(gpu.facts(), gpu.settings(), gpu.reading(used=False))
-    except BadSetup as error:
-        return GpuSeen(refusal=str(error))
+                return GpuState(error=_NO_ANSWER)
+            return GpuState(gpu.facts(), gpu.settings(), gpu.reading(used=False))
+    except SetupError as error:
+        return GpuState(error=str(error))

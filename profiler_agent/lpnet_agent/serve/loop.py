@@ -80,7 +80,7 @@ class Agent:
         NotAllowed, BadRequest or SetupError where waiting cannot help; by then all results are on
         disk.
         """
-        fields.begin(device=self._registration.device)
+        fields.reset(device=self._registration.device)
         backoff = Backoff()
         reachable = True
         while not self._stop.is_set():
@@ -138,7 +138,7 @@ class Agent:
         lease = self._request_lease(self._id)
         if lease is None:
             return
-        with fields.work(
+        with fields.bound(
             job=lease.job,
             lease=lease_id(lease.token),
             campaign=lease.campaign,
@@ -185,7 +185,7 @@ class Agent:
         agent = Registered.model_validate(answer).agent
         self._reporter.forget()
         names = [target.name for target in self._registration.targets]
-        fields.know(agent=agent)
+        fields.bind(agent=agent)
         log.info(
             "registered",
             server=self._http.base_url,

@@ -20,7 +20,7 @@ from lpnet_agent.devices.adb.binary import Binary
 from lpnet_agent.devices.adb.device import PhoneDevice, open_phone
 from lpnet_agent.devices.adb.file_store import FileStore, free_kib
 from lpnet_agent.doctor.phone_examination import examine_phone
-from lpnet_agent.errors import SetupError, DeviceUnavailable, Interrupted, MeasureFailed
+from lpnet_agent.errors import DeviceUnavailable, Interrupted, MeasureFailed, SetupError
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.settings import Settings
@@ -332,11 +332,11 @@ def test_the_doctor_writes_nothing_to_the_phone_of_an_agent(
     phone.fill()
     chosen = settings(phone, runner, state_dir=tmp_path / "state", url="http://127.0.0.1:1")
     with StateDir(chosen.state_dir):
-        found = examine_phone(chosen, server_asked=False)
+        found = examine_phone(chosen, server_required=False)
     phone.free()
     seen = {each.name: each for _, findings in found.themes for each in findings}
     assert seen["phone"].verdict == "ok"
-    assert "an agent measures here" in seen["noise between sessions"].seen
+    assert "an agent measures here" in seen["noise between sessions"].observation
     assert not (phone.data / "lpnet").exists()
 
 

@@ -212,7 +212,7 @@ def test_the_doctor_examines_a_phone(tmp_path: Path, wired: Mapping[str, str]) -
     assert found["temperature"]["seen"].startswith("hottest of 2 zones: BIG at 43.2 C")
     assert found["throttling now"]["verdict"] == "ok"
     assert "plugged in, battery at 84%" in found["power supply"]["seen"]
-    assert "MiB free" in found["room on the phone"]["seen"]
+    assert "MiB free" in found["free space on the phone"]["seen"]
     assert "arithmetic" in found["noise between sessions"]["seen"]
     away = {**wired, "LPNET_AGENT_ADB": "0123"}
     lost = command("lpnet-agent", "doctor", *folder, environment=away)

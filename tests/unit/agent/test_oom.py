@@ -1,4 +1,4 @@
-"""Counters of the kernel's OOM killer, and what becomes of a workload that it ended."""
+"""Counters of the kernel's OOM killer, and workloads that it killed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lpnet.schemas.workload import SpaceWorkload
 from lpnet_agent.errors import MeasureFailed, WorkerDied
 from lpnet_agent.measure.job import ItemResult, Measurer
 from lpnet_agent.measure.messages import (
-    FileRequest,
+    AnyRequest,
     Item,
     SessionInfo,
     Setup,
@@ -63,9 +63,9 @@ def test_where_nothing_is_shown_nothing_is_known(tmp_path: Path) -> None:
 
 
 class Session:
-    """A measuring process that the kernel ends for want of memory so many times."""
+    """A measuring process that the kernel kills for lack of memory."""
 
-    ready = SessionInfo(
+    info = SessionInfo(
         session="s", runtime="r", version="1", provider="cpu", precision="fp32", options={}
     )
 
@@ -73,12 +73,12 @@ class Session:
         self.alive = True
         self._deaths = deaths
 
-    def measure(self, ask: WorkloadRequest | FileRequest, timeout_s: float) -> VisitResult:
+    def visit(self, request: AnyRequest, timeout_s: float) -> VisitResult:
         if self._deaths.pop(0):
             self.alive = False
             raise WorkerDied("the kernel ended it", out_of_memory=True)
-        assert isinstance(ask, WorkloadRequest)
-        return VisitResult(sample=Sample(workload=ask.item.workload, latency_ms=1.0))
+        assert isinstance(request, WorkloadRequest)
+        return VisitResult(sample=Sample(workload=request.item.workload, latency_ms=1.0))
 
     def close(self) -> None:
         self.alive = False
@@ -88,12 +88,12 @@ class Session:
 def test_what_was_ended_beside_others_is_tried_by_itself(deaths: list[bool], fits: bool) -> None:
     stop, sessions = Stop(), list[Session]()
 
-    def begin() -> Session:
+    def start_session() -> Session:
         sessions.append(Session(deaths))
         return sessions[-1]
 
     setup = Setup(runtime="r", threads=1, cores=None)
-    with Measurer(setup, stop, begin=begin) as measurer:
+    with Measurer(setup, stop, start_session=start_session) as measurer:
         if fits:
             assert measurer.visit(ITEM, Path("s"), first=True, visits=2) is not None
         else:

@@ -26,8 +26,8 @@ def test_a_pause_waits_for_an_agent_to_come(tmp_path: Path) -> None:
         f"it was not paused; no agent has ever used the folder {state}"
     )
     assert said(state, "pause", "--reason", "backups run") == (
-        f"paused by its owner: backups run; no agent has ever used the folder {state}: an agent that "
-        "starts there will wait"
+        f"paused by its owner: backups run; no agent has ever used the folder {state}: an "
+        "agent that starts there will wait"
     )
     with StateDir(state):
         assert said(state, "pause") == (

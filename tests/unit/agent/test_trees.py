@@ -13,8 +13,8 @@ from tests.harness.budget import examples
 from lpnet_agent.device_info.facts import clock_policy
 from lpnet_agent.doctor.examination import Examination, examine
 from lpnet_agent.doctor.finding import Finding
-from lpnet_agent.doctor.interference_signals import Signal, signals
-from lpnet_agent.doctor.report import as_data, conclusion, in_words
+from lpnet_agent.doctor.interference_signals import Signal, read_signals
+from lpnet_agent.doctor.report import as_data, conclusion, format_report
 from lpnet_agent.measure.conditions import Probe
 from lpnet_agent.settings import Settings
 
@@ -23,7 +23,7 @@ NAMES = ("laptop", "jetson", "phone")
 
 
 def examined(tree: Path, threads: int = 1) -> Examination:
-    return examine(Settings(threads=threads, root=tree), server_asked=False)
+    return examine(Settings(threads=threads, root=tree), server_required=False)
 
 
 def finding(tree: Path | str, name: str, threads: int = 1) -> Finding:
@@ -130,23 +130,25 @@ def test_what_cannot_be_known_of_a_recorded_machine_is_unknown(tree: str) -> Non
 @pytest.mark.parametrize("tree", NAMES)
 def test_whatever_asks_for_something_says_what_to_do(tree: str) -> None:
     for one in examined(TREES / tree).findings:
-        assert bool(one.do) == (one.verdict in ("attend", "bad")), one.name
+        assert bool(one.remedy) == (one.verdict in ("attend", "bad")), one.name
 
 
 def test_a_machine_that_exposes_nothing_is_unknown_and_never_ok(tmp_path: Path) -> None:
     found = examined(tmp_path)
     assert {one.verdict for one in found.findings} == {"unknown"}
-    assert {signal.seen for signal in found.signals} == {None}
-    assert "unknown: not exposed here" in in_words(found)
-    assert conclusion(found).startswith(f"Fit for measuring. {len(found.findings)} things cannot")
+    assert {signal.reading for signal in found.signals} == {None}
+    assert "unknown: not exposed here" in format_report(found)
+    assert conclusion(found).startswith(
+        f"Fit for measuring. {len(found.findings)} things are unknown"
+    )
 
 
 def test_the_words_name_what_was_seen() -> None:
-    words = in_words(examined(TREES / "phone"))
-    assert words.startswith("Judged for measuring with 1 thread on core 7.")
+    words = format_report(examined(TREES / "phone"))
+    assert words.startswith("Examined for measuring with 1 thread on core 7.")
     assert "slowed down now by thermal-cpufreq-7 (cooling_device2) at 2" in words
     assert words.splitlines()[-1].startswith("Not fit for measuring, because of: throttling now.")
-    assert "sudo nvpmodel -m 2 " in in_words(examined(TREES / "jetson"))
+    assert "sudo nvpmodel -m 2 " in format_report(examined(TREES / "jetson"))
 
 
 def test_the_data_say_the_same() -> None:
@@ -162,11 +164,47 @@ def test_threads_choose_the_cores() -> None:
     assert examined(TREES / "phone", threads=4).cores == (4, 5, 6, 7)
     unlike = finding("phone", "kind of cores", threads=4)
     assert unlike.verdict == "attend"
-    assert "capacity 871 on cores 4, 5, 6" in unlike.seen
+    assert "capacity 871 on cores 4, 5, 6" in unlike.observation
     assert finding("jetson", "cores", threads=7).verdict == "bad"
     assert finding("jetson", "cores", threads=6).verdict == "attend"
-    assert "halves of the same" not in finding("laptop", "hyper-threads", threads=4).seen
-    assert finding("laptop", "hyper-threads", threads=8).seen.endswith("same physical core")
+    assert (
+        "on the same physical core"
+        not in finding("laptop", "hyper-threads", threads=4).observation
+    )
+    assert finding("laptop", "hyper-threads", threads=8).observation.endswith("same physical core")
+
+
+@pytest.mark.parametrize("copy", ["laptop"], indirect=True)
+def test_clock_cautions_name_the_commands_to_do_and_to_undo(copy: Path) -> None:
+    cpus = "/sys/devices/system/cpu"
+    file = f"{cpus}/cpu7/cpufreq/scaling_governor"
+    assert finding(copy, "clock governor").remedy == (
+        f"echo performance | sudo tee {file}    # to undo: echo powersave | sudo tee {file}"
+    )
+    no_turbo = f"{cpus}/intel_pstate/no_turbo"
+    assert finding(copy, "turbo").remedy == (
+        f"echo 1 | sudo tee {no_turbo}    # to undo: echo 0 | sudo tee {no_turbo}"
+    )
+    (copy / no_turbo[1:]).unlink()
+    boost = f"{cpus}/cpufreq/boost"
+    (copy / boost[1:]).write_text("1\n")
+    assert finding(copy, "turbo").remedy == (
+        f"echo 0 | sudo tee {boost}    # to undo: echo 1 | sudo tee {boost}"
+    )
+
+
+@pytest.mark.parametrize("copy", ["laptop"], indirect=True)
+def test_cores_with_other_governors_are_put_back_one_by_one(copy: Path) -> None:
+    policy = copy / "sys/devices/system/cpu/cpu6/cpufreq"
+    (policy.resolve() / "scaling_governor").write_text("performance\n")
+    caution = finding(copy, "clock governor", threads=2)
+    assert caution.observation.startswith("performance on core 6; powersave on core 7: ")
+    file = "/sys/devices/system/cpu/cpu{}/cpufreq/scaling_governor"
+    assert caution.remedy is not None
+    assert caution.remedy.endswith(
+        f"# to undo: echo performance | sudo tee {file.format(6)}; echo powersave | sudo tee "
+        f"{file.format(7)}"
+    )
 
 
 @pytest.mark.parametrize("copy", ["laptop"], indirect=True)
@@ -209,7 +247,7 @@ def test_a_quota_of_any_group_above_counts(
     (copy / "sys/fs/cgroup/system.slice/cpu.max").write_text(quota + "\n")
     found = finding(copy, "CPU quota")
     assert found.verdict == verdict
-    assert says in found.seen
+    assert says in found.observation
 
 
 @pytest.mark.parametrize("copy", ["phone"], indirect=True)
@@ -230,7 +268,7 @@ def test_a_virtual_machine_is_told(copy: Path) -> None:
     (copy / "proc/stat").write_text("cpu  800 0 100 9000 0 0 0 100 0 0\n")
     found = finding(copy, "virtual machine")
     assert found.verdict == "attend"
-    assert "1.0% of CPU time stolen since start" in found.seen
+    assert "1.0% of CPU time stolen since start" in found.observation
     # What it shows of hyper-threads is what the host likes.
     assert finding(copy, "hyper-threads").verdict == "unknown"
 
@@ -253,14 +291,17 @@ def test_an_empty_battery_is_bad(copy: Path) -> None:
 @pytest.mark.parametrize("copy", ["laptop"], indirect=True)
 def test_isolated_cores_are_told(copy: Path) -> None:
     (copy / "sys/devices/system/cpu/isolated").write_text("3,7\n")
-    assert finding(copy, "isolated cores").seen == "cores 3, 7, the measured ones among them"
+    assert (
+        finding(copy, "isolated cores").observation
+        == "cores 3, 7, which include the measured ones"
+    )
 
 
 @pytest.mark.parametrize("copy", ["jetson"], indirect=True)
 def test_a_jetson_at_full_power_is_ok(copy: Path) -> None:
     (copy / "var/lib/nvpmodel/status").write_text("pmode:0002\n")
     found = finding(copy, "power mode")
-    assert (found.verdict, found.seen) == ("ok", "mode 2 (MAXN_SUPER)")
+    assert (found.verdict, found.observation) == ("ok", "mode 2 (MAXN_SUPER)")
 
 
 GARBAGE = (
@@ -290,18 +331,18 @@ def test_no_content_of_any_file_breaks_the_doctor(
     for file in data.draw(st.lists(st.sampled_from(files), min_size=1, max_size=60)):
         file.write_text(data.draw(st.sampled_from(GARBAGE)))
     found = examined(place)
-    assert in_words(found).splitlines()[-1].startswith(("Fit for", "Not fit for"))
+    assert format_report(found).splitlines()[-1].startswith(("Fit for", "Not fit for"))
 
 
 def exposed(tree: str) -> dict[str, Signal]:
-    return {signal.name: signal for signal in signals(TREES / tree, (5,))}
+    return {signal.name: signal for signal in read_signals(TREES / tree, (5,))}
 
 
 def test_signals_that_a_machine_exposes() -> None:
-    assert exposed("laptop")["throttle flags"].seen == "exposed as counters of the cores"
-    assert "cpu-throttle-alert" in exposed("jetson")["throttle flags"].words
+    assert exposed("laptop")["throttle flags"].reading == "exposed as counters of the cores"
+    assert "cpu-throttle-alert" in exposed("jetson")["throttle flags"].description
     phone = exposed("phone")
-    assert phone["time waited for a core"].seen is None
-    assert phone["time waited for a core"].words == "unknown: not exposed here"
-    assert "host that hides it" in phone["steal by the host"].words
-    assert phone["temperature"].seen == "exposed by 9 zones, 58.9 C now"
+    assert phone["time waited for a core"].reading is None
+    assert phone["time waited for a core"].description == "unknown: not exposed here"
+    assert "host that hides it" in phone["steal by the host"].description
+    assert phone["temperature"].reading == "exposed by 9 zones, 58.9 C now"

@@ -1,4 +1,4 @@
-"""Which signals of interference this machine exposes: what a measurement can be judged by."""
+"""The signals of interference that this machine exposes; measurements are judged by them."""
 
 from __future__ import annotations
 
@@ -13,56 +13,57 @@ from lpnet_agent.doctor.finding import NOT_EXPOSED
 
 @dataclass(frozen=True)
 class Signal:
-    """A signal, where it is read, and what it says now: None where it is not exposed."""
+    """A signal, where it is read, and its current reading; None if it is not exposed."""
 
     name: str
     source: str
-    seen: str | None
+    reading: str | None
 
     @property
-    def words(self) -> str:
-        return self.seen if self.seen is not None else f"unknown: {NOT_EXPOSED}"
+    def description(self) -> str:
+        return self.reading if self.reading is not None else f"unknown: {NOT_EXPOSED}"
 
 
-def signals(root: Path, cores: tuple[int, ...] | None) -> tuple[Signal, ...]:
-    """Every signal that a detector of interference could use, in the order of their worth."""
+def read_signals(root: Path, cores: tuple[int, ...] | None) -> tuple[Signal, ...]:
+    """Every signal of interference, the most useful first."""
     return tuple(Signal(name, source, read(root, cores or ())) for name, source, read in _SIGNALS)
 
 
 def _cpu_time(root: Path, cores: tuple[int, ...]) -> str | None:
     if root == Path("/"):
-        return "exposed"  # every system has the clock of a process
-    # utime and stime of the process, with its threads; the name before may hold spaces.
-    words = text(root / "proc/self/stat").rpartition(")")[2].split()
-    return "exposed" if len(words) > 12 else None
+        return "exposed"  # every system has a clock per process
+    # utime and stime of the process, with its threads; the name before may contain spaces.
+    columns = text(root / "proc/self/stat").rpartition(")")[2].split()
+    return "exposed" if len(columns) > 12 else None
 
 
 def _waiting(root: Path, cores: tuple[int, ...]) -> str | None:
-    words = text(root / "proc/self/schedstat").split()
-    return "exposed, ns" if len(words) == 3 and any(word != "0" for word in words) else None
+    columns = text(root / "proc/self/schedstat").split()
+    counts = len(columns) == 3 and any(column != "0" for column in columns)
+    return "exposed, ns" if counts else None
 
 
 def _switches(root: Path, cores: tuple[int, ...]) -> str | None:
     if root == Path("/"):
         return "exposed"  # getrusage
-    found = fields(root / "proc/self/status")
-    return "exposed" if "nonvoluntary_ctxt_switches" in found else None
+    status = fields(root / "proc/self/status")
+    return "exposed" if "nonvoluntary_ctxt_switches" in status else None
 
 
 def _steal(root: Path, cores: tuple[int, ...]) -> str | None:
-    words = fields(root / "proc/stat", " ").get("cpu", "").split()
-    if len(words) < 8:
+    ticks = fields(root / "proc/stat", " ").get("cpu", "").split()
+    if len(ticks) < 8:
         return None
-    if words[7] == "0":
-        return "a counter is there and was never above 0: no steal, or a host that hides it"
-    return f"exposed, {words[7]} ticks since start"
+    if ticks[7] == "0":
+        return "exposed, 0 ticks since start: no steal, or a host that hides it"
+    return f"exposed, {ticks[7]} ticks since start"
 
 
 def _pressure(root: Path, cores: tuple[int, ...]) -> str | None:
-    words = text(root / "proc/pressure/cpu").split()
-    if words[:1] != ["some"]:
+    columns = text(root / "proc/pressure/cpu").split()
+    if columns[:1] != ["some"]:
         return None
-    share = next((word[6:] for word in words if word.startswith("avg10=")), "unknown")
+    share = next((c.removeprefix("avg10=") for c in columns if c.startswith("avg10=")), "unknown")
     return f"exposed, {share}% of the last 10 s"
 
 
@@ -72,14 +73,14 @@ def _runnable(root: Path, cores: tuple[int, ...]) -> str | None:
 
 
 def _frequency(root: Path, cores: tuple[int, ...]) -> str | None:
-    known = [number(cpu_folder(root, core) / "cpufreq/scaling_cur_freq") for core in cores]
-    now = [value // 1000 for value in known if value is not None]
-    return f"exposed, {max(now)} MHz now" if now else None
+    values = [number(cpu_folder(root, core) / "cpufreq/scaling_cur_freq") for core in cores]
+    mhz = [value // 1000 for value in values if value is not None]
+    return f"exposed, {max(mhz)} MHz now" if mhz else None
 
 
 def _throttle(root: Path, cores: tuple[int, ...]) -> str | None:
-    known = [number(cpu_folder(root, c) / "thermal_throttle/core_throttle_count") for c in cores]
-    if any(value is not None for value in known):
+    counts = [number(cpu_folder(root, c) / "thermal_throttle/core_throttle_count") for c in cores]
+    if any(count is not None for count in counts):
         return "exposed as counters of the cores"
     names = cpu_cooling(root)
     return f"exposed as cooling devices: {', '.join(names)}" if names else None
