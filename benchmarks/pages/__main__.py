@@ -83,7 +83,7 @@ def measure(url: str) -> None:
     print(f"{engine}: server's time, ms")
     print(f"  {'':45} {'first':>8} {'median':>8}")
     with TestClient(Application(ctx)) as http:
-        gc_freeze.settle()
+        gc_freeze.freeze_loaded_objects()
         for name, path, params in requests(http):
             times = []
             for _ in range(1 + ROUNDS):

@@ -45,7 +45,7 @@ from lpnet_service.repositories.inserts import insert_ignoring
 from lpnet_service.services.measuring import spaces
 from lpnet_service.services.shared import artifacts, tallies
 from lpnet_service.services.shared.context import Context, context
-from lpnet_service.services.shared.targets import targets as list_targets
+from lpnet_service.services.shared.targets import list_targets
 from lpnet_service.settings import Settings
 
 LARGE = ("large-1", "large-2")
@@ -201,7 +201,7 @@ def _write(ctx: Context, target: str, rows: list[dict[str, Any]]) -> None:
     keys = {row["workload_key"]: row["kind"] for row in rows}
     with (
         ctx.db.write() as session,
-        tallies.kept(session, target, {(1, key) for key in keys}),
+        tallies.updated(session, target, {(1, key) for key in keys}),
     ):
         session.execute(insert(SampleRow), rows)
     sides = [

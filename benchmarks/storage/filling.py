@@ -105,7 +105,7 @@ def fill(ctx: Context, *, samples: int, targets: int, seed: int = 0) -> Filled:
             for start in range(0, len(rows), _ROUND_TRIP):
                 part = rows[start : start + _ROUND_TRIP]
                 places = {(row["epoch"], row["workload_key"]) for row in part}
-                with ctx.db.write() as session, tallies.kept(session, name, places):
+                with ctx.db.write() as session, tallies.updated(session, name, places):
                     # Not through the ORM, which takes longer than the database.
                     session.connection().execute(insert(SampleRow), part)
             stored += len(rows)
@@ -175,7 +175,7 @@ def _campaign(
     assert of_target is not None
     ids = [id_ for job in jobs for id_ in leasing.item_ids(job)]
     made = _samples(pool, ids, speed, rng, now)
-    return [ingest.row(of_target, sample, now, row.id, current=True) for sample in made]
+    return [ingest.sample_columns(of_target, sample, now, row.id, current=True) for sample in made]
 
 
 def _finish(job: JobRow, agent: str, now: datetime) -> None:

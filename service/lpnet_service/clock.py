@@ -1,4 +1,4 @@
-"""Time, as something that can be handed in."""
+"""Time as a dependency that tests can replace."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time. Leases, ages and stamps all ask one of these, so tests need no sleep."""
+    """The only source of time for leases, ages and timestamps, so tests need not sleep."""
 
     def now(self) -> datetime:
-        """The present moment, with zone UTC."""
+        """The current time, in UTC."""
         ...
 
 

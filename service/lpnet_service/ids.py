@@ -1,4 +1,4 @@
-"""Names for new rows."""
+"""Ids of new rows."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import secrets
 
 
 def new_id(prefix: str) -> str:
-    """An id that nobody can guess and that says what it names: `job-5f0c...`."""
+    """An id that nobody can guess, with a prefix for its kind: `job-5f0c...`."""
     return f"{prefix}-{secrets.token_hex(12)}"

@@ -15,7 +15,7 @@ from lpnet_service.cli.serving import api, run, worker
 from lpnet_service.cli.tokens import app as tokens
 
 app = typer.Typer(
-    help="The lpnet service: REST API, database and training worker.",
+    help="The lpnet service: REST API, pages, database and training worker.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -1,4 +1,4 @@
-"""One API process: the application on sockets that its parent has bound."""
+"""An API process: the application on sockets that its parent has bound."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _GRACE_S = 4
 
 
 class Server(uvicorn.Server):
-    """Tells held polls as soon as it is asked to stop itself."""
+    """Ends waiting polls as soon as it is asked to stop."""
 
     def __init__(self, application: Application, config: uvicorn.Config):
         super().__init__(config)
@@ -33,20 +33,21 @@ class Server(uvicorn.Server):
 
 def serve_api(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     """Answer requests that come in on `sockets` until SIGTERM or SIGINT."""
-    # By its own sockets: no other process has to tell this one that it asks for tokens.
-    ctx = context(admission.settled(settings, [one.getsockname()[0] for one in sockets]))
+    # Its own addresses decide whether tokens are required, not another process.
+    hosts = [bound.getsockname()[0] for bound in sockets]
+    ctx = context(admission.effective_settings(settings, hosts))
     application = Application(ctx)
     config = uvicorn.Config(
         application,
-        # Its lines go where those of the service go, and the service logs each request itself.
+        # Uvicorn logs like the service, which logs each request itself.
         log_config=None,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = Server(application, config)
-    gc_freeze.settle()
-    # It handles them only while it serves: not before, and it raises its signal again afterwards.
+    gc_freeze.freeze_loaded_objects()
+    # Uvicorn handles signals only while it serves, and raises them again afterwards.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.handle_exit)
     try:

@@ -24,7 +24,7 @@ from lpnet.schemas.report import (
 )
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.services.learning import lpnets, runs, trainings
-from lpnet_service.services.learning.lpnets import Verdict
+from lpnet_service.services.learning.lpnets import ActivationDecision
 from lpnet_service.services.measuring import campaigns, ingest, leasing
 
 # Of tests/integration/service/conftest.py, which cannot be imported from.
@@ -83,7 +83,7 @@ def publish(
     run = runs.claim(bench.ctx)
     assert run is not None
     content = save(lpnet or made(bench))
-    verdict = Verdict(lpnets.active(bench.ctx, bench.target), takes_over)
+    verdict = ActivationDecision(lpnets.active(bench.ctx, bench.target), takes_over)
     info = lpnets.publish(
         bench.ctx, run, content, report(bench, mape), verdict, epoch=epoch, seed=0, batches=(1,)
     )
@@ -100,7 +100,7 @@ def unfit(bench: Bench, stem: int) -> None:
     lease = leasing.claim(bench.ctx, bench.agent, [bench.target])
     assert lease is not None
     failed = ItemFailure(item=lease.items[0].id, reason="too large", out_of_memory=True)
-    leasing.complete(bench.ctx, lease.token, Completion(failures=(failed,)))
+    bench.complete(lease.token, Completion(failures=(failed,)))
 
 
 def through(http: TestClient) -> httpx.MockTransport:

@@ -12,8 +12,8 @@ from lpnet.schemas.lpnet import LPNetInfo, NewTraining
 from lpnet.schemas.report import Baseline, Baselines, HeldOut, Interval, Report, TrainedOn
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.services.learning import lpnets, runs, trainings
-from lpnet_service.services.learning.lpnets import Verdict
-from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.learning.lpnets import ActivationDecision
+from lpnet_service.services.learning.runs import ClaimedRun
 from lpnet_service.services.measuring import ingest
 from lpnet_service.services.shared import targets
 
@@ -29,9 +29,9 @@ def train(bench: Bench, seed: int = 0) -> LPNetInfo:
     return publish(bench, run, seed)
 
 
-def publish(bench: Bench, run: HeldRun, seed: int = 0) -> LPNetInfo:
+def publish(bench: Bench, run: ClaimedRun, seed: int = 0) -> LPNetInfo:
     """What a run of a training comes to: an LPNet of its initial weights."""
-    epoch = targets.target(bench.ctx, bench.target).epoch
+    epoch = targets.get_target(bench.ctx, bench.target).epoch
     header = Header(
         target=bench.target,
         seed=seed,
@@ -50,7 +50,7 @@ def publish(bench: Bench, run: HeldRun, seed: int = 0) -> LPNetInfo:
         baselines=Baselines(**dict.fromkeys(Baselines.model_fields, Baseline())),
         interval=Interval(asked_pct=90, covered_pct=None, mean_width_pct=None),
     )
-    verdict = Verdict(lpnets.active(bench.ctx, bench.target), takes_over=True)
+    verdict = ActivationDecision(lpnets.active(bench.ctx, bench.target), takes_over=True)
     content = save(LPNet(header))
     return lpnets.publish(
         bench.ctx, run, content, report, verdict, epoch=epoch, seed=seed, batches=(1,)

@@ -16,7 +16,7 @@ from tests.harness.site import free_port
 from lpnet.errors import ServerUnreachable
 from lpnet.http import Http
 
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 
 
 @dataclass
@@ -43,7 +43,7 @@ def serving_url(database_url: str, log: Path, **settings: str) -> Iterator[Servi
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
     url = f"http://127.0.0.1:{port}"
-    with Http(url, attempts=1, timeout=5) as http:
+    with Http(url, attempts=1, timeout=30) as http:
         end = time.monotonic() + PATIENCE_S
         while True:
             try:
@@ -57,4 +57,4 @@ def serving_url(database_url: str, log: Path, **settings: str) -> Iterator[Servi
         yield Service(url, process)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_S)

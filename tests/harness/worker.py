@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lpnet.schemas.lpnet import NewTraining
 from lpnet_service.services.learning import runs
-from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.learning.runs import ClaimedRun
 from lpnet_service.services.shared.context import Context, context
 from lpnet_service.settings import from_environment
 from lpnet_service.worker.loop import work_until_stopped
@@ -25,9 +25,9 @@ def main(folder: Path) -> None:
     """Work until stopped; leaves a file for each training begun, named by run and process, and
     one for each that was finished."""
 
-    def training(ctx: Context, run: HeldRun, progress: Callable[[float, str], None]) -> None:
-        begun = folder / f"{run.id}.{os.getpid()}"
-        begun.touch()
+    def training(ctx: Context, run: ClaimedRun, progress: Callable[[float, str], None]) -> None:
+        started = folder / f"{run.id}.{os.getpid()}"
+        started.touch()
         seed = NewTraining.model_validate_json(run.params_json).seed
         if seed == DEADLY:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -35,7 +35,7 @@ def main(folder: Path) -> None:
             progress(0.5, "for ever")
             time.sleep(0.01)
         with ctx.db.write() as session:
-            runs.finish(session, ctx, runs.held(session, run), None, None)
+            runs.finish(session, ctx, runs.lock_claimed(session, run), None, None)
         (folder / f"{run.id}.done").touch(exist_ok=False)
 
     work_until_stopped(context(from_environment()), {"training": training})

@@ -16,7 +16,7 @@ from lpnet.logs import fields
 from lpnet.schemas.token import Scope
 from lpnet_service.errors import Forbidden, TooManyRequests, Unauthenticated
 from lpnet_service.services.access import sessions, tokens
-from lpnet_service.services.access.callers import ANYBODY_HERE, Caller
+from lpnet_service.services.access.callers import LOCAL_CALLER, Caller
 from lpnet_service.services.shared.context import Context
 
 COOKIE = "lpnet_session"
@@ -41,7 +41,7 @@ class Access:
 
     def __call__(self, request: Request) -> Caller:
         caller = identify(request)
-        if self.scopes and not caller.may(*self.scopes):
+        if self.scopes and not caller.has_any(*self.scopes):
             needed = " or ".join(self.scopes)
             raise Forbidden(
                 f"this needs a token with scope {needed}; {caller.name!r} has "
@@ -60,13 +60,13 @@ def identify(request: Request) -> Caller:
     if known is not None:
         return known
     context: Context = request.app.state.context
-    caller = _recognised(context, request) if context.settings.tokens_required else ANYBODY_HERE
+    caller = _recognised(context, request) if context.settings.tokens_required else LOCAL_CALLER
     if caller.token is not None:
         per_s = caller.requests_per_s or context.settings.requests_per_s
-        wait_s = context.buckets.take(caller.token, per_s, context.clock.now())
+        wait_s = context.rate_limiter.acquire(caller.token, per_s, context.clock.now())
         if wait_s:
             raise TooManyRequests(per_s, wait_s)
-        fields.know(caller=caller.name)
+        fields.bind(caller=caller.name)
     request.state.caller = caller
     return caller
 

@@ -40,8 +40,8 @@ from lpnet_service.api.access import COOKIE, scopes_of
 from lpnet_service.api.browsers import BrowserGuard
 from lpnet_service.api.deps import know_path
 from lpnet_service.observe.meters import Meters
-from lpnet_service.observe.requests import Observed
-from lpnet_service.services.reading.figures import KeptFigures
+from lpnet_service.observe.requests import RequestObserver
+from lpnet_service.services.reading.metrics import CachedMetrics
 from lpnet_service.services.shared.context import Context
 from lpnet_service.web import pages
 
@@ -83,14 +83,14 @@ class Application(FastAPI):
         self.state.context = context
         self.state.stopping = asyncio.Event()
         self.state.meters = Meters()
-        self.state.figures = KeptFigures(context)
+        self.state.stored_metrics = CachedMetrics(context)
         problems.install(self)
         self.add_middleware(BrowserGuard, context=context)
         for module in _ROUTERS:
             self.include_router(module.router)
         pages.install(self)
         # Around all of it: also around what makes a problem of an error that nobody expected.
-        self._observed = Observed(super().__call__, self.state.meters)
+        self._observed = RequestObserver(super().__call__, self.state.meters)
 
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         await self._observed(scope, receive, send)

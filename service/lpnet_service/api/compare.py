@@ -13,7 +13,7 @@ from lpnet_service.api.access import Reader
 from lpnet_service.api.deps import After, Ctx, limit
 from lpnet_service.api.problems import problems
 from lpnet_service.api.tables import CSV
-from lpnet_service.services.reading import comparison_rows, comparison_summary
+from lpnet_service.services.reading import comparison_summary, comparison_table
 
 router = APIRouter(prefix="/v1/compare", tags=["tables"])
 
@@ -34,7 +34,7 @@ By = Annotated[
     ),
 ]
 Sort = Annotated[
-    comparison_rows.Sort,
+    comparison_table.Sort,
     Query(description="ascending by this; with a minus before it, descending"),
 ]
 
@@ -50,7 +50,7 @@ def compare_targets(
     limit: Annotated[int, limit(500, 100)] = 100,
 ) -> ComparePage:
     """Workloads of which all targets have undisturbed samples in their current epochs."""
-    return comparison_rows.page(ctx, targets, by=by, sort=sort, after=after, limit=limit)
+    return comparison_table.page(ctx, targets, by=by, sort=sort, after=after, limit=limit)
 
 
 @router.get("/summary", responses=problems(404, 422))
@@ -69,5 +69,5 @@ def export_comparison(
     format: Annotated[Literal["csv"], Query(description="csv")] = "csv",
 ) -> StreamingResponse:
     """The rows of all pages as CSV; workloads as JSON in their column."""
-    lines = comparison_rows.export(ctx, targets, by=by, sort=sort)
+    lines = comparison_table.export(ctx, targets, by=by, sort=sort)
     return StreamingResponse(lines, media_type="text/csv")

@@ -34,11 +34,11 @@ async def know_path(request: Request) -> None:
     for name, value in request.path_params.items():
         noun = "target" if name == "name" else value.partition("-")[0]
         if name == "hash":
-            fields.know(space=value)
+            fields.bind(space=value)
         elif name == "token":
-            fields.know(lease=lease_id(value))
+            fields.bind(lease=lease_id(value))
         elif noun in _NOUNS:
-            fields.know(**{noun: value})
+            fields.bind(**{noun: value})
 
 
 Ctx = Annotated[Context, Depends(_context)]

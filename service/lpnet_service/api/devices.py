@@ -15,4 +15,4 @@ router = APIRouter(prefix="/v1/devices", tags=["devices"])
 @router.get("")
 def list_devices(ctx: Ctx, caller: Lister) -> DeviceList:
     """Every device, by name."""
-    return DeviceList(items=tuple(targets.devices(ctx)))
+    return DeviceList(items=tuple(targets.list_devices(ctx)))

@@ -16,8 +16,8 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from lpnet.schemas.device import TargetState
-from lpnet_service.repositories.figures import Leased
-from lpnet_service.services.reading.figures import Figures
+from lpnet_service.repositories.metrics import LeasedCount
+from lpnet_service.services.reading.metrics import StoredMetrics
 
 # No name of a device or target has brackets.
 OTHER = "(other)"
@@ -35,7 +35,7 @@ class StoredFamilies(Collector):
     added up under `(other)`; where it cannot be added, the worst of them stands there.
     """
 
-    def __init__(self, figures: Figures | None, most: int) -> None:
+    def __init__(self, figures: StoredMetrics | None, most: int) -> None:
         self._figures = figures
         self._most = most
 
@@ -49,7 +49,7 @@ class StoredFamilies(Collector):
             yield from self._devices(self._figures)
             yield from self._learned(self._figures)
 
-    def _database(self, seen: Figures) -> Iterator[Metric]:
+    def _database(self, seen: StoredMetrics) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "lpnet_database_read_timestamp_seconds",
             "When the figures of the database below were read.",
@@ -61,8 +61,8 @@ class StoredFamilies(Collector):
             seen.read_s,
         )
 
-    def _devices(self, seen: Figures) -> Iterator[Metric]:
-        devices = sorted({device for device, _ in seen.targets} | set(seen.last_words))
+    def _devices(self, seen: StoredMetrics) -> Iterator[Metric]:
+        devices = sorted({device for device, _ in seen.targets} | set(seen.agents_last_seen))
         named = set(devices[: self._most])
         counts: Counter[tuple[str, str]] = Counter()
         for (device, state), count in seen.targets.items():
@@ -79,11 +79,11 @@ class StoredFamilies(Collector):
             "When the agent of a device was heard last.",
             labels=("device",),
         )
-        words = {device: at.timestamp() for device, at in seen.last_words.items()}
+        words = {device: at.timestamp() for device, at in seen.agents_last_seen.items()}
         _add(heard, _bounded(words, self._most, min))
         yield heard
 
-    def _learned(self, seen: Figures) -> Iterator[Metric]:
+    def _learned(self, seen: StoredMetrics) -> Iterator[Metric]:
         samples = GaugeMetricFamily(
             "lpnet_samples", "Samples stored, of every epoch.", labels=("target",)
         )
@@ -115,7 +115,7 @@ class StoredFamilies(Collector):
         yield error
 
 
-def _work(seen: Figures) -> Iterator[Metric]:
+def _work(seen: StoredMetrics) -> Iterator[Metric]:
     jobs = GaugeMetricFamily("lpnet_jobs", "Jobs by state.", labels=("state",))
     counts = Counter({row.state: row.count for row in seen.jobs})
     for state in _LEASED_STATES:
@@ -136,7 +136,7 @@ def _work(seen: Figures) -> Iterator[Metric]:
         "Time from the last start of a run to its end.",
         labels=("kind", "state"),
     )
-    for ended in seen.worked:
+    for ended in seen.run_times:
         durations.add_metric((ended.kind, ended.state), ended.count, ended.seconds)
     yield durations
     campaigns = GaugeMetricFamily("lpnet_campaigns", "Campaigns by state.", labels=("state",))
@@ -145,14 +145,14 @@ def _work(seen: Figures) -> Iterator[Metric]:
     yield campaigns
 
 
-def _oldest(seen: Figures, rows: Iterable[Leased], name: str, noun: str) -> Metric:
+def _oldest(seen: StoredMetrics, rows: Iterable[LeasedCount], name: str, noun: str) -> Metric:
     asked = [row.oldest for row in rows if row.state in ("queued", "expired")]
     age = max(0.0, (seen.at - min(asked)).total_seconds()) if asked else 0.0
     said = f"Time since the oldest {noun} that nobody works on was asked for; 0 if there is none."
     return GaugeMetricFamily(name, said, age)
 
 
-def _lost(rows: Iterable[Leased], name: str, noun: str) -> Metric:
+def _lost(rows: Iterable[LeasedCount], name: str, noun: str) -> Metric:
     """Attempts are counted as they begin; one of work that is done went well, one of work that
     runs may yet."""
     lost = sum(

@@ -28,19 +28,19 @@ def heartbeat(ctx: Ctx, caller: DeviceAgent, token: Token, beat: Heartbeat) -> E
 
 
 @router.post("/{token}/complete")
-def complete(ctx: Ctx, caller: DeviceAgent, token: Token, said: Completion) -> IngestResult:
+def complete(ctx: Ctx, caller: DeviceAgent, token: Token, completion: Completion) -> IngestResult:
     """End a job with its samples, and the reasons of those that could not be measured.
 
     Repeating it is harmless. 409 `lease_lost`: post the samples to `samples:batch` instead.
     """
-    ownership.check_lease(ctx, caller, token)
-    ownership.check_samples(ctx, caller, said.samples)
-    return leasing.complete(ctx, token, said)
+    job = leasing.find_job(ctx, token, device=caller.device)
+    ownership.check_samples(ctx, caller, completion.samples)
+    return leasing.complete(ctx, job, completion)
 
 
 @router.post("/{token}/fail", status_code=204)
-def fail(ctx: Ctx, caller: DeviceAgent, token: Token, said: JobFailure) -> None:
+def fail(ctx: Ctx, caller: DeviceAgent, token: Token, failure: JobFailure) -> None:
     """Give a job back undone; it is offered again, at most three times in all, unless it was only
     postponed."""
-    ownership.check_lease(ctx, caller, token)
-    leasing.fail(ctx, token, said)
+    job = leasing.find_job(ctx, token, device=caller.device)
+    leasing.fail(ctx, job, failure)

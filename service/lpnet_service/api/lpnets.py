@@ -74,7 +74,9 @@ def get_residuals(
     sort: Annotated[
         residuals.Sort, Query(description="the worst error first, or by measured latency")
     ] = "error",
-    limit: Annotated[int, limit(residuals.MOST, residuals.MOST)] = residuals.MOST,
+    limit: Annotated[
+        int, limit(residuals.MAX_WORKLOADS, residuals.MAX_WORKLOADS)
+    ] = residuals.MAX_WORKLOADS,
 ) -> Residuals:
     """Held-out workloads of its epoch, measured and predicted; errors by op and by latency."""
     return residuals.residuals(ctx, id, sort=sort, limit=limit)

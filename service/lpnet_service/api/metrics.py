@@ -11,7 +11,7 @@ from lpnet_service.api.access import Scraper
 from lpnet_service.api.deps import Ctx
 from lpnet_service.api.families import StoredFamilies
 from lpnet_service.observe.meters import Meters
-from lpnet_service.services.reading.figures import KeptFigures
+from lpnet_service.services.reading.metrics import CachedMetrics
 
 router = APIRouter(tags=["health"])
 
@@ -23,7 +23,7 @@ def metrics(ctx: Ctx, _caller: Scraper, request: Request) -> Response:
     Answered also while the database cannot be read; `lpnet_database_up` is 0 then.
     """
     meters: Meters = request.app.state.meters
-    figures: KeptFigures = request.app.state.figures
+    figures: CachedMetrics = request.app.state.stored_metrics
     registry = CollectorRegistry()
     registry.register(meters)
     registry.register(StoredFamilies(figures.get(), ctx.settings.metrics_names))

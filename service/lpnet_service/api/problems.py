@@ -81,7 +81,7 @@ def _response(
         code=error.code,
         detail=detail,
         errors=tuple(errors),
-        request_id=fields.known().get("request_id") if status >= 500 else None,
+        request_id=fields.current().get("request_id") if status >= 500 else None,
     )
     content = problem.model_dump_json(exclude_none=True)
     return Response(content, status, headers=headers, media_type=MEDIA_TYPE)

@@ -55,7 +55,7 @@ def store_samples(
     ownership.check_target(ctx, caller, batch.target)
     ownership.check_samples(ctx, caller, batch.samples)
     if dry_run:
-        return ingest.rehearse(ctx, batch, create=create, again=again)
+        return ingest.check_only(ctx, batch, create=create, again=again)
     return ingest.store(ctx, batch, create=create, again=again)
 
 

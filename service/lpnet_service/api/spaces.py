@@ -33,7 +33,7 @@ async def _body(request: Request) -> bytes:
 @router.get("")
 def list_spaces(ctx: Ctx, caller: Lister) -> SpaceList:
     """Every space, oldest first."""
-    return SpaceList(items=tuple(spaces.all_(ctx)))
+    return SpaceList(items=tuple(spaces.list_spaces(ctx)))
 
 
 @router.post(

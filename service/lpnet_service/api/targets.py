@@ -22,14 +22,14 @@ router = APIRouter(prefix="/v1/targets", tags=["targets"])
 @router.get("")
 def list_targets(ctx: Ctx, caller: Lister) -> TargetList:
     """Every target, by name."""
-    return TargetList(items=tuple(targets.targets(ctx)))
+    return TargetList(items=tuple(targets.list_targets(ctx)))
 
 
 @router.get("/{name}", responses=problems(404, 422))
 def get_target(ctx: Ctx, caller: TargetReader, name: TargetName) -> Target:
     """One target."""
     ownership.check_target(ctx, caller, name)
-    return targets.target(ctx, name)
+    return targets.get_target(ctx, name)
 
 
 @router.post("/{name}/clear", responses=problems(404, 409, 422))

@@ -1,7 +1,7 @@
-"""Artifacts in the database: the default.
+"""Artifacts in the database, the default.
 
-An LPNet is a few hundred kilobytes; every API process and worker that reaches the database reaches
-it, and a backup of the database is a backup of everything.
+An LPNet is a few hundred kilobytes. Every API process and worker can read it, and a backup of the
+database is a backup of everything.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class DatabaseStore:
         with self._db.read() as session:
             row = ArtifactRepository(session).get(sha256)
         if row is None:
-            raise DamagedArtifact(sha256, "is gone")
+            raise DamagedArtifact(sha256, "is missing")
         if row.elsewhere:
             raise DamagedArtifact(
                 sha256,
-                "is not in the database but in the store that LPNET_ARTIFACTS named when it was "
-                "trained: name that again, or move it here by `lpnet-service artifacts move`",
+                "is not in the database but in the store that LPNET_ARTIFACTS named before: set "
+                "it to that store again, or move the file with `lpnet-service artifacts move`",
             )
         return checked(row.content, sha256)
 

@@ -1,7 +1,8 @@
-"""Artifacts as objects: in a local folder, or in S3, Google Cloud or Azure storage, by obstore.
+"""Artifacts in a local folder, or in S3, Google Cloud or Azure storage, through obstore.
 
-Each is one object, named by the sha256 of its content. Credentials and endpoints are those of the
-environment that the clouds' own tools read (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...).
+Each is one object, named by the sha256 of its content. Credentials and endpoints come from the
+same environment variables as for the tools of the clouds (`AWS_ACCESS_KEY_ID`,
+`AWS_ENDPOINT_URL`, ...).
 """
 
 from __future__ import annotations
@@ -30,28 +31,28 @@ class ObjectStore:
         try:
             self._store = _open(url)
         except (BaseError, OSError, ValueError) as error:
-            raise SetupError(f"LPNET_ARTIFACTS: {_line(error)}") from error
+            raise SetupError(f"LPNET_ARTIFACTS: {_first_line(error)}") from error
 
     def put(self, content: bytes) -> str:
         sha256 = hashlib.sha256(content).hexdigest()
-        with _refusals("written"):
+        with _raise_no_artifact("written"):
             obstore.put(self._store, sha256, content)
         return sha256
 
     def get(self, sha256: str) -> bytes:
-        with _refusals("read"):
+        with _raise_no_artifact("read"):
             try:
-                found = obstore.get(self._store, sha256)
+                result = obstore.get(self._store, sha256)
             except FileNotFoundError as error:
-                raise DamagedArtifact(sha256, "is gone from the store of artifacts") from error
-            size = found.meta["size"]
+                raise DamagedArtifact(sha256, "is missing in the artifact store") from error
+            size = result.meta["size"]
             if size > LARGEST_BYTES:
-                raise DamagedArtifact(sha256, f"is not what was written ({size} bytes)")
-            content = bytes(found.bytes())
+                raise DamagedArtifact(sha256, f"was changed after it was written ({size} bytes)")
+            content = bytes(result.bytes())
         return checked(content, sha256)
 
     def delete(self, sha256: str) -> None:
-        with _refusals("deleted"):
+        with _raise_no_artifact("deleted"):
             try:
                 obstore.delete(self._store, sha256)
             except FileNotFoundError:
@@ -65,15 +66,14 @@ def _open(url: str) -> Store:
 
 
 @contextmanager
-def _refusals(done: str) -> Iterator[None]:
+def _raise_no_artifact(action: str) -> Iterator[None]:
     try:
         yield
     except (BaseError, OSError) as error:
         raise NoArtifact(
-            f"the store of artifacts cannot be {done} (LPNET_ARTIFACTS): {_line(error)}"
+            f"the artifact store cannot be {action} (LPNET_ARTIFACTS): {_first_line(error)}"
         ) from error
 
 
-def _line(error: Exception) -> str:
-    """What follows is of no use to a user."""
+def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]

@@ -1,4 +1,4 @@
-"""The store that a setting names."""
+"""Opens the store that LPNET_ARTIFACTS names."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ _SCHEMES = ("file", "s3", "gs", "az")
 def open_store(setting: str, db: Database, clock: Clock) -> ArtifactStore:
     """The store of LPNET_ARTIFACTS: `database`, or the URL of a folder or bucket.
 
-    Nothing is asked of it yet. SetupError for anything else, or without the extra that it needs.
+    It is not contacted yet. Raises SetupError for anything else, or if the extra it needs is not
+    installed.
     """
     if setting == "database":
         return DatabaseStore(db, clock)
     if setting.partition("://")[0] not in _SCHEMES or "://" not in setting:
-        # It is not repeated: a password may be in it.
+        # The message does not repeat the setting, which may hold a password.
         raise SetupError(
-            "LPNET_ARTIFACTS: neither `database` nor a URL like file:///srv/lpnet, "
+            "LPNET_ARTIFACTS: must be `database` or a URL like file:///srv/lpnet, "
             "s3://bucket/folder, gs://bucket/folder or az://container/folder"
         )
     try:

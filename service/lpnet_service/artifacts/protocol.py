@@ -1,4 +1,4 @@
-"""What every store of artifacts does."""
+"""The interface of artifact stores."""
 
 from __future__ import annotations
 
@@ -7,33 +7,32 @@ from typing import Protocol
 
 from lpnet_service.errors import DamagedArtifact
 
-# An LPNet is some hundred kilobytes; what is far larger is none, and not read into memory.
+# An LPNet is some hundred kilobytes. A far larger object is not one, and is not loaded.
 LARGEST_BYTES = 256 * 2**20
 
 
 class ArtifactStore(Protocol):
-    """Bytes by their content: what is read is what was written, or it is refused.
+    """Keeps bytes under their sha256, and never returns other bytes than were written.
 
-    `tests/integration/service/test_artifact_stores.py` holds every store to this. All three raise
-    NoArtifact where the store is out of reach or says no.
+    All methods raise NoArtifact if the store is unreachable or refuses.
+    `tests/integration/service/test_artifact_stores.py` tests every store.
     """
 
     def put(self, content: bytes) -> str:
-        """Keep bytes; returns their sha256, by which they are found, once they are kept. Keeping
-        them again changes nothing."""
+        """Write bytes and return their sha256. Writing them again changes nothing."""
         ...
 
     def get(self, sha256: str) -> bytes:
-        """The bytes with this sha256. DamagedArtifact where they are gone, or are others."""
+        """The bytes with this sha256. Raises DamagedArtifact if they are missing or changed."""
         ...
 
     def delete(self, sha256: str) -> None:
-        """Forget bytes; those that are not there are forgotten already."""
+        """Delete bytes; does nothing if they are missing."""
         ...
 
 
 def checked(content: bytes, sha256: str) -> bytes:
-    """The bytes, if they are those that were kept under this name. DamagedArtifact."""
+    """The content, if it has this sha256. Raises DamagedArtifact."""
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise DamagedArtifact(sha256, f"is not what was written ({len(content)} bytes)")
+        raise DamagedArtifact(sha256, f"was changed after it was written ({len(content)} bytes)")
     return content

@@ -10,46 +10,47 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lpnet_service.cli.base import refusals
+from lpnet_service.cli.base import exit_on_error
 
 if TYPE_CHECKING:
     from lpnet_service.services.shared.context import Context
 
 artifacts = typer.Typer(
-    help="The files of LPNets: in the database, or in the store that LPNET_ARTIFACTS names.",
+    help="Check or move the files of LPNets. LPNET_ARTIFACTS names their store.",
     no_args_is_help=True,
 )
 Source = Annotated[
     str | None,
-    typer.Option("--from", help="Store of those that are not in the database, if another one."),
+    typer.Option("--from", help="Store to move files from, if they are not in the database."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @artifacts.command()
 def check(as_json: Json = False) -> None:
-    """Read every file of an LPNet. Exits with 1 if one is gone, out of reach or was changed."""
-    with refusals("lpnet-service artifacts"), _context() as ctx:
-        from lpnet_service.services.shared import artifacts as artifacts_
+    """Read the file of every LPNet. Exits with 1 if one is missing, unreachable or changed."""
+    with exit_on_error("lpnet-service artifacts"), _context() as ctx:
+        from lpnet_service.services.shared.artifacts import check as check_artifacts
 
-        found = [(sha256, error or "fine") for sha256, error in artifacts_.check(ctx)]
-    _show(found, as_json)
+        results = [(sha256, error or "fine") for sha256, error in check_artifacts(ctx)]
+    _print_results(results, as_json)
 
 
 @artifacts.command()
 def move(from_: Source = None, as_json: Json = False) -> None:
-    """Bring every file to the store of LPNET_ARTIFACTS: from the database, or from --from.
+    """Move every file to the store of LPNET_ARTIFACTS, from the database or from --from.
 
-    The service may go on meanwhile. What is moved out of the database is deleted there once it was
-    read back; what comes from elsewhere stays there too. Exits with 1 if some could not be moved.
+    The service may run meanwhile. Files moved out of the database are deleted there after they
+    were read back; files that come from --from also stay there. Exits with 1 if a file could not
+    be moved.
     """
-    with refusals("lpnet-service artifacts"), _context() as ctx:
+    with exit_on_error("lpnet-service artifacts"), _context() as ctx:
         from lpnet_service.artifacts.opening import open_store
-        from lpnet_service.services.shared import artifacts as artifacts_
+        from lpnet_service.services.shared.artifacts import move as move_artifacts
 
         source = open_store(from_, ctx.db, ctx.clock) if from_ else ctx.artifacts
-        found = list(artifacts_.move(ctx, source))
-    _show(found, as_json)
+        results = list(move_artifacts(ctx, source))
+    _print_results(results, as_json)
 
 
 @contextmanager
@@ -66,17 +67,17 @@ def _context() -> Iterator[Context]:
         ctx.db.close()
 
 
-def _show(found: Sequence[tuple[str, object]], as_json: bool) -> None:
-    bad = {sha256: str(what) for sha256, what in found if isinstance(what, Exception)}
-    counts = Counter(what for _, what in found if isinstance(what, str))
+def _print_results(results: Sequence[tuple[str, object]], as_json: bool) -> None:
+    failed = {sha256: str(result) for sha256, result in results if isinstance(result, Exception)}
+    counts = Counter(result for _, result in results if isinstance(result, str))
     if as_json:
-        typer.echo(json.dumps({**counts, "failed": bad}))
+        typer.echo(json.dumps({**counts, "failed": failed}))
     else:
-        for what, count in counts.items():
-            typer.echo(f"{count} {what}")
-        if not found:
-            typer.echo("there are none")
-    for why in bad.values():
-        typer.echo(f"error: {why}", err=True)
-    if bad:
+        for result, count in counts.items():
+            typer.echo(f"{count} {result}")
+        if not results:
+            typer.echo("there are no LPNets")
+    for message in failed.values():
+        typer.echo(f"error: {message}", err=True)
+    if failed:
         raise typer.Exit(1)

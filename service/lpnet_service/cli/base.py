@@ -1,4 +1,4 @@
-"""What every command of the service shares: its logs, and how it says that it cannot start."""
+"""What all commands of the service share: their logs, and their errors at the start."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from lpnet_service.observe import logs
 
 def log_to_stderr() -> None:
     """Send the logs of this process to its standard error."""
-    with refusals("lpnet-service"):
+    with exit_on_error("lpnet-service"):
         logs.log_to_stderr()
 
 
 @contextmanager
-def refusals(command: str) -> Iterator[None]:
-    """Say in a line why a command cannot start: a setting, a database, a missing extra."""
+def exit_on_error(command: str) -> Iterator[None]:
+    """Exit with 1 and a line that says why a command cannot start."""
     try:
         yield
     except (SetupError, LpnetError) as error:

@@ -8,22 +8,22 @@ from typing import Annotated
 
 import typer
 
+from lpnet.progress import terminal_progress
 from lpnet_service.cli.base import exit_on_error
-from lpnet_service.cli.progress import rows_of_tables
 
 Source = Annotated[str, typer.Option("--from", help="URL of the database to copy.")]
 Destination = Annotated[
-    str, typer.Option("--to", help="URL of an empty database; a file is made where there is none.")
+    str, typer.Option("--to", help="URL of an empty database; an SQLite file is created.")
 ]
-File = Annotated[Path, typer.Argument(help="File to write; there must be none yet.")]
+File = Annotated[Path, typer.Argument(help="File to write; it must not exist.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def copy(from_: Source, to: Destination, as_json: Json = False) -> None:
-    """Copy everything from one database into an empty one: SQLite or Postgres, either way.
+    """Copy a whole database into an empty one; each may be SQLite or Postgres.
 
-    All of it arrives, as it was at one moment, or nothing. Both may be in use, but what is written
-    to the first meanwhile is not copied: stop the service before you move it.
+    The copy is one consistent state, or nothing is copied. Changes made during the copy are not
+    included: stop the service before you move it to another database.
     """
     with exit_on_error("lpnet-service copy"):
         from lpnet_service.db import copying
@@ -31,19 +31,19 @@ def copy(from_: Source, to: Destination, as_json: Json = False) -> None:
 
         source, destination = Database(from_, "--from"), Database(to, "--to")
         try:
-            with rows_of_tables() as said:
-                counts = copying.copy(source, destination, said)
+            with terminal_progress() as progress:
+                counts = copying.copy(source, destination, progress)
         finally:
             source.close()
             destination.close()
-    _show(counts, source.name, destination.name, as_json)
+    _print_counts(counts, source.name, destination.name, as_json)
 
 
 def backup(file: File, as_json: Json = False) -> None:
-    """Write the database of LPNET_DATABASE_URL, as it is at one moment, to one SQLite file.
+    """Write one consistent state of the database of LPNET_DATABASE_URL to an SQLite file.
 
-    The service may go on meanwhile. The file is a database of lpnet: `lpnet-service copy` puts it
-    back, and the service runs on it as it is.
+    The service may run meanwhile. The file is a complete database: the service can run on it, and
+    `lpnet-service copy` restores it into another one.
     """
     with exit_on_error("lpnet-service backup"):
         from lpnet_service.db import backups
@@ -52,17 +52,17 @@ def backup(file: File, as_json: Json = False) -> None:
 
         database = Database(from_environment().database_url)
         try:
-            with rows_of_tables() as said:
-                counts = backups.backup(database, file, said)
+            with terminal_progress() as progress:
+                counts = backups.backup(database, file, progress)
         finally:
             database.close()
-    _show(counts, database.name, str(file), as_json)
+    _print_counts(counts, database.name, str(file), as_json)
 
 
-def _show(counts: dict[str, int], source: str, destination: str, as_json: bool) -> None:
+def _print_counts(counts: dict[str, int], source: str, destination: str, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"from": source, "to": destination, "tables": counts}))
         return
     for table, count in counts.items():
         typer.echo(f"{table:<20} {count:>12,}")
-    typer.echo(f"copied and counted: {source} -> {destination}")
+    typer.echo(f"copied and verified: {source} -> {destination}")

@@ -11,24 +11,24 @@ from lpnet_service.cli.base import exit_on_error
 from lpnet_service.errors import SetupError
 
 _TIMEOUT_S = 4.0
-# Far longer than a worker needs from one look at the queue, or at its lease, to the next.
+# Far longer than a worker needs between two polls of the queue or two lease extensions.
 _WITHIN_S = 60.0
 
 healthy = typer.Typer(
-    help="Whether a process works: exits with 0 if so, else with 1 and the reason.",
+    help="Check a process: exit with 0 if it is healthy, else with 1 and the reason.",
     no_args_is_help=True,
 )
 
-Url = Annotated[str, typer.Option(envvar="LPNET_URL", help="The service.")]
+Url = Annotated[str, typer.Option(envvar="LPNET_URL", help="URL of the service.")]
 File = Annotated[
     Path | None,
-    typer.Option(help="The worker's file.", show_default="LPNET_WORKER_ALIVE_FILE"),
+    typer.Option(help="Alive file of the worker.", show_default="LPNET_WORKER_ALIVE_FILE"),
 ]
 
 
 @healthy.command()
 def api(url: Url = "http://127.0.0.1:8000") -> None:
-    """The API answers, reaches its database, and finds the tables that it needs."""
+    """Check that the API answers, and that its database is reachable and up to date."""
     from lpnet.http import Http
 
     with exit_on_error("lpnet-service healthy"):
@@ -39,8 +39,8 @@ def api(url: Url = "http://127.0.0.1:8000") -> None:
 
 @healthy.command()
 def worker(file: File = None) -> None:
-    """A worker of this machine lives, and has reached the database within the last minute."""
-    from lpnet.alive import not_alive
+    """Check that a worker runs on this machine and reached the database in the last minute."""
+    from lpnet.alive import not_alive_reason
 
     with exit_on_error("lpnet-service healthy"):
         from lpnet_service.settings import from_environment
@@ -48,9 +48,10 @@ def worker(file: File = None) -> None:
         path = file or from_environment().worker_alive_file
         if path is None:
             raise SetupError(
-                "LPNET_WORKER_ALIVE_FILE is not set: give the worker and this command a path"
+                "LPNET_WORKER_ALIVE_FILE is not set: set it to one path for the worker and this "
+                "command"
             )
-        reason = not_alive(path, _WITHIN_S)
+        reason = not_alive_reason(path, _WITHIN_S)
         if reason is not None:
             raise SetupError(f"not healthy: {reason}")
         typer.echo("healthy")

@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lpnet_service.cli.base import refusals
+from lpnet_service.cli.base import exit_on_error
 from lpnet_service.errors import ServiceError, SetupError
 
 if TYPE_CHECKING:
-    from lpnet_service.services.upkeep.retention import Retained
+    from lpnet_service.services.upkeep.retention import RetentionResult
 
 _UNITS = {"d": "days", "h": "hours"}
-_MOST_DAYS = 100 * 365
+_MAX_DAYS = 100 * 365
 
 OlderThan = Annotated[
-    str, typer.Option("--older-than", help="Age from which things may go: 180d, or 12h.")
+    str, typer.Option("--older-than", help="Minimum age of what is deleted, like 180d or 12h.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would go; change nothing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be deleted, and delete nothing.")
+]
 Export = Annotated[
     Path | None,
-    typer.Option(
-        help="Folder to write samples to before they go, as TARGET.jsonl for `lpnet import`."
-    ),
+    typer.Option(help="Folder to export deleted samples to, as TARGET.jsonl for `lpnet import`."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -36,12 +36,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def retain(
     older_than: OlderThan, dry_run: DryRun = False, export: Export = None, as_json: Json = False
 ) -> None:
-    """Delete what is old and needed no more: samples of superseded epochs, disturbed ones, old
-    readings of sentinels, and campaigns, runs and LPNets that went with them.
+    """Delete what is old and no longer needed: samples of superseded epochs, disturbed samples,
+    old readings of sentinels, and the campaigns, runs and LPNets that belong to them.
 
-    What the LPNet in use was trained and is judged on stays. The service may go on meanwhile.
+    Samples on which the active LPNet was trained and tested stay. The service may run meanwhile.
     """
-    with refusals("lpnet-service retain"):
+    with exit_on_error("lpnet-service retain"):
         from lpnet_service.db.migrate import must_be_current
         from lpnet_service.services.shared.context import context
         from lpnet_service.services.upkeep import retention
@@ -53,52 +53,47 @@ def retain(
             must_be_current(ctx.db)
             before = ctx.clock.now() - age
             if dry_run:
-                found = retention.look(ctx, before)
+                result = retention.preview(ctx, before)
             else:
-                _make(export)
-                found = retention.retain(ctx, before, export)
+                if export is not None:
+                    export.mkdir(mode=0o700, parents=True, exist_ok=True)
+                result = retention.retain(ctx, before, export)
         except ServiceError as error:
             raise SetupError(error.detail) from error
         except OSError as error:
             raise SetupError(f"--export {export}: {error}") from error
         finally:
             ctx.db.close()
-    _show(found, dry_run, as_json)
+    _print_result(result, dry_run, as_json)
 
 
-def duration(said: str) -> timedelta:
-    """A number of days or hours, as `180d` or `12h`. SetupError."""
-    found = re.fullmatch(r"([0-9]{1,6})([dh])", said)
-    if found is None:
-        raise SetupError(f"--older-than {said}: a number of days or hours, like 180d or 12h")
-    age = timedelta(**{_UNITS[found[2]]: int(found[1])})
-    if age > timedelta(days=_MOST_DAYS):
-        raise SetupError(f"--older-than {said}: more than {_MOST_DAYS} days")
+def duration(text: str) -> timedelta:
+    """Parse a number of days or hours, like `180d` or `12h`. Raises SetupError."""
+    match = re.fullmatch(r"([0-9]{1,6})([dh])", text)
+    if match is None:
+        raise SetupError(f"--older-than: must be a number of days or hours like 180d, got {text}")
+    age = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    if age > timedelta(days=_MAX_DAYS):
+        raise SetupError(f"--older-than: must be at most {_MAX_DAYS}d, got {text}")
     return age
 
 
-def _make(folder: Path | None) -> None:
-    if folder is not None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _show(found: Retained, dry_run: bool, as_json: bool) -> None:
+def _print_result(result: RetentionResult, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        said = {name: asdict(gone) for name, gone in found.targets.items()}
-        lines = {
+        fields = {
             "dry_run": dry_run,
-            "targets": said,
-            "tokens": found.tokens,
-            "artifacts": found.artifacts,
+            "targets": {name: asdict(removed) for name, removed in result.targets.items()},
+            "tokens": result.tokens,
+            "artifacts": result.artifacts,
         }
-        typer.echo(json.dumps(lines))
+        typer.echo(json.dumps(fields))
         return
-    typer.echo("would go:" if dry_run else "gone:")
-    for name, gone in found.targets.items():
-        for reason, count in gone.samples.items():
+    typer.echo("would be deleted:" if dry_run else "deleted:")
+    for name, removed in result.targets.items():
+        for reason, count in removed.samples.items():
             typer.echo(f"  {name}  samples, {reason:<22} {count:>10,}")
-        for table, count in gone.rows.items():
+        for table, count in removed.rows.items():
             typer.echo(f"  {name}  {table:<31} {count:>10,}")
-    for table, count in found.tokens.items():
+    for table, count in result.tokens.items():
         typer.echo(f"  {table:<33} {count:>10,}")
-    typer.echo(f"  files of LPNets that nobody names {found.artifacts:>10,}")
+    typer.echo(f"  files without an LPNet            {result.artifacts:>10,}")

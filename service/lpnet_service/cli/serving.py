@@ -10,19 +10,19 @@ import typer
 from lpnet_service.cli.base import exit_on_error
 from lpnet_service.errors import SetupError
 
-Host = Annotated[str, typer.Option(help="Address to listen on; any but loopback asks for tokens.")]
+Host = Annotated[str, typer.Option(help="Address to listen on; all but loopback require tokens.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 Processes = Annotated[
     int | None,
     typer.Option(
-        min=1, help="API processes on that port.", show_default="LPNET_API_PROCESSES or 1"
+        min=1, help="Number of API processes on the port.", show_default="LPNET_API_PROCESSES or 1"
     ),
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(min=0, help="Training workers beside them.", show_default="LPNET_WORKERS or 1"),
+    typer.Option(min=0, help="Number of training workers.", show_default="LPNET_WORKERS or 1"),
 ]
-NoWorker = Annotated[bool, typer.Option("--no-worker", help="The same as --workers 0.")]
+NoWorker = Annotated[bool, typer.Option("--no-worker", help="Same as --workers 0.")]
 Sockets = Annotated[list[int], typer.Option("--socket", help="Descriptor of a bound socket.")]
 LifelineFd = Annotated[
     int | None, typer.Option("--lifeline", hidden=True, help="A pipe that ends with the parent.")
@@ -36,17 +36,17 @@ def run(
     workers: Workers = None,
     no_worker: NoWorker = False,
 ) -> None:
-    """Bring the database up to date, serve the API, and keep training workers beside it.
+    """Update the database, then run the API and the training workers.
 
-    A process that dies is replaced; all end with this one.
+    A process that ends is restarted. All of them end with this command.
     """
     with exit_on_error("lpnet-service run"):
         from lpnet_service.processes.run import serve
         from lpnet_service.settings import from_environment
 
         if no_worker and workers:
-            raise SetupError(f"--no-worker and --workers {workers}: give one of them")
-        _needs("uvicorn", "fastapi")
+            raise SetupError(f"--no-worker contradicts --workers {workers}: use one of them")
+        _require_modules("uvicorn", "fastapi")
         settings = from_environment()
         serve(
             settings,
@@ -58,29 +58,29 @@ def run(
 
 
 def api(sockets: Sockets, lifeline: LifelineFd = None) -> None:
-    """Answer requests on sockets that `lpnet-service run` has bound."""
+    """Serve the API on sockets that `lpnet-service run` has bound."""
     with exit_on_error("lpnet-service api"):
         from socket import socket
 
-        from lpnet_service.processes.lifeline import end_with
+        from lpnet_service.processes.lifeline import end_with_parent
         from lpnet_service.server import serve_api
         from lpnet_service.settings import from_environment
 
         if lifeline is not None:
-            end_with(lifeline)
+            end_with_parent(lifeline)
         serve_api(from_environment(), [socket(fileno=number) for number in sockets])
 
 
 def worker(lifeline: LifelineFd = None) -> None:
-    """Work through trainings, studies and plans, until asked to stop.
+    """Run trainings, studies and plans until SIGTERM or SIGINT.
 
-    Any number of workers, on any machines that reach the database, share them.
+    Any number of workers share the queue, on any machines that reach the database.
     """
     with exit_on_error("lpnet-service worker"):
         import torch
 
         from lpnet_service.observe.tracing import traces
-        from lpnet_service.processes.lifeline import end_with
+        from lpnet_service.processes.lifeline import end_with_parent
         from lpnet_service.services.shared.context import context
         from lpnet_service.settings import from_environment
         from lpnet_service.worker.loop import work_until_stopped
@@ -89,13 +89,13 @@ def worker(lifeline: LifelineFd = None) -> None:
         settings = from_environment()
         torch.set_num_threads(settings.torch_threads)
         if lifeline is not None:
-            end_with(lifeline)
+            end_with_parent(lifeline)
         with traces("worker"):
             work_until_stopped(context(settings), KINDS)
 
 
-def _needs(*modules: str) -> None:
-    """What the children import: said before they are started."""
+def _require_modules(*modules: str) -> None:
+    """Raise for modules that the children import, before they are started."""
     for name in modules:
         if find_spec(name) is None:
             raise ModuleNotFoundError(name=name)

@@ -1,7 +1,7 @@
-"""The database: read units and write units on SQLite or Postgres.
+"""The database: read and write transactions on SQLite or Postgres.
 
-On SQLite a unit that will write says so as it begins (BEGIN IMMEDIATE): one that starts as a
-reader and turns writer fails as soon as another wrote in between, and waiting does not help it.
+On SQLite a write transaction begins with BEGIN IMMEDIATE. A transaction that begins as a reader
+and then writes fails if another one has written in between, and waiting does not help.
 """
 
 from __future__ import annotations
@@ -23,18 +23,17 @@ _LOCK_WAIT_S = 30.0
 _WRITES = "lpnet_writes"
 _SYSTEM = "db.system.name"
 _POSTGRES_DISK_FULL = "53100"
-# The parameters of a statement that fails may be secrets, such as the token of a lease.
+# Errors hide the parameters of statements: they may be secrets, like the token of a lease.
 _POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 30, "hide_parameters": True}
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 
 
 class Database:
-    """Where everything is kept. `url` is `sqlite:///PATH` or `postgresql://...`; SetupError for
-    anything else, which names `setting` as what is wrong.
+    """A database at `sqlite:///PATH` or `postgresql://...`.
 
-    `read()` and `write()` give a session for one short transaction each: it commits as the block
+    `read()` and `write()` each give a session for one short transaction. It commits when the block
     ends and rolls back if the block raises. Rows stay readable after the block. Several processes
-    may hold one database at once.
+    may use one database. Raises SetupError, naming `setting`, for any other URL.
     """
 
     def __init__(self, url: str, setting: str = "LPNET_DATABASE_URL") -> None:
@@ -45,7 +44,7 @@ class Database:
 
     @property
     def engine(self) -> Engine:
-        """The engine whose transactions begin as writers; migrations run on it."""
+        """The engine of write transactions; migrations run on it."""
         return self._writer
 
     @property
@@ -54,9 +53,9 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that sees one consistent state and changes nothing."""
+        """A session that sees one consistent state and writes nothing."""
         with (
-            _full_disk_said(),
+            _raise_disk_full(),
             tracing.inner_span("database read", **{_SYSTEM: self.url.get_backend_name()}),
             Session(self._engine, expire_on_commit=False, autoflush=False) as session,
         ):
@@ -64,9 +63,9 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session whose changes are kept together, or not at all. DiskFull on a full disk."""
+        """A session whose changes are committed together. Raises DiskFull on a full disk."""
         with (
-            _full_disk_said(),
+            _raise_disk_full(),
             tracing.inner_span("database write", **{_SYSTEM: self.url.get_backend_name()}),
             Session(self._writer, expire_on_commit=False) as session,
             session.begin(),
@@ -75,8 +74,8 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """A connection whose every statement sees the same state, however long it takes and
-        whatever others write meanwhile. It holds up no writer."""
+        """A connection whose statements all see the same state, however long it is used. It blocks
+        no writer."""
         with self._engine.connect() as connection:
             if not self.is_sqlite:
                 connection = connection.execution_options(
@@ -87,17 +86,17 @@ class Database:
 
     @property
     def name(self) -> str:
-        """The URL as it may be shown."""
+        """The URL without its password."""
         return self.url.render_as_string(hide_password=True)
 
     def reach(self) -> None:
-        """Connect once. Raises SetupError, saying why, for a database that cannot be opened."""
+        """Connect once. Raises SetupError with the reason if the database cannot be opened."""
         try:
             with self._engine.connect():
                 return
         except DBAPIError as error:
-            why = str(error.orig).partition("\n")[0]
-            raise SetupError(f"{self.setting}: {self.name} cannot be opened: {why}") from error
+            reason = str(error.orig).partition("\n")[0]
+            raise SetupError(f"{self.setting}: {self.name} cannot be opened: {reason}") from error
 
     def close(self) -> None:
         """Close every connection."""
@@ -105,7 +104,7 @@ class Database:
 
 
 @contextmanager
-def _full_disk_said() -> Iterator[None]:
+def _raise_disk_full() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
@@ -116,7 +115,7 @@ def _full_disk_said() -> Iterator[None]:
 
 def _is_full_disk(error: BaseException | None) -> bool:
     if isinstance(error, sqlite3.Error):
-        # The log's shared memory is a file too; without room for it SQLite calls it an I/O error.
+        # The shared memory of the log is a file; without space SQLite reports an I/O error.
         code = getattr(error, "sqlite_errorcode", None)
         return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
     return getattr(error, "sqlstate", None) == _POSTGRES_DISK_FULL
@@ -126,19 +125,19 @@ def _driver_url(text: str, setting: str) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
-        # The text is not repeated: a password may be in it.
+        # The message does not repeat the text, which may hold a password.
         raise SetupError(
-            f"{setting}: not the URL of a database; it should look like "
-            "sqlite:///lpnet.db or postgresql://user@host/name"
+            f"{setting}: must be the URL of a database like sqlite:///lpnet.db or "
+            "postgresql://user@host/name"
         ) from error
     if url.drivername in ("postgres", "postgresql"):
         return url.set(drivername="postgresql+psycopg")
     if url.drivername not in _DRIVERS:
-        raise SetupError(f"{setting}: {url.drivername!r} is neither sqlite nor postgresql")
+        raise SetupError(f"{setting}: must be sqlite or postgresql, got {url.drivername!r}")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise SetupError(
-            f"{setting}: the API and the worker are two processes and need a database file, for "
-            "example sqlite:///lpnet.db"
+            f"{setting}: an in-memory database cannot be shared between processes; use a file "
+            "like sqlite:///lpnet.db"
         )
     return url
 
@@ -153,7 +152,7 @@ def _engine(url: URL) -> Engine:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    # The driver would begin transactions by itself, and only ever as a reader.
+    # Otherwise the driver begins transactions by itself, always as a reader.
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")

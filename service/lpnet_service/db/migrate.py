@@ -1,4 +1,4 @@
-"""Bringing a database to the tables that this version of the service needs."""
+"""Migrates a database to the tables of this version of the service."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from sqlalchemy import Connection, text
 from lpnet_service.db.engine import Database
 from lpnet_service.errors import SetupError
 
-# Any number will do, as long as every version of the service takes the same.
+# Any number, but the same one in every version of the service.
 _ADVISORY_LOCK = 7_302_007
 
 
 def config(connection: Connection | None = None) -> Config:
     """Alembic's configuration; the migrations travel with the package."""
-    found = Config()
-    found.set_main_option("script_location", str(files("lpnet_service.db") / "migrations"))
+    alembic = Config()
+    alembic.set_main_option("script_location", str(files("lpnet_service.db") / "migrations"))
     if connection is not None:
-        found.attributes["connection"] = connection
-    return found
+        alembic.attributes["connection"] = connection
+    return alembic
 
 
 def migrate(database: Database) -> None:
-    """Apply what is missing, in one transaction. Processes that start at once take turns.
+    """Apply the missing migrations in one transaction. Processes that start at once take turns.
 
-    Raises SetupError for a database that cannot be opened, or that a later version has changed.
+    Raises SetupError if the database cannot be opened, or was changed by a later version.
     """
     database.reach()
     with database.engine.begin() as connection:
@@ -38,9 +38,9 @@ def migrate(database: Database) -> None:
 
 
 def upgrade(connection: Connection) -> None:
-    """The same in the caller's transaction. Processes that are at it take turns until that ends.
+    """Apply the missing migrations in the caller's transaction, locking out other processes.
 
-    Raises SetupError for a database that a later version has changed.
+    Raises SetupError if the database was changed by a later version.
     """
     if connection.dialect.name != "sqlite":
         connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _ADVISORY_LOCK})
@@ -51,28 +51,28 @@ def upgrade(connection: Connection) -> None:
 
 
 def head() -> str | None:
-    """The revision that this version of the service needs."""
+    """The migration that this version of the service needs."""
     return ScriptDirectory.from_config(config()).get_current_head()
 
 
 def revision(connection: Connection) -> str | None:
-    """The revision that a database is at; None for one without tables."""
+    """The migration that a database is at; None if it has no tables."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def is_current(database: Database) -> bool:
-    """Whether every migration has been applied."""
+    """Whether all migrations have been applied."""
     with database.read() as session:
         return revision(session.connection()) == head()
 
 
 def must_be_current(database: Database) -> None:
-    """Raises SetupError for a database that is not at the migration that this version needs."""
+    """Raises SetupError if the database is not at the migration that this version needs."""
     database.reach()
     with database.snapshot() as connection:
-        found = revision(connection)
-    if found != head():
+        current = revision(connection)
+    if current != head():
         raise SetupError(
-            f"{database.setting}: {database.name} is at migration {found or 'none'}, this version "
-            f"of lpnet at {head()}: lpnet-service migrate brings a database there"
+            f"{database.setting}: {database.name} is at migration {current or 'none'}, but this "
+            f"version of lpnet needs {head()}: run lpnet-service migrate"
         )

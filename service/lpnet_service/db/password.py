@@ -1,4 +1,4 @@
-"""A database's password that is kept in a file, apart from its URL."""
+"""The password of a database, read from a file."""
 
 from __future__ import annotations
 
@@ -13,23 +13,26 @@ _SETTING = "LPNET_DATABASE_PASSWORD_FILE"
 
 
 def with_password(url: str, file: Path) -> str:
-    """The URL with the password that the file holds, without the line end after it.
+    """The URL with the password from the file, without the line end after it.
 
-    Raises SetupError for a file that cannot be read or is empty, and for a URL that has a
-    password already or needs none. A URL that is none is left for whoever opens it.
+    An invalid URL is returned as it is, for Database to report. Raises SetupError if the file
+    cannot be read or is empty, or if the URL already has a password or needs none.
     """
     try:
-        found = make_url(url)
+        parsed = make_url(url)
     except (ArgumentError, ValueError):
         return url
-    if found.get_backend_name() == "sqlite" or found.password is not None:
-        why = "has a password already" if found.password is not None else "is SQLite's"
-        raise SetupError(f"{_SETTING}: the URL in LPNET_DATABASE_URL {why}")
+    if parsed.password is not None:
+        raise SetupError(f"{_SETTING}: the URL in LPNET_DATABASE_URL already has a password")
+    if parsed.get_backend_name() == "sqlite":
+        raise SetupError(
+            f"{_SETTING}: the SQLite database in LPNET_DATABASE_URL needs no password"
+        )
     try:
         password = file.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not text"
-        raise SetupError(f"{_SETTING}: {file}: {why}") from error
+        reason = getattr(error, "strerror", None) or "not text"
+        raise SetupError(f"{_SETTING}: {file}: {reason}") from error
     if not password:
         raise SetupError(f"{_SETTING}: {file} is empty")
-    return found.set(password=password).render_as_string(hide_password=False)
+    return parsed.set(password=password).render_as_string(hide_password=False)

@@ -1,4 +1,4 @@
-"""Column types that mean the same on SQLite and on Postgres."""
+"""Column types that behave the same on SQLite and Postgres."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, TypeDecorator
 
-# SQLite numbers rows by itself only where the key is declared INTEGER.
+# SQLite numbers rows only if the key is declared INTEGER.
 Sequence = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A moment with zone. SQLite keeps none, so UTC is put back on the way out."""
+    """A time with its zone. SQLite does not store zones, so UTC is added when reading."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

@@ -1,1 +1,1 @@
-"""Seeing what the service does, knowing nothing of its work: logs, metrics, traces."""
+"""Logs, metrics and traces; independent of everything else in the service."""

@@ -1,7 +1,7 @@
-"""Metrics of requests, counted by every API process for itself and added up at a scrape.
+"""Metrics of requests.
 
-Where PROMETHEUS_MULTIPROC_DIR names a folder, the processes that have it count in files there, and
-a scrape of any of them answers for all.
+If PROMETHEUS_MULTIPROC_DIR names a folder, all API processes count in files there, and a scrape of
+any of them returns the totals of all.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from lpnet_service.observe.sharing import FOLDER, forget_dead
+from lpnet_service.observe.shared_metrics import FOLDER, remove_dead_gauges
 
 POLL_ROUTE = "/v1/agents/{id}/leases"
-# A request that matches no route must not become a label of its own: anybody can make those up.
+# The label of all requests that match no route: anybody could make up labels otherwise.
 UNMATCHED = "unmatched"
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -34,9 +34,9 @@ _POLL_SECONDS = (0.01, 0.05, 0.25, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A request that has ended. `route` is its template, None where none matched; `status` is
-    None where it was broken off before it was answered."""
+class AnsweredRequest:
+    """`route` is the template of its path, None if no route matched; `status` is None if the
+    client left before the answer."""
 
     method: str
     route: str | None
@@ -45,10 +45,10 @@ class Ended:
 
 
 class Meters(Collector):
-    """The meters of one application; collecting them gives those of all processes beside it."""
+    """The meters of an application; `collect` returns those of all its processes."""
 
     def __init__(self) -> None:
-        # Otherwise each series has a second one of when it began, except with several processes.
+        # Otherwise each series gets a second one with its creation time, if there is one process.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._own = CollectorRegistry()
         self._requests = Counter(
@@ -86,26 +86,25 @@ class Meters(Collector):
 
     @contextmanager
     def answering(self, is_poll: bool) -> Iterator[None]:
-        """Count a request as in progress."""
+        """Count a request as in progress during this block."""
         gauge = self._polls_in_progress if is_poll else self._in_progress
         with gauge.track_inprogress():
             yield
 
-    def count(self, ended: Ended) -> None:
-        """Count a request that has ended."""
-        method = ended.method if ended.method in _METHODS else "other"
-        route = ended.route or UNMATCHED
-        status = "none" if ended.status is None else str(ended.status)
+    def count(self, request: AnsweredRequest) -> None:
+        method = request.method if request.method in _METHODS else "other"
+        route = request.route or UNMATCHED
+        status = "none" if request.status is None else str(request.status)
         self._requests.labels(method, route, status).inc()
         if route == POLL_ROUTE:
-            self._polls.labels(status).observe(ended.seconds)
+            self._polls.labels(status).observe(request.seconds)
         else:
-            self._seconds.labels(method, route).observe(ended.seconds)
+            self._seconds.labels(method, route).observe(request.seconds)
 
     def collect(self) -> Iterable[Metric]:
         folder = os.environ.get(FOLDER)
         if folder is None:
             return self._own.collect()
-        forget_dead(Path(folder))
-        together: Collector = MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call]
-        return together.collect()
+        remove_dead_gauges(Path(folder))
+        combined: Collector = MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call]
+        return combined.collect()

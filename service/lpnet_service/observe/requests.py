@@ -1,4 +1,4 @@
-"""Around every request: its id, its line in the log, its count."""
+"""Wraps every request: gives it an id, logs a line about it, counts it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lpnet.logs import fields
-from lpnet_service.observe.meters import POLL_ROUTE, Ended, Meters
+from lpnet_service.observe.meters import POLL_ROUTE, AnsweredRequest, Meters
 
 REQUEST_ID = "X-Request-Id"
 _VALID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -19,11 +19,11 @@ _POLL_PATH = re.compile(re.escape(POLL_ROUTE).replace(r"\{id\}", "[^/]+"))
 _log = structlog.get_logger()
 
 
-class Observed:
+class RequestObserver:
     """An ASGI application that gives every request an id, logs one line about it and counts it.
 
-    A valid `X-Request-Id` is taken over. The answer carries the id, and so does every line that is
-    logged until it ends.
+    A valid `X-Request-Id` of the client is used as the id. The answer has the id, and so has every
+    line that is logged during the request.
     """
 
     def __init__(self, app: ASGIApp, meters: Meters) -> None:
@@ -34,24 +34,24 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        fields.begin(request_id=_id_of(Headers(scope=scope)))
+        fields.reset(request_id=_request_id(Headers(scope=scope)))
         answer = _Answer(send)
-        began = time.perf_counter()
+        started = time.perf_counter()
         is_poll = scope["method"] == "POST" and bool(_POLL_PATH.fullmatch(scope["path"]))
         try:
             with self._meters.answering(is_poll):
                 await self._app(scope, receive, answer.send)
         except Exception:
-            # The error handler has logged it and answered. What it could not answer is for the
-            # server, which then cuts the connection.
+            # The error handler has logged and answered it. If the answer is incomplete, the
+            # server has to close the connection.
             if not answer.is_complete:
                 raise
         finally:
-            self._end(scope, answer.status, time.perf_counter() - began)
+            self._end(scope, answer.status, time.perf_counter() - started)
 
     def _end(self, scope: Scope, status: int | None, seconds: float) -> None:
         route: str | None = getattr(scope.get("route"), "path", None)
-        self._meters.count(Ended(scope["method"], route, status, seconds))
+        self._meters.count(AnsweredRequest(scope["method"], route, status, seconds))
         _log.info(
             "request",
             method=scope["method"],
@@ -63,7 +63,7 @@ class Observed:
 
 
 class _Answer:
-    """What was sent so far."""
+    """Passes an answer on, and keeps its status and whether it is complete."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -73,12 +73,12 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message)[REQUEST_ID] = fields.known()["request_id"]
+            MutableHeaders(scope=message)[REQUEST_ID] = fields.current()["request_id"]
         elif message["type"] == "http.response.body":
             self.is_complete = not message.get("more_body", False)
         await self._send(message)
 
 
-def _id_of(headers: Headers) -> str:
-    given = headers.get(REQUEST_ID, "")
-    return given if _VALID.fullmatch(given) else secrets.token_hex(16)
+def _request_id(headers: Headers) -> str:
+    client_id = headers.get(REQUEST_ID, "")
+    return client_id if _VALID.fullmatch(client_id) else secrets.token_hex(16)

@@ -1,6 +1,6 @@
-"""Traces by OpenTelemetry, where the environment asks for them; nothing otherwise.
+"""OpenTelemetry traces, if the environment configures them.
 
-The packages of `lpnet[telemetry]` are imported only then.
+Only then the packages of `lpnet[telemetry]` are imported.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from lpnet.logs import fields
-from lpnet.logs.secrets import redacted
+from lpnet.logs.secrets import redact
 from lpnet_service.errors import SetupError
 
 if TYPE_CHECKING:
@@ -29,51 +29,51 @@ _NEEDED = (
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.instrumentation.fastapi",
 )
-_SPEAKS = "http/protobuf"
-# Asked by supervisors and by Prometheus all day long.
+_PROTOCOL = "http/protobuf"
+# Requested by supervisors and by Prometheus all day long.
 _NOT_TRACED = "/healthz$,/readyz$,/metrics$"
-# Attributes that may hold the token of a lease, since it is a part of the path.
+# Attributes that may hold the token of a lease, which is part of the path.
 _PATHS = ("http.target", "http.url", "url.path", "url.full")
-# The service ends within 10 s of being told to, whether or not the collector answers.
-_LAST_WORDS_S = 2.0
+# The service ends within 10 s of a signal, even if the collector does not answer.
+_FLUSH_S = 2.0
 
 _tracer: Tracer | None = None
 
 
-def is_wanted() -> bool:
-    """Whether the environment names a collector, and does not switch traces off."""
+def is_enabled() -> bool:
+    """Whether the environment names a collector and does not disable traces."""
     off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
     none = os.environ.get("OTEL_TRACES_EXPORTER", "otlp") == "none"
     return not off and not none and any(os.environ.get(name) for name in _ENDPOINTS)
 
 
 def check() -> None:
-    """Raises SetupError where traces are asked for and cannot be sent from here."""
-    if not is_wanted():
+    """Raises SetupError if traces are enabled and cannot be sent."""
+    if not is_enabled():
         return
     for name in _PROTOCOLS:
-        asked = os.environ.get(name)
-        if asked and asked != _SPEAKS:
-            raise SetupError(f"{name}: {asked!r} is not spoken here, only {_SPEAKS}")
+        protocol = os.environ.get(name)
+        if protocol and protocol != _PROTOCOL:
+            raise SetupError(f"{name}: must be {_PROTOCOL}, got {protocol!r}")
     try:
         for module in _NEEDED:
             import_module(module)
     except ModuleNotFoundError as error:
         variable = next(name for name in _ENDPOINTS if os.environ.get(name))
         raise SetupError(
-            f"{variable} is set, and sending traces needs the package {error.name!r}: "
+            f"{variable} is set, but sending traces needs the package {error.name!r}: "
             "pip install 'lpnet[telemetry]'"
         ) from error
 
 
 @contextmanager
 def traces(role: str, app: FastAPI | None = None) -> Iterator[None]:
-    """Send traces of this process, and of the requests to `app`, as long as this is open.
+    """Send traces of this process, and of the requests to `app`, during this block.
 
-    `role` is `api` or `worker`. Raises SetupError where traces are asked for and cannot be sent.
+    `role` is `api` or `worker`. Raises SetupError if traces are enabled and cannot be sent.
     """
     global _tracer
-    if not is_wanted():
+    if not is_enabled():
         yield
         return
     provider = _provider(role)
@@ -84,20 +84,20 @@ def traces(role: str, app: FastAPI | None = None) -> Iterator[None]:
         yield
     finally:
         _tracer = None
-        last_words = Thread(target=provider.shutdown, name="last traces", daemon=True)
-        last_words.start()
-        last_words.join(_LAST_WORDS_S)
+        flush = Thread(target=provider.shutdown, name="flush traces", daemon=True)
+        flush.start()
+        flush.join(_FLUSH_S)
 
 
 def span(name: str, **attributes: Any) -> AbstractContextManager[object]:
-    """A span of the trace at hand, or of a new one; nothing where traces are off."""
+    """A span of the current trace, or of a new one; nothing if traces are disabled."""
     if _tracer is None:
         return nullcontext()
     return _tracer.start_as_current_span(name, attributes=attributes)
 
 
 def inner_span(name: str, **attributes: Any) -> AbstractContextManager[object]:
-    """A span of the trace at hand; nothing where there is none, or traces are off."""
+    """A span of the current trace; nothing without one, or if traces are disabled."""
     if _tracer is None:
         return nullcontext()
     from opentelemetry.trace import get_current_span
@@ -114,15 +114,15 @@ def _provider(role: str) -> TracerProvider:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    about: dict[str, str | int] = {
+    attributes: dict[str, str | int] = {
         "service.name": os.environ.get("OTEL_SERVICE_NAME", f"lpnet-{role}"),
         "service.namespace": "lpnet",
         "service.version": version("lpnet"),
         "service.instance.id": f"{os.uname().nodename}-{os.getpid()}",
         "process.pid": os.getpid(),
     }
-    # The exporter's own atexit handler waits half a minute for a collector that is gone.
-    provider = TracerProvider(resource=Resource.create(about), shutdown_on_exit=False)
+    # The atexit handler of the exporter waits half a minute for an unreachable collector.
+    provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return provider
 
@@ -134,20 +134,19 @@ def _instrument(app: FastAPI, provider: TracerProvider) -> None:
         app,
         tracer_provider=provider,
         excluded_urls=_NOT_TRACED,
-        server_request_hook=_name_request,
+        server_request_hook=_annotate_span,
         exclude_spans=["receive", "send"],
     )
 
 
-def _name_request(span: Span, scope: dict[str, Any]) -> None:
-    """Tie the span of a request and the lines of its log to each other."""
+def _annotate_span(span: Span, scope: dict[str, Any]) -> None:
+    """Link the span of a request and its log lines to each other."""
     if not span.is_recording():
         return
-    known = fields.known()
-    span.set_attribute("lpnet.request_id", known["request_id"])
+    span.set_attribute("lpnet.request_id", fields.current()["request_id"])
     recorded = getattr(span, "attributes", None) or {}
     for name in _PATHS:
         if isinstance(recorded.get(name), str):
-            span.set_attribute(name, redacted(recorded[name]))
+            span.set_attribute(name, redact(recorded[name]))
     context = span.get_span_context()
-    fields.know(trace_id=f"{context.trace_id:032x}", span_id=f"{context.span_id:016x}")
+    fields.bind(trace_id=f"{context.trace_id:032x}", span_id=f"{context.span_id:016x}")

@@ -1,4 +1,4 @@
-"""A pipe by which children know that the process that started them is gone, however it ended."""
+"""A pipe that tells child processes when their parent has ended, even if it was killed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _GRACE_S = 8.0
 
 
 class Lifeline:
-    """The parent's end. Children inherit `fd` and read it; nobody ever writes.
+    """The parent's end of the pipe. Children inherit `fd` and read from it; nobody writes.
 
-    The kernel closes the other end as the parent ends, killed or not, and reading then returns.
+    The kernel closes the parent's end when the parent ends, and the read then returns.
     """
 
     def __init__(self) -> None:
-        # Not inheritable: a child that held this end would keep its brothers alive.
-        self.fd, self._held = os.pipe()
+        # Not inheritable: a child that had the parent's end would keep its siblings alive.
+        self.fd, self._parent_end = os.pipe()
 
     def __enter__(self) -> Self:
         return self
@@ -32,15 +32,16 @@ class Lifeline:
         trace: TracebackType | None,
     ) -> None:
         os.close(self.fd)
-        os.close(self._held)
+        os.close(self._parent_end)
 
 
-def end_with(fd: int) -> None:
-    """End this process with its parent, whose lifeline `fd` is: asked first, killed after 8 s."""
-    Thread(target=_wait, args=(fd,), name="lifeline", daemon=True).start()
+def end_with_parent(fd: int) -> None:
+    """End this process after its parent, whose lifeline is `fd`: SIGTERM, then SIGKILL 8 s
+    later."""
+    Thread(target=_wait_and_end, args=(fd,), name="lifeline", daemon=True).start()
 
 
-def _wait(fd: int) -> None:
+def _wait_and_end(fd: int) -> None:
     os.read(fd, 1)
     os.kill(os.getpid(), signal.SIGTERM)
     select.select([], [], [], _GRACE_S)

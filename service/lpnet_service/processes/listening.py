@@ -1,4 +1,4 @@
-"""The sockets that all API processes accept from."""
+"""The sockets on which all API processes accept connections."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from lpnet_service.errors import SetupError
 
 
 @contextmanager
-def bound(host: str, port: int) -> Iterator[list[socket.socket]]:
-    """Sockets bound to the addresses of `host`, to be handed down to the processes that listen.
+def bound_sockets(host: str, port: int) -> Iterator[list[socket.socket]]:
+    """Sockets bound to the addresses of `host`, for API processes to inherit.
 
-    They share one queue of connections, so that none is lost as a process is replaced. Raises
-    SetupError where the port is taken or no address is of this machine.
+    They share one queue of connections, so none is lost when a process is replaced. Raises
+    SetupError if the port is in use or this machine has no such address.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
     except OSError as error:
         raise SetupError(f"--host {host}: {error.strerror}") from error
-    with ExitStack() as held:
+    with ExitStack() as stack:
         sockets: list[socket.socket] = []
         reason = "has no address"
-        for family, _, _, _, address in dict.fromkeys(found):
+        for family, _, _, _, address in dict.fromkeys(addresses):
             try:
-                sockets.append(held.enter_context(_bind(family, address)))
+                sockets.append(stack.enter_context(_bind(family, address)))
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
-                    raise SetupError(f"--port {port}: another process listens there") from error
+                    raise SetupError(f"--port {port}: another process listens on it") from error
                 # `localhost` has an IPv6 address on machines that have no IPv6.
                 reason = str(error.strerror)
         if not sockets:
@@ -39,13 +41,13 @@ def bound(host: str, port: int) -> Iterator[list[socket.socket]]:
 
 
 def _bind(family: socket.AddressFamily, address: Any) -> socket.socket:
-    made = socket.socket(family, socket.SOCK_STREAM)
+    bound = socket.socket(family, socket.SOCK_STREAM)
     try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        made.bind(address)
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind(address)
     except OSError:
-        made.close()
+        bound.close()
         raise
-    return made
+    return bound

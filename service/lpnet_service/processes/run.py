@@ -1,4 +1,4 @@
-"""The parent of everything that `lpnet-service run` starts. It answers no request itself."""
+"""The parent of all processes that `lpnet-service run` starts. It answers no requests."""
 
 from __future__ import annotations
 
@@ -10,34 +10,33 @@ import structlog
 
 from lpnet_service.db.migrate import migrate
 from lpnet_service.observe import tracing
-from lpnet_service.observe.sharing import shared_metrics
+from lpnet_service.observe.shared_metrics import shared_metrics
 from lpnet_service.processes.lifeline import Lifeline
-from lpnet_service.processes.listening import bound
+from lpnet_service.processes.listening import bound_sockets
 from lpnet_service.processes.supervisor import Role, Supervisor
 from lpnet_service.services.access import admission
 from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
 
-_LOOK_S = 0.1
+_CHECK_S = 0.1
 _log = structlog.get_logger()
 
 
 def serve(settings: Settings, *, host: str, port: int, api_processes: int, workers: int) -> None:
-    """Migrate, then keep that many API processes and workers alive until SIGTERM or SIGINT.
+    """Migrate the database, then keep the processes running until SIGTERM or SIGINT.
 
-    All of them end within 10 s of the signal, and at once where this process is killed. Raises
-    SetupError for what cannot be: a database, an address, a port that is taken, an address that
-    others reach without a token that lets anybody in.
+    All of them end within 10 s of the signal, or of the end of this process. Raises SetupError if
+    the database, the address or the port cannot be used, or if the address needs tokens and there
+    is no usable one.
     """
     tracing.check()
     ctx = context(settings)
     migrate(ctx.db)
     access = admission.check(ctx, host)
     ctx.db.close()
-    with bound(host, port) as sockets, Lifeline() as lifeline, shared_metrics() as metrics:
-        asked = _Asked()
-        inherited = [*(one.fileno() for one in sockets), lifeline.fd]
-        # All that API processes share beside the database.
+    with bound_sockets(host, port) as sockets, Lifeline() as lifeline, shared_metrics() as metrics:
+        signals = _EndSignals()
+        inherited = [*(socket.fileno() for socket in sockets), lifeline.fd]
         api = Role("api", _api_arguments(inherited), inherited, os.environ | metrics)
         worker = Role("worker", ("worker", "--lifeline", str(lifeline.fd)), [lifeline.fd])
         with Supervisor() as children:
@@ -52,30 +51,30 @@ def serve(settings: Settings, *, host: str, port: int, api_processes: int, worke
                 api_processes=api_processes,
                 workers=workers,
             )
-            while not asked.within(_LOOK_S):
-                children.look()
+            while not signals.wait(_CHECK_S):
+                children.restart_ended()
 
 
 def _api_arguments(inherited: list[int]) -> list[str]:
     *sockets, lifeline = map(str, inherited)
-    listening = [word for one in sockets for word in ("--socket", one)]
-    return ["api", *listening, "--lifeline", lifeline]
+    options = [text for socket in sockets for text in ("--socket", socket)]
+    return ["api", *options, "--lifeline", lifeline]
 
 
-class _Asked:
-    """Whether this process was asked to end, by SIGTERM or SIGINT.
+class _EndSignals:
+    """Waits for SIGTERM or SIGINT.
 
-    A pipe, which a signal handler may write to at any moment, and which wakes whoever waits.
+    The signal handler writes to a pipe: that is safe at any time, and wakes the waiting thread.
     """
 
     def __init__(self) -> None:
         self._reader, self._writer = os.pipe()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._hear)
+            signal.signal(number, self._handle)
 
-    def within(self, seconds: float) -> bool:
-        """Wait so long, or until it was asked."""
+    def wait(self, seconds: float) -> bool:
+        """Wait for a signal; returns whether there was one."""
         return bool(select.select([self._reader], [], [], seconds)[0])
 
-    def _hear(self, _signal: int, _frame: object) -> None:
+    def _handle(self, _signal: int, _frame: object) -> None:
         os.write(self._writer, b"x")

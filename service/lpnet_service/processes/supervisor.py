@@ -1,4 +1,4 @@
-"""Keeps child processes alive until it is told to end them."""
+"""Keeps child processes running."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from typing import Self
 import structlog
 
 _GRACE_S = 7.0
-_LOOK_S = 0.05
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
-# A process that has lived so long did not die of its start.
+_CHECK_S = 0.05
+_MIN_PAUSE_S, _MAX_PAUSE_S = 0.5, 30.0
+# A process that ran this long has started successfully.
 _STEADY_S = 60.0
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Role:
-    """What a child does: `python -m lpnet_service ARGUMENTS`, with the descriptors it inherits.
+    """A kind of child: it runs `python -m lpnet_service ARGUMENTS` and inherits `descriptors`.
 
-    `environment` None is that of this process.
+    It also inherits the environment of this process if `environment` is None.
     """
 
     name: str
@@ -34,8 +34,7 @@ class Role:
     environment: Mapping[str, str] | None = None
 
 
-def spawned(role: Role) -> subprocess.Popen[bytes]:
-    """A new process of that role."""
+def spawn_child(role: Role) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "lpnet_service", *role.arguments],
         pass_fds=role.descriptors,
@@ -44,22 +43,22 @@ def spawned(role: Role) -> subprocess.Popen[bytes]:
 
 
 class Supervisor:
-    """Starts children, and another in the place of one that ends; ends all of them on leaving.
+    """Starts children, restarts those that end, and ends all of them as the block ends.
 
-    A child that keeps dying is started less and less often, every 30 s at last. One that cannot
-    be ended within `grace_s` is killed.
+    The pause before a restart doubles up to 30 s while a child keeps ending. A child that does not
+    end within `grace_s` of SIGTERM is killed.
     """
 
     def __init__(
         self,
         clock: Callable[[], float] = time.monotonic,
-        spawn: Callable[[Role], subprocess.Popen[bytes]] = spawned,
+        spawn: Callable[[Role], subprocess.Popen[bytes]] = spawn_child,
         grace_s: float = _GRACE_S,
     ) -> None:
         self._clock = clock
         self._spawn = spawn
         self._grace_s = grace_s
-        self._places: list[_Place] = []
+        self._children: list[_Child] = []
 
     def __enter__(self) -> Self:
         return self
@@ -71,26 +70,26 @@ class Supervisor:
         trace: TracebackType | None,
     ) -> None:
         end = time.monotonic() + self._grace_s
-        for place in self._places:
-            place.ask_to_end()
-        while any(place.alive for place in self._places) and time.monotonic() < end:
-            # Not `time.sleep`, which fails under the library that sets clocks back in tests.
-            select.select([], [], [], _LOOK_S)
-        for place in self._places:
-            place.end()
+        for child in self._children:
+            child.terminate()
+        while any(child.alive for child in self._children) and time.monotonic() < end:
+            # Not `time.sleep`: the library that sets clocks back in tests breaks it.
+            select.select([], [], [], _CHECK_S)
+        for child in self._children:
+            child.kill()
 
     def start(self, role: Role, count: int) -> None:
-        """Start so many children of a role."""
-        self._places += [_Place(role, self._clock, self._spawn) for _ in range(count)]
+        """Start `count` children of a role."""
+        self._children += [_Child(role, self._clock, self._spawn) for _ in range(count)]
 
-    def look(self) -> None:
-        """Replace what has ended; to be called a few times a second."""
-        for place in self._places:
-            place.look()
+    def restart_ended(self) -> None:
+        """Restart children that have ended; call it a few times a second."""
+        for child in self._children:
+            child.restart_if_ended()
 
 
-class _Place:
-    """One child at a time."""
+class _Child:
+    """A child process and its replacements."""
 
     def __init__(
         self,
@@ -101,44 +100,44 @@ class _Place:
         self._role = role
         self._clock = clock
         self._spawn = spawn
-        self._pause_s = _FIRST_PAUSE_S
+        self._pause_s = _MIN_PAUSE_S
         self._start()
 
     def _start(self) -> None:
-        self._again_at: float | None = None
+        self._restart_at: float | None = None
         self._started_at = self._clock()
         self._process = self._spawn(self._role)
 
-    def look(self) -> None:
+    def restart_if_ended(self) -> None:
         if self.alive:
             return
         now = self._clock()
-        if self._again_at is not None:
-            if now >= self._again_at:
+        if self._restart_at is not None:
+            if now >= self._restart_at:
                 self._start()
             return
         if now - self._started_at >= _STEADY_S:
-            self._pause_s = _FIRST_PAUSE_S
-        self._again_at = now + self._pause_s
+            self._pause_s = _MIN_PAUSE_S
+        self._restart_at = now + self._pause_s
         _log.warning(
-            "a process ended, and is replaced",
+            "a process ended and will be restarted",
             role=self._role.name,
             pid=self._process.pid,
             code=self._process.returncode,
             again_in_s=self._pause_s,
         )
-        self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
+        self._pause_s = min(self._pause_s * 2, _MAX_PAUSE_S)
 
     @property
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def ask_to_end(self) -> None:
+    def terminate(self) -> None:
         if self.alive:
             self._process.terminate()
 
-    def end(self) -> None:
+    def kill(self) -> None:
         if self.alive:
-            _log.warning("killed: it did not end in time", role=self._role.name)
+            _log.warning("killed a process that did not end in time", role=self._role.name)
             self._process.kill()
             self._process.wait()

@@ -1,4 +1,4 @@
-"""Artifacts, the files of LPNets: a row for each, with its bytes where they are kept here."""
+"""The files of LPNets."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from lpnet_service.repositories.inserts import insert_if_new
 
 
 class ArtifactRepository:
-    """The files of LPNets, one row each, with its bytes unless they are kept elsewhere."""
+    """One row per file; it holds the bytes unless they are `elsewhere`, in the artifact store."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def register(self, sha256: str, now: datetime) -> None:
-        """A row for bytes that are about to be kept; of one that is there, `created_at` is renewed."""
+        """Add a row for bytes that are about to be stored, or renew its `created_at`."""
         values = {"sha256": sha256, "content": b"", "elsewhere": True, "created_at": now}
         if not insert_if_new(self._session, ArtifactRow, values, key="sha256"):
             self._update(sha256, created_at=now)
 
     def store(self, sha256: str, content: bytes, now: datetime) -> None:
-        """Keep bytes here."""
+        """Keep the bytes in the row."""
         self.register(sha256, now)
         self._update(sha256, content=content, elsewhere=False)
 
     def clear_content(self, sha256: str) -> None:
-        """They are kept elsewhere from now on."""
+        """Mark the bytes as kept elsewhere."""
         self._update(sha256, content=b"", elsewhere=True)
 
     def _update(self, sha256: str, **values: object) -> None:
@@ -46,26 +46,26 @@ class ArtifactRepository:
         self._session.execute(delete_(ArtifactRow).where(ArtifactRow.sha256 == sha256))
 
     def referenced(self) -> Sequence[tuple[str, bool]]:
-        """Those that are the weights of an LPNet, and whether they are kept elsewhere."""
-        query = select(ArtifactRow.sha256, ArtifactRow.elsewhere).where(_is_named())
-        return [
-            (sha256, away)
-            for sha256, away in self._session.execute(query.order_by(ArtifactRow.sha256))
-        ]
+        """The sha256 of every LPNet's weights, and whether they are elsewhere."""
+        query = select(ArtifactRow.sha256, ArtifactRow.elsewhere).where(_is_referenced())
+        rows = self._session.execute(query.order_by(ArtifactRow.sha256))
+        return [(sha256, elsewhere) for sha256, elsewhere in rows]
 
     def unreferenced(self, before: datetime) -> Sequence[str]:
-        """Those that are nobody's, noted before a moment."""
-        query = select(ArtifactRow.sha256).where(~_is_named(), ArtifactRow.created_at < before)
+        """Artifacts of no LPNet, registered before a time."""
+        query = select(ArtifactRow.sha256).where(
+            ~_is_referenced(), ArtifactRow.created_at < before
+        )
         return self._session.scalars(query.order_by(ArtifactRow.sha256)).all()
 
     def delete_if_unreferenced(self, sha256: str, before: datetime) -> bool | None:
-        """Delete a row that is still as `unnamed` said; whether its bytes are elsewhere, None where it
-        is not so any more."""
-        gone = delete_(ArtifactRow).where(
-            ArtifactRow.sha256 == sha256, ~_is_named(), ArtifactRow.created_at < before
+        """Delete a row that is still unreferenced; None if it is not, else whether its bytes are
+        elsewhere."""
+        statement = delete_(ArtifactRow).where(
+            ArtifactRow.sha256 == sha256, ~_is_referenced(), ArtifactRow.created_at < before
         )
-        return self._session.scalar(gone.returning(ArtifactRow.elsewhere))
+        return self._session.scalar(statement.returning(ArtifactRow.elsewhere))
 
 
-def _is_named() -> Exists:
+def _is_referenced() -> Exists:
     return exists().where(LPNetRow.weights_sha256 == ArtifactRow.sha256)

@@ -21,7 +21,6 @@ class DeviceRepository:
         return self._session.scalars(select(DeviceRow).order_by(DeviceRow.name)).all()
 
     def agents_by_device(self) -> dict[str, AgentRow]:
-        """Every agent by the name of its device."""
         return {agent.device: agent for agent in self._session.scalars(select(AgentRow))}
 
     def agent_of_device(self, device_name: str) -> AgentRow | None:
@@ -40,7 +39,7 @@ class DeviceRepository:
         return self._session.get(TargetRow, name)
 
     def lock_target(self, name: str) -> TargetRow | None:
-        """The target, held against other writers until this transaction ends."""
-        # Whoever stores samples of it meanwhile only needs its name to stay, and does not wait.
-        held = select(TargetRow).where(TargetRow.name == name).with_for_update(key_share=True)
-        return self._session.scalar(held)
+        """The target, locked until the transaction ends."""
+        # A key-share lock: inserts of its samples only need its name to stay, and do not wait.
+        query = select(TargetRow).where(TargetRow.name == name).with_for_update(key_share=True)
+        return self._session.scalar(query)

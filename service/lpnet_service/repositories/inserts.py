@@ -1,4 +1,4 @@
-"""Statements that any row needs."""
+"""Inserts that tolerate rows already stored under the same key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lpnet_service.db.rows import Base
 
 
 def insert_ignoring(session: Session, row: type[Base], *key: str) -> Insert:
-    """An insert that leaves alone what is stored already under the same `key`."""
+    """An insert that skips rows whose `key` is stored."""
     table = row.__table__
     assert isinstance(table, Table)
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
@@ -27,12 +27,14 @@ def insert_or_replace(
     when: Callable[[Any], ColumnElement[bool]],
     keep: Collection[str] = (),
 ) -> Insert:
-    """An insert that, where the same `key` is stored and `when(new row)` holds, takes its place;
-    columns of `keep` stay where they are set, and primary keys always."""
+    """An insert that replaces a row with the same `key` if `when(new row)` holds.
+
+    Columns in `keep` stay if they are set; the primary key always stays.
+    """
     table = row.__table__
     assert isinstance(table, Table)
-    is_lite = session.get_bind().dialect.name == "sqlite"
-    statement: Any = (sqlite.insert if is_lite else postgresql.insert)(table)
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    statement: Any = (sqlite.insert if is_sqlite else postgresql.insert)(table)
     new = statement.excluded
     values = {
         column.name: func.coalesce(column, new[column.name])
@@ -41,14 +43,14 @@ def insert_or_replace(
         for column in table.columns
         if not column.primary_key and column.name not in key
     }
-    made: Insert = statement.on_conflict_do_update(
+    upsert: Insert = statement.on_conflict_do_update(
         index_elements=list(key), set_=values, where=when(new)
     )
-    return made
+    return upsert
 
 
 def insert_if_new(session: Session, row: type[Base], values: dict[str, Any], *, key: str) -> bool:
-    """Insert one row unless its `key` is stored already; whether it was new."""
+    """Insert a row unless its `key` is stored; returns whether it was new."""
     statement = insert_ignoring(session, row, key).values(values)
-    done = session.execute(statement.returning(statement.table.c[key]))
-    return done.scalar() is not None
+    inserted = session.execute(statement.returning(statement.table.c[key]))
+    return inserted.scalar() is not None

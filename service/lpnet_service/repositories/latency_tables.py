@@ -1,9 +1,9 @@
 """Pages of a latency table of any size: some samples of an epoch, in order.
 
-Every way taken here reads about as many index entries as a page has rows and its selection has
-groups of samples, or walks an index of the epoch that holds what is asked for. Which way that is
-depends on how many rows match. What no index knows, the side of a workload, is looked up for some
-thousand rows at most.
+A page reads about as many index entries as it has rows and as its selection has groups of samples.
+If that is impossible, it walks an index of the epoch that holds all the columns it needs. The
+number of matching rows decides which way is taken. No index knows the side of a workload (trained
+on or held out), so at most some thousand sides are looked up.
 """
 
 from __future__ import annotations
@@ -27,30 +27,32 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from lpnet_service.db.rows import SampleRow, SideRow
 
+# Counts above EXACT are not counted further.
 EXACT = 10_000
+# Up to this many matching samples may all be read for one page.
 FEW = 3_000
-_STREAMS = 200
+_MAX_MERGED_GROUPS = 200
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which samples of an epoch a table shows, sentinels left out.
+    """Which samples of an epoch a table shows, without sentinels.
 
-    Those of `groups` (keys; None: all), and the samples numbered `others`, which are in none of
-    them; of these what the other conditions leave. `held_out` is by side of the workload.
+    They are those of `groups` (keys; None: all groups) and those whose `seq` is in `extra`, as far
+    as they meet the other conditions. `held_out` is the side of the workload.
     """
 
     target: str
     epoch: int
     groups: Sequence[int] | None = None
-    others: Sequence[int] = ()
+    extra: Sequence[int] = ()
     min_ms: float | None = None
     max_ms: float | None = None
     held_out: bool | None = None
 
     @property
     def by_group(self) -> bool:
-        """Whether the groups say all, so that their counts do."""
+        """Whether groups are the only condition, so that their counts are the answer."""
         return self.held_out is None and not self.ranged
 
     @property
@@ -61,7 +63,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Order:
-    """By a column, `latency_ms` or `taken_at`, then by number; both ascending or descending."""
+    """By `column` (latency_ms or taken_at), then by `seq`, both in the same direction."""
 
     column: InstrumentedAttribute[Any]
     descending: bool
@@ -73,180 +75,185 @@ class LatencyTableRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def count(self, chosen: Selection, inside: int) -> tuple[int, bool]:
-        """How many samples match, and whether these are all: EXACT are looked at, those of `others`
-        beside. `inside`: how many the groups have."""
-        if chosen.held_out is None:
-            looked = select(literal(1)).where(*_inside(chosen), *_within(chosen)).limit(EXACT + 1)
-            query = select(func.count()).select_from(looked.subquery())
-            looked_at = found = self._session.scalar(query) or 0
+    def count(self, selection: Selection, in_groups: int) -> tuple[int, bool]:
+        """How many samples match, and whether that is exact.
+
+        At most EXACT samples of the groups are examined. `in_groups` is how many the groups have.
+        """
+        if selection.held_out is None:
+            conditions = (*_in_groups(selection), *_in_range(selection))
+            examined = select(literal(1)).where(*conditions).limit(EXACT + 1)
+            query = select(func.count()).select_from(examined.subquery())
+            examined_count = matching = self._session.scalar(query) or 0
         else:
-            some = _keys(chosen, inside).limit(EXACT + 1).subquery()
-            held = case((_on_side(chosen, some.c.key), 1), else_=0)
-            sides = select(func.count(), func.coalesce(func.sum(held), 0)).select_from(some)
-            looked_at, found = self._session.execute(sides).one()
-        if chosen.others:
-            query = select(func.count()).where(SampleRow.seq.in_(chosen.others), *_meets(chosen))
-            found += self._session.scalar(query) or 0
-        return min(int(found), EXACT), looked_at <= EXACT
+            keys = _workload_keys(selection, in_groups).limit(EXACT + 1).subquery()
+            on_side = case((_is_on_side(selection, keys.c.key), 1), else_=0)
+            sides = select(func.count(), func.coalesce(func.sum(on_side), 0)).select_from(keys)
+            examined_count, matching = self._session.execute(sides).one()
+        if selection.extra:
+            extra = SampleRow.seq.in_(selection.extra)
+            query = select(func.count()).where(extra, *_other_conditions(selection))
+            matching += self._session.scalar(query) or 0
+        return min(int(matching), EXACT), examined_count <= EXACT
 
     def page(
         self,
-        chosen: Selection,
+        selection: Selection,
         order: Order,
         after: tuple[Any, int] | None,
         limit: int,
         few: bool,
     ) -> Sequence[SampleRow]:
-        """Samples in order, those behind the pair (value, number). `few`: at most some thousand match
-        in all."""
-        found: list[tuple[Any, int]] = []
-        for stream in _streams(chosen, order, after, limit, few):
-            found += [(value, seq) for value, seq in self._session.execute(stream)]
-        found.sort(reverse=order.descending)
-        numbers = [seq for _, seq in found[:limit]]
-        rows = self._session.scalars(select(SampleRow).where(SampleRow.seq.in_(numbers)))
-        by_number = {row.seq: row for row in rows}
-        return [by_number[number] for number in numbers if number in by_number]
+        """Samples behind the pair (value, seq), in order. `few`: at most FEW samples match."""
+        positions: list[tuple[Any, int]] = []
+        for query in _page_queries(selection, order, after, limit, few):
+            positions += [(value, seq) for value, seq in self._session.execute(query)]
+        positions.sort(reverse=order.descending)
+        seqs = [seq for _, seq in positions[:limit]]
+        rows = self._session.scalars(select(SampleRow).where(SampleRow.seq.in_(seqs)))
+        by_seq = {row.seq: row for row in rows}
+        return [by_seq[seq] for seq in seqs if seq in by_seq]
 
 
-def _keys(chosen: Selection, inside: int) -> Any:
-    """The workloads of samples that match but for the side. Of many samples in the order of the
-    keys: an index has all that is asked then, and the sides lie in the same order."""
+def _workload_keys(selection: Selection, in_groups: int) -> Any:
+    """Workload keys of the samples that match all conditions but the side.
+
+    Many samples are read in key order: one index then holds all that is needed, and the sides are
+    stored in the same order.
+    """
     key = select(SampleRow.workload_key.label("key"))
-    if chosen.ranged or inside <= EXACT:
-        return key.where(*_inside(chosen), *_within(chosen))
-    return key.where(*_grouped(chosen)).order_by(SampleRow.workload_key)
+    if selection.ranged or in_groups <= EXACT:
+        return key.where(*_in_groups(selection), *_in_range(selection))
+    return key.where(*_in_groups_by_filter(selection)).order_by(SampleRow.workload_key)
 
 
-def _streams(
-    chosen: Selection,
+def _page_queries(
+    selection: Selection,
     order: Order,
     after: tuple[Any, int] | None,
     limit: int,
     few: bool,
 ) -> Iterator[Any]:
-    """Queries for (value, number), each of up to `limit` rows in order, that hold the page."""
-    here = [*_behind(order, after)]
-    if chosen.others:
-        yield _ordered(
-            _pairs(order, *here, SampleRow.seq.in_(chosen.others), *_meets(chosen)), order, limit
-        )
-    if chosen.groups is not None and not chosen.groups:
+    """Queries for (value, seq), each of up to `limit` rows in order. Together they hold the
+    page."""
+    behind = [] if after is None else [_is_behind(order.column, SampleRow.seq, order, after)]
+    if selection.extra:
+        extra = SampleRow.seq.in_(selection.extra)
+        query = _positions(order, *behind, extra, *_other_conditions(selection))
+        yield _ordered(query, order, limit)
+    if selection.groups is not None and not selection.groups:
         return
-    is_across = chosen.ranged and order.column is not SampleRow.latency_ms
-    if few and is_across:
-        # All that match, by latency, then sorted; in the order asked for they may be far apart.
-        found = _pairs(order, *_inside(chosen), *_meets(chosen))
-        held = found.cte("found").prefix_with("MATERIALIZED")
-        value, seq = held.c.value, held.c.seq
-        query = select(value, seq)
+    ranged_by_time = selection.ranged and order.column is not SampleRow.latency_ms
+    if few and ranged_by_time:
+        # All matches by latency, then sorted: in the requested order they may be far apart.
+        query = _positions(order, *_in_groups(selection), *_other_conditions(selection))
+        matches = query.cte("matches").prefix_with("MATERIALIZED")
+        value, seq = matches.c.value, matches.c.seq
+        page = select(value, seq)
         if after is not None:
-            query = query.where(_beyond(value, seq, order, after))
-        yield _sorted(query, value, seq, order, limit)
-    elif chosen.groups is None or is_across or len(chosen.groups) > _STREAMS:
-        yield _ordered(_pairs(order, *here, *_walked(chosen, is_across)), order, limit)
+            page = page.where(_is_behind(value, seq, order, after))
+        yield _sorted(page, value, seq, order).limit(limit)
+    elif selection.groups is None or ranged_by_time or len(selection.groups) > _MAX_MERGED_GROUPS:
+        conditions = _walk_conditions(selection, ranged_by_time)
+        yield _ordered(_positions(order, *behind, *conditions), order, limit)
     else:
-        yield _merged(chosen, order, here, limit)
+        yield _merged_groups(selection, order, behind, limit)
 
 
-def _walked(chosen: Selection, is_across: bool) -> list[ColumnElement[bool]]:
-    """Conditions for reading an epoch in order until enough rows meet them."""
-    # As an expression where rows are not in its order: by its index all that match would be read,
-    # and sorted.
-    latency = SampleRow.latency_ms + 0.0 if is_across else SampleRow.latency_ms
-    return [*_grouped(chosen), *_within(chosen, latency), *_sided(chosen)]
+def _walk_conditions(selection: Selection, ranged_by_time: bool) -> list[ColumnElement[bool]]:
+    """Conditions for walking an epoch in order until enough rows match."""
+    # As an expression if rows are not in latency order: otherwise the database would read all
+    # matches by the index of latencies, and sort them.
+    latency = SampleRow.latency_ms + 0.0 if ranged_by_time else SampleRow.latency_ms
+    return [
+        *_in_groups_by_filter(selection),
+        *_in_range(selection, latency),
+        *_on_side(selection),
+    ]
 
 
-def _grouped(chosen: Selection) -> list[ColumnElement[bool]]:
-    if chosen.groups is None:
-        return _of_epoch(chosen)
-    # As an expression, for the same reason.
-    return [*_of_epoch(chosen), (SampleRow.group_key + 0).in_(chosen.groups)]
-
-
-def _merged(
-    chosen: Selection, order: Order, here: Sequence[ColumnElement[bool]], limit: int
+def _merged_groups(
+    selection: Selection, order: Order, behind: Sequence[ColumnElement[bool]], limit: int
 ) -> Any:
-    """The groups side by side, each in order: engines merge them, and read no more of a group
-    than is taken from it."""
+    """The groups side by side, each in order. The database merges them, and reads no more of a
+    group than the page takes from it."""
     parts = []
-    for key in chosen.groups or ():
-        mine = _pairs(order, *here, SampleRow.group_key == key, *_meets(chosen))
-        # Without a limit of its own, which would have to be reached before any row is taken.
-        parts.append(select(_by(mine, order.column, SampleRow.seq, order).subquery()))
-    together = union_all(*parts).subquery()
-    query = select(together.c.value, together.c.seq)
-    return _sorted(query, together.c.value, together.c.seq, order, limit)
+    for key in selection.groups or ():
+        in_group = SampleRow.group_key == key
+        query = _positions(order, *behind, in_group, *_other_conditions(selection))
+        # Without a limit of its own, which would be filled before the first row is merged.
+        parts.append(select(_sorted(query, order.column, SampleRow.seq, order).subquery()))
+    union = union_all(*parts).subquery()
+    page = _sorted(select(union.c.value, union.c.seq), union.c.value, union.c.seq, order)
+    return page.limit(limit)
 
 
-def _pairs(order: Order, *where: ColumnElement[bool]) -> Select[Any, int]:
+def _positions(order: Order, *where: ColumnElement[bool]) -> Select[Any, int]:
     return select(order.column.label("value"), SampleRow.seq).where(*where)
 
 
 def _ordered(query: Select[Any, int], order: Order, limit: int) -> Any:
-    return _sorted(query, order.column, SampleRow.seq, order, limit)
+    return _sorted(query, order.column, SampleRow.seq, order).limit(limit)
 
 
-def _sorted(query: Any, value: Any, seq: Any, order: Order, limit: int) -> Any:
-    return _by(query, value, seq, order).limit(limit)
-
-
-def _by(query: Any, value: Any, seq: Any, order: Order) -> Any:
+def _sorted(query: Any, value: Any, seq: Any, order: Order) -> Any:
     if order.descending:
         return query.order_by(value.desc(), seq.desc())
     return query.order_by(value, seq)
 
 
-def _behind(order: Order, after: tuple[Any, int] | None) -> list[ColumnElement[bool]]:
-    return [] if after is None else [_beyond(order.column, SampleRow.seq, order, after)]
+def _is_behind(value: Any, seq: Any, order: Order, after: tuple[Any, int]) -> ColumnElement[bool]:
+    # As a pair, not as two conditions: only then the database enters an index at this position.
+    position = tuple_(value, seq)
+    cursor = tuple_(literal(after[0], value.type), literal(after[1], seq.type))
+    return position < cursor if order.descending else position > cursor
 
 
-def _beyond(value: Any, seq: Any, order: Order, after: tuple[Any, int]) -> ColumnElement[bool]:
-    # As a pair, and not as two conditions: only so an index is entered at this place.
-    here = tuple_(value, seq)
-    there = tuple_(literal(after[0], value.type), literal(after[1], seq.type))
-    return here < there if order.descending else here > there
+def _in_groups(selection: Selection) -> list[ColumnElement[bool]]:
+    if selection.groups is None:
+        return _in_epoch(selection)
+    return [SampleRow.group_key.in_(selection.groups)]
 
 
-def _of_epoch(chosen: Selection) -> list[ColumnElement[bool]]:
+def _in_groups_by_filter(selection: Selection) -> list[ColumnElement[bool]]:
+    """The same, without the index of groups: rows are then read in the order of another index."""
+    if selection.groups is None:
+        return _in_epoch(selection)
+    return [*_in_epoch(selection), (SampleRow.group_key + 0).in_(selection.groups)]
+
+
+def _in_epoch(selection: Selection) -> list[ColumnElement[bool]]:
     # Sentinels are in no group.
-    epoch = (SampleRow.target == chosen.target, SampleRow.epoch == chosen.epoch)
+    epoch = (SampleRow.target == selection.target, SampleRow.epoch == selection.epoch)
     return [*epoch, SampleRow.group_key.is_not(None)]
 
 
-def _inside(chosen: Selection) -> list[ColumnElement[bool]]:
-    """That a sample is of the groups."""
-    if chosen.groups is None:
-        return _of_epoch(chosen)
-    return [SampleRow.group_key.in_(chosen.groups)]
+def _other_conditions(selection: Selection) -> list[ColumnElement[bool]]:
+    """All conditions but the groups."""
+    return [*_in_range(selection), *_on_side(selection)]
 
 
-def _meets(chosen: Selection) -> list[ColumnElement[bool]]:
-    """The conditions beside the groups."""
-    return [*_within(chosen), *_sided(chosen)]
+def _in_range(
+    selection: Selection, latency: Any = SampleRow.latency_ms
+) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if selection.min_ms is not None:
+        conditions.append(latency >= selection.min_ms)
+    if selection.max_ms is not None:
+        conditions.append(latency <= selection.max_ms)
+    return conditions
 
 
-def _within(chosen: Selection, latency: Any = SampleRow.latency_ms) -> list[ColumnElement[bool]]:
-    """The bounds of the latency."""
-    found: list[ColumnElement[bool]] = []
-    if chosen.min_ms is not None:
-        found.append(latency >= chosen.min_ms)
-    if chosen.max_ms is not None:
-        found.append(latency <= chosen.max_ms)
-    return found
-
-
-def _sided(chosen: Selection) -> list[ColumnElement[bool]]:
-    if chosen.held_out is None:
+def _on_side(selection: Selection) -> list[ColumnElement[bool]]:
+    if selection.held_out is None:
         return []
-    return [_on_side(chosen, SampleRow.workload_key)]
+    return [_is_on_side(selection, SampleRow.workload_key)]
 
 
-def _on_side(chosen: Selection, key: Any) -> ColumnElement[bool]:
+def _is_on_side(selection: Selection, key: Any) -> ColumnElement[bool]:
     return exists().where(
-        SideRow.target == chosen.target,
-        SideRow.epoch == chosen.epoch,
+        SideRow.target == selection.target,
+        SideRow.epoch == selection.epoch,
         SideRow.workload_key == key,
-        SideRow.held_out == chosen.held_out,
+        SideRow.held_out == selection.held_out,
     )

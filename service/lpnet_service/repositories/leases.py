@@ -87,7 +87,7 @@ class LeaseRepository(Generic[Row]):
         return self._session.scalar(returning, execution_options=options)
 
     def find_by_token(self, token: str, *, lock: bool = False) -> Row | None:
-        """The row that is held, or was completed, under this lease; `lock` blocks other writers."""
+        """The row that is or was held under this lease; `lock` keeps other writers off it."""
         query = select(self._row).where(self._row.lease_token == token)
         return self._session.scalar(query.with_for_update() if lock else query)
 

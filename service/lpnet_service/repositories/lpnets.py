@@ -17,7 +17,7 @@ class LPNetRepository:
         self._session = session
 
     def versions(self, target: str) -> Sequence[LPNetRow]:
-        """Every version, newest first."""
+        """All versions, newest first."""
         return self._session.scalars(
             select(LPNetRow).where(LPNetRow.target == target).order_by(LPNetRow.version.desc())
         ).all()
@@ -31,7 +31,6 @@ class LPNetRepository:
         )
 
     def active_by_target(self) -> dict[str, LPNetRow]:
-        """The active LPNet of every target that has one."""
         rows = self._session.scalars(select(LPNetRow).where(LPNetRow.active.is_(True)))
         return {row.target: row for row in rows}
 

@@ -19,7 +19,7 @@ class MemoryFailureRepository:
         self._session = session
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Store failures; one that its target's epoch has already stays as it was."""
+        """Store failures, keeping those already stored for the same target and epoch."""
         if rows:
             key = ("target", "epoch", "workload_key")
             self._session.execute(
@@ -27,13 +27,13 @@ class MemoryFailureRepository:
             )
 
     def of_epoch(self, target: str, epoch: int) -> dict[str, str]:
-        """The workloads that failed, as JSON, by their keys."""
+        """The workloads that failed, as JSON, by key."""
         query = select(MemoryFailureRow.workload_key, MemoryFailureRow.workload_json).where(
             MemoryFailureRow.target == target, MemoryFailureRow.epoch == epoch
         )
         return {key: workload for key, workload in self._session.execute(query)}
 
     def epochs(self) -> set[tuple[str, int]]:
-        """Targets and epochs that have failures."""
+        """Pairs of target and epoch that have failures."""
         query = select(MemoryFailureRow.target, MemoryFailureRow.epoch).distinct()
         return {(target, epoch) for target, epoch in self._session.execute(query)}

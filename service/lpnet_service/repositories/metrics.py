@@ -1,4 +1,4 @@
-"""What the tables add up to, for metrics: a few short queries, none of which reads a sample."""
+"""Totals for metrics, by a few short queries."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from lpnet_service.db.rows import (
 
 @dataclass(frozen=True)
 class LeasedCount:
-    """Jobs, or runs of a kind, in one state. `expired` is running under a lease that is over.
+    """Jobs, or runs of a kind, in one state; `expired` is running under an expired lease.
 
-    `attempts` is how often they were begun, all together; `oldest` when the first was asked for.
+    `attempts` is the sum of their attempts, `oldest` when the oldest was created.
     """
 
     kind: str
@@ -37,7 +37,7 @@ class LeasedCount:
 
 @dataclass(frozen=True)
 class RunTime:
-    """Runs of a kind that ended in a state: how many, and for how many seconds they ran."""
+    """Runs of a kind that ended in a state: how many, and the sum of their times."""
 
     kind: str
     state: str
@@ -47,7 +47,7 @@ class RunTime:
 
 @dataclass(frozen=True)
 class SampleCount:
-    """How many samples a target has over all epochs, sentinels left out; how many disturbed."""
+    """Samples of a target over all epochs, without sentinels; how many are disturbed."""
 
     count: int
     disturbed: int
@@ -68,7 +68,7 @@ class MetricsRepository:
         ]
 
     def run_times(self) -> Sequence[RunTime]:
-        """Runs that ended and of which it is known when they began."""
+        """Of the runs that ended and whose start is known."""
         seconds = func.sum(self._seconds(RunRow.started_at, RunRow.finished_at))
         ended = and_(RunRow.started_at.is_not(None), RunRow.finished_at.is_not(None))
         query = select(RunRow.kind, RunRow.state, func.count(), seconds).where(ended)
@@ -81,11 +81,13 @@ class MetricsRepository:
         return cast(func.extract("epoch", end - start), Float)
 
     def samples(self) -> dict[str, SampleCount]:
-        """By target, from the counts that are kept beside the samples."""
+        """By target, from the counts of groups."""
         disturbed = case((GroupRow.disturbed, GroupRow.samples), else_=0)
         query = select(GroupRow.target, func.sum(GroupRow.samples), func.sum(disturbed))
         rows = self._session.execute(query.group_by(GroupRow.target))
-        return {target: SampleCount(int(count), int(bad)) for target, count, bad in rows}
+        return {
+            target: SampleCount(int(count), int(disturbed)) for target, count, disturbed in rows
+        }
 
     def campaigns(self) -> dict[str, int]:
         rows = self._session.execute(
@@ -94,12 +96,11 @@ class MetricsRepository:
         return {name: count for name, count in rows}
 
     def lpnet_errors(self) -> dict[str, float | None]:
-        """Error of each target's active LPNet on held-out networks, percent."""
+        """Error of each active LPNet on held-out networks, percent, by target."""
         query = select(LPNetRow.target, LPNetRow.network_mape_pct).where(LPNetRow.active.is_(True))
         return {target: pct for target, pct in self._session.execute(query)}
 
     def agents_last_seen(self) -> dict[str, datetime]:
-        """When the agent of each device was heard last."""
         rows = self._session.execute(select(AgentRow.device, AgentRow.last_seen_at))
         return {device: at for device, at in rows}
 

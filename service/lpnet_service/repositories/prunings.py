@@ -19,9 +19,13 @@ class PruningRepository:
         self._session = session
 
     def page(self, filters: Filters, before: int | None, limit: int) -> Sequence[PruningRow]:
-        """Results that match, newest first; those stored before number `before`."""
+        """Matching results with a `seq` below `before`, newest first."""
         query = select(PruningRow).where(
-            *(getattr(PruningRow, name) == v for name, v in filters.items() if v is not None)
+            *(
+                getattr(PruningRow, name) == value
+                for name, value in filters.items()
+                if value is not None
+            )
         )
         if before is not None:
             query = query.where(PruningRow.seq < before)
@@ -31,8 +35,8 @@ class PruningRepository:
         return self._session.scalar(select(PruningRow).where(PruningRow.id == id_))
 
     def delete(self, id_: str) -> bool:
-        """Whether there was one."""
-        done = self._session.execute(
+        """Returns whether there was such a result."""
+        deleted = self._session.execute(
             delete(PruningRow).where(PruningRow.id == id_).returning(PruningRow.id)
         )
-        return done.scalar() is not None
+        return deleted.scalar() is not None

@@ -1,4 +1,4 @@
-"""What may go of a target's rows, as conditions; and deleting it, a little at a time."""
+"""Which rows of a target have expired, as conditions, and deleting them in small batches."""
 
 from __future__ import annotations
 
@@ -23,13 +23,18 @@ from lpnet_service.db.rows import (
     TokenRow,
 )
 
-_REPORTED_ELSEWHERE = ("training", "plan")
+# A run of these kinds has its result elsewhere: in an LPNet or in jobs.
+_KINDS_WITHOUT_REPORT = ("training", "plan")
 
 
 @dataclass(frozen=True)
 class ExpiredRows:
-    """What of a target stays: epochs from `epoch` on, what is no older than `before`, and the
-    samples numbered `levels`, which the levels of its sentinels are made of."""
+    """Conditions for the rows of a target that may be deleted.
+
+    Rows stay if they are no older than `before`. Samples also stay if they belong to `epoch` or a
+    later epoch, unless they are disturbed or readings of sentinels. Samples whose `seq` is in
+    `levels` stay: they define the levels of the sentinels.
+    """
 
     target: str
     epoch: int
@@ -37,7 +42,7 @@ class ExpiredRows:
     levels: Collection[int] = ()
 
     def samples(self) -> dict[str, ColumnElement[bool]]:
-        """Samples that may go, by the reason; no sample for two."""
+        """Expired samples by reason; a sample has one reason."""
         old = and_(
             SampleRow.target == self.target, SampleRow.stored_at < self.before, _campaign_is_over()
         )
@@ -45,31 +50,30 @@ class ExpiredRows:
         workload = SampleRow.sentinel.is_(None)
         return {
             "superseded": and_(old, SampleRow.epoch < self.epoch),
-            # Where something did not fit, a disturbed sample is the word that this did.
-            "disturbed": and_(current, workload, SampleRow.disturbed, ~_something_did_not_fit()),
+            # If a workload ran out of memory, disturbed samples prove which ones fitted.
+            "disturbed": and_(current, workload, SampleRow.disturbed, ~_has_memory_failures()),
             "sentinel": and_(current, not_(workload), SampleRow.seq.not_in(self.levels)),
         }
 
     def campaigns(self) -> ColumnElement[bool]:
-        """Campaigns that are over and have no sample that stays."""
-        stays = exists().where(
+        """Campaigns that are over and of which no sample stays."""
+        sample_stays = exists().where(
             SampleRow.campaign == CampaignRow.id, not_(or_(*self.samples().values()))
         )
         return and_(
             CampaignRow.target == self.target,
             CampaignRow.state != "running",
             CampaignRow.finished_at < self.before,
-            ~stays,
+            ~sample_stays,
         )
 
     def jobs(self) -> ColumnElement[bool]:
-        """Their jobs."""
+        """Jobs of the expired campaigns."""
         return JobRow.campaign.in_(select(CampaignRow.id).where(self.campaigns()))
 
     def runs(self) -> ColumnElement[bool]:
-        """Runs that are over and have nothing of their own: a study that is done is the only place
-        of its report."""
-        done = and_(RunRow.state == "done", RunRow.kind.in_(_REPORTED_ELSEWHERE))
+        """Runs that are over, except finished studies: the run holds their only report."""
+        done = and_(RunRow.state == "done", RunRow.kind.in_(_KINDS_WITHOUT_REPORT))
         open_ = select(CampaignRow.id).where(CampaignRow.state == "running")
         old = and_(
             RunRow.finished_at < self.before,
@@ -83,29 +87,29 @@ class ExpiredRows:
         return and_(RunRow.target == self.target, or_(old, of_campaign))
 
     def lpnets(self) -> ColumnElement[bool]:
-        """Versions of superseded epochs that are not in use; the last one always stays, so that no
-        number is given twice."""
-        last = select(func.max(LPNetRow.version)).where(LPNetRow.target == self.target)
+        """Inactive versions of superseded epochs. The latest version always stays, so that no
+        version number is used twice."""
+        latest = select(func.max(LPNetRow.version)).where(LPNetRow.target == self.target)
         return and_(
             LPNetRow.target == self.target,
             LPNetRow.active.is_(False),
             LPNetRow.epoch < self.epoch,
             LPNetRow.created_at < self.before,
-            LPNetRow.version < last.scalar_subquery(),
+            LPNetRow.version < latest.scalar_subquery(),
             ~exists().where(RunRow.lpnet == LPNetRow.id, not_(self.runs())),
         )
 
     def epochs(self) -> dict[type[Base], ColumnElement[bool]]:
-        """What is told of superseded epochs of which no sample stays."""
-        return {row: self._forgotten(row) for row in (SideRow, MemoryFailureRow)}
+        """Sides and memory failures of superseded epochs of which no sample stays."""
+        return {row: self._of_empty_epochs(row) for row in (SideRow, MemoryFailureRow)}
 
-    def _forgotten(self, row: Any) -> ColumnElement[bool]:
-        stays = exists().where(
+    def _of_empty_epochs(self, row: Any) -> ColumnElement[bool]:
+        sample_stays = exists().where(
             SampleRow.target == self.target,
             SampleRow.epoch == row.epoch,
             not_(or_(*self.samples().values())),
         )
-        return and_(row.target == self.target, row.epoch < self.epoch, ~stays)
+        return and_(row.target == self.target, row.epoch < self.epoch, ~sample_stays)
 
 
 class RetentionRepository:
@@ -115,50 +119,47 @@ class RetentionRepository:
         self._session = session
 
     def count(self, row: type[Base], where: ColumnElement[bool]) -> int:
-        """How many rows meet a condition."""
         return self._session.scalar(select(func.count()).select_from(row).where(where)) or 0
 
     def lock_samples(
-        self, where: ColumnElement[bool], most: int
+        self, where: ColumnElement[bool], limit: int
     ) -> Sequence[Row[int, int, str, str]]:
-        """Number, epoch, workload key and body of the first samples that meet a condition, locked;
-        those that somebody else has locked are passed over."""
+        """`seq`, epoch, workload key and body of the first matching samples, locked; samples that
+        another transaction has locked are skipped."""
         columns = (SampleRow.seq, SampleRow.epoch, SampleRow.workload_key, SampleRow.body_json)
         query = select(*columns).where(where).order_by(SampleRow.seq)
-        return self._session.execute(query.limit(most).with_for_update(skip_locked=True)).all()
+        return self._session.execute(query.limit(limit).with_for_update(skip_locked=True)).all()
 
-    def delete_samples(self, numbers: Sequence[int]) -> None:
-        self._session.execute(delete(SampleRow).where(SampleRow.seq.in_(numbers)))
+    def delete_samples(self, seqs: Sequence[int]) -> None:
+        self._session.execute(delete(SampleRow).where(SampleRow.seq.in_(seqs)))
 
     def campaign_ids(self, where: ColumnElement[bool]) -> Sequence[str]:
-        """Ids of campaigns that meet a condition."""
         return self._session.scalars(
             select(CampaignRow.id).where(where).order_by(CampaignRow.id)
         ).all()
 
     def delete_campaign(self, id_: str) -> tuple[int, int]:
-        """Delete a campaign and all that was done for it; returns how many jobs and runs it had."""
+        """Delete a campaign with its jobs and runs; returns how many jobs and runs it had."""
         jobs = delete(JobRow).where(JobRow.campaign == id_).returning(JobRow.id)
         runs = delete(RunRow).where(RunRow.campaign == id_).returning(RunRow.id)
-        gone = len(self._session.scalars(jobs).all()), len(self._session.scalars(runs).all())
+        counts = len(self._session.scalars(jobs).all()), len(self._session.scalars(runs).all())
         self._session.execute(delete(CampaignRow).where(CampaignRow.id == id_))
-        return gone
+        return counts
 
-    def delete_batch(self, row: type[Base], where: ColumnElement[bool], most: int) -> int:
-        """Delete up to `most` rows that meet a condition; returns how many."""
+    def delete_batch(self, row: type[Base], where: ColumnElement[bool], limit: int) -> int:
+        """Delete up to `limit` matching rows; returns how many."""
         key = row.__mapper__.primary_key
-        first = select(*key).where(where).limit(most)
-        gone = delete(row).where(tuple_(*key).in_(first)).returning(key[0])
-        return len(
-            self._session.execute(gone, execution_options={"synchronize_session": False}).all()
-        )
+        batch = select(*key).where(where).limit(limit)
+        statement = delete(row).where(tuple_(*key).in_(batch)).returning(key[0])
+        options = {"synchronize_session": False}
+        return len(self._session.execute(statement, execution_options=options).all())
 
 
 def expired_tokens(before: datetime) -> dict[type[Base], ColumnElement[bool]]:
-    """Sessions and expired_tokens that ended before a moment, in the order in which they may go."""
+    """Browser sessions and tokens that ended before a time, in the order to delete them."""
     ended = or_(TokenRow.expires_at < before, TokenRow.revoked_at < before)
-    of_them = SessionRow.token.in_(select(TokenRow.id).where(ended))
-    return {SessionRow: or_(SessionRow.expires_at < before, of_them), TokenRow: ended}
+    of_ended_token = SessionRow.token.in_(select(TokenRow.id).where(ended))
+    return {SessionRow: or_(SessionRow.expires_at < before, of_ended_token), TokenRow: ended}
 
 
 def _campaign_is_over() -> ColumnElement[bool]:
@@ -166,7 +167,7 @@ def _campaign_is_over() -> ColumnElement[bool]:
     return or_(SampleRow.campaign.is_(None), SampleRow.campaign.in_(over))
 
 
-def _something_did_not_fit() -> ColumnElement[bool]:
+def _has_memory_failures() -> ColumnElement[bool]:
     return exists().where(
         MemoryFailureRow.target == SampleRow.target, MemoryFailureRow.epoch == SampleRow.epoch
     )

@@ -1,4 +1,4 @@
-"""Runs of the worker. How they are claimed and held is in `leases`."""
+"""Runs of the worker. They are claimed and held in `leases`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RunRepository:
         return self._session.get(RunRow, id_)
 
     def lock(self, id_: str) -> RunRow | None:
-        """The run, held against other writers until this transaction ends."""
+        """The run, locked until the transaction ends."""
         return self._session.scalar(select(RunRow).where(RunRow.id == id_).with_for_update())
 
     def studies(self, target: str, limit: int) -> Sequence[RunRow]:
@@ -42,5 +42,5 @@ class RunRepository:
 
 
 def offer_order() -> Sequence[Any]:
-    """Oldest first."""
+    """The order in which runs are claimed: oldest first."""
     return (RunRow.created_at, RunRow.id)

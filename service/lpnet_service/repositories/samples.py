@@ -33,36 +33,36 @@ class SampleRepository:
     def add(self, rows: Sequence[dict[str, Any]], *, replace: bool = False) -> int:
         """Store samples whose id is new to their target; returns how many were stored.
 
-        With `replace` an undisturbed sample takes the place of a disturbed one of the same target and
-        id that was measured at another time: at the same time it is the same sample, delivered again
-        after the service had marked it.
+        With `replace`, an undisturbed sample replaces a disturbed one of the same target and id
+        that was measured at another time. With the same time it is the same sample, delivered
+        again after the service marked it as disturbed.
         """
         statement = insert_ignoring(self._session, SampleRow, "target", "id")
         if replace:
             statement = insert_or_replace(
-                self._session, SampleRow, "target", "id", when=_better, keep=("campaign",)
+                self._session, SampleRow, "target", "id", when=_replaces_stored, keep=("campaign",)
             )
-        # Without being asked to, SQLAlchemy does not keep the row count of an insert.
-        done = self._session.connection().execute(
+        # SQLAlchemy keeps the row count of an insert only on request.
+        inserted = self._session.connection().execute(
             statement, list(rows), execution_options={"preserve_rowcount": True}
         )
-        return int(done.rowcount)
+        return int(inserted.rowcount)
 
     def disturbed_by_id(self, target: str, ids: Sequence[str]) -> dict[str, bool]:
-        """Those of the ids that are stored for a target, and whether the sample is disturbed."""
-        found: dict[str, bool] = {}
+        """Whether the sample is disturbed, by id, for those of the ids that are stored."""
+        disturbed: dict[str, bool] = {}
         for start in range(0, len(ids), _CHUNK):
             query = select(SampleRow.id, SampleRow.disturbed).where(
                 SampleRow.target == target, SampleRow.id.in_(ids[start : start + _CHUNK])
             )
-            found |= {id_: disturbed for id_, disturbed in self._session.execute(query)}
-        return found
+            disturbed |= {id_: value for id_, value in self._session.execute(query)}
+        return disturbed
 
     def lock_undisturbed_since(
         self, target: str, epoch: int, campaign: str | None, since: datetime
     ) -> Sequence[SampleRow]:
-        """Undisturbed samples of one campaign (None: of none) that were measured after `since`,
-        locked; sentinels left out."""
+        """Undisturbed samples of a campaign (None: of no campaign) measured after `since`, locked;
+        without sentinels."""
         query = select(SampleRow).where(
             _trainable(target, epoch), SampleRow.campaign == campaign, SampleRow.taken_at > since
         )
@@ -71,31 +71,31 @@ class SampleRepository:
     def campaigns_undisturbed_since(
         self, target: str, epoch: int, since: datetime
     ) -> Sequence[str | None]:
-        """Whose samples those are: ids of campaigns, None for samples of none."""
+        """Campaigns that have such samples; None stands for samples of no campaign."""
         query = select(SampleRow.campaign).where(
             _trainable(target, epoch), SampleRow.taken_at > since
         )
         return self._session.scalars(query.distinct().order_by(SampleRow.campaign)).all()
 
     def locate(self, target: str, ids: Sequence[str]) -> Sequence[Row[str, int | None, int]]:
-        """Id, group and number of those of the ids that are stored for a target."""
+        """Id, group key and `seq` of those of the ids that are stored for a target."""
         query = select(SampleRow.id, SampleRow.group_key, SampleRow.seq)
         return self._session.execute(
             query.where(SampleRow.target == target, SampleRow.id.in_(ids))
         ).all()
 
     def bodies_by_id(self, target: str, ids: Sequence[str]) -> dict[str, str]:
-        """Those of the ids that are stored for a target, and the samples as they came, as JSON."""
-        found: dict[str, str] = {}
+        """The sample as it was sent, as JSON, by id, for those of the ids that are stored."""
+        bodies: dict[str, str] = {}
         for start in range(0, len(ids), _CHUNK):
             query = select(SampleRow.id, SampleRow.body_json).where(
                 SampleRow.target == target, SampleRow.id.in_(ids[start : start + _CHUNK])
             )
-            found |= {id_: body for id_, body in self._session.execute(query)}
-        return found
+            bodies |= {id_: body for id_, body in self._session.execute(query)}
+        return bodies
 
     def assign_campaign(self, target: str, campaign: str, ids: Sequence[str]) -> None:
-        """Samples that came before their job was completed belong to its campaign all the same."""
+        """Give the campaign to samples that arrived before their job was completed."""
         self._session.execute(
             update(SampleRow)
             .where(SampleRow.target == target, SampleRow.id.in_(ids), SampleRow.campaign.is_(None))
@@ -103,7 +103,7 @@ class SampleRepository:
         )
 
     def page(self, filters: Filters, after: int, limit: int) -> Sequence[SampleRow]:
-        """Samples in the order they were stored, those behind number `after`."""
+        """Samples with a `seq` above `after`, in the order they were stored."""
         query = select(SampleRow).where(SampleRow.seq > after, *_matching(filters))
         return self._session.scalars(query.order_by(SampleRow.seq).limit(limit)).all()
 
@@ -116,15 +116,15 @@ class SampleRepository:
         return self._session.scalars(newest.limit(limit)).all()
 
     def first_sentinel_readings(
-        self, target: str, epochs: Collection[int], *, most: int
+        self, target: str, epochs: Collection[int], *, limit: int
     ) -> Sequence[SampleRow]:
-        """The first undisturbed readings of each sentinel in each of the epochs, oldest first."""
-        place = func.row_number().over(
+        """The first `limit` undisturbed readings of each sentinel in each epoch, oldest first."""
+        number = func.row_number().over(
             partition_by=(SampleRow.epoch, SampleRow.sentinel),
             order_by=(SampleRow.taken_at, SampleRow.seq),
         )
         numbered = (
-            select(SampleRow.seq, place.label("place"))
+            select(SampleRow.seq, number.label("number"))
             .where(
                 SampleRow.target == target,
                 SampleRow.epoch.in_(epochs),
@@ -135,30 +135,30 @@ class SampleRepository:
         )
         query = select(SampleRow).join(numbered, numbered.c.seq == SampleRow.seq)
         return self._session.scalars(
-            query.where(numbered.c.place <= most).order_by(SampleRow.taken_at, SampleRow.seq)
+            query.where(numbered.c.number <= limit).order_by(SampleRow.taken_at, SampleRow.seq)
         ).all()
 
     def trainable(self, target: str, epoch: int) -> Sequence[SampleRow]:
-        """What an LPNet learns from: undisturbed samples of workloads, sentinels left out."""
+        """The samples that an LPNet is trained on: undisturbed, without sentinels."""
         query = select(SampleRow).where(_trainable(target, epoch)).order_by(SampleRow.seq)
         return self._session.scalars(query).all()
 
     def trainable_workloads(self, target: str, epoch: int) -> Sequence[Row[str, str, str | None]]:
-        """Key, kind and draw of the workloads of those samples."""
+        """Key, kind and draw of the workloads of the trainable samples."""
         columns = (SampleRow.workload_key, SampleRow.kind, SampleRow.draw)
         query = select(*columns).where(_trainable(target, epoch)).distinct()
         return self._session.execute(query).all()
 
     def workload_keys(self, target: str, epoch: int) -> set[str]:
-        """Keys of all workloads that were measured, disturbed or not, sentinels left out."""
+        """Keys of all measured workloads, disturbed or not, without sentinels."""
         query = select(SampleRow.workload_key).where(
             SampleRow.target == target, SampleRow.epoch == epoch, SampleRow.sentinel.is_(None)
         )
         return set(self._session.scalars(query.distinct()))
 
     def body_by_workload(self, target: str, epoch: int, keys: Sequence[str]) -> dict[str, str]:
-        """A sample of each of those workloads, as it came, as JSON."""
-        found: dict[str, str] = {}
+        """A sample of each workload as it was sent, as JSON, by workload key."""
+        bodies: dict[str, str] = {}
         for start in range(0, len(keys), _CHUNK):
             query = select(SampleRow.workload_key, SampleRow.body_json).where(
                 SampleRow.target == target,
@@ -166,30 +166,29 @@ class SampleRepository:
                 SampleRow.sentinel.is_(None),
                 SampleRow.workload_key.in_(keys[start : start + _CHUNK]),
             )
-            found |= {key: body for key, body in self._session.execute(query)}
-        return found
+            bodies |= {key: body for key, body in self._session.execute(query)}
+        return bodies
 
     def latest_trainable(
-        self, target: str, epoch: int, keys: Sequence[str], most: int
+        self, target: str, epoch: int, keys: Sequence[str], limit: int
     ) -> Sequence[SampleRow]:
-        """Undisturbed samples of those workloads, newest first, at most so many; sentinels left
-        out."""
-        found: list[SampleRow] = []
+        """The newest `limit` trainable samples of those workloads, newest first."""
+        rows: list[SampleRow] = []
         for start in range(0, len(keys), _CHUNK):
             query = select(SampleRow).where(
                 _trainable(target, epoch), SampleRow.workload_key.in_(keys[start : start + _CHUNK])
             )
-            found += self._session.scalars(query.order_by(SampleRow.seq.desc()).limit(most))
-        return sorted(found, key=lambda row: -row.seq)[:most]
+            rows += self._session.scalars(query.order_by(SampleRow.seq.desc()).limit(limit))
+        return sorted(rows, key=lambda row: -row.seq)[:limit]
 
     def count_trainable_workloads(self, target: str, epoch: int) -> int:
-        """How many different workloads those are."""
+        """How many different workloads have trainable samples."""
         count = func.count(distinct(SampleRow.workload_key))
         return self._session.scalar(select(count).where(_trainable(target, epoch))) or 0
 
 
-def _better(new: Any) -> ColumnElement[bool]:
-    """Whether a new row of the same target and id is to replace the stored one."""
+def _replaces_stored(new: Any) -> ColumnElement[bool]:
+    """Whether a new row replaces the stored row of the same target and id."""
     return and_(
         SampleRow.disturbed.is_(True),
         new.disturbed.is_(False),

@@ -17,21 +17,21 @@ class SideRepository:
         self._session = session
 
     def of_epoch(self, target: str, epoch: int) -> dict[str, tuple[str, bool]]:
-        """Kind, and whether it is held out, by workload key."""
+        """Kind and whether held out, by workload key."""
         query = select(SideRow.workload_key, SideRow.kind, SideRow.held_out).where(
             SideRow.target == target, SideRow.epoch == epoch
         )
         return {key: (kind, held_out) for key, kind, held_out in self._session.execute(query)}
 
     def of_keys(self, target: str, epoch: int, keys: Sequence[str]) -> dict[str, bool]:
-        """Whether it is held out, by workload key, of those that have a side."""
+        """Whether held out, by workload key, for workloads that have a side."""
         query = select(SideRow.workload_key, SideRow.held_out).where(
             SideRow.target == target, SideRow.epoch == epoch, SideRow.workload_key.in_(keys)
         )
         return {key: held_out for key, held_out in self._session.execute(query)}
 
     def add(self, target: str, epoch: int, sides: Mapping[str, tuple[str, bool]]) -> None:
-        """Store the sides of workloads that have none yet."""
+        """Store sides of workloads that have none yet: (kind, held out) by workload key."""
         if not sides:
             return
         self._session.execute(

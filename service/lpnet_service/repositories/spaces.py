@@ -25,7 +25,7 @@ class SpaceRepository:
         return self._session.get(SpaceRow, hash_)
 
     def names(self) -> dict[str, str]:
-        """The name of every space, by its hash."""
+        """Names by hash."""
         query = select(SpaceRow.hash, SpaceRow.name)
         return {hash_: name for hash_, name in self._session.execute(query)}
 

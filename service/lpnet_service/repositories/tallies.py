@@ -1,4 +1,4 @@
-"""Counts and medians of samples. Whoever changes samples of a target holds `lock` meanwhile."""
+"""Counts, medians and spreads of samples."""
 
 from __future__ import annotations
 
@@ -12,112 +12,117 @@ from sqlalchemy.orm import Session
 from lpnet_service.db.rows import EpochRow, GroupRow, SampleRow, WorkloadRow
 from lpnet_service.repositories.inserts import insert_or_replace
 
-# Epoch and key of a workload of a target.
+# Epoch and workload key.
 EpochWorkload = tuple[int, str]
 _CHUNK = 500
-_BLIND = {"synchronize_session": False}
+_WITHOUT_SYNC = {"synchronize_session": False}
 
 
 class TallyRepository:
-    """Counts, medians and spreads of samples. Hold `lock` while changing samples of a target."""
+    """Hold `lock` while changing samples of a target."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def lock(self, target: str) -> None:
-        """Keep others from changing samples of a target until this transaction ends.
+        """Keep other transactions from changing samples of a target until this one ends.
 
-        Two that store samples of one workload at once would each count without the other's. Whoever
-        holds rows of the target's samples, jobs or campaigns asked for the jobs and campaigns before
-        this, and for the samples after.
+        Otherwise two transactions that store samples of one workload would each miss the samples
+        of the other. To avoid deadlocks, lock campaigns and jobs before this, samples after.
         """
         if (
             self._session.get_bind().dialect.name != "sqlite"
         ):  # where there is one writer at a time
-            asked = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
-            self._session.execute(asked, {"name": f"samples of {target}"})
+            statement = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+            self._session.execute(statement, {"name": f"samples of {target}"})
 
     def workloads_of_samples(self, target: str, ids: Sequence[str]) -> set[EpochWorkload]:
         """Where those of the ids are that are stored for a target."""
-        found: set[EpochWorkload] = set()
+        workloads: set[EpochWorkload] = set()
         for start in range(0, len(ids), _CHUNK):
             query = select(SampleRow.epoch, SampleRow.workload_key).where(
                 SampleRow.target == target, SampleRow.id.in_(ids[start : start + _CHUNK])
             )
-            found |= {(epoch, key) for epoch, key in self._session.execute(query)}
-        return found
+            workloads |= {(epoch, key) for epoch, key in self._session.execute(query)}
+        return workloads
 
-    def counts_by_group(self, target: str, places: Collection[EpochWorkload]) -> Counter[int]:
-        """Samples there by the key of their group, sentinels left out."""
-        found: Counter[int] = Counter()
-        for chunk in _chunks(SampleRow, target, places):
+    def counts_by_group(self, target: str, workloads: Collection[EpochWorkload]) -> Counter[int]:
+        """How many samples of these workloads each group has, without sentinels."""
+        counts: Counter[int] = Counter()
+        for chunk in _chunks(SampleRow, target, workloads):
             query = select(SampleRow.group_key, func.count()).where(chunk)
             for key, count in self._session.execute(query.group_by(SampleRow.group_key)):
                 if key is not None:
-                    found[key] += count
-        return found
+                    counts[key] += count
+        return counts
 
-    def samples_of(self, target: str, places: Collection[EpochWorkload]) -> Iterator[Any]:
-        """The samples there, in the order they were stored, without their bodies; no sentinels."""
+    def samples_of(self, target: str, workloads: Collection[EpochWorkload]) -> Iterator[Any]:
+        """The samples of these workloads, in the order they were stored; neither sentinels nor
+        bodies."""
         columns = (
             *(SampleRow.epoch, SampleRow.workload_key, SampleRow.group_key, SampleRow.kind),
             *(SampleRow.space, SampleRow.block, SampleRow.draw, SampleRow.disturbed),
             *(SampleRow.session, SampleRow.latency_ms),
         )
-        for chunk in _chunks(SampleRow, target, places):
+        for chunk in _chunks(SampleRow, target, workloads):
             query = select(*columns).where(chunk, SampleRow.group_key.is_not(None))
             yield from self._session.execute(query.order_by(SampleRow.seq))
 
     def spreads_of(
-        self, target: str, places: Collection[EpochWorkload]
+        self, target: str, workloads: Collection[EpochWorkload]
     ) -> dict[EpochWorkload, float | None]:
-        """The spreads of those of the workloads that have one."""
-        found: dict[EpochWorkload, float | None] = {}
-        for chunk in _chunks(WorkloadRow, target, places):
+        """The spreads of those workloads that have one."""
+        spreads: dict[EpochWorkload, float | None] = {}
+        for chunk in _chunks(WorkloadRow, target, workloads):
             query = select(WorkloadRow.epoch, WorkloadRow.workload_key, WorkloadRow.spread).where(
                 chunk, WorkloadRow.spread.is_not(None)
             )
-            found |= {(epoch, key): spread for epoch, key, spread in self._session.execute(query)}
-        return found
+            rows = self._session.execute(query)
+            spreads |= {(epoch, key): spread for epoch, key, spread in rows}
+        return spreads
 
     def spreads(self, target: str, epoch: int) -> Sequence[float]:
-        """The spreads of all workloads of an epoch that have one, ascending."""
+        """All spreads of an epoch, ascending."""
         query = select(WorkloadRow.spread).where(
             WorkloadRow.target == target,
             WorkloadRow.epoch == epoch,
             WorkloadRow.spread.is_not(None),
         )
-        found = self._session.scalars(query.order_by(WorkloadRow.spread))
-        return [spread for spread in found if spread is not None]
+        spreads = self._session.scalars(query.order_by(WorkloadRow.spread))
+        return [spread for spread in spreads if spread is not None]
 
     def put_workloads(
         self,
         target: str,
         rows: Mapping[EpochWorkload, dict[str, Any]],
-        gone: Collection[EpochWorkload],
+        removed: Collection[EpochWorkload],
     ) -> None:
-        """Store workloads as they are now, and forget others."""
+        """Insert or replace the rows of workloads, and delete those of `removed`."""
         if rows:
             key = ("target", "epoch", "workload_key")
             replace = insert_or_replace(self._session, WorkloadRow, *key, when=lambda _: true())
             self._session.execute(replace, list(rows.values()))
-        for chunk in _chunks(WorkloadRow, target, gone):
-            self._session.execute(delete(WorkloadRow).where(chunk), execution_options=_BLIND)
+        for chunk in _chunks(WorkloadRow, target, removed):
+            self._session.execute(
+                delete(WorkloadRow).where(chunk), execution_options=_WITHOUT_SYNC
+            )
 
     def add_to_groups(
-        self, change: Mapping[int, int], facts: Mapping[int, dict[str, Any]]
+        self, changes: Mapping[int, int], columns: Mapping[int, dict[str, Any]]
     ) -> dict[int, int]:
-        """Change the counts of groups; `facts` holds the columns of those that may be new. Returns
-        by how much the count of each epoch changed."""
+        """Change the counts of groups by key; `columns` describes groups that may be new.
+
+        Returns by how much the count of each epoch changed.
+        """
         epochs: Counter[int] = Counter()
-        known = {
+        groups = {
             row.key: row
-            for row in self._session.scalars(select(GroupRow).where(GroupRow.key.in_(change)))
+            for row in self._session.scalars(select(GroupRow).where(GroupRow.key.in_(changes)))
         }
-        for key, count in change.items():
-            row = known.get(key)
+        for key, count in changes.items():
+            row = groups.get(key)
             if row is None:
-                row = GroupRow(key=key, samples=0, **facts[key])
+                row = GroupRow(key=key, samples=0, **columns[key])
                 self._session.add(row)
             row.samples += count
             epochs[row.epoch] += count
@@ -127,45 +132,48 @@ class TallyRepository:
         return epochs
 
     def add_to_epoch(self, target: str, epoch: int, count: int) -> None:
-        """Change the count of an epoch."""
-        mine = (EpochRow.target == target, EpochRow.epoch == epoch)
-        more = update(EpochRow).where(*mine).values(samples=EpochRow.samples + count)
-        now = self._session.scalar(more.returning(EpochRow.samples), execution_options=_BLIND)
-        if now is None:
+        """Change the sample count of an epoch; its row exists only while it has samples."""
+        is_epoch = (EpochRow.target == target, EpochRow.epoch == epoch)
+        statement = update(EpochRow).where(*is_epoch).values(samples=EpochRow.samples + count)
+        total = self._session.scalar(
+            statement.returning(EpochRow.samples), execution_options=_WITHOUT_SYNC
+        )
+        if total is None:
             self._session.add(EpochRow(target=target, epoch=epoch, samples=count))
             self._session.flush()
-        elif not now:
-            self._session.execute(delete(EpochRow).where(*mine), execution_options=_BLIND)
+        elif not total:
+            self._session.execute(
+                delete(EpochRow).where(*is_epoch), execution_options=_WITHOUT_SYNC
+            )
 
     def set_noise(self, target: str, epoch: int, noise: float | None) -> None:
-        """Store the noise floor of an epoch, percent."""
-        mine = (EpochRow.target == target, EpochRow.epoch == epoch)
-        values = update(EpochRow).where(*mine).values(noise_floor_pct=noise)
-        self._session.execute(values, execution_options=_BLIND)
+        """`noise` is the noise floor of the epoch, percent."""
+        is_epoch = (EpochRow.target == target, EpochRow.epoch == epoch)
+        statement = update(EpochRow).where(*is_epoch).values(noise_floor_pct=noise)
+        self._session.execute(statement, execution_options=_WITHOUT_SYNC)
 
     def get_epoch(self, target: str, number: int) -> EpochRow | None:
-        """What is known of an epoch; None where it has no samples."""
+        """The row of an epoch; None if it has no samples."""
         return self._session.get(EpochRow, (target, number))
 
     def list_epochs(self, target: str | None = None) -> Sequence[EpochRow]:
-        """The epochs that have samples, of one target or of all, oldest first."""
+        """Epochs with samples, of one target or of all, oldest first."""
         query = select(EpochRow)
         if target is not None:
             query = query.where(EpochRow.target == target)
         return self._session.scalars(query.order_by(EpochRow.target, EpochRow.epoch)).all()
 
     def groups(self, target: str, epoch: int) -> Sequence[GroupRow]:
-        """The groups of an epoch."""
         query = select(GroupRow).where(GroupRow.target == target, GroupRow.epoch == epoch)
         return self._session.scalars(query.order_by(GroupRow.key)).all()
 
 
 def _chunks(
-    row: Any, target: str, places: Iterable[EpochWorkload]
+    row: Any, target: str, workloads: Iterable[EpochWorkload]
 ) -> Iterator[ColumnElement[bool]]:
-    """Conditions that the rows of these places meet, a chunk of places each."""
+    """Conditions for the rows of these workloads, each for a chunk of them."""
     by_epoch: dict[int, list[str]] = defaultdict(list)
-    for epoch, key in places:
+    for epoch, key in workloads:
         by_epoch[epoch].append(key)
     for epoch, keys in by_epoch.items():
         for start in range(0, len(keys), _CHUNK):

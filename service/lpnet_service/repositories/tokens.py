@@ -18,7 +18,7 @@ class TokenRepository:
         self._session = session
 
     def all(self) -> Sequence[TokenRow]:
-        """Every token, oldest first."""
+        """All tokens, oldest first."""
         return self._session.scalars(
             select(TokenRow).order_by(TokenRow.created_at, TokenRow.id)
         ).all()
@@ -32,30 +32,26 @@ class TokenRepository:
         ).all()
 
     def has_usable(self, now: datetime) -> bool:
-        """Whether anybody could be let in."""
         return self._session.scalar(select(TokenRow.id).where(_usable(now)).limit(1)) is not None
 
     def lock_not_revoked(self, id_or_name: str) -> Sequence[TokenRow]:
-        """Tokens of that id or name, held against other writers."""
-        named = or_(TokenRow.id == id_or_name, TokenRow.name == id_or_name)
-        query = select(TokenRow).where(named, TokenRow.revoked_at.is_(None))
+        """Tokens with that id or name that are not revoked, locked."""
+        matches = or_(TokenRow.id == id_or_name, TokenRow.name == id_or_name)
+        query = select(TokenRow).where(matches, TokenRow.revoked_at.is_(None))
         return self._session.scalars(query.with_for_update()).all()
 
     def touch(self, id_: str, now: datetime) -> None:
         self._session.execute(update(TokenRow).where(TokenRow.id == id_).values(last_used_at=now))
 
     def find_session(self, sha256: str) -> tuple[SessionRow, TokenRow] | None:
-        """A session and its token."""
+        """A browser session and its token."""
         query = (
             select(SessionRow, TokenRow)
             .join(TokenRow, TokenRow.id == SessionRow.token)
             .where(SessionRow.sha256 == sha256)
         )
-        found = self._session.execute(query).one_or_none()
-        if found is None:
-            return None
-        held, token = found
-        return held, token
+        row = self._session.execute(query).one_or_none()
+        return None if row is None else (row[0], row[1])
 
     def delete_session(self, sha256: str) -> None:
         self._session.execute(delete(SessionRow).where(SessionRow.sha256 == sha256))

@@ -1,4 +1,4 @@
-"""Workloads of an epoch by their keys, which are hashes: any range of them is a random draw."""
+"""Workloads of an epoch by key. Keys are hashes, so any range of them is a random sample."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _COLUMNS = (
 
 
 class WorkloadRepository:
-    """Workloads of an epoch, in the order of their keys."""
+    """Workloads of an epoch, in key order."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def key_at(self, target: str, epoch: int, place: int) -> str | None:
-        """The key with `place` others before it; None where there are not so many."""
+    def key_at(self, target: str, epoch: int, offset: int) -> str | None:
+        """The key with `offset` keys before it; None if there are fewer keys."""
         query = select(WorkloadRow.workload_key).where(
             WorkloadRow.target == target, WorkloadRow.epoch == epoch
         )
         return self._session.scalar(
-            query.order_by(WorkloadRow.workload_key).limit(1).offset(place)
+            query.order_by(WorkloadRow.workload_key).limit(1).offset(offset)
         )
 
     def rows(
@@ -40,12 +40,12 @@ class WorkloadRepository:
     ) -> Sequence[Row[str, float, str, str | None, str | None]]:
         """Key, median latency, kind, space and block of the workloads whose key is before `before`
         (None: of all), in the order of keys."""
-        found: Sequence[Row[str, float, str, str | None, str | None]]
-        found = self._before(select(*_COLUMNS), target, epoch, before)
-        return found
+        rows: Sequence[Row[str, float, str, str | None, str | None]]
+        rows = self._before(select(*_COLUMNS), target, epoch, before)
+        return rows
 
     def medians(self, target: str, epoch: int, before: str | None) -> dict[str, float]:
-        """The median latencies of those workloads, by their keys."""
+        """Median latencies of the same workloads, by key."""
         query = select(WorkloadRow.workload_key, WorkloadRow.latency_ms)
         return {key: ms for key, ms in self._before(query, target, epoch, before)}
 
@@ -53,27 +53,27 @@ class WorkloadRepository:
         query = query.where(WorkloadRow.target == target, WorkloadRow.epoch == epoch)
         if before is not None:
             query = query.where(WorkloadRow.workload_key < before)
-        # Not through the ORM, which takes as long again; and not row by row.
+        # Not through the ORM, which doubles the time, and not row by row.
         return self._session.connection().execute(query.order_by(WorkloadRow.workload_key)).all()
 
     def held_out(
-        self, target: str, epoch: int, most: int
+        self, target: str, epoch: int, limit: int
     ) -> Sequence[Row[str, float, str, str | None, str | None]]:
-        """Key, median latency, kind, space and block of held-out workloads, in the order of keys."""
+        """Key, median latency, kind, space and block of held-out workloads, in key order."""
         same = and_(
             WorkloadRow.target == SideRow.target,
             WorkloadRow.epoch == SideRow.epoch,
             WorkloadRow.workload_key == SideRow.workload_key,
         )
         query = select(*_COLUMNS).join(SideRow, same).where(_is_held_out(target, epoch))
-        ordered = query.order_by(SideRow.workload_key).limit(most)
+        ordered = query.order_by(SideRow.workload_key).limit(limit)
         return self._session.connection().execute(ordered).all()
 
     def first_samples(
         self, target: str, epoch: int, keys: Sequence[str]
     ) -> dict[str, tuple[str, str | None]]:
-        """Id and draw of the first undisturbed sample of each of the workloads."""
-        found: dict[str, tuple[str, str | None]] = {}
+        """Id and draw of the first undisturbed sample of each workload."""
+        samples: dict[str, tuple[str, str | None]] = {}
         for start in range(0, len(keys), _CHUNK):
             first = (
                 select(func.min(SampleRow.seq))
@@ -88,8 +88,8 @@ class WorkloadRepository:
             )
             query = select(SampleRow.workload_key, SampleRow.id, SampleRow.draw)
             for key, id_, draw in self._session.execute(query.where(SampleRow.seq.in_(first))):
-                found[key] = (id_, draw)
-        return found
+                samples[key] = (id_, draw)
+        return samples
 
 
 def _is_held_out(target: str, epoch: int) -> ColumnElement[bool]:

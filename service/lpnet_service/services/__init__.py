@@ -1,1 +1,4 @@
-"""What the service does, one file per noun. Functions take the `Context` they work in first."""
+"""What the service does, in six rooms: reading > access | upkeep > learning > measuring > shared.
+
+A room imports only rooms to its right.
+"""

@@ -1,4 +1,4 @@
-"""Files that pages are made of, under an address that changes with their content."""
+"""Static files of pages, under a path that changes with their content."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 FOLDER = Path(__file__).parent / "static"
-_A_YEAR = "public, max-age=31536000, immutable"
+_CACHE_CONTROL = "public, max-age=31536000, immutable"
 
 
 def version(folder: Path = FOLDER) -> str:
-    """A hash of everything in the folder: names and contents."""
+    """A hash of the names and contents of all files in the folder."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         content = path.read_bytes()
@@ -24,7 +24,7 @@ def version(folder: Path = FOLDER) -> str:
 
 
 class Assets(StaticFiles):
-    """The folder, for browsers to keep: another content has another address."""
+    """Serves the folder; browsers may cache it for ever, since other content has another path."""
 
     def __init__(self) -> None:
         super().__init__(directory=FOLDER)
@@ -32,5 +32,5 @@ class Assets(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
         if response.status_code == 200:
-            response.headers["Cache-Control"] = _A_YEAR
+            response.headers["Cache-Control"] = _CACHE_CONTROL
         return response

@@ -1,4 +1,4 @@
-"""What a browser is told about every page: run and load nothing that does not come from here."""
+"""Headers that make browsers load and run nothing from other origins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
     "style-src": "'self'",
-    # Charts are saved as pictures that were drawn here.
+    # Charts are saved as images drawn in the page.
     "img-src": "'self' data: blob:",
     "font-src": "'self'",
     "connect-src": "'self'",
@@ -31,7 +31,7 @@ HEADERS: Mapping[str, str] = {
 
 
 class BrowserHeaders:
-    """Adds them to every answer, JSON too: a browser may be led to open that by itself."""
+    """Adds them to every answer. JSON needs them too: a link may open it in a browser."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

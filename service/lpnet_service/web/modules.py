@@ -1,4 +1,4 @@
-"""Which modules a page's module imports, so that a browser can ask for all of them at once."""
+"""The modules that a page's module imports, so that browsers can request all of them at once."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from pathlib import Path, PurePosixPath
 
 STATIC = Path(__file__).parent / "static"
-# Both forms: at the head of a module, and where a library is fetched when it is first used.
+# Both forms: at the top of a module, and where a library is loaded at its first use.
 _IMPORT = re.compile(r'(?:^import [^;]*from |import\()"(\.[^"]+)"', re.MULTILINE)
 
 
-def imported(module: str) -> tuple[str, ...]:
-    """Paths below the static folder of all that `module`, one of ours, imports in turn, sorted.
-    What is vendored imports nothing."""
+def imported_modules(module: str) -> tuple[str, ...]:
+    """Paths below the static folder of all direct and indirect imports of a module, sorted.
+    Vendored modules import nothing."""
     found: set[str] = set()
     todo = [module]
     while todo:

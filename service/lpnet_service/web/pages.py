@@ -1,4 +1,4 @@
-"""The pages, one line each. A new page is an entry here, a template and a module."""
+"""The pages. A new page needs an entry here, a template and a JavaScript module."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lpnet_service.web import assets
 from lpnet_service.web.headers import BrowserHeaders
-from lpnet_service.web.modules import imported
+from lpnet_service.web.modules import imported_modules
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page at `path`; `name` is that of its template and its module. `menu`: its word in the
-    menu, None for a page that is not in it."""
+    """A page at `path`; `name` is the name of its template and of its module. `menu` is its label
+    in the menu; None: it is not in the menu."""
 
     name: str
     path: str
@@ -41,7 +41,7 @@ PAGES = (
 
 
 def install(app: FastAPI) -> None:
-    """Serve the pages and their files from an application."""
+    """Add the pages and their static files to an application."""
     static = f"/static/{assets.version()}"
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -54,7 +54,7 @@ def install(app: FastAPI) -> None:
         body = templates.get_template(f"{page.name}.html").render(
             page=page,
             menu=[p for p in PAGES if p.menu],
-            modules=imported(f"js/pages/{page.name}.js"),
+            modules=imported_modules(f"js/pages/{page.name}.js"),
             static=static,
             version=version("lpnet"),
         )
@@ -67,7 +67,7 @@ def install(app: FastAPI) -> None:
 
 def _serving(body: str) -> Callable[[Request], Awaitable[HTMLResponse]]:
     async def page(request: Request) -> HTMLResponse:
-        # A shell holds no data, but names the present version of its files: ask every time.
+        # The page refers to the current version of its files: browsers must always check.
         return HTMLResponse(body, headers={"Cache-Control": "no-cache"})
 
     return page

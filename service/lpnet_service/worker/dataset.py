@@ -1,4 +1,4 @@
-"""What an LPNet learns from: the samples of a target's epoch, and their sides."""
+"""What an LPNet is trained on: the samples of a target's epoch, and their sides."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from lpnet_service.db.rows import SampleRow
 from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.repositories.sides import SideRepository
 from lpnet_service.services.learning.splits import Candidate, draw_sides
-from lpnet_service.services.shared import memory, spaces_in_memory
+from lpnet_service.services.shared import loaded_spaces, memory
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.targets import found, noise_of
+from lpnet_service.services.shared.targets import noise_floor_pct_of, require_target
 from lpnet_service.training import Record
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples of one epoch of a target, ready to train on; `memory` says where networks stopped
-    fitting, None where all of them did."""
+    """Samples of one epoch of a target; `memory` is None if all networks fitted."""
 
     target: str
     epoch: int
@@ -33,34 +32,34 @@ class Dataset:
 
 
 def load(ctx: Context, target: str) -> Dataset:
-    """The undisturbed samples of a target's current epoch, on the sides drawn so far.
+    """The undisturbed samples of a target's current epoch, with the sides drawn so far.
 
-    Workloads that have no side yet count as not held out.
+    Workloads without a side are not held out.
     """
     with ctx.db.read() as session:
-        row = found(session, target)
+        row = require_target(session, target)
         samples = SampleRepository(session).trainable(target, row.epoch)
         sides = SideRepository(session).of_epoch(target, row.epoch)
-        noise = noise_of(session, row)
-    held_out = {key for key, (_, out) in sides.items() if out}
+        noise = noise_floor_pct_of(session, row)
+    held_out = {key for key, (_, is_held_out) in sides.items() if is_held_out}
     records = _records(ctx, samples, held_out)
     return Dataset(target, row.epoch, noise, records, memory.limits(ctx, row))
 
 
 def draw_missing_sides(ctx: Context, target: str) -> None:
-    """Give every workload of the current epoch that has no side yet one, for good.
+    """Draw a side for every workload of the current epoch that has none; it never changes.
 
-    Only a training does this. A plan or a study comes too early: drawn before the networks that a
-    pruner chose are measured, the held-out ones would all be others.
+    Only a training does this. A plan or a study comes too early: no network chosen by a pruner is
+    measured yet, so none of them would be held out.
     """
     with ctx.db.write() as session:
-        row = found(session, target)
-        known = SideRepository(session).of_epoch(target, row.epoch)
+        row = require_target(session, target)
+        drawn = SideRepository(session).of_epoch(target, row.epoch)
         candidates = [
             Candidate(key, _kind(kind), draw)
             for key, kind, draw in SampleRepository(session).trainable_workloads(target, row.epoch)
         ]
-        new = draw_sides(candidates, known, target=target, epoch=row.epoch)
+        new = draw_sides(candidates, drawn, target=target, epoch=row.epoch)
         SideRepository(session).add(target, row.epoch, new)
 
 
@@ -93,9 +92,9 @@ def _records(ctx: Context, samples: Sequence[SampleRow], held_out: set[str]) -> 
 
 
 def table(ctx: Context, workload: OpsWorkload | SpaceWorkload) -> OpTable:
-    """The op table of a workload, its channel counts constants."""
+    """The op table of a workload, with constant channel counts."""
     if isinstance(workload, OpsWorkload):
         return OpTable.from_ops(workload.ops)
-    whole = spaces_in_memory.held(ctx, workload.space).space
-    part = whole if workload.block is None else whole.block(workload.block)
+    space = loaded_spaces.load_space(ctx, workload.space).space
+    part = space if workload.block is None else space.block(workload.block)
     return OpTable.from_ops(part.ops(workload.widths))

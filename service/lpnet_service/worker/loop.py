@@ -1,4 +1,4 @@
-"""The worker's loop: sweep what died, take a run, work, repeat."""
+"""The worker's loop: sweep expired leases, claim a run, do it, repeat."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from lpnet_service.db.migrate import migrate
 from lpnet_service.errors import LeaseLost
 from lpnet_service.observe import tracing
 from lpnet_service.services.learning import runs
-from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.learning.runs import ClaimedRun
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.upkeep import sweeping
-from lpnet_service.worker.run_lease import Reins
+from lpnet_service.worker.lease_heartbeat import LeaseHeartbeat
 
-Work = Callable[[Context, HeldRun, Callable[[float, str], None]], None]
+Work = Callable[[Context, ClaimedRun, Callable[[float, str], None]], None]
 _IDLE_S = 0.5
-_AWAY_S = 2.0
+_DATABASE_RETRY_S = 2.0
 _log = structlog.get_logger()
 
 
 class Stopped(BaseException):
-    """The process was asked to end. Not an Exception: no handler of failures may swallow it."""
+    """The process was asked to end. A BaseException, so that no `except Exception` swallows it."""
 
 
 def tick(ctx: Context, kinds: Mapping[str, Work], alive: AliveFile | None = None) -> bool:
-    """Sweep leases, and do one run if there is one, as `kinds` says; whether there was."""
+    """Sweep leases and do one run, by the function of its kind; returns whether there was one."""
     alive = alive or AliveFile(None)
     sweeping.sweep(ctx)
     run = runs.claim(ctx)
@@ -40,46 +40,46 @@ def tick(ctx: Context, kinds: Mapping[str, Work], alive: AliveFile | None = None
     if run is None:
         return False
     with (
-        fields.work(run=run.id, kind=run.kind, target=run.target, campaign=run.campaign),
+        fields.bound(run=run.id, kind=run.kind, target=run.target, campaign=run.campaign),
         tracing.span("run", **{"lpnet.run": run.id, "lpnet.kind": run.kind}),
     ):
         _do(ctx, run, kinds[run.kind], alive)
     return True
 
 
-def _do(ctx: Context, run: HeldRun, work: Work, alive: AliveFile) -> None:
+def _do(ctx: Context, run: ClaimedRun, work: Work, alive: AliveFile) -> None:
     _log.info("run started")
     try:
-        with Reins(ctx, run, alive) as reins:
-            work(ctx, run, reins.progress)
+        with LeaseHeartbeat(ctx, run, alive) as heartbeat:
+            work(ctx, run, heartbeat.progress)
     except LeaseLost:
-        _log.info("run given up: it was cancelled or taken over")
+        _log.info("run abandoned: it was cancelled or taken over")
     except Stopped:
         runs.give_back(ctx, run)
         raise
     except OperationalError:
-        # The database went away: the lease ends by itself, and the run is offered again.
+        # The database is unreachable: the lease expires, and the run is offered again.
         raise
     except Exception as error:
-        # Whatever it was, the user who waits for this run has to be told; the log has the trace.
+        # Any error is reported to the user who waits for the run; the log has the traceback.
         _log.exception("run failed")
         _fail(ctx, run, f"{type(error).__name__}: {error}")
     else:
         _log.info("run done")
 
 
-def _fail(ctx: Context, run: HeldRun, reason: str) -> None:
+def _fail(ctx: Context, run: ClaimedRun, reason: str) -> None:
     try:
         runs.fail(ctx, run, reason)
     except LeaseLost:
-        _log.info("nobody waits for this run any more")
+        _log.info("run already ended: it was cancelled or taken over")
 
 
 def work_until_stopped(ctx: Context, kinds: Mapping[str, Work]) -> None:
-    """Work until SIGTERM or SIGINT. A run that is interrupted goes back to the queue."""
+    """Work until SIGTERM or SIGINT. An interrupted run goes back to the queue."""
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        # Asked twice, it would be torn out of putting its run back.
+        # A second signal must not interrupt giving the run back.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         raise Stopped
@@ -94,9 +94,8 @@ def work_until_stopped(ctx: Context, kinds: Mapping[str, Work]) -> None:
             try:
                 worked = tick(ctx, kinds, alive)
             except OperationalError as error:
-                # A database that restarts is waited for; a run in hand keeps its lease meanwhile.
-                _log.warning("the database does not answer", error=str(error.orig).strip())
-                idle.wait(_AWAY_S)
+                _log.warning("database unreachable", error=str(error.orig).strip())
+                idle.wait(_DATABASE_RETRY_S)
                 continue
             if not worked:
                 idle.wait(_IDLE_S)

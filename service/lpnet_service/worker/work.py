@@ -23,14 +23,14 @@ from lpnet_service.training import provisional, study, train
 from lpnet_service.worker import activation, dataset
 from lpnet_service.worker.dataset import Dataset
 
-# The least ratio that workloads are drawn with: of narrower networks the LPNet knows nothing.
+# The smallest ratio of drawn workloads: no narrower network is in the training data.
 MIN_RATIO = 0.1
 Progress = Callable[[float, str], None]
 
 
 def training(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
-    """Train on everything that is not held out, judge on what is, publish."""
-    asked = NewTraining.model_validate_json(run.params_json)
+    """Train on what is not held out, test on what is, publish."""
+    request = NewTraining.model_validate_json(run.params_json)
     progress(0.0, "reading samples")
     dataset.draw_missing_sides(ctx, run.target)
     data = dataset.load(ctx, run.target)
@@ -38,26 +38,26 @@ def training(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
         data.records,
         target=data.target,
         epoch=data.epoch,
-        seed=asked.seed,
+        seed=request.seed,
         noise_floor_pct=data.noise_floor_pct,
         memory=data.memory,
         progress=progress,
     )
-    progress(1.0, "comparing with the version in use")
+    progress(1.0, "comparing with the active version")
     _publish(ctx, run, lpnet, report, data)
 
 
 def _publish(ctx: Context, run: ClaimedRun, lpnet: LPNet, report: Report, data: Dataset) -> None:
     header, content = lpnet.header, save(lpnet)
     while True:
-        verdict = activation.decide(ctx, content, data)
+        decision = activation.decide(ctx, content, data)
         try:
             lpnets.publish(
                 ctx,
                 run,
                 content,
                 report,
-                verdict,
+                decision,
                 epoch=data.epoch,
                 seed=header.seed,
                 batches=header.batches,
@@ -68,14 +68,14 @@ def _publish(ctx: Context, run: ClaimedRun, lpnet: LPNet, report: Report, data: 
 
 
 def studying(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
-    """Train on a drawn part, judge on all the rest, publish nothing but the report."""
-    asked = NewStudy.model_validate_json(run.params_json)
+    """Train on a random part, test on the remainder, publish only the report."""
+    request = NewStudy.model_validate_json(run.params_json)
     progress(0.0, "reading samples")
     data = dataset.load(ctx, run.target)
     report = study(
         data.records,
-        samples=asked.samples,
-        seed=asked.seed,
+        samples=request.samples,
+        seed=request.seed,
         target=data.target,
         epoch=data.epoch,
         noise_floor_pct=data.noise_floor_pct,
@@ -85,36 +85,36 @@ def studying(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
 
 
 def planning(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
-    """Choose networks as a pruner would, by an LPNet of what the campaign has measured so far."""
-    asked = _request(ctx, run)
+    """Choose networks as a pruner would, with an LPNet trained on the samples so far."""
+    request = _campaign_request(ctx, run)
     progress(0.0, "fitting a provisional LPNet")
     data = dataset.load(ctx, run.target)
-    lpnet = provisional(data.records, target=run.target, seed=asked.seed, memory=data.memory)
-    space = loaded_spaces.load_space(ctx, asked.space).space
-    predictor = Predictor(lpnet, space, asked.batch)
+    lpnet = provisional(data.records, target=run.target, seed=request.seed, memory=data.memory)
+    space = loaded_spaces.load_space(ctx, request.space).space
+    predictor = Predictor(lpnet, space, request.batch)
     dense_ms = float(predictor([width.max for width in space.widths]))
     chosen: dict[str, PlannedWorkload] = {}
-    missed: list[str] = []
-    for index, budget_ms in enumerate(budgets(dense_ms, asked.pruned)):
-        progress(0.2 + 0.8 * index / asked.pruned, "choosing networks as a pruner would")
+    failures: list[str] = []
+    for index, budget_ms in enumerate(budgets(dense_ms, request.pruned)):
+        progress(0.2 + 0.8 * index / request.pruned, "choosing pruned networks")
         try:
             widths = predictor.widest(
-                budget_ms, keep=MIN_RATIO, seed=asked.seed + index, thorough=False
+                budget_ms, keep=MIN_RATIO, seed=request.seed + index, thorough=False
             )
         except (BudgetTooSmall, NothingFits):
-            missed.append("a pruner found no network within a budget of its share")
+            failures.append("no pruned network meets the budget")
             continue
-        named = {w.name: int(k) for w, k in zip(space.widths, widths, strict=True)}
-        workload = SpaceWorkload(space=asked.space, widths=named, batch=asked.batch)
+        by_name = {w.name: int(kept) for w, kept in zip(space.widths, widths, strict=True)}
+        workload = SpaceWorkload(space=request.space, widths=by_name, batch=request.batch)
         if workload_key(workload) in chosen:
-            missed.append("a pruner found the same network for two budgets")
+            failures.append("two budgets gave the same pruned network")
         chosen[workload_key(workload)] = PlannedWorkload(
             kind="network", workload=workload, draw="pruned"
         )
-    runs.finish_plan(ctx, run, list(chosen.values()), missed)
+    runs.finish_plan(ctx, run, list(chosen.values()), failures)
 
 
-def _request(ctx: Context, run: ClaimedRun) -> NewCampaign:
+def _campaign_request(ctx: Context, run: ClaimedRun) -> NewCampaign:
     with ctx.db.read() as session:
         row = CampaignRepository(session).get(run.campaign) if run.campaign else None
     if row is None:

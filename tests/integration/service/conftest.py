@@ -19,17 +19,53 @@ from tests.harness import postgres as postgres_
 from torch import nn
 from typer.testing import CliRunner, Result
 
+from lpnet.schemas.campaign import Completion, JobFailure
 from lpnet.schemas.device import DeviceFacts, Registration, TargetSpec
-from lpnet.schemas.sample import Sample
+from lpnet.schemas.sample import IngestResult, Sample
 from lpnet.space.space import Space
 from lpnet_service.api.app import Application
 from lpnet_service.db.engine import Database
 from lpnet_service.db.migrate import migrate
 from lpnet_service.main import app
-from lpnet_service.services.measuring import agents
+from lpnet_service.services.measuring import agents, leasing
 from lpnet_service.services.measuring import spaces as spaces_
 from lpnet_service.services.shared.context import Context, context
 from lpnet_service.settings import Settings
+
+# Files about storage and leases, where the engine matters most. The others run on SQLite in
+# `make test`, and on Postgres too in `make test-all`.
+_ON_BOTH_ENGINES = frozenset(
+    {
+        "test_artifact_stores.py",
+        "test_backups.py",
+        "test_campaigns.py",
+        "test_clock_goes_back.py",
+        "test_copying.py",
+        "test_databases.py",
+        "test_ingest.py",
+        "test_job_leases.py",
+        "test_migrations.py",
+        "test_processes.py",
+        "test_retention.py",
+        "test_seats.py",
+        "test_tallies.py",
+        "test_worker_processes.py",
+    }
+)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent != Path(__file__).parent or item.path.name in _ON_BOTH_ENGINES:
+            continue
+        if isinstance(item, pytest.Function) and _parameter(item, "postgres"):
+            item.add_marker(pytest.mark.slow)
+
+
+def _parameter(item: pytest.Function, value: str) -> bool:
+    """Whether one of the test's parameters has that value."""
+    return hasattr(item, "callspec") and value in item.callspec.params.values()
 
 
 @dataclass
@@ -49,6 +85,7 @@ class HandClock:
 def postgres() -> Iterator[str]:
     """The URL of a Postgres server whose database `template_lpnet` has all migrations."""
     with postgres_.server() as server:
+        postgres_.skip_fsync(server)
         postgres_.create(server, "template_lpnet")
         database = Database(postgres_.named(server, "template_lpnet"))
         migrate(database)
@@ -182,6 +219,14 @@ class Bench:
             "widths": self.widths(block, **changed),
             "batch": 1,
         }
+
+    def complete(self, token: str, completion: Completion) -> IngestResult:
+        """End the job of a lease, as its agent does."""
+        return leasing.complete(self.ctx, leasing.find_job(self.ctx, token), completion)
+
+    def fail(self, token: str, failure: JobFailure) -> None:
+        """Give the job of a lease back, as its agent does."""
+        leasing.fail(self.ctx, leasing.find_job(self.ctx, token), failure)
 
     def sample(self, ms: float = 1.0, block: str | None = None, **fields: Any) -> Sample:
         kind = "network" if block is None else "block"

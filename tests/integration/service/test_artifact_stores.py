@@ -25,8 +25,8 @@ from lpnet_service.artifacts.opening import open_store
 from lpnet_service.artifacts.protocol import LARGEST_BYTES, ArtifactStore
 from lpnet_service.errors import DamagedArtifact, NoArtifact, SetupError
 from lpnet_service.services.learning import lpnets, trainings
-from lpnet_service.services.learning.lpnets import Verdict
-from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.learning.lpnets import ActivationDecision
+from lpnet_service.services.learning.runs import ClaimedRun
 from lpnet_service.services.shared import artifacts
 from lpnet_service.services.shared.context import Context, context
 from lpnet_service.training import Record
@@ -106,7 +106,7 @@ def test_what_was_changed_or_cut_off_is_refused(
         (Path(setting.removeprefix("file://")) / SHA256).write_bytes(wrong)
     else:
         request.getfixturevalue("bucket").objects[f"some/folder/{SHA256}"] = wrong
-    with pytest.raises(DamagedArtifact, match="is not what was written"):
+    with pytest.raises(DamagedArtifact, match="was changed after it was written"):
         store.get(SHA256)
     store.put(CONTENT)
     assert store.get(SHA256) == CONTENT
@@ -186,7 +186,7 @@ def test_a_store_out_of_reach_is_a_503_and_a_failed_run(
     assert (answer.status_code, answer.json()["code"]) == (503, "no_artifact")
     training = trainings.start(bench.ctx, bench.target, NewTraining(seed=1))
 
-    def work(_ctx: Context, run: HeldRun, _progress: object) -> None:
+    def work(_ctx: Context, run: ClaimedRun, _progress: object) -> None:
         publish(bench, run, 1)
 
     assert tick(bench.ctx, {"training": work})
@@ -212,15 +212,15 @@ def test_a_changed_file_is_not_loaded_and_the_next_lpnet_takes_over(
     asked = {"target": bench.target, "space": bench.space.hash, "widths": [bench.widths()]}
     answer = http.post("/v1/predictions", json=asked)
     assert answer.status_code == 503
-    assert "is not what was written" in answer.json()["detail"]
+    assert "was changed after it was written" in answer.json()["detail"]
     ((_, fault),) = artifacts.check(bench.ctx)
     assert isinstance(fault, DamagedArtifact)
     data = Dataset(bench.target, 1, None, (_held_out(),))
-    assert activation.judge(bench.ctx, b"", data) == Verdict(info.id, takes_over=True)
+    assert activation.decide(bench.ctx, b"", data) == ActivationDecision(info.id, takes_over=True)
     # Out of reach is not gone: the one in use is not given up for that.
     bucket.status = 500
     with pytest.raises(NoArtifact):
-        activation.judge(bench.ctx, b"", data)
+        activation.decide(bench.ctx, b"", data)
 
 
 def _held_out() -> Any:

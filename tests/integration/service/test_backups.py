@@ -71,7 +71,7 @@ def test_a_backup_of_either_engine_is_a_database_to_run_on(
     with opened(f"sqlite:///{file}") as restored:
         assert contents(restored) == contents(bench.ctx.db)
         ctx = context(Settings(database_url=f"sqlite:///{file}"), db=restored, clock=bench.clock)
-        assert targets.target(ctx, bench.target) == targets.target(bench.ctx, bench.target)
+        assert targets.get_target(ctx, bench.target) == targets.get_target(bench.ctx, bench.target)
         assert lpnets.weights(ctx, info.id) == lpnets.weights(bench.ctx, info.id)
 
 
@@ -307,7 +307,7 @@ def restore_and_work(file: Path, agent: str) -> None:
     """The file in the place of the database, and a service on it."""
     with opened(f"sqlite:///{file}") as database:
         ctx = context(Settings(database_url=f"sqlite:///{file}"), db=database)
-        count = targets.target(ctx, TARGET).samples
+        count = targets.get_target(ctx, TARGET).samples
         (before,) = campaigns.page(ctx, limit=1).items
         # That of before the backup may have no job left that nobody holds.
         new = NewCampaign(target=TARGET, space=before.space, blocks=4, networks=1)
@@ -319,6 +319,6 @@ def restore_and_work(file: Path, agent: str) -> None:
             Sample(id=item.id, kind=item.kind, workload=item.workload, latency_ms=1.0)
             for item in lease.items
         )
-        leasing.complete(ctx, lease.token, Completion(samples=samples))
-        assert targets.target(ctx, TARGET).samples == count + len(samples)
+        leasing.complete(ctx, leasing.find_job(ctx, lease.token), Completion(samples=samples))
+        assert targets.get_target(ctx, TARGET).samples == count + len(samples)
         assert campaigns.get(ctx, campaign.id).measured == campaign.measured + len(samples)

@@ -30,7 +30,7 @@ def measure_all(bench: Bench) -> list[Lease]:
             bench.sample(1.0, id=item.id, kind=item.kind, workload=item.workload.model_dump())
             for item in lease.items
         )
-        leasing.complete(bench.ctx, lease.token, Completion(samples=samples))
+        bench.complete(lease.token, Completion(samples=samples))
         bench.clock.advance(10)
     return leases
 
@@ -75,7 +75,7 @@ def test_the_remaining_time_is_estimated_from_what_was_measured(bench: Bench) ->
         bench.sample(id=item.id, kind="block", workload=item.workload.model_dump())
         for item in lease.items
     )
-    leasing.complete(bench.ctx, lease.token, Completion(samples=samples))
+    bench.complete(lease.token, Completion(samples=samples))
     now = campaigns.get(bench.ctx, campaign.id)
     assert (now.measured, now.total) == (24, 48)
     assert now.seconds_left == pytest.approx(24.0)
@@ -160,7 +160,7 @@ def test_a_campaign_without_any_sample_has_failed(bench: Bench) -> None:
     campaign = start(bench, blocks=12, networks=0, pruned=3)
     lease = leasing.claim(bench.ctx, bench.agent, [bench.target])
     assert lease is not None
-    leasing.complete(bench.ctx, lease.token, Completion())
+    bench.complete(lease.token, Completion())
     after = campaigns.get(bench.ctx, campaign.id)
     assert (after.state, after.measured, after.failed) == ("failed", 0, 15)
 

@@ -54,7 +54,7 @@ def test_work_asked_for_before_the_step_is_offered(bench: Bench) -> None:
 
 def test_work_that_pauses_is_offered_too(bench: Bench) -> None:
     asked(bench)
-    leasing.fail(bench.ctx, str(taken(bench)), JobFailure(reason="no"))
+    bench.fail(str(taken(bench)), JobFailure(reason="no"))
     bench.clock.advance(-HOUR)
     assert taken(bench) is not None
 

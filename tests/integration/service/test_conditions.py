@@ -125,13 +125,13 @@ def test_a_job_that_is_postponed_is_offered_for_ever(bench: Bench) -> None:
     for _ in range(10):
         lease = take(bench)
         assert lease is not None
-        leasing.fail(bench.ctx, lease.token, JobFailure(reason="quiet hours", postponed=True))
+        bench.fail(lease.token, JobFailure(reason="quiet hours", postponed=True))
         bench.clock.advance(3)
     assert campaigns.get(bench.ctx, campaign.id).state == "running"
     for _ in range(3):
         lease = take(bench)
         assert lease is not None
-        leasing.fail(bench.ctx, lease.token, JobFailure(reason="no runtime"))
+        bench.fail(lease.token, JobFailure(reason="no runtime"))
         bench.clock.advance(30)
     assert campaigns.get(bench.ctx, campaign.id).failures == ("3 x no runtime",)
 
@@ -281,7 +281,7 @@ def test_a_sentinel_that_comes_with_a_job_is_none_of_its_campaigns_samples(bench
     campaign = start(bench)
     lease = take(bench)
     assert lease is not None
-    leasing.complete(bench.ctx, lease.token, Completion(samples=(check("memory", 1.0),)))
+    bench.complete(lease.token, Completion(samples=(check("memory", 1.0),)))
     page = samples.page(bench.ctx, {"campaign": campaign.id}, after=None, limit=9)
     assert page.items == ()
     assert campaigns.get(bench.ctx, campaign.id).measured == 0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import (
     BigInteger,
@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 from tests.harness import postgres as postgres_
+from tests.harness.budget import examples
 
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.db.copying import copy
@@ -127,7 +128,7 @@ def rows(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("other", ["sqlite", "postgres"])
-@settings(max_examples=10, suppress_health_check=list(HealthCheck))
+@examples(10, suppress_health_check=list(HealthCheck))
 @given(made=rows())
 def test_there_and_back_again_it_is_equal_row_by_row(
     other: str, made: dict[str, list[dict[str, Any]]], fresh: Any, sqlite_template: Path
@@ -160,7 +161,7 @@ def test_what_was_moved_is_worked_on(bench: Bench, fresh: Any, engine: str) -> N
         copy(bench.ctx.db, moved)
         url = moved.url.render_as_string(hide_password=False)
         ctx = context(Settings(database_url=url), db=moved, clock=bench.clock)
-        assert targets.target(ctx, bench.target) == targets.target(bench.ctx, bench.target)
+        assert targets.get_target(ctx, bench.target) == targets.get_target(bench.ctx, bench.target)
         # Numbers go on behind those that came.
         more = SampleBatch(target=bench.target, samples=(bench.sample(id="sample-new"),))
         assert ingest.store(ctx, more).stored == 1
@@ -176,12 +177,12 @@ def test_one_state_is_copied_of_a_source_that_is_written_to(bench: Bench, fresh:
     """A writer adds a device, then its target, while tables are being copied."""
     written: list[str] = []
 
-    def write_between(table: str, _done: int, _total: int) -> None:
+    def write_between(stage: str, done: float, total: float) -> None:
         name = f"late{len(written)}"
         with bench.ctx.db.write() as session:
             session.add(DeviceRow(name=name, source="agent", facts_json="{}", created_at=NOON))
         fill(bench, 2, name)
-        written.append(table)
+        written.append(stage)
 
     fill(bench)
     before = contents(bench.ctx.db)
@@ -194,8 +195,8 @@ def test_one_state_is_copied_of_a_source_that_is_written_to(bench: Bench, fresh:
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 def test_a_copy_that_breaks_off_leaves_nothing(bench: Bench, fresh: Any, engine: str) -> None:
-    def break_off(table: str, _done: int, _total: int) -> None:
-        if table == "samples":
+    def break_off(stage: str, done: float, total: float) -> None:
+        if stage == "samples":
             raise KeyError("half way")
 
     fill(bench)
@@ -285,7 +286,7 @@ def size(database: Database) -> int:
 
 def wait_for_the_lock(database: Database) -> None:
     """Postgres notices that its client is gone when it next writes to it."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     query = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
     while not database.is_sqlite and time.monotonic() < deadline:
         with suppress(DBAPIError), database.snapshot() as connection:

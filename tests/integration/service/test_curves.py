@@ -223,7 +223,7 @@ def test_what_cannot_be_drawn_is_refused_with_its_field(
 def test_a_width_of_too_many_values_is_refused(
     lite_bench: Bench, http: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(curves_, "MOST_VALUES", 31)
+    monkeypatch.setattr(curves_, "MAX_VALUES", 31)
     answer = http.post("/v1/curves", json=asked(lite_bench))
     assert answer.status_code == 422
     assert "32 values; at most 31" in answer.json()["errors"][0]["reason"]

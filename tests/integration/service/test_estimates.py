@@ -38,7 +38,7 @@ def measure_all(bench: Bench) -> list[LeasedItem]:
             bench.sample(1.0, id=item.id, kind=item.kind, workload=item.workload.model_dump())
             for item in lease.items
         )
-        leasing.complete(bench.ctx, lease.token, Completion(samples=samples))
+        bench.complete(lease.token, Completion(samples=samples))
     return items
 
 

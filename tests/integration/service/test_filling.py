@@ -13,7 +13,7 @@ from lpnet_service.services.shared.context import Context
 
 def test_a_filled_database_answers_and_its_samples_are_valid(lite: Context) -> None:
     filled = fill(lite, samples=200, targets=2)
-    found = targets.targets(lite)
+    found = targets.list_targets(lite)
     assert len(found) == 2
     assert {one.state for one in campaigns.page(lite, limit=10).items} == {"done"}
     name = found[0].name

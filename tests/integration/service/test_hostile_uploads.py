@@ -7,8 +7,9 @@ from typing import Any
 import onnx
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from tests.harness.budget import examples
 
 from lpnet.space.space import Space
 from lpnet_service.api.app import Application
@@ -33,7 +34,7 @@ def http(bench: Bench) -> TestClient:
         max_size=6,
     )
 )
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@examples(60, suppress_health_check=list(HealthCheck))
 def test_a_mutated_space_is_stored_or_refused(
     lite_http: TestClient, space: Space, edits: list[tuple[int, bytes, int]]
 ) -> None:

@@ -80,7 +80,7 @@ def test_an_id_is_of_one_sample_of_a_target(bench: Bench) -> None:
     assert fault.field == "samples.2.id"
     assert "samples.0" in fault.reason
     store(bench, given)
-    for refusing in (ingest.store, ingest.rehearse):
+    for refusing in (ingest.store, ingest.check_only):
         batch = SampleBatch(target=bench.target, samples=(bench.sample(), given, other))
         with pytest.raises(BadRequest):
             refusing(bench.ctx, batch)

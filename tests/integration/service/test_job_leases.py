@@ -73,7 +73,7 @@ def test_a_campaign_is_measured_job_by_job(bench: Bench) -> None:
     while (lease := take(bench)) is not None:
         assert lease.target == bench.target
         sizes.append(len(lease.items))
-        done = leasing.complete(bench.ctx, lease.token, measured(bench, lease))
+        done = bench.complete(lease.token, measured(bench, lease))
         assert (done.stored, done.known) == (len(lease.items), 0)
     assert sizes == [6, 6, 1]
     after = state(bench, campaign)
@@ -104,10 +104,10 @@ def test_a_lease_that_expires_is_taken_over_and_the_late_one_is_told(bench: Benc
     with pytest.raises(LeaseLost):
         leasing.heartbeat(bench.ctx, first.token, Heartbeat())
     with pytest.raises(LeaseLost):
-        leasing.complete(bench.ctx, first.token, measured(bench, first))
+        bench.complete(first.token, measured(bench, first))
     with pytest.raises(LeaseLost):
-        leasing.fail(bench.ctx, first.token, JobFailure(reason="late"))
-    leasing.complete(bench.ctx, second.token, measured(bench, second))
+        bench.fail(first.token, JobFailure(reason="late"))
+    bench.complete(second.token, measured(bench, second))
     assert state(bench, campaign).measured == 3
 
 
@@ -118,7 +118,7 @@ def test_a_late_result_is_welcome_as_samples_and_counts_once(bench: Bench) -> No
     second = must_take(bench)
     late = SampleBatch(target=bench.target, samples=measured(bench, first, 2.0).samples)
     assert ingest.store(bench.ctx, late).stored == 3
-    done = leasing.complete(bench.ctx, second.token, measured(bench, second, 3.0))
+    done = bench.complete(second.token, measured(bench, second, 3.0))
     assert (done.stored, done.known) == (0, 3)
     assert state(bench, campaign).measured == 3
     stored = samples.page(bench.ctx, {"campaign": campaign.id}, after=None, limit=100)
@@ -130,7 +130,7 @@ def test_samples_of_two_attempts_under_one_id_are_of_the_first(bench: Bench) -> 
     first = must_take(bench)
     bench.clock.advance(121)
     second = must_take(bench)
-    leasing.complete(bench.ctx, second.token, measured(bench, second, 3.0))
+    bench.complete(second.token, measured(bench, second, 3.0))
     late = SampleBatch(target=bench.target, samples=measured(bench, first, 2.0).samples)
     result = ingest.store(bench.ctx, late, again=True)
     assert (result.stored, result.known) == (0, 3)
@@ -143,7 +143,7 @@ def test_a_job_counts_the_samples_of_its_target_alone(bench: Bench) -> None:
     lease = must_take(bench)
     copied = SampleBatch(target="copy", samples=measured(bench, lease).samples)
     assert ingest.store(bench.ctx, copied, create=True).stored == 3
-    leasing.complete(bench.ctx, lease.token, Completion())
+    bench.complete(lease.token, Completion())
     after = state(bench, campaign)
     assert (after.measured, after.failed) == (0, 3)
     assert samples.page(bench.ctx, {"campaign": campaign.id}, after=None, limit=9).items == ()
@@ -160,14 +160,14 @@ def test_heartbeats_keep_a_lease_and_show_progress(bench: Bench) -> None:
     assert take(bench) is None
     assert state(bench, campaign).measured == 3
     assert state(bench, campaign).seconds_left == 0.0
-    leasing.complete(bench.ctx, lease.token, measured(bench, lease))
+    bench.complete(lease.token, measured(bench, lease))
 
 
 def test_completing_twice_is_harmless(bench: Bench) -> None:
     campaign = asked(bench, 3)
     lease = must_take(bench)
-    leasing.complete(bench.ctx, lease.token, measured(bench, lease))
-    again = leasing.complete(bench.ctx, lease.token, measured(bench, lease))
+    bench.complete(lease.token, measured(bench, lease))
+    again = bench.complete(lease.token, measured(bench, lease))
     assert (again.stored, again.known) == (0, 3)
     assert state(bench, campaign).measured == 3
 
@@ -179,7 +179,7 @@ def test_failures_are_counted_with_their_reasons(bench: Bench) -> None:
         samples=measured(bench, lease).samples[:1],
         failures=(ItemFailure(item=lease.items[1].id, reason="out of memory"),),
     )
-    leasing.complete(bench.ctx, lease.token, said)
+    bench.complete(lease.token, said)
     after = state(bench, campaign)
     assert (after.state, after.measured, after.failed) == ("done", 1, 2)
     assert sorted(after.failures) == [
@@ -192,7 +192,7 @@ def test_a_job_that_fails_comes_back_and_is_given_up_after_three_times(bench: Be
     campaign = asked(bench, 3)
     for _ in range(3):
         lease = must_take(bench)
-        leasing.fail(bench.ctx, lease.token, JobFailure(reason="no runtime"))
+        bench.fail(lease.token, JobFailure(reason="no runtime"))
         assert take(bench) is None
         bench.clock.advance(10)
     assert take(bench) is None
@@ -246,7 +246,7 @@ def test_a_cancelled_campaign_takes_its_leases_away(bench: Bench) -> None:
     with pytest.raises(LeaseLost):
         leasing.heartbeat(bench.ctx, lease.token, Heartbeat())
     with pytest.raises(LeaseLost):
-        leasing.complete(bench.ctx, lease.token, measured(bench, lease))
+        bench.complete(lease.token, measured(bench, lease))
     assert campaigns.cancel(bench.ctx, campaign.id).state == "cancelled"
 
 
@@ -256,7 +256,7 @@ def test_of_jobs_that_end_at_once_one_ends_the_campaign(bench: Bench) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(
             pool.map(
-                lambda lease: leasing.complete(bench.ctx, lease.token, measured(bench, lease)),
+                lambda lease: bench.complete(lease.token, measured(bench, lease)),
                 leases,
             )
         )
@@ -282,7 +282,7 @@ def test_a_job_that_ends_while_another_is_being_ended_waits_for_it(bench: Bench)
     event.listen(Session, "before_commit", hold_up)
     try:
         with ThreadPoolExecutor(1, "first") as pool:
-            ending = pool.submit(leasing.complete, bench.ctx, first.token, measured(bench, first))
+            ending = pool.submit(bench.complete, first.token, measured(bench, first))
             assert about_to_commit.wait(30)
             assert leasing.sweep(replace(bench.ctx, settings=strict)) == 1
             done.set()
@@ -316,9 +316,9 @@ def test_samples_of_another_workload_or_job_are_refused(bench: Bench) -> None:
         (Completion(failures=(ItemFailure(item="x", reason="y"),)), "failures.0.item"),
     ]:
         with pytest.raises(BadRequest) as caught:
-            leasing.complete(bench.ctx, lease.token, wrong)
+            bench.complete(lease.token, wrong)
         assert [fault.field for fault in caught.value.errors] == [field]
-    leasing.complete(bench.ctx, lease.token, measured(bench, lease))
+    bench.complete(lease.token, measured(bench, lease))
 
 
 def test_a_sentinel_may_come_with_any_job(bench: Bench) -> None:
@@ -326,7 +326,7 @@ def test_a_sentinel_may_come_with_any_job(bench: Bench) -> None:
     lease = must_take(bench)
     check = bench.sample(0.5, sentinel="memory", id="sentinel-0001")
     said = Completion(samples=(*measured(bench, lease).samples, check))
-    assert leasing.complete(bench.ctx, lease.token, said).stored == 2
+    assert bench.complete(lease.token, said).stored == 2
     assert state(bench, campaign).measured == 1
 
 

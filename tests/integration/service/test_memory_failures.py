@@ -58,8 +58,8 @@ def measure(bench: Bench, unfit: Sequence[int], **said: Any) -> None:
         )
         failures = tuple(ItemFailure(item=i.id, reason="it does not fit", **said) for i in rest)
         completion = Completion(samples=samples, failures=failures)
-        leasing.complete(bench.ctx, lease.token, completion)
-        leasing.complete(bench.ctx, lease.token, completion)  # repeating it is harmless
+        bench.complete(lease.token, completion)
+        bench.complete(lease.token, completion)  # repeating it is harmless
 
 
 def kept(bench: Bench) -> list[tuple[int, str]]:
@@ -75,14 +75,14 @@ def mib(bench: Bench, **widths: int) -> float:
 
 def test_what_did_not_fit_is_a_failure_and_a_result(bench: Bench) -> None:
     campaign = asked(bench, 4, 8, 12, 16)
-    assert targets.target(bench.ctx, bench.target).memory is None
+    assert targets.get_target(bench.ctx, bench.target).memory is None
     measure(bench, unfit=[12, 16])
     after = campaigns.get(bench.ctx, campaign.id)
     assert (after.state, after.measured, after.failed) == ("done", 2, 2)
     assert "it does not fit" in after.failures[0]
     expected = MemoryLimits(fits_mib=mib(bench, stem=8), fails_mib=mib(bench, stem=12))
-    assert targets.target(bench.ctx, bench.target).memory == expected
-    (listed,) = targets.targets(bench.ctx)
+    assert targets.get_target(bench.ctx, bench.target).memory == expected
+    (listed,) = targets.list_targets(bench.ctx)
     assert listed.memory == expected
     assert dataset.load(bench.ctx, bench.target).memory == expected
     page = table.page(bench.ctx, bench.target, {}, sort="latency_ms", after=None, limit=9)
@@ -96,11 +96,11 @@ def test_it_is_kept_once_for_an_epoch(bench: Bench) -> None:
     assert kept(bench) == [(1, bench.target)]
     with bench.ctx.db.write() as session:
         session.get_one(TargetRow, bench.target).epoch = 2
-    assert targets.target(bench.ctx, bench.target).memory is None
+    assert targets.get_target(bench.ctx, bench.target).memory is None
     asked(bench, 16)
     measure(bench, unfit=[16])
     assert sorted(kept(bench)) == [(1, bench.target), (2, bench.target)]
-    limits = targets.target(bench.ctx, bench.target).memory
+    limits = targets.get_target(bench.ctx, bench.target).memory
     assert limits == MemoryLimits(fails_mib=mib(bench, stem=16))
 
 
@@ -110,7 +110,7 @@ def test_other_failures_and_those_of_older_agents_say_nothing_of_memory(bench: B
     asked(bench, 8, 16)
     measure(bench, unfit=[16], out_of_memory=False)
     assert kept(bench) == []
-    assert targets.target(bench.ctx, bench.target).memory is None
+    assert targets.get_target(bench.ctx, bench.target).memory is None
 
 
 def test_what_was_measured_too_does_fit(bench: Bench) -> None:
@@ -131,10 +131,10 @@ def test_a_number_takes_what_the_targets_precision_says(
 ) -> None:
     with bench.ctx.db.write() as session:
         row = session.get_one(TargetRow, bench.target)
-        spec = targets.target(bench.ctx, bench.target).spec
+        spec = targets.get_target(bench.ctx, bench.target).spec
         row.spec_json = spec.model_copy(update={"precision": precision}).model_dump_json()
     asked(bench, 16)
     measure(bench, unfit=[16])
-    limits = targets.target(bench.ctx, bench.target).memory
+    limits = targets.get_target(bench.ctx, bench.target).memory
     fails_mib = mib(bench, stem=16) * element_bytes / 4
     assert limits == MemoryLimits(fails_mib=fails_mib, element_bytes=element_bytes)

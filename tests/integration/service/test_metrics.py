@@ -21,7 +21,7 @@ from lpnet_service.api.families import OTHER
 from lpnet_service.db.rows import ArtifactRow, LPNetRow
 from lpnet_service.services.learning import runs, trainings
 from lpnet_service.services.measuring import campaigns, conditions, ingest, leasing
-from lpnet_service.services.reading import figures
+from lpnet_service.services.reading import metrics
 from lpnet_service.services.shared.context import context
 from lpnet_service.services.upkeep.sweeping import sweep
 
@@ -110,7 +110,7 @@ def test_work_is_counted_by_state_and_age(http: TestClient, bench: Bench) -> Non
     lease = leasing.claim(ctx, bench.agent, [bench.target])
     assert lease is not None
     done = Completion(samples=tuple(_measured(bench, item) for item in lease.items))
-    leasing.complete(ctx, lease.token, done)
+    leasing.complete(ctx, leasing.find_job(ctx, lease.token), done)
     assert leasing.claim(ctx, bench.agent, [bench.target])
     bench.clock.advance(ctx.settings.lease_s + 1)
     seen = scrape(http)
@@ -252,8 +252,8 @@ def test_a_database_that_is_gone_leaves_the_other_metrics(lite_bench: Bench) -> 
 
 def test_figures_are_kept_for_a_while(lite_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("lpnet_service.services.reading.figures.time.monotonic", lambda: now[0])
-    kept = figures.KeptFigures(lite_bench.ctx)
+    monkeypatch.setattr("lpnet_service.services.reading.metrics.time.monotonic", lambda: now[0])
+    kept = metrics.CachedMetrics(lite_bench.ctx)
     first = kept.get()
     assert first is not None
     now[0] += 4.9

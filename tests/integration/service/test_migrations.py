@@ -253,7 +253,7 @@ def test_a_migrated_database_is_worked_on(old: Database, space: Space) -> None:
     fill(old, space)
     migrate(old)
     ctx = context(Settings(database_url=old.url.render_as_string(hide_password=False)), db=old)
-    assert targets.target(ctx, "desk-cpu").epoch == 3
+    assert targets.get_target(ctx, "desk-cpu").epoch == 3
     assert len(samples.page(ctx, {}, after=None, limit=9).items) == 2
     lease = leasing.claim(ctx, "agent-1", ["desk-cpu"])
     assert lease is not None

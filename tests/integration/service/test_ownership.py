@@ -53,7 +53,7 @@ NOBODYS = Thing(
 
 def side(ctx: Context, device: str, space: Space) -> Side:
     secret = tokens.new_secret()
-    tokens.create(ctx, tokens.Wish(device, ("agent",), device), secret)
+    tokens.create(ctx, tokens.TokenRequest(device, ("agent",), device), secret)
     http = TestClient(Application(ctx), headers={"Authorization": f"Bearer {secret}"})
     target = f"{device}-cpu"
     registered = http.post("/v1/agents", json=registration(device, target))
@@ -202,7 +202,7 @@ def test_nothing_of_it_has_come_to_anything(sides: tuple[Side, Side], closed: Co
 
 def test_admin_may_be_any_agent(closed: Context, sides: tuple[Side, Side]) -> None:
     secret = tokens.new_secret()
-    tokens.create(closed, tokens.Wish("root", ("admin",)), secret)
+    tokens.create(closed, tokens.TokenRequest("root", ("admin",)), secret)
     root = TestClient(Application(closed), headers={"Authorization": f"Bearer {secret}"})
     for each in sides:
         assert root.get(f"/v1/targets/{each.own.target}").status_code == 200

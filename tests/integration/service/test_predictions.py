@@ -29,7 +29,7 @@ from lpnet_service.services.learning.runs import ClaimedRun
 from lpnet_service.services.measuring import ingest
 from lpnet_service.services.reading import table
 from lpnet_service.worker import dataset
-from lpnet_service.worker.activation import judge
+from lpnet_service.worker.activation import decide
 from lpnet_service.worker.dataset import Dataset
 
 Bench = Any
@@ -97,14 +97,16 @@ def said_ms(bench: Bench, lpnet: LPNet, stem: int) -> float:
 def test_versions_are_compared_on_the_same_held_out_workloads(bench: Bench) -> None:
     right, wrong = made(bench, seed=1), made(bench, seed=2)
     data = held_out(bench, {n: said_ms(bench, right, n) for n in (4, 8, 12)})
-    assert judge(bench.ctx, save(wrong), data) == ActivationDecision(None, takes_over=True)
+    assert decide(bench.ctx, save(wrong), data) == ActivationDecision(None, takes_over=True)
     active = publish(bench, wrong)
-    assert judge(bench.ctx, save(right), data) == ActivationDecision(active.id, takes_over=True)
+    assert decide(bench.ctx, save(right), data) == ActivationDecision(active.id, takes_over=True)
     active = publish(bench, right)
-    assert judge(bench.ctx, save(wrong), data) == ActivationDecision(active.id, takes_over=False)
-    assert judge(bench.ctx, save(right), data) == ActivationDecision(active.id, takes_over=True)
+    assert decide(bench.ctx, save(wrong), data) == ActivationDecision(active.id, takes_over=False)
+    assert decide(bench.ctx, save(right), data) == ActivationDecision(active.id, takes_over=True)
     nothing = replace(data, records=tuple(replace(r, held_out=False) for r in data.records))
-    assert judge(bench.ctx, save(wrong), nothing) == ActivationDecision(active.id, takes_over=True)
+    assert decide(bench.ctx, save(wrong), nothing) == ActivationDecision(
+        active.id, takes_over=True
+    )
 
 
 def test_whoever_covers_more_of_the_held_out_workloads_answers(bench: Bench) -> None:
@@ -112,9 +114,9 @@ def test_whoever_covers_more_of_the_held_out_workloads_answers(bench: Bench) -> 
     right, blind = made(bench, seed=1), made(bench, seed=1, coverage=fewer)
     data = held_out(bench, {n: 2 * said_ms(bench, right, n) for n in (4, 8)})
     active = publish(bench, blind)
-    assert judge(bench.ctx, save(right), data) == ActivationDecision(active.id, takes_over=True)
+    assert decide(bench.ctx, save(right), data) == ActivationDecision(active.id, takes_over=True)
     active = publish(bench, right)
-    assert judge(bench.ctx, save(blind), data) == ActivationDecision(active.id, takes_over=False)
+    assert decide(bench.ctx, save(blind), data) == ActivationDecision(active.id, takes_over=False)
 
 
 def test_a_prediction_is_that_of_the_predictor(bench: Bench, http: TestClient) -> None:

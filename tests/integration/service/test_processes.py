@@ -23,7 +23,7 @@ from lpnet.http import Http
 from lpnet.schemas.campaign import NewCampaign
 from lpnet.space.space import Space
 
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 _NOTHING: Mapping[str, str] = {}
 
 

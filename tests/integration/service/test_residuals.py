@@ -107,7 +107,7 @@ def test_errors_by_op_and_by_latency(lite_bench: Bench) -> None:
 def test_of_too_many_a_random_part_is_shown(
     lite_bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(residuals, "MOST", 6)
+    monkeypatch.setattr(residuals, "MAX_WORKLOADS", 6)
     found = residuals.residuals(lite_bench.ctx, fill(lite_bench), sort="error", limit=100)
     assert (found.workloads, found.complete, len(found.items)) == (6, False, 6)
 

@@ -73,11 +73,11 @@ def deliver(bench: Bench, *given: Sample) -> None:
 
 
 def complete(bench: Bench, lease: Lease, *given: Sample) -> None:
-    leasing.complete(bench.ctx, lease.token, Completion(samples=given))
+    bench.complete(lease.token, Completion(samples=given))
 
 
 def postpone(bench: Bench, lease: Lease) -> None:
-    leasing.fail(bench.ctx, lease.token, JobFailure(reason="its share is used up", postponed=True))
+    bench.fail(lease.token, JobFailure(reason="its share is used up", postponed=True))
     bench.clock.advance(3)
 
 
@@ -169,8 +169,8 @@ def test_disturbed_items_are_offered_once_more_after_a_pause(bench: Bench) -> No
         samples=(sample(bench, clean), sample(bench, spoilt, 9.0, disturbed=True)),
         failures=(ItemFailure(item=broken.id, reason="out of memory"),),
     )
-    leasing.complete(bench.ctx, first.token, said)
-    leasing.complete(bench.ctx, first.token, said)
+    bench.complete(first.token, said)
+    bench.complete(first.token, said)
     waits = look(bench, campaign)
     assert (waits.state, waits.measured, waits.disturbed, waits.failed) == ("running", 2, 1, 1)
     bench.clock.advance(bench.ctx.settings.disturbed_retry_s - 1)
@@ -193,7 +193,7 @@ def test_a_second_look_that_fails_leaves_the_job_done(bench: Bench) -> None:
     for _ in range(bench.ctx.settings.max_attempts):
         bench.clock.advance(100)
         lease = must_take(bench)
-        leasing.fail(bench.ctx, lease.token, JobFailure(reason="no runtime"))
+        bench.fail(lease.token, JobFailure(reason="no runtime"))
     bench.clock.advance(100)
     assert take(bench) is None
     after = look(bench, campaign)

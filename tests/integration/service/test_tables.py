@@ -120,7 +120,7 @@ def test_pages_are_those_of_all_samples(
     assert len(every) > 90
     monkeypatch.setattr(latency_tables, "EXACT", exact)
     monkeypatch.setattr(selection, "FEW", exact)
-    monkeypatch.setattr(latency_tables, "_STREAMS", streams)
+    monkeypatch.setattr(latency_tables, "_MAX_MERGED_GROUPS", streams)
     order = {row.id: number for number, row in enumerate(every)}
     for filters, meets in FILTERS:
         wanted = [row for row in every if meets(row)]

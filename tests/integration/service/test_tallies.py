@@ -12,7 +12,7 @@ from tests.harness.tallies import check_tallies
 
 from lpnet.schemas.sample import Sample, SampleBatch
 from lpnet_service.db.rows import EpochRow, TargetRow
-from lpnet_service.services.measuring import disturbed, ingest
+from lpnet_service.services.measuring import disturbed_samples, ingest
 
 Bench = Any
 
@@ -60,7 +60,7 @@ def test_they_follow_whatever_happens(bench: Bench) -> None:
         if step in (3, 9):
             epoch = 1 if step == 3 else 2
             since = min(one.measured_at for one in new if one.measured_at)
-            disturbed.cast(
+            disturbed_samples.mark(
                 bench.ctx, bench.target, epoch, since.replace(second=0, minute=0), "hot"
             )
         check_tallies(bench.ctx.db)

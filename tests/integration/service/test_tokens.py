@@ -105,7 +105,7 @@ def test_an_unknown_sender_is_refused_before_its_body_is_read(http: TestClient) 
 def test_a_token_ends_when_it_expires_or_is_revoked(
     http: TestClient, make: Make, closed: Context, clock: Clock
 ) -> None:
-    brief, other = make("predict", lasts=timedelta(hours=1)), make("predict")
+    brief, other = make("predict", lifetime=timedelta(hours=1)), make("predict")
     assert http.get("/v1/targets", headers=bearer(brief)).status_code == 200
     clock.advance(3600)
     assert (
@@ -201,7 +201,7 @@ def test_a_session_of_a_browser(
 def test_a_session_ends_with_its_time_and_with_its_token(
     http: TestClient, make: Make, closed: Context, clock: Clock
 ) -> None:
-    secret = make("predict", lasts=timedelta(hours=20))
+    secret = make("predict", lifetime=timedelta(hours=20))
     for pause_h, ends in [(0, 12.0), (12, 8.0)]:
         clock.advance(3600 * pause_h)
         problem(http.get("/v1/session"), 401, "unauthenticated")
@@ -271,7 +271,7 @@ def test_a_service_that_others_reach_needs_a_token_that_is_good(
     for place, host in [(ctx, "0.0.0.0"), (ctx, "example.org"), (required, "127.0.0.1")]:
         with pytest.raises(SetupError, match="lpnet-service token create"):
             admission.check(place, host)
-    wish = tokens.TokenRequest("me", ("admin",), lasts=timedelta(hours=1))
+    wish = tokens.TokenRequest("me", ("admin",), lifetime=timedelta(hours=1))
     made: Token = tokens.create(ctx, wish, tokens.new_secret())[0]
     assert admission.check(ctx, "0.0.0.0") == admission.CLOSED
     clock.advance(3600)

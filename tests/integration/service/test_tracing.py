@@ -22,7 +22,7 @@ from lpnet_service.api.app import Application
 from lpnet_service.errors import SetupError
 from lpnet_service.observe import tracing
 from lpnet_service.services.learning import runs, trainings
-from lpnet_service.services.learning.runs import HeldRun
+from lpnet_service.services.learning.runs import ClaimedRun
 from lpnet_service.services.measuring import ingest
 from lpnet_service.services.shared.context import Context
 from lpnet_service.worker.loop import tick
@@ -70,7 +70,7 @@ def test_a_run_of_the_worker_is_a_trace_of_its_own(received: Collector, bench: B
     ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=(bench.sample(),)))
     run = trainings.start(bench.ctx, bench.target, NewTraining())
 
-    def work(ctx: Context, held: HeldRun, _progress: Callable[[float, str], None]) -> None:
+    def work(ctx: Context, held: ClaimedRun, _progress: Callable[[float, str], None]) -> None:
         runs.fail(ctx, held, "no reason")
 
     with tracing.traces("worker"):

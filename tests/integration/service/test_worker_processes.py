@@ -68,7 +68,7 @@ def until(holds: Callable[[], bool], children: Supervisor | None = None) -> None
     while not holds():
         assert time.monotonic() < deadline
         if children is not None:
-            children.look()
+            children.restart_ended()
         time.sleep(0.05)
 
 
@@ -87,8 +87,8 @@ def test_workers_share_the_queue_and_do_each_run_once(
     folder = tmp_path / "begun"
     with workers(quick(url, folder), 3):
         until(lambda: set(states(asked.ctx, runs)) == {"done"})
-    begun = [path.stem for path in folder.iterdir() if path.suffix != ".done"]
-    assert sorted(begun) == sorted(run.id for run in runs)
+    started = [path.stem for path in folder.iterdir() if path.suffix != ".done"]
+    assert sorted(started) == sorted(run.id for run in runs)
     assert len({path.suffix for path in folder.iterdir()} - {".done"}) > 1, "one did it all"
 
 
@@ -101,9 +101,9 @@ def test_a_run_that_kills_its_workers_fails_and_nothing_else_suffers(
         until(lambda: not {"queued", "running"} & set(states(asked.ctx, runs)), children)
     assert states(asked.ctx, runs) == ["done", "failed", "done", "done", "failed", "done"]
     for place, run in enumerate(runs):
-        begun = [path for path in folder.glob(f"{run.id}.*") if path.suffix != ".done"]
+        started = [path for path in folder.glob(f"{run.id}.*") if path.suffix != ".done"]
         deadly = place in (1, 4)
-        assert len(begun) == (3 if deadly else 1)
+        assert len(started) == (3 if deadly else 1)
         found = trainings.get(asked.ctx, run.id)
         assert found.error == ("the worker died of it, 3 times" if deadly else None)
 

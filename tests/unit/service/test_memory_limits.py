@@ -6,7 +6,7 @@ import pytest
 
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.space.memory import MIB
-from lpnet_service.services.shared.memory import between
+from lpnet_service.services.shared.memory import limits_between
 
 ONE = MIB / 4
 
@@ -23,15 +23,15 @@ ONE = MIB / 4
 def test_the_least_failure_counts_and_what_fitted_below_it(
     measured: list[float], failed: list[float], fits: float | None, fails: float
 ) -> None:
-    found = between([ONE * m for m in measured], [ONE * f for f in failed], 4)
+    found = limits_between([ONE * m for m in measured], [ONE * f for f in failed], 4)
     assert found == MemoryLimits(fits_mib=fits, fails_mib=fails, element_bytes=4)
 
 
 @pytest.mark.parametrize("failed", [[], [1.0], [2.0], [0.5, 2.0]])
 def test_without_a_failure_beyond_what_fitted_there_is_no_limit(failed: list[float]) -> None:
-    assert between([1.0, 2.0], failed, 4) is None
+    assert limits_between([1.0, 2.0], failed, 4) is None
 
 
 def test_numbers_take_what_the_precision_says() -> None:
-    found = between([ONE], [2 * ONE], 2)
+    found = limits_between([ONE], [2 * ONE], 2)
     assert found == MemoryLimits(fits_mib=0.5, fails_mib=1.0, element_bytes=2)

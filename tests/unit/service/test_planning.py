@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lpnet.schemas.campaign import PlannedWorkload
 from lpnet.schemas.workload import Kind, SpaceWorkload
-from lpnet_service.services.measuring.planning import budgets, cut, repeats
+from lpnet_service.services.measuring.planning import budgets, cut_into_jobs, repeats
 
 
 def planned(kind: Kind, number: int) -> PlannedWorkload:
@@ -23,7 +23,7 @@ kinds: st.SearchStrategy[list[Kind]] = st.lists(st.sampled_from(["block", "netwo
 @given(kinds)
 def test_jobs_hold_every_workload_once_in_order_and_stay_small(given_kinds: list[Kind]) -> None:
     workloads = [planned(kind, i) for i, kind in enumerate(given_kinds)]
-    jobs = cut(workloads)
+    jobs = cut_into_jobs(workloads)
     assert [one for job in jobs for one in job] == workloads
     for job in jobs:
         networks = sum(one.kind == "network" for one in job)
@@ -31,8 +31,16 @@ def test_jobs_hold_every_workload_once_in_order_and_stay_small(given_kinds: list
 
 
 def test_a_job_is_two_dozen_blocks_or_half_a_dozen_networks() -> None:
-    assert [len(job) for job in cut(planned("block", i) for i in range(49))] == [24, 24, 1]
-    assert [len(job) for job in cut(planned("network", i) for i in range(13))] == [6, 6, 1]
+    assert [len(job) for job in cut_into_jobs(planned("block", i) for i in range(49))] == [
+        24,
+        24,
+        1,
+    ]
+    assert [len(job) for job in cut_into_jobs(planned("network", i) for i in range(13))] == [
+        6,
+        6,
+        1,
+    ]
 
 
 @given(kinds, st.integers(0, 30), st.integers(0, 2**63 - 1))

@@ -47,12 +47,12 @@ def test_what_keeps_dying_is_started_less_and_less_often() -> None:
         children.start(Role("api", ()), 1)
         for number, pause_s in enumerate([0.5, 1, 2, 4, 8, 16, 30, 30], start=1):
             spawner.ended()
-            children.look()
+            children.restart_ended()
             clock.now += pause_s - 0.01
-            children.look()
+            children.restart_ended()
             assert len(spawner.started) == number
             clock.now += 0.02
-            children.look()
+            children.restart_ended()
             assert len(spawner.started) == number + 1
         spawner.ended()
 
@@ -64,9 +64,9 @@ def test_what_has_lived_long_is_started_again_at_once() -> None:
         for _ in range(4):
             spawner.ended()
             clock.now += 60
-            children.look()
+            children.restart_ended()
             clock.now += 0.5
-            children.look()
+            children.restart_ended()
         assert len(spawner.started) == 5
         spawner.ended()
 

@@ -1,4 +1,4 @@
-"""What rows share."""
+"""Base classes of rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMES = {
 
 
 class Base(DeclarativeBase):
-    """Base of all rows. Constraints have names, so that a migration can find them."""
+    """Base of all rows. Constraints have names, so that migrations can refer to them."""
 
     metadata = MetaData(naming_convention=_NAMES)
 
@@ -26,10 +26,10 @@ class Base(DeclarativeBase):
 class LeasedRow(Base):
     """Work that one process at a time holds under a lease that expires.
 
-    `state` is queued, running, done, failed or cancelled. While it runs, `lease_token` names the
-    lease; whoever applies a result does so `WHERE lease_token = ...`, and zero rows means that the
-    work is somebody else's by now. The token stays on a row that is done, so that a repeated
-    completion is recognised; it is cleared by everything else that ends a lease.
+    `state` is queued, running, done, failed or cancelled. `lease_token` names the lease of running
+    work. Results are applied `WHERE lease_token = ...`: zero rows means that another process holds
+    the work. The token stays on work that is done, so that a repeated completion is recognised;
+    every other end of a lease clears it.
     """
 
     __abstract__ = True

@@ -12,10 +12,10 @@ from lpnet_service.db.types import UtcTime
 
 
 class CampaignRow(Base):
-    """A campaign. `stage` is drawn, planning or pruned: which of its jobs exist so far.
+    """A campaign. `stage` (drawn, planning, pruned) says which of its jobs exist.
 
-    `total` counts the workloads it is to measure, those a pruner has yet to choose included;
-    `unplanned` those of them that the pruner could not choose, `unplanned_json` why.
+    `total` counts its workloads, with networks that are still to be chosen. `unplanned` counts the
+    networks that could not be chosen, and `unplanned_json` lists the reasons.
     """
 
     __tablename__ = "campaigns"
@@ -34,19 +34,18 @@ class CampaignRow(Base):
 
 
 class JobRow(LeasedRow):
-    """A few workloads for one agent. `failures_json` lists the reasons, one per failed workload.
+    """A few workloads for one agent. `failures_json` lists a reason per failed workload.
 
-    Jobs are offered by `priority` (what a user waits for first), then age, then `position`.
-    `offered` counts the items of the last lease, `measured` those that have a sample, `disturbed`
-    those whose sample is disturbed. `ended` counts how often it was completed: after the first
-    time only items whose sample is disturbed are offered.
+    Jobs are offered by `priority`, then age, then `position`. `offered` counts the items of the
+    last lease, `measured` the items with a sample, `disturbed` those whose sample is disturbed.
+    `ended` counts completions: after the first, only items with a disturbed sample are offered.
     """
 
     __tablename__ = "jobs"
     __table_args__ = (
         Index("ix_jobs_offer", "target", "state", "priority", "created_at"),
         Index("ix_jobs_expiry", "state", "lease_expires_at"),
-        # All that a campaign counts: rows are long, and hold that far behind their items.
+        # All columns that a campaign counts: in a row they come after the long items.
         Index("ix_jobs_campaign", "campaign", "state", "measured", "disturbed", "started_at"),
         Index(
             "ix_jobs_failures",

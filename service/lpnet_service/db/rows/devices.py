@@ -12,7 +12,7 @@ from lpnet_service.db.types import UtcTime
 
 
 class DeviceRow(Base):
-    """`machine` is the random id of the agent's machine; null: not told apart."""
+    """`machine` is the random id of the agent's machine; null: unknown."""
 
     __tablename__ = "devices"
 
@@ -24,10 +24,10 @@ class DeviceRow(Base):
 
 
 class AgentRow(Base):
-    """One agent speaks for one device.
+    """The agent of a device.
 
-    `block_s` and `network_s` are its budgets for a workload, `seat` the state folder and boot that
-    it speaks from; null: not said.
+    `block_s` and `network_s` are its time budgets for a workload. `seat` identifies its state
+    folder and the boot of its machine. Null: not reported.
     """
 
     __tablename__ = "agents"
@@ -43,10 +43,13 @@ class AgentRow(Base):
 
 
 class TargetRow(Base):
-    """A target. `condition` is ready, paused or broken, as its agent said last, `condition_at`
-    since when; null: nobody said. `cause` is what keeps it: sentinel, owner, room or device.
-    `cleared` counts how often a person called its level normal. `epoch_started_at` is null for the
-    first epoch, and where nobody recorded it."""
+    """A target.
+
+    `condition` is ready, paused or broken, as its agent reported last; `condition_at` is since
+    when, null if unknown. `cause` is what paused or broke it: sentinel, owner, room or device.
+    `cleared` counts how often a person cleared it. `epoch_started_at` is null for the first epoch,
+    or if it is unknown.
+    """
 
     __tablename__ = "targets"
 

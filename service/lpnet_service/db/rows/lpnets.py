@@ -1,4 +1,4 @@
-"""LPNets, their weights, and the runs of the worker that make them."""
+"""LPNets, their files, and the runs of the worker."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lpnet_service.db.types import UtcTime
 
 
 class ArtifactRow(Base):
-    """Bytes by their content. `elsewhere`: they are in the store that LPNET_ARTIFACTS names, and
-    `content` is empty."""
+    """The file of an LPNet by its sha256. `elsewhere`: it is in the artifact store, and `content`
+    is empty."""
 
     __tablename__ = "artifacts"
 
@@ -43,9 +43,9 @@ class LPNetRow(Base):
 class RunRow(LeasedRow):
     """Work for the training worker: a training, a study, or the plan of pruned networks.
 
-    Runs are rows with leases, like jobs, and not the workflows of a library: the service then has
-    one mechanism for work that a process may die of, in one database, tested once. `started_at`
-    is when its last attempt began; null: not yet, or nobody recorded it.
+    Runs are rows with leases, like jobs, instead of the workflows of a library: the service has
+    one tested mechanism, in one database, for work that may outlive its process. `started_at` is
+    when the last attempt began; null: not yet, or unknown.
     """
 
     __tablename__ = "runs"

@@ -12,7 +12,7 @@ from lpnet_service.db.types import UtcTime
 
 
 class MemoryFailureRow(Base):
-    """A workload that failed for want of memory, once for an epoch; `at` is when it first did."""
+    """A workload that ran out of memory in an epoch; `at` is the first time."""
 
     __tablename__ = "memory_failures"
 

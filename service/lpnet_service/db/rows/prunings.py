@@ -12,7 +12,7 @@ from lpnet_service.db.types import Sequence, UtcTime
 
 
 class PruningRow(Base):
-    """A candidate of a pruning job; `body_json` is the whole of it as it was reported."""
+    """A candidate of a pruning job; `body_json` is the complete report."""
 
     __tablename__ = "prunings"
     __table_args__ = (

@@ -12,23 +12,23 @@ from lpnet_service.db.types import Sequence, UtcTime
 
 
 class SampleRow(Base):
-    """A sample. `body_json` is the whole of it as it came; the other columns are for finding it.
+    """A sample. `body_json` is the sample as it was sent; the other columns are for queries.
 
-    An id is unique within a target, so that a table can be imported again under another name.
-    `sentinel` names the check of the device that it is; null: a workload. `taken_at` is when it
-    was measured, or stored where nobody recorded that. `group_key` is that of its GroupRow; null:
-    a sentinel.
+    An id is unique within a target, so that a table can be imported again for another target.
+    `sentinel` names the sentinel that it is a reading of; null: a workload. `taken_at` is when it
+    was measured or, if that is unknown, stored. `group_key` refers to its GroupRow; null for
+    sentinels.
     """
 
     __tablename__ = "samples"
     __table_args__ = (
         UniqueConstraint("target", "id"),
-        # Walked for long where few rows meet a condition: so they hold what conditions ask for.
+        # Long walks read these indexes alone: they hold the columns of all conditions.
         Index("ix_samples_taken", "target", "epoch", "taken_at", "seq", "latency_ms", "group_key"),
         Index("ix_samples_latency", "target", "epoch", "latency_ms", "seq", "group_key"),
         Index("ix_samples_workload", "target", "epoch", "workload_key", "group_key"),
         Index("ix_samples_campaign", "campaign", "seq"),
-        # Of sentinels alone: SQLite would take it for finding all that are none.
+        # Partial: otherwise SQLite uses it to find samples that are not sentinels.
         Index(
             "ix_samples_sentinel",
             *("target", "sentinel", "taken_at", "seq"),
@@ -60,7 +60,7 @@ class SampleRow(Base):
 
 
 class SideRow(Base):
-    """The side of a split that a workload is on. Drawn once for an epoch, never again."""
+    """Whether a workload is held out or trained on: its side, drawn once per epoch."""
 
     __tablename__ = "workload_sides"
     __table_args__ = (

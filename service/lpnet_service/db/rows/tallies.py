@@ -1,4 +1,4 @@
-"""What is known of samples without reading them all; kept in step by whoever writes samples."""
+"""Counts, medians and spreads of samples; updated by every change of samples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lpnet_service.db.rows.base import Base
 
 
 class EpochRow(Base):
-    """How many samples an epoch of a target has, sentinels left out, and its noise floor."""
+    """How many samples an epoch of a target has, without sentinels, and its noise floor."""
 
     __tablename__ = "epochs"
 
@@ -20,9 +20,9 @@ class EpochRow(Base):
 
 
 class GroupRow(Base):
-    """Samples of an epoch that are alike in all that a table is filtered by, and their count.
+    """How many samples of an epoch have the same values in all columns that tables filter by.
 
-    `key` is made of the other columns; samples carry it. A group that became empty has no row.
+    `key` is a hash of the other columns, and samples refer to it. Empty groups have no row.
     """
 
     __tablename__ = "sample_groups"
@@ -40,8 +40,11 @@ class GroupRow(Base):
 
 
 class WorkloadRow(Base):
-    """A workload of an epoch that has undisturbed samples: their median, and how far apart
-    sessions are that measured it, relative to their mean; null where there is but one."""
+    """A workload of an epoch with undisturbed samples.
+
+    `latency_ms` is their median. `spread` is the difference between the sessions that measured it,
+    relative to their mean; null if there is only one session.
+    """
 
     __tablename__ = "workloads"
     __table_args__ = (
@@ -53,7 +56,7 @@ class WorkloadRow(Base):
             sqlite_where=text("spread IS NOT NULL"),
             postgresql_where=text("spread IS NOT NULL"),
         ),
-        # Read by ranges of its key: rows lie in its order.
+        # Read by ranges of the key, so rows are stored in key order.
         {"sqlite_with_rowid": False},
     )
 

@@ -1,4 +1,4 @@
-"""Tokens, and the sessions of browsers that were opened by one."""
+"""Tokens, and the browser sessions that they opened."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from lpnet_service.db.types import UtcTime
 
 
 class TokenRow(Base):
-    """A token. Of its secret only the sha256 is kept.
+    """A token, with the sha256 of its secret.
 
-    `scopes` are separated by spaces. `device` is that of an agent's token, which need not have
-    registered yet. `requests_per_s` and `max_body_mib` are null where the service's hold.
+    `scopes` are separated by spaces. `device` limits the token of an agent; the device may not be
+    registered yet. `requests_per_s` and `max_body_mib` override those of the service if not null.
     """
 
     __tablename__ = "tokens"
@@ -34,7 +34,7 @@ class TokenRow(Base):
 
 
 class SessionRow(Base):
-    """A session of a browser, by the sha256 of its cookie. It ends with its token."""
+    """A browser session by the sha256 of its cookie. It ends with its token."""
 
     __tablename__ = "sessions"
 

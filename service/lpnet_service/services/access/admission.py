@@ -1,4 +1,4 @@
-"""Whether a service may start as asked: on loopback without tokens, elsewhere only with them."""
+"""Whether a service may start: without tokens only on loopback, elsewhere only with tokens."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from lpnet_service.services.access import tokens
 from lpnet_service.services.shared.context import Context
 from lpnet_service.settings import Settings
 
-OPEN = "no tokens are asked for: whoever is on this machine may do everything"
-CLOSED = "a token is asked for"
+OPEN = "no tokens needed: everyone on this machine may do everything"
+CLOSED = "tokens required"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
+    """Whether an address can only be reached from this machine."""
     try:
         return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
 
-def settled(settings: Settings, hosts: Iterable[str]) -> Settings:
-    """The settings of a service that listens on these addresses: `auto` asks for tokens on any
-    that is not loopback. Every process that answers requests decides by its own addresses."""
+def effective_settings(settings: Settings, hosts: Iterable[str]) -> Settings:
+    """The settings of a process that listens on these addresses: `auto` requires tokens if any of
+    them is not loopback."""
     if settings.tokens_required or all(is_loopback(host) for host in hosts):
         return settings
     return settings.model_copy(update={"tokens": "required"})
 
 
 def check(ctx: Context, host: str) -> str:
-    """In a line, who may do what in a service on this address.
+    """Describe in a line who has access to a service on this address.
 
-    Raises SetupError where tokens are asked for, and none is stored that lets anybody in.
+    Raises SetupError if tokens are required and no usable token is stored.
     """
-    if not settled(ctx.settings, [host]).tokens_required:
+    if not effective_settings(ctx.settings, [host]).tokens_required:
         return OPEN
     if not tokens.any_usable(ctx):
         raise SetupError(
-            f"on {host} this service asks for tokens, and there is none yet that would let "
-            "anybody in. Make one: lpnet-service token create --name me --scope admin"
+            f"on {host} this service requires tokens, and there is no usable one yet. Make one: "
+            "lpnet-service token create --name me --scope admin"
         )
     return CLOSED

@@ -10,9 +10,13 @@ from lpnet.schemas.token import Scope
 
 @dataclass(frozen=True)
 class Caller:
-    """`token` is the id of the token that was shown; None: nobody was asked for one. An agent's
-    token is of one `device`; anybody else has none. `expires_at` is when token or session ends,
-    `csrf` what a session of a browser has to send along. A limit that is None is the service's.
+    """The sender of a request.
+
+    token       id of their token; None if the service requires none
+    device      the device of an agent's token; None for all other tokens
+    expires_at  when the token or the browser session ends
+    csrf        what a browser session has to send with requests that change something
+    Limits that are None are those of the service.
     """
 
     name: str
@@ -24,10 +28,10 @@ class Caller:
     max_body_mib: int | None = None
     csrf: str | None = None
 
-    def may(self, *scopes: Scope) -> bool:
-        """Whether any of the scopes is one of theirs. `admin` may everything."""
+    def has_any(self, *scopes: Scope) -> bool:
+        """Whether the caller has one of the scopes; `admin` includes all of them."""
         return "admin" in self.scopes or any(scope in self.scopes for scope in scopes)
 
 
-# On loopback without tokens: whoever is on this machine.
-ANYBODY_HERE = Caller("anybody on this machine", ("admin",))
+# The caller on loopback without tokens.
+LOCAL_CALLER = Caller("anybody on this machine", ("admin",))

@@ -1,7 +1,7 @@
-"""Sessions of browsers: opened by a token, held by a cookie.
+"""Sessions of browsers: opened with a token, held by a cookie.
 
-The cookie's secret is random and kept as its sha256, like a token's. What has to be sent against
-cross-site requests is derived from it, so nothing else is kept.
+The secret of the cookie is random, and stored as its sha256 like that of a token. The proof
+against cross-site requests is derived from it, so nothing more is stored.
 """
 
 from __future__ import annotations
@@ -21,39 +21,41 @@ from lpnet_service.services.shared.context import Context
 
 
 def open_session(ctx: Context, token: str) -> tuple[Caller, str, datetime]:
-    """A session for whoever shows a token: who it is, the cookie's secret, and when it ends.
+    """Open a session with a token: the caller, the cookie's secret, and when the session ends.
 
-    Unauthenticated where nobody is known by that token.
+    Raises Unauthenticated.
     """
     now, cookie = ctx.clock.now(), secrets.token_urlsafe(32)
     with ctx.db.write() as session:
-        caller, row = tokens.found(ctx, session, token)
-        ends = now + timedelta(hours=ctx.settings.session_h)
+        caller, row = tokens.authenticate(ctx, session, token)
+        expires_at = now + timedelta(hours=ctx.settings.session_h)
         if row.expires_at is not None:
-            ends = min(ends, row.expires_at)
+            expires_at = min(expires_at, row.expires_at)
         TokenRepository(session).delete_expired_sessions(now)
         session.add(
-            SessionRow(sha256=tokens.sha256(cookie), token=row.id, created_at=now, expires_at=ends)
+            SessionRow(
+                sha256=tokens.sha256(cookie), token=row.id, created_at=now, expires_at=expires_at
+            )
         )
         TokenRepository(session).touch(row.id, now)
-    return replace(caller, expires_at=ends, csrf=_csrf(cookie)), cookie, ends
+    return replace(caller, expires_at=expires_at, csrf=_csrf(cookie)), cookie, expires_at
 
 
 def recognise(ctx: Context, cookie: str) -> Caller:
-    """Who holds this cookie. Unauthenticated where its session is over."""
+    """The caller who holds this cookie. Raises Unauthenticated if the session is over."""
     now = ctx.clock.now()
     with ctx.db.read() as session:
-        found = TokenRepository(session).find_session(tokens.sha256(cookie))
-    if found is None or found[0].expires_at <= now:
+        rows = TokenRepository(session).find_session(tokens.sha256(cookie))
+    if rows is None or rows[0].expires_at <= now:
         raise Unauthenticated("this session is over: log in again")
-    held, row = found
-    caller = tokens.caller_of(row, now)
-    tokens.note_use(ctx, row)
-    return replace(caller, expires_at=held.expires_at, csrf=_csrf(cookie))
+    browser_session, token = rows
+    caller = tokens.caller_of(token, now)
+    tokens.note_use(ctx, token)
+    return replace(caller, expires_at=browser_session.expires_at, csrf=_csrf(cookie))
 
 
 def end(ctx: Context, cookie: str) -> None:
-    """End a session. Ending it again is harmless."""
+    """End a session. Repeating it is harmless."""
     with ctx.db.write() as session:
         TokenRepository(session).delete_session(tokens.sha256(cookie))
 

@@ -1,7 +1,7 @@
-"""Tokens: made, listed, revoked, recognised.
+"""Tokens: created, listed, revoked, recognised.
 
-A secret has 256 random bits, so nobody guesses one, and a plain sha256 of it is all that has to be
-kept: slow hashes are for passwords, which people choose.
+A secret has 256 random bits. Nobody can guess it, so its plain sha256 is stored; slow hashes are
+for passwords, which people choose.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from lpnet_service.services.shared.context import Context
 
 MIN_SECRET_LENGTH = 32
 _PREFIX = "lpnet_"
-_USE_NOTED_S = 60.0
+_TOUCH_AFTER_S = 60.0
 
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """A token that is to be made. `lasts` is how long; None: for ever."""
+    """A token to create; it expires after `lifetime` (None: never)."""
 
     name: str
     scopes: tuple[Scope, ...]
     device: str | None = None
-    lasts: timedelta | None = None
+    lifetime: timedelta | None = None
     requests_per_s: float | None = None
     max_body_mib: int | None = None
 
@@ -45,105 +45,111 @@ def new_secret() -> str:
 
 
 def sha256(secret: str) -> str:
-    """What is kept of a secret."""
+    """The stored form of a secret."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def create(ctx: Context, wish: TokenRequest, secret: str) -> tuple[Token, bool]:
-    """Make a token of a secret; it, and whether it is new: repeating it changes nothing.
+def create(ctx: Context, request: TokenRequest, secret: str) -> tuple[Token, bool]:
+    """Create a token with this secret; returns it and whether it is new.
 
-    Raises SetupError for a wish that contradicts itself, and for a name or a secret that another
-    token has.
+    Repeating it changes nothing. Raises SetupError for options that contradict each other, and for
+    a name or secret of another token.
     """
-    _check(wish)
+    _check(request)
     now, digest = ctx.clock.now(), sha256(secret)
     with ctx.db.write() as session:
-        known = TokenRepository(session).find_by_sha256(digest)
-        if known is not None:
-            return _same(known, wish, now), False
-        if TokenRepository(session).usable_by_name(wish.name, now):
+        tokens = TokenRepository(session)
+        existing = tokens.find_by_sha256(digest)
+        if existing is not None:
+            return _require_same(existing, request, now), False
+        if tokens.usable_by_name(request.name, now):
             raise SetupError(
-                f"there is a token {wish.name!r} with another secret: revoke it first, or choose "
+                f"token {request.name!r} exists with another secret: revoke it first, or choose "
                 "another --name"
             )
         row = TokenRow(
             id=new_id("token"),
-            name=wish.name,
+            name=request.name,
             sha256=digest,
-            scopes=_text(wish.scopes),
-            device=wish.device,
-            requests_per_s=wish.requests_per_s,
-            max_body_mib=wish.max_body_mib,
+            scopes=_join(request.scopes),
+            device=request.device,
+            requests_per_s=request.requests_per_s,
+            max_body_mib=request.max_body_mib,
             created_at=now,
-            expires_at=None if wish.lasts is None else now + wish.lasts,
+            expires_at=None if request.lifetime is None else now + request.lifetime,
         )
         session.add(row)
         session.flush()
-        return wire(row), True
+        return _token(row), True
 
 
-def _check(wish: TokenRequest) -> None:
-    if not wish.scopes:
-        raise SetupError("--scope: a token needs one at least")
-    if "agent" in wish.scopes and len(set(wish.scopes)) > 1:
-        raise SetupError("--scope agent: such a token has no other scope; make two")
-    if ("agent" in wish.scopes) != (wish.device is not None):
-        raise SetupError("--device goes with --scope agent: a token of the agent of one device")
+def _check(request: TokenRequest) -> None:
+    if not request.scopes:
+        raise SetupError("--scope: a token needs at least one")
+    if "agent" in request.scopes and len(set(request.scopes)) > 1:
+        raise SetupError(
+            "--scope agent cannot be combined with other scopes: create two tokens instead"
+        )
+    if ("agent" in request.scopes) != (request.device is not None):
+        raise SetupError("--scope agent needs --device, and --device needs --scope agent")
 
 
-def _same(row: TokenRow, wish: TokenRequest, now: datetime) -> Token:
-    """The token that has this secret, where it is the one that is wished for."""
+def _require_same(row: TokenRow, request: TokenRequest, now: datetime) -> Token:
+    """The token that has this secret. Raises SetupError if it is over or differs."""
     if row.revoked_at is not None:
         raise SetupError("this secret was revoked: write another one into the file")
     if row.expires_at is not None and row.expires_at <= now:
         raise SetupError("the token of this secret has expired: write another one into the file")
-    if (row.name, row.scopes, row.device) != (wish.name, _text(wish.scopes), wish.device):
+    scopes = _join(request.scopes)
+    if (row.name, row.scopes, row.device) != (request.name, scopes, request.device):
         raise SetupError(
-            f"this secret is that of token {row.name!r} with scopes {row.scopes!r}: revoke it and "
+            f"this secret belongs to token {row.name!r} with scopes {row.scopes!r}: revoke it and "
             "write another one into the file"
         )
-    return wire(row)
+    return _token(row)
 
 
-def _text(scopes: Sequence[Scope]) -> str:
+def _join(scopes: Sequence[Scope]) -> str:
     return " ".join(sorted(set(scopes)))
 
 
-def wire(row: TokenRow) -> Token:
-    """A token as it travels: without its secret, of which nothing can be read."""
+def _token(row: TokenRow) -> Token:
     names = ("id", "name", "device", "created_at", "expires_at", "revoked_at", "last_used_at")
-    fields = {name: getattr(row, name) for name in (*names, "requests_per_s", "max_body_mib")}
-    return Token.model_validate(fields | {"scopes": tuple(row.scopes.split())})
+    columns = {name: getattr(row, name) for name in (*names, "requests_per_s", "max_body_mib")}
+    return Token.model_validate(columns | {"scopes": tuple(row.scopes.split())})
 
 
 def list_tokens(ctx: Context) -> list[Token]:
-    """Every token, oldest first, those that are over too."""
+    """Every token, oldest first, with revoked and expired ones."""
     with ctx.db.read() as session:
-        return [wire(row) for row in TokenRepository(session).all()]
+        return [_token(row) for row in TokenRepository(session).all()]
 
 
 def revoke(ctx: Context, id_or_name: str) -> list[Token]:
-    """End the tokens of that id or name, and every session that they opened. SetupError where
-    there is none that could be ended."""
+    """End the tokens with that id or name, and all sessions that they opened.
+
+    Raises SetupError if there is none, or all are revoked already.
+    """
     now = ctx.clock.now()
     with ctx.db.write() as session:
-        rows = TokenRepository(session).lock_not_revoked(id_or_name)
+        tokens = TokenRepository(session)
+        rows = tokens.lock_not_revoked(id_or_name)
         if not rows:
-            raise SetupError(f"there is no token {id_or_name!r} that is not revoked already")
+            raise SetupError(f"no token {id_or_name!r}, or it is revoked already")
         for row in rows:
             row.revoked_at = now
-            TokenRepository(session).delete_sessions(row.id)
-        return [wire(row) for row in rows]
+            tokens.delete_sessions(row.id)
+        return [_token(row) for row in rows]
 
 
 def any_usable(ctx: Context) -> bool:
-    """Whether there is a token that lets anybody in."""
+    """Whether there is a token that is neither revoked nor expired."""
     with ctx.db.read() as session:
         return TokenRepository(session).has_usable(ctx.clock.now())
 
 
 def recognise(ctx: Context, secret: str) -> Caller:
-    """Who shows this secret. Unauthenticated where nobody is known by it, or no more."""
+    """The caller who has this secret. Raises Unauthenticated."""
     with ctx.db.read() as session:
         caller, row = authenticate(ctx, session, secret)
     note_use(ctx, row)
@@ -151,7 +157,7 @@ def recognise(ctx: Context, secret: str) -> Caller:
 
 
 def authenticate(ctx: Context, session: Session, secret: str) -> tuple[Caller, TokenRow]:
-    """The caller of a secret, and the token. Unauthenticated."""
+    """The caller who has this secret, and their token. Raises Unauthenticated."""
     row = TokenRepository(session).find_by_sha256(sha256(secret))
     if row is None:
         raise Unauthenticated("this token is not known here")
@@ -159,12 +165,12 @@ def authenticate(ctx: Context, session: Session, secret: str) -> tuple[Caller, T
 
 
 def caller_of(row: TokenRow, now: datetime) -> Caller:
-    """Who a token lets in. Unauthenticated where it is over."""
+    """The caller who has this token. Raises Unauthenticated if it is revoked or expired."""
     if row.revoked_at is not None:
         raise Unauthenticated("this token was revoked")
     if row.expires_at is not None and row.expires_at <= now:
         raise Unauthenticated(f"this token expired at {row.expires_at:%Y-%m-%d %H:%M} UTC")
-    token = wire(row)
+    token = _token(row)
     return Caller(
         name=token.name,
         scopes=token.scopes,
@@ -177,15 +183,15 @@ def caller_of(row: TokenRow, now: datetime) -> Caller:
 
 
 def note_use(ctx: Context, row: TokenRow) -> None:
-    """Keep when a token was used last, to a minute: not every request is to write."""
+    """Store when a token was last used, to the minute: not every request should write."""
     now = ctx.clock.now()
-    if row.last_used_at is not None and abs((now - row.last_used_at).total_seconds()) < (
-        _USE_NOTED_S
-    ):
-        return
+    if row.last_used_at is not None:
+        age_s = abs((now - row.last_used_at).total_seconds())
+        if age_s < _TOUCH_AFTER_S:
+            return
     try:
         with ctx.db.write() as session:
             TokenRepository(session).touch(row.id, now)
     except DiskFull:
-        # Whoever only reads is served from a full disk too.
+        # A full disk must not refuse callers who only read.
         return

@@ -1,0 +1,1 @@
+"""From stored samples to LPNets: splits, runs of the worker, versions, loaded models."""

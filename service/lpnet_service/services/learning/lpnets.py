@@ -1,4 +1,4 @@
-"""LPNets: published by the worker, listed and given out."""
+"""LPNets: published by the worker, listed, downloaded."""
 
 from __future__ import annotations
 
@@ -20,55 +20,55 @@ from lpnet_service.services.shared.targets import require_target
 
 
 class ActiveVersionChanged(Exception):
-    """Another version became active while this one was compared with the one before."""
+    """Another version became active since the decision was made."""
 
 
 @dataclass(frozen=True)
 class ActivationDecision:
-    """Whether a new LPNet takes over from `rival`, the id of the one in use; None: none was."""
+    """Whether a new LPNet replaces `active`, the id of the active one (None: there was none)."""
 
-    rival: str | None
+    active: str | None
     takes_over: bool
 
 
 def of_target(ctx: Context, target: str) -> list[LPNetInfo]:
-    """Versions of a target's LPNet, newest first. NotFound for an unknown target."""
+    """Versions of a target's LPNet, newest first. Raises NotFound for an unknown target."""
     with ctx.db.read() as session:
         require_target(session, target)
-        return [_wire(row) for row in LPNetRepository(session).versions(target)]
+        return [_info(row) for row in LPNetRepository(session).versions(target)]
 
 
 def get(ctx: Context, id_: str) -> LPNetInfo:
-    """One LPNet. NotFound where there is none of that id."""
-    return _wire(row(ctx, id_))
+    """One LPNet. Raises NotFound."""
+    return _info(require_lpnet(ctx, id_))
 
 
 def report(ctx: Context, id_: str) -> Report:
-    """How good an LPNet was when it was trained. NotFound."""
-    return Report.model_validate_json(row(ctx, id_).report_json)
+    """The report of an LPNet's training. Raises NotFound."""
+    return Report.model_validate_json(require_lpnet(ctx, id_).report_json)
 
 
 def weights_sha256(ctx: Context, id_: str) -> str:
-    """What its weights are known by. NotFound."""
-    return row(ctx, id_).weights_sha256
+    """The sha256 of an LPNet's file. Raises NotFound."""
+    return require_lpnet(ctx, id_).weights_sha256
 
 
 def weights(ctx: Context, id_: str) -> bytes:
-    """The safetensors file of an LPNet. NotFound, NoArtifact."""
+    """The safetensors file of an LPNet. Raises NotFound, NoArtifact."""
     return artifacts.read(ctx, weights_sha256(ctx, id_))
 
 
-def row(ctx: Context, id_: str) -> LPNetRow:
-    """The row of an LPNet. NotFound."""
+def require_lpnet(ctx: Context, id_: str) -> LPNetRow:
+    """The row of an LPNet. Raises NotFound."""
     with ctx.db.read() as session:
-        found_ = LPNetRepository(session).get(id_)
-    if found_ is None:
+        row = LPNetRepository(session).get(id_)
+    if row is None:
         raise NotFound("LPNet", id_)
-    return found_
+    return row
 
 
 def active(ctx: Context, target: str) -> str | None:
-    """The id of the LPNet that answers for a target; None where there is none."""
+    """The id of a target's active LPNet."""
     with ctx.db.read() as session:
         row = LPNetRepository(session).active(target)
     return row.id if row else None
@@ -79,35 +79,36 @@ def publish(
     run: ClaimedRun,
     content: bytes,
     report: Report,
-    verdict: ActivationDecision,
+    decision: ActivationDecision,
     *,
     epoch: int,
     seed: int,
     batches: tuple[int, ...],
 ) -> LPNetInfo:
-    """Keep a trained LPNet as its target's next version, and end the run that made it.
+    """Store a trained LPNet as its target's next version, and end the run that made it.
 
-    It becomes the active one as the verdict says, unless its epoch is over by now. Nothing is kept
-    where this raises LeaseLost (the run was cancelled or taken over), ActiveVersionChanged (the verdict is
-    about a version that is not in use any more) or NoArtifact (its file cannot be kept).
+    It becomes active as decided, unless its epoch is over by now. Stores nothing if it raises
+    LeaseLost (the run was cancelled or taken over), ActiveVersionChanged (the decision compares
+    with a version that is no longer active) or NoArtifact (the file cannot be written).
     """
     sha256 = artifacts.keep(ctx, content)
     now, id_ = ctx.clock.now(), new_id("lpnet")
     with ctx.db.write() as session:
-        # Two trainings of a target take turns here, so that versions are counted without gaps.
+        versions = LPNetRepository(session)
+        # The lock makes trainings of a target take turns, so that versions have no gaps.
         target = DeviceRepository(session).lock_target(run.target)
         assert target is not None
-        held = runs.lock_claimed(session, run)
-        old = LPNetRepository(session).active(run.target)
-        if verdict.rival != (old.id if old else None):
+        claimed = runs.lock_claimed(session, run)
+        old = versions.active(run.target)
+        if decision.active != (old.id if old else None):
             raise ActiveVersionChanged
-        takes_over = old is None or (verdict.takes_over and target.epoch == epoch)
+        takes_over = old is None or (decision.takes_over and target.epoch == epoch)
         if takes_over:
-            LPNetRepository(session).deactivate(run.target)
+            versions.deactivate(run.target)
         row = LPNetRow(
             id=id_,
             target=run.target,
-            version=LPNetRepository(session).next_version(run.target),
+            version=versions.next_version(run.target),
             epoch=epoch,
             active=takes_over,
             seed=seed,
@@ -119,15 +120,15 @@ def publish(
         )
         session.add(row)
         session.flush()
-        runs.finish(session, ctx, held, Report.model_validate_json(row.report_json), id_)
-    return _wire(row)
+        runs.finish(session, ctx, claimed, Report.model_validate_json(row.report_json), id_)
+    return _info(row)
 
 
 def _network_mape(report: Report) -> float | None:
     return report.held_out.network.mape_pct if report.held_out.network else None
 
 
-def _wire(row: LPNetRow) -> LPNetInfo:
+def _info(row: LPNetRow) -> LPNetInfo:
     report = Report.model_validate_json(row.report_json)
     noise = report.noise_floor_pct
     return LPNetInfo(

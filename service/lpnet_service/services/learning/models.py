@@ -1,4 +1,4 @@
-"""LPNets in memory, bound to what they predict. Here torch comes in, at the first prediction."""
+"""LPNets in memory, bound to what they predict. Torch is imported at the first prediction."""
 
 from __future__ import annotations
 
@@ -17,36 +17,37 @@ if TYPE_CHECKING:
 
 
 def lpnet(ctx: Context, id_: str) -> LPNet:
-    """An LPNet by its id. NotFound."""
+    """An LPNet by its id. Raises NotFound."""
 
     def load() -> LPNet:
         is_first = "torch" not in sys.modules
         import torch
 
-        from lpnet.model.files import load as load_
+        from lpnet.model.files import load as load_lpnet
 
         if is_first:
             gc_freeze.freeze_loaded_objects()
-        # Requests run on many threads already, and the device may be this machine.
+        # Requests run on many threads already, and this machine may be a measured device.
         torch.set_num_threads(ctx.settings.torch_threads)
-        return load_(lpnets.weights(ctx, id_))
+        return load_lpnet(lpnets.weights(ctx, id_))
 
-    found: LPNet = ctx.models.get(id_, load)
-    return found
+    model: LPNet = ctx.models.get(id_, load)
+    return model
 
 
 def predictor(ctx: Context, row: LPNetRow, space: str, block: str | None, batch: int) -> Predictor:
     """An LPNet bound to a space, or to a block of it, at a batch size.
 
-    Raises NotFound for an unknown space, lpnet.errors.NotCovered for one that it does not cover.
+    Raises NotFound for an unknown space, lpnet.errors.NotCovered for a space that the LPNet does
+    not cover.
     """
 
     def bind() -> Predictor:
         from lpnet.predictor.predictor import Predictor
 
-        whole = loaded_spaces.load_space(ctx, space).space
-        part = whole if block is None else whole.block(block)
+        network = loaded_spaces.load_space(ctx, space).space
+        part = network if block is None else network.block(block)
         return Predictor(lpnet(ctx, row.id), part, batch)
 
-    found: Predictor = ctx.predictors.get((row.id, space, block, batch), bind)
-    return found
+    bound: Predictor = ctx.predictors.get((row.id, space, block, batch), bind)
+    return bound

@@ -18,8 +18,8 @@ from lpnet_service.services.shared.context import Context
 
 
 @dataclass(frozen=True)
-class HeldRun:
-    """A run that this worker holds."""
+class ClaimedRun:
+    """A run that this worker holds under a lease."""
 
     id: str
     token: str
@@ -29,13 +29,12 @@ class HeldRun:
     params_json: str
 
 
-def claim(ctx: Context) -> HeldRun | None:
-    """The oldest run that nobody works on; None where there is none."""
+def claim(ctx: Context) -> ClaimedRun | None:
+    """The oldest free run, under a new lease; None if there is none."""
     now, settings = ctx.clock.now(), ctx.settings
     with ctx.db.read() as session:
-        if not LeaseRepository(session, RunRow).any_free(
-            now=now, max_attempts=settings.max_attempts
-        ):
+        runs = LeaseRepository(session, RunRow)
+        if not runs.any_free(now=now, max_attempts=settings.max_attempts):
             return None
     with ctx.db.write() as session:
         row = LeaseRepository(session, RunRow).claim(
@@ -47,11 +46,12 @@ def claim(ctx: Context) -> HeldRun | None:
         )
     if row is None or row.lease_token is None:
         return None
-    return HeldRun(row.id, row.lease_token, row.kind, row.target, row.campaign, row.params_json)
+    return ClaimedRun(row.id, row.lease_token, row.kind, row.target, row.campaign, row.params_json)
 
 
-def hold(ctx: Context, run: HeldRun, progress: float, stage: str) -> None:
-    """Hold on to a run and say how far it is. LeaseLost where it was cancelled or taken over."""
+def extend_lease(ctx: Context, run: ClaimedRun, progress: float, stage: str) -> None:
+    """Extend the lease of a run and publish its progress. Raises LeaseLost if it was cancelled or
+    taken over."""
     with ctx.db.write() as session:
         row = LeaseRepository(session, RunRow).extend(
             run.token,
@@ -63,8 +63,8 @@ def hold(ctx: Context, run: HeldRun, progress: float, stage: str) -> None:
         raise LeaseLost
 
 
-def held(session: Session, run: HeldRun) -> RunRow:
-    """The row of a run, locked. LeaseLost where the lease is over."""
+def lock_claimed(session: Session, run: ClaimedRun) -> RunRow:
+    """The row of a run, locked. Raises LeaseLost if the lease is over."""
     row = LeaseRepository(session, RunRow).find_by_token(run.token, lock=True)
     if row is None or row.state != "running":
         raise LeaseLost
@@ -74,48 +74,51 @@ def held(session: Session, run: HeldRun) -> RunRow:
 def finish(
     session: Session, ctx: Context, row: RunRow, report: Report | None, lpnet: str | None
 ) -> None:
-    """The run is done, in the caller's transaction, with what it made."""
+    """End a run as done, with its results, in the caller's transaction."""
     row.progress, row.stage = 1.0, None
     row.report_json = report.model_dump_json() if report else None
     row.lpnet = lpnet
     row.end("done", now=ctx.clock.now())
 
 
-def finish_study(ctx: Context, run: HeldRun, report: Report) -> None:
-    """A study is done; its report is all that stays of it."""
+def finish_study(ctx: Context, run: ClaimedRun, report: Report) -> None:
+    """End a study; its report is its only result."""
     with ctx.db.write() as session:
-        finish(session, ctx, held(session, run), report, None)
+        finish(session, ctx, lock_claimed(session, run), report, None)
 
 
 def finish_plan(
     ctx: Context,
-    run: HeldRun,
+    run: ClaimedRun,
     workloads: list[PlannedWorkload],
-    unreachable: list[str],
+    failures: list[str],
 ) -> None:
-    """Networks were chosen: they become jobs. `unreachable` says why others were not, one each."""
+    """End a plan: the chosen networks become jobs.
+
+    `failures` holds a reason for each network that could not be chosen.
+    """
     assert run.campaign is not None
     now = ctx.clock.now()
     with ctx.db.write() as session:
         campaign = CampaignRepository(session).lock(run.campaign)
-        row = held(session, run)
+        row = lock_claimed(session, run)
         if campaign is None:
             raise LeaseLost
         finish(session, ctx, row, None, None)
         start = len(CampaignRepository(session).jobs(campaign.id))
         campaigns.add_jobs(session, campaign, workloads, now=now, start=start)
-        for reason in unreachable:
-            campaigns.unplanned(campaign, 1, reason)
+        for reason in failures:
+            campaigns.add_unplanned(campaign, 1, reason)
         campaign.stage = "pruned"
         campaigns.advance(session, campaign, now)
 
 
-def fail(ctx: Context, run: HeldRun, reason: str) -> None:
-    """The run has failed. A campaign that waited for its plan ends without pruned networks."""
+def fail(ctx: Context, run: ClaimedRun, reason: str) -> None:
+    """Fail a run. A campaign that waited for its plan ends without pruned networks."""
     with ctx.db.write() as session:
         if run.campaign is not None:
             CampaignRepository(session).lock(run.campaign)
-        _fail(session, ctx, held(session, run), reason)
+        _fail(session, ctx, lock_claimed(session, run), reason)
 
 
 def _fail(session: Session, ctx: Context, row: RunRow, reason: str) -> None:
@@ -127,13 +130,14 @@ def _fail(session: Session, ctx: Context, row: RunRow, reason: str) -> None:
         return
     jobs = CampaignRepository(session).jobs(campaign.id)
     missing = campaign.total - campaign.unplanned - sum(job.items for job in jobs)
-    campaigns.unplanned(campaign, missing, f"no pruned networks were chosen: {reason}")
+    campaigns.add_unplanned(campaign, missing, f"no pruned networks were chosen: {reason}")
     campaign.stage = "pruned"
     campaigns.advance(session, campaign, now)
 
 
-def give_back(ctx: Context, run: HeldRun) -> None:
-    """Put a run back for another worker: this one was asked to stop. It was not its fault."""
+def give_back(ctx: Context, run: ClaimedRun) -> None:
+    """Release a run for another worker because this one was asked to stop. The attempt does not
+    count."""
     with ctx.db.write() as session:
         row = LeaseRepository(session, RunRow).find_by_token(run.token, lock=True)
         if row is not None and row.state == "running":
@@ -141,16 +145,18 @@ def give_back(ctx: Context, run: HeldRun) -> None:
 
 
 def sweep(ctx: Context) -> int:
-    """Fail runs whose workers died too often; returns how many there were."""
-    now, most = ctx.clock.now(), ctx.settings.max_attempts
+    """Fail runs whose last permitted lease has expired; returns how many."""
+    now, max_attempts = ctx.clock.now(), ctx.settings.max_attempts
     with ctx.db.read() as session:
-        ids = LeaseRepository(session, RunRow).exhausted(now=now, max_attempts=most)
+        ids = LeaseRepository(session, RunRow).exhausted(now=now, max_attempts=max_attempts)
     for id_ in ids:
         with ctx.db.write() as session:
-            seen = RunRepository(session).get(id_)
-            if seen is not None and seen.campaign is not None:
-                CampaignRepository(session).lock(seen.campaign)
-            row = LeaseRepository(session, RunRow).lock_exhausted(id_, now=now, max_attempts=most)
+            run = RunRepository(session).get(id_)
+            if run is not None and run.campaign is not None:
+                CampaignRepository(session).lock(run.campaign)
+            row = LeaseRepository(session, RunRow).lock_exhausted(
+                id_, now=now, max_attempts=max_attempts
+            )
             if row is not None:
-                _fail(session, ctx, row, f"the worker died of it, {row.attempts} times")
+                _fail(session, ctx, row, f"its worker died {row.attempts} times")
     return len(ids)

@@ -1,4 +1,4 @@
-"""Trainings and studies as users see them: asked for, followed, cancelled."""
+"""Trainings and studies as users see them: requested, followed, cancelled."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import require_target
 
-_SHOWN = ("training", "study")
+_VISIBLE_KINDS = ("training", "study")
 
 
 def start(ctx: Context, target: str, new: NewTraining) -> Training:
-    """Queue a training. NotFound for an unknown target, NoSamples where it has none."""
+    """Queue a training. Raises NotFound for an unknown target, NoSamples if it has none."""
     return _queue(ctx, target, "training", new)
 
 
 def study(ctx: Context, target: str, new: NewStudy) -> Training:
-    """Queue a study. NotFound for an unknown target, NoSamples where it has none, BadRequest where
-    so many samples would leave no workload to judge on."""
+    """Queue a study.
+
+    Raises NotFound for an unknown target, NoSamples if it has none, BadRequest if so many training
+    samples would leave no workload to test on.
+    """
     return _queue(ctx, target, "study", new)
 
 
@@ -40,49 +43,51 @@ def _queue(ctx: Context, target: str, kind: str, new: NewTraining | NewStudy) ->
         available_at=now,
         created_at=now,
     )
-    fields.know(run=row.id)
+    fields.bind(run=row.id)
     with ctx.db.write() as session:
         epoch = require_target(session, target).epoch
         workloads = SampleRepository(session).count_trainable_workloads(target, epoch)
         if not workloads:
             raise NoSamples(f"target {target!r} has no undisturbed samples in epoch {epoch}")
         if isinstance(new, NewStudy):
-            _leaves_some(new.samples, workloads, target)
+            _check_study(new.samples, workloads, target)
         session.add(row)
-    return _wire(row)
+    return _training(row)
 
 
-def _leaves_some(samples: int, workloads: int, target: str) -> None:
+def _check_study(samples: int, workloads: int, target: str) -> None:
     if samples >= workloads:
         reason = (
-            f"a study on {samples} samples needs more workloads than that, to judge on the "
-            f"others; target {target!r} has {workloads}"
+            f"a study on {samples} samples needs more workloads, to test on the others; target "
+            f"{target!r} has {workloads}"
         )
         raise BadRequest(reason, [FieldError(field="samples", reason=reason)])
 
 
 def get(ctx: Context, id_: str) -> Training:
-    """One training or study. NotFound where there is none of that id."""
+    """One training or study. Raises NotFound."""
     with ctx.db.read() as session:
         row = RunRepository(session).get(id_)
-    if row is None or row.kind not in _SHOWN:
+    if row is None or row.kind not in _VISIBLE_KINDS:
         raise NotFound("training", id_)
-    return _wire(row)
+    return _training(row)
 
 
 def cancel(ctx: Context, id_: str) -> Training:
-    """Stop a training or study; the worker gives it up as soon as it looks. One that is over stays
-    as it is."""
+    """Stop a training or study; the worker notices within a second or so.
+
+    Cancelling one that is over changes nothing. Raises NotFound.
+    """
     with ctx.db.write() as session:
         row = RunRepository(session).lock(id_)
-        if row is None or row.kind not in _SHOWN:
+        if row is None or row.kind not in _VISIBLE_KINDS:
             raise NotFound("training", id_)
         if row.state in ("queued", "running"):
             row.end("cancelled", now=ctx.clock.now())
-    return _wire(row)
+    return _training(row)
 
 
-def _wire(row: RunRow) -> Training:
+def _training(row: RunRow) -> Training:
     return Training.model_validate(
         {
             "id": row.id,

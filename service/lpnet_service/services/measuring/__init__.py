@@ -1,0 +1,1 @@
+"""Everything on the way from a campaign to stored samples: spaces, agents, jobs and ingest."""

@@ -15,77 +15,88 @@ from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.repositories.inserts import insert_if_new
 from lpnet_service.services.shared.context import Context
 
-_ANOTHER_NAME = "choose another name for this device, by --device of lpnet-agent"
+_CHOOSE_ANOTHER_NAME = "choose another name for this device, by --device of lpnet-agent"
 
 
-def register(ctx: Context, said: Registration) -> Registered:
-    """Take in a device, its agent and its targets; repeating it changes only what changed.
+def register(ctx: Context, registration: Registration) -> Registered:
+    """Store a device, its agent and its targets. Repeating it updates what changed.
 
     A device has one agent: whoever registers it again is that agent, restarted. An imported device
-    of the same name becomes the agent's. Raises NameTaken for the device of another machine, and
-    for a target of another device or of an import, DeviceBusy while another agent of it is alive.
+    of the same name becomes the agent's. Raises NameTaken for a device of another machine and for
+    a target of another device or of an import, DeviceBusy while another agent of the device is
+    alive.
     """
     now = ctx.clock.now()
+    silence = timedelta(seconds=ctx.settings.offline_s)
     with ctx.db.write() as session:
-        _device(session, said, now)
-        agent = _agent(session, said, now, timedelta(seconds=ctx.settings.offline_s))
-        for spec in said.targets:
-            _target(session, said.device, spec, now)
-        fields.know(agent=agent.id, device=said.device)
+        _put_device(session, registration, now)
+        agent = _put_agent(session, registration, now, silence)
+        for spec in registration.targets:
+            _put_target(session, registration.device, spec, now)
+        fields.bind(agent=agent.id, device=registration.device)
         return Registered(agent=agent.id)
 
 
-def _device(session: Session, said: Registration, now: datetime) -> None:
-    facts = said.facts.model_dump_json()
-    values = {"name": said.device, "source": "agent", "facts_json": facts, "created_at": now}
-    if insert_if_new(session, DeviceRow, values | {"machine": said.machine}, key="name"):
+def _put_device(session: Session, registration: Registration, now: datetime) -> None:
+    facts = registration.facts.model_dump_json()
+    values = {
+        "name": registration.device,
+        "source": "agent",
+        "facts_json": facts,
+        "machine": registration.machine,
+        "created_at": now,
+    }
+    if insert_if_new(session, DeviceRow, values, key="name"):
         return
-    row = session.get_one(DeviceRow, said.device, with_for_update=True)
-    if said.machine is not None and row.machine not in (None, said.machine):
+    row = session.get_one(DeviceRow, registration.device, with_for_update=True)
+    if registration.machine is not None and row.machine not in (None, registration.machine):
         raise NameTaken(
-            f"device {said.device!r} is another machine, or this one before the state folder of "
-            f"its agent was lost: {_ANOTHER_NAME}"
+            f"device {registration.device!r} is registered for another machine, or the state "
+            f"folder of its agent was lost: {_CHOOSE_ANOTHER_NAME}"
         )
-    row.source, row.facts_json, row.machine = "agent", facts, said.machine or row.machine
+    row.source, row.facts_json = "agent", facts
+    row.machine = registration.machine or row.machine
 
 
-def _agent(session: Session, said: Registration, now: datetime, silence: timedelta) -> AgentRow:
+def _put_agent(
+    session: Session, registration: Registration, now: datetime, silence: timedelta
+) -> AgentRow:
     values = {
         "id": new_id("agent"),
-        "device": said.device,
-        "version": said.agent_version,
-        "seat": said.seat,
+        "device": registration.device,
+        "version": registration.agent_version,
+        "seat": registration.seat,
         "last_seen_at": now,
         "created_at": now,
     }
     insert_if_new(session, AgentRow, values, key="device")
-    row = DeviceRepository(session).agent_of_device(said.device)
+    row = DeviceRepository(session).agent_of_device(registration.device)
     if row is None:
-        raise NotFound("agent of device", said.device)
-    # Within one seat a lock lets one agent live at a time, so a restart is served at once. Whoever
-    # was last seen in the future was seen before the clock went back: nobody knows when.
-    if is_other_seat(row, said.seat) and abs(now - row.last_seen_at) <= silence:
-        raise DeviceBusy(said.device)
-    row.version, row.last_seen_at = said.agent_version, now
-    row.seat = said.seat or row.seat
-    budgets = said.budgets
+        raise NotFound("agent of device", registration.device)
+    # An agent of the same seat is a restart: a lock in its state folder lets one run at a time.
+    # A last contact in the future was before the clock was set back; nobody knows how long ago.
+    if is_other_seat(row, registration.seat) and abs(now - row.last_seen_at) <= silence:
+        raise DeviceBusy(registration.device)
+    row.version, row.last_seen_at = registration.agent_version, now
+    row.seat = registration.seat or row.seat
+    budgets = registration.budgets
     row.block_s = None if budgets is None else budgets.block_s
     row.network_s = None if budgets is None else budgets.network_s
     return row
 
 
-def is_other_seat(row: AgentRow, seat: str | None) -> bool:
-    """Whether who speaks from this seat is another than the agent that has the device."""
-    return None not in (seat, row.seat) and seat != row.seat
+def is_other_seat(agent: AgentRow, seat: str | None) -> bool:
+    """Whether a request from this seat comes from another agent than the device's current one."""
+    return None not in (seat, agent.seat) and seat != agent.seat
 
 
-def _target(session: Session, device: str, spec: TargetSpec, now: datetime) -> None:
-    text = spec.model_dump_json()
+def _put_target(session: Session, device: str, spec: TargetSpec, now: datetime) -> None:
+    spec_json = spec.model_dump_json()
     values = {
         "name": spec.name,
         "device": device,
         "source": "agent",
-        "spec_json": text,
+        "spec_json": spec_json,
         "epoch": 1,
         "created_at": now,
     }
@@ -94,8 +105,8 @@ def _target(session: Session, device: str, spec: TargetSpec, now: datetime) -> N
     row = session.get_one(TargetRow, spec.name)
     if row.device != device or row.source != "agent":
         owner = "an import" if row.source == "imported" else f"device {row.device!r}"
-        raise NameTaken(f"target {spec.name!r} belongs to {owner}: {_ANOTHER_NAME}")
+        raise NameTaken(f"target {spec.name!r} belongs to {owner}: {_CHOOSE_ANOTHER_NAME}")
     if TargetSpec.model_validate_json(row.spec_json) != spec:
-        # Samples of one epoch were taken under the same conditions; these are others.
-        row.spec_json = text
+        # All samples of an epoch were measured under the same conditions.
+        row.spec_json = spec_json
         row.open_epoch(now)

@@ -1,7 +1,8 @@
 """Campaigns: drawn, cut into jobs, followed to their end.
 
-A campaign first measures what was drawn, and its repeats. If networks chosen by a pruner are
-wanted, a run of kind `plan` then lets a provisional LPNet choose them, and they become jobs too.
+A campaign first measures the drawn workloads and their repeats. If it also asks for pruned
+networks, a run of kind `plan` then chooses them with a provisional LPNet, and they become jobs
+too.
 """
 
 from __future__ import annotations
@@ -30,20 +31,23 @@ from lpnet_service.ids import new_id
 from lpnet_service.repositories.campaigns import OPEN_STATES, CampaignRepository
 from lpnet_service.repositories.runs import RunRepository
 from lpnet_service.services.measuring.ingest import raise_if_invalid
-from lpnet_service.services.measuring.planning import cut, repeats
+from lpnet_service.services.measuring.planning import cut_into_jobs, repeats
 from lpnet_service.services.measuring.progress import progress
 from lpnet_service.services.shared import cursors, loaded_spaces
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import require_target
 
-# What a user asked to have measured now goes before what was drawn.
-_ASKED, _DRAWN = 1, 0
+# Workloads that a user lists go before drawn ones.
+_LISTED_PRIORITY, _DRAWN_PRIORITY = 1, 0
 _SORT = "-created_at"
 
 
 def create(ctx: Context, new: NewCampaign) -> Campaign:
-    """Start a campaign. NotFound for an unknown target or space, BadRequest for workloads that the
-    space does not have, Conflict for a target that no agent measures."""
+    """Start a campaign.
+
+    Raises NotFound for an unknown target or space, BadRequest for workloads that the space does
+    not have, Conflict for a target that no agent measures.
+    """
     drawn = draw(ctx, new)
     now = ctx.clock.now()
     row = CampaignRow(
@@ -54,51 +58,53 @@ def create(ctx: Context, new: NewCampaign) -> Campaign:
         total=drawn.total,
         created_at=now,
     )
-    fields.know(campaign=row.id, target=row.target)
+    fields.bind(campaign=row.id, target=row.target)
     with ctx.db.write() as session:
         session.add(row)
         session.flush()
-        add_jobs(session, row, drawn.first, now=now, priority=priority(new))
-        start = len(drawn.first)
-        add_jobs(session, row, drawn.again, now=now, fresh_session=True, start=start)
+        add_jobs(session, row, drawn.workloads, now=now, priority=priority(new))
+        start = len(drawn.workloads)
+        add_jobs(session, row, drawn.repeats, now=now, fresh_session=True, start=start)
     return get(ctx, row.id)
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """What a campaign measures first, what of it again in another session, and how many networks
-    a pruner will choose in the end."""
+class DrawnWorkloads:
+    """What a campaign measures.
 
-    first: Sequence[PlannedWorkload]
-    again: Sequence[PlannedWorkload]
+    `repeats` are measured again in another session; `pruned` networks are chosen later.
+    """
+
+    workloads: Sequence[PlannedWorkload]
+    repeats: Sequence[PlannedWorkload]
     pruned: int
 
     @property
     def total(self) -> int:
-        """Samples that the campaign takes."""
-        return len(self.first) + len(self.again) + self.pruned
+        """How many samples the campaign takes."""
+        return len(self.workloads) + len(self.repeats) + self.pruned
 
 
 def priority(new: NewCampaign) -> int:
-    """How urgent the jobs of a campaign are."""
-    return _ASKED if new.workloads else _DRAWN
+    """The priority of a campaign's jobs."""
+    return _LISTED_PRIORITY if new.workloads else _DRAWN_PRIORITY
 
 
-def draw(ctx: Context, new: NewCampaign) -> Drawn:
-    """The workloads of a campaign; the same request always draws the same. Raises as `create`."""
+def draw(ctx: Context, new: NewCampaign) -> DrawnWorkloads:
+    """The workloads of a campaign; the same request always gives the same. Raises as `create`."""
     with ctx.db.read() as session:
         if require_target(session, new.target).source == "imported":
             raise Conflict(f"target {new.target!r} is imported: no agent measures it")
     space = loaded_spaces.load_space(ctx, new.space).space
     if new.workloads:
         raise_if_invalid(
-            FieldError(field=f"workloads.{index}.workload.{fault.field}", reason=fault.reason)
+            FieldError(field=f"workloads.{index}.workload.{error.field}", reason=error.reason)
             for index, planned in enumerate(new.workloads)
-            for fault in loaded_spaces.workload_errors(ctx, planned.kind, planned.workload)
+            for error in loaded_spaces.workload_errors(ctx, planned.kind, planned.workload)
         )
-        return Drawn(new.workloads, (), 0)
+        return DrawnWorkloads(new.workloads, (), 0)
     drawn = plan(space, blocks=new.blocks, networks=new.networks, seed=new.seed, batch=new.batch)
-    return Drawn(drawn, repeats(drawn, new.repeats, new.seed), new.pruned)
+    return DrawnWorkloads(drawn, repeats(drawn, new.repeats, new.seed), new.pruned)
 
 
 def add_jobs(
@@ -107,12 +113,12 @@ def add_jobs(
     workloads: Sequence[PlannedWorkload],
     *,
     now: datetime,
-    priority: int = _DRAWN,
+    priority: int = _DRAWN_PRIORITY,
     fresh_session: bool = False,
     start: int = 0,
 ) -> None:
-    """Cut workloads into jobs of a campaign; `start` is the place of the first."""
-    for index, part in enumerate(cut(workloads)):
+    """Cut workloads into jobs of a campaign; `start` is the position of the first job."""
+    for index, part in enumerate(cut_into_jobs(workloads)):
         items = [
             LeasedItem(id=new_id("item"), **planned.model_dump(mode="python")) for planned in part
         ]
@@ -133,13 +139,13 @@ def add_jobs(
 
 
 def get(ctx: Context, id_: str) -> Campaign:
-    """One campaign. NotFound where there is none of that id."""
+    """One campaign. Raises NotFound."""
     with ctx.db.read() as session:
         row = CampaignRepository(session).get(id_)
         if row is None:
             raise NotFound("campaign", id_)
-        (found_,) = progress(ctx, session, [row])
-    return found_
+        (campaign,) = progress(ctx, session, [row])
+    return campaign
 
 
 def page(
@@ -150,32 +156,38 @@ def page(
     after: str | None = None,
     limit: int,
 ) -> CampaignList:
-    """Campaigns, newest first. BadRequest for an `after` that no page gave."""
-    place = cursors.parse_cursor(after, _SORT, cursors.parse_time, str)
-    here = None if place is None else (place.value, place.tie)
-    back = place is not None and place.back
+    """Campaigns, newest first. Raises BadRequest for an `after` that no page returned."""
+    cursor = cursors.parse_cursor(after, _SORT, cursors.parse_time, str)
     with ctx.db.read() as session:
         rows = CampaignRepository(session).page(
-            target=target, state=state, after=here, limit=limit + 1, oldest_first=back
+            target=target,
+            state=state,
+            after=None if cursor is None else (cursor.value, cursor.tie),
+            limit=limit + 1,
+            oldest_first=cursor is not None and cursor.back,
         )
-        cut = cursors.cut_page(
-            rows, _SORT, place, limit, lambda r: (r.created_at.isoformat(), r.id)
+        page_rows = cursors.cut_page(
+            rows, _SORT, cursor, limit, lambda row: (row.created_at.isoformat(), row.id)
         )
-        items = progress(ctx, session, cut.rows)
-    return CampaignList(items=tuple(items), next=cut.next, previous=cut.previous)
+        items = progress(ctx, session, page_rows.rows)
+    return CampaignList(items=tuple(items), next=page_rows.next, previous=page_rows.previous)
 
 
 def cancel(ctx: Context, id_: str) -> Campaign:
-    """Stop a campaign: its jobs are offered to nobody, and leases on them are lost. What was
-    measured stays. Cancelling one that is over changes nothing."""
+    """Stop a campaign: its jobs are no longer offered, and leases on them are lost.
+
+    Samples that were measured stay. Cancelling a campaign that is over changes nothing. Raises
+    NotFound.
+    """
     now = ctx.clock.now()
     with ctx.db.write() as session:
-        row = CampaignRepository(session).lock(id_)
+        campaigns = CampaignRepository(session)
+        row = campaigns.lock(id_)
         if row is None:
             raise NotFound("campaign", id_)
         if row.state == "running":
             row.state, row.finished_at = "cancelled", now
-            for job in CampaignRepository(session).jobs(id_):
+            for job in campaigns.jobs(id_):
                 if job.state in OPEN_STATES:
                     job.end("cancelled", now=now)
             for run in RunRepository(session).open_of_campaign(id_):
@@ -184,20 +196,22 @@ def cancel(ctx: Context, id_: str) -> Campaign:
 
 
 def advance(session: Session, row: CampaignRow, now: datetime) -> None:
-    """Take a campaign to its next stage if all its jobs are over. The caller has locked it."""
+    """Move a campaign to its next stage if all its jobs are over. The caller has locked it."""
     session.flush()
+    campaigns = CampaignRepository(session)
     if row.state != "running" or row.stage == "planning":
         return
-    if CampaignRepository(session).count_open_jobs(row.id):
+    if campaigns.count_open_jobs(row.id):
         return
-    measured = sum(job.measured for job in CampaignRepository(session).jobs(row.id))
-    missing = row.total - sum(job.items for job in CampaignRepository(session).jobs(row.id))
+    jobs = campaigns.jobs(row.id)
+    measured = sum(job.measured for job in jobs)
+    missing = row.total - sum(job.items for job in jobs)
     if row.stage == "drawn" and missing and measured:
         row.stage = "planning"
         session.add(_plan_run(row, now))
         return
     if row.stage == "drawn" and missing:
-        unplanned(row, missing, "nothing was measured that a pruner could choose by")
+        add_unplanned(row, missing, "no sample from which pruned networks could be chosen")
     row.state, row.finished_at = ("done" if measured else "failed"), now
 
 
@@ -213,7 +227,7 @@ def _plan_run(row: CampaignRow, now: datetime) -> RunRow:
     )
 
 
-def unplanned(row: CampaignRow, count: int, reason: str) -> None:
-    """Some networks of a campaign could not be chosen."""
+def add_unplanned(row: CampaignRow, count: int, reason: str) -> None:
+    """Record that `count` networks of a campaign could not be chosen."""
     row.unplanned += count
     row.unplanned_json = json.dumps([*json.loads(row.unplanned_json), *[reason] * count])

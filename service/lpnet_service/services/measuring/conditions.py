@@ -14,85 +14,91 @@ from lpnet_service.services.measuring.ingest import raise_if_invalid
 from lpnet_service.services.shared import targets
 from lpnet_service.services.shared.context import Context
 
-_KEEPERS = {
+_CAUSES = {
     "owner": " by its owner",
-    "room": " for want of room",
-    "device": ", since the device cannot be reached",
+    "room": " for lack of space",
+    "device": " because its device cannot be reached",
 }
 
 
-def report(ctx: Context, agent: str, said: ConditionReport) -> Acknowledged:
-    """Take in what an agent says of a target of its. NotFound, BadRequest for another's target,
-    DeviceBusy where another agent of the device has taken its place.
+def report(ctx: Context, agent: str, condition: ConditionReport) -> Acknowledged:
+    """Store what an agent reports about one of its targets.
 
-    What it says by a level that a person has cleared since is not taken in: it learns of the
-    clearing by the answer, and reports again. What its sentinels no longer vouch for is marked
-    disturbed, and offered again.
+    A report based on a level that a person has cleared since is not stored: the answer tells the
+    agent about the clearing, and it reports again. Samples that its sentinels no longer vouch for
+    are marked as disturbed and measured again. Raises NotFound for an unknown agent, BadRequest
+    for a target of another device, DeviceBusy if another agent of the device has replaced this
+    one.
     """
-    answer, taken_in = _take_in(ctx, agent, said)
-    if taken_in and said.state != "ready" and said.cause == "sentinel" and said.since is not None:
-        # After the target's row is free again: whoever completes a job locks its campaign first.
+    answer, stored = _store(ctx, agent, condition)
+    is_drift = condition.state != "ready" and condition.cause == "sentinel"
+    if stored and is_drift and condition.since is not None:
+        # After the target is unlocked: a completion locks its campaign before the target.
         disturbed_samples.mark(
-            ctx, said.target, answer.epoch, said.since, said.reason or said.state
+            ctx,
+            condition.target,
+            answer.epoch,
+            condition.since,
+            condition.reason or condition.state,
         )
     return answer
 
 
-def _take_in(ctx: Context, agent: str, said: ConditionReport) -> tuple[Acknowledged, bool]:
-    """The answer, and whether what was said is by the present level."""
+def _store(ctx: Context, agent_id: str, condition: ConditionReport) -> tuple[Acknowledged, bool]:
+    """The answer, and whether the report was stored."""
     now = ctx.clock.now()
     with ctx.db.write() as session:
-        speaker = DeviceRepository(session).get_agent(agent)
-        if speaker is None:
-            raise NotFound("agent", agent)
-        if is_other_seat(speaker, said.seat):
-            raise DeviceBusy(speaker.device)
-        speaker.last_seen_at = now
-        fields.know(target=said.target, device=speaker.device)
-        row = DeviceRepository(session).lock_target(said.target)
-        if row is None or row.device != speaker.device:
-            reason = f"{said.target!r} is not a target of this agent"
+        agent = DeviceRepository(session).get_agent(agent_id)
+        if agent is None:
+            raise NotFound("agent", agent_id)
+        if is_other_seat(agent, condition.seat):
+            raise DeviceBusy(agent.device)
+        agent.last_seen_at = now
+        fields.bind(target=condition.target, device=agent.device)
+        target = DeviceRepository(session).lock_target(condition.target)
+        if target is None or target.device != agent.device:
+            reason = f"{condition.target!r} is not a target of this agent"
             raise_if_invalid([FieldError(field="target", reason=reason)])
-        assert row is not None
-        is_current = said.cleared >= row.cleared
+        assert target is not None
+        is_current = condition.cleared >= target.cleared
         if is_current:
             # An agent that knows of more clearings comes from another database.
-            row.cleared = said.cleared
-            if row.condition != said.state or row.condition_at is None:
-                row.condition_at = now
-            row.condition, row.condition_reason = said.state, said.reason
-            row.cause = _cause(said)
-        return Acknowledged(cleared=row.cleared, epoch=row.epoch), is_current
+            target.cleared = condition.cleared
+            if target.condition != condition.state or target.condition_at is None:
+                target.condition_at = now
+            target.condition, target.condition_reason = condition.state, condition.reason
+            target.cause = _cause(condition)
+        return Acknowledged(cleared=target.cleared, epoch=target.epoch), is_current
 
 
-def _cause(said: ConditionReport) -> str | None:
-    if said.state == "ready":
+def _cause(condition: ConditionReport) -> str | None:
+    if condition.state == "ready":
         return None
-    # Nothing but its sentinels breaks a target.
-    return "sentinel" if said.state == "broken" else said.cause
+    # Only its sentinels break a target.
+    return "sentinel" if condition.state == "broken" else condition.cause
 
 
 def clear(ctx: Context, name: str) -> Target:
-    """A person says that what a target measures now is normal: it is ready, and an epoch opens.
+    """Accept what the sentinels of a target measure now as normal: it is ready, in a new epoch.
 
-    NotFound for an unknown target, Conflict for one that is neither paused nor broken, or
-    that something else than its sentinels keeps: there is no level to call normal.
+    Raises NotFound for an unknown target, Conflict if it is neither paused nor broken, or if
+    something else than its sentinels paused it.
     """
     now = ctx.clock.now()
     with ctx.db.write() as session:
-        row = DeviceRepository(session).lock_target(name)
-        if row is None:
+        target = DeviceRepository(session).lock_target(name)
+        if target is None:
             raise NotFound("target", name)
-        if row.condition == "ready":
+        if target.condition == "ready":
             raise Conflict(f"target {name!r} is neither paused nor broken")
-        if row.cause != "sentinel":
-            by = _KEEPERS.get(row.cause or "", "")
+        if target.cause != "sentinel":
+            cause = _CAUSES.get(target.cause or "", "")
             raise Conflict(
-                f"target {name!r} is {row.condition}{by}: {row.condition_reason}. Its sentinels "
-                "have not drifted, so there is no level to clear; it goes on when that has passed"
+                f"target {name!r} is {target.condition}{cause}: {target.condition_reason}. Its "
+                "sentinels have not drifted, so there is nothing to clear; it resumes by itself"
             )
-        row.condition, row.condition_reason, row.condition_at = "ready", None, now
-        row.cause = None
-        row.cleared += 1
-        row.open_epoch(now)
+        target.condition, target.condition_reason, target.condition_at = "ready", None, now
+        target.cause = None
+        target.cleared += 1
+        target.open_epoch(now)
     return targets.get_target(ctx, name)

@@ -1,4 +1,4 @@
-"""Samples coming in: checked, then stored in bulk."""
+"""Incoming samples: checked, then stored in bulk."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.services.shared import loaded_spaces, tallies
 from lpnet_service.services.shared.context import Context
 
-_LISTED_FAULTS = 100
+_MAX_LISTED_ERRORS = 100
 
 
 def store(
     ctx: Context, batch: SampleBatch, *, create: bool = False, again: bool = False
 ) -> IngestResult:
-    """Store the samples of a batch, all of them or none.
+    """Store all samples of a batch, or none.
 
-    A sample without an id gets one. `create` makes an imported target, and its device, where the
-    target is unknown; for `again` see `put`. Raises BadRequest, naming `samples.i.field`, and
-    NotFound for an unknown target.
+    A sample without an id gets one. `create` makes an imported target and its device if the target
+    is unknown; see `add_samples` for `again`. Raises BadRequest naming `samples.i.field`, NotFound
+    for an unknown target.
     """
     check_workloads(ctx, batch.samples)
-    fields.know(target=batch.target)
+    fields.bind(target=batch.target)
     now = ctx.clock.now()
     with ctx.db.write() as session:
         target = DeviceRepository(session).get_target(batch.target)
         if target is None and create:
-            target = _imported(session, batch.target, now)
+            target = _create_imported(session, batch.target, now)
         if target is None:
             raise NotFound("target", batch.target)
         return add_samples(session, target, batch.samples, now, again=again)
@@ -50,14 +50,14 @@ def store(
 def check_only(
     ctx: Context, batch: SampleBatch, *, create: bool = False, again: bool = False
 ) -> IngestResult:
-    """Refuse what `store` would refuse, and store nothing."""
+    """Raise whatever `store` would raise, and store nothing."""
     check_workloads(ctx, batch.samples)
     with ctx.db.read() as session:
         if DeviceRepository(session).get_target(batch.target) is None and not create:
             raise NotFound("target", batch.target)
-        raise_if_invalid(_repeated(batch.samples))
+        raise_if_invalid(_repeated_ids(batch.samples))
         if not again:
-            raise_if_invalid(_changed(session, batch.target, batch.samples))
+            raise_if_invalid(_changed_samples(session, batch.target, batch.samples))
     return IngestResult(stored=0, known=0)
 
 
@@ -73,47 +73,48 @@ def add_samples(
 ) -> IngestResult:
     """Store checked samples in the caller's transaction.
 
-    A sample whose id is stored for this target already is known, and what is stored stays. It must
-    be the same sample, unless they were measured `again`: a job that lost its lease is measured by
-    somebody else too, under the same ids, and an undisturbed sample then replaces a disturbed one.
-    `current`: they are known to be of the current epoch. Raises BadRequest naming `samples.i.id`.
+    A sample whose id is stored for this target must be the same sample, and the stored one stays.
+    `again` allows another sample of the same id: a job that lost its lease is measured a second
+    time under the same ids, and an undisturbed sample then replaces a disturbed one. `current`
+    says that all samples belong to the current epoch. Raises BadRequest naming `samples.i.id`.
     """
-    raise_if_invalid(_repeated(samples))
+    raise_if_invalid(_repeated_ids(samples))
     rows = [sample_columns(target, sample, now, campaign, current=current) for sample in samples]
-    places = {(row["epoch"], row["workload_key"]) for row in rows}
+    ids = [row["id"] for row in rows]
+    workloads = {(row["epoch"], row["workload_key"]) for row in rows}
     if again:
-        # What takes another's place may be filed elsewhere.
+        # A replaced sample may belong to another workload or epoch.
         TallyRepository(session).lock(target.name)
-        places |= TallyRepository(session).workloads_of_samples(
-            target.name, [row["id"] for row in rows]
-        )
-    with tallies.updated(session, target.name, places):
+        workloads |= TallyRepository(session).workloads_of_samples(target.name, ids)
+    with tallies.updated(session, target.name, workloads):
         stored = SampleRepository(session).add(rows, replace=again) if rows else 0
-    # Compared after the insert: what another transaction stored meanwhile is seen by now.
-    if not again and stored < len({row["id"] for row in rows}):
-        raise_if_invalid(_changed(session, target.name, samples))
+    # Compared after the insert, which also sees what another transaction has just stored.
+    if not again and stored < len(set(ids)):
+        raise_if_invalid(_changed_samples(session, target.name, samples))
     return IngestResult(stored=stored, known=len(rows) - stored)
 
 
-def _repeated(samples: Sequence[Sample]) -> Iterator[FieldError]:
-    """Samples that have the id of an earlier one of the batch, and are not the same."""
+def _repeated_ids(samples: Sequence[Sample]) -> Iterator[FieldError]:
+    """Errors for samples that share their id with an earlier, different sample of the batch."""
     first: dict[str, tuple[int, Sample]] = {}
     for index, sample in enumerate(samples):
         if sample.id is None:
             continue
-        before, other = first.setdefault(sample.id, (index, sample))
-        if other is not sample and other != sample:
-            reason = f"{sample.id!r} is the id of samples.{before} too, which is another sample"
+        first_index, first_sample = first.setdefault(sample.id, (index, sample))
+        if first_sample is not sample and first_sample != sample:
+            reason = f"{sample.id!r} is also the id of samples.{first_index}, another sample"
             yield FieldError(field=f"samples.{index}.id", reason=reason)
 
 
-def _changed(session: Session, target: str, samples: Sequence[Sample]) -> Iterator[FieldError]:
-    """Samples whose ids are stored for other ones."""
+def _changed_samples(
+    session: Session, target: str, samples: Sequence[Sample]
+) -> Iterator[FieldError]:
+    """Errors for samples whose id is stored for a different sample."""
     ids = [sample.id for sample in samples if sample.id is not None]
-    stored = SampleRepository(session).bodies_by_id(target, ids)
+    bodies = SampleRepository(session).bodies_by_id(target, ids)
     for index, sample in enumerate(samples):
-        body = stored.get(sample.id) if sample.id is not None else None
-        # Reading is slow, and needed only where the same is written in another way.
+        body = bodies.get(sample.id) if sample.id is not None else None
+        # Parsing is slow, and only needed if the same sample is written differently.
         if body is None or body == _body(sample) or Sample.model_validate_json(body) == sample:
             continue
         reason = f"{sample.id!r} is stored for another sample of target {target!r}"
@@ -121,22 +122,24 @@ def _changed(session: Session, target: str, samples: Sequence[Sample]) -> Iterat
 
 
 def check_workloads(ctx: Context, samples: Sequence[Sample]) -> None:
-    """Raises BadRequest, naming every faulty field, where a workload is not one of its space's."""
+    """Raises BadRequest naming every wrong field of workloads that their space does not have."""
     raise_if_invalid(
-        FieldError(field=f"samples.{index}.workload.{fault.field}", reason=fault.reason)
+        FieldError(field=f"samples.{index}.workload.{error.field}", reason=error.reason)
         for index, sample in enumerate(samples)
-        for fault in loaded_spaces.workload_errors(ctx, sample.kind, sample.workload)
+        for error in loaded_spaces.workload_errors(ctx, sample.kind, sample.workload)
     )
 
 
-def raise_if_invalid(faults: Iterable[FieldError]) -> None:
-    """Raises BadRequest if there are faults; a long list is cut, and says so."""
-    listed = tuple(faults)
-    if listed:
-        more = len(listed) - _LISTED_FAULTS
-        text = f"{len(listed)} fields are wrong" if len(listed) > 1 else "a field is wrong"
-        cut = f"; the first {_LISTED_FAULTS} are listed" if more > 0 else ""
-        raise BadRequest(f"{text}, so nothing was done{cut}", listed[:_LISTED_FAULTS])
+def raise_if_invalid(errors: Iterable[FieldError]) -> None:
+    """Raises BadRequest if there are errors; it lists the first 100."""
+    all_errors = tuple(errors)
+    if all_errors:
+        count = len(all_errors)
+        fields_are_wrong = "a field is wrong" if count == 1 else f"{count} fields are wrong"
+        more = f"; the first {_MAX_LISTED_ERRORS} are listed" if count > _MAX_LISTED_ERRORS else ""
+        raise BadRequest(
+            f"{fields_are_wrong}, so nothing was done{more}", all_errors[:_MAX_LISTED_ERRORS]
+        )
 
 
 def sample_columns(
@@ -152,13 +155,13 @@ def sample_columns(
     id_ = sample.id or new_id("sample")
     body = sample if sample.id else sample.model_copy(update={"id": id_})
     workload = sample.workload
-    in_space = workload if isinstance(workload, SpaceWorkload) else None
+    space_workload = workload if isinstance(workload, SpaceWorkload) else None
     group = {
         "target": target.name,
-        "epoch": target.epoch if current else _epoch(target, taken_at),
+        "epoch": target.epoch if current else _epoch_at(target, taken_at),
         "kind": sample.kind,
-        "space": in_space.space if in_space else None,
-        "block": in_space.block if in_space else None,
+        "space": space_workload.space if space_workload else None,
+        "block": space_workload.block if space_workload else None,
         "draw": sample.draw,
         "disturbed": sample.disturbed,
     }
@@ -177,19 +180,19 @@ def sample_columns(
     }
 
 
-def _epoch(target: TargetRow, taken_at: datetime) -> int:
-    """What was measured before the current epoch began belongs to the one before: an agent may
-    have kept it until now."""
-    began = target.epoch_started_at
-    return target.epoch if began is None or taken_at >= began else target.epoch - 1
+def _epoch_at(target: TargetRow, taken_at: datetime) -> int:
+    """Samples measured before the current epoch belong to the one before: an agent may deliver
+    them late."""
+    started_at = target.epoch_started_at
+    return target.epoch if started_at is None or taken_at >= started_at else target.epoch - 1
 
 
 def _body(sample: Sample) -> str:
     return sample.model_dump_json(exclude_none=True)
 
 
-def _imported(session: Session, name: str, now: datetime) -> TargetRow:
-    """A target of which only a table is known, on a device of the same name."""
+def _create_imported(session: Session, name: str, now: datetime) -> TargetRow:
+    """A target for imported samples, on a device of the same name."""
     device = {"name": name, "source": "imported", "created_at": now}
     device["facts_json"] = DeviceFacts().model_dump_json()
     insert_if_new(session, DeviceRow, device, key="name")

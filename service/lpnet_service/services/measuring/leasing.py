@@ -28,24 +28,24 @@ from lpnet_service.services.measuring.agents import is_other_seat
 from lpnet_service.services.shared.context import Context
 
 _ITEMS = TypeAdapter(list[LeasedItem])
-_SILENT = "the agent reported neither a sample nor a failure"
+_NOT_REPORTED = "the agent reported neither a sample nor a failure"
 
 
 def check_agent(ctx: Context, agent: str, targets: Sequence[str], seat: str | None = None) -> None:
-    """The agent is here, and asks for targets of its own. NotFound, BadRequest; DeviceBusy where
-    another agent of its device has taken its place."""
+    """Check that an agent may ask for jobs of these targets.
+
+    Raises NotFound for an unknown agent, BadRequest for targets of other devices, DeviceBusy if
+    another agent of the device has replaced this one.
+    """
     with ctx.db.write() as session:
         row = DeviceRepository(session).get_agent(agent)
         if row is None:
             raise NotFound("agent", agent)
         if is_other_seat(row, seat):
             raise DeviceBusy(row.device)
-        fields.know(device=row.device)
-        own = {
-            target.name
-            for target in DeviceRepository(session).list_targets()
-            if target.device == row.device
-        }
+        fields.bind(device=row.device)
+        all_targets = DeviceRepository(session).list_targets()
+        own = {target.name for target in all_targets if target.device == row.device}
         row.last_seen_at = ctx.clock.now()
     ingest.raise_if_invalid(
         FieldError(field=f"targets.{index}", reason=f"{name!r} is not a target of this agent")
@@ -55,35 +55,35 @@ def check_agent(ctx: Context, agent: str, targets: Sequence[str], seat: str | No
 
 
 def claim(ctx: Context, agent: str, targets: Sequence[str]) -> Lease | None:
-    """A job for one of the targets, under a new lease; None where there is none.
+    """A job for one of the targets, under a new lease; None if there is none.
 
-    It looks before it locks: polls that find nothing must not keep writers waiting. A lease is of
-    the items that still need a sample; a job that needs none is completed, and offered to nobody.
+    The lease holds the items that still need a sample. A job without such items is completed, and
+    the next one is tried.
     """
-    while (taken := _take(ctx, agent, targets)) is not None:
-        job, items = taken
-        _know(job)
+    while (claimed := _claim_job(ctx, agent, targets)) is not None:
+        job, items = claimed
+        _bind_log_fields(job)
         if items:
             return _lease(job, items, ctx.settings.lease_s)
-        assert job.lease_token is not None
-        with suppress(LeaseLost):  # its campaign was cancelled just now
-            complete(ctx, job.lease_token, Completion())
+        with suppress(LeaseLost):  # its campaign was cancelled in between
+            complete(ctx, job, Completion())
     return None
 
 
-def _take(
+def _claim_job(
     ctx: Context, agent: str, targets: Sequence[str]
 ) -> tuple[JobRow, list[LeasedItem]] | None:
-    """A job under a new lease, and those of its items that are to be measured."""
+    """A job under a new lease, and those of its items that need a sample."""
     now, settings = ctx.clock.now(), ctx.settings
-    wanted = on_ready_targets(targets)
+    on_targets = on_ready_targets(targets)
+    # Read before locking: polls that find no job must not make writers wait.
     with ctx.db.read() as session:
-        most = settings.max_attempts
-        if not LeaseRepository(session, JobRow).any_free(wanted, now=now, max_attempts=most):
+        jobs = LeaseRepository(session, JobRow)
+        if not jobs.any_free(on_targets, now=now, max_attempts=settings.max_attempts):
             return None
     with ctx.db.write() as session:
         job = LeaseRepository(session, JobRow).claim(
-            wanted,
+            on_targets,
             order=offer_order(),
             now=now,
             lease_s=settings.lease_s,
@@ -93,25 +93,28 @@ def _take(
         if job is None:
             return None
         DeviceRepository(session).touch_agent(agent, now)
-        items = _left(session, job)
+        items = _items_to_measure(session, job)
         job.offered = len(items)
-        _count(job, 0)
+        _count_measured(job, 0)
     return job, items
 
 
-def _left(session: Session, job: JobRow) -> list[LeasedItem]:
-    """Items without an undisturbed sample. Of a job that was completed before only those whose
-    sample is disturbed: why the others have none is known."""
+def _items_to_measure(session: Session, job: JobRow) -> list[LeasedItem]:
+    """Items without an undisturbed sample.
+
+    In a job that was completed before, only items with a disturbed sample count: the reason why
+    the others have no sample is known.
+    """
     items = _items(job)
-    stored = SampleRepository(session).disturbed_by_id(job.target, [item.id for item in items])
-    return [item for item in items if stored.get(item.id, not job.ended)]
+    disturbed = SampleRepository(session).disturbed_by_id(job.target, [item.id for item in items])
+    return [item for item in items if disturbed.get(item.id, not job.ended)]
 
 
-def _count(job: JobRow, done: int) -> None:
-    """How many workloads of a job have a sample, with `done` of those that were offered. Those of
-    a job that was completed before all have one."""
+def _count_measured(job: JobRow, measured: int) -> None:
+    """Update `job.measured`, with `measured` of the offered items. All items of a job that was
+    completed before count already."""
     if not job.ended:
-        job.measured = min(job.items - job.offered + done, job.items)
+        job.measured = min(job.items - job.offered + measured, job.items)
 
 
 def _lease(job: JobRow, items: Sequence[LeasedItem], expires_s: float) -> Lease:
@@ -132,70 +135,80 @@ def _items(job: JobRow) -> list[LeasedItem]:
 
 
 def item_ids(job: JobRow) -> list[str]:
-    """Ids of the items of a job, which are those of their samples."""
+    """Ids of the items of a job; their samples have the same ids."""
     return [item["id"] for item in json.loads(job.items_json)]
 
 
+def find_job(ctx: Context, token: str, *, device: str | None = None) -> JobRow:
+    """The job that is held, or was completed, under a lease; with `device`, only if it is a job
+    of that device. Raises LeaseLost."""
+    with ctx.db.read() as session:
+        job = LeaseRepository(session, JobRow).find_by_token(token)
+        if job is None:
+            raise LeaseLost
+        if device is not None:
+            target = DeviceRepository(session).get_target(job.target)
+            if target is None or target.device != device:
+                raise LeaseLost
+    return job
+
+
 def heartbeat(ctx: Context, token: str, beat: Heartbeat) -> Extended:
-    """Hold on to a lease. LeaseLost where it is over."""
+    """Extend a lease. Raises LeaseLost."""
     now, lease_s = ctx.clock.now(), ctx.settings.lease_s
     with ctx.db.write() as session:
         job = LeaseRepository(session, JobRow).extend(token, now=now, lease_s=lease_s)
         if job is None:
             raise LeaseLost
-        _know(job)
-        _count(job, beat.measured)
-        _saw(session, job, now)
+        _bind_log_fields(job)
+        _count_measured(job, beat.measured)
+        _touch_agent(session, job, now)
     return Extended(expires_s=lease_s)
 
 
-def complete(ctx: Context, token: str, said: Completion) -> IngestResult:
-    """End a job: its samples are stored, its failures counted. Repeating it is harmless.
+def complete(ctx: Context, job: JobRow, completion: Completion) -> IngestResult:
+    """End a job: store its samples, count its failures. Repeating it is harmless.
 
-    Raises LeaseLost where the lease is over, BadRequest for samples that are not of this job.
+    `job` is as `find_job` returns it. Raises LeaseLost, or BadRequest for samples that do not
+    belong to the job.
     """
-    with ctx.db.read() as session:
-        job = LeaseRepository(session, JobRow).find_by_token(token)
-    if job is None:
-        raise LeaseLost
-    _know(job)
-    _check(ctx, _items(job), said)
+    _bind_log_fields(job)
+    _check_completion(ctx, _items(job), completion)
     now = ctx.clock.now()
     with ctx.db.write() as session:
-        campaign, job = _held(session, token, job.campaign)
+        campaign, job = _lock_leased(session, job)
         target = DeviceRepository(session).get_target(job.target)
         assert target is not None
         result = ingest.add_samples(
             session,
             target,
-            said.samples,
+            completion.samples,
             now,
             campaign=campaign.id,
             again=True,
-            current=_within_epoch(job, target),
+            current=_is_of_current_epoch(job, target),
         )
         if job.state == "running":
-            _remember_unfit(session, job, target, said, now)
-            _end(ctx, session, job, said, now)
-            _saw(session, job, now)
+            _add_memory_failures(session, job, target, completion, now)
+            _end_or_reopen(ctx, session, job, completion, now)
+            _touch_agent(session, job, now)
             campaigns.advance(session, campaign, now)
     return result
 
 
-def _within_epoch(job: JobRow, target: TargetRow) -> bool:
-    """Whether the lease was given in the current epoch, whatever its agent's clock shows."""
-    began = target.epoch_started_at
-    return began is None or (job.started_at is not None and job.started_at >= began)
+def _is_of_current_epoch(job: JobRow, target: TargetRow) -> bool:
+    """Whether the lease was given in the current epoch, whatever the agent's clock says."""
+    started_at = target.epoch_started_at
+    return started_at is None or (job.started_at is not None and job.started_at >= started_at)
 
 
-def _remember_unfit(
-    session: Session, job: JobRow, target: TargetRow, said: Completion, now: datetime
+def _add_memory_failures(
+    session: Session, job: JobRow, target: TargetRow, completion: Completion, now: datetime
 ) -> None:
-    """Keep which workloads did not fit in the target's memory."""
-    unfit = {failure.item for failure in said.failures if failure.out_of_memory}
-    if not unfit:
+    failed = {failure.item for failure in completion.failures if failure.out_of_memory}
+    if not failed:
         return
-    epoch = target.epoch if _within_epoch(job, target) else target.epoch - 1
+    epoch = target.epoch if _is_of_current_epoch(job, target) else target.epoch - 1
     rows = [
         {
             "target": target.name,
@@ -205,43 +218,48 @@ def _remember_unfit(
             "at": now,
         }
         for item in _items(job)
-        if item.id in unfit
+        if item.id in failed
     ]
     MemoryFailureRepository(session).add(rows)
 
 
-def _check(ctx: Context, items: Sequence[LeasedItem], said: Completion) -> None:
-    ingest.check_workloads(ctx, said.samples)
+def _check_completion(ctx: Context, items: Sequence[LeasedItem], completion: Completion) -> None:
+    ingest.check_workloads(ctx, completion.samples)
     keys = {item.id: workload_key(item.workload) for item in items}
-    faults = []
-    for index, sample in enumerate(said.samples):
+    errors = []
+    for index, sample in enumerate(completion.samples):
         if sample.sentinel:
             continue
         if sample.id not in keys:
             reason = f"{sample.id!r} is not an item of this job"
-            faults.append(FieldError(field=f"samples.{index}.id", reason=reason))
+            errors.append(FieldError(field=f"samples.{index}.id", reason=reason))
         elif workload_key(sample.workload) != keys[sample.id]:
             reason = "this is not the workload of the item"
-            faults.append(FieldError(field=f"samples.{index}.workload", reason=reason))
-    for index, failure in enumerate(said.failures):
+            errors.append(FieldError(field=f"samples.{index}.workload", reason=reason))
+    for index, failure in enumerate(completion.failures):
         if failure.item not in keys:
             reason = f"{failure.item!r} is not an item of this job"
-            faults.append(FieldError(field=f"failures.{index}.item", reason=reason))
-    ingest.raise_if_invalid(faults)
+            errors.append(FieldError(field=f"failures.{index}.item", reason=reason))
+    ingest.raise_if_invalid(errors)
 
 
-def _held(session: Session, token: str, campaign_id: str) -> tuple[CampaignRow, JobRow]:
-    """The campaign and the job of a lease, both locked. LeaseLost where the lease is over."""
-    campaign = CampaignRepository(session).lock(campaign_id)
-    job = LeaseRepository(session, JobRow).find_by_token(token, lock=True)
-    if campaign is None or job is None:
+def _lock_leased(session: Session, job: JobRow) -> tuple[CampaignRow, JobRow]:
+    """The campaign and the job, both locked in this order. Raises LeaseLost if the job has
+    another lease by now."""
+    assert job.lease_token is not None
+    campaign = CampaignRepository(session).lock(job.campaign)
+    locked = LeaseRepository(session, JobRow).find_by_token(job.lease_token, lock=True)
+    if campaign is None or locked is None:
         raise LeaseLost
-    return campaign, job
+    return campaign, locked
 
 
-def _end(ctx: Context, session: Session, job: JobRow, said: Completion, now: datetime) -> None:
-    """The job is done, or rests and is offered again for its disturbed items."""
-    _settle(session, job, {failure.item: failure.reason for failure in said.failures}, _SILENT)
+def _end_or_reopen(
+    ctx: Context, session: Session, job: JobRow, completion: Completion, now: datetime
+) -> None:
+    """End the job, or offer its disturbed items again after a pause."""
+    reasons = {failure.item: failure.reason for failure in completion.failures}
+    _count_results(session, job, reasons, _NOT_REPORTED)
     job.ended += 1
     if job.disturbed and job.ended <= ctx.settings.disturbed_retries:
         pause = timedelta(seconds=ctx.settings.disturbed_retry_s)
@@ -250,74 +268,75 @@ def _end(ctx: Context, session: Session, job: JobRow, said: Completion, now: dat
         job.end("done", now=now)
 
 
-def _settle(session: Session, job: JobRow, reasons: Mapping[str, str], other: str) -> None:
-    """Count what has a sample, and say why the rest has none: `reasons` by item, or `other`."""
+def _count_results(
+    session: Session, job: JobRow, reasons: Mapping[str, str], default_reason: str
+) -> None:
+    """Count the items with a sample, and record why the others have none: `reasons` by item."""
     ids = item_ids(job)
-    stored = SampleRepository(session).disturbed_by_id(job.target, ids)
-    SampleRepository(session).assign_campaign(job.target, job.campaign, ids)
-    job.measured, job.disturbed = len(stored), sum(stored.values())
-    failures = [reasons.get(id_, other) for id_ in ids if id_ not in stored]
+    samples = SampleRepository(session)
+    disturbed = samples.disturbed_by_id(job.target, ids)
+    samples.assign_campaign(job.target, job.campaign, ids)
+    job.measured, job.disturbed = len(disturbed), sum(disturbed.values())
+    failures = [reasons.get(id_, default_reason) for id_ in ids if id_ not in disturbed]
     if job.ended:
-        # These were not offered again: they failed the first time.
+        # Items without a sample were not offered again: their first reasons stay.
         failures = json.loads(job.failures_json)[: len(failures)]
     job.failures_json = json.dumps(failures)
 
 
-def fail(ctx: Context, token: str, said: JobFailure) -> None:
-    """Give a job back undone. It is offered again, until it was tried too often; a job that was
-    only postponed is offered again for ever. LeaseLost."""
+def fail(ctx: Context, job: JobRow, failure: JobFailure) -> None:
+    """Return a job undone. It is offered again until its attempts are used up; a postponed job
+    always is. `job` is as `find_job` returns it. Raises LeaseLost."""
     now, settings = ctx.clock.now(), ctx.settings
-    with ctx.db.read() as session:
-        seen = LeaseRepository(session, JobRow).find_by_token(token)
-    if seen is None:
-        raise LeaseLost
-    _know(seen)
+    _bind_log_fields(job)
     with ctx.db.write() as session:
-        campaign, job = _held(session, token, seen.campaign)
+        campaign, job = _lock_leased(session, job)
         if job.state != "running":
             raise LeaseLost
-        _saw(session, job, now)
-        if said.postponed or job.attempts < settings.max_attempts:
-            pause = settings.retry_s * (1 if said.postponed else job.attempts)
+        _touch_agent(session, job, now)
+        if failure.postponed or job.attempts < settings.max_attempts:
+            pause = settings.retry_s * (1 if failure.postponed else job.attempts)
             available_at = now + timedelta(seconds=pause)
-            job.release(available_at=available_at, count=not said.postponed)
-            _count(job, 0)
+            job.release(available_at=available_at, count=not failure.postponed)
+            _count_measured(job, 0)
         else:
-            _give_up(session, campaign, job, said.reason, now)
+            _give_up(session, campaign, job, failure.reason, now)
 
 
 def _give_up(
     session: Session, campaign: CampaignRow, job: JobRow, reason: str, now: datetime
 ) -> None:
-    """The job is given up. Items that were measured in spite of that count as measured; one that
-    was completed before is done with what it had."""
-    _settle(session, job, {}, reason)
+    """Fail a job for good, or end it as done if it was completed before. Items that have a sample
+    count as measured."""
+    _count_results(session, job, {}, reason)
     job.end("done" if job.ended else "failed", now=now)
     campaigns.advance(session, campaign, now)
 
 
 def sweep(ctx: Context) -> int:
-    """Fail jobs whose last permitted lease has expired; returns how many there were."""
-    now, most = ctx.clock.now(), ctx.settings.max_attempts
+    """Fail jobs whose last permitted lease has expired; returns how many."""
+    now, max_attempts = ctx.clock.now(), ctx.settings.max_attempts
     with ctx.db.read() as session:
-        ids = LeaseRepository(session, JobRow).exhausted(now=now, max_attempts=most)
+        ids = LeaseRepository(session, JobRow).exhausted(now=now, max_attempts=max_attempts)
     for id_ in ids:
         with ctx.db.write() as session:
-            seen = CampaignRepository(session).get_job(id_)
-            campaign = CampaignRepository(session).lock(seen.campaign) if seen else None
-            job = LeaseRepository(session, JobRow).lock_exhausted(id_, now=now, max_attempts=most)
+            repository = CampaignRepository(session)
+            row = repository.get_job(id_)
+            campaign = repository.lock(row.campaign) if row else None
+            job = LeaseRepository(session, JobRow).lock_exhausted(
+                id_, now=now, max_attempts=max_attempts
+            )
             if campaign is not None and job is not None:
-                reason = f"its agents went silent, {job.attempts} times"
+                reason = f"its agents fell silent {job.attempts} times"
                 _give_up(session, campaign, job, reason, now)
     return len(ids)
 
 
-def _know(job: JobRow) -> None:
-    """Have the lines of this request name the job."""
+def _bind_log_fields(job: JobRow) -> None:
     lease = job.lease_token and lease_id(job.lease_token)
-    fields.know(job=job.id, lease=lease, campaign=job.campaign, target=job.target, agent=job.agent)
+    fields.bind(job=job.id, lease=lease, campaign=job.campaign, target=job.target, agent=job.agent)
 
 
-def _saw(session: Session, job: JobRow, now: datetime) -> None:
+def _touch_agent(session: Session, job: JobRow, now: datetime) -> None:
     if job.agent is not None:
         DeviceRepository(session).touch_agent(job.agent, now)

@@ -1,4 +1,4 @@
-"""How far campaigns are: counts, pace, time left, failures, and what they wait for."""
+"""The progress of campaigns: counts, pace, time left, failures, and what they wait for."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lpnet_service.db.rows import CampaignRow
 from lpnet_service.repositories.campaigns import CampaignRepository, JobCounts
 from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.states import HELD_UP, states
+from lpnet_service.services.shared.states import NOT_MEASURING, target_states
 
-_NOT_STARTED = "no agent has taken a job of it yet"
-_NOTHING_YET = "nothing of it is measured yet"
+_NOT_STARTED = "no agent has started on it yet"
+_NOTHING_MEASURED = "nothing has been measured yet"
 
 
 def progress(ctx: Context, session: Session, rows: Sequence[CampaignRow]) -> list[Campaign]:
@@ -26,25 +26,27 @@ def progress(ctx: Context, session: Session, rows: Sequence[CampaignRow]) -> lis
     ids = [row.id for row in rows]
     counts = CampaignRepository(session).counts(ids)
     failures = CampaignRepository(session).failures(ids)
-    waiting = _waiting(ctx, session, rows)
+    waiting = _waiting_reasons(ctx, session, rows)
     now = ctx.clock.now()
-    return [_wire(row, counts[row.id], failures[row.id], waiting, now) for row in rows]
+    return [_campaign(row, counts[row.id], failures[row.id], waiting, now) for row in rows]
 
 
-def _waiting(ctx: Context, session: Session, rows: Sequence[CampaignRow]) -> dict[str, str]:
-    """By target: why it measures nothing now, of the targets of campaigns that are not over."""
-    named = {row.target for row in rows if row.state == "running"}
-    if not named:
+def _waiting_reasons(
+    ctx: Context, session: Session, rows: Sequence[CampaignRow]
+) -> dict[str, str]:
+    """Why targets of running campaigns measure nothing now, by target."""
+    names = {row.target for row in rows if row.state == "running"}
+    if not names:
         return {}
-    targets = [row for row in DeviceRepository(session).list_targets() if row.name in named]
+    targets = [row for row in DeviceRepository(session).list_targets() if row.name in names]
     return {
         name: f"its target is {state.name}: {state.reason}"
-        for name, state in states(ctx, session, targets).items()
-        if state.name in HELD_UP
+        for name, state in target_states(ctx, session, targets).items()
+        if state.name in NOT_MEASURING
     }
 
 
-def _wire(
+def _campaign(
     row: CampaignRow,
     counts: JobCounts,
     failures: Sequence[str],
@@ -52,7 +54,7 @@ def _wire(
     now: datetime,
 ) -> Campaign:
     failed = [*failures, *json.loads(row.unplanned_json)]
-    lines = [f"{count} x {text}" for text, count in Counter(failed).most_common()]
+    lines = [f"{count} x {reason}" for reason, count in Counter(failed).most_common()]
     return Campaign.model_validate(
         {
             "id": row.id,
@@ -73,9 +75,13 @@ def _wire(
 
 
 def _pace(row: CampaignRow, counts: JobCounts, failed: int, now: datetime) -> dict[str, Any]:
-    """Samples per minute and seconds left, by what it has done so far; or why there are none."""
-    over = counts.measured + failed
-    reason = _NOT_STARTED if counts.started_at is None else None if over else _NOTHING_YET
+    """Samples per minute and seconds left, or why they are unknown."""
+    finished = counts.measured + failed
+    reason = None
+    if counts.started_at is None:
+        reason = _NOT_STARTED
+    elif not finished:
+        reason = _NOTHING_MEASURED
     running = row.state == "running"
     if counts.started_at is None or reason is not None:
         return {
@@ -87,7 +93,7 @@ def _pace(row: CampaignRow, counts: JobCounts, failed: int, now: datetime) -> di
     seconds = ((row.finished_at or now) - counts.started_at).total_seconds()
     return {
         "samples_per_minute": 60.0 * counts.measured / seconds if seconds > 0 else None,
-        "pace_reason": None if seconds > 0 else _NOTHING_YET,
-        "seconds_left": seconds / over * (row.total - over) if running else 0.0,
+        "pace_reason": None if seconds > 0 else _NOTHING_MEASURED,
+        "seconds_left": seconds / finished * (row.total - finished) if running else 0.0,
         "seconds_left_reason": None,
     }

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from lpnet.schemas.pruning import PruningPage, PruningResult
 from lpnet_service.db.rows import PruningRow
-from lpnet_service.errors import BadRequest, Conflict, NotFound, WidthsError
+from lpnet_service.errors import Conflict, NotFound, WidthsError
 from lpnet_service.repositories.inserts import insert_if_new
 from lpnet_service.repositories.prunings import Filters, PruningRepository
-from lpnet_service.services.shared import loaded_spaces
+from lpnet_service.services.shared import cursors, loaded_spaces
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import require_target
-
-_MOST = 2**62
+from lpnet_service.services.shared.width_limits import width_errors
 
 
 def report(ctx: Context, result: PruningResult) -> tuple[PruningResult, bool]:
-    """Keep a result; what is kept, and whether it is new. One that was reported before stays as
-    it was.
+    """Store a result; returns the stored result and whether it is new.
 
-    Raises NotFound for an unknown target or space, WidthsError for widths that the space does not
-    have, Conflict where the id is that of another network.
+    A result that was reported before stays as it was. Raises NotFound for an unknown target or
+    space, WidthsError for widths that the space does not have, Conflict if the id belongs to
+    another network.
     """
-    faults = list(
-        loaded_spaces.width_errors(
-            loaded_spaces.load_space(ctx, result.space).limits[None], result.widths
-        )
-    )
-    if faults:
-        raise WidthsError("widths that this space does not have", faults[:100])
+    limits = loaded_spaces.load_space(ctx, result.space).limits[None]
+    errors = list(width_errors(limits, result.widths))
+    if errors:
+        raise WidthsError("widths that this space does not have", errors[:100])
     values = {
         "id": result.id,
         "target": result.target,
@@ -42,10 +38,10 @@ def report(ctx: Context, result: PruningResult) -> tuple[PruningResult, bool]:
             return result, True
         row = PruningRepository(session).get(result.id)
         assert row is not None
-        known = PruningResult.model_validate_json(row.body_json)
-    if _network(known) != _network(result):
-        raise Conflict(f"pruning {result.id!r} was reported before, of another network")
-    return known, False
+        stored = PruningResult.model_validate_json(row.body_json)
+    if _network(stored) != _network(result):
+        raise Conflict(f"pruning {result.id!r} was already reported for another network")
+    return stored, False
 
 
 def _network(result: PruningResult) -> tuple[object, ...]:
@@ -53,25 +49,18 @@ def _network(result: PruningResult) -> tuple[object, ...]:
 
 
 def page(ctx: Context, filters: Filters, *, after: str | None, limit: int) -> PruningPage:
-    """Results that match, newest first. Raises BadRequest for an `after` that no page gave."""
+    """Matching results, newest first. Raises BadRequest for an `after` that no page returned."""
+    before = cursors.parse_seq(after)
     with ctx.db.read() as session:
-        rows = PruningRepository(session).page(filters, _number(after), limit + 1)
+        rows = PruningRepository(session).page(filters, before, limit + 1)
     return PruningPage(
         items=tuple(PruningResult.model_validate_json(row.body_json) for row in rows[:limit]),
         next=str(rows[limit - 1].seq) if len(rows) > limit else None,
     )
 
 
-def _number(after: str | None) -> int | None:
-    if after is None:
-        return None
-    if not (after.isascii() and after.isdigit() and len(after) < 19 and int(after) < _MOST):
-        raise BadRequest("after: not a place that a page named as its `next`")
-    return int(after)
-
-
 def get(ctx: Context, id_: str) -> PruningResult:
-    """One result. NotFound where there is none of that id."""
+    """One result. Raises NotFound."""
     with ctx.db.read() as session:
         row = PruningRepository(session).get(id_)
     if row is None:
@@ -80,7 +69,7 @@ def get(ctx: Context, id_: str) -> PruningResult:
 
 
 def remove(ctx: Context, id_: str) -> None:
-    """Forget a result. NotFound where there is none of that id."""
+    """Delete a result. Raises NotFound."""
     with ctx.db.write() as session:
         if not PruningRepository(session).delete(id_):
             raise NotFound("pruning result", id_)

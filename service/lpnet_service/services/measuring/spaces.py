@@ -1,4 +1,4 @@
-"""Spaces: taken in, listed, given out."""
+"""Spaces: uploaded, listed, downloaded."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from lpnet_service.services.shared.context import Context
 
 
 def add(ctx: Context, content: bytes) -> tuple[SpaceInfo, bool]:
-    """Store a space; returns what it is, and whether it is new. The same space is stored once.
+    """Store a space; returns its description and whether it is new.
 
-    Raises SpaceError for bytes that are none, TooLarge above the limit.
+    Raises SpaceError if the bytes are not a space, TooLarge above the limit.
     """
     limit = ctx.settings.max_space_mib
     if len(content) > limit << 20:
-        raise TooLarge(f"a space file may have {limit} MiB")
+        raise TooLarge(f"a space file may have at most {limit} MiB")
     try:
         space = Space.from_bytes(content)
     except LpnetError as error:
@@ -43,20 +43,19 @@ def add(ctx: Context, content: bytes) -> tuple[SpaceInfo, bool]:
         "created_at": info.created_at,
     }
     with ctx.db.write() as session:
-        new = insert_if_new(session, SpaceRow, values, key="hash")
-    return (info, True) if new else (get(ctx, info.hash), False)
+        is_new = insert_if_new(session, SpaceRow, values, key="hash")
+    return (info, True) if is_new else (get(ctx, info.hash), False)
 
 
 def list_spaces(ctx: Context) -> list[SpaceInfo]:
     """Every space, oldest first."""
     with ctx.db.read() as session:
-        return [
-            SpaceInfo.model_validate_json(row.info_json) for row in SpaceRepository(session).all()
-        ]
+        rows = SpaceRepository(session).all()
+        return [SpaceInfo.model_validate_json(row.info_json) for row in rows]
 
 
 def get(ctx: Context, hash_: str) -> SpaceInfo:
-    """One space. NotFound where there is none of that hash."""
+    """One space. Raises NotFound."""
     with ctx.db.read() as session:
         row = SpaceRepository(session).get(hash_)
     if row is None:
@@ -65,7 +64,7 @@ def get(ctx: Context, hash_: str) -> SpaceInfo:
 
 
 def file(ctx: Context, hash_: str) -> bytes:
-    """The file of a space, as it was uploaded."""
+    """The file of a space, as it was uploaded. Raises NotFound."""
     with ctx.db.read() as session:
         content = SpaceRepository(session).file(hash_)
     if content is None:

@@ -1,0 +1,1 @@
+"""What users read: predictions, tables, curves, comparisons, residuals, estimates and metrics."""

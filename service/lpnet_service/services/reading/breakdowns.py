@@ -1,4 +1,4 @@
-"""Where the time of predicted networks goes."""
+"""The parts of a predicted latency: blocks, edges and the call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def of(predictor: Predictor, widths: Tensor) -> list[Breakdown]:
-    """Of networks at widths (B, L), in their order."""
+    """The breakdown of each network at widths (B, L)."""
     import torch
 
     with torch.no_grad():
@@ -24,9 +24,9 @@ def of(predictor: Predictor, widths: Tensor) -> list[Breakdown]:
     shares = ms / ms.sum(-1, keepdim=True)
     names, vectors = _names(predictor.space), widths.numpy()
     tables = [predictor.space.table.slice(b.start, b.stop) for b in predictor.space.blocks]
-    nothing = [np.zeros(len(vectors))] * (len(names) - len(tables))
-    macs = np.stack([*(table.macs(vectors) for table in tables), *nothing], -1)
-    params = np.stack([*(table.params(vectors) for table in tables), *nothing], -1)
+    zeros = [np.zeros(len(vectors))] * (len(names) - len(tables))
+    macs = np.stack([*(table.macs(vectors) for table in tables), *zeros], -1)
+    params = np.stack([*(table.params(vectors) for table in tables), *zeros], -1)
     return [
         Breakdown(
             macs=round(macs[row].sum()),
@@ -48,7 +48,7 @@ def of(predictor: Predictor, widths: Tensor) -> list[Breakdown]:
 
 
 def dense(predictor: Predictor) -> Whole:
-    """Of the unpruned network."""
+    """Latency and size of the unpruned network."""
     import torch
 
     widths = predictor.space.dense
@@ -62,5 +62,5 @@ def dense(predictor: Predictor) -> Whole:
 
 
 def _names(space: Space) -> list[tuple[Literal["block", "edges", "call"], str | None]]:
-    """Kind and name of each part, in the order of Predictor.breakdown."""
+    """Kind and name of each part, in the order of `Predictor.breakdown`."""
     return [*(("block", block.name) for block in space.blocks), ("edges", None), ("call", None)]

@@ -1,8 +1,8 @@
-"""Targets beside each other, on the workloads that all of them measured.
+"""Targets compared on the workloads that all of them measured.
 
-A workload's key is a hash, and its median is kept as samples come. So the workloads before some
-key are a random part of all, the same for each target and every reader, read in one go: targets
-with more workloads than are looked at are compared on such a part, and the answer says how much.
+A workload's key is a hash, and its median latency is stored. So the workloads below some key are a
+random part of all workloads, the same part for each target and every reader, read in one query.
+Targets with many workloads are compared on such a part, and the answer states its share.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from lpnet.schemas.compare import ComparedTarget
 from lpnet_service.db.rows import TargetRow
 from lpnet_service.errors import BadRequest
 from lpnet_service.repositories.lpnets import LPNetRepository
-from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.repositories.workloads import WorkloadRepository
-from lpnet_service.services.shared.targets import require_target
+from lpnet_service.services.shared.targets import noise_floor_pct_of, require_target
 
 # Of all targets together.
 MAX_WORKLOADS = 20_000
@@ -29,9 +28,14 @@ _KEY_DIGITS = 12
 
 
 @dataclass(frozen=True)
-class Common:
-    """Workloads in common: keys in their order, latencies (N, T) in ms, and (kind, space, block)
-    of each; `share` is the part of all workloads that was looked at."""
+class CommonWorkloads:
+    """The workloads that N targets have in common.
+
+    keys       workload keys, ascending
+    latency    ms, (workloads, targets)
+    facts      (kind, space, block) of each workload
+    share      the part of all workloads that was compared
+    """
 
     targets: tuple[ComparedTarget, ...]
     keys: Sequence[str]
@@ -41,58 +45,60 @@ class Common:
 
     @property
     def ratio(self) -> NDArray[np.float64]:
-        """Latency over that of the first target, (N, T)."""
+        """Latency over that of the first target, (workloads, targets)."""
         return self.latency / self.latency[:, :1]
 
     @property
     def fastest(self) -> NDArray[np.int64]:
-        """The target with the least latency, (N,); of several the first."""
+        """Index of the fastest target of each workload; the first one of several."""
         return self.latency.argmin(axis=1) if len(self.keys) else np.zeros(0, dtype=np.int64)
 
-    def about(self) -> dict[str, Any]:
-        """The fields of `Compared`."""
+    def summary_fields(self) -> dict[str, Any]:
+        """The fields that all answers about a comparison share."""
         return {"targets": self.targets, "workloads": len(self.keys), "share": self.share}
 
 
-def common(session: Session, names: Sequence[str]) -> Common:
+def common_workloads(session: Session, names: Sequence[str]) -> CommonWorkloads:
     """The workloads of which each target's current epoch has undisturbed samples.
 
-    NotFound for an unknown target, BadRequest for one that is named twice.
+    Raises NotFound for an unknown target, BadRequest for a target that is named twice.
     """
     if len(set(names)) < len(names):
-        raise BadRequest("target: each may be named once")
+        raise BadRequest("target: name each target once")
     rows = [require_target(session, name) for name in names]
-    before = _before(session, rows)
-    others = [WorkloadRepository(session).medians(row.name, row.epoch, before) for row in rows[1:]]
-    shared = [
-        known
-        for known in WorkloadRepository(session).rows(rows[0].name, rows[0].epoch, before)
-        if all(known[0] in other for other in others)
+    before = _key_limit(session, rows)
+    workloads = WorkloadRepository(session)
+    other_medians = [workloads.medians(row.name, row.epoch, before) for row in rows[1:]]
+    common = [
+        workload
+        for workload in workloads.rows(rows[0].name, rows[0].epoch, before)
+        if all(workload[0] in medians for medians in other_medians)
     ]
-    keys = [key for key, *_ in shared]
-    latency = [[ms for _, ms, *_ in shared], *([other[key] for key in keys] for other in others)]
-    return Common(
-        targets=tuple(_about(session, row) for row in rows),
+    keys = [key for key, *_ in common]
+    first = [ms for _, ms, *_ in common]
+    others = [[medians[key] for key in keys] for medians in other_medians]
+    return CommonWorkloads(
+        targets=tuple(_compared_target(session, row) for row in rows),
         keys=keys,
-        latency=np.array(latency, dtype=np.float64).T,
-        facts=[(kind, space, block) for _, _, kind, space, block in shared],
+        latency=np.array([first, *others], dtype=np.float64).T,
+        facts=[(kind, space, block) for _, _, kind, space, block in common],
         share=1.0 if before is None else int(before[:_KEY_DIGITS], 16) / 16**_KEY_DIGITS,
     )
 
 
-def _before(session: Session, rows: Sequence[TargetRow]) -> str | None:
-    """The key before which every target has few enough workloads; None: it has no more."""
-    most = MAX_WORKLOADS // len(rows)
-    ends = [WorkloadRepository(session).key_at(row.name, row.epoch, most) for row in rows]
-    return min((end for end in ends if end is not None), default=None)
+def _key_limit(session: Session, rows: Sequence[TargetRow]) -> str | None:
+    """The key below which no target has too many workloads; None if no limit is needed."""
+    workloads = WorkloadRepository(session)
+    max_each = MAX_WORKLOADS // len(rows)
+    limits = [workloads.key_at(row.name, row.epoch, max_each) for row in rows]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _about(session: Session, row: TargetRow) -> ComparedTarget:
+def _compared_target(session: Session, row: TargetRow) -> ComparedTarget:
     lpnet = LPNetRepository(session).active(row.name)
-    epoch = TallyRepository(session).get_epoch(row.name, row.epoch)
     return ComparedTarget(
         target=row.name,
         epoch=row.epoch,
         lpnet=lpnet.id if lpnet else None,
-        noise_floor_pct=epoch.noise_floor_pct if epoch else None,
+        noise_floor_pct=noise_floor_pct_of(session, row),
     )

@@ -1,4 +1,4 @@
-"""Targets compared as a whole, by kind and by block."""
+"""Targets compared over all workloads, by kind and by block."""
 
 from __future__ import annotations
 
@@ -11,62 +11,67 @@ from numpy.typing import NDArray
 
 from lpnet.schemas.compare import CompareFigures, CompareSummary, TargetFigures
 from lpnet_service.repositories.spaces import SpaceRepository
-from lpnet_service.services.reading import comparison
-from lpnet_service.services.reading.comparison import Common
+from lpnet_service.services.reading.comparison import CommonWorkloads, common_workloads
 from lpnet_service.services.shared.context import Context
 
 MAX_BLOCKS = 200
 
 
 def summary(ctx: Context, targets: Sequence[str]) -> CompareSummary:
-    """Ratios to the first target, and who is fastest how often. NotFound for an unknown target,
-    BadRequest for one that is named twice."""
+    """Ratios to the first target, and how often each target is the fastest.
+
+    Raises NotFound for an unknown target, BadRequest for a target that is named twice.
+    """
     with ctx.db.read() as session:
-        common = comparison.common(session, targets)
+        common = common_workloads(session, targets)
         names = SpaceRepository(session).names()
     kinds: dict[str, list[int]] = defaultdict(list)
     blocks: dict[tuple[str | None, str], list[int]] = defaultdict(list)
-    for place, (kind, space, block) in enumerate(common.facts):
-        kinds[kind].append(place)
+    for index, (kind, space, block) in enumerate(common.facts):
+        kinds[kind].append(index)
         if block is not None:
-            blocks[space, block].append(place)
+            blocks[space, block].append(index)
     largest = sorted(blocks.items(), key=lambda item: -len(item[1]))[:MAX_BLOCKS]
     return CompareSummary(
-        **common.about(),
+        **common.summary_fields(),
         all=_figures(common, range(len(common.keys))) if common.keys else None,
-        kinds=tuple(_figures(common, places, kind=kind) for kind, places in sorted(kinds.items())),
+        kinds=tuple(
+            _figures(common, indices, kind=kind) for kind, indices in sorted(kinds.items())
+        ),
         blocks=tuple(
             _figures(
                 common,
-                places,
+                indices,
                 kind="block",
                 space=space,
                 space_name=names.get(space or ""),
                 block=block,
             )
-            for (space, block), places in largest
+            for (space, block), indices in largest
         ),
     )
 
 
-def _figures(common: Common, places: Sequence[int], **about: Any) -> CompareFigures:
-    rows = np.fromiter(places, dtype=np.int64)
+def _figures(common: CommonWorkloads, indices: Sequence[int], **group: Any) -> CompareFigures:
+    rows = np.fromiter(indices, dtype=np.int64)
     return CompareFigures(
-        **about,
+        **group,
         workloads=len(rows),
         targets=tuple(
-            _of_target(common.targets[i].target, common.ratio[rows, i], common.fastest[rows] == i)
-            for i in range(len(common.targets))
+            _target_figures(target.target, common.ratio[rows, i], common.fastest[rows] == i)
+            for i, target in enumerate(common.targets)
         ),
     )
 
 
-def _of_target(name: str, ratio: NDArray[np.float64], fastest: NDArray[np.bool_]) -> TargetFigures:
-    low, middle, high = np.percentile(ratio, (10, 50, 90)).tolist()
+def _target_figures(
+    name: str, ratio: NDArray[np.float64], is_fastest: NDArray[np.bool_]
+) -> TargetFigures:
+    p10, median, p90 = np.percentile(ratio, (10, 50, 90)).tolist()
     return TargetFigures(
         target=name,
-        median_ratio=middle,
-        p10_ratio=low,
-        p90_ratio=high,
-        fastest_pct=float(100.0 * fastest.mean()),
+        median_ratio=median,
+        p10_ratio=p10,
+        p90_ratio=p90,
+        fastest_pct=float(100.0 * is_fastest.mean()),
     )

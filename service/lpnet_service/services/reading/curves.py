@@ -35,18 +35,19 @@ from lpnet_service.services.learning import models
 from lpnet_service.services.shared import loaded_spaces, memory
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import noise_floor_pct_of, require_target
+from lpnet_service.services.shared.width_limits import width_errors
 
 if TYPE_CHECKING:
     from lpnet.predictor.line import Line
     from lpnet.predictor.predictor import Predictor
 
 MAX_VALUES = 8192
-_MOST_POINTS = 5000
+_MAX_POINTS = 5000
 
 
 @dataclass(frozen=True)
-class _Course:
-    """What is drawn: a workload, and the values that one of its widths takes."""
+class _Sweep:
+    """A workload, and the values that one of its widths takes."""
 
     workload: SpaceWorkload
     width: str
@@ -55,77 +56,77 @@ class _Course:
     coverage: float
 
 
-def curves(ctx: Context, asked: CurveRequest) -> CurveResponse:
-    """The line of each target, in their order; one that has none says why.
+def curves(ctx: Context, request: CurveRequest) -> CurveResponse:
+    """The curve of each target, in their order; a target without a curve says why.
 
-    Raises NotFound for an unknown space, BadRequest for a block or width that it does not have and
-    for more than MAX_VALUES values, WidthsError for other widths that it does not have.
+    Raises NotFound for an unknown space, BadRequest for a block or width that it does not have or
+    a width with more than MAX_VALUES values, WidthsError for wrong values in `at`.
     """
-    course = _course(ctx, asked)
-    rest = {name: value for name, value in course.workload.widths.items() if name != asked.width}
+    sweep = _sweep(ctx, request)
+    fixed = {name: value for name, value in sweep.workload.widths.items() if name != request.width}
     return CurveResponse(
-        space=asked.space,
-        block=asked.block,
-        width=asked.width,
-        at=rest,
-        batch=asked.batch,
-        coverage=asked.coverage,
-        values=tuple(course.values),
-        curves=tuple(_curve(ctx, target, course) for target in asked.targets),
+        space=request.space,
+        block=request.block,
+        width=request.width,
+        at=fixed,
+        batch=request.batch,
+        coverage=request.coverage,
+        values=tuple(sweep.values),
+        curves=tuple(_curve(ctx, target, sweep) for target in request.targets),
     )
 
 
-def _course(ctx: Context, asked: CurveRequest) -> _Course:
-    limits = loaded_spaces.load_space(ctx, asked.space).limits.get(asked.block)
+def _sweep(ctx: Context, request: CurveRequest) -> _Sweep:
+    limits = loaded_spaces.load_space(ctx, request.space).limits.get(request.block)
     if limits is None:
-        raise _wrong("block", f"the space has no block {asked.block!r}")
-    if asked.width not in limits:
-        raise _wrong("width", f"there is no such width; there are {', '.join(limits)}")
-    most, granule = limits[asked.width]
-    values = range(granule, most + 1, granule)
+        raise _bad_request("block", f"the space has no block {request.block!r}")
+    if request.width not in limits:
+        raise _bad_request("width", f"there is no such width, only {', '.join(limits)}")
+    max_width, granule = limits[request.width]
+    values = range(granule, max_width + 1, granule)
     if len(values) > MAX_VALUES:
-        raise _wrong("width", f"it has {len(values)} values; at most {MAX_VALUES} are drawn")
+        raise _bad_request("width", f"it has {len(values)} values, more than {MAX_VALUES}")
     dense = {name: limit for name, (limit, _) in limits.items()}
-    widths = dense | (asked.at or {}) | {asked.width: most}
-    faults = [
-        FieldError(field=f"at.{fault.field.removeprefix('widths.')}", reason=fault.reason)
-        for fault in loaded_spaces.width_errors(limits, widths)
+    widths = dense | (request.at or {}) | {request.width: max_width}
+    errors = [
+        FieldError(field=f"at.{error.field.removeprefix('widths.')}", reason=error.reason)
+        for error in width_errors(limits, widths)
     ]
-    if faults:
-        raise WidthsError("`at` holds widths that this space does not have", faults[:100])
+    if errors:
+        raise WidthsError("`at` holds widths that this space does not have", errors[:100])
     workload = SpaceWorkload(
-        space=asked.space, block=asked.block, widths=widths, batch=asked.batch
+        space=request.space, block=request.block, widths=widths, batch=request.batch
     )
-    keys = keys_along(workload, asked.width, values)
-    return _Course(workload, asked.width, values, keys, asked.coverage)
+    keys = keys_along(workload, request.width, values)
+    return _Sweep(workload, request.width, values, keys, request.coverage)
 
 
-def _wrong(field: str, reason: str) -> BadRequest:
+def _bad_request(field: str, reason: str) -> BadRequest:
     return BadRequest(f"{field}: {reason}", [FieldError(field=field, reason=reason)])
 
 
-def _curve(ctx: Context, name: str, course: _Course) -> TargetCurve:
+def _curve(ctx: Context, name: str, sweep: _Sweep) -> TargetCurve:
     try:
         with ctx.db.read() as session:
             target = require_target(session, name)
-            row = LPNetRepository(session).active(name)
+            lpnet = LPNetRepository(session).active(name)
             noise = noise_floor_pct_of(session, target)
             rows = SampleRepository(session).latest_trainable(
-                name, target.epoch, course.keys, _MOST_POINTS
+                name, target.epoch, sweep.keys, _MAX_POINTS
             )
-            keys = list({one.workload_key for one in rows})
+            keys = list({row.workload_key for row in rows})
             sides = SideRepository(session).of_keys(name, target.epoch, keys)
     except NotFound as error:
-        return _empty(name, error)
-    bodies = [(one.id, Sample.model_validate_json(one.body_json)) for one in rows]
+        return _without_line(name, error)
+    bodies = [(row.id, Sample.model_validate_json(row.body_json)) for row in rows]
     points = sorted(
-        (_point(id_, sample, course.width, sides) for id_, sample in bodies),
+        (_point(id_, sample, sweep.width, sides) for id_, sample in bodies),
         key=lambda point: point.width,
     )
     try:
-        line, advice = _line(ctx, target, row, course, noise)
+        line, advice = _line(ctx, target, lpnet, sweep, noise)
     except ServiceError as error:
-        return _empty(name, error).model_copy(
+        return _without_line(name, error).model_copy(
             update={"points": tuple(points), "noise_floor_pct": noise}
         )
     return TargetCurve(
@@ -139,7 +140,7 @@ def _curve(ctx: Context, name: str, course: _Course) -> TargetCurve:
     )
 
 
-def _empty(name: str, error: ServiceError) -> TargetCurve:
+def _without_line(name: str, error: ServiceError) -> TargetCurve:
     problem = Problem(title=error.title, status=error.status, code=error.code, detail=error.detail)
     return TargetCurve(
         target=name,
@@ -168,46 +169,46 @@ def _point(id_: str, sample: Sample, width: str, sides: dict[str, bool]) -> Curv
 
 
 def _line(
-    ctx: Context, target: TargetRow, row: LPNetRow | None, course: _Course, noise: float | None
+    ctx: Context, target: TargetRow, lpnet: LPNetRow | None, sweep: _Sweep, noise: float | None
 ) -> tuple[CurveLine, tuple[Advice, ...]]:
-    """What the LPNet says, and what follows. Raises NoLPNet, NotCovered."""
-    if row is None:
+    """The predicted line, and the advice that follows. Raises NoLPNet, NotCovered."""
+    if lpnet is None:
         raise NoLPNet(target.name)
-    workload = course.workload
+    workload = sweep.workload
     try:
-        predictor = models.predictor(ctx, row, workload.space, workload.block, workload.batch)
+        predictor = models.predictor(ctx, lpnet, workload.space, workload.block, workload.batch)
     except errors.NotCovered as error:
         raise NotCovered(str(error)) from error
-    line = predictor.line(course.width, workload.widths, course.coverage)
-    fitting = _fitting(ctx, target, predictor, course)
+    line = predictor.line(sweep.width, workload.widths, sweep.coverage)
+    fitting = _count_fitting(ctx, target, predictor, sweep)
     advice = advise(
-        course.values[:fitting],
+        sweep.values[:fitting],
         line.ms[:fitting].numpy(),
         line.touched_low[:fitting].numpy(),
         line.touched_high[:fitting].numpy(),
         noise,
     )
-    too_large = course.values[fitting] if fitting < len(course.values) else None
-    return _wire(row, line, too_large), advice
+    too_large = sweep.values[fitting] if fitting < len(sweep.values) else None
+    return _curve_line(lpnet, line, too_large), advice
 
 
-def _fitting(ctx: Context, target: TargetRow, predictor: Predictor, course: _Course) -> int:
-    """How many of the values fit in the target's memory, as far as is known: what a network takes
-    grows with each of its widths."""
+def _count_fitting(ctx: Context, target: TargetRow, predictor: Predictor, sweep: _Sweep) -> int:
+    """How many of the ascending values fit in the target's memory, as far as is known. The need
+    of a network grows with each of its widths."""
     import torch
 
-    rooms = predictor.rooms.under(memory.limits(ctx, target))
-    if not rooms.limited:
-        return len(course.values)
-    base = torch.tensor([float(course.workload.widths[name]) for name in predictor.widths])
-    rows = base.double().repeat(len(course.values), 1)
-    rows[:, predictor.widths.index(course.width)] = torch.tensor(course.values).double()
-    return int(rooms.holds(rows).sum())
+    memory_limits = predictor.rooms.under(memory.limits(ctx, target))
+    if not memory_limits.limited:
+        return len(sweep.values)
+    base = torch.tensor([float(sweep.workload.widths[name]) for name in predictor.widths])
+    rows = base.double().repeat(len(sweep.values), 1)
+    rows[:, predictor.widths.index(sweep.width)] = torch.tensor(sweep.values).double()
+    return int(memory_limits.holds(rows).sum())
 
 
-def _wire(row: LPNetRow, line: Line, too_large: int | None) -> CurveLine:
+def _curve_line(lpnet: LPNetRow, line: Line, too_large: int | None) -> CurveLine:
     return CurveLine(
-        lpnet=row.id,
+        lpnet=lpnet.id,
         latency_ms=tuple(line.ms.tolist()),
         low_ms=tuple(line.low.tolist()),
         high_ms=tuple(line.high.tolist()),

@@ -1,4 +1,4 @@
-"""How long a workload takes on a target, from the jobs it has finished. Pure functions."""
+"""Seconds per workload on a target, estimated from its finished jobs. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KINDS: tuple[Kind, Kind] = ("block", "network")
 
 @dataclass(frozen=True)
 class FinishedJob:
-    """How many workloads of each kind a job had, and its wall time, s."""
+    """How many blocks and networks a job had, and its wall time, s."""
 
     block: int
     network: int
@@ -23,7 +23,7 @@ class FinishedJob:
 
 @dataclass(frozen=True)
 class Pace:
-    """Wall time of a workload of a kind, s (None: not known), and of how many that is the mean."""
+    """Mean wall time per workload of a kind, s (None: unknown), over `workloads` of them."""
 
     seconds: float | None
     workloads: int
@@ -32,8 +32,8 @@ class Pace:
 def paces(jobs: Sequence[FinishedJob]) -> dict[Kind, Pace]:
     """Seconds per workload of each kind.
 
-    Most jobs hold both kinds, so the two figures come from one least-squares fit to the wall times
-    of all jobs. A kind that was in no job, or that these jobs do not tell apart, has no figure.
+    Most jobs hold both kinds, so both figures come from one least-squares fit to the wall times of
+    all jobs. A kind has no figure if no job has it, or if these jobs do not separate the kinds.
     """
     counts = np.array([(job.block, job.network) for job in jobs], dtype=np.float64).reshape(-1, 2)
     seconds = np.array([job.seconds for job in jobs])
@@ -41,8 +41,8 @@ def paces(jobs: Sequence[FinishedJob]) -> dict[Kind, Pace]:
     fitted: list[float | None] = [None, None]
     present = np.flatnonzero(totals)
     if len(present) and np.linalg.matrix_rank(counts) == len(present):
-        found, *_ = np.linalg.lstsq(counts[:, present], seconds, rcond=None)
-        for place, each in zip(present, found, strict=True):
-            # Below zero the jobs are too few and too uneven to tell.
-            fitted[place] = float(each) if each > 0 else None
-    return {kind: Pace(fitted[place], int(totals[place])) for place, kind in enumerate(KINDS)}
+        slopes, *_ = np.linalg.lstsq(counts[:, present], seconds, rcond=None)
+        for index, slope in zip(present, slopes, strict=True):
+            # Not positive: the jobs are too few and too uneven.
+            fitted[index] = float(slope) if slope > 0 else None
+    return {kind: Pace(fitted[index], int(totals[index])) for index, kind in enumerate(KINDS)}

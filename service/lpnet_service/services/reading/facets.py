@@ -1,4 +1,4 @@
-"""What a latency table can be filtered by, with counts."""
+"""The values that a latency table can be filtered by, with counts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import require_target
 
-MOST = 500
+MAX_VALUES = 500
 
 
 def facets(ctx: Context, target: str, epoch: int | None = None) -> Facets:
-    """Of an epoch, by default the current one. NotFound for an unknown target."""
+    """The facets of an epoch, by default the current one. Raises NotFound."""
     with ctx.db.read() as session:
         row = require_target(session, target)
         epoch = row.epoch if epoch is None else epoch
@@ -38,21 +38,19 @@ def facets(ctx: Context, target: str, epoch: int | None = None) -> Facets:
         draws=_facets(groups, "draw"),
         spaces=tuple(
             SpaceFacet(space=space, name=names.get(space or ""), samples=count)
-            for space, count in spaces.most_common(MOST)
+            for space, count in spaces.most_common(MAX_VALUES)
         ),
         blocks=tuple(
             BlockFacet(space=space, block=block, samples=count)
-            for (space, block), count in blocks.most_common(MOST)
+            for (space, block), count in blocks.most_common(MAX_VALUES)
         ),
-        more=len(spaces) > MOST or len(blocks) > MOST,
-        epochs=tuple(
-            EpochFacet(epoch=known.epoch, samples=known.samples) for known in reversed(epochs)
-        ),
+        more=len(spaces) > MAX_VALUES or len(blocks) > MAX_VALUES,
+        epochs=tuple(EpochFacet(epoch=e.epoch, samples=e.samples) for e in reversed(epochs)),
     )
 
 
-def _facets(groups: Sequence[GroupRow], name: str) -> tuple[Facet, ...]:
+def _facets(groups: Sequence[GroupRow], column: str) -> tuple[Facet, ...]:
     counts: Counter[str | None] = Counter()
     for group in groups:
-        counts[getattr(group, name)] += group.samples
+        counts[getattr(group, column)] += group.samples
     return tuple(Facet(value=value, samples=count) for value, count in counts.most_common())

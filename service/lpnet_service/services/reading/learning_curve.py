@@ -1,4 +1,4 @@
-"""The learning curve of a target: finished studies and versions, with what they learned from."""
+"""The learning curve of a target: the errors of finished studies and of its versions."""
 
 from __future__ import annotations
 
@@ -11,39 +11,45 @@ from lpnet_service.repositories.runs import RunRepository
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import require_target
 
-_MOST = 500
+_MAX_POINTS = 500
+_REPORT_FIELDS = (
+    *("seed", "trained_on", "noise_floor_pct", "held_out", "baselines"),
+    *("interval", "calibration"),
+)
 
 
 def curve(ctx: Context, target: str) -> LearningCurve:
-    """Of the target's current epoch, oldest first. NotFound for an unknown target."""
+    """The points of a target's current epoch, oldest first. Raises NotFound."""
     with ctx.db.read() as session:
         epoch = require_target(session, target).epoch
         versions = LPNetRepository(session).versions(target)
-        studies = RunRepository(session).studies(target, _MOST)
-    points = [
-        _point(
-            Report.model_validate_json(row.report_json),
-            {
+        studies = RunRepository(session).studies(target, _MAX_POINTS)
+    points = []
+    for version in versions[:_MAX_POINTS]:
+        if version.epoch == epoch:
+            columns = {
                 "kind": "version",
-                "id": row.id,
-                "version": row.version,
-                "active": row.active,
-                "finished_at": row.created_at,
-            },
-        )
-        for row in versions[:_MOST]
-        if row.epoch == epoch
-    ]
-    for run in studies:
-        report = Report.model_validate_json(run.report_json or "")
+                "id": version.id,
+                "version": version.version,
+                "active": version.active,
+                "finished_at": version.created_at,
+            }
+            points.append(_point(Report.model_validate_json(version.report_json), columns))
+    for study in studies:
+        report = Report.model_validate_json(study.report_json or "")
         if report.epoch == epoch:
-            said = {"kind": "study", "id": run.id, "version": None, "active": False}
-            points.append(_point(report, said | {"finished_at": run.finished_at}))
-    ordered = sorted(points, key=lambda point: (point.finished_at, point.id))
-    return LearningCurve(target=target, epoch=epoch, points=tuple(ordered))
+            columns = {
+                "kind": "study",
+                "id": study.id,
+                "version": None,
+                "active": False,
+                "finished_at": study.finished_at,
+            }
+            points.append(_point(report, columns))
+    points.sort(key=lambda point: (point.finished_at, point.id))
+    return LearningCurve(target=target, epoch=epoch, points=tuple(points))
 
 
-def _point(report: Report, said: dict[str, Any]) -> LearningPoint:
-    same = ("seed", "trained_on", "noise_floor_pct", "held_out", "baselines")
-    figures = {name: getattr(report, name) for name in (*same, "interval", "calibration")}
-    return LearningPoint.model_validate(said | figures)
+def _point(report: Report, columns: dict[str, Any]) -> LearningPoint:
+    fields = {name: getattr(report, name) for name in _REPORT_FIELDS}
+    return LearningPoint.model_validate(columns | fields)

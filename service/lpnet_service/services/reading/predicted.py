@@ -1,4 +1,4 @@
-"""What an LPNet says of workloads that were measured."""
+"""What an LPNet predicts for measured workloads."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 Workloads = Mapping[str, OpsWorkload | SpaceWorkload]
 _Figure = Callable[["BoundLPNet", "Tensor"], "Tensor"]
-# Networks that are priced at once; each takes 0.2 MB meanwhile.
-_TOGETHER = 128
+# Networks predicted at once; each takes 0.2 MB.
+_BATCH = 128
 
 
 def predicted_ms(ctx: Context, lpnet: LPNetRow, workloads: Workloads) -> dict[str, float]:
-    """Milliseconds by workload key; NaN where the LPNet does not cover the workload."""
+    """Predicted ms by workload key; NaN if the LPNet does not cover the workload."""
     return _figures(ctx, ctx.numbers, lpnet, workloads, lambda bound, widths: bound(widths))
 
 
 def predicted_spread(ctx: Context, lpnet: LPNetRow, workloads: Workloads) -> dict[str, float]:
     """Relative spread of the predictions by workload key; NaN likewise."""
-    # In half the time, and as good: it is no more than a few digits long.
+    # In float32, which halves the time: a spread needs only a few digits.
     return _figures(ctx, ctx.spreads, lpnet, workloads, lambda b, w: b.spread(w.float()))
 
 
@@ -43,22 +43,22 @@ def _figures(
     workloads: Workloads,
     figure: _Figure,
 ) -> dict[str, float]:
-    known = {key: cache.find((lpnet.id, key)) for key in workloads}
-    new: dict[str, float] = {}
-    together: dict[tuple[str, str | None, int], list[str]] = defaultdict(list)
+    cached = {key: cache.find((lpnet.id, key)) for key in workloads}
+    computed: dict[str, float] = {}
+    by_part: dict[tuple[str, str | None, int], list[str]] = defaultdict(list)
     for key, workload in workloads.items():
-        if known[key] is not None:
+        if cached[key] is not None:
             continue
         if isinstance(workload, OpsWorkload):
-            new[key] = _of_ops(ctx, lpnet, workload, figure)
+            computed[key] = _of_ops(ctx, lpnet, workload, figure)
         else:
-            together[workload.space, workload.block, workload.batch].append(key)
-    for place, keys in together.items():
-        same = [w for key in keys if isinstance(w := workloads[key], SpaceWorkload)]
-        new |= zip(keys, _of_space(ctx, lpnet, place, same, figure), strict=True)
-    for key, value in new.items():
+            by_part[workload.space, workload.block, workload.batch].append(key)
+    for part, keys in by_part.items():
+        of_part = [w for key in keys if isinstance(w := workloads[key], SpaceWorkload)]
+        computed |= zip(keys, _of_part(ctx, lpnet, part, of_part, figure), strict=True)
+    for key, value in computed.items():
         cache.put((lpnet.id, key), value)
-    return {key: value for key, value in known.items() if value is not None} | new
+    return {key: value for key, value in cached.items() if value is not None} | computed
 
 
 def _of_ops(ctx: Context, lpnet: LPNetRow, workload: OpsWorkload, figure: _Figure) -> float:
@@ -74,26 +74,26 @@ def _of_ops(ctx: Context, lpnet: LPNetRow, workload: OpsWorkload, figure: _Figur
         return float(figure(bound, torch.zeros(0)))
 
 
-def _of_space(
+def _of_part(
     ctx: Context,
     lpnet: LPNetRow,
-    place: tuple[str, str | None, int],
+    part: tuple[str, str | None, int],
     workloads: Sequence[SpaceWorkload],
     figure: _Figure,
 ) -> list[float]:
+    """Figures of workloads of one part: (space, block, batch)."""
     import torch
 
     try:
-        predictor = models.predictor(ctx, lpnet, *place)
+        predictor = models.predictor(ctx, lpnet, *part)
     except NotCovered:
         return [math.nan] * len(workloads)
     vectors = torch.tensor(
         [[float(w.widths[name]) for name in predictor.widths] for w in workloads],
         dtype=torch.float64,
     )
-    found: list[float] = []
+    values: list[float] = []
     with torch.no_grad():
-        for start in range(0, len(vectors), _TOGETHER):
-            part = vectors[start : start + _TOGETHER]
-            found += figure(predictor.bound, part).tolist()
-    return found
+        for start in range(0, len(vectors), _BATCH):
+            values += figure(predictor.bound, vectors[start : start + _BATCH]).tolist()
+    return values

@@ -16,6 +16,7 @@ from lpnet_service.services.reading import breakdowns
 from lpnet_service.services.shared import loaded_spaces, memory
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import require_target
+from lpnet_service.services.shared.width_limits import width_errors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,83 +25,86 @@ if TYPE_CHECKING:
     from lpnet.search.memory import Rooms
 
 
-def predict(ctx: Context, asked: PredictionRequest) -> PredictionResponse:
+def predict(ctx: Context, request: PredictionRequest) -> PredictionResponse:
     """Latency, interval and gradient of networks of a space.
 
-    Raises NotFound for an unknown target or space, NoLPNet where none is active, NotCovered where
-    it does not cover the space or batch, WidthsError for widths that the space does not have, and
-    DoesNotFit where it is asked to refuse what does not fit.
+    Raises NotFound for an unknown target or space, NoLPNet if no LPNet is active, NotCovered if it
+    does not cover the space or batch, WidthsError for widths that the space does not have, and
+    DoesNotFit if the request is to refuse networks that do not fit in memory.
     """
     with ctx.db.read() as session:
-        target = require_target(session, asked.target)
-        row = LPNetRepository(session).active(asked.target)
-    vectors = _vectors(ctx, asked)
+        target = require_target(session, request.target)
+        row = LPNetRepository(session).active(request.target)
+    vectors = _vectors(ctx, request)
     if row is None:
-        raise NoLPNet(asked.target)
+        raise NoLPNet(request.target)
     try:
-        predictor = models.predictor(ctx, row, asked.space, None, asked.batch)
+        predictor = models.predictor(ctx, row, request.space, None, request.batch)
     except errors.NotCovered as error:
         raise NotCovered(str(error)) from error
     try:
-        # What failed since the LPNet was trained counts too, and no more what fitted since.
-        rooms = predictor.rooms.under(memory.limits(ctx, target))
-        predictions = _predict(predictor, rooms, vectors, asked)
+        # With the current limits: they may have changed since the LPNet was trained.
+        memory_limits = predictor.rooms.under(memory.limits(ctx, target))
+        predictions = _predict(predictor, memory_limits, vectors, request)
     except errors.WidthsError as error:
         raise WidthsError(str(error)) from error
     except errors.DoesNotFit as error:
         raise DoesNotFit(str(error)) from error
     return PredictionResponse(
-        target=asked.target,
+        target=request.target,
         lpnet=row.id,
-        coverage=asked.coverage,
+        coverage=request.coverage,
         predictions=predictions,
-        dense=breakdowns.dense(predictor) if asked.breakdown else None,
+        dense=breakdowns.dense(predictor) if request.breakdown else None,
     )
 
 
-def _vectors(ctx: Context, asked: PredictionRequest) -> list[list[float]]:
-    """Widths in the space's order. Raises WidthsError, naming `widths.i.name`."""
-    limits = loaded_spaces.load_space(ctx, asked.space).limits[None]
-    faults: list[FieldError] = []
+def _vectors(ctx: Context, request: PredictionRequest) -> list[list[float]]:
+    """Widths in the order of the space. Raises WidthsError naming `widths.i.name`."""
+    limits = loaded_spaces.load_space(ctx, request.space).limits[None]
+    errors: list[FieldError] = []
     vectors: list[list[float]] = []
-    for index, given in enumerate(asked.widths):
-        if not isinstance(given, dict):
-            faults += _length_faults(index, given, len(limits))
-            vectors.append(list(given))
+    for index, widths in enumerate(request.widths):
+        if not isinstance(widths, dict):
+            errors += _length_errors(index, widths, len(limits))
+            vectors.append(list(widths))
             continue
-        wrong = [
+        own_errors = [
             FieldError(field=f"widths.{index}.{f.field.removeprefix('widths.')}", reason=f.reason)
-            for f in loaded_spaces.width_errors(limits, given)
+            for f in width_errors(limits, widths)
         ]
-        faults += wrong
-        if not wrong:
-            vectors.append([float(given[name]) for name in limits])
-    if faults:
-        raise WidthsError("widths that this space does not have", faults[:100])
+        errors += own_errors
+        if not own_errors:
+            vectors.append([float(widths[name]) for name in limits])
+    if errors:
+        raise WidthsError("widths that this space does not have", errors[:100])
     return vectors
 
 
-def _length_faults(index: int, given: Sequence[float], wanted: int) -> list[FieldError]:
-    if len(given) == wanted:
+def _length_errors(index: int, widths: Sequence[float], expected: int) -> list[FieldError]:
+    if len(widths) == expected:
         return []
-    reason = f"{len(given)} values, but the space has {wanted} widths"
+    reason = f"{len(widths)} values, but the space has {expected} widths"
     return [FieldError(field=f"widths.{index}", reason=reason)]
 
 
 def _predict(
-    predictor: Predictor, rooms: Rooms, vectors: list[list[float]], asked: PredictionRequest
+    predictor: Predictor,
+    memory_limits: Rooms,
+    vectors: list[list[float]],
+    request: PredictionRequest,
 ) -> tuple[Prediction, ...]:
     import torch
 
     widths = torch.tensor(vectors, dtype=torch.float64)
     with torch.no_grad():
         ms = predictor(widths)
-        low, high = predictor.interval(widths, asked.coverage)
-    if asked.fitting:
-        rooms.require(widths)
-    fits = rooms.fits(widths) if rooms.limited else None
-    gradient = _gradient(predictor, widths) if asked.gradient else None
-    parts = breakdowns.of(predictor, widths) if asked.breakdown else None
+        low, high = predictor.interval(widths, request.coverage)
+    if request.fitting:
+        memory_limits.require(widths)
+    fits = memory_limits.fits(widths) if memory_limits.limited else None
+    gradient = _gradient(predictor, widths) if request.gradient else None
+    parts = breakdowns.of(predictor, widths) if request.breakdown else None
     return tuple(
         Prediction(
             latency_ms=float(ms[i]),
@@ -119,7 +123,7 @@ def _predict(
 
 
 def _gradient(predictor: Predictor, widths: Tensor) -> Tensor:
-    """ms per channel (B, L). Networks do not touch one another, so one backward pass does."""
+    """ms per channel, (B, L). One backward pass suffices: the networks are independent."""
     import torch
 
     leaf = widths.clone().requires_grad_()

@@ -1,4 +1,4 @@
-"""How far off an LPNet is on what was held out, workload by workload."""
+"""The errors of an LPNet on held-out workloads, one by one and in groups."""
 
 from __future__ import annotations
 
@@ -33,49 +33,48 @@ from lpnet_service.services.shared import loaded_spaces
 from lpnet_service.services.shared.context import Context
 
 Sort = Literal["error", "latency_ms"]
-MOST = 5_000
+MAX_WORKLOADS = 5_000
 TENTHS = 10
 COVERAGE = 0.9
 _WORKLOAD: TypeAdapter[OpsWorkload | SpaceWorkload] = TypeAdapter(Workload)
 
 
 def residuals(ctx: Context, id_: str, *, sort: Sort, limit: int) -> Residuals:
-    """Of the LPNet with this id; `error` is the worst first. NotFound."""
-    row = lpnets.row(ctx, id_)
+    """The residuals of an LPNet; sort `error` puts the largest first. Raises NotFound."""
+    row = lpnets.require_lpnet(ctx, id_)
     with ctx.db.read() as session:
-        found = WorkloadRepository(session).held_out(row.target, row.epoch, MOST + 1)
-        complete, found = len(found) <= MOST, found[:MOST]
-        first = WorkloadRepository(session).first_samples(
-            row.target, row.epoch, [held.key for held in found]
-        )
-        said = {held.key: _known(ctx, row, held) for held in found}
-        new = [key for key, known in said.items() if known is None]
-        bodies = SampleRepository(session).body_by_workload(row.target, row.epoch, new)
+        repository = WorkloadRepository(session)
+        workloads = repository.held_out(row.target, row.epoch, MAX_WORKLOADS + 1)
+        complete, workloads = len(workloads) <= MAX_WORKLOADS, workloads[:MAX_WORKLOADS]
+        samples = repository.first_samples(row.target, row.epoch, [w.key for w in workloads])
+        cached = {workload.key: _cached_output(ctx, row, workload) for workload in workloads}
+        missing = [key for key, output in cached.items() if output is None]
+        bodies = SampleRepository(session).body_by_workload(row.target, row.epoch, missing)
         names = SpaceRepository(session).names()
-    said |= _new(ctx, row, bodies)
-    factors = {kind: _factor(ctx, row, kind) for kind in get_args(Kind)} if found else {}
+    outputs = cached | _compute_outputs(ctx, row, bodies)
+    factors = {kind: _factor(ctx, row, kind) for kind in get_args(Kind)} if workloads else {}
     items = []
-    for held in found:
-        known, (sample, draw) = said[held.key], first[held.key]
-        assert known is not None
-        ms, low, high = _interval(known, factors[held.kind])
+    for workload in workloads:
+        output, (sample, draw) = outputs[workload.key], samples[workload.key]
+        assert output is not None
+        ms, low, high = _interval(output, factors[workload.kind])
         items.append(
             Residual(
                 sample=sample,
-                kind=held.kind,
-                space=held.space,
-                space_name=names.get(held.space or ""),
-                block=held.block,
+                kind=workload.kind,
+                space=workload.space,
+                space_name=names.get(workload.space or ""),
+                block=workload.block,
                 draw=draw,
-                ops=known.ops,
-                measured_ms=held.latency_ms,
+                ops=output.ops,
+                measured_ms=workload.latency_ms,
                 predicted_ms=ms,
-                error_pct=None if ms is None else 100.0 * (ms / held.latency_ms - 1.0),
+                error_pct=None if ms is None else 100.0 * (ms / workload.latency_ms - 1.0),
                 low_ms=low,
                 high_ms=high,
             )
         )
-    items.sort(key=_badness if sort == "error" else _latency)
+    items.sort(key=_largest_error_first if sort == "error" else _latency)
     return Residuals(
         lpnet=row.id,
         target=row.target,
@@ -89,7 +88,7 @@ def residuals(ctx: Context, id_: str, *, sort: Sort, limit: int) -> Residuals:
     )
 
 
-def _badness(item: Residual) -> tuple[bool, float]:
+def _largest_error_first(item: Residual) -> tuple[bool, float]:
     return item.error_pct is None, -abs(item.error_pct or 0.0)
 
 
@@ -98,31 +97,30 @@ def _latency(item: Residual) -> float:
 
 
 @dataclass(frozen=True)
-class _Said:
-    """What an LPNet says of a workload, NaN where it does not cover it, and its types of op."""
+class _Output:
+    """The prediction for a workload, NaN if the LPNet does not cover it, and its op types."""
 
     ms: float
     spread: float
     ops: tuple[str, ...]
 
 
-def _known(ctx: Context, row: LPNetRow, held: Any) -> _Said | None:
-    """What was worked out before; None where some of it was not."""
-    key = (row.id, held.key)
+def _cached_output(ctx: Context, row: LPNetRow, workload: Any) -> _Output | None:
+    key = (row.id, workload.key)
     ms, spread = ctx.numbers.find(key), ctx.spreads.find(key)
-    ops = ctx.op_types.find((held.space or held.key, held.block))
-    return None if ms is None or spread is None or ops is None else _Said(ms, spread, ops)
+    ops = ctx.op_types.find((workload.space or workload.key, workload.block))
+    return None if ms is None or spread is None or ops is None else _Output(ms, spread, ops)
 
 
-def _new(ctx: Context, row: LPNetRow, bodies: Mapping[str, str]) -> dict[str, _Said]:
-    """Work it out for workloads of which the samples are given, as JSON."""
+def _compute_outputs(ctx: Context, row: LPNetRow, bodies: Mapping[str, str]) -> dict[str, _Output]:
+    """Outputs by workload key; `bodies` holds a sample of each workload as JSON."""
     workloads = {
         key: _WORKLOAD.validate_python(json.loads(body)["workload"])
         for key, body in bodies.items()
     }
     ms, spreads = predicted_ms(ctx, row, workloads), predicted_spread(ctx, row, workloads)
     return {
-        key: _Said(ms[key], spreads[key], _ops(ctx, key, workload))
+        key: _Output(ms[key], spreads[key], _op_types(ctx, key, workload))
         for key, workload in workloads.items()
     }
 
@@ -130,36 +128,36 @@ def _new(ctx: Context, row: LPNetRow, bodies: Mapping[str, str]) -> dict[str, _S
 def _factor(ctx: Context, row: LPNetRow, kind: Kind) -> float | None:
     try:
         return models.lpnet(ctx, row.id).header.calibration.quantile(COVERAGE, kind)
-    except LpnetError:  # it was never calibrated
+    except LpnetError:  # never calibrated
         return None
 
 
 def _interval(
-    said: _Said, factor: float | None
+    output: _Output, factor: float | None
 ) -> tuple[float | None, float | None, float | None]:
-    """Milliseconds, and the ends of the interval; None for what is not known."""
-    if not math.isfinite(said.ms):
+    """Predicted ms, and the ends of its interval; None for what is unknown."""
+    if not math.isfinite(output.ms):
         return None, None, None
     if factor is None:
-        return said.ms, None, None
-    apart = math.exp(factor * said.spread)
-    return said.ms, said.ms / apart, said.ms * apart
+        return output.ms, None, None
+    ratio = math.exp(factor * output.spread)
+    return output.ms, output.ms / ratio, output.ms * ratio
 
 
-def _ops(ctx: Context, key: str, workload: OpsWorkload | SpaceWorkload) -> tuple[str, ...]:
+def _op_types(ctx: Context, key: str, workload: OpsWorkload | SpaceWorkload) -> tuple[str, ...]:
     if isinstance(workload, OpsWorkload):
         table = OpTable.from_ops(workload.ops)
-        return ctx.op_types.get((key, None), lambda: _types(table))
-    place = (workload.space, workload.block)
-    return ctx.op_types.get(place, lambda: _types(_table(ctx, workload)))
+        return ctx.op_types.get((key, None), lambda: _types_in(table))
+    block = (workload.space, workload.block)
+    return ctx.op_types.get(block, lambda: _types_in(_table(ctx, workload)))
 
 
 def _table(ctx: Context, workload: SpaceWorkload) -> OpTable:
-    whole = loaded_spaces.load_space(ctx, workload.space).space
-    return whole.table if workload.block is None else whole.block(workload.block).table
+    space = loaded_spaces.load_space(ctx, workload.space).space
+    return space.table if workload.block is None else space.block(workload.block).table
 
 
-def _types(table: OpTable) -> tuple[str, ...]:
+def _types_in(table: OpTable) -> tuple[str, ...]:
     types = [unit_type(table, i) for i, row in enumerate(table.rows) if row.type != FREE]
     return tuple(dict.fromkeys(types))
 
@@ -170,36 +168,36 @@ def _by_op(items: Sequence[Residual]) -> tuple[OpErrors, ...]:
         if item.error_pct is not None:
             for op in item.ops:
                 errors[op, item.kind].append(item.error_pct)
-    made = [
-        OpErrors(op=op, kind=kind, **_figures(found).model_dump())
-        for (op, kind), found in errors.items()
+    groups = [
+        OpErrors(op=op, kind=kind, **_figures(group).model_dump())
+        for (op, kind), group in errors.items()
     ]
-    return tuple(sorted(made, key=lambda figures: -figures.mape_pct))
+    return tuple(sorted(groups, key=lambda group: -group.mape_pct))
 
 
 def _by_latency(items: Sequence[Residual]) -> tuple[LatencyErrors, ...]:
-    made = []
+    groups = []
     for kind in get_args(Kind):
-        judged = [item for item in items if item.kind == kind and item.error_pct is not None]
-        judged.sort(key=_latency)
-        for places in np.array_split(np.arange(len(judged)), TENTHS):
-            part = [judged[place] for place in places]
-            if part:
-                made.append(
+        predicted = [item for item in items if item.kind == kind and item.error_pct is not None]
+        predicted.sort(key=_latency)
+        for indices in np.array_split(np.arange(len(predicted)), TENTHS):
+            tenth = [predicted[index] for index in indices]
+            if tenth:
+                groups.append(
                     LatencyErrors(
                         kind=kind,
-                        from_ms=part[0].measured_ms,
-                        to_ms=part[-1].measured_ms,
-                        **_figures([item.error_pct or 0.0 for item in part]).model_dump(),
+                        from_ms=tenth[0].measured_ms,
+                        to_ms=tenth[-1].measured_ms,
+                        **_figures([item.error_pct or 0.0 for item in tenth]).model_dump(),
                     )
                 )
-    return tuple(made)
+    return tuple(groups)
 
 
-def _figures(errors: Sequence[float]) -> ErrorFigures:
-    found = np.array(errors)
+def _figures(errors_pct: Sequence[float]) -> ErrorFigures:
+    errors = np.array(errors_pct)
     return ErrorFigures(
-        workloads=len(found),
-        mape_pct=float(np.abs(found).mean()),
-        bias_pct=float(np.median(found)),
+        workloads=len(errors),
+        mape_pct=float(np.abs(errors).mean()),
+        bias_pct=float(np.median(errors)),
     )

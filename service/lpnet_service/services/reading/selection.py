@@ -1,4 +1,4 @@
-"""From the filters of a table to the samples they select."""
+"""Turns the filters of a table into the samples they select."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.repositories.spaces import SpaceRepository
 from lpnet_service.repositories.tallies import TallyRepository
 
-MOST_WORDS = 10
-_OF_GROUPS = ("kind", "space", "block", "draw", "disturbed")
+MAX_TERMS = 10
+_GROUP_FILTERS = ("kind", "space", "block", "draw", "disturbed")
 
 
 class Filters(TypedDict, total=False):
-    """What a table is filtered by; a filter that is None or missing leaves all.
+    """The filters of a table; one that is None or missing selects everything.
 
-    `search` holds words: each must occur in the name of the block or of the space, in any case, or
-    be the id of the sample.
+    `search` holds terms separated by spaces. Each term must occur in the name of the block or of
+    the space, ignoring case, or be the id of the sample.
     """
 
     kind: Kind | None
@@ -40,71 +40,70 @@ class Filters(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Selected:
-    """The samples that filters select, and how many they are: more than `matching` where that is
-    not exact."""
+    """The selected samples and their number; if it is not exact, there are more."""
 
-    chosen: Selection
+    selection: Selection
     matching: int
     exact: bool
 
     @property
     def few(self) -> bool:
-        """Whether all of them can be read for a page."""
+        """Whether all of them may be read for a page."""
         return self.exact and self.matching <= FEW
 
 
 def select(session: Session, target: str, epoch: int, filters: Filters) -> Selected:
     """The samples of an epoch that meet all filters."""
-    words = (filters.get("search") or "").split()[:MOST_WORDS]
-    wanted = {name: value for name in _OF_GROUPS if (value := filters.get(name)) is not None}
+    terms = (filters.get("search") or "").split()[:MAX_TERMS]
+    values = {name: value for name in _GROUP_FILTERS if (value := filters.get(name)) is not None}
     groups: Sequence[GroupRow] | None = None
-    others: Sequence[int] = ()
-    if words or wanted:
-        every = TallyRepository(session).groups(target, epoch)
-        groups = [group for group in every if _meets(group, wanted)]
-    if words and groups is not None:
-        groups, others = _search(session, target, groups, words)
-    chosen = Selection(
+    extra: Sequence[int] = ()
+    if terms or values:
+        all_groups = TallyRepository(session).groups(target, epoch)
+        groups = [group for group in all_groups if _meets(group, values)]
+        if terms:
+            groups, extra = _search(session, target, groups, terms)
+    selection = Selection(
         target,
         epoch,
         groups=None if groups is None else [group.key for group in groups],
-        others=others,
+        extra=extra,
         min_ms=filters.get("min_ms"),
         max_ms=filters.get("max_ms"),
         held_out=filters.get("held_out"),
     )
-    return _counted(session, chosen, groups)
+    return _count(session, selection, groups)
 
 
-def _meets(group: GroupRow, wanted: Mapping[str, object]) -> bool:
-    return all(getattr(group, name) == value for name, value in wanted.items())
+def _meets(group: GroupRow, values: Mapping[str, object]) -> bool:
+    return all(getattr(group, name) == value for name, value in values.items())
 
 
 def _search(
-    session: Session, target: str, groups: Sequence[GroupRow], words: Sequence[str]
+    session: Session, target: str, groups: Sequence[GroupRow], terms: Sequence[str]
 ) -> tuple[list[GroupRow], list[int]]:
-    """Groups in whose names all words occur; and numbers of samples in the other groups that have
-    one of the words as id, where the rest of them occur."""
+    """Groups whose names contain all terms, and the `seq` of samples in other groups whose id is
+    the only term that their names do not contain."""
     names = SpaceRepository(session).names()
-    missing = {group.key: _missing(group, names, words) for group in groups}
-    whole = [group for group in groups if not missing[group.key]]
-    found = SampleRepository(session).locate(target, words)
-    others = [seq for id_, key, seq in found if key is not None and missing.get(key) == {id_}]
-    return whole, others
+    missing = {group.key: _missing_terms(group, names, terms) for group in groups}
+    matching = [group for group in groups if not missing[group.key]]
+    samples = SampleRepository(session).locate(target, terms)
+    extra = [seq for id_, key, seq in samples if key is not None and missing.get(key) == {id_}]
+    return matching, extra
 
 
-def _missing(group: GroupRow, names: Mapping[str, str], words: Sequence[str]) -> set[str]:
-    """The words that do not occur in the names of a group."""
+def _missing_terms(group: GroupRow, names: Mapping[str, str], terms: Sequence[str]) -> set[str]:
     text = f"{group.block or ''}\n{names.get(group.space or '', '')}".lower()
-    return {word for word in words if word.lower() not in text}
+    return {term for term in terms if term.lower() not in text}
 
 
-def _counted(session: Session, chosen: Selection, groups: Sequence[GroupRow] | None) -> Selected:
+def _count(session: Session, selection: Selection, groups: Sequence[GroupRow] | None) -> Selected:
     if groups is None:
-        epoch = TallyRepository(session).get_epoch(chosen.target, chosen.epoch)
-        inside = epoch.samples if epoch else 0
+        epoch = TallyRepository(session).get_epoch(selection.target, selection.epoch)
+        in_groups = epoch.samples if epoch else 0
     else:
-        inside = sum(group.samples for group in groups)
-    if not chosen.by_group:
-        return Selected(chosen, *LatencyTableRepository(session).count(chosen, inside))
-    return Selected(chosen, inside + len(chosen.others), True)
+        in_groups = sum(group.samples for group in groups)
+    if not selection.by_group:
+        matching, exact = LatencyTableRepository(session).count(selection, in_groups)
+        return Selected(selection, matching, exact)
+    return Selected(selection, in_groups + len(selection.extra), True)

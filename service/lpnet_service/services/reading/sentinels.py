@@ -1,4 +1,4 @@
-"""How the sentinels of a target have been doing."""
+"""The history of a target's sentinels."""
 
 from __future__ import annotations
 
@@ -20,43 +20,50 @@ from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import require_target
 
-# Readings that make a level, oldest first, by epoch and sentinel.
-Makers = dict[tuple[int, str], list[SampleRow]]
+# The readings that define a level, oldest first, by epoch and sentinel.
+LevelReadings = dict[tuple[int, str], list[SampleRow]]
 
 
 def history(ctx: Context, target: str, limit: int) -> SentinelHistory:
-    """The newest readings, and the levels of the current epoch. NotFound."""
+    """The newest readings, and the levels of the current epoch. Raises NotFound."""
     with ctx.db.read() as session:
-        epoch = require_target(session, target).epoch
+        current_epoch = require_target(session, target).epoch
         rows = SampleRepository(session).sentinel_readings(target, limit)
+        epochs = {current_epoch, *(row.epoch for row in rows)}
         first = SampleRepository(session).first_sentinel_readings(
-            target, {epoch, *(row.epoch for row in rows)}, most=LEVEL_READINGS
+            target, epochs, limit=LEVEL_READINGS
         )
-    makers = _makers(first)
-    now = {
-        name: [row.latency_ms for row in of] for (at, name), of in makers.items() if at == epoch
+    level_readings = _level_readings(first)
+    current = {
+        sentinel: [reading.latency_ms for reading in readings]
+        for (epoch, sentinel), readings in level_readings.items()
+        if epoch == current_epoch
     }
     return SentinelHistory(
-        items=tuple(_reading(row, makers[row.epoch, str(row.sentinel)]) for row in rows),
-        level_ms={name: ms for name, made in now.items() if (ms := level(made)) is not None},
-        limit_pct={name: limit_pct(made) for name, made in now.items()},
+        items=tuple(_reading(row, level_readings[row.epoch, str(row.sentinel)]) for row in rows),
+        level_ms={
+            name: ms for name, readings in current.items() if (ms := level(readings)) is not None
+        },
+        limit_pct={name: limit_pct(readings) for name, readings in current.items()},
     )
 
 
-def _makers(first: Sequence[SampleRow]) -> Makers:
-    together: Makers = defaultdict(list)
+def _level_readings(first: Sequence[SampleRow]) -> LevelReadings:
+    readings: LevelReadings = defaultdict(list)
     for row in first:
-        together[row.epoch, str(row.sentinel)].append(row)
-    return together
+        readings[row.epoch, str(row.sentinel)].append(row)
+    return readings
 
 
-def _reading(row: SampleRow, makers: Sequence[SampleRow]) -> SentinelReading:
-    ms = level(maker.latency_ms for maker in makers)
-    makes_level = any(maker.seq == row.seq for maker in makers)
+def _reading(row: SampleRow, level_readings: Sequence[SampleRow]) -> SentinelReading:
+    level_ms = level(reading.latency_ms for reading in level_readings)
+    defines_level = any(reading.seq == row.seq for reading in level_readings)
     return SentinelReading(
         sentinel=cast(Sentinel, row.sentinel),
         latency_ms=row.latency_ms,
-        drift_pct=None if ms is None or makes_level else drift_pct(row.latency_ms, ms),
+        drift_pct=None
+        if level_ms is None or defines_level
+        else drift_pct(row.latency_ms, level_ms),
         disturbed=row.disturbed,
         measured_at=row.taken_at,
         epoch=row.epoch,

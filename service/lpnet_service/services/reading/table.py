@@ -1,4 +1,4 @@
-"""The latency table of a target: measured workloads beside what its LPNet says of them."""
+"""The latency table of a target: measured workloads beside the predictions of its LPNet."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import require_target
 
 Sort = Literal["measured_at", "-measured_at", "latency_ms", "-latency_ms"]
+_SAMPLE_FIELDS = (
+    *("kind", "workload", "draw", "session", "latency_ms", "std_ms", "min_ms", "p10_ms"),
+    *("p90_ms", "count", "disturbed", "reasons", "measured_at"),
+)
 
 
 def page(
@@ -36,30 +40,30 @@ def page(
 ) -> TablePage:
     """Samples of an epoch, by default the current one, in the order of `sort`.
 
-    NotFound for an unknown target, BadRequest for an `after` that no page of this sort gave.
+    Raises NotFound for an unknown target, BadRequest for an `after` that no page of this sort
+    returned.
     """
     by_time = sort.endswith("measured_at")
-    place = cursors.parse_cursor(
-        after, sort, cursors.parse_time if by_time else cursors.parse_number, int
-    )
-    back = place is not None and place.back
+    parse_value = cursors.parse_time if by_time else cursors.parse_number
+    cursor = cursors.parse_cursor(after, sort, parse_value, int)
+    back = cursor is not None and cursor.back
     column = SampleRow.taken_at if by_time else SampleRow.latency_ms
     order = Order(column, descending=sort.startswith("-") != back)
-    here = None if place is None else (place.value, place.tie)
+    position = None if cursor is None else (cursor.value, cursor.tie)
     with ctx.db.read() as session:
         row = require_target(session, target)
         epoch = row.epoch if epoch is None else epoch
         selected = select(session, row.name, epoch, filters)
         rows = LatencyTableRepository(session).page(
-            selected.chosen, order, here, limit + 1, selected.few
+            selected.selection, order, position, limit + 1, selected.few
         )
-        cut = cursors.cut_page(rows, sort, place, limit, _by_time if by_time else _by_latency)
+        cut = cursors.cut_page(rows, sort, cursor, limit, _by_time if by_time else _by_latency)
         keys = [sample.workload_key for sample in cut.rows]
         sides = SideRepository(session).of_keys(row.name, epoch, keys)
         lpnet = LPNetRepository(session).active(row.name)
-        known = TallyRepository(session).get_epoch(row.name, epoch)
+        epoch_row = TallyRepository(session).get_epoch(row.name, epoch)
         names = SpaceRepository(session).names()
-    noise = known.noise_floor_pct if known else None
+    noise = epoch_row.noise_floor_pct if epoch_row else None
     samples = [Sample.model_validate_json(sample.body_json) for sample in cut.rows]
     workloads = {key: sample.workload for key, sample in zip(keys, samples, strict=True)}
     predicted = predicted_ms(ctx, lpnet, workloads) if lpnet else {}
@@ -95,8 +99,8 @@ def _rows(
 ) -> tuple[TableRow, ...]:
     return tuple(
         TableRow(
-            **_measured(sample),
-            **_judged(sample.latency_ms, predicted.get(row.workload_key, math.nan)),
+            **_measured_fields(sample),
+            **_predicted_fields(sample.latency_ms, predicted.get(row.workload_key, math.nan)),
             id=row.id,
             epoch=row.epoch,
             space_name=names.get(row.space or ""),
@@ -107,13 +111,9 @@ def _rows(
     )
 
 
-def _measured(sample: Sample) -> dict[str, Any]:
-    names = (
-        *("kind", "workload", "draw", "session", "latency_ms", "std_ms", "min_ms", "p10_ms"),
-        *("p90_ms", "count", "disturbed", "reasons", "measured_at"),
-    )
-    found = {name: getattr(sample, name) for name in names}
-    return found | {"conditions": _brief(sample.conditions)}
+def _measured_fields(sample: Sample) -> dict[str, Any]:
+    fields: dict[str, Any] = {name: getattr(sample, name) for name in _SAMPLE_FIELDS}
+    return fields | {"conditions": _brief(sample.conditions)}
 
 
 def _brief(conditions: Conditions | None) -> BriefConditions | None:
@@ -124,9 +124,7 @@ def _brief(conditions: Conditions | None) -> BriefConditions | None:
     )
 
 
-def _judged(measured: float, predicted: float) -> dict[str, float | None]:
-    known = math.isfinite(predicted)
-    return {
-        "predicted_ms": predicted if known else None,
-        "error_pct": 100.0 * (predicted / measured - 1.0) if known else None,
-    }
+def _predicted_fields(measured: float, predicted: float) -> dict[str, float | None]:
+    if not math.isfinite(predicted):
+        return {"predicted_ms": None, "error_pct": None}
+    return {"predicted_ms": predicted, "error_pct": 100.0 * (predicted / measured - 1.0)}

@@ -1,4 +1,4 @@
-"""A latency table as a file."""
+"""A latency table as a CSV file."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from lpnet_service.services.reading.table import Sort
 from lpnet_service.services.shared.context import Context
 
 _PAGE = 1000
-_PLAIN = (
+_ROW_COLUMNS = (
     *("id", "epoch", "kind", "space_name", "draw", "session", "latency_ms", "std_ms", "min_ms"),
     *("p10_ms", "p90_ms", "count", "disturbed", "held_out", "predicted_ms", "error_pct"),
 )
-COLUMNS = (*_PLAIN, "measured_at", "space", "block", "batch", "widths", "ops", "reasons")
+COLUMNS = (*_ROW_COLUMNS, "measured_at", "space", "block", "batch", "widths", "ops", "reasons")
 
 
 def export(
     ctx: Context, target: str, filters: Filters, *, sort: Sort, epoch: int | None = None
 ) -> Iterator[str]:
-    """The rows that `table.page` would give, all of them, as CSV; a page in memory at a time.
+    """All rows of `table.page` as CSV, a page in memory at a time.
 
-    Widths, ops and reasons are JSON in their columns. Raises as `table.page`, before any text.
+    Widths, ops and reasons are JSON. Raises as `table.page`, before any text is produced.
     """
     first = table.page(ctx, target, filters, sort=sort, after=None, limit=_PAGE, epoch=epoch)
 
     def lines() -> Iterator[str]:
-        yield _text([COLUMNS])
+        yield _csv([COLUMNS])
         page = first
         while True:
-            yield _text([_cells(row) for row in page.items])
+            yield _csv([_cells(row) for row in page.items])
             if page.next is None:
                 return
             page = table.page(
@@ -51,7 +51,7 @@ def export(
     return lines()
 
 
-def _text(rows: list[tuple[object, ...]]) -> str:
+def _csv(rows: list[tuple[object, ...]]) -> str:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue()
@@ -59,14 +59,14 @@ def _text(rows: list[tuple[object, ...]]) -> str:
 
 def _cells(row: TableRow) -> tuple[object, ...]:
     return (
-        *(_cell(getattr(row, name)) for name in _PLAIN),
+        *(_cell(getattr(row, name)) for name in _ROW_COLUMNS),
         row.measured_at.isoformat() if row.measured_at else None,
-        *_workload(row.workload),
+        *_workload_cells(row.workload),
         json.dumps(row.reasons),
     )
 
 
-def _workload(workload: OpsWorkload | SpaceWorkload) -> tuple[object, ...]:
+def _workload_cells(workload: OpsWorkload | SpaceWorkload) -> tuple[object, ...]:
     """Space, block, batch, widths and ops."""
     if isinstance(workload, SpaceWorkload):
         widths = json.dumps(workload.widths)

@@ -1,0 +1,1 @@
+"""Building blocks that several rooms need: context, caches, targets and their states, pages."""

@@ -1,7 +1,7 @@
-"""The files of LPNets: kept before the row that names them, read wherever they are.
+"""The files of LPNets: written before the row that refers to them, read from where they are.
 
-Each has a row in the database, which holds its bytes or says that they are elsewhere. So those
-that were kept before LPNET_ARTIFACTS changed are found where they are, and may be moved later.
+Each file has a row in the database. The row holds the bytes, or says that they are in the store.
+Files written before LPNET_ARTIFACTS changed are therefore still found, and can be moved later.
 """
 
 from __future__ import annotations
@@ -17,39 +17,42 @@ from lpnet_service.errors import DamagedArtifact, NoArtifact
 from lpnet_service.repositories.artifacts import ArtifactRepository
 from lpnet_service.services.shared.context import Context
 
-# What was kept a moment ago is about to be named.
-_SPARED = timedelta(days=1)
-# What became of an artifact: moved, or there already; or why it could not be.
-Moved = tuple[str, Literal["moved", "there"] | NoArtifact]
+# An artifact younger than this may be about to get its LPNet.
+_GRACE = timedelta(days=1)
+# A sha256, and what happened to the artifact ("there": it needed no move) or why it failed.
+MoveResult = tuple[str, Literal["moved", "there"] | NoArtifact]
 
 
 def keep(ctx: Context, content: bytes) -> str:
-    """Keep bytes in the store of LPNET_ARTIFACTS; returns their sha256. NoArtifact."""
+    """Write bytes to the store of LPNET_ARTIFACTS and return their sha256. Raises NoArtifact."""
     with ctx.db.write() as session:
-        # First: `sweep` spares what was noted a moment ago, and so does not delete it meanwhile.
+        # First: `sweep` spares what was registered recently, so it cannot delete it meanwhile.
         ArtifactRepository(session).register(hashlib.sha256(content).hexdigest(), ctx.clock.now())
     return ctx.artifacts.put(content)
 
 
 def read(ctx: Context, sha256: str) -> bytes:
-    """The bytes with this sha256, from wherever they are. NoArtifact; DamagedArtifact where they
-    are gone, or are not those that were kept."""
+    """The bytes with this sha256, from wherever they are.
+
+    Raises NoArtifact if the store is unreachable, DamagedArtifact if the bytes are missing or
+    changed.
+    """
     return _read(ctx, sha256, ctx.artifacts)
 
 
-def _read(ctx: Context, sha256: str, elsewhere: ArtifactStore) -> bytes:
+def _read(ctx: Context, sha256: str, store: ArtifactStore) -> bytes:
     with ctx.db.read() as session:
         row = ArtifactRepository(session).get(sha256)
     if row is None:
-        raise DamagedArtifact(sha256, "is gone")
-    return elsewhere.get(sha256) if row.elsewhere else checked(row.content, sha256)
+        raise DamagedArtifact(sha256, "is missing")
+    return store.get(sha256) if row.elsewhere else checked(row.content, sha256)
 
 
 def check(ctx: Context) -> Iterator[tuple[str, NoArtifact | None]]:
-    """Read every artifact of an LPNet; those that cannot be read with the reason."""
+    """Read the artifact of every LPNet; yields each sha256 with None, or why it is unreadable."""
     with ctx.db.read() as session:
-        named = ArtifactRepository(session).referenced()
-    for sha256, _ in named:
+        referenced = ArtifactRepository(session).referenced()
+    for sha256, _ in referenced:
         try:
             read(ctx, sha256)
         except NoArtifact as error:
@@ -58,28 +61,30 @@ def check(ctx: Context) -> Iterator[tuple[str, NoArtifact | None]]:
             yield sha256, None
 
 
-def move(ctx: Context, source: ArtifactStore) -> Iterator[Moved]:
-    """Bring the artifacts of all LPNets to the store of LPNET_ARTIFACTS, from the database or,
-    those that are elsewhere, from `source`, where they stay too. Moving again does no harm.
+def move(ctx: Context, source: ArtifactStore) -> Iterator[MoveResult]:
+    """Copy the artifacts of all LPNets to the store of LPNET_ARTIFACTS.
+
+    They come from the database or, if they are elsewhere, from `source`, which keeps its copies.
+    Moving again is harmless.
     """
     with ctx.db.read() as session:
-        named = ArtifactRepository(session).referenced()
+        referenced = ArtifactRepository(session).referenced()
     into_database = isinstance(ctx.artifacts, DatabaseStore)
-    for sha256, elsewhere in named:
+    for sha256, elsewhere in referenced:
         if elsewhere != into_database and (into_database or source is ctx.artifacts):
             yield sha256, "there"
             continue
         try:
-            _bring(ctx, sha256, source)
+            _move(ctx, sha256, source)
         except NoArtifact as error:
             yield sha256, error
         else:
             yield sha256, "moved"
 
 
-def _bring(ctx: Context, sha256: str, source: ArtifactStore) -> None:
+def _move(ctx: Context, sha256: str, source: ArtifactStore) -> None:
     ctx.artifacts.put(_read(ctx, sha256, source))
-    # Read again before the other copy is let go.
+    # Read back before the other copy is deleted.
     ctx.artifacts.get(sha256)
     if not isinstance(ctx.artifacts, DatabaseStore):
         with ctx.db.write() as session:
@@ -87,22 +92,25 @@ def _bring(ctx: Context, sha256: str, source: ArtifactStore) -> None:
 
 
 def unused(ctx: Context) -> int:
-    """How many artifacts no LPNet names any more."""
+    """How many artifacts belong to no LPNet."""
     with ctx.db.read() as session:
-        return len(ArtifactRepository(session).unreferenced(ctx.clock.now() - _SPARED))
+        return len(ArtifactRepository(session).unreferenced(ctx.clock.now() - _GRACE))
 
 
 def sweep(ctx: Context) -> int:
-    """Delete those; returns how many. NoArtifact where their store cannot be reached."""
-    before, count = ctx.clock.now() - _SPARED, 0
+    """Delete the artifacts that belong to no LPNet; returns how many.
+
+    Raises NoArtifact if their store is unreachable.
+    """
+    before, count = ctx.clock.now() - _GRACE, 0
     with ctx.db.read() as session:
-        found = ArtifactRepository(session).unreferenced(before)
-    for sha256 in found:
+        unreferenced = ArtifactRepository(session).unreferenced(before)
+    for sha256 in unreferenced:
         with ctx.db.write() as session:
             elsewhere = ArtifactRepository(session).delete_if_unreferenced(sha256, before)
             if elsewhere is None:
                 continue
-            # Within the unit: whoever keeps the same bytes anew waits for its end.
+            # Inside the transaction: whoever writes the same bytes again waits for its end.
             if elsewhere and not isinstance(ctx.artifacts, DatabaseStore):
                 ctx.artifacts.delete(sha256)
             count += 1

@@ -1,20 +1,18 @@
-"""What every service function works in."""
+"""What every service function works with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lpnet_service.artifacts.opening import open_store
 from lpnet_service.artifacts.protocol import ArtifactStore
 from lpnet_service.clock import Clock, SystemClock
 from lpnet_service.db.engine import Database
-from lpnet_service.services.shared.buckets import Buckets
 from lpnet_service.services.shared.cache import Cache
+from lpnet_service.services.shared.rate_limits import RateLimiter
+from lpnet_service.services.shared.width_limits import LoadedSpace
 from lpnet_service.settings import Settings
-
-if TYPE_CHECKING:
-    from lpnet_service.services.shared.spaces_in_memory import HeldSpace
 
 _CACHED_NUMBERS = 200_000
 _CACHED_BLOCKS = 20_000
@@ -22,31 +20,36 @@ _CACHED_BLOCKS = 20_000
 
 @dataclass(frozen=True)
 class Context:
-    """Database, clock, settings and the store of artifacts; and memories of what never changes.
+    """Database, clock, settings, artifact store, and caches of values that never change.
 
-    `models` holds LPNets by id, `predictors` them bound to a space (id, space, block, batch),
-    `numbers` predictions of measured workloads (id, workload key), NaN where not covered, and
-    `spreads` their relative spreads; `needs` how many numbers a workload (its key) holds in
-    memory; `op_types` the types of the ops in a block (space, block) or a workload (its key,
-    None). `buckets` counts the requests of tokens in this process.
+    spaces       loaded spaces by hash
+    models       LPNets by id
+    predictors   LPNets bound to a space, by (LPNet id, space, block, batch)
+    numbers      predicted ms of a measured workload, by (LPNet id, workload key); NaN if the
+                 LPNet does not cover it
+    spreads      relative spread of those predictions, by the same key
+    needs        how many numbers a workload holds in memory, by workload key
+    op_types     types of the ops of a block, by (space, block), or of a workload of ops, by
+                 (workload key, None)
+    rate_limiter requests of each token in this process
     """
 
     db: Database
     clock: Clock
     settings: Settings
     artifacts: ArtifactStore
-    spaces: Cache[str, HeldSpace]
+    spaces: Cache[str, LoadedSpace]
     models: Cache[str, Any]
     predictors: Cache[tuple[str, str, str | None, int], Any]
     numbers: Cache[tuple[str, str], float]
     spreads: Cache[tuple[str, str], float]
     needs: Cache[str, float]
-    buckets: Buckets
+    rate_limiter: RateLimiter
     op_types: Cache[tuple[str, str | None], tuple[str, ...]]
 
 
 def context(settings: Settings, db: Database | None = None, clock: Clock | None = None) -> Context:
-    """A context on the database and the store that the settings name. SetupError."""
+    """A context on the database and the store that the settings name. Raises SetupError."""
     db, clock = db or Database(settings.database_url), clock or SystemClock()
     return Context(
         db=db,
@@ -59,6 +62,6 @@ def context(settings: Settings, db: Database | None = None, clock: Clock | None 
         numbers=Cache(_CACHED_NUMBERS),
         spreads=Cache(_CACHED_NUMBERS),
         needs=Cache(_CACHED_NUMBERS),
-        buckets=Buckets(),
+        rate_limiter=RateLimiter(),
         op_types=Cache(_CACHED_BLOCKS),
     )

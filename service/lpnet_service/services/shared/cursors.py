@@ -1,4 +1,4 @@
-"""Places between the rows of a listing, as text that a client hands back."""
+"""Positions in a listing, as text that a client sends back to get the next page."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from typing import Any, Generic, TypeVar
 from lpnet_service.errors import BadRequest
 
 Row = TypeVar("Row")
-_MOST = 2**62
-_LONGEST = 100
+_MAX_NUMBER = 2**62
+_MAX_LENGTH = 100
 
 
 @dataclass(frozen=True)
 class PageCursor:
-    """Behind, or with `back` before, the row with this value of the sorted column and this tie."""
+    """The position behind (with `back`: before) a row, given by its sorted value and its tie.
+
+    `tie` orders rows of the same value: a row number or an id.
+    """
 
     value: Any
     tie: Any
@@ -29,7 +32,7 @@ class PageCursor:
 
 @dataclass(frozen=True)
 class PageRows(Generic[Row]):
-    """The rows of a page in the order of the listing, and the places of those beside it."""
+    """The rows of a page in listing order, and the cursors of the pages after and before it."""
 
     rows: Sequence[Row]
     next: str | None
@@ -37,69 +40,82 @@ class PageRows(Generic[Row]):
 
 
 def parse_cursor(
-    after: str | None, sort: str, value: Callable[[Any], Any], tie: type
+    after: str | None, sort: str, parse_value: Callable[[Any], Any], tie: type
 ) -> PageCursor | None:
-    """The place that a page named; None for the first page.
+    """Read the `after` of a request; None for the first page.
 
-    `value` checks and reads the value; BadRequest for what no page of this sort named.
+    `parse_value` checks and converts the sorted value. Raises BadRequest for a text that no page
+    of this sort returned.
     """
     if after is None:
         return None
     try:
-        named, said, last, back = json.loads(
+        cursor_sort, value, last, back = json.loads(
             base64.b64decode(after, altchars=b"-_", validate=True)
         )
-        if named != sort or type(last) is not tie or type(back) is not bool:
-            raise ValueError("another order")
-        if isinstance(last, int) and not 0 <= last < _MOST:
-            raise ValueError("no number of a row")
-        if isinstance(last, str) and (b"\x00" in last.encode() or len(last) > _LONGEST):
-            raise ValueError("no name of a row")
-        return PageCursor(value(said), last, back)
+        if cursor_sort != sort or type(last) is not tie or type(back) is not bool:
+            raise ValueError("a cursor of another sort")
+        if isinstance(last, int) and not 0 <= last < _MAX_NUMBER:
+            raise ValueError("not a row number")
+        if isinstance(last, str) and (b"\x00" in last.encode() or len(last) > _MAX_LENGTH):
+            raise ValueError("not a row id")
+        return PageCursor(parse_value(value), last, back)
     except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise BadRequest(
-            "after: not a place that a page of this sort named as its `next` or `previous`"
+            "after: use the `next` or `previous` of a page with the same sort"
         ) from error
 
 
 def cut_page(
-    found: Sequence[Row],
+    rows: Sequence[Row],
     sort: str,
     after: PageCursor | None,
     limit: int,
-    place: Callable[[Row], tuple[Any, int | str]],
+    position: Callable[[Row], tuple[Any, int | str]],
 ) -> PageRows[Row]:
-    """Make a page of up to `limit` + 1 rows, found from `after` on; backwards where it says so.
+    """Make a page of `rows`, up to `limit` + 1 rows in the direction of `after`.
 
-    `place` gives value and tie of a row, as JSON has them.
+    `position` gives the sorted value and the tie of a row, as JSON has them.
     """
-    more = len(found) > limit
-    rows = list(found[:limit])
+    has_more = len(rows) > limit
+    page = list(rows[:limit])
     back = after is not None and after.back
     if back:
-        rows.reverse()
-    ahead, behind = (bool(rows), more) if back else (more, bool(rows) and after is not None)
+        page.reverse()
+        has_next, has_previous = bool(page), has_more
+    else:
+        has_next, has_previous = has_more, bool(page) and after is not None
     return PageRows(
-        rows,
-        next=_write(sort, *place(rows[-1]), False) if ahead else None,
-        previous=_write(sort, *place(rows[0]), True) if behind else None,
+        page,
+        next=_cursor(sort, *position(page[-1]), False) if has_next else None,
+        previous=_cursor(sort, *position(page[0]), True) if has_previous else None,
     )
 
 
-def _write(sort: str, value: Any, tie: int | str, back: bool) -> str:
+def _cursor(sort: str, value: Any, tie: int | str, back: bool) -> str:
     return base64.urlsafe_b64encode(json.dumps([sort, value, tie, back]).encode()).decode()
 
 
+def parse_seq(after: str | None) -> int | None:
+    """Read an `after` that is the number of a row; None for the first page. Raises BadRequest."""
+    if after is None:
+        return None
+    is_number = after.isascii() and after.isdigit() and len(after) < 19
+    if not is_number or int(after) >= _MAX_NUMBER:
+        raise BadRequest("after: use the `next` of a page")
+    return int(after)
+
+
 def parse_time(value: Any) -> datetime:
-    """A moment with zone. ValueError, TypeError, OverflowError."""
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
+    """A time with its zone. Raises ValueError, TypeError or OverflowError."""
+    time = datetime.fromisoformat(value)
+    if time.tzinfo is None:
         raise ValueError("a time without its zone")
-    return moment.astimezone(UTC)
+    return time.astimezone(UTC)
 
 
 def parse_number(value: Any) -> float:
-    """A finite number. ValueError."""
+    """A finite number. Raises ValueError."""
     if not isinstance(value, float) or not math.isfinite(value):
-        raise ValueError("not a number")
+        raise ValueError("not a finite number")
     return value

@@ -1,4 +1,4 @@
-"""Where networks stop fitting in a target's memory."""
+"""Up to which size networks fit in a target's memory."""
 
 from __future__ import annotations
 
@@ -16,70 +16,70 @@ from lpnet.space.table import OpTable
 from lpnet_service.db.rows import TargetRow
 from lpnet_service.repositories.memory_failures import MemoryFailureRepository
 from lpnet_service.repositories.samples import SampleRepository
-from lpnet_service.services.shared import spaces_in_memory
+from lpnet_service.services.shared import loaded_spaces
 from lpnet_service.services.shared.context import Context
 
 _WORKLOAD: TypeAdapter[OpsWorkload | SpaceWorkload] = TypeAdapter(Workload)
-# Of a number, in bytes; where nobody said how it is held, as in fp32.
-_BYTES = {"fp16": 2, "bf16": 2, "int8": 1}
+# Bytes per number by the target's precision; any other precision counts as fp32.
+_ELEMENT_BYTES = {"fp16": 2, "bf16": 2, "int8": 1}
 
 
 def limits(ctx: Context, target: TargetRow) -> MemoryLimits | None:
-    """Of a target's current epoch; None where everything fitted so far.
+    """The limits in a target's current epoch; None if everything fitted so far.
 
-    A workload that failed for want of memory and was measured too does fit: something else held
-    the memory when it failed.
+    A workload that ran out of memory once and was measured another time does fit: something else
+    used the memory when it failed.
     """
     with ctx.db.read() as session:
         failed = MemoryFailureRepository(session).of_epoch(target.name, target.epoch)
         if not failed:
             return None
-        keys = SampleRepository(session).workload_keys(target.name, target.epoch)
-        known = {key: ctx.needs.find(key) for key in keys}
-        new = [key for key, numbers in known.items() if numbers is None]
-        bodies = SampleRepository(session).body_by_workload(target.name, target.epoch, new)
-    fitted = [numbers for numbers in known.values() if numbers is not None]
-    fitted += [_numbers(ctx, key, json.loads(body)["workload"]) for key, body in bodies.items()]
-    left = {key: workload for key, workload in failed.items() if key not in known}
+        samples = SampleRepository(session)
+        measured = samples.workload_keys(target.name, target.epoch)
+        cached = {key: ctx.needs.find(key) for key in measured}
+        missing = [key for key, need in cached.items() if need is None]
+        bodies = samples.body_by_workload(target.name, target.epoch, missing)
+    fitted = [need for need in cached.values() if need is not None]
+    fitted += [_need(ctx, key, json.loads(body)["workload"]) for key, body in bodies.items()]
+    never_fitted = {key: workload for key, workload in failed.items() if key not in measured}
     precision = TargetSpec.model_validate_json(target.spec_json).precision
-    return between(
+    return limits_between(
         fitted,
-        [_numbers(ctx, key, json.loads(workload)) for key, workload in left.items()],
-        _BYTES.get(precision or "", 4),
+        [_need(ctx, key, json.loads(workload)) for key, workload in never_fitted.items()],
+        _ELEMENT_BYTES.get(precision or "", 4),
     )
 
 
-def between(
-    measured: Iterable[float], failed: Iterable[float], element_bytes: int
+def limits_between(
+    fitted: Iterable[float], failed: Iterable[float], element_bytes: int
 ) -> MemoryLimits | None:
-    """The limits, from how many numbers networks hold that fitted, and that did not; None without
-    any that did not.
+    """The limits, from the needs (in numbers) of networks that fitted and of those that failed.
 
-    A failure of a network that is no larger than one that fitted says nothing: something else held
-    the memory then, or it needs more than what is counted. One passing failure of a small network
-    would otherwise refuse all that are known to run.
+    None if no failure counts. The failure of a network no larger than one that fitted is ignored:
+    something else used the memory then. Otherwise one accidental failure of a small network would
+    refuse all the larger ones that are known to run.
     """
-    most = max(measured, default=None)
-    least = min((numbers for numbers in failed if most is None or numbers > most), default=None)
-    if least is None:
+    largest_fit = max(fitted, default=None)
+    failures = [need for need in failed if largest_fit is None or need > largest_fit]
+    if not failures:
         return None
     return MemoryLimits(
-        fits_mib=None if most is None else most * element_bytes / MIB,
-        fails_mib=least * element_bytes / MIB,
+        fits_mib=None if largest_fit is None else largest_fit * element_bytes / MIB,
+        fails_mib=min(failures) * element_bytes / MIB,
         element_bytes=element_bytes,
     )
 
 
-def _numbers(ctx: Context, key: str, given: object) -> float:
-    """Numbers that a workload, given as plain values, holds in memory."""
-    return ctx.needs.get(key, lambda: _counted(ctx, given))
+def _need(ctx: Context, key: str, workload: object) -> float:
+    """How many numbers a workload, given as plain JSON values, holds in memory."""
+    return ctx.needs.get(key, lambda: _compute_need(ctx, workload))
 
 
-def _counted(ctx: Context, given: object) -> float:
-    workload = _WORKLOAD.validate_python(given)
+def _compute_need(ctx: Context, plain: object) -> float:
+    workload = _WORKLOAD.validate_python(plain)
     if isinstance(workload, OpsWorkload):
         need = MemoryNeed(OpTable.from_ops(workload.ops))
         return float(need.bytes(np.zeros(0), workload.batch, 1))
-    whole = spaces_in_memory.held(ctx, workload.space).space
-    part = whole if workload.block is None else whole.block(workload.block)
+    space = loaded_spaces.load_space(ctx, workload.space).space
+    part = space if workload.block is None else space.block(workload.block)
     return float(part.memory(workload.widths, batch=workload.batch, element_bytes=1))

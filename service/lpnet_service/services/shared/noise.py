@@ -1,4 +1,4 @@
-"""The noise floor of a target: how far two sessions differ on the same workload."""
+"""The noise floor of a target: how much two sessions differ on the same workload."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 from statistics import mean, median
 
-LEAST_WORKLOADS = 3  # `lpnet.schemas.report.NOISE_UNKNOWN` says so in words
+MIN_WORKLOADS = 3  # `lpnet.schemas.report.NOISE_UNKNOWN` states this number
 
 
 def spread(sessions: Collection[Sequence[float]]) -> float | None:
     """Difference between the sessions that measured a workload, relative to their mean.
 
-    `sessions` holds the latencies of each, ms; a session's latency is their median. Among more
-    than two sessions the differences of all pairs are averaged. None for fewer than two.
+    `sessions` holds the latencies of each session in ms; the latency of a session is their median.
+    With more than two sessions, the differences of all pairs are averaged. None for fewer than
+    two.
     """
     if len(sessions) < 2:
         return None
@@ -22,6 +23,6 @@ def spread(sessions: Collection[Sequence[float]]) -> float | None:
 
 
 def floor_pct(spreads: Iterable[float]) -> float | None:
-    """Median of the spreads of workloads, percent. None for fewer than three workloads."""
-    found = list(spreads)
-    return 100.0 * median(found) if len(found) >= LEAST_WORKLOADS else None
+    """Median of the spreads of workloads, percent. None for fewer than MIN_WORKLOADS."""
+    values = list(spreads)
+    return 100.0 * median(values) if len(values) >= MIN_WORKLOADS else None

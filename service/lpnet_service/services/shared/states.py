@@ -1,6 +1,6 @@
-"""What targets are doing, and why: one state each.
+"""The state of each target and its reason.
 
-imported > offline > broken > paused > measuring > idle: the first that holds is the state.
+imported > offline > broken > paused > measuring > idle: the first that applies is the state.
 """
 
 from __future__ import annotations
@@ -17,59 +17,66 @@ from lpnet_service.repositories.campaigns import CampaignRepository, OpenJobs
 from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.services.shared.context import Context
 
-# In these a target measures nothing, whatever is asked of it.
-HELD_UP: frozenset[TargetState] = frozenset({"imported", "offline", "broken", "paused"})
+# In these states a target measures nothing, even if jobs wait for it.
+NOT_MEASURING: frozenset[TargetState] = frozenset({"imported", "offline", "broken", "paused"})
 
 
 @dataclass(frozen=True)
 class State:
-    """What a target is doing, why, and since when; None where nobody knows."""
+    """A target's state, the reason for it, and since when it holds (None: unknown)."""
 
     name: TargetState
     reason: str
     since: datetime | None
 
 
-def states(ctx: Context, session: Session, rows: Iterable[TargetRow]) -> dict[str, State]:
+def target_states(
+    ctx: Context, session: Session, targets: Iterable[TargetRow]
+) -> dict[str, State]:
     """The state of each of the targets, by name."""
     now = ctx.clock.now()
-    silence = timedelta(seconds=ctx.settings.offline_s)
+    offline_after = timedelta(seconds=ctx.settings.offline_s)
     agents = DeviceRepository(session).agents_by_device()
-    work = CampaignRepository(session).open_jobs_by_target(now)
+    open_jobs = CampaignRepository(session).open_jobs_by_target(now)
     return {
-        row.name: _state(row, agents.get(row.device), work.get(row.name), now, silence)
-        for row in rows
+        target.name: _state(
+            target, agents.get(target.device), open_jobs.get(target.name), now, offline_after
+        )
+        for target in targets
     }
 
 
 def _state(
-    row: TargetRow,
+    target: TargetRow,
     agent: AgentRow | None,
-    work: OpenJobs | None,
+    jobs: OpenJobs | None,
     now: datetime,
-    silence: timedelta,
+    offline_after: timedelta,
 ) -> State:
-    if row.source == "imported" or agent is None:
-        why = "only a table of it is known; no agent measures it"
-        return State("imported", why, row.created_at)
-    if now - agent.last_seen_at > silence:
-        why = f"its agent has been silent for {_long(now - agent.last_seen_at)}"
-        return State("offline", why, agent.last_seen_at)
-    if row.condition == "broken":
-        return State("broken", row.condition_reason or "no reason given", row.condition_at)
-    if row.condition == "paused":
-        return State("paused", row.condition_reason or "no reason given", row.condition_at)
-    if work is not None and work.held:
-        held = "a job" if work.held == 1 else f"{work.held} jobs"
-        return State("measuring", f"its agent holds {held}", work.since)
-    if work is not None and work.queued:
-        queued = "a job waits" if work.queued == 1 else f"{work.queued} jobs wait"
-        return State("idle", f"{queued} for its agent to ask for work", None)
-    return State("idle", "no job waits for it", None)
+    if target.source == "imported" or agent is None:
+        reason = "its samples were imported, and no agent measures it"
+        return State("imported", reason, target.created_at)
+    silence = now - agent.last_seen_at
+    if silence > offline_after:
+        reason = f"its agent has been silent for {_duration(silence)}"
+        return State("offline", reason, agent.last_seen_at)
+    if target.condition == "broken":
+        reason = target.condition_reason or "no reason was reported"
+        return State("broken", reason, target.condition_at)
+    if target.condition == "paused":
+        reason = target.condition_reason or "no reason was reported"
+        return State("paused", reason, target.condition_at)
+    if jobs is not None and jobs.leased:
+        count = "a job" if jobs.leased == 1 else f"{jobs.leased} jobs"
+        return State("measuring", f"its agent is working on {count}", jobs.since)
+    if jobs is not None and jobs.queued:
+        waiting = "a job waits" if jobs.queued == 1 else f"{jobs.queued} jobs wait"
+        return State("idle", f"{waiting} for its agent to ask for work", None)
+    return State("idle", "no jobs are waiting", None)
 
 
-def _long(silence: timedelta) -> str:
-    """A length of time in the largest unit of which there are two or more."""
+def _duration(silence: timedelta) -> str:
+    """In the largest unit that gives at least 2."""
     seconds = silence.total_seconds()
     for unit, size in (("days", 86_400), ("hours", 3_600), ("min", 60)):
         if seconds >= 2 * size:

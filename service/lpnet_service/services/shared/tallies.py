@@ -1,8 +1,8 @@
-"""Keeping counts, medians and noise floors in step with samples.
+"""Keeps counts, medians and noise floors in step with the samples.
 
-Tables of a million samples are counted, filtered and compared by these rows instead of by reading
-them all. They are worked out from the samples that are there after a change, not from what the
-change was meant to be: whatever a conflict left out or replaced is counted as it is.
+Tables of a million samples are counted, filtered and compared by these rows, without reading the
+samples. After a change they are recomputed from the samples that are stored, not from what the
+change intended: so rows that an insert skipped or replaced are counted correctly.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from sqlalchemy.orm import Session
 from lpnet_service.repositories.tallies import EpochWorkload, TallyRepository
 from lpnet_service.services.shared.noise import floor_pct, spread
 
-_FACTS = ("epoch", "kind", "space", "block", "draw", "disturbed")
+_GROUP_COLUMNS = ("epoch", "kind", "space", "block", "draw", "disturbed")
+_WORKLOAD_COLUMNS = ("epoch", "workload_key", "kind", "space", "block")
 
 
 @lru_cache(maxsize=10_000)
@@ -34,77 +35,80 @@ def group_key(
     draw: str | None,
     disturbed: bool,
 ) -> int:
-    """The key of the group that such samples are in; 63 bits of a hash."""
+    """The key of the group of such samples: 63 bits of a hash."""
     text = json.dumps([target, epoch, kind, space, block, draw, disturbed])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
 
 
 @contextmanager
-def kept(session: Session, target: str, places: Collection[EpochWorkload]) -> Iterator[None]:
-    """Change samples of these workloads of a target inside; counts and medians follow at the end,
-    in the same transaction. Others that change samples of the target wait."""
-    TallyRepository(session).lock(target)
-    before = TallyRepository(session).counts_by_group(target, places)
-    spreads = TallyRepository(session).spreads_of(target, places)
+def updated(session: Session, target: str, workloads: Collection[EpochWorkload]) -> Iterator[None]:
+    """Change samples of these workloads of a target inside this block.
+
+    Counts and medians are updated as the block ends, in the same transaction. Other transactions
+    that change samples of the target wait.
+    """
+    tallies = TallyRepository(session)
+    tallies.lock(target)
+    counts_before = tallies.counts_by_group(target, workloads)
+    spreads_before = tallies.spreads_of(target, workloads)
     yield
     session.flush()
-    _follow(session, target, places, before, spreads)
+    _update(tallies, target, workloads, counts_before, spreads_before)
 
 
-def _follow(
-    session: Session,
+def _update(
+    tallies: TallyRepository,
     target: str,
-    places: Collection[EpochWorkload],
-    before: dict[int, int],
-    spreads: dict[EpochWorkload, float | None],
+    workloads: Collection[EpochWorkload],
+    counts_before: dict[int, int],
+    spreads_before: dict[EpochWorkload, float | None],
 ) -> None:
-    facts: dict[int, dict[str, Any]] = {}
-    change: dict[int, int] = defaultdict(int)
-    workloads: dict[EpochWorkload, _Workload] = {}
-    for row in TallyRepository(session).samples_of(target, places):
-        change[row.group_key] += 1
-        if row.group_key not in facts:
-            facts[row.group_key] = {name: getattr(row, name) for name in _FACTS}
-            facts[row.group_key]["target"] = target
-        if not row.disturbed:
-            place = (row.epoch, row.workload_key)
-            workloads.setdefault(place, _Workload(row)).add(row)
-    for key, count in before.items():
-        change[key] -= count
-    moved = {key: count for key, count in change.items() if count}
-    rows = {place: one.columns(target) for place, one in workloads.items()}
-    TallyRepository(session).put_workloads(target, rows, [p for p in places if p not in rows])
-    for epoch, count in TallyRepository(session).add_to_groups(moved, facts).items():
-        TallyRepository(session).add_to_epoch(target, epoch, count)
-    now = {place: row["spread"] for place, row in rows.items() if row["spread"] is not None}
-    for epoch in {epoch for epoch, _ in places}:
-        if _of(epoch, now) != _of(epoch, spreads):
-            noise = floor_pct(TallyRepository(session).spreads(target, epoch))
-            TallyRepository(session).set_noise(target, epoch, noise)
+    groups: dict[int, dict[str, Any]] = {}
+    changes: dict[int, int] = defaultdict(int)
+    tallied: dict[EpochWorkload, _WorkloadTally] = {}
+    for sample in tallies.samples_of(target, workloads):
+        changes[sample.group_key] += 1
+        if sample.group_key not in groups:
+            columns = {name: getattr(sample, name) for name in _GROUP_COLUMNS}
+            groups[sample.group_key] = columns | {"target": target}
+        if not sample.disturbed:
+            workload = (sample.epoch, sample.workload_key)
+            tallied.setdefault(workload, _WorkloadTally(sample)).add(sample)
+    for key, count in counts_before.items():
+        changes[key] -= count
+    changes = {key: count for key, count in changes.items() if count}
+    rows = {workload: tally.columns(target) for workload, tally in tallied.items()}
+    tallies.put_workloads(target, rows, [w for w in workloads if w not in rows])
+    for epoch, count in tallies.add_to_groups(changes, groups).items():
+        tallies.add_to_epoch(target, epoch, count)
+    spreads = {w: row["spread"] for w, row in rows.items() if row["spread"] is not None}
+    for epoch in {epoch for epoch, _ in workloads}:
+        if _in_epoch(epoch, spreads) != _in_epoch(epoch, spreads_before):
+            tallies.set_noise(target, epoch, floor_pct(tallies.spreads(target, epoch)))
 
 
-def _of(
+def _in_epoch(
     epoch: int, spreads: dict[EpochWorkload, float | None]
 ) -> dict[EpochWorkload, float | None]:
-    return {place: value for place, value in spreads.items() if place[0] == epoch}
+    return {workload: value for workload, value in spreads.items() if workload[0] == epoch}
 
 
-class _Workload:
-    """The undisturbed samples of a workload, on their way to its row."""
+class _WorkloadTally:
+    """Collects the undisturbed samples of a workload and makes its row."""
 
-    def __init__(self, row: Any) -> None:
-        self._row = row
+    def __init__(self, sample: Any) -> None:
+        self._columns = {name: getattr(sample, name) for name in _WORKLOAD_COLUMNS}
         self._latencies: list[float] = []
         self._sessions: dict[str, list[float]] = defaultdict(list)
 
-    def add(self, row: Any) -> None:
-        self._latencies.append(row.latency_ms)
-        if row.session is not None:
-            self._sessions[row.session].append(row.latency_ms)
+    def add(self, sample: Any) -> None:
+        self._latencies.append(sample.latency_ms)
+        if sample.session is not None:
+            self._sessions[sample.session].append(sample.latency_ms)
 
     def columns(self, target: str) -> dict[str, Any]:
-        names = ("epoch", "workload_key", "kind", "space", "block")
-        found: dict[str, Any] = {name: getattr(self._row, name) for name in names}
-        found["target"], found["latency_ms"] = target, median(self._latencies)
-        found["spread"] = spread(self._sessions.values())
-        return found
+        return self._columns | {
+            "target": target,
+            "latency_ms": median(self._latencies),
+            "spread": spread(self._sessions.values()),
+        }

@@ -20,16 +20,17 @@ from lpnet_service.repositories.memory_failures import MemoryFailureRepository
 from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.services.shared import memory
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.states import State, states
+from lpnet_service.services.shared.states import State, target_states
 
 
 def list_devices(ctx: Context) -> list[Device]:
     """Every device, by name."""
     with ctx.db.read() as session:
+        devices = DeviceRepository(session)
         targets: dict[str, list[str]] = defaultdict(list)
-        for target in DeviceRepository(session).list_targets():
+        for target in devices.list_targets():
             targets[target.device].append(target.name)
-        agents = DeviceRepository(session).agents_by_device()
+        agents = devices.agents_by_device()
         return [
             Device.model_validate(
                 {
@@ -41,7 +42,7 @@ def list_devices(ctx: Context) -> list[Device]:
                     "created_at": row.created_at,
                 }
             )
-            for row in DeviceRepository(session).list_devices()
+            for row in devices.list_devices()
         ]
 
 
@@ -49,67 +50,68 @@ def list_targets(ctx: Context) -> list[Target]:
     """Every target, by name."""
     with ctx.db.read() as session:
         rows = DeviceRepository(session).list_targets()
-        seen = _look(ctx, session, rows)
-    return [_target(row, seen, _memory(ctx, row, seen)) for row in rows]
+        related = _load_related(ctx, session, rows)
+    return [_target(row, related, _memory_limits(ctx, row, related)) for row in rows]
 
 
 def get_target(ctx: Context, name: str) -> Target:
-    """One target. NotFound where there is none of that name."""
+    """One target. Raises NotFound."""
     with ctx.db.read() as session:
         row = require_target(session, name)
-        seen = _look(ctx, session, [row], name)
-    return _target(row, seen, _memory(ctx, row, seen))
+        related = _load_related(ctx, session, [row], name)
+    return _target(row, related, _memory_limits(ctx, row, related))
 
 
 def require_target(session: Session, name: str) -> TargetRow:
-    """The row of a target. NotFound where there is none of that name."""
+    """The row of a target. Raises NotFound."""
     row = DeviceRepository(session).get_target(name)
     if row is None:
         raise NotFound("target", name)
-    fields.know(target=row.name, device=row.device)
+    fields.bind(target=row.name, device=row.device)
     return row
 
 
-def noise_floor_pct_of(session: Session, row: TargetRow) -> float | None:
-    """Noise floor of a target's current epoch, percent."""
-    known = TallyRepository(session).get_epoch(row.name, row.epoch)
-    return known.noise_floor_pct if known else None
+def noise_floor_pct_of(session: Session, target: TargetRow) -> float | None:
+    """The noise floor of a target's current epoch, percent; None if it is unknown."""
+    epoch = TallyRepository(session).get_epoch(target.name, target.epoch)
+    return epoch.noise_floor_pct if epoch else None
 
 
 @dataclass(frozen=True)
-class _Surroundings:
-    """What a target's wire form needs beside its row."""
+class _RelatedRows:
+    """What the wire form of targets needs beside their rows."""
 
     agents: Mapping[str, AgentRow]
     states: Mapping[str, State]
     epochs: Mapping[tuple[str, int], EpochRow]
     lpnets: Mapping[str, LPNetRow]
-    overfull: Collection[tuple[str, int]]
+    epochs_with_failures: Collection[tuple[str, int]]
 
 
-def _look(
+def _load_related(
     ctx: Context, session: Session, rows: Sequence[TargetRow], name: str | None = None
-) -> _Surroundings:
-    return _Surroundings(
+) -> _RelatedRows:
+    epochs = TallyRepository(session).list_epochs(name)
+    return _RelatedRows(
         agents=DeviceRepository(session).agents_by_device(),
-        states=states(ctx, session, rows),
-        epochs={
-            (row.target, row.epoch): row for row in TallyRepository(session).list_epochs(name)
-        },
+        states=target_states(ctx, session, rows),
+        epochs={(epoch.target, epoch.epoch): epoch for epoch in epochs},
         lpnets=LPNetRepository(session).active_by_target(),
-        overfull=MemoryFailureRepository(session).epochs(),
+        epochs_with_failures=MemoryFailureRepository(session).epochs(),
     )
 
 
-def _memory(ctx: Context, row: TargetRow, seen: _Surroundings) -> MemoryLimits | None:
-    return memory.limits(ctx, row) if (row.name, row.epoch) in seen.overfull else None
+def _memory_limits(ctx: Context, row: TargetRow, related: _RelatedRows) -> MemoryLimits | None:
+    if (row.name, row.epoch) not in related.epochs_with_failures:
+        return None
+    return memory.limits(ctx, row)
 
 
-def _target(row: TargetRow, seen: _Surroundings, limits: MemoryLimits | None) -> Target:
-    agent = seen.agents.get(row.device)
-    state = seen.states[row.name]
-    lpnet = seen.lpnets.get(row.name)
-    epoch = seen.epochs.get((row.name, row.epoch))
+def _target(row: TargetRow, related: _RelatedRows, limits: MemoryLimits | None) -> Target:
+    agent = related.agents.get(row.device)
+    state = related.states[row.name]
+    lpnet = related.lpnets.get(row.name)
+    epoch = related.epochs.get((row.name, row.epoch))
     noise = epoch.noise_floor_pct if epoch else None
     return Target.model_validate(
         {

@@ -1,0 +1,1 @@
+"""Housekeeping that no user asks for: expired leases and the deletion of old rows."""

@@ -1,7 +1,7 @@
-"""What is kept no longer: looked up, or exported and deleted, a little at a time.
+"""Deletes old rows that are no longer needed, in small batches.
 
-Nothing goes that the LPNet in use was trained or is judged on: samples of its epoch and of the
-current one stay, those that were disturbed and old readings of sentinels excepted.
+Whatever the active LPNet was trained or tested on stays: all samples of its epoch and of the
+current one, except disturbed samples and old readings of sentinels.
 """
 
 from __future__ import annotations
@@ -22,19 +22,23 @@ from lpnet_service.db.rows import Base, CampaignRow, JobRow, LPNetRow, RunRow, S
 from lpnet_service.repositories.campaigns import CampaignRepository
 from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.repositories.lpnets import LPNetRepository
-from lpnet_service.repositories.retention import ExpiredRows, RetentionRepository, expired_tokens
+from lpnet_service.repositories.retention import (
+    ExpiredRows,
+    RetentionRepository,
+    expired_tokens,
+)
 from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.services.shared import artifacts, tallies
 from lpnet_service.services.shared.context import Context
 
-# Of samples in one unit: some milliseconds, in which others wait.
+# Rows per transaction: it takes milliseconds, during which others wait.
 _BATCH = 500
 
 
 @dataclass
-class Gone:
-    """What went of a target, or would go: samples by reason, other rows by table."""
+class Removed:
+    """What was, or would be, deleted of a target: samples by reason, other rows by table."""
 
     samples: dict[str, int] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
@@ -45,125 +49,124 @@ class Gone:
 
 
 @dataclass(frozen=True)
-class Retained:
-    """What went, or would go: of targets; sessions and tokens; files of LPNets that nobody
-    names."""
+class RetentionResult:
+    """What was, or would be, deleted: by target, tokens and sessions by table, LPNet files."""
 
-    targets: dict[str, Gone]
+    targets: dict[str, Removed]
     tokens: dict[str, int]
     artifacts: int
 
 
-def look(ctx: Context, before: datetime) -> Retained:
-    """What `retain` would delete now; nothing is changed.
+def preview(ctx: Context, before: datetime) -> RetentionResult:
+    """What `retain` would delete now.
 
-    Artifacts are those that nobody names yet: the ones of LPNets that go come to them.
+    `artifacts` counts the files that belong to no LPNet yet; those of LPNets that would be deleted
+    come in addition.
     """
-    found = {}
-    for target in _targets(ctx):
+    removed = {}
+    for target in _target_names(ctx):
         with ctx.db.read() as session:
-            found[target] = _look(session, _keeping(session, target, before))
-    ended = expired_tokens(before)
+            removed[target] = _count_expired(session, _expired_rows(session, target, before))
     with ctx.db.read() as session:
+        repository = RetentionRepository(session)
         counts = {
-            row: RetentionRepository(session).count(row, where) for row, where in ended.items()
+            row: repository.count(row, where) for row, where in expired_tokens(before).items()
         }
-    return Retained(found, _named(counts), artifacts.unused(ctx))
+    return RetentionResult(removed, _by_table(counts), artifacts.unused(ctx))
 
 
-def _named(counts: dict[type[Base], int]) -> dict[str, int]:
-    return {row.__tablename__: number for row, number in counts.items() if number}
+def _by_table(counts: dict[type[Base], int]) -> dict[str, int]:
+    return {row.__tablename__: count for row, count in counts.items() if count}
 
 
-def _look(session: Session, keeping: ExpiredRows) -> Gone:
-    gone = Gone()
-    for reason, where in keeping.samples().items():
-        if number := RetentionRepository(session).count(SampleRow, where):
-            gone.samples[reason] = number
+def _count_expired(session: Session, expired: ExpiredRows) -> Removed:
+    repository = RetentionRepository(session)
+    removed = Removed()
+    for reason, where in expired.samples().items():
+        if count := repository.count(SampleRow, where):
+            removed.samples[reason] = count
     conditions: dict[type[Base], ColumnElement[bool]] = {
-        CampaignRow: keeping.campaigns(),
-        JobRow: keeping.jobs(),
-        RunRow: keeping.runs(),
-        LPNetRow: keeping.lpnets(),
-        **keeping.epochs(),
+        CampaignRow: expired.campaigns(),
+        JobRow: expired.jobs(),
+        RunRow: expired.runs(),
+        LPNetRow: expired.lpnets(),
+        **expired.epochs(),
     }
     for row, where in conditions.items():
-        gone.count(row.__tablename__, RetentionRepository(session).count(row, where))
-    return gone
+        removed.count(row.__tablename__, repository.count(row, where))
+    return removed
 
 
-def retain(ctx: Context, before: datetime, export: Path | None = None) -> Retained:
-    """Delete what was stored, finished or trained before a moment and is needed no more.
+def retain(ctx: Context, before: datetime, export: Path | None = None) -> RetentionResult:
+    """Delete what was stored, finished or trained before a time and is no longer needed.
 
-    Samples are first written to `export`/TARGET.jsonl, from where `lpnet import` takes them. A
-    unit is small, so that a service goes on meanwhile; what is interrupted is continued by the
-    next call, and samples that are then exported twice have the same ids. OSError where the export
-    cannot be written, NoArtifact where the store of artifacts is out of reach.
+    Samples are first written to `export`/TARGET.jsonl, which `lpnet import` reads. The service may
+    run meanwhile: each transaction is small. If interrupted, the next call continues; samples that
+    are then exported twice have the same ids. Raises OSError if the export cannot be written,
+    NoArtifact if the artifact store is unreachable.
     """
-    gone = {}
-    for target in _targets(ctx):
-        gone[target] = Gone()
-        with _lines(export, target) as file:
-            _samples(ctx, target, before, file, gone[target])
-        _campaigns(ctx, target, before, gone[target])
-        _others(ctx, target, before, gone[target])
-    ended = expired_tokens(before)
-    counts = {row: _delete(ctx, row, where) for row, where in ended.items()}
-    return Retained(gone, _named(counts), artifacts.sweep(ctx))
+    removed = {}
+    for target in _target_names(ctx):
+        removed[target] = Removed()
+        with _export_file(export, target) as file:
+            _delete_samples(ctx, target, before, file, removed[target])
+        _delete_campaigns(ctx, target, before, removed[target])
+        _delete_other_rows(ctx, target, before, removed[target])
+    counts = {row: _delete_all(ctx, row, where) for row, where in expired_tokens(before).items()}
+    return RetentionResult(removed, _by_table(counts), artifacts.sweep(ctx))
 
 
-def _delete(ctx: Context, row: type[Base], where: ColumnElement[bool]) -> int:
-    count, more = 0, True
-    while more:
+def _delete_all(ctx: Context, row: type[Base], where: ColumnElement[bool]) -> int:
+    total, deleted = 0, 1
+    while deleted:
         with ctx.db.write() as session:
-            number = RetentionRepository(session).delete_batch(row, where, _BATCH)
-        count, more = count + number, number > 0
-    return count
+            deleted = RetentionRepository(session).delete_batch(row, where, _BATCH)
+        total += deleted
+    return total
 
 
-def _targets(ctx: Context) -> list[str]:
+def _target_names(ctx: Context) -> list[str]:
     with ctx.db.read() as session:
         return [target.name for target in DeviceRepository(session).list_targets()]
 
 
-def _keeping(session: Session, target: str, before: datetime) -> ExpiredRows:
-    """As things are in this unit: an epoch may have begun since the last."""
-    row, lpnet = (
-        DeviceRepository(session).get_target(target),
-        LPNetRepository(session).active(target),
-    )
+def _expired_rows(session: Session, target: str, before: datetime) -> ExpiredRows:
+    """The conditions as of this transaction: an epoch may have begun since the last one."""
+    row = DeviceRepository(session).get_target(target)
+    lpnet = LPNetRepository(session).active(target)
     assert row is not None
     epoch = min(row.epoch, lpnet.epoch) if lpnet else row.epoch
     levels = SampleRepository(session).first_sentinel_readings(
-        target, range(epoch, row.epoch + 1), most=LEVEL_READINGS
+        target, range(epoch, row.epoch + 1), limit=LEVEL_READINGS
     )
     return ExpiredRows(target, epoch, before, [sample.seq for sample in levels])
 
 
-def _samples(
-    ctx: Context, target: str, before: datetime, file: IO[str] | None, gone: Gone
+def _delete_samples(
+    ctx: Context, target: str, before: datetime, file: IO[str] | None, removed: Removed
 ) -> None:
     more = True
     while more:
         more = False
         with ctx.db.write() as session:
+            repository = RetentionRepository(session)
             TallyRepository(session).lock(target)
-            keeping = _keeping(session, target, before)
-            for reason, where in keeping.samples().items():
-                found = RetentionRepository(session).lock_samples(where, _BATCH)
-                if not found:
+            expired = _expired_rows(session, target, before)
+            for reason, where in expired.samples().items():
+                samples = repository.lock_samples(where, _BATCH)
+                if not samples:
                     continue
                 more = True
                 if file is not None:
-                    _write(file, [row.body_json for row in found])
-                places = {(row.epoch, row.workload_key) for row in found}
-                with tallies.kept(session, target, places):
-                    RetentionRepository(session).delete_samples([row.seq for row in found])
-                gone.samples[reason] = gone.samples.get(reason, 0) + len(found)
+                    _write(file, [sample.body_json for sample in samples])
+                workloads = {(sample.epoch, sample.workload_key) for sample in samples}
+                with tallies.updated(session, target, workloads):
+                    repository.delete_samples([sample.seq for sample in samples])
+                removed.samples[reason] = removed.samples.get(reason, 0) + len(samples)
 
 
 @contextmanager
-def _lines(folder: Path | None, target: str) -> Iterator[IO[str] | None]:
+def _export_file(folder: Path | None, target: str) -> Iterator[IO[str] | None]:
     if folder is None:
         yield None
         return
@@ -175,43 +178,43 @@ def _lines(folder: Path | None, target: str) -> Iterator[IO[str] | None]:
 
 
 def _write(file: IO[str], bodies: list[str]) -> None:
-    """On the disk before they are deleted."""
+    """Write samples to the disk before they are deleted."""
     file.writelines(f"{body}\n" for body in bodies)
     file.flush()
     os.fsync(file.fileno())
 
 
-def _campaigns(ctx: Context, target: str, before: datetime, gone: Gone) -> None:
+def _delete_campaigns(ctx: Context, target: str, before: datetime, removed: Removed) -> None:
     with ctx.db.read() as session:
-        where = _keeping(session, target, before).campaigns()
+        where = _expired_rows(session, target, before).campaigns()
         ids = RetentionRepository(session).campaign_ids(where)
     for id_ in ids:
         with ctx.db.write() as session:
+            repository = RetentionRepository(session)
             campaign = CampaignRepository(session).lock(id_)
-            where = _keeping(session, target, before).campaigns()
-            if campaign is None or not RetentionRepository(session).count(
-                CampaignRow, where & (CampaignRow.id == id_)
-            ):
+            where = _expired_rows(session, target, before).campaigns() & (CampaignRow.id == id_)
+            if campaign is None or not repository.count(CampaignRow, where):
                 continue
-            jobs, runs = RetentionRepository(session).delete_campaign(id_)
-            gone.count("campaigns", 1)
-            gone.count("jobs", jobs)
-            gone.count("runs", runs)
+            jobs, runs = repository.delete_campaign(id_)
+            removed.count("campaigns", 1)
+            removed.count("jobs", jobs)
+            removed.count("runs", runs)
 
 
-def _others(ctx: Context, target: str, before: datetime, gone: Gone) -> None:
-    """Runs before the LPNets that they made."""
-    conditions = (
-        lambda keeping: {RunRow: keeping.runs()},
-        lambda keeping: {LPNetRow: keeping.lpnets()},
-        lambda keeping: keeping.epochs(),
+def _delete_other_rows(ctx: Context, target: str, before: datetime, removed: Removed) -> None:
+    # Runs first: they refer to the LPNets that they made.
+    steps = (
+        lambda expired: {RunRow: expired.runs()},
+        lambda expired: {LPNetRow: expired.lpnets()},
+        lambda expired: expired.epochs(),
     )
-    for condition in conditions:
+    for conditions in steps:
         more = True
         while more:
             more = False
             with ctx.db.write() as session:
-                for row, where in condition(_keeping(session, target, before)).items():
-                    number = RetentionRepository(session).delete_batch(row, where, _BATCH)
-                    gone.count(row.__tablename__, number)
-                    more = more or number > 0
+                expired = _expired_rows(session, target, before)
+                for row, where in conditions(expired).items():
+                    deleted = RetentionRepository(session).delete_batch(row, where, _BATCH)
+                    removed.count(row.__tablename__, deleted)
+                    more = more or deleted > 0

@@ -1,7 +1,7 @@
-"""Ending what died: jobs and runs whose last permitted lease has expired.
+"""Ends jobs and runs whose last permitted lease has expired.
 
-The API does it too, where a user or an agent looks: the worker may be away, or in the middle of a
-long training.
+The API calls this too, when a user or an agent asks: the worker may be away, or busy with a long
+training.
 """
 
 from __future__ import annotations
@@ -14,24 +14,21 @@ from lpnet_service.services.shared.context import Context
 
 
 def sweep(ctx: Context) -> None:
-    """Fail such jobs and runs, and end their campaigns. Writes nothing where there are none."""
-    _pull_back(ctx)
+    """Fail such jobs and runs, and end their campaigns. Writes nothing if there are none."""
+    _clamp_future_times(ctx)
     leasing.sweep(ctx)
     runs.sweep(ctx)
 
 
-def _pull_back(ctx: Context) -> None:
-    """After the clock was set back: a lease may last a little longer for that, but not until the
-    clock is there again, and no work is hidden until then."""
+def _clamp_future_times(ctx: Context) -> None:
+    """Correct times after the clock was set back. Otherwise a lease would last, and work stay
+    hidden, until the clock reaches them again."""
     now, settings = ctx.clock.now(), ctx.settings
     pause_s = max(settings.retry_s * settings.max_attempts, settings.disturbed_retry_s)
     for row, lease_s in ((JobRow, settings.lease_s), (RunRow, settings.run_lease_s)):
+        limits = {"lease_s": lease_s, "pause_s": pause_s}
         with ctx.db.read() as session:
-            ahead = LeaseRepository(session, row).has_future_times(
-                now=now, lease_s=lease_s, pause_s=pause_s
-            )
-        if ahead:
+            is_ahead = LeaseRepository(session, row).has_future_times(now=now, **limits)
+        if is_ahead:
             with ctx.db.write() as session:
-                LeaseRepository(session, row).clamp_future_times(
-                    now=now, lease_s=lease_s, pause_s=pause_s
-                )
+                LeaseRepository(session, row).clamp_future_times(now=now, **limits)

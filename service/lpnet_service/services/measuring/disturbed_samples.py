@@ -1,4 +1,4 @@
-"""Taking back what a device measured while it may have drifted already."""
+"""Marks samples as disturbed after the fact, when the device may have drifted already."""
 
 from __future__ import annotations
 
@@ -17,42 +17,45 @@ from lpnet_service.services.shared import tallies
 from lpnet_service.services.shared.context import Context
 
 
-def cast(ctx: Context, target: str, epoch: int, since: datetime, reason: str) -> int:
-    """Mark a target's samples of an epoch that were measured after `since` as disturbed, for this
-    reason, and offer their items again where their campaign goes on; returns how many there were.
+def mark(ctx: Context, target: str, epoch: int, since: datetime, reason: str) -> int:
+    """Mark a target's samples of an epoch that were measured after `since` as disturbed.
 
-    An agent that repeats its report repeats this too: samples that came late are found then.
+    Their items are offered again while their campaign runs. Returns how many samples were marked.
+    An agent repeats its report, so samples that arrive late are marked by the next call.
     """
     with ctx.db.read() as session:
         campaigns = SampleRepository(session).campaigns_undisturbed_since(target, epoch, since)
     count = 0
-    # One by one, each locked before its jobs and samples, as by whoever completes a job.
+    # Each campaign in its own transaction, locked before its jobs and samples, as in completion.
     for id_ in campaigns:
         with ctx.db.write() as session:
             campaign = CampaignRepository(session).lock(id_) if id_ is not None else None
             TallyRepository(session).lock(target)
             rows = SampleRepository(session).lock_undisturbed_since(target, epoch, id_, since)
-            with tallies.kept(session, target, {(epoch, row.workload_key) for row in rows}):
-                _mark(rows, reason)
+            with tallies.updated(session, target, {(epoch, row.workload_key) for row in rows}):
+                _mark_rows(rows, reason)
             if campaign is not None and campaign.state == "running":
-                _reopen(session, campaign.id, {row.id for row in rows}, ctx.clock.now())
+                _reopen_jobs(session, campaign.id, {row.id for row in rows}, ctx.clock.now())
             count += len(rows)
     return count
 
 
-def _mark(rows: Sequence[SampleRow], reason: str) -> None:
+def _mark_rows(rows: Sequence[SampleRow], reason: str) -> None:
     for row in rows:
-        said = Sample.model_validate_json(row.body_json)
-        said = said.model_copy(update={"disturbed": True, "reasons": (*said.reasons, reason)})
-        row.disturbed, row.body_json = True, said.model_dump_json(exclude_none=True)
+        sample = Sample.model_validate_json(row.body_json)
+        reasons = (*sample.reasons, reason)
+        marked = sample.model_copy(update={"disturbed": True, "reasons": reasons})
+        row.disturbed, row.body_json = True, marked.model_dump_json(exclude_none=True)
         row.group_key = tallies.group_key(
             row.target, row.epoch, row.kind, row.space, row.block, row.draw, True
         )
 
 
-def _reopen(session: Session, campaign: str, marked: Collection[str], now: datetime) -> None:
+def _reopen_jobs(
+    session: Session, campaign: str, sample_ids: Collection[str], now: datetime
+) -> None:
     for job in CampaignRepository(session).jobs(campaign):
-        lost = sum(id_ in marked for id_ in item_ids(job))
-        job.disturbed += lost if job.ended else 0
-        if lost and job.state == "done":
+        marked = sum(id_ in sample_ids for id_ in item_ids(job))
+        job.disturbed += marked if job.ended else 0
+        if marked and job.state == "done":
             job.reopen(available_at=now)
