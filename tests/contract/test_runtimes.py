@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from lpnet import zoo
 from lpnet.errors import MissingExtra
-from lpnet_agent.errors import SetupError, RuntimeFailed
+from lpnet_agent.errors import RuntimeFailed, SetupError
 from lpnet_agent.runtimes.base import PRECISIONS, Runtime, RuntimeConfig
-from lpnet_agent.runtimes.registry import NAMES, list_support, make
+from lpnet_agent.runtimes.registry import NAMES, create_runtime, list_support
 
 # How far outputs may be from ONNX Runtime's in float32: norm of the difference over the norm.
 TOLERANCE = {"fp32": 1e-3, "fp16": 2e-2, "bf16": 6e-2, "int8": 0.3}
@@ -76,7 +76,9 @@ def network(name: str) -> tuple[bytes, NDArray[np.float32], NDArray[np.float32]]
     shape = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim]
     given = rng.standard_normal(shape).astype(np.float32)
     data: bytes = model.SerializeToString()
-    (expected,) = make("onnxruntime", RuntimeConfig(1)).load(data).infer({"input": given})
+    (expected,) = (
+        create_runtime("onnxruntime", RuntimeConfig(1)).load(data).infer({"input": given})
+    )
     return data, given, expected
 
 
@@ -106,7 +108,7 @@ def test_it_computes_what_onnx_runtime_computes(
     runtime: str, choice: RuntimeConfig, name: str
 ) -> None:
     data, given, expected = network(name)
-    session = make(runtime, choice).load(data)
+    session = create_runtime(runtime, choice).load(data)
     session.run(2)
     (found,) = session.infer({"input": given})
     assert found.shape == expected.shape
@@ -122,7 +124,7 @@ def test_it_computes_what_onnx_runtime_computes(
 
 @pytest.mark.parametrize(("runtime", "choice"), CHOICES)
 def test_it_says_what_it_is(runtime: str, choice: RuntimeConfig) -> None:
-    info = make(runtime, choice).describe()
+    info = create_runtime(runtime, choice).describe()
     assert (info.name, info.provider, info.precision, info.threads) == (
         runtime,
         choice.provider,
@@ -134,7 +136,7 @@ def test_it_says_what_it_is(runtime: str, choice: RuntimeConfig) -> None:
 
 
 def of(name: str) -> Runtime:
-    return make(name, RuntimeConfig(1))
+    return create_runtime(name, RuntimeConfig(1))
 
 
 @pytest.mark.parametrize("runtime", NAMES)
@@ -146,16 +148,16 @@ def test_what_is_no_network_is_refused_in_its_name(runtime: str) -> None:
 @pytest.mark.parametrize("runtime", NAMES)
 def test_an_unknown_choice_is_refused_by_name(runtime: str) -> None:
     with pytest.raises(SetupError, match="no-such-provider"):
-        make(runtime, RuntimeConfig(1, provider="no-such-provider"))
+        create_runtime(runtime, RuntimeConfig(1, provider="no-such-provider"))
     with pytest.raises(SetupError, match="fp7"):
-        make(runtime, RuntimeConfig(1, precision="fp7"))
+        create_runtime(runtime, RuntimeConfig(1, precision="fp7"))
     with pytest.raises(SetupError, match="no_such_option"):
-        make(runtime, RuntimeConfig(1, options={"no_such_option": "1"}))
+        create_runtime(runtime, RuntimeConfig(1, options={"no_such_option": "1"}))
 
 
 def test_an_unknown_runtime_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(SetupError, match=r"onnxruntime.*litert"):
-        make("no-such-runtime", RuntimeConfig(1))
+        create_runtime("no-such-runtime", RuntimeConfig(1))
 
 
 def test_without_its_package_a_runtime_says_what_to_install(
@@ -163,7 +165,7 @@ def test_without_its_package_a_runtime_says_what_to_install(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"lpnet\[openvino\]"):
-        make("openvino", RuntimeConfig(1))
+        create_runtime("openvino", RuntimeConfig(1))
     (line,) = list_support(["openvino"])
     assert not line.available
     assert line.reason is not None

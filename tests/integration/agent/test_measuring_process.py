@@ -16,7 +16,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from tests.harness.simulation import simulated_device
 
-from lpnet_agent.errors import SetupError, Interrupted, MeasureFailed, WorkerDied, WorkerHung
+from lpnet_agent.errors import Interrupted, MeasureFailed, SetupError, WorkerDied, WorkerHung
 from lpnet_agent.measure.job import Measurer, measure_all
 from lpnet_agent.measure.messages import Item, Setup
 from lpnet_agent.stop import Stop

@@ -74,7 +74,7 @@ def test_a_network_that_does_not_fit_is_a_result_and_a_small_one_is_measured(
 ) -> None:
     space, file = wide
     assert space.memory(space.dense) > 2 << 30
-    with Measurer(setup, stop, begin=lambda: limited(setup, stop)) as measurer:
+    with Measurer(setup, stop, start_session=lambda: limited(setup, stop)) as measurer:
         (before,) = workers()
         items = [network(space, channels) for channels in (4, 512, 8)]
         small, large, other = measure_all(measurer, items, lambda _: file, lambda: True)
@@ -112,7 +112,7 @@ def test_weights_that_do_not_fit_are_said_when_they_are_loaded(
     setup: Setup, stop: Stop, tmp_path: Path
 ) -> None:
     large, small = of_weights(tmp_path / "large", 9600), of_weights(tmp_path / "small", 8)
-    with Measurer(setup, stop, begin=lambda: limited(setup, stop)) as measurer:
+    with Measurer(setup, stop, start_session=lambda: limited(setup, stop)) as measurer:
         words = "does not fit in memory: onnxruntime cannot load the network"
         with pytest.raises(MeasureFailed, match=words) as caught:
             measurer.visit_file(large, first=True)
@@ -127,7 +127,7 @@ def test_measuring_a_space_lists_it_among_the_failures(
 ) -> None:
     space, file = wide
     items = [network(space, channels) for channels in (4, 512)]
-    with Measurer(setup, stop, begin=lambda: limited(setup, stop)) as measurer:
+    with Measurer(setup, stop, start_session=lambda: limited(setup, stop)) as measurer:
         outcome = measure_space(
             measurer, file, items, tmp_path / "out.jsonl", MeasurePlan(), stop, quiet
         )

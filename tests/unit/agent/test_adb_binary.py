@@ -21,22 +21,22 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("given", [HASH, HASH.upper(), f" {HASH}\n"])
-def test_the_one_that_is_expected(file: Path, given: str) -> None:
-    found = read_binary(file, given)
-    assert (found.content, found.sha256, found.short) == (CONTENT, HASH, HASH[:12])
+@pytest.mark.parametrize("sha256", [HASH, HASH.upper(), f" {HASH}\n"])
+def test_the_one_that_is_expected(file: Path, sha256: str) -> None:
+    binary = read_binary(file, sha256)
+    assert (binary.content, binary.sha256, binary.short) == (CONTENT, HASH, HASH[:12])
 
 
 @pytest.mark.parametrize(
-    ("expected", "words"),
+    ("expected", "message"),
     [
         (None, f"SHA256 is not set.*{HASH}"),
-        ("0" * 64, f"not the benchmark_model that is expected.*{HASH}.*{'0' * 64}"),
-        ("abc", "not 64 hexadecimal digits"),
+        ("0" * 64, f"not the expected benchmark_model.*{HASH}.*{'0' * 64}"),
+        ("abc", "must be 64 hexadecimal digits"),
     ],
 )
-def test_any_other_is_refused(file: Path, expected: str | None, words: str) -> None:
-    with pytest.raises(SetupError, match=words):
+def test_any_other_is_refused(file: Path, expected: str | None, message: str) -> None:
+    with pytest.raises(SetupError, match=message):
         read_binary(file, expected)
 
 

@@ -1,4 +1,4 @@
-"""The clusters of phones, and choosing among them."""
+"""Reading the clusters of phones, and selecting one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lpnet_agent.devices.adb.clusters import Cluster, chosen, clusters
+from lpnet_agent.devices.adb.clusters import Cluster, read_clusters, select_cluster
 from lpnet_agent.devices.select import open_device
 from lpnet_agent.errors import SetupError
 from lpnet_agent.settings import Settings
@@ -24,7 +24,7 @@ def tree(root: Path, speeds: list[int], file: str = "cpu_capacity") -> Path:
 
 
 def named(root: Path) -> dict[str, tuple[int, ...]]:
-    return {cluster.name: cluster.cores for cluster in clusters(root)}
+    return {cluster.name: cluster.cores for cluster in read_clusters(root)}
 
 
 def test_a_phone_of_three_kinds_of_cores(tmp_path: Path) -> None:
@@ -47,15 +47,15 @@ def test_four_kinds_and_one(tmp_path: Path) -> None:
 
 
 def test_a_phone_that_says_nothing_of_its_cores(tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match="which cores"):
-        clusters(tmp_path)
+    with pytest.raises(SetupError, match="does not list its cores"):
+        read_clusters(tmp_path)
 
 
-RUNTIMES = (Cluster("little", (0, 1, 2, 3)), Cluster("big", (4, 5, 6)), Cluster("prime", (7,)))
+CLUSTERS = (Cluster("little", (0, 1, 2, 3)), Cluster("big", (4, 5, 6)), Cluster("prime", (7,)))
 
 
 @pytest.mark.parametrize(
-    ("wish", "name", "cores", "mask"),
+    ("option", "name", "cores", "mask"),
     [
         (None, "big", (4, 5, 6), "70"),
         ("prime", "prime", (7,), "80"),
@@ -64,28 +64,30 @@ RUNTIMES = (Cluster("little", (0, 1, 2, 3)), Cluster("big", (4, 5, 6)), Cluster(
         ("0,2-3,7", "cores0.2-3.7", (0, 2, 3, 7), "8d"),
     ],
 )
-def test_choosing(wish: str | None, name: str, cores: tuple[int, ...], mask: str) -> None:
-    found = chosen(wish, RUNTIMES, threads=1)
-    assert (found.name, found.cores, found.mask) == (name, cores, mask)
+def test_selecting(option: str | None, name: str, cores: tuple[int, ...], mask: str) -> None:
+    cluster = select_cluster(option, CLUSTERS, threads=1)
+    assert (cluster.name, cluster.cores, cluster.mask) == (name, cores, mask)
 
 
-@pytest.mark.parametrize("wish", ["medium", "6-9", "3-1", "", "0-"])
-def test_what_a_phone_does_not_have_is_named_with_what_it_has(wish: str) -> None:
+@pytest.mark.parametrize("option", ["medium", "6-9", "3-1", "", "0-"])
+def test_what_a_phone_does_not_have_is_named_with_what_it_has(option: str) -> None:
     with pytest.raises(SetupError, match=r"little \(cores 0,1,2,3\), big .*, prime \(cores 7\)"):
-        chosen(wish, RUNTIMES, threads=1)
+        select_cluster(option, CLUSTERS, threads=1)
 
 
 def test_more_threads_than_cores() -> None:
-    with pytest.raises(SetupError, match=r"4 threads asked for, but big .* has 3"):
-        chosen("big", RUNTIMES, threads=4)
+    with pytest.raises(
+        SetupError, match=r"threads must be at most 3, the cores of cluster big .* got 4"
+    ):
+        select_cluster("big", CLUSTERS, threads=4)
 
 
 def test_clusters_are_those_of_phones() -> None:
     stop = Stop()
-    asked = open_device(Settings(cluster="big"), stop)
+    opening = open_device(Settings(cluster="big"), stop)
     with (
-        pytest.raises(SetupError, match="--cluster chooses cores of a phone: it needs --adb"),
-        asked,
+        pytest.raises(SetupError, match="--cluster selects the cores of a phone"),
+        opening,
     ):
         pass
     stop.close()

@@ -42,14 +42,19 @@ INFO: Memory footprint delta from the start of the tool (MB): init=8.12891 overa
 
 
 def test_every_figure_is_in_milliseconds() -> None:
-    found = parse(PRINTED)
-    assert found.count == 51
-    assert found.median_ms == 9.815
-    assert (found.min_ms, found.p5_ms, found.p95_ms, found.max_ms) == (9.702, 9.722, 10.02, 10.311)
-    assert found.mean_ms == pytest.approx(9.83471)
-    assert found.std_ms == 0.118
-    assert found.init_ms == 10.117
-    assert found.total_s == pytest.approx(51 * 9.83471e-3)
+    timing = parse(PRINTED)
+    assert timing.count == 51
+    assert timing.median_ms == 9.815
+    assert (timing.min_ms, timing.p5_ms, timing.p95_ms, timing.max_ms) == (
+        9.702,
+        9.722,
+        10.02,
+        10.311,
+    )
+    assert timing.mean_ms == pytest.approx(9.83471)
+    assert timing.std_ms == 0.118
+    assert timing.init_ms == 10.117
+    assert timing.total_s == pytest.approx(51 * 9.83471e-3)
 
 
 def test_older_builds_print_without_their_prefix() -> None:
@@ -58,38 +63,42 @@ def test_older_builds_print_without_their_prefix() -> None:
 
 def test_runs_that_all_took_the_same() -> None:
     same = "count=40 curr=35(all same) p5=35 median=35 p95=35"
-    found = parse(PRINTED.replace(RUNS, same).replace("(avg): 9834.71", "(avg): 35"))
-    assert (found.count, found.min_ms, found.max_ms, found.std_ms) == (40, 0.035, 0.035, 0.0)
+    timing = parse(PRINTED.replace(RUNS, same).replace("(avg): 9834.71", "(avg): 35"))
+    assert (timing.count, timing.min_ms, timing.max_ms, timing.std_ms) == (40, 0.035, 0.035, 0.0)
 
 
 def test_a_single_run() -> None:
     once = "count=1 curr=1534982 p5=1534982 median=1534982 p95=1534982"
-    found = parse(PRINTED.replace(RUNS, once).replace("(avg): 9834.71", "(avg): 1.53498e+06"))
-    assert (found.count, found.median_ms) == (1, 1534.982)
+    timing = parse(PRINTED.replace(RUNS, once).replace("(avg): 9834.71", "(avg): 1.53498e+06"))
+    assert (timing.count, timing.median_ms) == (1, 1534.982)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "words"),
+    ("old", "new", "message"),
     [
         (RUNS, "", "1 lines of figures"),
         (RUNS, f"{RUNS}\nINFO: {RUNS}", "3 lines of figures"),
         ("Inference timings in us", "Inference timings in ms", "0 summaries"),
-        ("median=9815 p95", "p95", "cannot be read"),
+        ("median=9815 p95", "p95", "cannot be parsed"),
         (" p5=9722 median=9815 p95=10020", "", "prints no median"),
-        ("median=9815", "median=98.15ms", "cannot be read"),
-        ("median=9815", "median=-1", "cannot be read"),
-        ("median=9815", "median=nan", "cannot be read"),
+        ("median=9815", "median=98.15ms", "cannot be parsed"),
+        ("median=9815", "median=-1", "cannot be parsed"),
+        ("median=9815", "median=nan", "cannot be parsed"),
         ("median=9815", "median=9.815", "quantiles are not in order"),
         ("min=9702", "min=0", "took no time"),
         ("avg=9834.71", "avg=9.83471", "mean is not between"),
-        ("Inference (avg): 9834.71", "Inference (avg): 9834.01", "not that of the summary"),
-        ("count=51", "count=0", "count is none"),
-        ("count=51", "count=51 p99=10200", "cannot be read"),
+        (
+            "Inference (avg): 9834.71",
+            "Inference (avg): 9834.01",
+            "differs from that of the summary",
+        ),
+        ("count=51", "count=0", "count is not a positive integer"),
+        ("count=51", "count=51 p99=10200", "cannot be parsed"),
     ],
 )
-def test_what_is_not_as_it_should_be_is_no_figure(old: str, new: str, words: str) -> None:
+def test_what_is_not_as_it_should_be_is_no_figure(old: str, new: str, message: str) -> None:
     assert old in PRINTED
-    with pytest.raises(MeasureFailed, match=words):
+    with pytest.raises(MeasureFailed, match=message):
         parse(PRINTED.replace(old, new))
 
 
@@ -112,7 +121,7 @@ def test_all_that_it_can_print_is_read(taken: list[int]) -> None:
     """By the tests' own benchmark_model, which writes as the real one does."""
     line = benchmark_model.stats(taken)
     mean = f"{sum(taken) / len(taken):g}"
-    found = parse(PRINTED.replace(RUNS, line).replace("(avg): 9834.71", f"(avg): {mean}"))
-    assert found.count == len(taken)
-    assert found.median_ms == sorted(taken)[len(taken) // 2] / 1e3
-    assert found.min_ms == min(taken) / 1e3
+    timing = parse(PRINTED.replace(RUNS, line).replace("(avg): 9834.71", f"(avg): {mean}"))
+    assert timing.count == len(taken)
+    assert timing.median_ms == sorted(taken)[len(taken) // 2] / 1e3
+    assert timing.min_ms == min(taken) / 1e3

@@ -1,4 +1,4 @@
-"""What a phone's visits, pushes and refusals come to, without a phone."""
+"""Commands, refusals and user slots of phones, without a phone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lpnet_agent.devices.adb import shell
 from lpnet_agent.devices.adb.owner import PhoneOwner
 from lpnet_agent.devices.adb.shell import CommandResult
 from lpnet_agent.devices.adb.user_slot import user_slot
-from lpnet_agent.devices.adb.visit import _no_room
+from lpnet_agent.devices.adb.visit import is_out_of_memory
 from lpnet_agent.errors import DeviceUnavailable
 from lpnet_agent.owner.rules import Refusal
 from lpnet_agent.sentinels.monitor import SentinelMonitor
@@ -37,7 +37,7 @@ class Connection:
     def check_okay(self) -> None: ...
 
     def ends(self) -> None:
-        """The phone says that the command ended well."""
+        """The phone reports that the command succeeded."""
         self.phone.send(struct.pack("<BI", 3, 1) + b"\0")
 
     def close(self) -> None:
@@ -47,16 +47,16 @@ class Connection:
 
 @pytest.fixture
 def connection() -> Iterator[Connection]:
-    made = Connection()
-    yield made
-    made.close()
+    connection = Connection()
+    yield connection
+    connection.close()
 
 
 def test_a_lease_is_held_while_a_command_takes_long(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The phone reads nothing of what is pushed, and ends only once there were three beats."""
-    monkeypatch.setattr(shell, "_BEAT_S", 0.001)
+    """The phone reads no input, and ends the command after three heartbeats."""
+    monkeypatch.setattr(shell, "_HEARTBEAT_S", 0.001)
     beats: list[int] = []
 
     def beat() -> None:
@@ -70,16 +70,16 @@ def test_a_lease_is_held_while_a_command_takes_long(
     assert len(beats) >= 3
 
 
-def test_beats_do_not_put_off_the_end_of_patience(
+def test_heartbeats_do_not_extend_the_timeout(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell, "_BEAT_S", 0.001)
-    with pytest.raises(shell.Silent):
+    monkeypatch.setattr(shell, "_HEARTBEAT_S", 0.001)
+    with pytest.raises(shell.CommandTimeout):
         shell.run(cast(Any, connection), "sleep 60", b"", 0.05, None, lambda: None)
 
 
 @pytest.mark.parametrize(
-    ("code", "said", "killed_for_it", "certain"),
+    ("code", "output", "oom_killed", "certain"),
     [
         (137, "", True, True),
         (137, "", False, False),  # somebody's signal 9
@@ -88,11 +88,11 @@ def test_beats_do_not_put_off_the_end_of_patience(
         (1, "broken model", True, False),  # another process was ended for it
     ],
 )
-def test_out_of_memory_is_said_where_it_is_certain(
-    code: int, said: str, killed_for_it: bool, certain: bool
+def test_out_of_memory_is_reported_only_if_it_is_certain(
+    code: int, output: str, oom_killed: bool, certain: bool
 ) -> None:
-    assert _no_room(CommandResult("", said, code), "", killed_for_it) == certain
-    assert _no_room(CommandResult("", "", code), said, killed_for_it) == certain
+    assert is_out_of_memory(CommandResult("", output, code), "", oom_killed) == certain
+    assert is_out_of_memory(CommandResult("", "", code), output, oom_killed) == certain
 
 
 class OwnerRules:
@@ -103,11 +103,11 @@ class OwnerRules:
 
 
 def phone_owner(away: str | None, full: str | None) -> PhoneOwner:
-    def run(*given: object, **more: object) -> CommandResult:
+    def run(*args: object, **kwargs: object) -> CommandResult:
         raise DeviceUnavailable("it did not answer")
 
-    phone = SimpleNamespace(gone=away is not None, away=lambda: away, run=run)
-    store = SimpleNamespace(forget=lambda: None, lacks_room=lambda: full)
+    phone = SimpleNamespace(unreachable=away is not None, find_problem=lambda: away, run=run)
+    store = SimpleNamespace(invalidate=lambda: None, check_space=lambda: full)
     return PhoneOwner(cast(Any, OwnerRules()), cast(Any, phone), cast(Any, None), cast(Any, store))
 
 
@@ -125,12 +125,13 @@ def test_what_a_phone_does_is_not_its_owners_doing(
     refusal = phone_owner(away, full).refusal(NOW)
     assert refusal is not None
     assert refusal.cause == cause
-    watch = SimpleNamespace(health=SimpleNamespace(state="ready"), due=lambda: False)
-    asked = SimpleNamespace(refusal=lambda now, in_job: refusal, add_measuring_time=lambda s: None)
-    standing = ReadinessCheck(cast(Any, asked), cast(SentinelMonitor, watch), lambda: 0.0).ask()
-    assert (standing.state, standing.cause) == ("paused", cause)
-    said = ConditionReport(target="t", state="paused", reason="why", cause=standing.cause)
-    assert ConditionReport.model_validate_json(said.model_dump_json()) == said
+    monitor = SimpleNamespace(health=SimpleNamespace(state="ready"), is_due=lambda: False)
+    rules = SimpleNamespace(refusal=lambda now, in_job: refusal, add_measuring_time=lambda s: None)
+    check = ReadinessCheck(cast(Any, rules), cast(SentinelMonitor, monitor), lambda: 0.0)
+    readiness = check.check()
+    assert (readiness.state, readiness.cause) == ("paused", cause)
+    report = ConditionReport(target="t", state="paused", reason="why", cause=readiness.cause)
+    assert ConditionReport.model_validate_json(report.model_dump_json()) == report
 
 
 def test_an_owner_who_refuses_is_the_cause() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lpnet.schemas.sample import Conditions
-from lpnet_agent.measure.conditions import Probe, between, together
+from lpnet_agent.measure.conditions import Probe, between, combine
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -80,22 +80,22 @@ def test_what_happens_on_the_other_cores_is_a_share_of_their_time(machine: Path)
     after = replace(probe.read(), at_s=before.at_s + 4)
     # Six seconds of one of three other cores, in four seconds.
     assert between(before, after).elsewhere_share == pytest.approx(0.5)
-    gone = replace(after, elsewhere=(1.0, 2))
+    gone = replace(after, other_cores=(1.0, 2))
     assert between(before, gone).elsewhere_share is None
-    assert Probe((0, 1, 2, 3), machine).read().elsewhere is None
+    assert Probe((0, 1, 2, 3), machine).read().other_cores is None
 
 
 def test_visits_are_put_together() -> None:
     first = Conditions(involuntary_switches=2, steal_s=0.1, load_1m=0.5, frequency_mhz=2000)
     second = Conditions(involuntary_switches=3, steal_s=0.2, load_1m=2.0, temperature_c=60)
-    found = together([first, second, Conditions(frequency_mhz=1000, throttled=True)])
+    found = combine([first, second, Conditions(frequency_mhz=1000, throttled=True)])
     assert found.involuntary_switches == 5
     assert found.steal_s == pytest.approx(0.3)
     assert (found.load_1m, found.frequency_mhz, found.temperature_c) == (2.0, 1500, 60)
     assert found.throttled is True
     assert found.pressure_s is None
     with pytest.raises(ValueError, match="no conditions"):
-        together([])
+        combine([])
 
 
 def test_what_is_not_exposed_is_unknown(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A GPU as its driver tells of it: what is asked, and what becomes of no answer."""
+"""What a GPU's driver reports: the queries, and missing answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lpnet.schemas.gpu import GpuFacts
 from lpnet_agent.errors import SetupError
 from lpnet_agent.gpu.device import Gpu, GpuReading, GpuSettings
 from lpnet_agent.gpu.library import on_gpu, open_gpu
-from lpnet_agent.measure.session_info import ready
+from lpnet_agent.measure.session_info import session_info
 from lpnet_agent.runtimes.base import RuntimeInfo
 
 BUS = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
@@ -68,7 +68,7 @@ def test_how_it_is_set_and_how_it_is() -> None:
         heat_ns=5_000_000,
         power_ns=0,
         persistence=True,
-        others=0,
+        other_processes=0,
     )
 
 
@@ -126,7 +126,7 @@ def test_why_its_clock_is_held_down(bits: int, words: set[str], fixed: bool) -> 
 )
 def test_who_else_computes_on_it(pids: tuple[int, ...], used: bool, others: int | None) -> None:
     gpu = a100(nvmlDeviceGetComputeRunningProcesses=processes(*pids))
-    assert gpu.reading(used=used).others == others
+    assert gpu.reading(used=used).other_processes == others
 
 
 def test_a_cpu_target_loads_no_nvml() -> None:
@@ -142,18 +142,18 @@ def test_without_the_drivers_library_nothing_is_known() -> None:
     library = Library(nvmlInit=pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND))
     with open_gpu("cuda", lambda: library, BUS) as gpu:
         assert gpu is None
-    said = ready("session", INFO, None)
-    assert (said.driver, said.power_mode) == (None, None)
-    assert said.options == {"l2": "warm", "gpu": None, "mig": None, "ecc": None}
+    info = session_info("session", INFO, None)
+    assert (info.driver, info.power_mode) == (None, None)
+    assert info.options == {"l2": "warm", "gpu": None, "mig": None, "ecc": None}
 
 
 def test_the_gpu_is_part_of_the_targets_identity() -> None:
     library = Library()
     with open_gpu("cuda", lambda: library, BUS) as gpu:
-        said = ready("session", INFO, gpu)
-    assert said.driver == "550.54.15"
-    assert said.power_mode == "power limit 400 W, application clocks 1095/1215 MHz"
-    assert said.options == {
+        info = session_info("session", INFO, gpu)
+    assert info.driver == "550.54.15"
+    assert info.power_mode == "power limit 400 W, application clocks 1095/1215 MHz"
+    assert info.options == {
         "l2": "warm",
         "gpu": "NVIDIA A100-SXM4-40GB",
         "mig": False,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from lpnet.schemas.gpu import GpuConditions, SlowedBy
-from lpnet_agent.gpu.conditions import between, company, refusal, together
+from lpnet_agent.gpu.conditions import between, combine, other_load, rejection
 from lpnet_agent.gpu.device import GpuReading
 
 QUIET = GpuReading(
@@ -19,7 +19,7 @@ QUIET = GpuReading(
     heat_ns=10,
     power_ns=10,
     persistence=True,
-    others=0,
+    other_processes=0,
 )
 
 
@@ -33,8 +33,8 @@ def test_before_and_after_are_kept() -> None:
 
 def test_what_is_unknown_stays_so() -> None:
     assert between(GpuReading(), GpuReading()) == GpuConditions()
-    assert refusal(GpuConditions()) is None
-    assert company(GpuConditions()) is None
+    assert rejection(GpuConditions()) is None
+    assert other_load(GpuConditions()) is None
 
 
 def test_a_counter_that_began_anew_says_nothing() -> None:
@@ -59,17 +59,20 @@ def test_what_passes_spoils_a_visit_and_what_is_set_does_not(
     slow = replace(QUIET, slowed_by=frozenset({reason}))
     for seen in (between(QUIET, slow), between(slow, QUIET)):
         assert seen.slowed_by == (reason,)
-        assert (refusal(seen) is None) == believed
+        assert (rejection(seen) is None) == believed
 
 
 def test_heat_between_two_cool_moments_counts() -> None:
-    assert refusal(between(QUIET, replace(QUIET, heat_ns=QUIET.heat_ns))) is None
-    assert "heat" in str(refusal(between(QUIET, replace(QUIET, heat_ns=2_000_000))))
+    assert rejection(between(QUIET, replace(QUIET, heat_ns=QUIET.heat_ns))) is None
+    assert "heat" in str(rejection(between(QUIET, replace(QUIET, heat_ns=2_000_000))))
 
 
-def test_another_process_is_company() -> None:
-    assert company(between(QUIET, QUIET)) is None
-    assert company(between(replace(QUIET, others=2), QUIET)) == "2 other processes on the GPU"
+def test_another_process_is_other_load() -> None:
+    assert other_load(between(QUIET, QUIET)) is None
+    assert (
+        other_load(between(replace(QUIET, other_processes=2), QUIET))
+        == "2 other processes on the GPU"
+    )
 
 
 def test_several_visits_become_one() -> None:
@@ -80,8 +83,8 @@ def test_several_visits_become_one() -> None:
             QUIET, sm_mhz=1310, temperature_c=81, slowed_by=frozenset({"power_cap"}), power_ns=None
         ),
     )
-    both = together([cool, None, warm])
+    both = combine([cool, None, warm])
     assert both is not None
     assert (both.sm_mhz, both.temperature_c, both.slowed_by) == (1360, 81, ("power_cap",))
     assert both.power_s == 0
-    assert together([None, None]) is None
+    assert combine([None, None]) is None

@@ -1,5 +1,4 @@
-"""Timing on a device that works beside the host: a simulated one, a PyTorch session by a clock of
-the same kind, and a whole measuring bench."""
+"""Timing on a device beside the host: simulated, with a PyTorch session, and with whole visits."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ from lpnet_agent.measure.plan import TimingPlan
 from lpnet_agent.measure.timing import DeviceTimer, time_workload
 from lpnet_agent.measure.visits import VisitRunner
 from lpnet_agent.runtimes.base import Array, DeviceTimedSession, RuntimeInfo
-from lpnet_agent.runtimes.graph import Tensor
+from lpnet_agent.runtimes.graph import OnnxTensor
 from lpnet_agent.runtimes.torch.device_session import DeviceTorchSession
 from lpnet_agent.runtimes.torch.session import Placement, TorchSession
 
@@ -147,13 +146,13 @@ class HandClock:
         return x
 
 
-HERE = Placement(torch.device("cpu"), torch.float32, False)
-INPUTS = (Tensor("input", (1, 3)),)
+PLACEMENT = Placement(torch.device("cpu"), torch.float32, False)
+INPUTS = (OnnxTensor("input", (1, 3)),)
 
 
 def torch_session(clock: HandClock, *, cold: bool = False) -> DeviceTorchSession:
     clear = clock.clear if cold else None
-    return DeviceTorchSession("torch", clock.forward, INPUTS, HERE, clock, clear)
+    return DeviceTorchSession("torch", clock.forward, INPUTS, PLACEMENT, clock, clear)
 
 
 def test_every_inference_is_complete_before_the_next() -> None:
@@ -199,7 +198,9 @@ def test_what_goes_wrong_on_the_device_is_an_error_of_the_runtime() -> None:
 def test_a_session_on_a_cpu_has_no_clock_of_its_own() -> None:
     clock = HandClock()
     assert isinstance(torch_session(clock), DeviceTimedSession)
-    assert not isinstance(TorchSession("torch", clock.forward, INPUTS, HERE), DeviceTimedSession)
+    assert not isinstance(
+        TorchSession("torch", clock.forward, INPUTS, PLACEMENT), DeviceTimedSession
+    )
 
 
 class FakeRuntime:
@@ -244,20 +245,20 @@ def measured(library: Library, folder: object) -> VisitResult:
         visits=2,
         crowded=0.99,
     )
-    bench = VisitRunner(FakeRuntime(), setup, "session", gpu=Gpu(library, "gpu"))
+    runner = VisitRunner(FakeRuntime(), setup, "session", gpu=Gpu(library, "gpu"))
     file = f"{folder}/space.onnx"
     space.save(file)
     item = Item(
         kind="network",
         workload=SpaceWorkload(space=space.hash, widths=space.named(space.dense), batch=1),
     )
-    bench.answer(WorkloadRequest(item=item, space_file=file, first=True, visits=2))
-    return bench.answer(WorkloadRequest(item=item, space_file=file, first=False, visits=2))
+    runner.run(WorkloadRequest(item=item, space_file=file, first=True, visits=2))
+    return runner.run(WorkloadRequest(item=item, space_file=file, first=False, visits=2))
 
 
 def test_a_sample_tells_of_its_gpu(tmp_path: object) -> None:
-    one = [SimpleNamespace(pid=1)]
-    sample = measured(Library(nvmlDeviceGetComputeRunningProcesses=one), tmp_path).sample
+    processes = [SimpleNamespace(pid=1)]
+    sample = measured(Library(nvmlDeviceGetComputeRunningProcesses=processes), tmp_path).sample
     assert sample is not None
     assert sample.conditions is not None
     assert sample.conditions.event_ms == 0.08
@@ -265,7 +266,7 @@ def test_a_sample_tells_of_its_gpu(tmp_path: object) -> None:
     assert gpu is not None
     assert (gpu.sm_mhz, gpu.temperature_c, gpu.power_w, gpu.others) == (1410, 34, 61.25, 0)
     assert (gpu.slowed_by, gpu.heat_s, gpu.persistence) == ((), 0, True)
-    assert not [why for why in sample.reasons if "GPU" in why]
+    assert not [reason for reason in sample.reasons if "GPU" in reason]
 
 
 def test_heat_marks_a_sample(tmp_path: object) -> None:

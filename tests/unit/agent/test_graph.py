@@ -18,12 +18,12 @@ def conv(sides: list[int | str], kind: int = TensorProto.FLOAT) -> bytes:
         helper.make_node(
             "Constant", [], [name], value=numpy_helper.from_array(np.array(value, np.float32))
         )
-        for name, value in (("least", 0.0), ("most", 6.0))
+        for name, value in (("min", 0.0), ("max", 6.0))
     ]
     nodes = [
         *bounds,
-        helper.make_node("Conv", ["x", "weight"], ["made"], pads=[1, 1, 1, 1], name="conv"),
-        helper.make_node("Clip", ["made", "least", "most"], ["y"], name="clip"),
+        helper.make_node("Conv", ["x", "weight"], ["conv_out"], pads=[1, 1, 1, 1], name="conv"),
+        helper.make_node("Clip", ["conv_out", "min", "max"], ["y"], name="clip"),
     ]
     graph = helper.make_graph(
         nodes,
@@ -41,13 +41,13 @@ def test_nodes_weights_and_shapes_are_there() -> None:
     network = read_network(conv([2, 3, 8, 8]), "torch")
     assert [str(node) for node in network.nodes] == ["Conv 'conv'", "Clip 'clip'"]
     np.testing.assert_array_equal(network.constants["weight"], WEIGHT)
-    assert network.constants["most"] == 6.0
-    assert network.shapes["made"] == (2, 64, 8, 8)
-    assert [(each.name, each.shape) for each in network.inputs] == [("x", (2, 3, 8, 8))]
-    assert [(each.name, each.shape) for each in network.outputs] == [("y", (2, 64, 8, 8))]
+    assert network.constants["max"] == 6.0
+    assert network.shapes["conv_out"] == (2, 64, 8, 8)
+    assert [(tensor.name, tensor.shape) for tensor in network.inputs] == [("x", (2, 3, 8, 8))]
+    assert [(tensor.name, tensor.shape) for tensor in network.outputs] == [("y", (2, 64, 8, 8))]
     node = network.nodes[0]
     assert node.attributes["pads"] == [1, 1, 1, 1]
-    assert (node.optional(1), node.optional(2)) == ("weight", None)
+    assert (node.optional_input(1), node.optional_input(2)) == ("weight", None)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def item(name: str) -> Item:
 
 class Machine:
     """Answers the visits to each block with the next of its answers; an exception is raised. A
-    block without answers is settled at its second visit. Its clock moves only while it rests."""
+    block without answers is settled at its second visit. Its clock moves only while it waits."""
 
     def __init__(self, schedule: VisitSchedule, **answers: Sequence[bool | Exception]) -> None:
         self.schedule = schedule
@@ -47,7 +47,7 @@ class Machine:
             return None
         return Sample(workload=item.workload, latency_ms=1.0, disturbed=answer is OPEN)
 
-    def rest(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
         assert seconds > 0
         self.now += seconds
 
@@ -59,15 +59,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[Machine]:
     return machines
 
 
-def run(clock: list[Machine], machine: Machine, *names: str, looks: int = 999) -> list[ItemResult]:
+def run(clock: list[Machine], machine: Machine, *names: str, calls: int = 999) -> list[ItemResult]:
     clock.append(machine)
-    left = iter(range(looks))
+    remaining = iter(range(calls))
     return list(
         measure_all(
             machine,
             [item(name) for name in names],
             lambda item: Path("space.onnx"),
-            lambda: next(left, None) is not None,
+            lambda: next(remaining, None) is not None,
         )
     )
 
@@ -120,10 +120,10 @@ def test_a_process_that_never_stays_is_a_failure(clock: list[Machine]) -> None:
     (result,) = run(clock, machine, "a")
     assert len(machine.order) == 6
     assert result.sample is None
-    assert "again and again" in str(result.reason)
+    assert "replaced too often" in str(result.reason)
 
 
-def test_patience_ends_and_the_sample_says_so(clock: list[Machine]) -> None:
+def test_the_visits_end_and_the_sample_is_disturbed(clock: list[Machine]) -> None:
     machine = Machine(VisitSchedule(visits=3, gap_s=0.0), a=[OPEN] * 9)
     (result,) = run(clock, machine, "a")
     assert len(machine.order) == 3
@@ -144,12 +144,12 @@ def test_a_failure_at_a_later_visit_is_one_too(clock: list[Machine]) -> None:
 
 def test_the_end_leaves_out_what_is_not_settled(clock: list[Machine]) -> None:
     machine = Machine(VisitSchedule(gap_s=0.0), a=[SETTLED])
-    assert blocks(run(clock, machine, "a", "b", "c", looks=3)) == ["a"]
+    assert blocks(run(clock, machine, "a", "b", "c", calls=3)) == ["a"]
 
 
 def test_the_end_may_come_while_it_rests(clock: list[Machine]) -> None:
     machine = Machine(VisitSchedule(gap_s=60.0))
-    assert run(clock, machine, "a", looks=3) == []
+    assert run(clock, machine, "a", calls=3) == []
     assert machine.now < 5
 
 

@@ -28,7 +28,7 @@ from lpnet_agent.errors import OutOfMemory, RuntimeFailed, SetupError
 from lpnet_agent.runtimes.base import InferenceSession, RuntimeConfig
 from lpnet_agent.runtimes.litert.runtime import LiteRt
 from lpnet_agent.runtimes.litert.writer import tflite
-from lpnet_agent.runtimes.registry import make
+from lpnet_agent.runtimes.registry import create_runtime
 
 Array = NDArray[Any]
 Node = onnx.NodeProto
@@ -79,7 +79,7 @@ def agrees(model: bytes, delegate: str = "xnnpack", scale: float = 3.0) -> None:
     shape = [side.dim_value for side in loaded.graph.input[0].type.tensor_type.shape.dim]
     name = loaded.graph.input[0].name
     x = drawn(*shape) * np.float32(scale)
-    wanted = make("onnxruntime", RuntimeConfig(1)).load(model).infer({name: x})
+    wanted = create_runtime("onnxruntime", RuntimeConfig(1)).load(model).infer({name: x})
     found = session(model, delegate).infer({name: x})
     assert [each.shape for each in found] == [each.shape for each in wanted]
     for mine, other in zip(found, wanted, strict=True):
@@ -598,18 +598,18 @@ def test_a_network_is_handed_to_xnnpack_as_a_whole() -> None:
 
 
 def test_the_runtime_says_what_it_is() -> None:
-    info = make("litert", RuntimeConfig(2)).describe()
+    info = create_runtime("litert", RuntimeConfig(2)).describe()
     assert (info.name, info.version) == ("litert", ai_edge_litert.__version__)
     assert (info.provider, info.precision, info.threads) == ("cpu", "fp32", 2)
     assert (info.options, info.variant) == ({"delegate": "xnnpack"}, "")
-    plain = make("litert", RuntimeConfig(1, options={"delegate": "none"})).describe()
+    plain = create_runtime("litert", RuntimeConfig(1, options={"delegate": "none"})).describe()
     assert (plain.options, plain.variant) == ({"delegate": "none"}, "nodelegate")
 
 
 @pytest.mark.parametrize("options", [{"delegate": "gpu"}, {"delegation": "none"}])
 def test_an_option_that_there_is_not_is_refused(options: dict[str, str]) -> None:
     with pytest.raises(SetupError, match="delegat"):
-        make("litert", RuntimeConfig(1, options=options))
+        create_runtime("litert", RuntimeConfig(1, options=options))
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -1,4 +1,4 @@
-"""How fast memory is around visits, with a runtime and a clock that are scripted."""
+"""How fast memory is around visits, with a simulated runtime and clock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.harness.budget import examples
 
 from lpnet.schemas.sample import Conditions
 from lpnet_agent.errors import OutOfMemory, RuntimeFailed
-from lpnet_agent.measure.memory import MemoryWatch
+from lpnet_agent.measure.memory import MemoryMonitor
 from lpnet_agent.runtimes.base import Array, RuntimeInfo
 
 
@@ -64,13 +64,13 @@ class Memory:
         self.now_ns += round(n * self.ms * 1e6)
 
 
-def watch(memory: Memory) -> MemoryWatch:
-    return MemoryWatch(memory, memory)
+def start(memory: Memory) -> MemoryMonitor:
+    return MemoryMonitor(memory, memory)
 
 
 def test_the_memory_sentinel_is_what_runs() -> None:
     memory = Memory()
-    watch(memory)
+    start(memory)
     (model,) = memory.models
     assert len(model) > 60e6, "64 MiB of weights"
     assert memory.runs > 0, "what is usual is known before the first visit"
@@ -80,55 +80,55 @@ def test_the_memory_sentinel_is_what_runs() -> None:
 @given(st.floats(0.2, 50), st.floats(1, 4))
 def test_a_slow_spell_shows_beside_what_is_usual(ms: float, factor: float) -> None:
     memory = Memory(ms)
-    seen = watch(memory)
-    calm = seen.read()
-    assert seen.slower_pct(calm) == pytest.approx(0, abs=0.01)
+    monitor = start(memory)
+    calm = monitor.read_ms()
+    assert monitor.slower_pct(calm) == pytest.approx(0, abs=0.01)
     memory.ms = ms * factor
-    slow = seen.read()
+    slow = monitor.read_ms()
     expected = pytest.approx(100 * (factor - 1), abs=0.5)
-    assert seen.slower_pct(calm, slow) == expected
-    assert seen.slower_pct(slow, calm) == expected
+    assert monitor.slower_pct(calm, slow) == expected
+    assert monitor.slower_pct(slow, calm) == expected
 
 
 def test_a_spell_that_lasts_becomes_usual() -> None:
     """Then it is for the sentinels to find, which have levels from before."""
     memory = Memory(2.0)
-    seen = watch(memory)
+    monitor = start(memory)
     memory.ms = 3.0
     for _ in range(400):
-        seen.read()
-    assert seen.slower_pct(seen.read()) == pytest.approx(0, abs=0.01)
+        monitor.read_ms()
+    assert monitor.slower_pct(monitor.read_ms()) == pytest.approx(0, abs=0.01)
 
 
 def test_a_reading_of_just_now_serves_twice() -> None:
     memory = Memory()
-    seen = watch(memory)
-    after, runs = seen.read(), memory.runs
+    monitor = start(memory)
+    after, runs = monitor.read_ms(), memory.runs
     memory.now_ns += 1_000_000
-    assert seen.latest() == after
+    assert monitor.recent_ms() == after
     assert memory.runs == runs
     memory.now_ns += 1_000_000_000
-    seen.latest()
+    monitor.recent_ms()
     assert memory.runs > runs
 
 
 @pytest.mark.parametrize("memory", [Memory(fails=True), Memory(breaks=True), Memory(tight=True)])
 def test_where_the_sentinel_cannot_be_run_nothing_is_claimed(memory: Memory) -> None:
-    seen = watch(memory)
-    assert seen.read() is None
-    assert seen.latest() is None
-    assert seen.slower_pct(None, None) is None
+    monitor = start(memory)
+    assert monitor.read_ms() is None
+    assert monitor.recent_ms() is None
+    assert monitor.slower_pct(None, None) is None
     assert Conditions().memory_pct is None
 
 
 def test_without_room_for_a_moment_it_is_unknown_for_that_moment() -> None:
     memory = Memory()
-    seen = watch(memory)
+    monitor = start(memory)
     memory.tight = True
-    assert seen.read() is None
+    assert monitor.read_ms() is None
     memory.tight = False
     memory.now_ns += 1_000_000_000
-    assert seen.latest() == pytest.approx(2.0)
+    assert monitor.recent_ms() == pytest.approx(2.0)
 
 
 def test_it_is_loaded_from_a_file_where_a_runtime_reads_files() -> None:
@@ -144,22 +144,22 @@ def test_it_is_loaded_from_a_file_where_a_runtime_reads_files() -> None:
             return self
 
     memory = Reads()
-    assert watch(memory).read() == pytest.approx(2.0)
+    assert start(memory).read_ms() == pytest.approx(2.0)
     assert memory.models == []
     assert [file.exists() for file in memory.files] == [False]
 
 
 def test_where_no_file_can_be_written_it_is_loaded_from_memory(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     @dataclass
     class Reads(Memory):
         def load_file(self, model: Path) -> Memory:
             raise AssertionError("there is none")
 
-    monkeypatch.setattr("tempfile.tempdir", "/nonexistent")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     memory = Reads()
-    assert watch(memory).read() == pytest.approx(2.0)
+    assert start(memory).read_ms() == pytest.approx(2.0)
     assert len(memory.models) == 1
 
 

@@ -6,7 +6,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from lpnet_agent.errors import SetupError, RuntimeFailed
+from lpnet_agent.errors import RuntimeFailed, SetupError
 from lpnet_agent.runtimes.base import RuntimeConfig
 from lpnet_agent.runtimes.onnxruntime import OnnxRuntime, providers
 
@@ -94,19 +94,19 @@ def test_options_are_part_of_what_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
-        ({"graph_optimization": "most"}, "graph_optimization='most' is none of all"),
+        ({"graph_optimization": "most"}, "graph_optimization of onnxruntime must be one of all"),
         ({"graph_optimisation": "all"}, "no option 'graph_optimisation'"),
     ],
 )
-def test_an_option_that_is_not_there_is_named(options: dict[str, str], words: str) -> None:
-    with pytest.raises(SetupError, match=words):
+def test_an_option_that_is_not_there_is_named(options: dict[str, str], message: str) -> None:
+    with pytest.raises(SetupError, match=message):
         OnnxRuntime(RuntimeConfig(1, options=options))
 
 
 def test_what_its_build_lacks_is_said() -> None:
-    found = {offer.provider: offer for offer in providers()}
-    assert found["cpu"].reason is None
-    assert found["cpu"].precisions == ("fp32", "int8")
-    assert set(found) == {"cpu", "cuda", "tensorrt"}
+    by_name = {provider.name: provider for provider in providers()}
+    assert by_name["cpu"].unavailable is None
+    assert by_name["cpu"].precisions == ("fp32", "int8")
+    assert set(by_name) == {"cpu", "cuda", "tensorrt"}

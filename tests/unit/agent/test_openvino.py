@@ -13,9 +13,9 @@ import os
 started = []
 multiprocessing.Process.start = lambda self: started.append(self)
 os.fork = lambda: started.append("fork") or 1 / 0
-from lpnet_agent.runtimes.base import Choice
-from lpnet_agent.runtimes.registry import make
-print(make("openvino", Choice(1)).describe().name, started)
+from lpnet_agent.runtimes.base import RuntimeConfig
+from lpnet_agent.runtimes.registry import create_runtime
+print(create_runtime("openvino", RuntimeConfig(1)).describe().name, started)
 """
 
 

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from lpnet.schemas.condition import LEVEL_READINGS
 from lpnet.schemas.sample import Sentinel
 from lpnet_agent.sentinels.health import (
-    MAX_UNPROVEN,
+    MAX_INCONCLUSIVE,
     SENTINELS,
     Check,
     Health,
     Policy,
     Reading,
-    proves,
-    see,
-    wait_s,
+    apply_check,
+    is_conclusive,
+    recheck_delay_s,
 )
 
 POLICY = Policy()
@@ -44,7 +44,7 @@ def check(arithmetic: float | None, memory: float | None, *, disturbed: bool = F
 
 def after(health: Health, *checks: Check, policy: Policy = POLICY) -> Health:
     for made in checks:
-        health = see(health, made, policy)
+        health = apply_check(health, made, policy)
     return health
 
 
@@ -52,7 +52,7 @@ def after(health: Health, *checks: Check, policy: Policy = POLICY) -> Health:
 def test_a_reason_is_there_exactly_while_it_is_not_ready(pairs: list[tuple[float, float]]) -> None:
     health = SETTLED
     for pair in pairs:
-        before, health = health, see(health, check(*pair), POLICY)
+        before, health = health, apply_check(health, check(*pair), POLICY)
         assert (health.state == "ready") == (health.reason is None)
         assert health.first_ms == SETTLED.first_ms, "a level that is made stays"
         if before.state == "broken":
@@ -73,39 +73,41 @@ def test_calm_or_disturbed_checks_are_no_drift(pairs: list[tuple[float, float]])
     """They pause where several in a row prove nothing, and only then."""
     health, run = SETTLED, 0
     for pair in pairs:
-        health = see(health, check(*pair), POLICY)
+        health = apply_check(health, check(*pair), POLICY)
         run = run + 1 if None in pair else 0
-        assert health.state == ("paused" if run >= MAX_UNPROVEN else "ready")
+        assert health.state == ("paused" if run >= MAX_INCONCLUSIVE else "ready")
         assert not health.drifted
 
 
 @given(st.sampled_from([(None, 0), (0, None), (None, None)]))
 def test_who_gave_no_reading_is_named(pair: tuple[float | None, float | None]) -> None:
-    health = after(SETTLED, *[check(*pair)] * MAX_UNPROVEN)
+    health = after(SETTLED, *[check(*pair)] * MAX_INCONCLUSIVE)
     mute = [name for name, drift in zip(SENTINELS, pair, strict=True) if drift is None]
-    assert f"reading of sentinel {' and '.join(mute)} in" in str(health.words)
+    assert f"reading of sentinel {' and '.join(mute)} in" in str(health.message)
 
 
 def test_a_drift_that_cannot_be_checked_again_says_so() -> None:
     paused = after(SETTLED, check(9, 0), check(9, 0))
-    assert paused.words == paused.reason
-    blind = after(paused, *[check(None, 0)] * MAX_UNPROVEN)
+    assert paused.message == paused.reason
+    blind = after(paused, *[check(None, 0)] * MAX_INCONCLUSIVE)
     assert (blind.state, blind.failed) == ("paused", 0)
-    assert str(blind.words).startswith(f"{paused.reason}; re-checks prove nothing now: other work")
-    assert see(blind, check(9, 0), POLICY).words == paused.reason
-    assert see(blind, check(0, 0), POLICY) == SETTLED
+    assert str(blind.message).startswith(
+        f"{paused.reason}; re-checks are inconclusive: other work"
+    )
+    assert apply_check(blind, check(9, 0), POLICY).message == paused.reason
+    assert apply_check(blind, check(0, 0), POLICY) == SETTLED
 
 
 @given(NEAR, NEAR)
 def test_a_drift_after_checks_that_proved_nothing_needs_two_readings_too(
     first: float, second: float
 ) -> None:
-    blind = after(SETTLED, *[check(None, None)] * MAX_UNPROVEN)
-    seen = see(blind, check(first, 0), POLICY)
+    blind = after(SETTLED, *[check(None, None)] * MAX_INCONCLUSIVE)
+    seen = apply_check(blind, check(first, 0), POLICY)
     assert (seen.state, seen.drifted, seen.failed) == ("paused", False, 0)
-    drifted = see(seen, check(second, 0), POLICY)
+    drifted = apply_check(seen, check(second, 0), POLICY)
     assert (drifted.state, drifted.drifted, drifted.failed) == ("paused", True, 0)
-    assert wait_s(drifted, POLICY) == POLICY.cool_s
+    assert recheck_delay_s(drifted, POLICY) == POLICY.cool_s
 
 
 @given(st.lists(PAIRS, max_size=30), st.lists(st.none() | CALM, min_size=1, max_size=9))
@@ -115,7 +117,7 @@ def test_what_is_disturbed_proves_nothing(
     """Neither for the device nor against it: only the pace of re-checks moves."""
     before = after(SETTLED, *(check(*pair) for pair in pairs))
     assume(before.drifted or not before.unproven)
-    now = after(before, *(check(None, drift) for drift in seen[: MAX_UNPROVEN - 1]))
+    now = after(before, *(check(None, drift) for drift in seen[: MAX_INCONCLUSIVE - 1]))
     pace = {"waits": 0, "unproven": 0}
     assert now.model_copy(update=pace) == before.model_copy(update=pace)
 
@@ -123,7 +125,7 @@ def test_what_is_disturbed_proves_nothing(
 @given(NEAR | FAR, st.none() | CALM, st.sampled_from([0, 1]))
 def test_one_reading_is_not_enough(drift: float, other: float | None, place: int) -> None:
     pair = (drift, other) if place else (other, drift)
-    health = see(SETTLED, check(*pair), POLICY)
+    health = apply_check(SETTLED, check(*pair), POLICY)
     assert (health.state, health.suspected) == ("ready", 1)
 
 
@@ -140,9 +142,9 @@ def test_a_drift_that_is_confirmed_pauses(first: float, second: float) -> None:
 def test_a_great_drift_seen_three_times_is_broken_at_once(drifts: tuple[float, ...]) -> None:
     health = SETTLED
     for drift in drifts[:2]:
-        health = see(health, check(drift, 0), POLICY)
+        health = apply_check(health, check(drift, 0), POLICY)
         assert health.state == "ready"
-    assert see(health, check(drifts[2], 0), POLICY).state == "broken"
+    assert apply_check(health, check(drifts[2], 0), POLICY).state == "broken"
 
 
 @given(st.tuples(FAR, FAR, NEAR))
@@ -186,15 +188,15 @@ def test_readings_that_make_a_level_are_not_judged(pairs: list[tuple[float, floa
 def test_the_pace_doubles_and_is_bounded(pairs: list[tuple[float, float]]) -> None:
     health = SETTLED
     for pair in pairs:
-        before, health = health, see(health, check(*pair), POLICY)
+        before, health = health, apply_check(health, check(*pair), POLICY)
         if health.state == "paused" and not health.drifted:
-            assert wait_s(health, POLICY) == POLICY.cool_s
+            assert recheck_delay_s(health, POLICY) == POLICY.cool_s
         elif health.state == "paused":
             begins = not before.drifted
-            expected = POLICY.cool_s if begins else 2 * wait_s(before, POLICY)
-            assert wait_s(health, POLICY) == min(POLICY.cool_most_s, expected)
+            expected = POLICY.cool_s if begins else 2 * recheck_delay_s(before, POLICY)
+            assert recheck_delay_s(health, POLICY) == min(POLICY.max_cool_s, expected)
         elif health.state == "broken":
-            assert wait_s(health, POLICY) == POLICY.cool_most_s
+            assert recheck_delay_s(health, POLICY) == POLICY.max_cool_s
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ def test_the_pace_doubles_and_is_bounded(pairs: list[tuple[float, float]]) -> No
 def test_a_check_proves_something_if_nothing_is_missing(
     pair: tuple[float | None, float | None], proven: bool
 ) -> None:
-    assert proves(SETTLED, check(*pair), POLICY) is proven
+    assert is_conclusive(SETTLED, check(*pair), POLICY) is proven
 
 
 @given(CALM, CALM)
@@ -211,39 +213,39 @@ def test_a_disturbed_reading_within_the_limit_shows_that_the_device_is_not_slowe
     first: float, second: float
 ) -> None:
     seen = check(first, second, disturbed=True)
-    assert proves(SETTLED, seen, POLICY)
+    assert is_conclusive(SETTLED, seen, POLICY)
     drifted = after(SETTLED, check(9, 0), check(9, 0))
-    assert see(drifted, seen, POLICY) == SETTLED
+    assert apply_check(drifted, seen, POLICY) == SETTLED
 
 
 @given((NEAR | FAR).filter(lambda drift: drift < 0))
 def test_a_disturbed_reading_that_is_faster_than_the_limit_is_a_drift(drift: float) -> None:
     seen = check(0, drift, disturbed=True)
-    assert proves(SETTLED, seen, POLICY)
+    assert is_conclusive(SETTLED, seen, POLICY)
     assert after(SETTLED, seen, seen, seen).drifted
 
 
 @given((NEAR | FAR).filter(lambda drift: drift > 0))
 def test_a_disturbed_reading_that_is_slower_than_the_limit_proves_nothing(drift: float) -> None:
     seen = check(0, drift, disturbed=True)
-    assert not proves(SETTLED, seen, POLICY)
-    health = after(SETTLED, *[seen] * MAX_UNPROVEN)
+    assert not is_conclusive(SETTLED, seen, POLICY)
+    health = after(SETTLED, *[seen] * MAX_INCONCLUSIVE)
     assert (health.state, health.drifted, health.suspected) == ("paused", False, 0)
-    assert "reading of sentinel memory in" in str(health.words)
+    assert "reading of sentinel memory in" in str(health.message)
 
 
 @given(ANY, ANY)
 def test_a_disturbed_reading_makes_no_level(first: float | None, second: float | None) -> None:
     seen = check(first, second, disturbed=True)
-    assert not proves(Health(), seen, POLICY)
-    assert see(Health(), seen, POLICY).first_ms == {}
+    assert not is_conclusive(Health(), seen, POLICY)
+    assert apply_check(Health(), seen, POLICY).first_ms == {}
 
 
 def test_without_a_level_a_disturbed_reading_pauses_nothing_but_a_missing_one_does() -> None:
     for drift in (0, 50):
         vague = check(drift, drift, disturbed=True)
-        assert after(Health(), *[vague] * 3 * MAX_UNPROVEN) == Health()
-    assert after(Health(), *[check(0, None)] * MAX_UNPROVEN).state == "paused"
+        assert after(Health(), *[vague] * 3 * MAX_INCONCLUSIVE) == Health()
+    assert after(Health(), *[check(0, None)] * MAX_INCONCLUSIVE).state == "paused"
 
 
 @given(st.floats(2.1, 20), st.floats(1.05, 3))

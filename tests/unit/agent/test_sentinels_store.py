@@ -1,4 +1,4 @@
-"""Levels survive the agent, and are forgotten with the target that they belong to."""
+"""Levels survive a restart of the agent, and are discarded if the target changes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_levels_of_other_sentinels_are_none_here(tmp_path: Path) -> None:
 
 def test_levels_that_may_not_be_read_are_not_taken_for_none(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()  # fails to be read for any user, as a file of another's would
-    with pytest.raises(SetupError, match=rf"{FILE}: .*; the levels of the sentinels are in it"):
+    with pytest.raises(SetupError, match=rf"{FILE}: .*; it holds the levels of the sentinels"):
         SentinelStore(tmp_path, TARGET).load()
 
 

@@ -74,8 +74,8 @@ def test_autocorrelation_time_is_one_for_independent_runs_and_grows() -> None:
 def test_a_summary_is_in_order(values: list[float]) -> None:
     found = summarise([np.array(values)])
     assert found.count == len(values)
-    assert min(values) == found.least <= found.p10 <= found.median <= found.p90 <= max(values)
-    assert found.least <= found.ci_low <= found.median <= found.ci_high <= max(values)
+    assert min(values) == found.minimum <= found.p10 <= found.median <= found.p90 <= max(values)
+    assert found.minimum <= found.ci_low <= found.median <= found.ci_high <= max(values)
     assert found.std >= 0
 
 

@@ -17,11 +17,11 @@ from torch import nn
 
 from lpnet import zoo
 from lpnet.space.space import Space
-from lpnet_agent.errors import SetupError, OutOfMemory, RuntimeFailed
+from lpnet_agent.errors import OutOfMemory, RuntimeFailed, SetupError
 from lpnet_agent.gpu.library import open_gpu
 from lpnet_agent.runtimes.base import DeviceTimedSession, RuntimeConfig
 from lpnet_agent.runtimes.graph import read_network
-from lpnet_agent.runtimes.registry import make
+from lpnet_agent.runtimes.registry import create_runtime
 from lpnet_agent.runtimes.torch import compiled, eager, support
 from lpnet_agent.runtimes.torch.network import to_module
 
@@ -87,8 +87,8 @@ def one(
 def agree(data: bytes, runtime: str = "torch", **options: str) -> None:
     """It computes what ONNX Runtime computes, on an input that neither has seen."""
     inputs = {each.name: floats(*each.shape) for each in read_network(data, "test").inputs}
-    expected = make("onnxruntime", RuntimeConfig(1)).load(data).infer(inputs)
-    found = make(runtime, RuntimeConfig(1, options=options)).load(data).infer(inputs)
+    expected = create_runtime("onnxruntime", RuntimeConfig(1)).load(data).infer(inputs)
+    found = create_runtime(runtime, RuntimeConfig(1, options=options)).load(data).infer(inputs)
     assert len(found) == len(expected)
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.dtype == np.float32
@@ -231,7 +231,7 @@ def test_several_inputs_and_outputs_keep_their_names_and_order() -> None:
         ("all", "product"),
     )
     agree(data)
-    session = make("torch", RuntimeConfig(1)).load(data)
+    session = create_runtime("torch", RuntimeConfig(1)).load(data)
     a, b = floats(2, 3, 4), floats(2, 3, 1)
     both, product = session.infer({"b": b, "a": a})
     np.testing.assert_allclose(product, a * b, rtol=1e-6)
@@ -271,7 +271,7 @@ def counting(session: Any) -> list[int]:
 
 
 def test_a_network_runs_as_often_as_asked() -> None:
-    session = make("torch", RuntimeConfig(1)).load(ONE_OP["conv"])
+    session = create_runtime("torch", RuntimeConfig(1)).load(ONE_OP["conv"])
     seen = counting(session)
     session.run(1)
     session.run(7)
@@ -280,22 +280,24 @@ def test_a_network_runs_as_often_as_asked() -> None:
 
 def test_layout_is_the_targets() -> None:
     for value, layout in (("0", torch.contiguous_format), ("1", torch.channels_last)):
-        runtime = make("torch", RuntimeConfig(1, options={"channels_last": value}))
+        runtime = create_runtime("torch", RuntimeConfig(1, options={"channels_last": value}))
         session: Any = runtime.load(ONE_OP["conv"])
         for tensor in (session._given[0], next(session._forward.parameters())):
             assert tensor.is_contiguous(memory_format=layout)
 
 
 def test_the_runtime_says_what_it_is() -> None:
-    info = make("torch", RuntimeConfig(2, options={"channels_last": "1"})).describe()
+    info = create_runtime("torch", RuntimeConfig(2, options={"channels_last": "1"})).describe()
     assert (info.name, info.provider, info.precision, info.threads) == ("torch", "cpu", "fp32", 2)
     assert (info.version, info.variant) == (torch.__version__, "nhwc")
     assert info.options["channels_last"] is True
     assert info.options["inference_mode"] is True
     assert "tf32_conv" not in info.options
     assert torch.get_num_threads() == 2
-    assert make("torch", RuntimeConfig(1)).describe().variant == ""
-    assert make("torch-compile", RuntimeConfig(1)).describe().options["mode"] == "default"
+    assert create_runtime("torch", RuntimeConfig(1)).describe().variant == ""
+    assert (
+        create_runtime("torch-compile", RuntimeConfig(1)).describe().options["mode"] == "default"
+    )
 
 
 @pytest.mark.parametrize(
@@ -312,7 +314,7 @@ def test_an_unknown_option_or_value_is_refused(
     runtime: str, options: dict[str, str], words: str
 ) -> None:
     with pytest.raises(SetupError, match=words):
-        make(runtime, RuntimeConfig(1, options=options))
+        create_runtime(runtime, RuntimeConfig(1, options=options))
 
 
 POOL: dict[str, Any] = {"kernel_shape": [2, 2]}
@@ -376,11 +378,11 @@ REFUSED = {
 @pytest.mark.parametrize(("data", "words"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_cannot_be_loaded_is_refused_by_name(data: bytes, words: str) -> None:
     with pytest.raises(RuntimeFailed, match=words):
-        make("torch", RuntimeConfig(1)).load(data)
+        create_runtime("torch", RuntimeConfig(1)).load(data)
 
 
 def test_inputs_are_checked_by_name_and_shape() -> None:
-    session = make("torch", RuntimeConfig(1)).load(one("Relu", (2, 3)))
+    session = create_runtime("torch", RuntimeConfig(1)).load(one("Relu", (2, 3)))
     with pytest.raises(RuntimeFailed, match=r"no input 'z'.*'x'"):
         session.infer({"z": floats(2, 3)})
     with pytest.raises(RuntimeFailed, match=r"'x' is \(3, 2\), not \(2, 3\)"):
@@ -396,7 +398,7 @@ def outer_sum(side: int) -> bytes:
 
 def test_what_does_not_fit_in_memory_is_a_result() -> None:
     with pytest.raises(OutOfMemory, match="torch cannot run"):
-        make("torch", RuntimeConfig(1)).load(outer_sum(2**22))
+        create_runtime("torch", RuntimeConfig(1)).load(outer_sum(2**22))
 
 
 def held(size: int) -> int:
@@ -407,21 +409,23 @@ def held(size: int) -> int:
 
 
 def test_a_session_that_is_dropped_frees_its_weights() -> None:
-    session = make("torch", RuntimeConfig(1)).load(one("Gemm", (1, 1009), floats(1009, 7)))
+    session = create_runtime("torch", RuntimeConfig(1)).load(
+        one("Gemm", (1, 1009), floats(1009, 7))
+    )
     assert held(7063) == 1
     del session
     assert held(7063) == 0
 
 
 needs_compiler = pytest.mark.skipif(
-    compiled.providers()[0].reason is not None, reason="no C++ compiler"
+    compiled.providers()[0].unavailable is not None, reason="no C++ compiler"
 )
 
 
 @needs_compiler
 def test_compiled_networks_stay_compiled_side_by_side() -> None:
     """More of them than PyTorch keeps versions of a function that it compiles again and again."""
-    runtime = make("torch-compile", RuntimeConfig(1))
+    runtime = create_runtime("torch-compile", RuntimeConfig(1))
     models = [one("LeakyRelu", (1, width), alpha=0.5) for width in (1, 2, 3)]
     with torch._dynamo.config.patch(recompile_limit=1, accumulated_recompile_limit=2):
         sessions = [runtime.load(data) for data in models]
@@ -438,8 +442,8 @@ def test_compiled_networks_stay_compiled_side_by_side() -> None:
 def test_half_the_bits_are_nearly_as_good() -> None:
     data = pruned(zoo.space("resnet20"), 2)
     x = {"input": floats(2, 3, 32, 32)}
-    (expected,) = make("onnxruntime", RuntimeConfig(1)).load(data).infer(x)
-    session: Any = make("torch", RuntimeConfig(1, precision="bf16")).load(data)
+    (expected,) = create_runtime("onnxruntime", RuntimeConfig(1)).load(data).infer(x)
+    session: Any = create_runtime("torch", RuntimeConfig(1, precision="bf16")).load(data)
     assert session._given[0].dtype == torch.bfloat16
     (found,) = session.infer(x)
     assert found.dtype == np.float32
@@ -453,7 +457,7 @@ def test_a_compiled_block_agrees_and_frees_its_weights() -> None:
     data = block.concrete(block.named([13 for _ in block.widths])).SerializeToString()
     agree(data, "torch-compile")
     gemm = one("Gemm", (1, 1013), floats(1013, 7))
-    session = make("torch-compile", RuntimeConfig(1)).load(gemm)
+    session = create_runtime("torch-compile", RuntimeConfig(1)).load(gemm)
     assert held(7091) == 1
     del session
     assert held(7091) == 0
@@ -461,7 +465,7 @@ def test_a_compiled_block_agrees_and_frees_its_weights() -> None:
 
 @needs_compiler
 def test_what_would_be_compiled_again_fails() -> None:
-    runtime = make("torch-compile", RuntimeConfig(1))
+    runtime = create_runtime("torch-compile", RuntimeConfig(1))
     session: Any = runtime.load(one("LeakyRelu", (1, 3), alpha=0.5))
     session._given = (torch.zeros(5, 3),)
     with pytest.raises(RuntimeFailed, match=r"torch-compile cannot run.*Recompiling"):
@@ -470,7 +474,7 @@ def test_what_would_be_compiled_again_fails() -> None:
 
 @needs_compiler
 def test_what_torch_does_not_compile_is_not_taken_for_compiled() -> None:
-    runtime = make("torch-compile", RuntimeConfig(1))
+    runtime = create_runtime("torch-compile", RuntimeConfig(1))
     with (
         torch.compiler.set_stance("force_eager"),
         pytest.raises(RuntimeFailed, match="did not compile"),
@@ -480,18 +484,18 @@ def test_what_torch_does_not_compile_is_not_taken_for_compiled() -> None:
 
 def test_without_a_compiler_it_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    assert "no-such-compiler" in str(compiled.providers()[0].reason)
+    assert "no-such-compiler" in str(compiled.providers()[0].unavailable)
     with pytest.raises(SetupError, match=r"torch-compile.*no-such-compiler"):
-        make("torch-compile", RuntimeConfig(1))
-    assert eager.providers()[0].reason is None
+        create_runtime("torch-compile", RuntimeConfig(1))
+    assert eager.providers()[0].unavailable is None
 
 
 def test_a_build_without_cuda_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: False)
-    assert support.cuda().reason == "this build of torch has no CUDA"
+    assert support.cuda().unavailable == "this build of torch has no CUDA"
     monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert support.cuda().reason == "no GPU is visible"
+    assert support.cuda().unavailable == "no GPU is visible"
 
 
 def test_a_cpu_that_would_convert_to_float32_has_no_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -520,8 +524,8 @@ def on_gpu(precision: str = "fp32", **options: str) -> RuntimeConfig:
 def test_a_gpu_agrees(runtime: str, choice: RuntimeConfig, tolerance: float) -> None:
     data = pruned(zoo.space("resnet20"), 2)
     x = {"input": floats(2, 3, 32, 32)}
-    (expected,) = make("onnxruntime", RuntimeConfig(1)).load(data).infer(x)
-    session = make(runtime, choice).load(data)
+    (expected,) = create_runtime("onnxruntime", RuntimeConfig(1)).load(data).infer(x)
+    session = create_runtime(runtime, choice).load(data)
     session.run(3)
     (found,) = session.infer(x)
     assert np.linalg.norm(found - expected) <= tolerance * np.linalg.norm(expected)
@@ -532,11 +536,11 @@ def test_a_gpu_agrees(runtime: str, choice: RuntimeConfig, tolerance: float) -> 
 def test_cuda_graphs_agree() -> None:
     choice = on_gpu(tf32_conv="0", mode="reduce-overhead")
     data = pruned(zoo.space("resnet20"), 1)
-    runtime = make("torch-compile", choice)
+    runtime = create_runtime("torch-compile", choice)
     assert runtime.describe().variant == "notf32conv-reduce-overhead"
     sessions = [runtime.load(data) for _ in range(2)]
     x = {"input": floats(1, 3, 32, 32)}
-    (expected,) = make("onnxruntime", RuntimeConfig(1)).load(data).infer(x)
+    (expected,) = create_runtime("onnxruntime", RuntimeConfig(1)).load(data).infer(x)
     for session in (*sessions, *sessions):
         session.run(3)
         (found,) = session.infer(x)
@@ -545,7 +549,7 @@ def test_cuda_graphs_agree() -> None:
 
 @pytest.mark.cuda
 def test_every_inference_on_a_gpu_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
-    session = make("torch", on_gpu()).load(ONE_OP["conv"])
+    session = create_runtime("torch", on_gpu()).load(ONE_OP["conv"])
     waits: list[int] = []
     wait = torch.cuda.synchronize
 
@@ -560,7 +564,7 @@ def test_every_inference_on_a_gpu_is_complete(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.cuda
 def test_a_gpu_says_what_it_is() -> None:
-    info = make("torch", on_gpu("fp16")).describe()
+    info = create_runtime("torch", on_gpu("fp16")).describe()
     assert (info.provider, info.precision) == ("cuda", "fp16")
     assert info.options["tf32_conv"] is True
     assert info.options["cudnn_benchmark"] is False
@@ -570,7 +574,7 @@ def test_a_gpu_says_what_it_is() -> None:
 
 @pytest.mark.cuda
 def test_what_does_not_fit_in_a_gpus_memory_is_a_result() -> None:
-    runtime = make("torch", on_gpu())
+    runtime = create_runtime("torch", on_gpu())
     with pytest.raises(OutOfMemory, match="torch cannot run"):
         runtime.load(outer_sum(2**20))
     runtime.load(ONE_OP["conv"]).run(1)
@@ -578,7 +582,7 @@ def test_what_does_not_fit_in_a_gpus_memory_is_a_result() -> None:
 
 @pytest.mark.cuda
 def test_events_time_what_the_host_times() -> None:
-    session = make("torch", on_gpu()).load(pruned(zoo.space("resnet20"), 64))
+    session = create_runtime("torch", on_gpu()).load(pruned(zoo.space("resnet20"), 64))
     assert isinstance(session, DeviceTimedSession)
     assert not session.prepares
     session.run(20)
@@ -593,7 +597,7 @@ def test_events_time_what_the_host_times() -> None:
 
 @pytest.mark.cuda
 def test_a_cold_cache_is_another_target_and_not_faster() -> None:
-    cold, warm = make("torch", on_gpu(l2="cold")), make("torch", on_gpu())
+    cold, warm = create_runtime("torch", on_gpu(l2="cold")), create_runtime("torch", on_gpu())
     assert cold.describe().variant == "l2cold"
     assert warm.describe().options["l2"] == "warm"
     # Weights that a cache of any size holds, and arithmetic that takes next to no time.

@@ -1,4 +1,4 @@
-"""When the sentinels are read and what comes of it, on a device whose latencies are scripted."""
+"""When the sentinels are checked, and with what result, on a simulated device."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lpnet.schemas.device import TargetSpec
 from lpnet.schemas.sample import Sample, Sentinel
 from lpnet_agent.errors import Interrupted, MeasureFailed
 from lpnet_agent.measure.messages import Item
-from lpnet_agent.sentinels.health import MAX_UNPROVEN, Health, Policy
+from lpnet_agent.sentinels.health import MAX_INCONCLUSIVE, Health, Policy
 from lpnet_agent.sentinels.monitor import SentinelMonitor
-from lpnet_agent.sentinels.readings import read
+from lpnet_agent.sentinels.readings import read_sentinel
 from lpnet_agent.sentinels.store import SentinelStore
 
-POLICY = Policy(cool_s=10, cool_most_s=40, broken_after=3)
+POLICY = Policy(cool_s=10, max_cool_s=40, broken_after=3)
 EVERY_S = 60.0
 
 
@@ -32,7 +32,7 @@ class Device:
     disturbed: bool = False
     broken_by: Exception | None = None
     renewed: int = 0
-    told: list[Sample] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
 
     def measure(
         self,
@@ -44,7 +44,7 @@ class Device:
         assert visits is not None
         for _ in range(visits):
             if should_continue is not None and not should_continue():
-                raise Interrupted("the agent was asked to end")
+                raise Interrupted("the agent is stopping")
         self.busy_s += 1
         self.now += 1
         if self.broken_by is not None:
@@ -71,134 +71,134 @@ def device() -> Device:
 
 
 @pytest.fixture
-def watch(device: Device, tmp_path: Path) -> Callable[[], SentinelMonitor]:
-    """A watch on the device, as a process that has just started has it."""
+def monitor(device: Device, tmp_path: Path) -> Callable[[], SentinelMonitor]:
+    """Creates the monitor of a process that has just started."""
     store = SentinelStore(tmp_path, TargetSpec(name="box"))
 
     def make() -> SentinelMonitor:
         return SentinelMonitor(
-            device, store, POLICY, EVERY_S, device.told.extend, lambda: device.now
+            device, store, POLICY, EVERY_S, device.samples.extend, lambda: device.now
         )
 
     return make
 
 
-def settle(watch: SentinelMonitor, device: Device) -> SentinelMonitor:
-    while not watch.health.settled:
-        assert watch.look()
+def settle(monitor: SentinelMonitor, device: Device) -> SentinelMonitor:
+    while not monitor.health.settled:
+        assert monitor.check()
         device.work(EVERY_S)
-    assert watch.look()
-    return watch
+    assert monitor.check()
+    return monitor
 
 
 def test_it_is_due_at_the_start_and_then_by_time_spent_measuring(
-    device: Device, watch: Callable[[], SentinelMonitor]
+    device: Device, monitor: Callable[[], SentinelMonitor]
 ) -> None:
-    fresh = watch()
-    assert fresh.due()
-    fresh.look()
+    fresh = monitor()
+    assert fresh.is_due()
+    fresh.check()
     device.now += 1e6  # an idle device is left alone
-    assert not fresh.due()
+    assert not fresh.is_due()
     device.work(EVERY_S / 4)
-    assert fresh.due(), "the first readings come sooner"
+    assert fresh.is_due(), "the first readings come sooner"
     settled = settle(fresh, device)
     device.work(EVERY_S - 1)
-    assert not settled.due()
+    assert not settled.is_due()
     device.work(1)
-    assert settled.due()
+    assert settled.is_due()
 
 
 def test_where_nothing_comes_of_early_looks_they_become_rare(
-    device: Device, watch: Callable[[], SentinelMonitor]
+    device: Device, monitor: Callable[[], SentinelMonitor]
 ) -> None:
-    device.disturbed, fresh, looks = True, watch(), 0
-    while fresh.due():
-        fresh.look()
-        looks += 1
+    device.disturbed, fresh, checks = True, monitor(), 0
+    while fresh.is_due():
+        fresh.check()
+        checks += 1
         device.work(EVERY_S / 4)
-    assert looks == 10
+    assert checks == 10
     device.work(EVERY_S)
-    assert fresh.due()
+    assert fresh.is_due()
     device.disturbed = False
     settle(fresh, device)
     device.disturbed, device.slower = True, 1.5
-    assert not fresh.look()
+    assert not fresh.check()
     device.work(EVERY_S / 4)
-    assert fresh.due(), "after a good one they come sooner again"
+    assert fresh.is_due(), "after a good one they come sooner again"
 
 
 def test_a_drift_is_confirmed_in_a_new_process(
-    device: Device, watch: Callable[[], SentinelMonitor]
+    device: Device, monitor: Callable[[], SentinelMonitor]
 ) -> None:
-    settled = settle(watch(), device)
+    settled = settle(monitor(), device)
     device.slower = 1.05
     before = device.renewed
-    assert not settled.look()
+    assert not settled.check()
     assert settled.health.state == "paused"
     assert device.renewed == before + 1
-    sessions = [sample.session for sample in device.told[-4:]]
+    sessions = [sample.session for sample in device.samples[-4:]]
     assert sessions[0] == sessions[1] != sessions[2] == sessions[3]
-    assert not settled.due()
+    assert not settled.is_due()
     assert settled.wait_s() == POLICY.cool_s
 
 
 def test_a_great_drift_is_broken_after_three_readings(
-    device: Device, watch: Callable[[], SentinelMonitor]
+    device: Device, monitor: Callable[[], SentinelMonitor]
 ) -> None:
-    settled = settle(watch(), device)
+    settled = settle(monitor(), device)
     device.slower, before = 1.5, device.renewed
-    assert not settled.look()
+    assert not settled.check()
     assert settled.health.state == "broken"
     assert device.renewed == before + 2
 
 
 def test_it_cools_is_broken_and_recovers(
-    device: Device, watch: Callable[[], SentinelMonitor]
+    device: Device, monitor: Callable[[], SentinelMonitor]
 ) -> None:
-    settled = settle(watch(), device)
+    settled = settle(monitor(), device)
     device.slower = 1.05
-    settled.look()
+    settled.check()
     for expected, pause in (("paused", 20), ("paused", 40), ("broken", 40)):
-        assert not settled.due()
+        assert not settled.is_due()
         device.now += settled.wait_s()
-        assert settled.due()
-        assert not settled.look()
+        assert settled.is_due()
+        assert not settled.check()
         assert (settled.health.state, settled.wait_s()) == (expected, pause)
     device.slower = 1.0
     device.now += settled.wait_s()
-    assert settled.look()
+    assert settled.check()
     assert settled.health.state == "ready"
 
 
 def test_a_restart_forgets_neither_levels_nor_condition(
-    device: Device, watch: Callable[[], SentinelMonitor]
+    device: Device, monitor: Callable[[], SentinelMonitor]
 ) -> None:
-    settled = settle(watch(), device)
+    settled = settle(monitor(), device)
     device.slower = 1.5
-    settled.look()
-    again = watch()
+    settled.check()
+    again = monitor()
     assert again.health == settled.health
-    assert again.due(), "the first look of a process is due at once"
-    assert not again.look()
+    assert again.is_due(), "the first look of a process is due at once"
+    assert not again.check()
     assert again.health.state == "broken"
 
 
-def test_a_clearing_makes_new_levels(device: Device, watch: Callable[[], SentinelMonitor]) -> None:
-    settled = settle(watch(), device)
+def test_a_clearing_makes_new_levels(device: Device, monitor: Callable[[], SentinelMonitor]) -> None:
+    settled = settle(monitor(), device)
     device.slower = 1.5
-    settled.look()
+    settled.check()
     settled.clear(7)
     assert (settled.health.state, settled.health.first_ms) == ("ready", {})
-    assert settled.due()
+    assert settled.is_due()
     settle(settled, device)
     assert settled.health.level_ms("memory") == pytest.approx(7.5)
-    assert watch().cleared == 7
+    assert monitor().cleared == 7
 
 
 def test_a_suspicion_that_cannot_be_answered_is_not_a_drift(
-    device: Device, watch: Callable[[], SentinelMonitor]
+    device: Device, monitor: Callable[[], SentinelMonitor]
 ) -> None:
-    settled = settle(watch(), device)
+    settled = settle(monitor(), device)
     device.slower = 1.05
 
     def disturb() -> None:
@@ -206,17 +206,17 @@ def test_a_suspicion_that_cannot_be_answered_is_not_a_drift(
         device.disturbed = True
 
     device.renew = disturb  # type: ignore[method-assign]
-    assert not settled.look()
+    assert not settled.check()
     assert settled.health.state == "ready"
     assert settled.health.suspected == 1
     device.work(EVERY_S / 4)
-    assert settled.due(), "it is tried again soon"
+    assert settled.is_due(), "it is tried again soon"
 
 
 def test_whoever_waits_for_a_check_is_called_all_through_it(
-    device: Device, watch: Callable[[], SentinelMonitor]
+    device: Device, monitor: Callable[[], SentinelMonitor]
 ) -> None:
-    settled = settle(watch(), device)
+    settled = settle(monitor(), device)
     device.slower, calls = 1.05, 0
 
     def should_continue() -> bool:
@@ -224,27 +224,27 @@ def test_whoever_waits_for_a_check_is_called_all_through_it(
         calls += 1
         return True
 
-    before = len(device.told)
-    settled.look(should_continue)
-    readings = len(device.told) - before
+    before = len(device.samples)
+    settled.check(should_continue)
+    readings = len(device.samples) - before
     assert readings == 4, "a check, and another that confirms it"
     assert readings <= calls <= 3 * readings, "a reading has few visits, with a call before each"
     with pytest.raises(Interrupted):
-        settled.look(lambda: False)
+        settled.check(lambda: False)
 
 
 def test_it_is_known_when_the_device_was_last_found_as_it_was(
-    device: Device, watch: Callable[[], SentinelMonitor]
+    device: Device, monitor: Callable[[], SentinelMonitor]
 ) -> None:
-    fresh = watch()
+    fresh = monitor()
     assert fresh.good_at is None
     device.disturbed = True
     before = datetime.now(UTC)
-    fresh.look()
+    fresh.check()
     began = fresh.good_at
     assert began is not None, "nothing is known of before the first check"
     assert before <= began <= datetime.now(UTC)
-    fresh.look()
+    fresh.check()
     assert fresh.good_at == began
     device.disturbed = False
     settled = settle(fresh, device)
@@ -252,56 +252,56 @@ def test_it_is_known_when_the_device_was_last_found_as_it_was(
     assert good_at is not None
     assert good_at > began
     device.slower = 1.05
-    settled.look()
+    settled.check()
     assert settled.health.state == "paused"
     assert settled.good_at == good_at
-    assert watch().good_at == good_at, "a restart does not forget it"
+    assert monitor().good_at == good_at, "a restart does not forget it"
     settled.clear(1)
     assert settled.good_at is None
 
 
 def test_a_target_whose_checks_stay_disturbed_is_paused_until_one_is_not(
-    device: Device, watch: Callable[[], SentinelMonitor]
+    device: Device, monitor: Callable[[], SentinelMonitor]
 ) -> None:
-    settled = settle(watch(), device)
+    settled = settle(monitor(), device)
     device.disturbed, device.slower = True, 1.5
-    for _ in range(MAX_UNPROVEN):
+    for _ in range(MAX_INCONCLUSIVE):
         assert settled.health.state == "ready"
-        assert not settled.look()
+        assert not settled.check()
     assert settled.health.state == "paused"
     assert not settled.health.drifted
     assert settled.wait_s() == POLICY.cool_s
-    assert not settled.look()
+    assert not settled.check()
     assert settled.wait_s() == POLICY.cool_s, "nothing has to cool down"
     device.slower = 1.0
-    assert settled.look(), "disturbed, and not slower nevertheless"
+    assert settled.check(), "disturbed, and not slower nevertheless"
     assert settled.health == Health(first_ms=settled.health.first_ms), "ready, and all forgotten"
 
 
-def test_every_reading_is_passed_on(device: Device, watch: Callable[[], SentinelMonitor]) -> None:
+def test_every_reading_is_passed_on(device: Device, monitor: Callable[[], SentinelMonitor]) -> None:
     device.disturbed = True
-    fresh = watch()
-    assert not fresh.look()
-    assert len(device.told) == 2
-    assert {sample.sentinel for sample in device.told} == {"arithmetic", "memory"}
+    fresh = monitor()
+    assert not fresh.check()
+    assert len(device.samples) == 2
+    assert {sample.sentinel for sample in device.samples} == {"arithmetic", "memory"}
     assert fresh.health.first_ms == {}
     device.work(EVERY_S / 4)
-    assert fresh.due(), "what proved nothing is tried again soon"
+    assert fresh.is_due(), "what proved nothing is tried again soon"
 
 
 @pytest.mark.parametrize("sentinel", ["arithmetic", "memory"])
 def test_a_reading_that_fails_is_no_reading(device: Device, sentinel: Sentinel) -> None:
     device.broken_by = MeasureFailed("out of memory")
-    assert read(device, sentinel) is None
+    assert read_sentinel(device, sentinel) is None
 
 
 def test_an_end_in_the_middle_concludes_nothing(
-    device: Device, watch: Callable[[], SentinelMonitor]
+    device: Device, monitor: Callable[[], SentinelMonitor]
 ) -> None:
-    settled = settle(watch(), device)
-    before, told = settled.health, len(device.told)
-    device.broken_by = Interrupted("the agent was asked to end")
+    settled = settle(monitor(), device)
+    before, samples = settled.health, len(device.samples)
+    device.broken_by = Interrupted("the agent is stopping")
     with pytest.raises(Interrupted):
-        settled.look()
+        settled.check()
     assert settled.health == before
-    assert len(device.told) == told
+    assert len(device.samples) == samples
