@@ -1,4 +1,4 @@
-"""A file by which a process without a port says that it works: for health checks."""
+"""A file that shows that a process without a port is alive, for health checks."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ _PERIOD_S = 1.0
 
 
 class AliveFile:
-    """Holds the id of the process that touched it last; None: there is no file.
+    """A file with the id of the process that touched it last. Without a path it does nothing.
 
-    Processes may share one: it then says that one of them works. Best on a tmpfs. Raises
-    LpnetError where the file cannot be written.
+    Processes may share a file; it then shows that at least one is alive. A tmpfs suits it best.
+    Raises LpnetError if the file cannot be written.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._touched = -_PERIOD_S
+        self._touched_at = -_PERIOD_S
 
     def touch(self) -> None:
-        """This process works now. Writes at most once a second."""
+        """Record that this process is alive. Writes at most once a second."""
         now = time.monotonic()
-        if self._path is None or now - self._touched < _PERIOD_S:
+        if self._path is None or now - self._touched_at < _PERIOD_S:
             return
-        self._touched = now
+        self._touched_at = now
         part = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
             part.write_text(str(os.getpid()))
@@ -37,30 +37,32 @@ class AliveFile:
             raise LpnetError(f"alive file {self._path}: {error.strerror}") from error
 
     def remove(self) -> None:
-        """This process ends. A file that another has touched since stays."""
+        """Remove the file, unless another process has touched it since."""
         with suppress(OSError):
             if self._path is not None and self._path.read_text() == str(os.getpid()):
                 self._path.unlink()
 
 
-def not_alive(path: Path, within_s: float) -> str | None:
-    """Why nothing works there: no file, its process is gone, or it was touched longer than
-    `within_s` ago. None where something does."""
+def not_alive_reason(path: Path, within_s: float) -> str | None:
+    """None if a process touched the file within the last `within_s`; else the reason.
+
+    The reason is a missing file, a process that is gone, or a file that is too old.
+    """
     try:
-        pid, touched = int(path.read_text()), path.stat().st_mtime
+        pid, touched_at = int(path.read_text()), path.stat().st_mtime
     except OSError as error:
         return f"{path}: {error.strerror}"
     except ValueError:
-        return f"{path}: not a file of lpnet's"
-    if not runs(pid):
+        return f"{path}: not a file of lpnet"
+    if not process_exists(pid):
         return f"process {pid} is gone"
-    # A clock that was set back must not make an old file look fresh.
-    age_s = abs(time.time() - touched)
-    return None if age_s <= within_s else f"process {pid} has done nothing for {age_s:.0f} s"
+    # If the clock was set back, an old file must not look new.
+    age_s = abs(time.time() - touched_at)
+    return None if age_s <= within_s else f"process {pid} has shown no activity for {age_s:.0f} s"
 
 
-def runs(pid: int) -> bool:
-    """Whether there is a process of that id, whoever it belongs to."""
+def process_exists(pid: int) -> bool:
+    """Whether there is a process with this id, of any user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

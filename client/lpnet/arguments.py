@@ -1,4 +1,4 @@
-"""What callers hand in, as what the service takes."""
+"""Arguments of the client in the form that the service accepts."""
 
 from __future__ import annotations
 
@@ -12,30 +12,32 @@ from pydantic import ValidationError
 from lpnet.errors import LpnetError, WidthsError
 
 
-class Listed(Protocol):
+class ArrayLike(Protocol):
     """A tensor or an array."""
 
     def tolist(self) -> Any: ...
 
 
-WidthsLike = Mapping[str, int] | Sequence[float] | Listed
+WidthsLike = Mapping[str, int] | Sequence[float] | ArrayLike
 
 
-def segment(name: str) -> str:
-    """A name as one segment of a path, whatever stands in it."""
+def path_segment(name: str) -> str:
+    """A name, quoted so that it is a single segment of a URL path."""
     return quote(name, safe="")
 
 
-def vectors(widths: Any) -> list[Any]:
-    """One width vector or several, as several; tensors and arrays become lists.
+def width_vectors(widths: Any) -> list[Any]:
+    """A list of width vectors, from a vector or several; tensors and arrays become lists.
 
-    Raises WidthsError for what is neither.
+    Raises WidthsError for anything else.
     """
     plain = widths.tolist() if hasattr(widths, "tolist") else widths
     if isinstance(plain, Mapping):
         return [plain]
     if isinstance(plain, str) or not isinstance(plain, Sequence) or not plain:
-        raise WidthsError(f"widths are an object by name or a list of channels, not {widths!r}")
+        raise WidthsError(
+            f"widths must be an object by name or a list of channels, got {widths!r}"
+        )
     rows = [row.tolist() if hasattr(row, "tolist") else row for row in plain]
     if all(isinstance(row, Mapping | list | tuple) for row in rows):
         return rows
@@ -43,14 +45,14 @@ def vectors(widths: Any) -> list[Any]:
 
 
 @contextmanager
-def asking() -> Iterator[None]:
-    """Turns a wrong value in a request into an lpnet error that names the field."""
+def translate_validation_errors() -> Iterator[None]:
+    """Raise LpnetError or WidthsError, naming the field, for a wrong value in a request."""
     try:
         yield
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        text = f"{place or 'request'}: {first['msg']}"
-        if place.startswith("widths") or ".widths" in place:
-            raise WidthsError(text) from None
-        raise LpnetError(text) from None
+        field = ".".join(str(part) for part in first["loc"])
+        message = f"{field or 'request'}: {first['msg']}"
+        if field.startswith("widths") or ".widths" in field:
+            raise WidthsError(message) from None
+        raise LpnetError(message) from None

@@ -1,7 +1,4 @@
-"""The client: everything the service does, from Python.
-
-Works without torch, except for `Client.predictor`.
-"""
+"""The Python client of the service. It works without torch, except for `Client.predictor`."""
 
 from __future__ import annotations
 
@@ -10,14 +7,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from lpnet import progress as progress_
 from lpnet import tokens
-from lpnet.arguments import WidthsLike, asking, segment, vectors
+from lpnet.arguments import (
+    WidthsLike,
+    path_segment,
+    translate_validation_errors,
+    width_vectors,
+)
 from lpnet.errors import BadRequest, LpnetError, NotFound
 from lpnet.http import Http
-from lpnet.progress import Progress
+from lpnet.progress import Progress, quiet, terminal_progress
 from lpnet.schemas.campaign import Campaign, NewCampaign, PlannedWorkload
 from lpnet.schemas.compare import CompareSummary
 from lpnet.schemas.condition import SentinelHistory
@@ -48,16 +49,20 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 IMPORT_BATCH = 2_000
+P = TypeVar("P", TablePage, SamplePage, PruningPage)
 _INDEX = re.compile(r"samples\.(\d+)\.?(.*)")
 
 
 class Client:
-    """Talks to one lpnet service.
+    """A connection to an lpnet service.
 
-    `url` defaults to LPNET_URL, then to http://127.0.0.1:8000; `token` to LPNET_TOKEN, then to
-    what is in the file that LPNET_TOKEN_FILE names. Errors of the service are raised as the
-    matching class of `lpnet.errors`; no answer is `ServerUnreachable`. `traceparent` (W3C Trace Context;
-    default: the environment's TRACEPARENT) has the service's traces continue one of yours.
+    `url` defaults to LPNET_URL, then to http://127.0.0.1:8000. `token` defaults to LPNET_TOKEN,
+    then to the content of the file LPNET_TOKEN_FILE. `poll_s` is the interval, in seconds, at
+    which waiting methods ask for progress. With `traceparent` (W3C Trace Context, default:
+    TRACEPARENT) the traces of the service continue yours.
+
+    Every method raises the class of `lpnet.errors` that matches the error of the service, and
+    ServerUnreachable if there is no answer.
     """
 
     def __init__(
@@ -83,71 +88,61 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # What the service knows.
+    # Devices, targets and samples.
 
     def devices(self) -> list[Device]:
-        """Every device."""
+        """All devices."""
         return [Device.model_validate(d) for d in self._http.get("/v1/devices")["items"]]
 
     def targets(self) -> list[Target]:
-        """Every target."""
+        """All targets."""
         return [Target.model_validate(t) for t in self._http.get("/v1/targets")["items"]]
 
     def target(self, name: str) -> Target:
-        """One target. NotFound where there is none of that name."""
-        return Target.model_validate(self._http.get(f"/v1/targets/{segment(name)}"))
+        """A target by its name. Raises NotFound."""
+        return Target.model_validate(self._http.get(f"/v1/targets/{path_segment(name)}"))
 
     def sentinels(self, target: str, limit: int = 100) -> SentinelHistory:
-        """The newest readings of a target's sentinels with their drift, and the present levels."""
-        path = f"/v1/targets/{segment(target)}/sentinels"
+        """The newest `limit` sentinel readings of a target with their drift, and the levels."""
+        path = f"/v1/targets/{path_segment(target)}/sentinels"
         return SentinelHistory.model_validate(self._http.get(path, params={"limit": limit}))
 
     def clear(self, target: str) -> Target:
-        """Say that what a paused or broken target measures now is normal: it is ready again, in a
-        new epoch. Conflict where it is neither."""
-        return Target.model_validate(self._http.post(f"/v1/targets/{segment(target)}/clear"))
+        """Accept the current sentinel readings of a paused or broken target as normal.
+
+        The target becomes ready and a new epoch begins. Raises Conflict if it is neither paused
+        nor broken, or if its owner paused it.
+        """
+        return Target.model_validate(self._http.post(f"/v1/targets/{path_segment(target)}/clear"))
 
     def table(self, target: str, **filters: Any) -> Iterator[TableRow]:
-        """Rows of a target's latency table: measured beside predicted.
+        """Rows of a target's latency table, with measured and predicted latency.
 
-        `filters`: kind, space, block, draw, disturbed, held_out, min_ms, max_ms, search (words),
-        epoch, sort (`measured_at` or `latency_ms`, descending with a `-` before it).
+        `filters`: kind, space, block, draw, disturbed, held_out, min_ms, max_ms, search (text),
+        epoch, and sort (`measured_at` or `latency_ms`; `-` before it means descending).
         """
-        given = {key: value for key, value in filters.items() if value is not None}
-        after: str | None = None
-        while True:
-            params = {**given, "limit": 500} | ({"after": after} if after else {})
-            page = TablePage.model_validate(
-                self._http.get(f"/v1/targets/{segment(target)}/table", params=params)
-            )
+        path = f"/v1/targets/{path_segment(target)}/table"
+        for page in self._pages(path, TablePage, 500, filters):
             yield from page.items
-            after = page.next
-            if after is None:
-                return
 
     def compare(self, targets: Sequence[str]) -> CompareSummary:
-        """Two to six targets on the workloads that all of them measured: ratios to the first, and
-        who is fastest how often, over all, by kind and by block."""
-        found = self._http.get("/v1/compare/summary", params={"target": list(targets)})
-        return CompareSummary.model_validate(found)
+        """Compare two to six targets on the workloads that all of them measured.
+
+        The summary holds latency ratios to the first target, and how often each is the fastest:
+        over all workloads, by kind and by block.
+        """
+        summary = self._http.get("/v1/compare/summary", params={"target": list(targets)})
+        return CompareSummary.model_validate(summary)
 
     def samples(self, **filters: Any) -> Iterator[StoredSample]:
-        """Stored samples, oldest first. `filters`: target, kind, space, campaign,
-        disturbed."""
-        given = {key: value for key, value in filters.items() if value is not None}
-        after: str | None = None
-        while True:
-            params = {**given, "limit": 1000} | ({"after": after} if after else {})
-            page = SamplePage.model_validate(self._http.get("/v1/samples", params=params))
+        """Stored samples, oldest first. `filters`: target, kind, space, campaign, disturbed."""
+        for page in self._pages("/v1/samples", SamplePage, 1000, filters):
             yield from page.items
-            after = page.next
-            if after is None:
-                return
 
     # Measuring.
 
     def upload(self, space: Space) -> SpaceInfo:
-        """Give the service a space; uploading it again changes nothing."""
+        """Store a space in the service; uploading it again changes nothing."""
         return SpaceInfo.model_validate(
             self._http.post_bytes("/v1/spaces", space.to_bytes(), idempotent=True)
         )
@@ -156,7 +151,7 @@ class Client:
         """Fetch a space by its content hash."""
         from lpnet.space.space import Space
 
-        return Space.from_bytes(self._bytes(f"/v1/spaces/{segment(hash_)}/file"))
+        return Space.from_bytes(self._bytes(f"/v1/spaces/{path_segment(hash_)}/file"))
 
     def campaign(
         self,
@@ -169,15 +164,17 @@ class Client:
         repeats: int = 8,
         seed: int = 0,
         workloads: Sequence[PlannedWorkload] = (),
-        progress: Progress = progress_.quiet,
+        progress: Progress = quiet,
     ) -> Campaign:
-        """Measure a space on a target and wait until it is done.
+        """Measure workloads of a space on a target, and wait until all are measured.
 
-        Raises LpnetError where the campaign fails or is cancelled.
+        The service draws `blocks` blocks and `networks` networks with `seed`, lets a pruner choose
+        `pruned` more, and measures `repeats` of them twice, for the noise floor. Or it measures
+        exactly `workloads`. Raises LpnetError if the campaign fails or is cancelled.
         """
-        asked = _asked(target, space, blocks, networks, pruned, repeats, seed, workloads)
+        request = _new_campaign(target, space, blocks, networks, pruned, repeats, seed, workloads)
         self.upload(space)
-        answer = self._http.post("/v1/campaigns", asked)
+        answer = self._http.post("/v1/campaigns", request)
         return self._waiting.campaign(Campaign.model_validate(answer), progress)
 
     def estimate(
@@ -191,10 +188,12 @@ class Client:
         repeats: int = 8,
         seed: int = 0,
     ) -> CampaignEstimate:
-        """What `campaign` with the same arguments would be: samples, minutes, reach. Starts
-        nothing; a space that the service has never seen is uploaded, which is harmless."""
-        asked = _asked(target, space, blocks, networks, pruned, repeats, seed)
-        answer = self._knowing(space, "/v1/campaigns:estimate", asked)
+        """Estimate the samples, the time and the covered part of the space of a `campaign`.
+
+        Starts nothing. A space that is new to the service is uploaded.
+        """
+        request = _new_campaign(target, space, blocks, networks, pruned, repeats, seed)
+        answer = self._post_with_space(space, "/v1/campaigns:estimate", request)
         return CampaignEstimate.model_validate(answer)
 
     def profile(
@@ -209,10 +208,13 @@ class Client:
         seed: int = 0,
         progress: Progress | None = None,
     ) -> Report:
-        """Measure a space on a target, train an LPNet on all of the target's samples, and return
-        its report. Waits; shows progress on a terminal unless `progress` is given."""
+        """Measure a space on a target and train an LPNet on all samples of the target's epoch.
+
+        Waits, and returns the report of the LPNet. `progress` defaults to standard error. For the
+        other arguments see `campaign`.
+        """
         with ExitStack() as stack:
-            shown = progress or stack.enter_context(progress_.terminal_progress())
+            show = progress or stack.enter_context(terminal_progress())
             self.campaign(
                 target,
                 space,
@@ -221,9 +223,9 @@ class Client:
                 pruned=pruned,
                 repeats=repeats,
                 seed=seed,
-                progress=shown,
+                progress=show,
             )
-            return self.train(target, seed=seed, progress=shown)
+            return self.train(target, seed=seed, progress=show)
 
     def measure(
         self,
@@ -231,11 +233,11 @@ class Client:
         space: Space,
         widths: WidthsLike | Sequence[WidthsLike],
         *,
-        progress: Progress = progress_.quiet,
+        progress: Progress = quiet,
     ) -> list[Sample]:
-        """Measure networks really, now: one width vector, or several. Samples come in order.
+        """Measure networks on the target now: a width vector, or several. Samples come in order.
 
-        Raises LpnetError, with the agent's reason, where one could not be measured.
+        Raises LpnetError, with the agent's reason, if one could not be measured.
         """
         planned = [
             PlannedWorkload(
@@ -243,25 +245,25 @@ class Client:
                 draw="asked",
                 workload=SpaceWorkload(
                     space=space.hash,
-                    widths=space.named(space.vector(given)),
+                    widths=space.named(space.vector(vector)),
                     batch=space.batch,
                 ),
             )
-            for given in vectors(widths)
+            for vector in width_vectors(widths)
         ]
-        done = self.campaign(target, space, workloads=planned, progress=progress)
-        if done.failed:
-            raise LpnetError(f"not measured: {'; '.join(done.failures)}")
-        found = list(self.samples(target=target, campaign=done.id))
-        return [_take(found, one.workload) for one in planned]
+        campaign = self.campaign(target, space, workloads=planned, progress=progress)
+        if campaign.failed:
+            raise LpnetError(f"not measured: {'; '.join(campaign.failures)}")
+        samples = list(self.samples(target=target, campaign=campaign.id))
+        return [_pop_sample(samples, workload.workload) for workload in planned]
 
-    # Learning.
+    # Training.
 
-    def train(self, target: str, *, seed: int = 0, progress: Progress = progress_.quiet) -> Report:
-        """Train a new LPNet version on all samples of the target's epoch; returns its report."""
-        with asking():
+    def train(self, target: str, *, seed: int = 0, progress: Progress = quiet) -> Report:
+        """Train a new LPNet on all samples of the target's epoch; returns its report."""
+        with translate_validation_errors():
             body = NewTraining(seed=seed)
-        answer = self._http.post(f"/v1/targets/{segment(target)}/lpnets", body)
+        answer = self._http.post(f"/v1/targets/{path_segment(target)}/lpnets", body)
         return self._waiting.report(Training.model_validate(answer), "training", progress)
 
     def study(
@@ -270,41 +272,41 @@ class Client:
         samples: int,
         *,
         seed: int = 0,
-        progress: Progress = progress_.quiet,
+        progress: Progress = quiet,
     ) -> Report:
-        """Train on `samples` samples drawn with `seed`, judge on all others; publishes nothing."""
-        with asking():
+        """Train on `samples` random samples and test on the others; the LPNet is not published."""
+        with translate_validation_errors():
             body = NewStudy(samples=samples, seed=seed)
-        answer = self._http.post(f"/v1/targets/{segment(target)}/studies", body)
+        answer = self._http.post(f"/v1/targets/{path_segment(target)}/studies", body)
         return self._waiting.report(Training.model_validate(answer), "study", progress)
 
     def lpnets(self, target: str) -> list[LPNetInfo]:
         """Versions of a target's LPNet, newest first."""
-        answer = self._http.get(f"/v1/targets/{segment(target)}/lpnets")
+        answer = self._http.get(f"/v1/targets/{path_segment(target)}/lpnets")
         return [LPNetInfo.model_validate(item) for item in answer["items"]]
 
     def report(self, target: str, lpnet: str | None = None) -> Report:
-        """Report of a target's active LPNet, or of the version `lpnet`."""
-        chosen = segment(lpnet or _active(self.target(target)))
-        found = Report.model_validate(self._http.get(f"/v1/lpnets/{chosen}/report"))
-        if found.target != target:
-            raise LpnetError(f"LPNet {lpnet} is of target {found.target!r}, not of {target!r}")
-        return found
+        """Report of a target's active LPNet, or of the one with the id `lpnet`."""
+        id_ = path_segment(lpnet or _active_lpnet(self.target(target)))
+        report = Report.model_validate(self._http.get(f"/v1/lpnets/{id_}/report"))
+        if report.target != target:
+            raise LpnetError(f"LPNet {lpnet} is of target {report.target!r}, not of {target!r}")
+        return report
 
     # Predicting.
 
     def predictor(self, target: str, space: Space) -> Predictor:
         """The active LPNet of a target, bound to a space: a torch module that runs locally.
 
-        It knows what has failed on the target for want of memory until now, after the LPNet was
-        trained too. Raises NotCovered where the LPNet has never seen an op of the space.
+        Its memory limits are the current ones of the target, not those at the time of training.
+        Raises NotCovered if the LPNet was trained on no op like one of the space.
         """
         from lpnet.model.files import load
         from lpnet.predictor.predictor import Predictor
 
-        about = self.target(target)
-        lpnet = load(self._bytes(f"/v1/lpnets/{_active(about)}/weights"))
-        lpnet.header = lpnet.header.model_copy(update={"memory": about.memory})
+        info = self.target(target)
+        lpnet = load(self._bytes(f"/v1/lpnets/{_active_lpnet(info)}/weights"))
+        lpnet.header = lpnet.header.model_copy(update={"memory": info.memory})
         return Predictor(lpnet, space)
 
     def predict(
@@ -318,16 +320,20 @@ class Client:
         fitting: bool = False,
         breakdown: bool = False,
     ) -> list[Prediction]:
-        """Latency with an interval, and ms per channel where `gradient`; needs no torch here. Each
-        says whether the network fits in the target's memory; `fitting` raises DoesNotFit for one
-        that does not. With `breakdown` (of at most 200 vectors) each says where the time goes."""
-        with asking():
+        """Predict the latency of a width vector, or of several; the service computes it.
+
+        Each prediction holds the latency in ms, an interval of the given `coverage`, and whether
+        the network fits in the target's memory. `gradient` adds ms per channel of each width, and
+        `breakdown` (for at most 200 vectors) the latency of each block. With `fitting` a network
+        that does not fit raises DoesNotFit. Raises WidthsError, NotCovered and NoLPNet.
+        """
+        with translate_validation_errors():
             request = PredictionRequest(
                 target=target,
                 space=space.hash,
                 widths=tuple(
-                    dict(given) if isinstance(given, Mapping) else tuple(given)
-                    for given in vectors(widths)
+                    dict(vector) if isinstance(vector, Mapping) else tuple(vector)
+                    for vector in width_vectors(widths)
                 ),
                 batch=space.batch,
                 gradient=gradient,
@@ -335,11 +341,11 @@ class Client:
                 fitting=fitting,
                 breakdown=breakdown,
             )
-        answer = self._knowing(space, "/v1/predictions", request)
+        answer = self._post_with_space(space, "/v1/predictions", request)
         return list(PredictionResponse.model_validate(answer).predictions)
 
-    def _knowing(self, space: Space, path: str, body: BaseModel) -> Any:
-        """Post what changes nothing; upload the space first where the service lacks it."""
+    def _post_with_space(self, space: Space, path: str, body: BaseModel) -> Any:
+        """Post an idempotent request; if the service does not have the space, upload it first."""
         try:
             return self._http.post(path, body, idempotent=True)
         except NotFound as error:
@@ -351,54 +357,53 @@ class Client:
     # Results of pruning.
 
     def report_pruning(self, result: PruningResult, space: Space) -> PruningResult:
-        """Have the service keep what a pruning job came to; reporting it again changes nothing."""
-        return PruningResult.model_validate(self._knowing(space, "/v1/prunings", result))
+        """Store the result of a pruning job; storing it again changes nothing."""
+        return PruningResult.model_validate(self._post_with_space(space, "/v1/prunings", result))
 
     def prunings(self, **filters: Any) -> Iterator[PruningResult]:
-        """What pruning jobs came to, newest first. `filters`: target, space (its hash), chosen."""
-        given = {key: value for key, value in filters.items() if value is not None}
-        after: str | None = None
-        while True:
-            params = {**given, "limit": 500} | ({"after": after} if after else {})
-            page = PruningPage.model_validate(self._http.get("/v1/prunings", params=params))
+        """Results of pruning jobs, newest first. `filters`: target, space (its hash), chosen."""
+        for page in self._pages("/v1/prunings", PruningPage, 500, filters):
             yield from page.items
-            after = page.next
-            if after is None:
-                return
 
-    # Samples in and out.
+    # Import and export of samples.
 
     def import_samples(self, target: str, samples: Iterable[Sample]) -> IngestResult:
-        """Store samples measured elsewhere, creating the target where there is none."""
-        stored = known = 0
+        """Store samples measured elsewhere; the target is created if there is none.
+
+        Samples with an id that is stored already are counted as `known`.
+        """
+        stored = duplicates = 0
         iterator = iter(samples)
         while chunk := tuple(islice(iterator, IMPORT_BATCH)):
-            with asking():
+            with translate_validation_errors():
                 body = SampleBatch(target=target, samples=chunk)
             try:
                 answer = self._http.post(
                     "/v1/samples:batch", body, params={"create": True}, idempotent=True
                 )
             except LpnetError:
-                log.warning("%d samples were stored; import again to go on", stored + known)
+                log.warning(
+                    "%d samples were stored; import again to continue", stored + duplicates
+                )
                 raise
             result = IngestResult.model_validate(answer)
-            stored, known = stored + result.stored, known + result.known
-        return IngestResult(stored=stored, known=known)
+            stored += result.stored
+            duplicates += result.known
+        return IngestResult(stored=stored, known=duplicates)
 
     def check_samples(self, target: str, samples: Sequence[Sample]) -> dict[int, str]:
-        """Which of these samples the service would refuse, by index, and why; stores nothing."""
+        """The reason for each sample that the service would refuse, by index; stores nothing."""
         refused: dict[int, str] = {}
         for start in range(0, len(samples), IMPORT_BATCH):
-            left = list(range(start, min(len(samples), start + IMPORT_BATCH)))
-            # The service lists only so many faults at once: ask again without those it named.
-            while left and (faults := self._faults(target, [samples[i] for i in left])):
-                refused |= {left[place]: why for place, why in faults.items()}
-                left = [index for index in left if index not in refused]
+            pending = list(range(start, min(len(samples), start + IMPORT_BATCH)))
+            # The service lists a limited number of faults: check again without these samples.
+            while pending and (faults := self._faults(target, [samples[i] for i in pending])):
+                refused |= {pending[index]: reason for index, reason in faults.items()}
+                pending = [index for index in pending if index not in refused]
         return refused
 
     def _faults(self, target: str, samples: Sequence[Sample]) -> dict[int, str]:
-        with asking():
+        with translate_validation_errors():
             body = SampleBatch(target=target, samples=tuple(samples))
         params = {"create": True, "dry_run": True}
         try:
@@ -416,10 +421,21 @@ class Client:
         return {}
 
     def export(self, target: str, format_: str = "jsonl") -> Iterator[bytes]:
-        """A target's samples as JSON lines or CSV, in chunks as they come."""
+        """The samples of a target as `jsonl` or `csv`, in chunks of bytes."""
         params = {"target": target, "format": format_}
-        with self._http.stream("/v1/samples/export", params=params) as pieces:
-            yield from pieces
+        with self._http.stream("/v1/samples/export", params=params) as chunks:
+            yield from chunks
+
+    def _pages(
+        self, path: str, page_type: type[P], limit: int, filters: Mapping[str, Any]
+    ) -> Iterator[P]:
+        params = {**filters, "limit": limit}
+        while True:
+            page = page_type.model_validate(self._http.get(path, params=params))
+            yield page
+            if page.next is None:
+                return
+            params["after"] = page.next
 
     def _bytes(self, path: str) -> bytes:
         fetched = self._http.get_bytes(path)
@@ -428,15 +444,15 @@ class Client:
         return fetched.content
 
 
-def _active(target: Target) -> str:
+def _active_lpnet(target: Target) -> str:
     if target.lpnet is None:
         raise LpnetError(
-            f"target {target.name!r} has no LPNet yet: profile a space on it, or train it"
+            f"target {target.name!r} has no LPNet yet: run `lpnet profile` for a space on it"
         )
     return target.lpnet
 
 
-def _asked(
+def _new_campaign(
     target: str,
     space: Space,
     blocks: int,
@@ -446,7 +462,7 @@ def _asked(
     seed: int,
     workloads: Sequence[PlannedWorkload] = (),
 ) -> NewCampaign:
-    with asking():
+    with translate_validation_errors():
         return NewCampaign(
             target=target,
             space=space.hash,
@@ -460,8 +476,8 @@ def _asked(
         )
 
 
-def _take(found: list[StoredSample], workload: SpaceWorkload) -> Sample:
-    for index, sample in enumerate(found):
+def _pop_sample(samples: list[StoredSample], workload: SpaceWorkload) -> Sample:
+    for index, sample in enumerate(samples):
         if sample.workload == workload:
-            return found.pop(index)
+            return samples.pop(index)
     raise LpnetError(f"the service stored no sample for widths {workload.widths}")

@@ -1,6 +1,6 @@
-"""HTTP to an lpnet server: JSON, bytes and streams in, lpnet's own errors out.
+"""HTTP to an lpnet server, with the errors of lpnet.
 
-The only module that imports httpx; the client and the agent both use it.
+Only this module imports httpx. The client and the agent use it.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from lpnet.errors import (
     TooManyRequests,
     api_error,
 )
-from lpnet.tokens import checked
+from lpnet.tokens import check_secret
 
 Param = str | int | float | bool
-# A sequence is a parameter that is given several times.
+# A sequence repeats the parameter.
 Params = Mapping[str, Param | Sequence[Param] | None]
 
-# A server that is overloaded or restarting answers so; 501 and 505 will not get better.
-_PASSING = frozenset({500, 502, 503, 504})
+# The statuses of a server that is overloaded or restarting; 501 and 505 are permanent.
+_TEMPORARY = frozenset({500, 502, 503, 504})
 _REQUEST_ID = "X-Request-Id"
 _TRACE_PARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
@@ -43,12 +43,12 @@ _OCTETS = "application/octet-stream"
 
 
 class _NotSent(ServerUnreachable):
-    """The connection never stood, so the server cannot have acted on the request."""
+    """There was no connection, so the server cannot have acted on the request."""
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A body of bytes, with the entity tag that asks for it again only if it changed."""
+    """A response body, with the entity tag for requesting it again only if it changed."""
 
     content: bytes
     etag: str | None
@@ -58,17 +58,18 @@ class Http:
     """A connection to one server.
 
     `timeout` is in seconds, for connecting and for each read. A request is tried up to `attempts`
-    times within `patience_s`: any request if no connection stood, an idempotent one also on a cut
-    connection and on a passing server fault. GET, PUT and DELETE count as idempotent; a POST does
-    where the caller says so. Of a 429 the server says that it did not act. Where it asks for a
-    pause (Retry-After), that is kept, or the error raised where it is longer than the patience.
+    times within `patience_s` seconds. It is tried again if there was no connection, and on a 429,
+    which means that the server did not act. An idempotent request is also tried again after a
+    broken connection or a temporary server fault. GET, PUT and DELETE are idempotent; for a POST
+    the caller decides. A pause that the server asks for (Retry-After) is respected; if it is
+    longer than `patience_s`, the error is raised.
 
-    Every request has an id of its own (`request_id` is that of the latest one), which the server
-    logs too. `traceparent` (W3C Trace Context; default: the environment's TRACEPARENT, if it is
-    one) ties what the server does to a trace of whoever asks.
+    Each request has an id (`request_id` is that of the latest one), which the server logs too.
+    With `traceparent` (W3C Trace Context, default: TRACEPARENT) the traces of the server continue
+    those of the caller.
 
-    Raises an `ApiError` for an answer that is an error, `ServerUnreachable` for no answer, and at once
-    for a `base_url` that no server can have.
+    Raises ApiError for an error response, and ServerUnreachable if there is no answer, or at once
+    if `base_url` is not a valid URL of a server.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Http:
         headers = {"Accept": "application/json"}
         if token:
             try:
-                headers["Authorization"] = f"Bearer {checked(token)}"
+                headers["Authorization"] = f"Bearer {check_secret(token)}"
             except ValueError as error:
                 raise LpnetError(f"the token for {self.base_url}: {error}") from error
         headers |= _trace_context(traceparent)
@@ -98,7 +99,7 @@ class Http:
             headers=headers,
             transport=transport,
             timeout=timeout,
-            # A proxy from the environment cannot reach this machine's loopback.
+            # A proxy cannot reach the loopback of this machine.
             trust_env=not _is_loopback(url.host),
         )
 
@@ -114,15 +115,15 @@ class Http:
         self.close()
 
     def close(self) -> None:
-        """Drop the open connections; the object must not be used afterwards."""
+        """Close the connections; the object must not be used afterwards."""
         self._client.close()
 
     def get(self, path: str, *, params: Params | None = None) -> Any:
-        """The JSON at `path`; None where the answer has no body."""
-        return _json(self._send("GET", path, idempotent=True, params=_given(params)))
+        """The JSON at `path`; None if the answer has no body."""
+        return _json(self._send("GET", path, idempotent=True, params=_without_none(params)))
 
     def headers(self, path: str) -> dict[str, str]:
-        """The headers of the answer to a GET of `path`, their names in lower case."""
+        """The headers of the answer to a GET of `path`, with names in lower case."""
         return dict(self._send("GET", path, idempotent=True).headers)
 
     def post(
@@ -134,30 +135,32 @@ class Http:
         idempotent: bool = False,
         timeout: float | None = None,
     ) -> Any:
-        """Post a schema or plain JSON; the answer's JSON, or None for 204.
+        """Post a schema or plain JSON; returns the JSON of the answer, or None for 204.
 
-        `timeout` (seconds) replaces the usual one, as a long poll needs.
+        `timeout` (seconds) replaces the default one, for a long poll.
         """
-        options: dict[str, Any] = {"params": _given(params)} | _content(body)
+        options: dict[str, Any] = {"params": _without_none(params)} | _content(body)
         if timeout is not None:
             options["timeout"] = timeout
         return _json(self._send("POST", path, idempotent=idempotent, **options))
 
     def put(self, path: str, body: BaseModel | Any = None, *, params: Params | None = None) -> Any:
-        """Put a schema or plain JSON; the answer's JSON, or None for 204."""
-        options = {"params": _given(params)} | _content(body)
+        """Put a schema or plain JSON; returns the JSON of the answer, or None for 204."""
+        options = {"params": _without_none(params)} | _content(body)
         return _json(self._send("PUT", path, idempotent=True, **options))
 
     def delete(self, path: str, *, params: Params | None = None) -> Any:
-        """Delete what is at `path`; the answer's JSON, or None for 204."""
-        return _json(self._send("DELETE", path, idempotent=True, params=_given(params)))
+        """Delete the resource at `path`; returns the JSON of the answer, or None for 204."""
+        return _json(self._send("DELETE", path, idempotent=True, params=_without_none(params)))
 
     def get_bytes(
         self, path: str, *, params: Params | None = None, etag: str | None = None
     ) -> Fetched | None:
         """The bytes at `path`; None if they still match `etag`."""
         headers = {"Accept": "*/*"} | ({"If-None-Match": etag} if etag else {})
-        response = self._send("GET", path, idempotent=True, params=_given(params), headers=headers)
+        response = self._send(
+            "GET", path, idempotent=True, params=_without_none(params), headers=headers
+        )
         if response.status_code == httpx.codes.NOT_MODIFIED:
             return None
         return Fetched(response.content, response.headers.get("etag"))
@@ -171,53 +174,55 @@ class Http:
         params: Params | None = None,
         idempotent: bool = True,
     ) -> Any:
-        """Post bytes as they are; the answer's JSON, or None for 204."""
+        """Post bytes; returns the JSON of the answer, or None for 204."""
         return _json(
             self._send(
                 "POST",
                 path,
                 idempotent=idempotent,
                 content=content,
-                params=_given(params),
+                params=_without_none(params),
                 headers={"Content-Type": content_type},
             )
         )
 
     @contextmanager
     def stream(self, path: str, *, params: Params | None = None) -> Iterator[Iterator[bytes]]:
-        """A download of any size, piece by piece:
+        """A download of any size, in chunks:
 
-            with http.stream("/v1/samples/export") as pieces:
-                for piece in pieces: ...
+            with http.stream("/v1/samples/export") as chunks:
+                for chunk in chunks: ...
 
-        It is not tried again once it has begun: a cut download raises ServerUnreachable.
+        It is not tried again once it has begun: a broken download raises ServerUnreachable.
         """
-        headers = {"Accept": "*/*"} | self._next_id()
+        headers = {"Accept": "*/*"} | self._new_request_id()
         with (
             self._transport_errors(),
-            self._client.stream("GET", path, params=_given(params), headers=headers) as response,
+            self._client.stream(
+                "GET", path, params=_without_none(params), headers=headers
+            ) as response,
         ):
             if not response.is_success:
                 response.read()
-                raise _problem(response)
+                raise _error(response)
             yield response.iter_bytes()
 
     def _send(self, method: str, path: str, *, idempotent: bool, **options: Any) -> httpx.Response:
-        # One id for all attempts: what the server has of any of them is found by it.
-        options["headers"] = options.get("headers", {}) | self._next_id()
+        # All attempts share an id, which finds any of them in the log of the server.
+        options["headers"] = options.get("headers", {}) | self._new_request_id()
 
-        def worth_repeating(error: Exception) -> bool | float:
-            """Whether to try again; after how many seconds, where the server said so."""
+        def retry(error: Exception) -> bool | float:
+            """Whether to try again, or the pause before it in seconds."""
             if isinstance(error, ServerUnreachable):
                 return idempotent or isinstance(error, _NotSent)
             if isinstance(error, TooManyRequests):
-                return self._pause(error)
-            if isinstance(error, ServerFault) and error.status in _PASSING:
-                return idempotent and self._pause(error)
+                return self._retry_after(error)
+            if isinstance(error, ServerFault) and error.status in _TEMPORARY:
+                return idempotent and self._retry_after(error)
             return False
 
         for attempt in stamina.retry_context(
-            on=worth_repeating,
+            on=retry,
             attempts=self._attempts,
             timeout=self._patience_s,
             wait_initial=0.1,
@@ -228,19 +233,19 @@ class Http:
                 return self._send_once(method, path, options)
         raise AssertionError("a retry loop ends by returning or raising")
 
-    def _pause(self, error: ApiError) -> bool | float:
-        """The pause that a server asks for; True: none, False: too long a one."""
-        asked_s = error.retry_after_s
-        return not asked_s or (asked_s <= self._patience_s and asked_s)
+    def _retry_after(self, error: ApiError) -> bool | float:
+        """The pause that the server asks for, s; True without one, False if it is too long."""
+        pause_s = error.retry_after_s
+        return not pause_s or (pause_s <= self._patience_s and pause_s)
 
     def _send_once(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
         with self._transport_errors():
             response = self._client.request(method, path, **options)
         if response.is_success or response.status_code == httpx.codes.NOT_MODIFIED:
             return response
-        raise _problem(response)
+        raise _error(response)
 
-    def _next_id(self) -> dict[str, str]:
+    def _new_request_id(self) -> dict[str, str]:
         self.request_id = secrets.token_hex(16)
         return {_REQUEST_ID: self.request_id}
 
@@ -250,7 +255,7 @@ class Http:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise _NotSent(
-                f"no answer from {self.base_url}: {error}. Is the server running there?"
+                f"no answer from {self.base_url}: {error}. Is the server running?"
             ) from error
         except httpx.TimeoutException as error:
             raise ServerUnreachable(f"no answer from {self.base_url} in time") from error
@@ -265,15 +270,15 @@ class Http:
 
 
 def _server_url(text: str) -> httpx.URL:
-    """Raises ServerUnreachable for what can never be the URL of a server."""
+    """Raises ServerUnreachable for a URL that no server can have."""
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as error:
         raise ServerUnreachable(f"{text!r} is not the URL of a server: {error}") from error
-    port_is_fine = url.port is None or 0 < url.port < 2**16
-    if url.scheme not in ("http", "https") or not url.host or not port_is_fine:
+    port_is_valid = url.port is None or 0 < url.port < 2**16
+    if url.scheme not in ("http", "https") or not url.host or not port_is_valid:
         raise ServerUnreachable(
-            f"{text!r} is not the URL of a server: it should look like http://127.0.0.1:8000"
+            f"{text!r} is not the URL of a server: use one like http://127.0.0.1:8000"
         )
     return url
 
@@ -288,16 +293,16 @@ def _is_loopback(host: str) -> bool:
 
 
 def _trace_context(traceparent: str | None) -> dict[str, str]:
-    """Raises ValueError for a `traceparent` that is none; the environment's is then left out."""
+    """Raises ValueError for an invalid `traceparent`; an invalid TRACEPARENT is ignored."""
     if traceparent is not None:
         if not _TRACE_PARENT.fullmatch(traceparent):
-            raise ValueError(f"traceparent={traceparent!r} is not one of W3C Trace Context")
+            raise ValueError(f"traceparent={traceparent!r} does not follow W3C Trace Context")
         return {"traceparent": traceparent}
     inherited = os.environ.get("TRACEPARENT", "")
     return {"traceparent": inherited} if _TRACE_PARENT.fullmatch(inherited) else {}
 
 
-def _given(params: Params | None) -> dict[str, Param | Sequence[Param]]:
+def _without_none(params: Params | None) -> dict[str, Param | Sequence[Param]]:
     return {name: value for name, value in (params or {}).items() if value is not None}
 
 
@@ -321,18 +326,18 @@ def _json(response: httpx.Response) -> Any:
         raise ApiError(
             response.status_code,
             "not_json",
-            f"{response.url} answered with something else than JSON; is it an lpnet server?",
+            f"{response.url} did not answer with JSON; is it an lpnet server?",
         ) from error
 
 
-def _problem(response: httpx.Response) -> ApiError:
-    """The error of an answer, whether the server itself or something before it made it."""
+def _error(response: httpx.Response) -> ApiError:
+    """The error of a response from the server, or from a proxy in front of it."""
     status = response.status_code
     try:
-        found = response.json()
+        body = response.json()
     except ValueError:
-        found = None
-    problem: dict[str, Any] = found if isinstance(found, dict) else {}
+        body = None
+    problem: dict[str, Any] = body if isinstance(body, dict) else {}
     detail = str(problem.get("detail") or f"{response.reason_phrase} ({response.url})")
     errors = problem.get("errors")
     faults = [e for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
@@ -344,6 +349,6 @@ def _problem(response: httpx.Response) -> ApiError:
 
 
 def _seconds(retry_after: str) -> float | None:
-    """Of the two forms of Retry-After the one that lpnet's service sends."""
+    """Retry-After in seconds; its other form, a date, is ignored."""
     text = retry_after.strip()
     return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

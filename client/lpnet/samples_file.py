@@ -1,4 +1,4 @@
-"""Samples files: JSON lines, one sample a line."""
+"""Samples files: JSON lines with a sample per line."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pydantic import ValidationError
 from lpnet.errors import FileFormatError
 from lpnet.schemas.sample import Sample
 
-_LONGEST_LINE = 16 << 20
+_MAX_LINE_LENGTH = 16 << 20
 
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line that is no sample: its number, counted from 1, and why."""
+    """A line that is not a sample: its number, counted from 1, and the reason."""
 
     number: int
     reason: str
@@ -29,7 +29,7 @@ class BadLine:
 
 @dataclass(frozen=True)
 class SamplesFile:
-    """What a file holds: samples with their line numbers, and the lines that are wrong."""
+    """The content of a file: samples, the line number of each, and the wrong lines."""
 
     samples: tuple[Sample, ...]
     lines: tuple[int, ...]
@@ -37,13 +37,13 @@ class SamplesFile:
 
 
 def to_line(sample: Sample) -> str:
-    """A sample as one line, without what is not known and marks that are not set."""
+    """A sample as a line of JSON, without unknown values and unset marks."""
     unset = {name for name in ("sentinel", "disturbed", "reasons") if not getattr(sample, name)}
     return sample.model_dump_json(exclude_none=True, exclude=unset)
 
 
 def write(path: Path, samples: Iterable[Sample]) -> None:
-    """Write a samples file; what was there is replaced only once all is written."""
+    """Write a samples file; an existing file is replaced only after all is written."""
     draft = path.with_name(path.name + ".part")
     with draft.open("w", encoding="utf-8") as file:
         for sample in samples:
@@ -54,15 +54,15 @@ def write(path: Path, samples: Iterable[Sample]) -> None:
 def read(path: Path, *, target: str = "") -> SamplesFile:
     """Read a samples file.
 
-    A line without an id gets one made of the target and its own content, so that importing the
-    same file again stores nothing twice, while a line that stands twice is two samples.
+    A line without an id gets one, a hash of the target, the line, and how often the line occurred
+    before. So importing the same file again stores nothing twice, and equal lines are two samples.
 
-    Raises FileFormatError where there is no such file, or it is not text.
+    Raises FileFormatError if the file is missing or not text.
     """
     samples: list[Sample] = []
     numbers: list[int] = []
     bad: list[BadLine] = []
-    seen: Counter[str] = Counter()
+    occurrences: Counter[str] = Counter()
     for number, line in _lines(path):
         try:
             sample = Sample.model_validate_json(line)
@@ -70,8 +70,8 @@ def read(path: Path, *, target: str = "") -> SamplesFile:
             bad.append(BadLine(number, _reason(error)))
             continue
         if sample.id is None:
-            seen[line] += 1
-            text = f"{target}\n{line}\n{seen[line]}"
+            occurrences[line] += 1
+            text = f"{target}\n{line}\n{occurrences[line]}"
             sample = sample.model_copy(
                 update={"id": hashlib.sha256(text.encode()).hexdigest()[:32]}
             )
@@ -83,12 +83,11 @@ def read(path: Path, *, target: str = "") -> SamplesFile:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with path.open(encoding="utf-8") as file:
-            lines = iter(lambda: file.readline(_LONGEST_LINE + 1), "")
+            lines = iter(lambda: file.readline(_MAX_LINE_LENGTH + 1), "")
             for number, line in enumerate(lines, start=1):
-                if len(line) > _LONGEST_LINE:
-                    raise FileFormatError(
-                        f"{path}: line {number} has more than {_LONGEST_LINE >> 20} Mi characters"
-                    )
+                if len(line) > _MAX_LINE_LENGTH:
+                    limit = f"{_MAX_LINE_LENGTH >> 20} Mi characters"
+                    raise FileFormatError(f"{path}: line {number} is longer than {limit}")
                 if line.strip():
                     yield number, line.strip()
     except OSError as error:
@@ -99,6 +98,6 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _reason(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    field = ".".join(str(part) for part in first["loc"])
     more = error.error_count() - 1
-    return f"{where + ': ' if where else ''}{first['msg']}{f' (and {more} more)' if more else ''}"
+    return f"{field + ': ' if field else ''}{first['msg']}{f' (and {more} more)' if more else ''}"

@@ -1,4 +1,4 @@
-"""The token of this process, from its environment or a file."""
+"""Tokens for the service, from the environment or a file."""
 
 from __future__ import annotations
 
@@ -7,38 +7,40 @@ from pathlib import Path
 
 from lpnet.errors import LpnetError
 
-_LONGEST = 500
+_MAX_LENGTH = 500
 
 
 def read_secret(path: Path) -> str:
-    """The secret in a file, without the space around it.
+    """The secret in a file, without surrounding whitespace.
 
-    Raises LpnetError, naming the file, where there is none, or it is not one word of ASCII.
+    Raises LpnetError, naming the file, if it is missing or does not hold a valid secret.
     """
     try:
         with path.open("rb") as file:
-            raw = file.read(_LONGEST + 2)
+            raw = file.read(_MAX_LENGTH + 2)
     except OSError as error:
         raise LpnetError(f"{path}: {error.strerror}") from error
     try:
-        return checked(raw.decode("ascii"))
+        return check_secret(raw.decode("ascii"))
     except (UnicodeDecodeError, ValueError) as error:
-        raise LpnetError(f"{path} holds no token: it should be one word of ASCII") from error
+        raise LpnetError(
+            f"{path} must hold a token: {_MAX_LENGTH} ASCII characters at most, without spaces"
+        ) from error
 
 
-def checked(secret: str) -> str:
-    """A secret without the space around it. ValueError for what no header can carry."""
+def check_secret(secret: str) -> str:
+    """A secret without surrounding whitespace. Raises ValueError if no HTTP header can hold it."""
     secret = secret.strip()
-    fits = 0 < len(secret) <= _LONGEST
-    if not fits or not all("!" <= letter <= "~" for letter in secret):
-        raise ValueError("a token is one word of ASCII")
+    has_valid_length = 0 < len(secret) <= _MAX_LENGTH
+    if not has_valid_length or not all("!" <= character <= "~" for character in secret):
+        raise ValueError(f"must be {_MAX_LENGTH} ASCII characters at most, without spaces")
     return secret
 
 
 def from_environment() -> str | None:
-    """LPNET_TOKEN, or what is in the file that LPNET_TOKEN_FILE names; None where neither is set.
+    """LPNET_TOKEN, or the content of the file LPNET_TOKEN_FILE, or None.
 
-    Raises LpnetError, naming the variable, for a file that holds no token.
+    Raises LpnetError, naming the variable, if the file does not hold a token.
     """
     secret = os.environ.get("LPNET_TOKEN")
     if secret:

@@ -1,4 +1,4 @@
-"""Waiting for what the service does in its own time."""
+"""Waiting for campaigns and trainings of the service."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from lpnet.schemas.campaign import Campaign
 from lpnet.schemas.lpnet import Training
 from lpnet.schemas.report import Report
 
-# After this long without a beginning somebody should be told what is missing.
-PATIENCE_S = 10.0
+# Time without progress after which a hint is logged.
+HINT_AFTER_S = 10.0
 
 log = logging.getLogger("lpnet")
 
 
 class Waiting:
-    """Polls until a campaign or a run ends, and says what it is waiting for if nothing moves.
+    """Polls until a campaign or a run ends, and logs a hint if it makes no progress.
 
-    Interrupted (Ctrl-C), it cancels what it was waiting for: nobody else is.
+    On an interrupt (Ctrl-C) the campaign or run is cancelled.
     """
 
     def __init__(self, http: Http, poll_s: float) -> None:
@@ -31,19 +31,21 @@ class Waiting:
         self._poll_s = poll_s
 
     def campaign(self, campaign: Campaign, progress: Progress) -> Campaign:
-        """The campaign once it is done. Raises LpnetError where it failed or was cancelled."""
+        """The campaign once it is done. Raises LpnetError if it failed or was cancelled."""
         path = f"/v1/campaigns/{campaign.id}"
-        hint = _Once(lambda: campaign.waiting)
-        with self._cancelled_with(path):
+        hint = _Hint(lambda: campaign.waiting)
+        with self._cancel_on_interrupt(path):
             while campaign.state == "running":
                 done = campaign.measured + campaign.failed
                 progress("measuring", done, max(done, campaign.total))
-                hint.unless(campaign.waiting is None)
+                hint.update(campaign.waiting is None)
                 time.sleep(self._poll_s)
                 campaign = Campaign.model_validate(self._http.get(path))
         reasons = "; ".join(campaign.failures)
         if campaign.state != "done":
-            raise LpnetError(f"campaign {campaign.id} {campaign.state}: {reasons or 'no reason'}")
+            raise LpnetError(
+                f"campaign {campaign.id} {campaign.state}: {reasons or 'no reason given'}"
+            )
         if campaign.failed:
             log.warning(
                 "%d of %d workloads could not be measured: %s",
@@ -53,8 +55,8 @@ class Waiting:
             )
         if campaign.disturbed:
             log.warning(
-                "%d of %d samples are disturbed, and out of training: `lpnet table %s "
-                "--disturbed` says why",
+                "%d of %d samples are disturbed and not used for training: `lpnet table %s "
+                "--disturbed` shows the reasons",
                 campaign.disturbed,
                 campaign.measured,
                 campaign.target,
@@ -63,18 +65,18 @@ class Waiting:
         return campaign
 
     def report(self, run: Training, stage: str, progress: Progress) -> Report:
-        """The report of a training or study. Raises LpnetError where it did not end well."""
+        """The report of a training or study. Raises LpnetError if it failed or was cancelled."""
         path = f"/v1/trainings/{run.id}"
-        hint = _Once(
+        hint = _Hint(
             lambda: (
-                f"the {run.kind} is still queued: is a worker running? `lpnet-service run` starts "
-                "one unless --no-worker is given; `lpnet-service worker` is one"
+                f"the {run.kind} is still queued: is a worker running? `lpnet-service run` and "
+                "`lpnet-service worker` start one"
             )
         )
-        with self._cancelled_with(path):
+        with self._cancel_on_interrupt(path):
             while run.state in ("queued", "running"):
                 progress(stage, run.progress, 1.0)
-                hint.unless(run.state == "running")
+                hint.update(run.state == "running")
                 time.sleep(self._poll_s)
                 run = Training.model_validate(self._http.get(path))
         if run.state != "done" or run.report is None:
@@ -83,7 +85,7 @@ class Waiting:
         return run.report
 
     @contextmanager
-    def _cancelled_with(self, path: str) -> Iterator[None]:
+    def _cancel_on_interrupt(self, path: str) -> Iterator[None]:
         try:
             yield
         except KeyboardInterrupt:
@@ -91,19 +93,19 @@ class Waiting:
             raise
 
 
-class _Once:
-    """A hint, given once a standstill, when nothing has moved for a while."""
+class _Hint:
+    """Logs a hint once if there is no progress for HINT_AFTER_S."""
 
     def __init__(self, hint: Callable[[], str | None]) -> None:
         self._hint = hint
-        self._due = time.monotonic() + PATIENCE_S
-        self._told = False
+        self._due = time.monotonic() + HINT_AFTER_S
+        self._is_logged = False
 
-    def unless(self, moving: bool) -> None:
-        if moving:
-            self._due, self._told = time.monotonic() + PATIENCE_S, False
-        if self._told or time.monotonic() < self._due:
+    def update(self, has_progress: bool) -> None:
+        if has_progress:
+            self._due, self._is_logged = time.monotonic() + HINT_AFTER_S, False
+        if self._is_logged or time.monotonic() < self._due:
             return
-        if text := self._hint():
-            self._told = True
-            log.warning("still waiting: %s", text)
+        if hint := self._hint():
+            self._is_logged = True
+            log.warning("still waiting: %s", hint)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lpnet.arguments import asking
+from lpnet.arguments import translate_validation_errors
 from lpnet.cli import layout, show_prune
 from lpnet.cli.base import Json, Seed, Token, Url, connect, print_json
 from lpnet.cli.models import open_model
@@ -177,7 +177,7 @@ def report_outcome(
     from lpnet.pruning.job.results import results
 
     try:
-        with asking():
+        with translate_validation_errors():
             reports = results(
                 outcome, plan, predictor, method=method.value, model=model, data=data
             )

@@ -1,1 +1,1 @@
-"""Log lines of the agent and of the service: one shape, for people or as JSON, without secrets."""
+"""Log lines of the agent and the service: for people or as JSON, without secrets."""

@@ -1,8 +1,8 @@
-"""What is known of the work at hand: fields that every line about it carries.
+"""Fields that every log line of the current request or job carries.
 
-structlog's own context variables are copied into a thread as it starts, so that what an endpoint
-learns in a thread would not reach the line that is written of its request. Here the thread gets
-the same dictionary.
+structlog's own context variables are copied into a thread when it starts, so fields that an
+endpoint binds in a thread would be missing from the line about its request. Here the thread shares
+the dictionary.
 """
 
 from __future__ import annotations
@@ -15,40 +15,40 @@ from typing import Any
 _fields: ContextVar[dict[str, Any] | None] = ContextVar("lpnet_log_fields", default=None)
 
 
-def begin(**known: Any) -> None:
-    """A new piece of work starts in this task or thread; what was known before is forgotten."""
-    _fields.set(_given(known))
+def reset(**fields: Any) -> None:
+    """Start a new context in this task or thread, with only these fields."""
+    _fields.set(_without_none(fields))
 
 
-def know(**learned: Any) -> None:
-    """Add fields to the further lines of the work at hand, whichever thread writes them.
+def bind(**fields: Any) -> None:
+    """Add fields to the current context; all its threads log them.
 
-    None is left out. Nothing happens outside a piece of work.
+    None is left out. Without a context nothing happens.
     """
-    fields = _fields.get()
-    if fields is not None:
-        fields.update(_given(learned))
+    context = _fields.get()
+    if context is not None:
+        context.update(_without_none(fields))
 
 
-def known() -> dict[str, Any]:
-    """The fields of the work at hand."""
+def current() -> dict[str, Any]:
+    """The fields of the current context."""
     return dict(_fields.get() or {})
 
 
 @contextmanager
-def work(**known_: Any) -> Iterator[None]:
-    """A piece of work within another: its fields are added, and gone when it ends."""
-    token = _fields.set(known() | _given(known_))
+def bound(**fields: Any) -> Iterator[None]:
+    """A context within the current one: its fields are added, and removed when it ends."""
+    token = _fields.set(current() | _without_none(fields))
     try:
         yield
     finally:
         _fields.reset(token)
 
 
-def merged(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
-    """A processor of structlog: the fields of the work at hand, unless the line has its own."""
-    return known() | dict(event)
+def merge_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
+    """A structlog processor that adds the current fields; the line's own take precedence."""
+    return current() | dict(event)
 
 
-def _given(fields: dict[str, Any]) -> dict[str, Any]:
+def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}

@@ -86,7 +86,6 @@ class Meters(Collector):
 
     @contextmanager
     def answering(self, is_poll: bool) -> Iterator[None]:
-        """Count a request as in progress during this block."""
         gauge = self._polls_in_progress if is_poll else self._in_progress
         with gauge.track_inprogress():
             yield

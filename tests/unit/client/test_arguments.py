@@ -1,4 +1,4 @@
-"""What callers hand in: vectors of every kind, names in paths, wrong values in requests."""
+"""Arguments of the client: vectors of every kind, names in paths, wrong values in requests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lpnet.arguments import asking, segment, vectors
+from lpnet.arguments import path_segment, translate_validation_errors, width_vectors
 from lpnet.errors import (
     ApiError,
     BadRequest,
@@ -21,7 +21,7 @@ from lpnet.schemas.lpnet import NewStudy, PredictionRequest
 
 
 @pytest.mark.parametrize(
-    "given",
+    "widths",
     [
         [3, 4],
         (3, 4),
@@ -33,32 +33,32 @@ from lpnet.schemas.lpnet import NewStudy, PredictionRequest
         (np.array([3, 4]),),
     ],
 )
-def test_one_vector_in_any_form(given: object) -> None:
-    (found,) = vectors(given)
-    assert list(found) == [3, 4]
+def test_one_vector_in_any_form(widths: object) -> None:
+    (vector,) = width_vectors(widths)
+    assert list(vector) == [3, 4]
 
 
 def test_vectors_by_name_and_several_at_once() -> None:
-    assert vectors({"a": 1}) == [{"a": 1}]
-    assert vectors([{"a": 1}, {"a": 2}]) == [{"a": 1}, {"a": 2}]
-    assert vectors(torch.tensor([[1, 2], [3, 4]])) == [[1, 2], [3, 4]]
+    assert width_vectors({"a": 1}) == [{"a": 1}]
+    assert width_vectors([{"a": 1}, {"a": 2}]) == [{"a": 1}, {"a": 2}]
+    assert width_vectors(torch.tensor([[1, 2], [3, 4]])) == [[1, 2], [3, 4]]
 
 
-@pytest.mark.parametrize("given", [None, 5, "abc", [], torch.tensor(3)])
-def test_what_is_no_vector_is_refused(given: object) -> None:
+@pytest.mark.parametrize("widths", [None, 5, "abc", [], torch.tensor(3)])
+def test_what_is_no_vector_is_refused(widths: object) -> None:
     with pytest.raises(WidthsError):
-        vectors(given)
+        width_vectors(widths)
 
 
 def test_a_name_stays_one_segment() -> None:
-    assert segment("../spaces") == "..%2Fspaces"
-    assert segment("amd-epyc_1.0") == "amd-epyc_1.0"
+    assert path_segment("../spaces") == "..%2Fspaces"
+    assert path_segment("amd-epyc_1.0") == "amd-epyc_1.0"
 
 
 def test_a_wrong_value_names_its_field() -> None:
-    with pytest.raises(LpnetError, match="samples"), asking():
+    with pytest.raises(LpnetError, match="samples"), translate_validation_errors():
         NewStudy(samples=1)
-    with pytest.raises(WidthsError, match=r"widths\.0"), asking():
+    with pytest.raises(WidthsError, match=r"widths\.0"), translate_validation_errors():
         PredictionRequest(target="t", space="0" * 64, widths=((float("nan"),),))
 
 

@@ -40,7 +40,7 @@ def test_it_is_told_when_a_campaign_ends(
     with caplog.at_level(logging.WARNING, "lpnet"):
         show.print_campaign(wait(200))
     assert "200 of 358 samples are disturbed" in caplog.text
-    assert "`lpnet table desk-cpu --disturbed` says why" in caplog.text
+    assert "`lpnet table desk-cpu --disturbed` shows the reasons" in caplog.text
     assert "200 of them disturbed, and not used for training" in capsys.readouterr().out
 
 

@@ -137,5 +137,5 @@ def test_a_workload_has_one_key_whatever_the_order_of_its_widths() -> None:
 def test_a_line_without_end_is_refused_by_its_number(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl"
     path.write_text("{}\n" + "9" * ((16 << 20) + 1))
-    with pytest.raises(FileFormatError, match="line 2 has more than 16 Mi characters"):
+    with pytest.raises(FileFormatError, match="line 2 is longer than 16 Mi characters"):
         samples_file.read(path)

@@ -36,7 +36,7 @@ def test_the_variable_goes_before_the_file(file: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("content", [b"", b" \n", b"two words", b"\xff\xfe", b"x" * 600])
 def test_a_file_that_holds_no_token_is_named(file: Path, content: bytes) -> None:
     file.write_bytes(content)
-    with pytest.raises(LpnetError, match=f"LPNET_TOKEN_FILE: {file} holds no token"):
+    with pytest.raises(LpnetError, match=f"LPNET_TOKEN_FILE: {file} must hold a token"):
         from_environment()
     with pytest.raises(SetupError, match="LPNET_TOKEN_FILE"):
         read_settings()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lpnet.logs.secrets import lease_id, redacted
+from lpnet.logs.secrets import lease_id, redact
 
 LEASE = "lease-0123456789abcdef01234567"
 
@@ -27,7 +27,7 @@ LEASE = "lease-0123456789abcdef01234567"
 )
 def test_secrets_are_taken_out(text: str, secret: str) -> None:
     assert secret in text
-    assert secret not in redacted(text)
+    assert secret not in redact(text)
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def test_secrets_are_taken_out(text: str, secret: str) -> None:
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
-    assert redacted(text) == text
+    assert redact(text) == text
 
 
 def test_a_lease_is_still_told_from_others() -> None:
     assert lease_id(LEASE) == "lease-012345"
-    assert redacted(f"lease {LEASE} is over") == "lease lease-012345 is over"
+    assert redact(f"lease {LEASE} is over") == "lease lease-012345 is over"

@@ -66,7 +66,7 @@ def test_a_secret_of_a_file_is_taken_as_often_as_asked(run: Run, tmp_path: Path)
     file.write_text("k" * 31)
     assert "32 characters" in run(*wish).stderr
     file.write_text("")
-    assert "holds no token" in run(*wish).stderr
+    assert "must hold a token" in run(*wish).stderr
 
 
 @pytest.mark.parametrize(

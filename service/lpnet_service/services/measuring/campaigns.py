@@ -81,12 +81,10 @@ class DrawnWorkloads:
 
     @property
     def total(self) -> int:
-        """How many samples the campaign takes."""
         return len(self.workloads) + len(self.repeats) + self.pruned
 
 
 def priority(new: NewCampaign) -> int:
-    """The priority of a campaign's jobs."""
     return _LISTED_PRIORITY if new.workloads else _DRAWN_PRIORITY
 
 
@@ -228,6 +226,5 @@ def _plan_run(row: CampaignRow, now: datetime) -> RunRow:
 
 
 def add_unplanned(row: CampaignRow, count: int, reason: str) -> None:
-    """Record that `count` networks of a campaign could not be chosen."""
     row.unplanned += count
     row.unplanned_json = json.dumps([*json.loads(row.unplanned_json), *[reason] * count])

@@ -45,7 +45,6 @@ def report(ctx: Context, agent: str, condition: ConditionReport) -> Acknowledged
 
 
 def _store(ctx: Context, agent_id: str, condition: ConditionReport) -> tuple[Acknowledged, bool]:
-    """The answer, and whether the report was stored."""
     now = ctx.clock.now()
     with ctx.db.write() as session:
         agent = DeviceRepository(session).get_agent(agent_id)

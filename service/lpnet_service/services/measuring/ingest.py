@@ -95,7 +95,6 @@ def add_samples(
 
 
 def _repeated_ids(samples: Sequence[Sample]) -> Iterator[FieldError]:
-    """Errors for samples that share their id with an earlier, different sample of the batch."""
     first: dict[str, tuple[int, Sample]] = {}
     for index, sample in enumerate(samples):
         if sample.id is None:
@@ -109,7 +108,6 @@ def _repeated_ids(samples: Sequence[Sample]) -> Iterator[FieldError]:
 def _changed_samples(
     session: Session, target: str, samples: Sequence[Sample]
 ) -> Iterator[FieldError]:
-    """Errors for samples whose id is stored for a different sample."""
     ids = [sample.id for sample in samples if sample.id is not None]
     bodies = SampleRepository(session).bodies_by_id(target, ids)
     for index, sample in enumerate(samples):
@@ -150,7 +148,6 @@ def sample_columns(
     *,
     current: bool = False,
 ) -> dict[str, Any]:
-    """The columns of a sample's row."""
     taken_at = sample.measured_at or now
     id_ = sample.id or new_id("sample")
     body = sample if sample.id else sample.model_copy(update={"id": id_})

@@ -73,7 +73,6 @@ def claim(ctx: Context, agent: str, targets: Sequence[str]) -> Lease | None:
 def _claim_job(
     ctx: Context, agent: str, targets: Sequence[str]
 ) -> tuple[JobRow, list[LeasedItem]] | None:
-    """A job under a new lease, and those of its items that need a sample."""
     now, settings = ctx.clock.now(), ctx.settings
     on_targets = on_ready_targets(targets)
     # Read before locking: polls that find no job must not make writers wait.

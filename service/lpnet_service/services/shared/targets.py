@@ -24,7 +24,6 @@ from lpnet_service.services.shared.states import State, target_states
 
 
 def list_devices(ctx: Context) -> list[Device]:
-    """Every device, by name."""
     with ctx.db.read() as session:
         devices = DeviceRepository(session)
         targets: dict[str, list[str]] = defaultdict(list)
@@ -47,7 +46,6 @@ def list_devices(ctx: Context) -> list[Device]:
 
 
 def list_targets(ctx: Context) -> list[Target]:
-    """Every target, by name."""
     with ctx.db.read() as session:
         rows = DeviceRepository(session).list_targets()
         related = _load_related(ctx, session, rows)
