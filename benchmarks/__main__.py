@@ -13,6 +13,7 @@ BENCHMARKS = {
     "storage.worker": "memory and time of a training worker, against one at rest",
     "pages": "what the pages ask of a server with 1,000,000 samples, SQLite and Postgres",
     "observability": "requests with ids, metrics and JSON log lines, against without",
+    "demo": "latencies of `lpnet demo` against its budgets, and its accuracies",
     "network_accuracy": "ResNet-50: profile, train, report beside the baselines",
     "measuring": "measurements on a disturbed machine, against usual methods",
     "measuring.cost": "seconds per sample, and the share of time spent in timed runs",

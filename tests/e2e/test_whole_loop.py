@@ -215,6 +215,7 @@ def test_a_wrong_line_stops_the_import(loop: LocalLoop, tmp_path: Path) -> None:
     assert json.loads(skipped.stdout) == {"stored": 1, "known": 0, "skipped": 2}
 
 
+@pytest.mark.slow
 def test_a_study_publishes_nothing(loop: LocalLoop, target: str, report: Report) -> None:
     before = loop.client.lpnets(target)
     done = command(loop, "study", target, "--samples", "50", "--seed", "3", "--json")
@@ -247,6 +248,7 @@ def test_a_target_without_samples_cannot_be_trained(loop: LocalLoop, tmp_path: P
         loop.client.train("tiny")
 
 
+@pytest.mark.slow
 def test_a_pruning_job_is_killed_goes_on_and_says_whether_it_kept_its_promise(
     loop: LocalLoop, target: str, report: Report, space: lpnet.Space, tmp_path: Path
 ) -> None:

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
+# How long a process may take to end: it does at once, but for a machine that is busy.
+PATIENCE_S = 90.0
+
 _MARK = "LPNET_TEST_SITE"
 _SCRIPTS = Path(sys.executable).parent
 
@@ -54,7 +57,7 @@ class Running:
         """All that it and those before it have logged."""
         return self._log.read_text(errors="replace")
 
-    def end(self, number: int = signal.SIGTERM, within_s: float = 20.0) -> int:
+    def end(self, number: int = signal.SIGTERM, within_s: float = PATIENCE_S) -> int:
         """Signal it and wait for it; its exit status."""
         self.process.send_signal(number)
         return self.process.wait(within_s)
@@ -78,7 +81,7 @@ class Running:
     def put_down(self) -> None:
         """Wait for the end that it was asked for; one that does not come is made."""
         try:
-            self.process.wait(20)
+            self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.end(signal.SIGKILL)
 

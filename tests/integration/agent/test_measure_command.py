@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.harness.simulation import simulated_device
 
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload, workload_key
@@ -133,10 +134,11 @@ def test_given_widths_are_measured_alone(space: Space, space_file: Path, tmp_pat
     half = space.named(space.dense // 2)
     out = tmp_path / "samples.jsonl"
     listed = json.dumps(list(space.named(space.dense).values()))
-    done = agent(
-        *("measure", "--space", str(space_file), "--out", str(out)),
-        *("--widths", json.dumps(half), "--widths", listed),
-    )
+    with simulated_device():
+        done = agent(
+            *("measure", "--space", str(space_file), "--out", str(out)),
+            *("--widths", json.dumps(half), "--widths", listed),
+        )
     assert done.returncode == 0, done.stderr
     assert "2 samples" in done.stdout
     assert "sentinels from before to after: arithmetic " in done.stdout
@@ -233,7 +235,7 @@ def test_an_end_in_the_middle_keeps_what_was_measured(space_file: Path, tmp_path
             except subprocess.TimeoutExpired:
                 continue
         process.send_signal(signal.SIGINT)
-        words, _ = process.communicate(timeout=20)
+        words, _ = process.communicate(timeout=90)
     assert process.returncode == 1
     samples = read(out)
     assert 1 <= len(samples) < 9999

@@ -26,8 +26,8 @@ Make = Callable[[int], Item]
 
 @pytest.fixture
 def measurer(setup: Setup, stop: Stop) -> Iterator[Measurer]:
-    with Measurer(setup, stop, timeout_s=60) as made:
-        yield made
+    with Measurer(setup, stop, timeout_s=60) as measurer:
+        yield measurer
 
 
 def workers() -> list[psutil.Process]:
@@ -57,11 +57,11 @@ def ended_within(process: psutil.Process, seconds: float) -> bool:
 def test_a_block_becomes_a_sample(
     measurer: Measurer, setup: Setup, block_item: Make, space_file: Path
 ) -> None:
-    item = block_item(2).model_copy(update={"id": "given-id-0001"})
+    item = block_item(2).model_copy(update={"id": "some-id-0001"})
     sample = measurer.measure(item, space_file)
-    assert sample.id == "given-id-0001"
+    assert sample.id == "some-id-0001"
     assert (sample.kind, sample.draw, sample.workload) == ("block", "dense", item.workload)
-    assert sample.session == measurer.ready.session
+    assert sample.session == measurer.session_info.session
     assert sample.count is not None
     assert sample.count >= 6
     assert sample.min_ms is not None
@@ -92,8 +92,8 @@ def test_a_network_takes_longer_than_its_blocks(
 def test_a_workload_that_cannot_be_is_refused_in_words(
     measurer: Measurer, network_item: Item, space_file: Path
 ) -> None:
-    name, most = next(iter(network_item.workload.widths.items()))
-    widths = {**network_item.workload.widths, name: most + 1}
+    name, width = next(iter(network_item.workload.widths.items()))
+    widths = {**network_item.workload.widths, name: width + 1}
     wrong = network_item.model_copy(
         update={"workload": network_item.workload.model_copy(update={"widths": widths})}
     )
@@ -136,7 +136,7 @@ def test_a_hanging_process_is_ended(
     with Measurer(setup, stop, timeout_s=0.3) as measurer:
         (worker,) = workers()
         worker.suspend()
-        with pytest.raises(WorkerHung, match="no answer"):
+        with pytest.raises(WorkerHung, match="did not answer"):
             measurer.visit(block_item(1), space_file, first=True, visits=2)
         assert not worker.is_running()
 

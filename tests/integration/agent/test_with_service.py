@@ -56,7 +56,7 @@ def test_an_end_in_the_middle_of_a_job_keeps_what_was_measured(site: Site) -> No
     first = site.start_agent(LPNET_AGENT_BLOCK_S="0.6")
     campaign = site.ask(blocks=24)
     site.under_way(campaign, first)
-    assert first.end(within_s=10) == 0
+    assert first.end() == 0
     kept = {sample.id for sample in site.samples()}
     assert 0 < len(kept) < 24
     assert site.state.spooled() == []
@@ -78,9 +78,9 @@ def test_a_server_that_cannot_be_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_lease_outlives_a_long_job(site: Site) -> None:
-    """Heartbeats hold a lease of 2 s while its job takes longer, much of it at rest."""
-    site.serve(LPNET_LEASE_S="2")
-    agent = site.start_agent(LPNET_AGENT_GAP_S="3")
+    """Heartbeats hold a lease of 5 s while its job takes longer, much of it at rest."""
+    site.serve(LPNET_LEASE_S="5")
+    agent = site.start_agent(LPNET_AGENT_GAP_S="8")
     site.complete(site.ask(blocks=6))
     assert agent.said.count("job=") == 1
     assert "lease lost" not in agent.said
@@ -90,7 +90,7 @@ def test_a_lease_outlives_a_long_job(site: Site) -> None:
 def test_an_agent_may_be_ended_before_it_has_begun(site: Site) -> None:
     agent = site.start_agent()
     site.until((site.state.path / "lock").exists, "the agent starts", agent)
-    assert agent.end(within_s=10) == 0
+    assert agent.end() == 0
 
 
 def test_a_frozen_server_does_not_hold_the_agent(site: Site) -> None:
@@ -98,4 +98,4 @@ def test_a_frozen_server_does_not_hold_the_agent(site: Site) -> None:
     agent = site.start_agent()
     site.target()
     service.process.send_signal(signal.SIGSTOP)
-    assert agent.end(within_s=10) == 0
+    assert agent.end() == 0
