@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import schemathesis
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
     status_code_conformance,
 )
+from tests.harness.budget import examples
 
 from lpnet_service.api.app import Application
 from lpnet_service.db.migrate import migrate
@@ -76,7 +77,7 @@ def test_answers_are_those_of_the_document(
     noun = path.split("/")[2] if path.count("/") > 1 else ""
 
     @given(case=schema[path][method.upper()].as_strategy())
-    @settings(max_examples=12, suppress_health_check=list(HealthCheck))
+    @examples(12, suppress_health_check=list(HealthCheck))
     def holds(case: Any) -> None:
         if isinstance(case.body, dict) and "wait_s" in case.body:
             case.body["wait_s"] = 0
@@ -113,7 +114,7 @@ def test_answers_are_those_of_the_document_for_whoever_has_little_right_to_them(
     schema, secret = guarded
 
     @given(case=schema[path][method.upper()].as_strategy())
-    @settings(max_examples=3, suppress_health_check=list(HealthCheck))
+    @examples(3, suppress_health_check=list(HealthCheck))
     def holds(case: Any) -> None:
         if isinstance(case.body, dict) and "wait_s" in case.body:
             case.body["wait_s"] = 0

@@ -49,6 +49,9 @@ def choices() -> Iterator[tuple[str, RuntimeConfig]]:
 def case(name: str, choice: RuntimeConfig, *more: str) -> ParameterSet:
     words = (name, choice.provider, choice.precision, f"t{choice.threads}", *more)
     marks = [] if choice.provider == "cpu" else [pytest.mark.cuda]
+    # One network shows that threads change nothing.
+    if choice.threads > 1 and any(network != "resnet20" for network in more):
+        marks.append(pytest.mark.slow)
     return pytest.param(name, choice, *more, id="-".join(words), marks=marks)
 
 

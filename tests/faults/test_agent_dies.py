@@ -25,6 +25,7 @@ def test_a_job_of_a_killed_agent_goes_to_another(site: Site) -> None:
     assert "job=" in second.said
 
 
+@pytest.mark.slow
 def test_killed_ten_times_it_loses_and_doubles_nothing(site: Site) -> None:
     service = site.start_service()
     rng = random.Random(20)
@@ -44,6 +45,7 @@ def test_killed_ten_times_it_loses_and_doubles_nothing(site: Site) -> None:
     site.nothing_left_but(service)
 
 
+@pytest.mark.slow
 def test_a_frozen_agent_loses_its_lease_and_no_sample(site: Site) -> None:
     """Its place is taken from a copy of its state folder, as another machine would have one."""
     site.start_service(LPNET_OFFLINE_S="4")

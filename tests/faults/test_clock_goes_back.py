@@ -12,6 +12,7 @@ from tests.harness.site import Site
 HOUR = timedelta(hours=1)
 
 
+@pytest.mark.slow
 def test_an_agent_keeps_its_lease_and_dates_its_samples_by_its_clock(site: Site) -> None:
     clock = ProcessClock(site.folder / "clock")
     site.start_service()
@@ -33,6 +34,7 @@ def test_an_agent_keeps_its_lease_and_dates_its_samples_by_its_clock(site: Site)
     assert "the lease is gone" not in agent.said
 
 
+@pytest.mark.slow
 @pytest.mark.alone  # the library that sets clocks back burns the time of a core
 def test_a_service_ends_leases_and_offers_jobs(site: Site) -> None:
     """Whoever holds a lease is dead; by the clock as it was, the lease ends in an hour."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.harness.disk import Disk
 from tests.harness.site import AgentFolder, Site
 
@@ -29,6 +30,7 @@ def test_an_agent_without_room_loses_nothing_and_says_so(site: Site) -> None:
     assert list(folder.spool.glob(".*.part")) == []
 
 
+@pytest.mark.slow
 def test_a_service_without_room_says_so_and_the_agent_keeps_its_results(site: Site) -> None:
     disk = Disk(site.folder / "disk", "6m")
     database = f"sqlite:///{disk.place / 'lpnet.db'}"

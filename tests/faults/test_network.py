@@ -7,7 +7,7 @@ from tests.harness.site import Site
 from tests.harness.wire import Way, Wire
 
 
-@pytest.mark.parametrize("way", ["refused", "silent"])
+@pytest.mark.parametrize("way", ["refused", pytest.param("silent", marks=pytest.mark.slow)])
 def test_what_is_measured_without_a_network_is_delivered_once(
     site: Site, wire: Wire, way: Way
 ) -> None:
@@ -23,7 +23,9 @@ def test_what_is_measured_without_a_network_is_delivered_once(
     site.until(lambda: not site.state.spooled(), "the spool is empty", agent)
 
 
-@pytest.mark.parametrize("answer", [b"/complete ", b"/leases "])
+@pytest.mark.parametrize(
+    "answer", [b"/complete ", pytest.param(b"/leases ", marks=pytest.mark.slow)]
+)
 def test_an_answer_that_is_lost_costs_nothing(site: Site, wire: Wire, answer: bytes) -> None:
     """The service has acted on the request: stored the results, or given the job away."""
     site.start_service()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 
+import pytest
 from tests.harness.site import Site
 
 # Long, so that an agent which is slow for a moment is not taken for dead.
@@ -32,6 +33,7 @@ def test_only_the_first_is_served(site: Site) -> None:
     site.complete(site.ask(blocks=3))
 
 
+@pytest.mark.slow
 def test_one_that_was_killed_is_served_again_at_once(site: Site) -> None:
     site.start_service(LPNET_OFFLINE_S=ALIVE_S)
     first = site.start_agent()

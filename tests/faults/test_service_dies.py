@@ -8,7 +8,9 @@ import pytest
 from tests.harness.site import Site
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_a_service_that_comes_back_gets_everything_once(
     site: Site, number: signal.Signals
 ) -> None:
@@ -25,6 +27,7 @@ def test_a_service_that_comes_back_gets_everything_once(
     site.until(lambda: not site.state.spooled(), "the spool is empty", agent)
 
 
+@pytest.mark.slow
 def test_results_outlive_a_crash_of_everything(site: Site) -> None:
     """Service killed, then the agent, with a result cut short and a file half written."""
     service = site.start_service()

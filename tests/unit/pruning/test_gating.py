@@ -63,7 +63,10 @@ def made(name: str) -> tuple[nn.Module, Tensor]:
     return stirred(zoo.model(name)), torch.randn(2, 3, side, side)
 
 
-@pytest.mark.parametrize("name", ["mixed", "resnet20", "mobilenet_v2_32", "resnet50"])
+@pytest.mark.parametrize(
+    "name",
+    ["mixed", "resnet20", "mobilenet_v2_32", pytest.param("resnet50", marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("share", [0.3, 0.8])
 def test_the_gated_model_computes_what_the_pruned_one_does(name: str, share: float) -> None:
     model, pictures = made(name)

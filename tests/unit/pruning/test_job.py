@@ -45,15 +45,17 @@ def little(predictor: Predictor) -> Predictor:
     return Predictor(predictor.lpnet, space)
 
 
-@pytest.fixture
-def start(little: Predictor, digits: Pictures, tmp_path: Path) -> Callable[..., PruneJob]:
+@pytest.fixture(scope="module")
+def start_in(little: Predictor, digits: Pictures) -> Callable[..., PruneJob]:
+    """Starts a job in a folder."""
+
     def measure(widths: Mapping[str, int]) -> float:
         return OFF * comb.comb_ms(OpTable.from_ops(little.space.ops(widths)))
 
     def make(model: nn.Module, budget_ms: float) -> PruningMethod:
         return WGates(model, little.space, little, budget_ms=budget_ms, ramp=10)
 
-    def started(plan: Plan = PLAN, folder: str = "job", **given: object) -> PruneJob:
+    def started(folder: Path, plan: Plan = PLAN, **given: object) -> PruneJob:
         torch.manual_seed(0)
         arguments = {"make": make, "measure": measure} | given
         return PruneJob(
@@ -62,11 +64,27 @@ def start(little: Predictor, digits: Pictures, tmp_path: Path) -> Callable[..., 
             little,
             digits,
             plan,
-            folder=tmp_path / folder,
+            folder=folder,
             **arguments,  # type: ignore[arg-type]
         )
 
     return started
+
+
+@pytest.fixture
+def start(start_in: Callable[..., PruneJob], tmp_path: Path) -> Callable[..., PruneJob]:
+    """Starts a job in a folder of the test."""
+
+    def started(plan: Plan = PLAN, folder: str = "job", **given: object) -> PruneJob:
+        return start_in(tmp_path / folder, plan, **given)
+
+    return started
+
+
+@pytest.fixture(scope="module")
+def whole(start_in: Callable[..., PruneJob], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """The outcome of a job that nothing interrupted."""
+    return start_in(tmp_path_factory.mktemp("whole")).run()
 
 
 class Killed(Exception):
@@ -74,9 +92,9 @@ class Killed(Exception):
 
 
 def test_the_promise_is_kept_though_the_predictor_is_wrong(
-    start: Callable[..., PruneJob], little: Predictor, tmp_path: Path
+    whole: Outcome, little: Predictor, tmp_path: Path
 ) -> None:
-    outcome: Outcome = start().run()
+    outcome = whole
     assert outcome.kept, [vars(one) for one in outcome.rounds]
     assert 1 < len(outcome.rounds) <= 3, "it had to be corrected"
     assert outcome.dense_ms is not None
@@ -101,11 +119,10 @@ def test_the_promise_is_kept_though_the_predictor_is_wrong(
     np.testing.assert_allclose(given, expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("at", [1, 3, 5])
+@pytest.mark.parametrize("at", [1, pytest.param(3, marks=pytest.mark.slow), 5])
 def test_a_job_that_was_killed_ends_as_if_it_had_not_been(
-    start: Callable[..., PruneJob], tmp_path: Path, at: int
+    start: Callable[..., PruneJob], whole: Outcome, tmp_path: Path, at: int
 ) -> None:
-    whole = start(folder="whole").run()
     epochs = 0
 
     def progress(stage: str, done: float, total: float) -> None:

@@ -31,7 +31,7 @@ def trained(model: nn.Module, gates: WGates, steps: int = 150) -> None:
         optimiser.step()
 
 
-@pytest.mark.parametrize("share", [0.8, 0.5])
+@pytest.mark.parametrize("share", [pytest.param(0.8, marks=pytest.mark.slow), 0.5])
 def test_a_budget_is_met_by_training_and_kept_by_finishing(
     model: nn.Module, space: Space, predictor: Predictor, share: float
 ) -> None:

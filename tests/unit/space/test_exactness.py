@@ -12,9 +12,10 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.harness.budget import examples
 from torch import nn
 
 from lpnet import zoo
@@ -67,7 +68,7 @@ def check(space: Space, kept: dict[str, list[int]], layers: list[Layer]) -> None
 
 @pytest.mark.parametrize("name", zoo.NAMES)
 @given(data=st.data())
-@settings(max_examples=EXAMPLES)
+@examples(EXAMPLES)
 def test_table_and_template_agree_with_the_pruned_model(name: str, data: st.DataObject) -> None:
     space = zoo.space(name)
     kept = data.draw(kept_channels(space))

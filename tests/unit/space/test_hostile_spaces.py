@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
+from tests.harness.budget import examples
 
 from lpnet import zoo
 from lpnet.errors import FileFormatError
@@ -190,7 +191,7 @@ def test_a_network_that_nobody_could_hold_is_refused() -> None:
         max_size=8,
     )
 )
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_mutated_bytes_are_refused_or_a_space(
     space: Space, edits: list[tuple[int, bytes, int]]
 ) -> None:

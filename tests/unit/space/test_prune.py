@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.harness.budget import examples
 from torch import Tensor, nn
 
 from lpnet import zoo
@@ -41,7 +42,7 @@ SIZES = {"stem": 8, "expand": 12, "fc1": 20}
 
 
 @given(data=st.data())
-@settings(max_examples=25)
+@examples(25)
 def test_a_pruned_model_computes_what_the_model_with_silenced_channels_computes(
     residual: Space, residual_model: nn.Module, data: st.DataObject
 ) -> None:

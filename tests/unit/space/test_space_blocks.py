@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.harness.budget import examples
 
 from lpnet import zoo
 from lpnet.errors import SpaceError
@@ -126,7 +127,7 @@ def test_a_block_has_only_the_widths_that_it_involves(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["resnet20", "mobilenet_v2_32", "vgg16_bn", "resnet50"])
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=8)
+@examples(8)
 def test_blocks_in_a_row_compute_what_the_network_computes(name: str, seed: int, run: Run) -> None:
     space = zoo.space(name)
     if name == "resnet50":

@@ -12,8 +12,9 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.harness.budget import examples
 from torch import Tensor, nn
 
 from lpnet import zoo
@@ -97,7 +98,7 @@ def graphs(draw: st.DrawFn) -> Graph:
 
 
 @given(graph=graphs(), batch=st.integers(1, 64), name=st.text(max_size=20))
-@settings(max_examples=60)
+@examples(60)
 def test_any_space_survives_its_file(graph: Graph, batch: int, name: str) -> None:
     solution = solve(graph)
     template = Template(graph, solution.widths, solution.input, solution.axes)
@@ -247,7 +248,7 @@ class TestDamage:
             Space.from_bytes(_edited(residual, **changes))
 
     @given(place=st.integers(0, 10_000), value=st.integers(0, 255))
-    @settings(max_examples=200)
+    @examples(200)
     def test_a_changed_byte_is_noticed_or_harmless(
         self, residual: Space, place: int, value: int
     ) -> None:

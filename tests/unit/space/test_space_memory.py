@@ -8,9 +8,10 @@ from math import prod
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import shape_inference
+from tests.harness.budget import examples
 from torch import Tensor, nn
 
 from lpnet import zoo
@@ -67,7 +68,7 @@ def check(space: Space, widths: list[int], batch: int, element_bytes: int) -> No
 
 @pytest.mark.parametrize("name", ["resnet20", "mobilenet_v2_32", "resnet34"])
 @given(data=st.data())
-@settings(max_examples=6)
+@examples(6)
 def test_the_table_says_what_the_concrete_graph_comes_to(name: str, data: st.DataObject) -> None:
     space = zoo.space(name)
     widths = data.draw(some_widths(space))
@@ -75,7 +76,7 @@ def test_the_table_says_what_the_concrete_graph_comes_to(name: str, data: st.Dat
 
 
 @given(data=st.data())
-@settings(max_examples=10)
+@examples(10)
 def test_so_it_does_with_silu_a_depthwise_conv_and_a_flatten(
     residual: Space, data: st.DataObject
 ) -> None:

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.harness.budget import examples
 from torch import nn
 
 from lpnet import zoo
@@ -37,7 +38,7 @@ def check(space: Space, widths: NDArray[np.int64]) -> None:
 
 @pytest.mark.parametrize("name", zoo.NAMES)
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=10)
+@examples(10)
 def test_the_ops_of_the_zoo_are_its_tables(name: str, seed: int) -> None:
     space = zoo.space(name)
     rng = np.random.default_rng(seed)

@@ -7,8 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.harness.budget import examples
 from torch import nn
 
 from lpnet import zoo
@@ -22,7 +23,7 @@ from lpnet.space.space import Space
     networks=st.integers(0, 20),
     batch=st.integers(1, 8),
 )
-@settings(max_examples=30)
+@examples(30)
 def test_a_plan_is_legal_and_of_the_size_asked_for(
     seed: int, blocks: int, networks: int, batch: int
 ) -> None:
@@ -85,7 +86,7 @@ def test_networks_cover_the_range_and_come_in_random_order() -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=50)
+@examples(50)
 def test_aligned_widths_are_multiples_of_four_or_whole(seed: int) -> None:
     space = zoo.space("resnet20")
     widths = draw_widths(space, np.random.default_rng(seed), aligned=1.0)

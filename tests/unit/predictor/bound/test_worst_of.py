@@ -150,7 +150,14 @@ def every_aligned(space: Space, steps: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(np.stack([grid.ravel() for grid in np.meshgrid(*grids)], -1))
 
 
-@pytest.mark.parametrize(("first", "second"), [(0.5, 0.45), (0.3, 0.8), (0.8, 0.3), (0.6, 0.6)])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (0.5, 0.45),
+        *(pytest.param(*pair, marks=pytest.mark.slow) for pair in ((0.3, 0.8), (0.8, 0.3))),
+        pytest.param(0.6, 0.6, marks=pytest.mark.slow),
+    ],
+)
 def test_widest_is_within_every_budget_and_nothing_aligned_is_wider(
     predictor: Predictor, other: Predictor, space: Space, first: float, second: float
 ) -> None:
