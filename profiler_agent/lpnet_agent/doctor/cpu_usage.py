@@ -51,10 +51,10 @@ class _CoreTimes:
 
 def read_cpu_usage(seconds: float = DURATION_S) -> CpuUsage:
     """Observe this machine for some seconds. This process sleeps meanwhile, and is left out."""
-    others = _other_processes()
+    other_processes = _other_processes()
     swapped_in, before = _swapped_in(), _core_times()
     time.sleep(seconds)
-    after, processes = _core_times(), _busiest(others)
+    after, processes = _core_times(), _busiest(other_processes)
     # A core may be switched on or off meanwhile.
     cores = [core for core in before if core in after and after[core].total > before[core].total]
     elapsed = {core: after[core].total - before[core].total for core in cores}

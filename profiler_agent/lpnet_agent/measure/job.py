@@ -282,7 +282,7 @@ def _visit(
     except Interrupted:
         return None
     except MeasureFailed as error:
-        log.warning("workload failed", kind=item.kind, block=item.workload.block, why=str(error))
+        log.warning("workload failed", kind=item.kind, block=item.workload.block, error=str(error))
         return ItemResult(item, None, str(error) or "unknown", error.out_of_memory)
 
 

@@ -162,6 +162,6 @@ class SentinelMonitor:
         readings = {name: reading and f"{reading.ms:.4g}" for name, reading in check.items()}
         log.debug("sentinels", **readings)
         if self.health.state != before.state:
-            log.warning("condition", state=self.health.state, why=self.health.message)
+            log.warning("condition", state=self.health.state, reason=self.health.message)
         elif self.health.suspected:
             log.info("a sentinel drifts; checking again in a new process", **readings)

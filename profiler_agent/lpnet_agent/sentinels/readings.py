@@ -34,7 +34,7 @@ def read_sentinel(
     except Interrupted:
         raise
     except MeasureFailed as error:
-        log.warning("sentinel failed", sentinel=sentinel, why=str(error))
+        log.warning("sentinel failed", sentinel=sentinel, error=str(error))
         return None
     return spec.to_sent_sample(sample)
 

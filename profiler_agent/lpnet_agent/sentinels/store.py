@@ -51,7 +51,7 @@ class SentinelStore:
             message = f"{self._path}: {error.strerror}; it holds the levels of the sentinels"
             raise SetupError(message) from error
         except ValidationError as error:
-            log.warning("levels of the sentinels are lost", file=str(self._path), why=str(error))
+            log.warning("levels of the sentinels are lost", file=str(self._path), error=str(error))
             return self._initial
         # Both have to come from JSON, where tuples in the options become lists.
         initial = SentinelState.model_validate_json(self._initial.model_dump_json())
@@ -66,4 +66,4 @@ class SentinelStore:
         try:
             write_atomically(self._path, state.model_dump_json(indent=2).encode())
         except WriteFailed as error:
-            log.error("levels of the sentinels are only in memory", why=str(error))
+            log.error("levels of the sentinels are only in memory", error=str(error))

@@ -99,5 +99,5 @@ class LeaseHeartbeat:
             self.lost = True
         except (ServerUnreachable, ApiError) as error:
             # The job goes on: its results are accepted even if the lease expires meanwhile.
-            log.warning("heartbeat failed", why=str(error), request_id=self._http.request_id)
+            log.warning("heartbeat failed", error=str(error), request_id=self._http.request_id)
         return not self.lost

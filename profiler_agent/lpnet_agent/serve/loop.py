@@ -92,16 +92,16 @@ class Agent:
             except Interrupted:
                 continue
             except NotAllowed as error:
-                log.error("the server refuses this agent", why=error.detail, todo=self._advice())
+                log.error("the server refuses this agent", error=error.detail, todo=self._advice())
                 raise
             except BadRequest as error:
                 if not is_older_service(error):
                     raise
                 seconds = backoff.next()
-                log.error(OLDER_SERVICE, undelivered=len(self._spool), why=str(error))
+                log.error(OLDER_SERVICE, undelivered=len(self._spool), error=str(error))
                 self._wait_for_server(seconds)
             except WriteFailed as error:
-                log.error("waiting for disk space", seconds=_DISK_RETRY_S, why=str(error))
+                log.error("waiting for disk space", seconds=_DISK_RETRY_S, error=str(error))
                 self._stop.wait(_DISK_RETRY_S)
             except (ServerUnreachable, ApiError) as error:
                 requested_s = error.retry_after_s if isinstance(error, ApiError) else None
@@ -110,7 +110,7 @@ class Agent:
                     # The server has a new database, or another agent has replaced this one.
                     self._id = None
                 seconds = max(backoff.next(), requested_s or 0.0)
-                log.warning("waiting for the server", seconds=round(seconds, 1), why=str(error))
+                log.warning("waiting for the server", seconds=round(seconds, 1), error=str(error))
                 self._wait_for_server(seconds)
         self._finish(reachable)
 
@@ -229,6 +229,6 @@ class Agent:
             try:
                 self._spool.deliver(self._http)
             except (ServerUnreachable, ApiError) as error:
-                log.warning("results not delivered; the next agent will try", why=str(error))
+                log.warning("results not delivered; the next agent will try", error=str(error))
         timed = f"{self._measurer.timed_s:.1f}"
         log.info("ended", undelivered=len(self._spool), timed_s=timed)

@@ -69,7 +69,7 @@ class Spool:
         try:
             self._write_pending()
         except WriteFailed as error:
-            log.error("results are only in memory", results=len(self._unwritten), why=str(error))
+            log.error("results are only in memory", results=len(self._unwritten), error=str(error))
 
     def _write_pending(self) -> None:
         while self._unwritten:
@@ -118,7 +118,7 @@ class Spool:
 
     def _drop_unwritten(self, reason: str) -> None:
         samples = len(self._unwritten.pop(0).samples)
-        log.error("results dropped: the disk is full", samples=samples, why=reason)
+        log.error("results dropped: the disk is full", samples=samples, reason=reason)
 
     def refuse_oldest(self, reason: str) -> None:
         """Set the oldest result aside, so that later ones can be delivered."""
@@ -139,11 +139,11 @@ class Spool:
             path.replace(destination)
         except OSError as error:
             raise WriteFailed(f"cannot move {path} to {self._aside}: {error.strerror}") from error
-        log.error("results set aside", file=str(destination), why=reason)
+        log.error("results set aside", file=str(destination), reason=reason)
         try:
             write_atomically(destination.with_suffix(".reason.txt"), f"{reason}\n".encode())
         except WriteFailed as error:
-            log.error("the reason is only in this log", why=str(error))
+            log.error("the reason is only in this log", error=str(error))
 
     def _read_all(self) -> Iterator[tuple[Path, SpooledResult]]:
         for path in self._waiting():

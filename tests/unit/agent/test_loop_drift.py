@@ -312,7 +312,7 @@ def test_an_older_service_that_does_not_know_a_cause_is_waited_for_and_nothing_i
         run(Device(slow_from=6, slow_for=3), scripted, http, tmp_path)
     said = [line for line in lines if line["log_level"] == "error"]
     assert {line["event"] for line in said} == {"the service is older than this agent: upgrade it"}
-    assert "cause: Input should be 'owner' or 'room'" in said[0]["why"]
+    assert "cause: Input should be 'owner' or 'room'" in said[0]["error"]
     assert len(said) == 1
     assert scripted.older == 0
     assert len(workloads(scripted.bodies("/samples:batch"))) == EVERY
