@@ -1,8 +1,9 @@
-"""Jobs claimed and completed per second by agents, with 1, 2 and 4 API processes, on SQLite and on
-Postgres: `python -m benchmarks.claims [--seconds N] [--agents N]`.
+"""Jobs claimed and completed per second with 1, 2 and 4 API processes, on SQLite and Postgres.
 
-Every figure is a ratio to one API process on SQLite, taken in the same run: what a second process
-brings depends on how many cores are left for it beside the database and whoever asks.
+    python -m benchmarks.claims [--seconds N] [--agents N]
+
+Every figure is also given as a ratio to one API process on SQLite in the same run. The gain from
+more processes depends on the cores that the database and the agents leave.
 """
 
 from __future__ import annotations
@@ -25,23 +26,23 @@ from lpnet_demo.processes import LocalLoop
 
 PROCESSES = (1, 2, 4)
 ROUNDS = 2
-# More than any agent gets done.
+# More than any agent completes.
 BLOCKS = 3_000
-# Forked from a process that has imported all this already, so that they begin at once.
+# Forked from a process that has these imports already, so that all begin at once.
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["lpnet_demo.processes", "lpnet.zoo", "tests.harness.postgres"])
 
 
-def registered(http: Http, name: str) -> str:
-    """A device with one target, both named so; the agent's id."""
+def register(http: Http, name: str) -> str:
+    """Register a device with one target of the same name; returns the id of the agent."""
     target = {"name": name, "runtime": "onnxruntime", "threads": 1}
-    said = {"device": name, "facts": {}, "targets": [target], "agent_version": "1"}
-    agent: str = http.post("/v1/agents", said)["agent"]
+    registration = {"device": name, "facts": {}, "targets": [target], "agent_version": "1"}
+    agent: str = http.post("/v1/agents", registration)["agent"]
     return agent
 
 
 def work(url: str, name: str, agent: str, start: Any, seconds: float, done: Any) -> None:
-    """Be an agent whose measurements take no time, for so long; counts the jobs it completed."""
+    """Act as an agent whose measurements take no time; adds its completed jobs to `done`."""
     with Http(url) as http:
         start.wait()
         end = time.monotonic() + seconds
@@ -61,27 +62,27 @@ def work(url: str, name: str, agent: str, start: Any, seconds: float, done: Any)
 
 
 def jobs_per_s(url: str, agents: int, seconds: float, round_: int) -> float:
-    """Jobs completed per second by so many agents at once, each a process and a device."""
+    """Jobs completed per second by `agents` processes, each the agent of its own device."""
     start, done = _PROCESSES.Barrier(agents + 1), _PROCESSES.Value("i", 0)
     space = zoo.space("resnet20")
     names = [f"device-{round_}-{number}" for number in range(agents)]
     with Http(url) as http:
         http.post_bytes("/v1/spaces", space.to_bytes())
-        ids = {name: registered(http, name) for name in names}
+        ids = {name: register(http, name) for name in names}
         for name in names:
-            asked = {"target": name, "space": space.hash, "blocks": BLOCKS, "networks": 0}
-            http.post("/v1/campaigns", asked | {"pruned": 0, "repeats": 0})
+            campaign = {"target": name, "space": space.hash, "blocks": BLOCKS, "networks": 0}
+            http.post("/v1/campaigns", campaign | {"pruned": 0, "repeats": 0})
     working = [
-        _PROCESSES.Process(target=work, args=(url, *one, start, seconds, done))
-        for one in ids.items()
+        _PROCESSES.Process(target=work, args=(url, name, agent, start, seconds, done))
+        for name, agent in ids.items()
     ]
     for process in working:
         process.start()
     start.wait(120)
-    began = time.monotonic()
+    started_at = time.monotonic()
     for process in working:
         process.join()
-    return float(done.value / (time.monotonic() - began))
+    return float(done.value / (time.monotonic() - started_at))
 
 
 def main() -> None:
@@ -89,10 +90,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--agents", type=int, default=8)
     options = parser.parse_args()
-    found: dict[tuple[str, int], list[float]] = {}
-    with ExitStack() as held:
-        folder = Path(held.enter_context(tempfile.TemporaryDirectory()))
-        server = held.enter_context(postgres.server())
+    rates_by_setting: dict[tuple[str, int], list[float]] = {}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        server = stack.enter_context(postgres.server())
         for round_ in range(ROUNDS):
             for engine in ("sqlite", "postgres"):
                 for count in PROCESSES:
@@ -110,10 +111,10 @@ def main() -> None:
                     )
                     with service:
                         rate = jobs_per_s(service.url, options.agents, options.seconds, round_)
-                    found.setdefault((engine, count), []).append(rate)
-    base = found["sqlite", 1]
+                    rates_by_setting.setdefault((engine, count), []).append(rate)
+    base = rates_by_setting["sqlite", 1]
     print(f"{options.agents} agents, {os.cpu_count()} cores, median of {ROUNDS} rounds")
-    for (engine, count), rates in found.items():
+    for (engine, count), rates in rates_by_setting.items():
         ratio = statistics.median(a / b for a, b in zip(rates, base, strict=True))
         rate = statistics.median(rates)
         print(f"  {engine:8} {count} API processes  {rate:>7.1f} jobs/s  ratio {ratio:>5.2f}")

@@ -1,9 +1,9 @@
-"""Rows per second through POST /v1/samples:batch into SQLite, against bare sqlite3.
+"""Rows per second through POST /v1/samples:batch into SQLite, compared with plain sqlite3.
 
     python -m benchmarks.ingest [--rows 50000] [--batch 2000]
 
-The peer writes the same JSON bodies into one SQLite table with one executemany per batch: parsing
-and validation are what lpnet adds to it. Both run several times in turn in one call.
+The reference writes the same JSON bodies into one SQLite table with one executemany per batch;
+lpnet adds parsing and validation. Both run several times, in turn.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ ROUNDS = 5
 
 
 def bodies(rows: int, batch: int, target: str) -> list[bytes]:
-    """Request bodies with new sample ids, made before the clock starts."""
+    """Request bodies with new sample ids, prepared before timing."""
     op = {"type": "conv2d", "h": 56, "w": 56, "kernel": [3, 3], "padding": [1, 1]}
-    made = []
+    batches = []
     for start in range(0, rows, batch):
         samples = [
             {
@@ -39,37 +39,37 @@ def bodies(rows: int, batch: int, target: str) -> list[bytes]:
             }
             for i in range(start, min(rows, start + batch))
         ]
-        made.append(json.dumps({"target": target, "samples": samples}).encode())
-    return made
+        batches.append(json.dumps({"target": target, "samples": samples}).encode())
+    return batches
 
 
-def through_http(http: Http, made: list[bytes]) -> float:
-    began = time.perf_counter()
-    for body in made:
+def through_http(http: Http, batches: list[bytes]) -> float:
+    started = time.perf_counter()
+    for body in batches:
         http.post_bytes(
             "/v1/samples:batch", body, content_type="application/json", params={"create": True}
         )
-    return time.perf_counter() - began
+    return time.perf_counter() - started
 
 
-def through_sqlite(path: Path, made: list[bytes]) -> float:
+def through_sqlite(path: Path, batches: list[bytes]) -> float:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute(
         "CREATE TABLE IF NOT EXISTS samples (id TEXT PRIMARY KEY, workload TEXT, latency_ms REAL)"
     )
-    began = time.perf_counter()
-    for body in made:
+    started = time.perf_counter()
+    for body in batches:
         rows = [
             (s["id"], json.dumps(s["workload"]), s["latency_ms"])
             for s in json.loads(body)["samples"]
         ]
         with connection:
             connection.executemany("INSERT INTO samples VALUES (?, ?, ?)", rows)
-    took = time.perf_counter() - began
+    seconds = time.perf_counter() - started
     connection.close()
-    return took
+    return seconds
 
 
 def main() -> None:
@@ -84,13 +84,13 @@ def main() -> None:
         Http(loop.url) as http,
     ):
         for _ in range(ROUNDS):
-            made = bodies(options.rows, options.batch, "benchmark")
-            ours.append(options.rows / through_http(http, made))
-            bare.append(options.rows / through_sqlite(Path(folder) / "bare.db", made))
+            batches = bodies(options.rows, options.batch, "benchmark")
+            ours.append(options.rows / through_http(http, batches))
+            bare.append(options.rows / through_sqlite(Path(folder) / "bare.db", batches))
     ratio = statistics.median(a / b for a, b in zip(ours, bare, strict=True))
     print(f"rows {options.rows}, batches of {options.batch}, median of {ROUNDS} rounds")
     print(f"  POST /v1/samples:batch  {statistics.median(ours):>9,.0f} rows/s")
-    print(f"  bare sqlite3            {statistics.median(bare):>9,.0f} rows/s")
+    print(f"  plain sqlite3           {statistics.median(bare):>9,.0f} rows/s")
     print(f"  ratio                   {ratio:>9.3f}")
 
 

@@ -1,8 +1,9 @@
-"""Requests a second with ids, metrics and JSON log lines, against without any of them.
+"""Requests per second with request ids, metrics and JSON logs, compared with none of them.
 
     python -m benchmarks.observability [--rounds 7] [--requests 1500]
 
-Two servers of the same application run at once, and are asked in turn; the ratio is of each round.
+Two servers of the same application run at once and are measured in turn; the ratio is that of each
+round.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from lpnet_service.observe.logs import log_to_stderr
 from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
 
-PATHS = {"a light request": "/healthz", "one that reads the database": "/v1/targets"}
+PATHS = {"light request": "/healthz", "request that reads the database": "/v1/targets"}
 START_S = 60.0
 
 
 class Bare(Application):
-    """The same application without what observes it."""
+    """The same application without observability."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await FastAPI.__call__(self, scope, receive, send)
@@ -52,11 +53,11 @@ def serve(kind: str, folder: str) -> None:
         uvicorn.Server(config).run([bound])
 
 
-def started(kind: str, folder: str) -> subprocess.Popen[bytes]:
+def start_server(kind: str, folder: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "benchmarks.observability", "--serve", kind, folder]
     environment = os.environ | {"LPNET_LOG_FORMAT": "json", "LPNET_LOG_LEVEL": "info"}
     if kind == "observed":
-        # As `lpnet-service run` has its API processes count.
+        # As in API processes of `lpnet-service run`.
         metrics = Path(folder, "metrics")
         metrics.mkdir()
         environment |= {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
@@ -64,8 +65,8 @@ def started(kind: str, folder: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, env=environment, stderr=log)
 
 
-def reached(kind: str, folder: str) -> Http:
-    """A connection to one of the servers, once it answers."""
+def connect(kind: str, folder: str) -> Http:
+    """A connection to a server, as soon as it answers."""
     end = time.monotonic() + START_S
     while time.monotonic() < end:
         try:
@@ -80,24 +81,24 @@ def reached(kind: str, folder: str) -> Http:
 
 
 def rate(http: Http, path: str, requests: int) -> float:
-    began = time.perf_counter()
+    started = time.perf_counter()
     for _ in range(requests):
         http.get(path)
-    return requests / (time.perf_counter() - began)
+    return requests / (time.perf_counter() - started)
 
 
 def compare(bare: Http, observed: Http, rounds: int, requests: int) -> None:
-    print(f"requests a second over one connection, median of {rounds} rounds of {requests}")
-    for words, path in PATHS.items():
+    print(f"requests per second over one connection, median of {rounds} rounds of {requests}")
+    for label, path in PATHS.items():
         without: list[float] = []
         with_: list[float] = []
         for number in range(rounds):
             pair = [(without, bare), (with_, observed)]
-            # Each goes first as often: whoever does may find a colder machine.
+            # Each goes first equally often: the machine may warm up within a round.
             for rates, http in pair if number % 2 else reversed(pair):
                 rates.append(rate(http, path, requests))
         ratio = statistics.median(b / a for a, b in zip(without, with_, strict=True))
-        print(f"  {words} ({path})")
+        print(f"  {label} ({path})")
         print(f"    without       {statistics.median(without):8,.0f} /s")
         print(f"    observed      {statistics.median(with_):8,.0f} /s")
         print(f"    ratio         {ratio:8.3f}")
@@ -116,9 +117,9 @@ def main() -> None:
         ctx = context(Settings(database_url=f"sqlite:///{folder}/lpnet.db"))
         migrate(ctx.db)
         ctx.db.close()
-        servers = [started(kind, folder) for kind in ("bare", "observed")]
+        servers = [start_server(kind, folder) for kind in ("bare", "observed")]
         try:
-            with reached("bare", folder) as bare, reached("observed", folder) as observed:
+            with connect("bare", folder) as bare, connect("observed", folder) as observed:
                 compare(bare, observed, options.rounds, options.requests)
         finally:
             for server in servers:

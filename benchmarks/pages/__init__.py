@@ -1,1 +1,1 @@
-"""What the pages ask of the server, with many samples in the database."""
+"""How fast the pages are with many samples in the database."""

@@ -1,11 +1,12 @@
-"""The server's time for what the pages ask, with 1,000,000 samples of 200 targets, SQLite and
-Postgres.
+"""The server's time for the requests of the pages, with 1,000,000 samples of 200 targets, on
+SQLite and Postgres.
 
     python -m benchmarks.pages [--samples N] [--targets N] [--database URL ...]
 
-Without `--database` a database of each engine is made and filled, which takes minutes; a database
-that is given is filled where it is empty, and kept. Every request goes through the whole
-application in this process; its time is the median of several, after one that is shown as first.
+Without `--database`, a database of each engine is created and filled, which takes minutes. A
+database named by `--database` is filled if it is empty, and kept. Every request runs through the
+whole application in this process. Its time is the median of several, after a first one that is
+shown by itself.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from lpnet_service.settings import Settings
 
 ROUNDS = 7
 LIMIT_MS = 200
-Asked = tuple[str, str, dict[str, Any]]
+# A label, a path and its parameters.
+PageRequest = tuple[str, str, dict[str, Any]]
 
 
-def requests(http: TestClient) -> Iterator[Asked]:
-    """What is asked: a name, a path, parameters."""
+def requests(http: TestClient) -> Iterator[PageRequest]:
     large, other = LARGE
     table = f"/v1/targets/{large}/table"
     facets = http.get(f"/v1/targets/{large}/facets").json()
@@ -53,8 +54,8 @@ def requests(http: TestClient) -> Iterator[Asked]:
         "search an id": {"search": row},
     }
     for sort in ("measured_at", "-latency_ms"):
-        for name, given in filters.items():
-            yield f"table by {sort}, {name}", table, {"sort": sort, **given}
+        for name, values in filters.items():
+            yield f"table by {sort}, {name}", table, {"sort": sort, **values}
     deep: dict[str, Any] = {"sort": "latency_ms", "limit": 500}
     for _ in range(20):
         deep["after"] = http.get(table, params=deep).json()["next"]
@@ -75,7 +76,7 @@ def requests(http: TestClient) -> Iterator[Asked]:
 
 
 def measure(url: str) -> None:
-    """Print what each request takes; then how many take too long, and which takes longest."""
+    """Print the time of each request, how many are above the limit, and the slowest."""
     configure("console", "error")
     ctx = context(Settings(database_url=url))
     engine = ctx.db.url.get_backend_name()
@@ -87,9 +88,9 @@ def measure(url: str) -> None:
         for name, path, params in requests(http):
             times = []
             for _ in range(1 + ROUNDS):
-                began = time.perf_counter()
+                started = time.perf_counter()
                 answer = http.get(path, params=params)
-                times.append(1000 * (time.perf_counter() - began))
+                times.append(1000 * (time.perf_counter() - started))
                 assert answer.status_code == 200, answer.text
             medians[name] = median = statistics.median(times[1:])
             note = f"  above {LIMIT_MS}" if median > LIMIT_MS else ""

@@ -1,13 +1,12 @@
-"""How soon a reader sees something: every page in headless Chromium, with 1,000,000 samples of 200
-targets, SQLite and Postgres.
+"""How long pages take to show their data in headless Chromium, with 1,000,000 samples of 200
+targets, on SQLite and Postgres.
 
     python -m benchmarks.pages.browser [--samples N] [--targets N] [--database URL ...]
 
-Databases as in `python -m benchmarks.pages`. The service and the browser are processes of this
-machine. Each page is opened in a new profile of the browser, where nothing is cached: `paint` is
-the browser's first contentful paint, `content` the moment when the page shows its data, both from
-the start of the navigation. First visits (a service that has just started) stand for themselves;
-medians are of the visits after.
+Databases as in `python -m benchmarks.pages`. The service and the browser run on this machine. Each
+page is opened in a new browser profile without a cache. `paint` is the first contentful paint,
+`content` is when the page shows its data, both from the start of the navigation. First visits, to
+a service that has just started, are shown separately; the medians are those of later visits.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from lpnet_service.web.pages import PAGES
 
 ROUNDS = 5
 LIMIT_MS = 1000
-# What a reader waits for on a page, beside the page's own word that it is ready.
+# An element that shows the data of the page, in addition to its mark that it is ready.
 CONTENT = {
     "devices": "#rows tr",
     "table": ".tabulator-row",
@@ -39,7 +38,7 @@ _PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?
 
 
 def visit(browser: Browser, url: str, content_at: str | None) -> tuple[float, float]:
-    """Milliseconds to the first paint and to the content of a page, an element if not None."""
+    """Milliseconds to the first paint, and to the content: the element `content_at`, if any."""
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(url, wait_until="commit")
@@ -57,11 +56,11 @@ def measure(browser: Browser, url: str, folder: Path) -> None:
     print(f"  {'':12} {'paint':>11}{'content':>11} {'paint':>11}{'content':>11}")
     with serving_url(url, folder / "service.log") as service:
         for page in PAGES:
-            first, *seen = (
+            first, *later = (
                 visit(browser, service.url + page.path, CONTENT.get(page.name))
                 for _ in range(1 + ROUNDS)
             )
-            paint, content = (statistics.median(figures) for figures in zip(*seen, strict=True))
+            paint, content = (statistics.median(figures) for figures in zip(*later, strict=True))
             note = f"  above {LIMIT_MS}" if content > LIMIT_MS else ""
             print(
                 f"  {page.name:12} {first[0]:>11.0f}{first[1]:>11.0f} "

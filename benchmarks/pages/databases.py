@@ -1,5 +1,4 @@
-"""The databases that the benchmarks of pages are run on: those that the command line names, or new
-ones of both engines."""
+"""Databases for the benchmarks of pages: those on the command line, or a new one per engine."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from lpnet_service.db.migrate import migrate
 
 @contextmanager
 def filled(description: str | None) -> Iterator[Iterator[str]]:
-    """URLs of databases, each filled when its turn comes. `description` is for `--help`."""
+    """URLs of databases, each filled before it is yielded. `description` is for `--help`."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--samples", type=int, default=1_000_000)
     parser.add_argument("--targets", type=int, default=200)
@@ -29,21 +28,21 @@ def filled(description: str | None) -> Iterator[Iterator[str]]:
 
 
 @contextmanager
-def _urls(given: list[str]) -> Iterator[list[str]]:
+def _urls(named: list[str]) -> Iterator[list[str]]:
     from tests.harness import postgres
 
-    if given:
-        yield given
+    if named:
+        yield named
         return
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         server = stack.enter_context(postgres.server())
-        made = stack.enter_context(postgres.database(server))
-        yield [f"sqlite:///{Path(folder) / 'lpnet.db'}", made]
+        postgres_url = stack.enter_context(postgres.database(server))
+        yield [f"sqlite:///{Path(folder) / 'lpnet.db'}", postgres_url]
 
 
 def _prepared(url: str, samples: int, targets: int) -> str:
-    """Migrated and filled; statistics as a database that has run for a while has them."""
+    """Migrate and fill a database, and update its statistics as in normal operation."""
     database = Database(url)
     migrate(database)
     fill(url, samples, targets)

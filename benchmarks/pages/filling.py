@@ -1,8 +1,8 @@
-"""A database with many samples of many targets, drawn at random: nothing of it was measured.
+"""Fills a database with many random samples of many targets; none of them was measured.
 
-Two large targets hold the same workloads, two fifths of all samples each; the others share the
-rest. Samples are written as rows, without the checks of the API; counts and medians as ingest
-keeps them.
+Two large targets have the same workloads and two fifths of all samples each. The other targets
+share the last fifth. Samples are written as rows, without the checks of the API. Counts and
+medians are updated as in ingest.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ from lpnet_service.settings import Settings
 LARGE = ("large-1", "large-2")
 _BATCH = 5000
 _NETWORK_EVERY = 10
-_AGAIN_EVERY = 50
-_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+_REPEATED_EVERY = 50
+_START = datetime(2026, 1, 1, tzinfo=UTC)
 _DRAWS = ("random", "random", "mixed", "aligned", "sweep")
 
 
 def fill(url: str, samples: int, targets: int) -> None:
-    """Fill a migrated database; at least three targets. What was interrupted is continued."""
+    """Fill a migrated database with at least three targets; continues if it was interrupted."""
     ctx = context(Settings(database_url=url), Database(url))
-    there = {target.name: target.samples for target in list_targets(ctx)}
+    stored = {target.name: target.samples for target in list_targets(ctx)}
     space = zoo.space("resnet50")
     spaces.add(ctx, space.to_bytes())
     large = samples * 2 // 5
@@ -67,29 +67,29 @@ def fill(url: str, samples: int, targets: int) -> None:
     counts = dict.fromkeys(LARGE, large) | {f"board-{i:03}": small for i in range(targets - 2)}
     weights = artifacts.keep(ctx, save(_lpnet(space)))
     for number, (target, count) in enumerate(counts.items()):
-        if target not in there:
+        if target not in stored:
             with ctx.db.write() as session:
-                _describe(session, target, space, weights)
+                _add_target(session, target, space, weights)
         rows = _samples(target, space, count, scale=1.0 + 0.05 * number)
-        _measure(ctx, target, islice(rows, there.get(target, 0), None))
+        _measure(ctx, target, islice(rows, stored.get(target, 0), None))
     ctx.db.close()
 
 
 def _lpnet(space: Space) -> LPNet:
-    """Of initial weights: what it costs to ask is what it costs to ask a trained one."""
-    calibrated = Calibration(coverages=(0.5, 0.9), block=(0.7, 1.6), network=(0.7, 1.6))
+    """An untrained LPNet: predicting costs as much as with a trained one."""
+    calibration = Calibration(coverages=(0.5, 0.9), block=(0.7, 1.6), network=(0.7, 1.6))
     return LPNet(
         Header(
             target=LARGE[0],
             batches=(1,),
             coverage=tuple(coverage(space.table)),
-            calibration=calibrated,
+            calibration=calibration,
         )
     )
 
 
-def _describe(session: Session, target: str, space: Space, weights: str) -> None:
-    """A device with an agent and a target, its LPNet, and a campaign that is over."""
+def _add_target(session: Session, target: str, space: Space, weights: str) -> None:
+    """Add a device with an agent and a target, its LPNet, and a finished campaign."""
     spec = TargetSpec(name=target, runtime="onnxruntime", threads=1)
     device = f"{target}-device"
     session.add(
@@ -97,13 +97,13 @@ def _describe(session: Session, target: str, space: Space, weights: str) -> None
             name=device,
             source="agent",
             facts_json=DeviceFacts().model_dump_json(),
-            created_at=_SINCE,
+            created_at=_START,
         )
     )
     session.flush()
     agent = f"agent-{secrets.token_hex(12)}"
     session.add(
-        AgentRow(id=agent, device=device, version="1", last_seen_at=_SINCE, created_at=_SINCE)
+        AgentRow(id=agent, device=device, version="1", last_seen_at=_START, created_at=_START)
     )
     session.add(
         TargetRow(
@@ -111,7 +111,7 @@ def _describe(session: Session, target: str, space: Space, weights: str) -> None
             device=device,
             source="agent",
             spec_json=spec.model_dump_json(),
-            created_at=_SINCE,
+            created_at=_START,
         )
     )
     session.flush()
@@ -127,14 +127,14 @@ def _describe(session: Session, target: str, space: Space, weights: str) -> None
             batches_json="[1]",
             weights_sha256=weights,
             report_json=_report(target).model_dump_json(),
-            created_at=_SINCE,
+            created_at=_START,
         )
     )
     _campaign(session, target, space)
 
 
 def _report(target: str) -> Report:
-    nothing = HeldOut(
+    no_metrics = HeldOut(
         block=None, network=None, network_random=None, network_aligned=None, network_pruned=None
     )
     return Report(
@@ -144,7 +144,7 @@ def _report(target: str) -> Report:
         seed=0,
         trained_on=TrainedOn(block=1, network=1),
         noise_floor_pct=None,
-        held_out=nothing,
+        held_out=no_metrics,
         baselines=Baselines(**dict.fromkeys(Baselines.model_fields, Baseline())),
         interval=Interval(asked_pct=90, covered_pct=None, mean_width_pct=None),
     )
@@ -152,7 +152,7 @@ def _report(target: str) -> Report:
 
 def _campaign(session: Session, target: str, space: Space) -> None:
     id_ = f"campaign-{secrets.token_hex(12)}"
-    end = _SINCE + timedelta(hours=1)
+    end = _START + timedelta(hours=1)
     session.add(
         CampaignRow(
             id=id_,
@@ -161,7 +161,7 @@ def _campaign(session: Session, target: str, space: Space) -> None:
             state="done",
             request_json="{}",
             total=480,
-            created_at=_SINCE,
+            created_at=_START,
             finished_at=end,
         )
     )
@@ -180,9 +180,9 @@ def _campaign(session: Session, target: str, space: Space) -> None:
                 items_json=json.dumps([item] * 24),
                 items=24,
                 measured=24,
-                available_at=_SINCE,
-                created_at=_SINCE,
-                started_at=_SINCE,
+                available_at=_START,
+                created_at=_START,
+                started_at=_START,
                 finished_at=end,
             )
         )
@@ -220,7 +220,7 @@ def _write(ctx: Context, target: str, rows: list[dict[str, Any]]) -> None:
 
 
 def _samples(target: str, space: Space, count: int, scale: float) -> Iterator[dict[str, Any]]:
-    """Rows; the same workloads for every target, in the same order."""
+    """Rows of samples; every target gets the same workloads in the same order."""
     rng = np.random.default_rng(0)
     noise = np.random.default_rng(crc32(target.encode()))
     parts = [None, *(block.name for block in space.blocks)]
@@ -228,20 +228,20 @@ def _samples(target: str, space: Space, count: int, scale: float) -> Iterator[di
         name: {w.name: w.max for w in (space if name is None else space.block(name)).widths}
         for name in parts
     }
-    # Of a block of one width there are too few workloads.
+    # A block with one width has too few workloads.
     parts = [name for name in parts if prod(limits[name].values()) > 10**6]
-    taken = 0
-    while taken < count:
-        block = None if taken % _NETWORK_EVERY == 0 else parts[1 + taken % (len(parts) - 1)]
-        most = np.array(list(limits[block].values()))
-        kept = np.maximum(1, (most * rng.uniform(0.1, 1.0, len(most))).astype(int))
+    number = 0
+    while number < count:
+        block = None if number % _NETWORK_EVERY == 0 else parts[1 + number % (len(parts) - 1)]
+        dense = np.array(list(limits[block].values()))
+        kept = np.maximum(1, (dense * rng.uniform(0.1, 1.0, len(dense))).astype(int))
         widths = dict(zip(limits[block], kept.tolist(), strict=True))
-        size = float((kept / most).mean())
-        repeats = 2 if taken % _AGAIN_EVERY == 0 else 1
-        for session in range(min(repeats, count - taken)):
+        size = float((kept / dense).mean())
+        repeats = 2 if number % _REPEATED_EVERY == 0 else 1
+        for session in range(min(repeats, count - number)):
             ms = scale * (10.0 if block is None else 1.0) * size * noise.lognormal(0.0, 0.02)
-            yield _row(target, space, block, widths, ms, taken, session)
-            taken += 1
+            yield _row(target, space, block, widths, ms, number, session)
+            number += 1
 
 
 def _row(
@@ -268,7 +268,7 @@ def _row(
         "disturbed": number % 33 == 0,
     }
     id_ = f"item-{secrets.token_hex(12)}"
-    at = _SINCE + timedelta(seconds=number)
+    taken_at = _START + timedelta(seconds=number)
     body = {
         **{name: group[name] for name in ("kind", "draw", "disturbed")},
         "workload": workload,
@@ -279,7 +279,7 @@ def _row(
         "p90_ms": 1.03 * ms,
         "id": id_,
         "session": f"s{session}",
-        "measured_at": at.isoformat(),
+        "measured_at": taken_at.isoformat(),
         "conditions": {"frequency_mhz": 2400.0, "temperature_c": 50.0},
     }
     return {
@@ -291,7 +291,7 @@ def _row(
         "latency_ms": ms,
         "sentinel": None,
         "group_key": tallies.group_key(**group),
-        "taken_at": at,
-        "stored_at": at,
+        "taken_at": taken_at,
+        "stored_at": taken_at,
         "body_json": json.dumps(body, separators=(",", ":")),
     }

@@ -16,7 +16,7 @@ import time
 import torch
 from torch import nn
 
-from benchmarks.prediction_speed import untaught
+from benchmarks.prediction_speed import untrained
 from lpnet import zoo
 from lpnet.pruning import WGates
 
@@ -67,7 +67,7 @@ class _Step:
         parameters = list(model.parameters())
         if kind != "plain":
             space = zoo.space(name)
-            self._gates = WGates(model, space, untaught(space), alpha=0.1)
+            self._gates = WGates(model, space, untrained(space), alpha=0.1)
             parameters += self._gates.parameters()
         self._with_term = kind == "gates and term"
         self._optimiser = torch.optim.SGD(parameters, lr=1e-4)

@@ -1,1 +1,1 @@
-"""What a database of samples takes: bytes, seconds, memory."""
+"""The cost of a database of samples: bytes, seconds, memory."""

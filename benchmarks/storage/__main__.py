@@ -1,11 +1,11 @@
-"""What samples take on SQLite and on Postgres: bytes, seconds, memory.
+"""The cost of samples on SQLite and Postgres: bytes, seconds, memory.
 
     python -m benchmarks.storage [--samples 50000] [--targets 10] [--postgres URL]
 
-Each database is filled by `benchmarks.storage.filling`; the peer of its size is the export of the
-same samples as JSON lines. Then it is served: samples a second over HTTP from one client, and the
-API's memory while it answers; and seconds of `lpnet-service backup` and `copy`. Without --postgres
-a server of the dev extra is started for the time.
+Each database is filled by `benchmarks.storage.filling`; its size is compared with an export of the
+same samples as JSON lines. The benchmark then measures `lpnet-service backup` and `copy`, serves
+the database, and measures samples per second from one HTTP client and the memory of the API.
+Without --postgres, it starts a server from the dev extra.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import text
-from tests.harness import postgres as postgres_
+from tests.harness import postgres
 
 from benchmarks.ingest import bodies, through_http
 from benchmarks.storage.filling import fill
@@ -36,7 +36,7 @@ BATCH = 2_000
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one engine. Bytes are per sample, memory is the proportional set in MB."""
+    """Figures of one engine. Bytes are per sample; memory is the proportional set size, MB."""
 
     fill_per_s: float
     database_bytes: float
@@ -53,13 +53,13 @@ def figures(url: str, folder: Path, samples: int, targets: int) -> Figures:
     migrate(ctx.db)
     filled = fill(ctx, samples=samples, targets=targets)
     size = database_bytes(ctx.db)
-    began = time.perf_counter()
+    started = time.perf_counter()
     backup(ctx.db, folder / "backup.db")
-    backup_s = time.perf_counter() - began
+    backup_s = time.perf_counter() - started
     other = Database(f"sqlite:///{folder / 'copy.db'}")
-    began = time.perf_counter()
+    started = time.perf_counter()
     copy(ctx.db, other)
-    copy_s = time.perf_counter() - began
+    copy_s = time.perf_counter() - started
     other.close()
     ctx.db.close()
     with serving(url, folder, "--no-worker") as (http, process):
@@ -81,7 +81,7 @@ def figures(url: str, folder: Path, samples: int, targets: int) -> Figures:
 
 
 def database_bytes(database: Database) -> int:
-    """On the disk, indexes included, the log brought in."""
+    """Size on the disk, with indexes, after a checkpoint of the log."""
     if not database.is_sqlite:
         with database.engine.connect() as connection:
             query = text("SELECT pg_database_size(current_database())")
@@ -104,13 +104,13 @@ def show(samples: int, lite: Figures, big: Figures) -> None:
         "POST samples:batch, samples/s": (lite.ingest_per_s, big.ingest_per_s),
         "backup, s": (lite.backup_s, big.backup_s),
         "copy to SQLite, samples/s": (lite.copy_per_s, big.copy_per_s),
-        "API at rest, MB": (lite.idle_mb, big.idle_mb),
+        "API when idle, MB": (lite.idle_mb, big.idle_mb),
         "API after batches, MB": (lite.busy_mb, big.busy_mb),
     }
     for name, (a, b) in lines.items():
         print(f"  {name:<30} {a:>10,.1f} {b:>12,.1f} {b / a:>8.2f}")
-    for name, found in (("SQLite", lite), ("Postgres", big)):
-        ratio = found.database_bytes / found.jsonl_bytes
+    for name, figures_ in (("SQLite", lite), ("Postgres", big)):
+        ratio = figures_.database_bytes / figures_.jsonl_bytes
         print(f"  {name}: {ratio:.2f} times the size of the same samples as JSON lines")
 
 
@@ -124,13 +124,13 @@ def main() -> None:
         lite, big = Path(name, "sqlite"), Path(name, "postgres")
         lite.mkdir()
         big.mkdir()
-        asked = options.samples, options.targets
-        first = figures(f"sqlite:///{lite / 'lpnet.db'}", lite, *asked)
+        sizes = options.samples, options.targets
+        first = figures(f"sqlite:///{lite / 'lpnet.db'}", lite, *sizes)
         if options.postgres:
-            second = figures(options.postgres, big, *asked)
+            second = figures(options.postgres, big, *sizes)
         else:
-            with postgres_.server() as server, postgres_.database(server) as url:
-                second = figures(url, big, *asked)
+            with postgres.server() as server, postgres.database(server) as url:
+                second = figures(url, big, *sizes)
     show(options.samples, first, second)
 
 

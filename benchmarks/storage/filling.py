@@ -1,12 +1,12 @@
-"""Fill a database with samples as a lab would have measured them, quickly.
+"""Fills a database quickly with samples like those of a lab.
 
     python -m benchmarks.storage.filling --database URL [--samples 1000000] [--targets 200]
 
-Everything but the latencies is as the service stores it: devices with agents, targets, two
-spaces, finished campaigns with their jobs, samples with all their conditions, sides. A latency is
-a law of the workload's MACs and alignment, times the speed of the target and some noise. One
-sample in fifty is disturbed, one in twenty-five a reading of a sentinel. There are no LPNets:
-`lpnet train` makes them.
+Everything is stored as the service does it: devices with agents, targets, two spaces, finished
+campaigns with their jobs, samples with all conditions, sides. Only the latencies are artificial: a
+function of the workload's MACs and alignment, times the speed of the target and some noise. One
+sample in fifty is disturbed, and one in twenty-five is a reading of a sentinel. There are no
+LPNets; `lpnet train` makes them.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ _CONDITIONS = Conditions(
 
 @dataclass(frozen=True)
 class Filled:
-    """What was stored, as counted on the way; `jsonl_bytes` is the size of its export, `seconds`
-    are without drawing the workloads."""
+    """What was stored. `jsonl_bytes` is the size of an export; `seconds` excludes drawing the
+    workloads."""
 
     samples: int
     jsonl_bytes: int
@@ -84,7 +84,7 @@ class Filled:
 
 @dataclass(frozen=True)
 class _Pool:
-    """Workloads of a space, and what each takes on a target of speed 1."""
+    """Workloads of a space, and the latency of each on a target of speed 1."""
 
     space: Space
     planned: Sequence[PlannedWorkload]
@@ -92,11 +92,11 @@ class _Pool:
 
 
 def fill(ctx: Context, *, samples: int, targets: int, seed: int = 0) -> Filled:
-    """Store about `samples` samples of `targets` targets in a database that has its tables."""
+    """Store about `samples` samples of `targets` targets in a migrated database."""
     rng = np.random.default_rng(seed)
-    of_each = max(samples // targets // len(SPACES), 25)
-    pools = [_pool(ctx, name, of_each, seed) for name in SPACES]
-    began = time.perf_counter()
+    per_space = max(samples // targets // len(SPACES), 25)
+    pools = [_pool(ctx, name, per_space, seed) for name in SPACES]
+    started = time.perf_counter()
     stored, size = 0, 0
     for name, agent in _targets(ctx, targets):
         speed = float(rng.uniform(0.3, 3.0))
@@ -104,22 +104,22 @@ def fill(ctx: Context, *, samples: int, targets: int, seed: int = 0) -> Filled:
             rows = _campaign(ctx, name, agent, pool, speed, rng)
             for start in range(0, len(rows), _ROUND_TRIP):
                 part = rows[start : start + _ROUND_TRIP]
-                places = {(row["epoch"], row["workload_key"]) for row in part}
-                with ctx.db.write() as session, tallies.updated(session, name, places):
-                    # Not through the ORM, which takes longer than the database.
+                workloads = {(row["epoch"], row["workload_key"]) for row in part}
+                with ctx.db.write() as session, tallies.updated(session, name, workloads):
+                    # Not through the ORM, which is slower than the database.
                     session.connection().execute(insert(SampleRow), part)
             stored += len(rows)
             size += sum(len(row["body_json"]) + 1 for row in rows)
         dataset.draw_missing_sides(ctx, name)
-    return Filled(stored, size, time.perf_counter() - began)
+    return Filled(stored, size, time.perf_counter() - started)
 
 
 def _targets(ctx: Context, count: int) -> Iterator[tuple[str, str]]:
-    """Registers devices with their targets; names of targets and ids of their agents."""
+    """Register devices with their targets; yields each target with the id of its agent."""
     for first in range(0, count, TARGETS_OF_DEVICE):
         device = f"device-{first // TARGETS_OF_DEVICE:03}"
         names = [f"{device}-target-{n}" for n in range(min(TARGETS_OF_DEVICE, count - first))]
-        said = Registration(
+        registration = Registration(
             device=device,
             facts=DeviceFacts(cpu="a CPU", cores=8),
             targets=tuple(
@@ -128,7 +128,7 @@ def _targets(ctx: Context, count: int) -> Iterator[tuple[str, str]]:
             ),
             agent_version="1",
         )
-        agent = agents.register(ctx, said).agent
+        agent = agents.register(ctx, registration).agent
         yield from ((name, agent) for name in names)
 
 
@@ -137,28 +137,28 @@ def _pool(ctx: Context, name: str, count: int, seed: int) -> _Pool:
     spaces.add(ctx, space.to_bytes())
     networks = max(round(count * _NETWORK_SHARE), 1)
     planned = plan(space, blocks=count - networks, networks=networks, seed=seed)
-    return _Pool(space, planned, [_ms(space, each.workload) for each in planned])
+    return _Pool(space, planned, [_ms(space, workload.workload) for workload in planned])
 
 
 def _ms(space: Space, workload: object) -> float:
     assert isinstance(workload, SpaceWorkload)
     part = space if workload.block is None else space.block(workload.block)
     ops = OpTable.from_ops(part.ops(workload.widths))
-    off = sum(width % 8 != 0 for width in workload.widths.values()) / len(workload.widths)
-    return float(0.002 * len(ops.rows) + 2e-8 * float(ops.macs(ops.b_in[:0])) * (1 + off))
+    unaligned = sum(width % 8 != 0 for width in workload.widths.values()) / len(workload.widths)
+    return float(0.002 * len(ops.rows) + 2e-8 * float(ops.macs(ops.b_in[:0])) * (1 + unaligned))
 
 
 def _campaign(
     ctx: Context, target: str, agent: str, pool: _Pool, speed: float, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
-    """A finished campaign with its jobs; the rows of its samples, and of sentinels between."""
+    """Add a finished campaign with its jobs; returns rows of its samples and of sentinels."""
     now = ctx.clock.now()
-    asked = NewCampaign(target=target, space=pool.space.hash)
+    request = NewCampaign(target=target, space=pool.space.hash)
     row = CampaignRow(
         id=new_id("campaign"),
         target=target,
         space=pool.space.hash,
-        request_json=asked.model_dump_json(exclude={"workloads"}),
+        request_json=request.model_dump_json(exclude={"workloads"}),
         total=len(pool.planned),
         state="done",
         created_at=now,
@@ -171,11 +171,13 @@ def _campaign(
         jobs = CampaignRepository(session).jobs(row.id)
         for job in jobs:
             _finish(job, agent, now)
-        of_target = DeviceRepository(session).get_target(target)
-    assert of_target is not None
+        target_row = DeviceRepository(session).get_target(target)
+    assert target_row is not None
     ids = [id_ for job in jobs for id_ in leasing.item_ids(job)]
-    made = _samples(pool, ids, speed, rng, now)
-    return [ingest.sample_columns(of_target, sample, now, row.id, current=True) for sample in made]
+    samples = _samples(pool, ids, speed, rng, now)
+    return [
+        ingest.sample_columns(target_row, sample, now, row.id, current=True) for sample in samples
+    ]
 
 
 def _finish(job: JobRow, agent: str, now: datetime) -> None:
@@ -189,20 +191,22 @@ def _samples(
 ) -> Iterator[Sample]:
     session = new_id("session")
     noise = rng.lognormal(0.0, _NOISE, len(ids))
-    luck = rng.random((len(ids), 2))
+    random = rng.random((len(ids), 2))
     for number, (id_, planned, ms) in enumerate(zip(ids, pool.planned, pool.ms, strict=True)):
-        at = now + timedelta(milliseconds=number)
-        disturbed = bool(luck[number, 0] < _DISTURBED_SHARE)
-        yield _sample(planned, id_, ms * speed * noise[number], at, session, disturbed)
-        if luck[number, 1] < _SENTINEL_SHARE:
-            reading = _sample(planned, new_id("sample"), speed * noise[number], at, session, False)
+        taken_at = now + timedelta(milliseconds=number)
+        disturbed = bool(random[number, 0] < _DISTURBED_SHARE)
+        yield _sample(planned, id_, ms * speed * noise[number], taken_at, session, disturbed)
+        if random[number, 1] < _SENTINEL_SHARE:
+            reading = _sample(
+                planned, new_id("sample"), speed * noise[number], taken_at, session, False
+            )
             yield reading.model_copy(update={"sentinel": "memory", "draw": None})
 
 
 def _sample(
     planned: PlannedWorkload, id_: str, ms: float, at: datetime, session: str, disturbed: bool
 ) -> Sample:
-    # Its parts are valid already, and checking them again would take most of the time.
+    # Without validation, which would take most of the time.
     return Sample.model_construct(
         kind=planned.kind,
         workload=planned.workload,

@@ -1,4 +1,4 @@
-"""A service on a database that a benchmark has filled, and the memory of its processes."""
+"""Runs a service on a filled database, and measures the memory of its processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _START_S = 60.0
 
 @contextmanager
 def serving(url: str, folder: Path, *arguments: str) -> Iterator[tuple[Http, psutil.Process]]:
-    """A service on this database, its log in `folder`."""
+    """Run a service on this database, with its log in `folder`."""
     port = free_port()
     command = [sys.executable, "-m", "lpnet_service", "run", "--port", str(port), *arguments]
     environment = {**os.environ, "LPNET_DATABASE_URL": url}
@@ -55,6 +55,6 @@ def free_port() -> int:
 
 
 def memory_mb(process: psutil.Process) -> float:
-    """Proportional set of a process and its children, MB; what they share counts once."""
+    """Proportional set size of a process and its children, MB; shared memory counts once."""
     tree = [process, *process.children(recursive=True)]
-    return float(sum(each.memory_full_info().pss for each in tree)) / 1e6
+    return float(sum(member.memory_full_info().pss for member in tree)) / 1e6
