@@ -1,12 +1,12 @@
-"""How well an LPNet knows a GPU, beside a line through FLOPs, at batch 1 and at batch 64.
+"""Accuracy of an LPNet on a GPU, compared with a line through FLOPs, at batch 1 and batch 64.
 
     python -m benchmarks.gpu [--model resnet50] [--batch 1 64] [--blocks 300] [--networks 60]
         [--provider cuda] [--precision fp32] [--out lpnet-gpu] [--option l2=cold ...]
 
-Measures blocks and networks with `lpnet-agent measure` and PyTorch, once for each batch; learns
-from two thirds of the undisturbed blocks and networks, and judges on the rest. Samples files stay
-in --out, `MODEL-PROVIDER-PRECISION-bBATCH.jsonl`, and are not measured again: they are small
-enough to keep as a fixture. Without a GPU it can be tried with
+Measures blocks and networks with `lpnet-agent measure` and PyTorch, for each batch. Trains on two
+thirds of the undisturbed blocks and networks, and tests on the others. Samples files stay in
+--out, as `MODEL-PROVIDER-PRECISION-bBATCH.jsonl`, and are not measured again. They are small
+enough to keep as a fixture. Without a GPU, try it with
 `--provider cpu --model resnet20 --batch 1 --blocks 24 --networks 18`.
 """
 
@@ -24,7 +24,7 @@ from lpnet import zoo
 from lpnet.schemas.sample import Sample
 from lpnet_service.training import train
 
-_LEARNT = 2 / 3
+_TRAIN_SHARE = 2 / 3
 
 
 def main() -> int:
@@ -44,13 +44,13 @@ def main() -> int:
     )
     print("|---:|---:|---:|---:|---:|---:|---:|")
     for batch in options.batch:
-        print(_row(batch, _measured(options, batch), options), flush=True)
+        print(_row(batch, _measure(options, batch), options), flush=True)
     return 0
 
 
-def _measured(options: argparse.Namespace, batch: int) -> Path:
-    words = [options.model, options.provider, options.precision, *options.option, f"b{batch}"]
-    out: Path = options.out / f"{'-'.join(words).replace('=', '')}.jsonl"
+def _measure(options: argparse.Namespace, batch: int) -> Path:
+    parts = [options.model, options.provider, options.precision, *options.option, f"b{batch}"]
+    out: Path = options.out / f"{'-'.join(parts).replace('=', '')}.jsonl"
     if out.exists():
         return out
     space = options.out / f"{options.model}.onnx"
@@ -65,7 +65,7 @@ def _measured(options: argparse.Namespace, batch: int) -> Path:
         command += ["--option", option]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        sys.exit(f"batch {batch} was not measured")
+        sys.exit(f"batch {batch} could not be measured")
     summary = json.loads(done.stdout)
     print(json.dumps(summary["target"]), file=sys.stderr)
     for failure in summary["failures"]:
@@ -76,20 +76,20 @@ def _measured(options: argparse.Namespace, batch: int) -> Path:
 
 def _row(batch: int, file: Path, options: argparse.Namespace) -> str:
     samples = [Sample.model_validate_json(line) for line in file.read_text().splitlines()]
-    found = [sample for sample in samples if sample.sentinel is None]
+    workloads = [sample for sample in samples if sample.sentinel is None]
     ratios = [
         sample.conditions.event_ms / sample.latency_ms
-        for sample in found
+        for sample in workloads
         if sample.conditions is not None and sample.conditions.event_ms is not None
     ]
     space = zoo.space(options.model)
-    known = list(records(file, space))
+    undisturbed = list(records(file, space))
     blocks, networks = (
-        int(_LEARNT * sum(record.kind == kind for record in known))
+        int(_TRAIN_SHARE * sum(record.kind == kind for record in undisturbed))
         for kind in ("block", "network")
     )
     _, report = train(
-        split(known, blocks, networks, seed=0),
+        split(undisturbed, blocks, networks, seed=0),
         target=file.stem,
         epoch=1,
         seed=0,
@@ -100,8 +100,8 @@ def _row(batch: int, file: Path, options: argparse.Namespace) -> str:
     errors = [held.network, held.block, None if flops is None else flops.network]
     cells = [
         str(batch),
-        str(len(found)),
-        str(sum(sample.disturbed for sample in found)),
+        str(len(workloads)),
+        str(sum(sample.disturbed for sample in workloads)),
         f"{statistics.median(ratios):.2f}" if ratios else "-",
         *("-" if error is None else f"{error.mape_pct:.1f}%" for error in errors),
     ]

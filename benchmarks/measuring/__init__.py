@@ -1,1 +1,1 @@
-"""How far measurements can be trusted on a machine that is disturbed, against usual methods."""
+"""Accuracy of measurements on a disturbed machine, compared with the usual methods."""

@@ -1,15 +1,15 @@
-"""Measurements on a disturbed machine: what is caught, what is refused, what is left.
+"""Measurements on a disturbed machine: which are refused, and which errors remain.
 
     python -m benchmarks.measuring [--rounds 3] [--kinds cpu tree ...] [--out results.json]
 
-Blocks and networks of ResNet-50 and MobileNetV2 are measured quiet and beside each disturber, by
-the agent's own measuring (a job of all of them), and by four usual methods, on the last core.
-Quiet phases lie between pairs of disturbed ones. The truth of a workload is its naive median in
-the nearest quiet phases, its own excepted. Each phase starts new processes.
+Blocks and networks of ResNet-50 and MobileNetV2 are measured on the last core, undisturbed and
+beside each disturber: by the agent as one job, and by four usual methods. A quiet phase precedes
+every pair of disturbed ones. The true latency of a workload is its naive median in the nearest
+quiet phases, except its own. Each phase starts new processes.
 
-The agent's sentinels are read before and after each job. Where both readings say that the machine
-has drifted by more than 3% from the level of this run, all samples in between are refused, as the
-agent does.
+The agent's sentinels are read before and after each job. If both readings show that the machine
+has drifted by more than 3% from the level of this run, all samples in between are refused, as by
+the agent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import numpy as np
 import psutil  # type: ignore[import-untyped]
 
 from benchmarks.measuring import tables
-from benchmarks.measuring.disturbers import NOT_TUNED_ON, TUNED_ON, WORDS, running
+from benchmarks.measuring.disturbers import DESCRIPTIONS, NOT_TUNED_ON, TUNED_ON, running
 from benchmarks.measuring.peers import Peers
 from lpnet import zoo
 from lpnet.schemas.sample import Sentinel
@@ -39,7 +39,7 @@ from lpnet_agent.measure.messages import Item, Setup
 from lpnet_agent.sentinels.readings import read_sentinel, undisturbed_ms
 from lpnet_agent.stop import Stop
 
-# Small and large, bound by arithmetic and by memory; None is the whole network.
+# Small and large blocks, limited by arithmetic and by memory; None is the whole network.
 WORKLOADS = {
     "resnet50": ("layer1.1", "layer3.4", "layer4.2", None),
     "mobilenet_v2": ("features.2.conv", "features.8.conv", "features.18.0", None),
@@ -47,7 +47,7 @@ WORKLOADS = {
 
 
 class Workloads:
-    """The workloads as items for the agent and as model files for the others."""
+    """The workloads as items for the agent and as model files for the other methods."""
 
     def __init__(self, folder: Path) -> None:
         self.items: list[Item] = []
@@ -72,16 +72,16 @@ class Workloads:
 
 
 def phase(kind: str, seed: int, cores: tuple[int, int], workloads: Workloads) -> dict[str, Any]:
-    """All workloads by all methods beside one disturber."""
-    other, core = cores
+    """Measure all workloads with all methods beside one disturber."""
+    other_core, core = cores
     stop = Stop()
     setup = Setup(runtime="onnxruntime", threads=1, cores=(core,))
-    found: dict[str, Any] = {"kind": kind, "agent": {}, "usual": {}, "checks": []}
+    results: dict[str, Any] = {"kind": kind, "agent": {}, "usual": {}, "checks": []}
     with Measurer(setup, stop) as measurer:
         (child,) = psutil.Process().children()
-        with running(kind, core, other, child.pid, seed):
-            found["checks"].append(_check(measurer))
-            began = time.monotonic()
+        with running(kind, core, other_core, child.pid, seed):
+            results["checks"].append(_read_sentinels(measurer))
+            start = time.monotonic()
             for result in measure_all(
                 measurer,
                 workloads.items,
@@ -90,29 +90,32 @@ def phase(kind: str, seed: int, cores: tuple[int, int], workloads: Workloads) ->
                 np.random.default_rng(seed),
             ):
                 assert result.sample is not None, result.reason
-                found["agent"][result.item.id] = result.sample.model_dump(mode="json")
-            found["seconds"] = time.monotonic() - began
-            found["checks"].append(_check(measurer))
+                results["agent"][result.item.id] = result.sample.model_dump(mode="json")
+            results["seconds"] = time.monotonic() - start
+            results["checks"].append(_read_sentinels(measurer))
     stop.close()
     peers = Peers(core)
     try:
-        with running(kind, core, other, peers.pid, seed):
+        with running(kind, core, other_core, peers.pid, seed):
             for label, model in workloads.models.items():
-                found["usual"][label] = peers.measure(model)
+                results["usual"][label] = peers.measure(model)
     finally:
         peers.close()
-    return found
+    return results
 
 
-def _check(measurer: Measurer) -> dict[str, float | None]:
-    """What the agent's sentinels say of the machine, ms; None where a reading was disturbed."""
-    return {sentinel: undisturbed_ms(read_sentinel(measurer, sentinel)) for sentinel in get_args(Sentinel)}
+def _read_sentinels(measurer: Measurer) -> dict[str, float | None]:
+    """Latencies of the agent's sentinels, ms; None if a reading was disturbed."""
+    return {
+        sentinel: undisturbed_ms(read_sentinel(measurer, sentinel))
+        for sentinel in get_args(Sentinel)
+    }
 
 
-def _between(kinds: Sequence[str]) -> Iterator[str]:
-    """The kinds in pairs, quiet before each pair."""
-    for place, kind in enumerate(kinds):
-        if place % 2 == 0:
+def _with_quiet(kinds: Sequence[str]) -> Iterator[str]:
+    """The kinds, with a quiet phase before every second one."""
+    for index, kind in enumerate(kinds):
+        if index % 2 == 0:
             yield "quiet"
         yield kind
 
@@ -120,12 +123,17 @@ def _between(kinds: Sequence[str]) -> Iterator[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--kinds", nargs="+", default=[*TUNED_ON, *NOT_TUNED_ON], choices=WORDS)
+    parser.add_argument(
+        "--kinds", nargs="+", default=[*TUNED_ON, *NOT_TUNED_ON], choices=DESCRIPTIONS
+    )
     parser.add_argument("--out", type=Path, help="keep the raw results as JSON")
     options = parser.parse_args()
     allowed = sorted(os.sched_getaffinity(0))
     if len(allowed) < 2:
-        print("two cores are needed: one to measure on, one for everything else", file=sys.stderr)
+        print(
+            "at least two cores are needed: one to measure on, one for everything else",
+            file=sys.stderr,
+        )
         return 2
     cores = (allowed[0], allowed[-1])
     os.sched_setaffinity(0, {cores[0]})
@@ -133,12 +141,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         workloads = Workloads(Path(folder))
         for number in range(options.rounds):
-            for state in [*_between(options.kinds), "quiet"]:
+            for state in [*_with_quiet(options.kinds), "quiet"]:
                 print(f"round {number + 1}: {state}", file=sys.stderr, flush=True)
                 phases.append(phase(state, 100 * number, cores, workloads))
     if options.out:
         options.out.write_text(json.dumps(phases))
-    tables.show(phases)
+    tables.print_tables(phases)
     return 0
 
 

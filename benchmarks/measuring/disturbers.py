@@ -1,7 +1,7 @@
-"""Processes that get in the way of a measurement: `python -m benchmarks.measuring.disturbers KIND
-CORE SEED`, until killed.
+"""Processes that disturb a measurement: `python -m benchmarks.measuring.disturbers KIND CORE SEED
+VICTIM`, until killed.
 
-Bursts have random lengths. The detector was tuned on some kinds and is judged on the others too.
+Bursts have random lengths. The detector was tuned on some kinds, and is tested on all of them.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 import psutil  # type: ignore[import-untyped]
 
-# Recordings of these were looked at while the rules were chosen; of the others none was.
+# Recordings of the first were used to choose the rules, recordings of the second were not.
 TUNED_ON = ("cpu", "memory", "cache", "mixed", "tree", "other-core")
 NOT_TUNED_ON = ("frozen", "constant", "chores", "packing")
-WORDS = {
+DESCRIPTIONS = {
     "quiet": "nothing else runs",
     "cpu": "three processes that compute, in bursts, same core",
     "memory": "two processes that stream 128 MB, in bursts, same core",
     "cache": "two processes that gather from 16 MB, in bursts, same core",
-    "mixed": "two processes that compute, stream and gather by turns, same core",
+    "mixed": "two processes that compute, stream and gather in turn, same core",
     "tree": "a process that starts short-lived ones, like a build, same core",
     "frozen": "the measuring process stopped for 1 to 20 ms at random, as by a hypervisor",
     "other-core": "a process that streams 128 MB in bursts of a second, other core",
     "constant": "a process that computes without a pause, same core",
-    "chores": "one that wakes 200 times a second for a millisecond's work, same core",
-    "packing": "one that packs and unpacks 4 MB and rests as long, same core",
+    "chores": "a process that works for a millisecond 200 times a second, same core",
+    "packing": "a process that packs and unpacks 4 MB, then sleeps as long, same core",
 }
 _COUNTS = {"cpu": 3, "memory": 2, "cache": 2, "mixed": 2}
 _ON_S, _OFF_S = 0.25, 0.15
 
 
 @contextmanager
-def running(kind: str, core: int, other: int, victim: int, seed: int) -> Iterator[None]:
-    """Disturb `core`, or `other`, or the process `victim`, for as long as this is entered."""
+def running(kind: str, core: int, other_core: int, victim: int, seed: int) -> Iterator[None]:
+    """Disturb `core`, `other_core` or the process `victim` within the context."""
     with ExitStack() as stack:
-        where = other if kind in ("other-core", "frozen") else core
+        pinned = other_core if kind in ("other-core", "frozen") else core
         for number in range(_COUNTS.get(kind, 1) if kind != "quiet" else 0):
-            arguments = (kind, str(where), str(seed + 1000 * number), str(victim))
+            arguments = (kind, str(pinned), str(seed + 1000 * number), str(victim))
             process = subprocess.Popen(
                 [sys.executable, "-m", __name__, *arguments],
                 stdout=subprocess.PIPE,
@@ -79,27 +79,27 @@ def main(kind: str, core: int, seed: int, victim: int) -> None:
         _chores(rng)
     if kind == "packing":
         _pack(rng)
-    work = _works()
+    work = _loads()
     kinds = tuple(work) if kind == "mixed" else ("memory" if kind == "other-core" else kind,)
     on_s = 1.0 if kind == "other-core" else _ON_S
     while True:
-        chosen = work["cpu" if kind == "constant" else rng.choice(kinds)]
+        load = work["cpu" if kind == "constant" else rng.choice(kinds)]
         end = time.perf_counter() + rng.expovariate(1 / on_s)
         while time.perf_counter() < end:
-            chosen()
+            load()
         if kind != "constant":
             time.sleep(rng.expovariate(1 / (on_s if kind == "other-core" else _OFF_S)))
 
 
-def _works() -> dict[str, Callable[[], object]]:
+def _loads() -> dict[str, Callable[[], object]]:
     square = np.ones((200, 200), np.float32)
     source, sink = np.ones(8 << 20), np.ones(8 << 20)
     table = np.ones(2 << 20)
-    places = np.random.default_rng(0).integers(0, table.size, 200_000)
+    indices = np.random.default_rng(0).integers(0, table.size, 200_000)
     return {
         "cpu": lambda: square @ square,
         "memory": lambda: np.copyto(sink, source),
-        "cache": lambda: table[places].sum(),
+        "cache": lambda: table[indices].sum(),
     }
 
 
@@ -123,9 +123,9 @@ def _chores(rng: random.Random) -> None:
 def _pack(rng: random.Random) -> None:
     text = bytes(rng.choices(b"lpnet ", k=4 << 20))
     while True:
-        began = time.perf_counter()
+        start = time.perf_counter()
         zlib.decompress(zlib.compress(text, 1))
-        time.sleep(time.perf_counter() - began)
+        time.sleep(time.perf_counter() - start)
 
 
 def _freeze(victim: int, rng: random.Random) -> None:

@@ -1,7 +1,7 @@
-"""How latencies are usually taken, in a process of their own on one core.
+"""The usual ways to measure latency, in a separate process on one core.
 
 `python -m benchmarks.measuring.peers CORE` reads paths of ONNX models, one per line, and answers
-each with a JSON object: ms by method. All of them run the same ONNX Runtime session.
+each with a JSON object: ms by method. All methods run the same ONNX Runtime session.
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+Run = Callable[[int], None]
+
 METHODS = ("naive median", "naive mean", "adaptive_autorange", "fixed 50 runs")
-# The budget of the agent: block or network, told apart by how long one run takes.
+# The agent's budgets for blocks and networks, distinguished by the time of one run.
 SHORT_S, LONG_S, LONG_RUN_S = 0.15, 0.8, 3e-3
 _WARM_S = 0.05
 
 
 class Peers:
-    """The process that measures as usual."""
+    """The process that measures with the usual methods."""
 
     def __init__(self, core: int) -> None:
         self._process = subprocess.Popen(
@@ -40,13 +43,13 @@ class Peers:
         return self._process.pid
 
     def measure(self, model: Path) -> dict[str, float]:
-        """ms by method."""
+        """Latency by method, ms."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{model}\n")
         self._process.stdin.flush()
-        found: dict[str, float] = json.loads(self._process.stdout.readline())
-        return found
+        latencies_ms: dict[str, float] = json.loads(self._process.stdout.readline())
+        return latencies_ms
 
     def close(self) -> None:
         self._process.kill()
@@ -66,40 +69,45 @@ def main(core: int) -> None:
     print("up", flush=True)
     for line in sys.stdin:
         run = runtime.load(Path(line.strip()).read_bytes()).run
-        naive = _naive(run)
+        naive = _naive_ms(run)
         timer = benchmark.Timer("run(1)", globals={"run": run})
         adaptive = timer.adaptive_autorange(min_run_time=0.1, max_run_time=1.5)
-        values = (np.median(naive), np.mean(naive), 1e3 * adaptive.median, _fixed(run))
-        print(json.dumps(dict(zip(METHODS, map(float, values), strict=True))), flush=True)
+        values = (
+            float(np.median(naive)),
+            float(np.mean(naive)),
+            1e3 * adaptive.median,
+            _fixed_ms(run),
+        )
+        latencies_ms = dict(zip(METHODS, values, strict=True))
+        print(json.dumps(latencies_ms), flush=True)
 
 
-def _naive(run: object) -> list[float]:
-    """Warm up, then time single runs for as long as the agent would, ms."""
+def _naive_ms(run: Run) -> list[float]:
+    """Warm up, then time single runs for as long as the agent does."""
     end = time.perf_counter() + _WARM_S
     while time.perf_counter() < end:
-        last = _once(run)
-    times = []
+        last = _run_s(run)
+    times: list[float] = []
     end = time.perf_counter() + (LONG_S if last > LONG_RUN_S else SHORT_S)
     while time.perf_counter() < end or len(times) < 10:
-        times.append(1e3 * _once(run))
+        times.append(1e3 * _run_s(run))
     return times
 
 
-def _fixed(run: object) -> float:
-    """As LiteRT's benchmark_model does by default: warm-up of half a second, then 50 runs and at
-    least a second, the mean."""
+def _fixed_ms(run: Run) -> float:
+    """The default of LiteRT's benchmark_model: half a second of warm-up, then the mean of at least
+    50 runs and one second."""
     end = time.perf_counter() + 0.5
     while time.perf_counter() < end:
-        _once(run)
-    times = []
+        _run_s(run)
+    times: list[float] = []
     end = time.perf_counter() + 1.0
     while len(times) < 50 or time.perf_counter() < end:
-        times.append(1e3 * _once(run))
+        times.append(1e3 * _run_s(run))
     return float(np.mean(times))
 
 
-def _once(run: object) -> float:
-    assert callable(run)
+def _run_s(run: Run) -> float:
     start = time.perf_counter()
     run(1)
     return time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""What came of it, as tables."""
+"""The results as tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measuring.disturbers import TUNED_ON, WORDS
+from benchmarks.measuring.disturbers import DESCRIPTIONS, TUNED_ON
 from benchmarks.measuring.peers import METHODS
 from lpnet.schemas.condition import drift_pct, level, limit_pct
 
@@ -21,8 +21,8 @@ TRUTH = METHODS[0]
 
 @dataclass(frozen=True)
 class Outcome:
-    """One sample of the agent; errors are relative to the truth. `plain` is what the same runs
-    give when none of them is left out."""
+    """One sample of the agent, with errors relative to the true latency. `plain` is the error of
+    the median of all its runs."""
 
     kind: str
     label: str
@@ -32,8 +32,8 @@ class Outcome:
     drifted: bool
 
 
-def show(phases: Sequence[dict[str, Any]]) -> None:
-    """Print everything that docs/operate/measuring.md quotes."""
+def print_tables(phases: Sequence[dict[str, Any]]) -> None:
+    """Print the tables that docs/operate/measuring.md quotes."""
     agent = list(outcomes(phases))
     print(f"between-session noise floor: {100 * noise_floor(phases):.2f}% (agent, quiet phases)\n")
     _print_agent(phases, agent)
@@ -41,21 +41,21 @@ def show(phases: Sequence[dict[str, Any]]) -> None:
     _print_totals(agent)
 
 
-def truth(phases: Sequence[dict[str, Any]], index: int, label: str) -> float:
-    """Naive median of a workload in the nearest quiet phases, its own excepted, ms."""
-    quiet = [i for i, one in enumerate(phases) if one["kind"] == "quiet" and i != index]
+def true_ms(phases: Sequence[dict[str, Any]], index: int, label: str) -> float:
+    """Naive median of a workload in the nearest quiet phases, except its own, ms."""
+    quiet = [i for i, phase in enumerate(phases) if phase["kind"] == "quiet" and i != index]
     nearest = sorted(quiet, key=lambda i: abs(i - index))[:NEIGHBOURS]
-    return statistics.median(phases[i]["usual"][label][TRUTH] for i in nearest)
+    return float(statistics.median(phases[i]["usual"][label][TRUTH] for i in nearest))
 
 
 def outcomes(phases: Sequence[dict[str, Any]]) -> Iterator[Outcome]:
     first = _first(phases)
-    for index, one in enumerate(phases):
-        drifted = _drifted(one["checks"], first)
-        for label, sample in one["agent"].items():
-            true = truth(phases, index, label)
+    for index, phase in enumerate(phases):
+        drifted = _drifted(phase["checks"], first)
+        for label, sample in phase["agent"].items():
+            true = true_ms(phases, index, label)
             yield Outcome(
-                one["kind"],
+                phase["kind"],
                 label,
                 sample["latency_ms"] / true - 1,
                 sample["conditions"]["plain_ms"] / true - 1,
@@ -65,17 +65,17 @@ def outcomes(phases: Sequence[dict[str, Any]]) -> Iterator[Outcome]:
 
 
 def _first(phases: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
-    """Of each sentinel its first readings in quiet phases, ms."""
-    quiet = [check for one in phases if one["kind"] == "quiet" for check in one["checks"]]
+    """The readings of each sentinel in quiet phases, ms."""
+    quiet = [check for phase in phases if phase["kind"] == "quiet" for check in phase["checks"]]
     return {name: [c[name] for c in quiet if c[name]] for name in quiet[0]}
 
 
 def _drifted(
     checks: Sequence[dict[str, float | None]], first: Mapping[str, Sequence[float]]
 ) -> bool:
-    """Whether a sentinel was off by more than its limit, to the same side, before and after."""
-    for name, made in first.items():
-        level_ms, limit = level(made), limit_pct(made)
+    """Whether a sentinel was beyond its limit, in the same direction, before and after."""
+    for name, readings in first.items():
+        level_ms, limit = level(readings), limit_pct(readings)
         drifts = [drift_pct(ms, level_ms) for check in checks if level_ms and (ms := check[name])]
         if drifts and (min(drifts) > limit or max(drifts) < -limit):
             return True
@@ -83,13 +83,13 @@ def _drifted(
 
 
 def noise_floor(phases: Sequence[dict[str, Any]]) -> float:
-    """Median difference of the same workload between successive quiet phases, as the service
-    computes it: undisturbed samples of different sessions."""
+    """Median difference of a workload between successive quiet phases. As in the service, only
+    undisturbed samples of different sessions count."""
     first = _first(phases)
     quiet = [
-        one["agent"]
-        for one in phases
-        if one["kind"] == "quiet" and not _drifted(one["checks"], first)
+        phase["agent"]
+        for phase in phases
+        if phase["kind"] == "quiet" and not _drifted(phase["checks"], first)
     ]
     spreads = [
         2 * abs(a["latency_ms"] - b["latency_ms"]) / (a["latency_ms"] + b["latency_ms"])
@@ -106,22 +106,24 @@ def _print_agent(phases: Sequence[dict[str, Any]], agent: Sequence[Outcome]) -> 
         f"{'slipped':>8s} {'s/sample':>8s}"
     )
     for kind in _kinds(phases):
-        found = [one for one in agent if one.kind == kind]
-        kept = [abs(one.error) for one in found if not one.refused]
-        off = [one for one in found if abs(one.plain) > OFF]
-        slipped = sum(abs(one.error) > OFF and not one.refused for one in found)
-        seconds = [one["seconds"] / len(one["agent"]) for one in phases if one["kind"] == kind]
+        samples = [sample for sample in agent if sample.kind == kind]
+        kept = [abs(sample.error) for sample in samples if not sample.refused]
+        off = [sample for sample in samples if abs(sample.plain) > OFF]
+        slipped = sum(abs(sample.error) > OFF and not sample.refused for sample in samples)
+        seconds = [
+            phase["seconds"] / len(phase["agent"]) for phase in phases if phase["kind"] == kind
+        ]
         print(
-            f"{kind:12s} {len(found):7d} {len(off):9d} {sum(o.refused for o in found):8d} "
+            f"{kind:12s} {len(samples):7d} {len(off):9d} {sum(s.refused for s in samples):8d} "
             f"{_percent(kept, 50)} {_percent(kept, 90)} {slipped:8d} "
             f"{statistics.mean(seconds):8.2f}"
         )
     print(
         "plain off: the median of all runs is more than 3% off; refused: stored as disturbed; "
-        "median and p90:\nof what is accepted; slipped: accepted and more than 3% off\n"
+        "median and p90:\nerror of accepted samples; slipped: accepted and more than 3% off\n"
     )
     for kind in _kinds(phases):
-        print(f"  {kind:12s} {WORDS[kind]}")
+        print(f"  {kind:12s} {DESCRIPTIONS[kind]}")
     print()
 
 
@@ -132,10 +134,10 @@ def _print_usual(phases: Sequence[dict[str, Any]]) -> None:
         cells = []
         for method in METHODS:
             errors = [
-                abs(values[method] / truth(phases, index, label) - 1)
-                for index, one in enumerate(phases)
-                if one["kind"] == kind
-                for label, values in one["usual"].items()
+                abs(values[method] / true_ms(phases, index, label) - 1)
+                for index, phase in enumerate(phases)
+                if phase["kind"] == kind
+                for label, values in phase["usual"].items()
             ]
             share = np.mean([error > OFF for error in errors])
             cells.append(f"{_percent(errors, 50)} {share:8.0%}")
@@ -145,25 +147,26 @@ def _print_usual(phases: Sequence[dict[str, Any]]) -> None:
 
 def _print_totals(agent: Sequence[Outcome]) -> None:
     groups = {
-        "tuned on": [one for one in agent if one.kind in TUNED_ON],
-        "not tuned on": [one for one in agent if one.kind not in (*TUNED_ON, "quiet")],
-        "quiet": [one for one in agent if one.kind == "quiet"],
+        "tuned on": [sample for sample in agent if sample.kind in TUNED_ON],
+        "not tuned on": [sample for sample in agent if sample.kind not in (*TUNED_ON, "quiet")],
+        "quiet": [sample for sample in agent if sample.kind == "quiet"],
     }
-    for name, found in groups.items():
-        off = [one for one in found if abs(one.plain) > OFF]
-        caught = [one for one in off if one.refused or abs(one.error) <= OFF]
-        clean = [one for one in found if abs(one.plain) <= OFF]
-        refused = [one for one in clean if one.refused]
+    for name, samples in groups.items():
+        off = [sample for sample in samples if abs(sample.plain) > OFF]
+        caught = [sample for sample in off if sample.refused or abs(sample.error) <= OFF]
+        clean = [sample for sample in samples if abs(sample.plain) <= OFF]
+        refused = [sample for sample in clean if sample.refused]
         print(
             f"{name}: of {len(off)} samples whose plain median is more than 3% off, "
-            f"{len(caught)} are caught ({sum(one.refused for one in off)} refused, the others "
-            f"mended to within 3%); of {len(clean)} others {len(refused)} are refused, "
-            f"{sum(one.drifted for one in refused)} of them because the sentinels had drifted"
+            f"{len(caught)} are caught ({sum(sample.refused for sample in off)} refused, the "
+            f"others corrected to within 3%); of {len(clean)} other samples {len(refused)} are "
+            f"refused, {sum(sample.drifted for sample in refused)} of them because the sentinels "
+            "had drifted"
         )
 
 
 def _kinds(phases: Sequence[dict[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(one["kind"] for one in phases))
+    return list(dict.fromkeys(phase["kind"] for phase in phases))
 
 
 def _percent(shares: Sequence[float], quantile: float) -> str:

@@ -1,1 +1,1 @@
-"""Runtimes beside each other."""
+"""Comparison of the runtimes."""

@@ -1,12 +1,12 @@
-"""The same blocks in every runtime here, on one thread and on two: who is faster where?
+"""The same blocks in every runtime on this machine, with one thread and with two.
 
     python -m benchmarks.runtimes [--model resnet50] [--blocks 16] [--threads 1 2]
         [--runtimes NAME[:PRECISION] ...] [--out lpnet-runtimes] [--table]
 
-Each is measured by the command that people use, `lpnet-agent measure`, one after another, with the
-same workloads. Samples files stay in --out and are not measured again. Prints a table of ratios to
-ONNX Runtime in float32 with the same threads: below 1 is faster. Disturbed samples are in it, and
-counted: where as many threads as cores measure, none is left for the agent.
+Each is measured with `lpnet-agent measure`, one after another, on the same workloads. Samples
+files stay in --out and are not measured again. The table shows ratios to ONNX Runtime in float32
+with the same number of threads: below 1 is faster. It includes disturbed samples and counts them:
+with as many threads as cores there is no core for the agent.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import workload_key
 from lpnet_agent.runtimes.registry import list_support
 
-_PEER = "onnxruntime:fp32"
+_REFERENCE = "onnxruntime:fp32"
 
 
 def main() -> int:
@@ -31,28 +31,31 @@ def main() -> int:
     parser.add_argument("--model", default="resnet50")
     parser.add_argument("--blocks", type=int, default=16)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--runtimes", nargs="+", default=_offered(), metavar="NAME[:PRECISION]")
+    parser.add_argument("--runtimes", nargs="+", default=_supported(), metavar="NAME[:PRECISION]")
     parser.add_argument("--out", type=Path, default=Path("lpnet-runtimes"))
-    parser.add_argument("--table", action="store_true", help="of what there is; measure nothing")
+    parser.add_argument(
+        "--table", action="store_true", help="only print the table of existing files"
+    )
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
     space = options.out / f"{options.model}.onnx"
     if not space.exists():
         zoo.space(options.model).save(space)
-    wanted = [
+    configurations = [
         (runtime if ":" in runtime else f"{runtime}:fp32", threads)
         for threads in options.threads
         for runtime in options.runtimes
     ]
-    for runtime, threads in () if options.table else wanted:
+    for runtime, threads in () if options.table else configurations:
         _measure(runtime, threads, space, options.blocks)
-    found = {key: _read(_file(space, *key)) for key in wanted if _file(space, *key).exists()}
-    print(_table(found, options.threads))
-    return 0 if found else 1
+    files = {key: _file(space, *key) for key in configurations}
+    results = {key: _read(file) for key, file in files.items() if file.exists()}
+    print(_table(results, options.threads))
+    return 0 if results else 1
 
 
-def _offered() -> list[str]:
-    """What can run on this CPU."""
+def _supported() -> list[str]:
+    """Runtimes and precisions that this CPU supports."""
     return [
         f"{line.name}:{precision}"
         for line in list_support()
@@ -98,34 +101,36 @@ def _read(file: Path) -> dict[str, Sample]:
     return {workload_key(s.workload): s for s in samples if s.sentinel is None}
 
 
-def _table(found: dict[tuple[str, int], dict[str, Sample]], threads: list[int]) -> str:
+def _table(results: dict[tuple[str, int], dict[str, Sample]], threads: list[int]) -> str:
     lines = [
-        "| runtime | threads | blocks | disturbed | ratio, median | least | most "
+        "| runtime | threads | blocks | disturbed | ratio, median | min | max "
         "| network, ms | ratio |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for count in threads:
-        peer = found.get((_PEER, count), {})
-        for (runtime, own), samples in found.items():
+        reference = results.get((_REFERENCE, count), {})
+        for (runtime, own), samples in results.items():
             if own == count:
-                lines.append(_row(runtime, count, samples, peer))
+                lines.append(_row(runtime, count, samples, reference))
     return "\n".join(lines)
 
 
-def _row(runtime: str, threads: int, samples: dict[str, Sample], peer: dict[str, Sample]) -> str:
+def _row(
+    runtime: str, threads: int, samples: dict[str, Sample], reference: dict[str, Sample]
+) -> str:
     ratios = [
-        sample.latency_ms / peer[key].latency_ms
+        sample.latency_ms / reference[key].latency_ms
         for key, sample in samples.items()
-        if sample.kind == "block" and key in peer
+        if sample.kind == "block" and key in reference
     ]
     networks = [(key, s) for key, s in samples.items() if s.kind == "network"]
     network = f"{networks[0][1].latency_ms:.2f}" if networks else ""
     ratio = ""
-    if networks and networks[0][0] in peer:
-        ratio = f"{networks[0][1].latency_ms / peer[networks[0][0]].latency_ms:.2f}"
-    spread = ("", "", "")
+    if networks and networks[0][0] in reference:
+        ratio = f"{networks[0][1].latency_ms / reference[networks[0][0]].latency_ms:.2f}"
+    spread = ["", "", ""]
     if ratios:
-        spread = tuple(f"{f(ratios):.2f}" for f in (statistics.median, min, max))
+        spread = [f"{f(ratios):.2f}" for f in (statistics.median, min, max)]
     disturbed = sum(sample.disturbed for sample in samples.values())
     cells = [runtime.replace(":", " "), threads, len(ratios), disturbed, *spread, network, ratio]
     return f"| {' | '.join(map(str, cells))} |"

@@ -1,7 +1,7 @@
 """A phone that is a Linux machine: Debian's adbd in namespaces of its own, and an adb server.
 
-The phone has a network of its own, so that nobody else reaches an adbd that asks for no key; a
-root folder that looks like Android's where lpnet looks; and a small /data. The adb server reaches
+The phone has its own network, so that nobody else reaches an adbd that requires no key. Its root
+folder looks like Android's as far as lpnet reads it. Its /data is small. The adb server reaches
 it by a cable, which a test may pull.
 """
 
@@ -34,17 +34,17 @@ _PORT = 5555
 _DATA = "data/local/tmp"
 _START_S = 90.0
 _CLONE_NEWNET = 0x40000000
-# Whatever ends the tests ends these too.
-_NOT_WITHOUT_US = ("setpriv", "--pdeathsig", "KILL")
+# These processes end with the tests, even if the tests are killed.
+_END_WITH_TESTS = ("setpriv", "--pdeathsig", "KILL")
 
-# The phone's root: this machine's, but for what an Android has of its own.
+# The phone's root is this machine's, except for Android's own folders.
 _BOOT = """set -e
 root=$1 files=$2 size=$3
 mount -t tmpfs -o mode=0755 tmpfs "$root"
-for each in /*; do
-  case $each in /data | /system | /sys | /tmp) continue ;; esac
-  if [ -L "$each" ]; then cp -P "$each" "$root$each"
-  elif [ -d "$each" ]; then mkdir -p "$root$each"; mount --rbind "$each" "$root$each"; fi
+for path in /*; do
+  case $path in /data | /system | /sys | /tmp) continue ;; esac
+  if [ -L "$path" ]; then cp -P "$path" "$root$path"
+  elif [ -d "$path" ]; then mkdir -p "$root$path"; mount --rbind "$path" "$root$path"; fi
 done
 mkdir -p "$root/sys" "$root/system" "$root/data" "$root/tmp"
 mount --rbind "$files/system" "$root/system"
@@ -62,8 +62,8 @@ class Phone:
     """A phone that is switched on. `data` is its /data/local/tmp, seen from outside."""
 
     def __init__(self, folder: Path, size: str = "256m") -> None:
-        """Skips the test where there is no adbd, or no namespace to be had."""
-        _need()
+        """Skips the test if there is no adbd, or if namespaces are not available."""
+        _skip_without_adbd()
         folder.mkdir(parents=True)
         self._folder = folder
         self._files = _make_files(folder / "files")
@@ -92,7 +92,7 @@ class Phone:
 
     @property
     def services(self) -> Path:
-        """What `dumpsys` says, a file for each service."""
+        """The output of `dumpsys`, a file for each service."""
         return self._files / "system/services"
 
     def switch_on(self) -> None:
@@ -101,7 +101,7 @@ class Phone:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(*_NOT_WITHOUT_US, sys.executable, str(FILES / "without_vsock.py")),
+                    *(*_END_WITH_TESTS, sys.executable, str(FILES / "without_vsock.py")),
                     *("unshare", "-m", "-n", "sh", "-c", _BOOT, "sh"),
                     *(str(root), str(self._files), self._size, str(DEBIAN13 / _ADBD)),
                 ],
@@ -126,12 +126,12 @@ class Phone:
         self.cable.plug_into(self.pid)
         self.cable.set("open")
 
-    def runs(self, words: str) -> list[int]:
-        """Processes of the phone whose command line holds these words."""
-        return [pid for pid in self._processes() if words in _command_line(pid)]
+    def runs(self, command: str) -> list[int]:
+        """Processes of the phone whose command line contains this text."""
+        return [pid for pid in self._processes() if command in _command_line(pid)]
 
     def fill(self) -> None:
-        """Write into /data until not a byte fits."""
+        """Write into /data until it is full."""
         with (self.data / "filler").open("ab", buffering=0) as file:
             for size in (1 << 16, 1 << 12, 1):
                 try:
@@ -148,24 +148,24 @@ class Phone:
         self.switch_off()
 
     def _processes(self) -> list[int]:
-        """All that live on it, by the network that is only its own."""
+        """The processes of the phone, which share its network."""
         own = os.readlink(f"/proc/{self.pid}/ns/net")
-        found = []
+        pids = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdecimal():
                 try:
                     if os.readlink(entry / "ns/net") == own:
-                        found.append(int(entry.name))
+                        pids.append(int(entry.name))
                 except OSError:
                     continue
-        return found
+        return pids
 
     def _wait(self) -> None:
         end = time.monotonic() + _START_S
         while not self._listens():
-            words = self._log.read_text(errors="replace")[-2000:]
-            assert self._process.poll() is None, f"adbd ended: {words}"
-            assert time.monotonic() < end, f"adbd does not listen: {words}"
+            output = self._log.read_text(errors="replace")[-2000:]
+            assert self._process.poll() is None, f"adbd ended: {output}"
+            assert time.monotonic() < end, f"adbd does not listen: {output}"
             time.sleep(0.05)
 
     def _listens(self) -> bool:
@@ -210,7 +210,7 @@ class AdbServer:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*_NOT_WITHOUT_US, "adb", "-P", str(self.port), "nodaemon", "server"],
+                [*_END_WITH_TESTS, "adb", "-P", str(self.port), "nodaemon", "server"],
                 env=os.environ | self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -240,7 +240,7 @@ class AdbServer:
         )
 
     def connect(self, phone: Phone) -> None:
-        """Until it can be worked with."""
+        """Connect, and wait until the phone is usable."""
         end = time.monotonic() + _START_S
         while True:
             self.run("connect", phone.serial)
@@ -252,8 +252,8 @@ class AdbServer:
 
 
 class Stranger:
-    """A phone that trusts nobody: it speaks adb's protocol as far as asking for a key, and finds
-    every key wrong, as one does whose owner has not tapped "allow"."""
+    """A phone that trusts no computer, because its owner has not tapped "allow": it requests a key
+    by adb's protocol and rejects every one."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -302,8 +302,7 @@ class Program:
 
 
 def program(folder: Path, faulty: str | None = None) -> Program:
-    """The one that works, or one that does what those lines of shell say once it is given a
-    network."""
+    """A working one, or one that runs `faulty` as a shell script if it gets a network."""
     if faulty is None:
         source = (FILES / "benchmark_model.py").read_text()
         text = f"#!{sys.executable}\n{source}"
@@ -337,12 +336,12 @@ def _make_files(folder: Path) -> Path:
     return folder
 
 
-def _write(path: Path, words: str) -> None:
+def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(words + "\n")
+    path.write_text(text + "\n")
 
 
-def _need() -> None:
+def _skip_without_adbd() -> None:
     if not (DEBIAN13 / _ADBD).exists():
         pytest.skip(f"no adbd in {DEBIAN13}: tools/install-test-packages puts it there")
     try:
@@ -352,30 +351,30 @@ def _need() -> None:
             capture_output=True,
         )
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip("no mount and network namespace to be had here (root, util-linux, iproute2)")
+        pytest.skip("mount and network namespaces are not available (root, util-linux, iproute2)")
 
 
 def _connect_inside(pid: int) -> socket.socket:
     """A connection to adbd from within the phone's network: a socket stays in the network in which
     it was made, and a thread may go there alone."""
-    made: list[socket.socket | OSError] = []
+    results: list[socket.socket | OSError] = []
 
     def go() -> None:
         try:
             with open(f"/proc/{pid}/ns/net") as space:
                 if ctypes.CDLL(None, use_errno=True).setns(space.fileno(), _CLONE_NEWNET):
                     raise OSError(ctypes.get_errno(), "setns")
-            made.append(socket.create_connection(("127.0.0.1", _PORT), timeout=5))
+            results.append(socket.create_connection(("127.0.0.1", _PORT), timeout=5))
         except OSError as error:
-            made.append(error)
+            results.append(error)
 
     thread = threading.Thread(target=go)
     thread.start()
     thread.join()
-    if isinstance(made[0], OSError):
-        raise made[0]
-    made[0].settimeout(None)
-    return made[0]
+    if isinstance(results[0], OSError):
+        raise results[0]
+    results[0].settimeout(None)
+    return results[0]
 
 
 def _command_line(pid: int) -> str:

@@ -1,4 +1,4 @@
-"""A library that answers as pynvml does, of a GPU that is not there."""
+"""A fake of pynvml, for a GPU that is not there."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import pynvml
 
 NOT_SUPPORTED = pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
-# An A100 at rest, as its driver answered it; by the name of the question, and by what is asked of
-# it where that is more than the GPU.
+# An idle A100, as its driver reports it; by the name of the function, and by its arguments if it
+# takes more than the GPU.
 A100: dict[str | tuple[Any, ...], Any] = {
     "nvmlInit": None,
     "nvmlShutdown": None,
@@ -50,26 +50,26 @@ A100: dict[str | tuple[Any, ...], Any] = {
 
 
 class Library:
-    """Answers what it is given; what it is not given is not supported. A question that pynvml does
-    not know, or that it would not take so, is a TypeError or AttributeError here too."""
+    """Returns the configured answers; other functions are not supported. Functions that pynvml
+    does not have raise AttributeError, and wrong arguments TypeError, as in pynvml."""
 
     NVMLError = pynvml.NVMLError
 
     def __init__(self, answers: Mapping[Any, Any] = A100, /, **more: Any) -> None:
         self.answers: dict[Any, Any] = {**answers, **more}
-        self.asked: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(pynvml, name)
         if not callable(real):
             return real
 
-        def answer(*given: Any) -> Any:
-            inspect.signature(real).bind(*given)
-            self.asked.append((name, *given))
-            found = self.answers.get((name, *given[1:]), self.answers.get(name, NOT_SUPPORTED))
-            if isinstance(found, Exception):
-                raise found
-            return found
+        def answer(*args: Any) -> Any:
+            inspect.signature(real).bind(*args)
+            self.calls.append((name, *args))
+            result = self.answers.get((name, *args[1:]), self.answers.get(name, NOT_SUPPORTED))
+            if isinstance(result, Exception):
+                raise result
+            return result
 
         return answer

@@ -1,7 +1,7 @@
-"""LiteRT's benchmark_model as far as lpnet uses it, for a phone that is a Linux machine.
+"""A substitute of LiteRT's benchmark_model, for a phone that is a Linux machine.
 
-It takes the real one's flags and prints its lines (tflite/tools/benchmark in LiteRT); the network
-is really run, by the LiteRT interpreter of the Python that starts this.
+It has the same flags and output (tflite/tools/benchmark in LiteRT), as far as lpnet uses them, and
+really runs the network, with the LiteRT interpreter of the Python that starts it.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ _KINDS: dict[str, tuple[Callable[[str], Any], Any]] = {
     "run_frequency": (float, -1.0),
     "warmup_runs": (int, 1),
     "warmup_min_secs": (float, 0.5),
-    "use_xnnpack": (lambda word: {"true": True, "false": False}[word], False),
-    "report_peak_memory_footprint": (lambda word: {"true": True, "false": False}[word], False),
+    "use_xnnpack": (lambda value: {"true": True, "false": False}[value], False),
+    "report_peak_memory_footprint": (lambda value: {"true": True, "false": False}[value], False),
 }
 
 
-def say(words: str) -> None:
-    print(f"INFO: {words}", flush=True)
+def log(message: str) -> None:
+    print(f"INFO: {message}", flush=True)
 
 
-def fail(words: str) -> None:
-    print(f"ERROR: {words}", file=sys.stderr, flush=True)
+def fail(message: str) -> None:
+    print(f"ERROR: {message}", file=sys.stderr, flush=True)
     raise SystemExit(1)
 
 
 def flags(arguments: Sequence[str]) -> dict[str, Any]:
-    found = {name: default for name, (_, default) in _KINDS.items()}
+    values = {name: default for name, (_, default) in _KINDS.items()}
     unconsumed = []
     for argument in arguments:
         name, equals, value = argument.removeprefix("--").partition("=")
@@ -46,15 +46,15 @@ def flags(arguments: Sequence[str]) -> dict[str, Any]:
             unconsumed.append(argument)
             continue
         try:
-            found[name] = _KINDS[name][0](value)
+            values[name] = _KINDS[name][0](value)
         except (ValueError, KeyError):
             fail(f"Failed to parse flag '{name}' against the value '{value}'")
-    if not found["graph"]:
+    if not values["graph"]:
         fail("Please specify the name of your TF Lite input file with --graph")
     if unconsumed:
-        # It goes on without them.
+        # The real one ignores them too.
         print(f"WARN: Unconsumed cmdline flags: {' '.join(unconsumed)}", flush=True)
-    return found
+    return values
 
 
 def stats(values: Sequence[int]) -> str:
@@ -76,72 +76,72 @@ def stats(values: Sequence[int]) -> str:
 
 
 def timed(
-    run: Callable[[], None], least: int, min_s: float, max_s: float, frequency: float
+    run: Callable[[], None], min_runs: int, min_s: float, max_s: float, frequency: float
 ) -> list[int]:
     """Durations of runs in whole us."""
-    say(
-        f"Running benchmark for at least {least} iterations and at least {min_s:g} seconds but "
+    log(
+        f"Running benchmark for at least {min_runs} iterations and at least {min_s:g} seconds but "
         f"terminate if exceeding {max_s:g} seconds."
     )
     started = time.monotonic()
     taken: list[int] = []
     now = started
-    while (len(taken) < least or now < started + min_s) and now <= started + max_s:
+    while (len(taken) < min_runs or now < started + min_s) and now <= started + max_s:
         start = time.perf_counter_ns()
         run()
         taken.append((time.perf_counter_ns() - start) // 1000)
         if frequency > 0:
             time.sleep(max(0.0, started + (len(taken) / frequency) - time.monotonic()))
         now = time.monotonic()
-    say(stats(taken) + "\n")
+    log(stats(taken) + "\n")
     return taken
 
 
 def main() -> None:
-    given = flags(sys.argv[1:])
-    say("Log parameter values verbosely: [0]")
-    say(f"Graph: [{given['graph']}]")
+    values = flags(sys.argv[1:])
+    log("Log parameter values verbosely: [0]")
+    log(f"Graph: [{values['graph']}]")
     start = time.perf_counter_ns()
     import numpy as np
     from ai_edge_litert.interpreter import Interpreter
 
     try:
-        interpreter = Interpreter(given["graph"], num_threads=given["num_threads"])
+        interpreter = Interpreter(values["graph"], num_threads=values["num_threads"])
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        fail(f"Failed to load model {given['graph']}: {error}")
+        fail(f"Failed to load model {values['graph']}: {error}")
     init_us = (time.perf_counter_ns() - start) // 1000
-    say(f"The input model file size (MB): {os.path.getsize(given['graph']) / 1e6:g}")
-    say(f"Initialized session in {init_us / 1e3:g}ms.")
+    log(f"The input model file size (MB): {os.path.getsize(values['graph']) / 1e6:g}")
+    log(f"Initialized session in {init_us / 1e3:g}ms.")
     rng = np.random.default_rng(0)
-    for each in interpreter.get_input_details():
-        drawn = rng.random(each["shape"]).astype(each["dtype"])
-        interpreter.set_tensor(each["index"], drawn)
-    most, frequency = given["max_secs"], given["run_frequency"]
+    for tensor in interpreter.get_input_details():
+        array = rng.random(tensor["shape"]).astype(tensor["dtype"])
+        interpreter.set_tensor(tensor["index"], array)
+    max_s, frequency = values["max_secs"], values["run_frequency"]
     warm = timed(
         interpreter.invoke,
-        given["warmup_runs"],
-        given["warmup_min_secs"],
-        most,
+        values["warmup_runs"],
+        values["warmup_min_secs"],
+        max_s,
         frequency,
     )
     runs = timed(
         interpreter.invoke,
-        given["num_runs"],
-        given["min_secs"],
-        most,
+        values["num_runs"],
+        values["min_secs"],
+        max_s,
         frequency,
     )
-    say(
+    log(
         f"Inference timings in us: Init: {init_us}, First inference: {warm[0]}, "
         f"Warmup (avg): {sum(warm) / len(warm):g}, Inference (avg): {sum(runs) / len(runs):g}"
     )
-    say(
+    log(
         "Note: as the benchmark tool itself affects memory footprint, the following is only "
         "APPROXIMATE to the actual memory footprint of the model at runtime. Take the "
         "information at your discretion."
     )
-    say("Memory footprint delta from the start of the tool (MB): init=1.25 overall=2.5")
+    log("Memory footprint delta from the start of the tool (MB): init=1.25 overall=2.5")
 
 
 if __name__ == "__main__":

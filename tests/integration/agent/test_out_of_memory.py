@@ -50,21 +50,21 @@ def network(space: Space, channels: int) -> Item:
 
 
 def limited(setup: Setup, stop: Stop) -> MeasuringProcess:
-    made = MeasuringProcess(setup, stop)
+    process = MeasuringProcess(setup, stop)
     (worker,) = workers()
     limit(worker)
-    return made
+    return process
 
 
 def limit(worker: psutil.Process) -> None:
-    most = worker.memory_info().vms + ROOM
-    worker.rlimit(psutil.RLIMIT_AS, (most, most))
+    max_bytes = worker.memory_info().vms + ROOM
+    worker.rlimit(psutil.RLIMIT_AS, (max_bytes, max_bytes))
 
 
-def workers(of: int | None = None) -> list[psutil.Process]:
+def workers(parent: int | None = None) -> list[psutil.Process]:
     return [
         child
-        for child in psutil.Process(of).children(recursive=True)
+        for child in psutil.Process(parent).children(recursive=True)
         if "lpnet_agent.measure.worker" in child.cmdline()
     ]
 
@@ -78,15 +78,15 @@ def test_a_network_that_does_not_fit_is_a_result_and_a_small_one_is_measured(
         (before,) = workers()
         items = [network(space, channels) for channels in (4, 512, 8)]
         small, large, other = measure_all(measurer, items, lambda _: file, lambda: True)
-        found = {result.item.workload.widths[space.widths[0].name]: result for result in (
+        results = {result.item.workload.widths[space.widths[0].name]: result for result in (
             small, large, other
         )}  # fmt: skip
-        assert found[4].sample is not None
-        assert found[8].sample is not None
-        assert found[512].sample is None
-        assert found[512].out_of_memory
-        words = "does not fit in memory: onnxruntime cannot run the network"
-        assert str(found[512].reason).startswith(words)
+        assert results[4].sample is not None
+        assert results[8].sample is not None
+        assert results[512].sample is None
+        assert results[512].out_of_memory
+        message = "does not fit in memory: onnxruntime cannot run the network"
+        assert str(results[512].reason).startswith(message)
         with pytest.raises(MeasureFailed, match="does not fit in memory") as caught:
             measurer.measure(network(space, 512), file)
         assert caught.value.out_of_memory
@@ -113,8 +113,8 @@ def test_weights_that_do_not_fit_are_said_when_they_are_loaded(
 ) -> None:
     large, small = of_weights(tmp_path / "large", 9600), of_weights(tmp_path / "small", 8)
     with Measurer(setup, stop, start_session=lambda: limited(setup, stop)) as measurer:
-        words = "does not fit in memory: onnxruntime cannot load the network"
-        with pytest.raises(MeasureFailed, match=words) as caught:
+        message = "does not fit in memory: onnxruntime cannot load the network"
+        with pytest.raises(MeasureFailed, match=message) as caught:
             measurer.visit_file(large, first=True)
         assert caught.value.out_of_memory
         measurer.visit_file(small, first=True)
@@ -159,12 +159,12 @@ def test_signal_9_is_memory_only_where_the_kernel_counted_it(
         counters(tmp_path, kills=2 + short)
         os.kill(worker.pid, signal.SIGKILL)
 
-    ask = WorkloadRequest(item=network(space, 64), space_file=str(file))
+    request = WorkloadRequest(item=network(space, 64), space_file=str(file))
     os.kill(worker.pid, signal.SIGSTOP)  # so that it is in the middle of it, however fast it is
     killer = threading.Thread(target=kill)
     killer.start()
     with pytest.raises(WorkerDied) as caught:
-        process.measure(ask, timeout_s=90)
+        process.visit(request, timeout_s=90)
     killer.join()
     assert caught.value.out_of_memory is short
     assert ("does not fit in memory" in str(caught.value)) is short
@@ -187,8 +187,8 @@ def test_a_device_without_room_for_it_is_known_to_the_service(
             {"kind": "network", "workload": network(space, channels).workload.model_dump()}
             for channels in (4, 512)
         ]
-        asked = {"target": target.name, "space": space.hash, "workloads": planned}
-        posted = site.http.post("/v1/campaigns", NewCampaign.model_validate(asked))
+        campaign_request = {"target": target.name, "space": space.hash, "workloads": planned}
+        posted = site.http.post("/v1/campaigns", NewCampaign.model_validate(campaign_request))
         campaign = Campaign.model_validate(posted)
         site.until(lambda: site.campaign(campaign).state != "running", "it ends", agent)
         ended = site.campaign(campaign)

@@ -159,7 +159,7 @@ def test_the_gpu_is_part_of_the_targets_identity() -> None:
         "mig": False,
         "ecc": True,
     }
-    assert library.asked[-1] == ("nvmlShutdown",)
+    assert library.calls[-1] == ("nvmlShutdown",)
 
 
 def test_nothing_is_ever_set() -> None:
@@ -168,7 +168,7 @@ def test_nothing_is_ever_set() -> None:
         assert gpu is not None
         gpu.facts(), gpu.settings(), gpu.reading()
     verbs = {
-        re.sub(r"nvml(Device|System)?([A-Z][a-z]+).*", r"\2", ask[0]) for ask in library.asked
+        re.sub(r"nvml(Device|System)?([A-Z][a-z]+).*", r"\2", ask[0]) for ask in library.calls
     }
     assert verbs == {"Get", "Init", "Shutdown"}
 
@@ -197,7 +197,7 @@ def test_the_gpu_that_cuda_counts_first_is_asked(
     library = Library(nvmlDeviceGetCount=count)
     with open_gpu("cuda", lambda: library, environment) as gpu:
         assert gpu is not None
-    assert question in library.asked
+    assert question in library.calls
 
 
 @pytest.mark.parametrize(
@@ -214,4 +214,4 @@ def test_a_gpu_that_cannot_be_told_is_refused(
     library = Library(A100, nvmlDeviceGetCount=count)
     with pytest.raises(SetupError, match=word), open_gpu("cuda", lambda: library, environment):
         pass
-    assert library.asked[-1] == ("nvmlShutdown",)
+    assert library.calls[-1] == ("nvmlShutdown",)
