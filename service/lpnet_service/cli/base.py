@@ -13,7 +13,6 @@ from lpnet_service.observe import logs
 
 
 def log_to_stderr() -> None:
-    """Send the logs of this process to its standard error."""
     with exit_on_error("lpnet-service"):
         logs.log_to_stderr()
 

@@ -123,7 +123,6 @@ def revoke(which: Which) -> None:
 
 @contextmanager
 def _database(command: str) -> Iterator[Context]:
-    """A context on the database of the settings, migrated."""
     with exit_on_error(command):
         from lpnet_service.db.migrate import migrate
         from lpnet_service.services.shared.context import context

@@ -42,12 +42,10 @@ def copy(source: Database, destination: Database, progress: Progress = quiet) ->
 
 
 def counts(connection: Connection) -> Counts:
-    """The number of rows of each table."""
     return {table.name: _count(connection, table) for table in _tables()}
 
 
 def _tables() -> list[Table]:
-    """Every table, after the tables that it refers to."""
     return Base.metadata.sorted_tables
 
 

@@ -44,7 +44,6 @@ class Database:
 
     @property
     def engine(self) -> Engine:
-        """The engine of write transactions; migrations run on it."""
         return self._writer
 
     @property
@@ -99,7 +98,6 @@ class Database:
             raise SetupError(f"{self.setting}: {self.name} cannot be opened: {reason}") from error
 
     def close(self) -> None:
-        """Close every connection."""
         self._engine.dispose()
 
 

@@ -19,7 +19,6 @@ _ADVISORY_LOCK = 7_302_007
 
 
 def config(connection: Connection | None = None) -> Config:
-    """Alembic's configuration; the migrations travel with the package."""
     alembic = Config()
     alembic.set_main_option("script_location", str(files("lpnet_service.db") / "migrations"))
     if connection is not None:
@@ -51,7 +50,6 @@ def upgrade(connection: Connection) -> None:
 
 
 def head() -> str | None:
-    """The migration that this version of the service needs."""
     return ScriptDirectory.from_config(config()).get_current_head()
 
 
@@ -61,7 +59,6 @@ def revision(connection: Connection) -> str | None:
 
 
 def is_current(database: Database) -> bool:
-    """Whether all migrations have been applied."""
     with database.read() as session:
         return revision(session.connection()) == head()
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import select
-import signal
 
 import structlog
 
+from lpnet.stop import Stop
 from lpnet_service.db.migrate import migrate
 from lpnet_service.observe import tracing
 from lpnet_service.observe.shared_metrics import shared_metrics
@@ -35,7 +34,9 @@ def serve(settings: Settings, *, host: str, port: int, api_processes: int, worke
     access = admission.check(ctx, host)
     ctx.db.close()
     with bound_sockets(host, port) as sockets, Lifeline() as lifeline, shared_metrics() as metrics:
-        signals = _EndSignals()
+        stop = Stop()
+        # A second signal does not end this process before its children.
+        stop.on_signals(second_signal_ends=False)
         inherited = [*(socket.fileno() for socket in sockets), lifeline.fd]
         api = Role("api", _api_arguments(inherited), inherited, os.environ | metrics)
         worker = Role("worker", ("worker", "--lifeline", str(lifeline.fd)), [lifeline.fd])
@@ -51,7 +52,7 @@ def serve(settings: Settings, *, host: str, port: int, api_processes: int, worke
                 api_processes=api_processes,
                 workers=workers,
             )
-            while not signals.wait(_CHECK_S):
+            while not stop.wait(_CHECK_S):
                 children.restart_ended()
 
 
@@ -59,22 +60,3 @@ def _api_arguments(inherited: list[int]) -> list[str]:
     *sockets, lifeline = map(str, inherited)
     options = [text for socket in sockets for text in ("--socket", socket)]
     return ["api", *options, "--lifeline", lifeline]
-
-
-class _EndSignals:
-    """Waits for SIGTERM or SIGINT.
-
-    The signal handler writes to a pipe: that is safe at any time, and wakes the waiting thread.
-    """
-
-    def __init__(self) -> None:
-        self._reader, self._writer = os.pipe()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._handle)
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for a signal; returns whether there was one."""
-        return bool(select.select([self._reader], [], [], seconds)[0])
-
-    def _handle(self, _signal: int, _frame: object) -> None:
-        os.write(self._writer, b"x")

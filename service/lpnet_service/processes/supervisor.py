@@ -79,7 +79,6 @@ class Supervisor:
             child.kill()
 
     def start(self, role: Role, count: int) -> None:
-        """Start `count` children of a role."""
         self._children += [_Child(role, self._clock, self._spawn) for _ in range(count)]
 
     def restart_ended(self) -> None:

@@ -26,12 +26,10 @@ class ArtifactRepository:
             self._update(sha256, created_at=now)
 
     def store(self, sha256: str, content: bytes, now: datetime) -> None:
-        """Keep the bytes in the row."""
         self.register(sha256, now)
         self._update(sha256, content=content, elsewhere=False)
 
     def clear_content(self, sha256: str) -> None:
-        """Mark the bytes as kept elsewhere."""
         self._update(sha256, content=b"", elsewhere=True)
 
     def _update(self, sha256: str, **values: object) -> None:

@@ -96,7 +96,6 @@ class CampaignRepository:
         return self._session.get(CampaignRow, id_)
 
     def spaces_of_device(self, device: str) -> Sequence[str]:
-        """Spaces of all campaigns on the targets of a device."""
         query = select(CampaignRow.space).distinct()
         query = query.join(TargetRow, TargetRow.name == CampaignRow.target)
         return self._session.scalars(query.where(TargetRow.device == device)).all()
@@ -129,7 +128,6 @@ class CampaignRepository:
         return self._session.scalar(count) or 0
 
     def open_jobs_by_target(self, now: datetime) -> dict[str, OpenJobs]:
-        """The open jobs of every target that has any."""
         is_leased = and_(JobRow.state == "running", JobRow.lease_expires_at >= now)
         leased = func.sum(case((is_leased, 1), else_=0))
         since = func.min(case((is_leased, JobRow.started_at)))

@@ -57,7 +57,6 @@ class Selection:
 
     @property
     def ranged(self) -> bool:
-        """Whether latencies are bounded."""
         return self.min_ms is not None or self.max_ms is not None
 
 
@@ -229,7 +228,6 @@ def _in_epoch(selection: Selection) -> list[ColumnElement[bool]]:
 
 
 def _other_conditions(selection: Selection) -> list[ColumnElement[bool]]:
-    """All conditions but the groups."""
     return [*_in_range(selection), *_on_side(selection)]
 
 

@@ -34,6 +34,5 @@ class MemoryFailureRepository:
         return {key: workload for key, workload in self._session.execute(query)}
 
     def epochs(self) -> set[tuple[str, int]]:
-        """Pairs of target and epoch that have failures."""
         query = select(MemoryFailureRow.target, MemoryFailureRow.epoch).distinct()
         return {(target, epoch) for target, epoch in self._session.execute(query)}

@@ -81,7 +81,6 @@ class MetricsRepository:
         return cast(func.extract("epoch", end - start), Float)
 
     def samples(self) -> dict[str, SampleCount]:
-        """By target, from the counts of groups."""
         disturbed = case((GroupRow.disturbed, GroupRow.samples), else_=0)
         query = select(GroupRow.target, func.sum(GroupRow.samples), func.sum(disturbed))
         rows = self._session.execute(query.group_by(GroupRow.target))

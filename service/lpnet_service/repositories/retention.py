@@ -68,7 +68,6 @@ class ExpiredRows:
         )
 
     def jobs(self) -> ColumnElement[bool]:
-        """Jobs of the expired campaigns."""
         return JobRow.campaign.in_(select(CampaignRow.id).where(self.campaigns()))
 
     def runs(self) -> ColumnElement[bool]:
@@ -100,7 +99,6 @@ class ExpiredRows:
         )
 
     def epochs(self) -> dict[type[Base], ColumnElement[bool]]:
-        """Sides and memory failures of superseded epochs of which no sample stays."""
         return {row: self._of_empty_epochs(row) for row in (SideRow, MemoryFailureRow)}
 
     def _of_empty_epochs(self, row: Any) -> ColumnElement[bool]:
@@ -147,7 +145,6 @@ class RetentionRepository:
         return counts
 
     def delete_batch(self, row: type[Base], where: ColumnElement[bool], limit: int) -> int:
-        """Delete up to `limit` matching rows; returns how many."""
         key = row.__mapper__.primary_key
         batch = select(*key).where(where).limit(limit)
         statement = delete(row).where(tuple_(*key).in_(batch)).returning(key[0])

@@ -25,7 +25,6 @@ class SpaceRepository:
         return self._session.get(SpaceRow, hash_)
 
     def names(self) -> dict[str, str]:
-        """Names by hash."""
         query = select(SpaceRow.hash, SpaceRow.name)
         return {hash_: name for hash_, name in self._session.execute(query)}
 

@@ -37,7 +37,7 @@ class TallyRepository:
             self._session.execute(statement, {"name": f"samples of {target}"})
 
     def workloads_of_samples(self, target: str, ids: Sequence[str]) -> set[EpochWorkload]:
-        """Where those of the ids are that are stored for a target."""
+        """The workloads of those of the samples that are stored for a target."""
         workloads: set[EpochWorkload] = set()
         for start in range(0, len(ids), _CHUNK):
             query = select(SampleRow.epoch, SampleRow.workload_key).where(
@@ -71,7 +71,6 @@ class TallyRepository:
     def spreads_of(
         self, target: str, workloads: Collection[EpochWorkload]
     ) -> dict[EpochWorkload, float | None]:
-        """The spreads of those workloads that have one."""
         spreads: dict[EpochWorkload, float | None] = {}
         for chunk in _chunks(WorkloadRow, target, workloads):
             query = select(WorkloadRow.epoch, WorkloadRow.workload_key, WorkloadRow.spread).where(
@@ -147,7 +146,6 @@ class TallyRepository:
             )
 
     def set_noise(self, target: str, epoch: int, noise: float | None) -> None:
-        """`noise` is the noise floor of the epoch, percent."""
         is_epoch = (EpochRow.target == target, EpochRow.epoch == epoch)
         statement = update(EpochRow).where(*is_epoch).values(noise_floor_pct=noise)
         self._session.execute(statement, execution_options=_WITHOUT_SYNC)

@@ -14,7 +14,6 @@ _CACHE_CONTROL = "public, max-age=31536000, immutable"
 
 
 def version(folder: Path = FOLDER) -> str:
-    """A hash of the names and contents of all files in the folder."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         content = path.read_bytes()

@@ -13,15 +13,16 @@ _IMPORT = re.compile(r'(?:^import [^;]*from |import\()"(\.[^"]+)"', re.MULTILINE
 def imported_modules(module: str) -> tuple[str, ...]:
     """Paths below the static folder of all direct and indirect imports of a module, sorted.
     Vendored modules import nothing."""
-    found: set[str] = set()
+    imports: set[str] = set()
     todo = [module]
     while todo:
-        one = PurePosixPath(todo.pop())
-        if one.parts[0] == "vendor":
+        path = PurePosixPath(todo.pop())
+        if path.parts[0] == "vendor":
             continue
-        for name in _IMPORT.findall((STATIC / one).read_text(encoding="utf-8")):
-            path = (STATIC / one.parent / name).resolve().relative_to(STATIC.resolve()).as_posix()
-            if path not in found:
-                found.add(path)
-                todo.append(path)
-    return tuple(sorted(found))
+        for name in _IMPORT.findall((STATIC / path).read_text(encoding="utf-8")):
+            target = (STATIC / path.parent / name).resolve()
+            relative = target.relative_to(STATIC.resolve()).as_posix()
+            if relative not in imports:
+                imports.add(relative)
+                todo.append(relative)
+    return tuple(sorted(imports))

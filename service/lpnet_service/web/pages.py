@@ -41,7 +41,6 @@ PAGES = (
 
 
 def install(app: FastAPI) -> None:
-    """Add the pages and their static files to an application."""
     static = f"/static/{assets.version()}"
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),

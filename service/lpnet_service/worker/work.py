@@ -29,7 +29,6 @@ Progress = Callable[[float, str], None]
 
 
 def training(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
-    """Train on what is not held out, test on what is, publish."""
     request = NewTraining.model_validate_json(run.params_json)
     progress(0.0, "reading samples")
     dataset.draw_missing_sides(ctx, run.target)

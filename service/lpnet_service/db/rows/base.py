@@ -64,7 +64,6 @@ class LeasedRow(Base):
         self.attempts -= 1
 
     def end(self, state: str, *, now: datetime) -> None:
-        """End the work as done, failed or cancelled."""
         self.state = state
         self.finished_at = now
         self.lease_expires_at = None

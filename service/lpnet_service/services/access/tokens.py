@@ -40,12 +40,10 @@ class TokenRequest:
 
 
 def new_secret() -> str:
-    """A secret with 256 random bits."""
     return _PREFIX + secrets.token_urlsafe(32)
 
 
 def sha256(secret: str) -> str:
-    """The stored form of a secret."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -143,7 +141,6 @@ def revoke(ctx: Context, id_or_name: str) -> list[Token]:
 
 
 def any_usable(ctx: Context) -> bool:
-    """Whether there is a token that is neither revoked nor expired."""
     with ctx.db.read() as session:
         return TokenRepository(session).has_usable(ctx.clock.now())
 

@@ -22,7 +22,6 @@ _NOTHING_MEASURED = "nothing has been measured yet"
 
 
 def progress(ctx: Context, session: Session, rows: Sequence[CampaignRow]) -> list[Campaign]:
-    """Campaigns as users see them."""
     ids = [row.id for row in rows]
     counts = CampaignRepository(session).counts(ids)
     failures = CampaignRepository(session).failures(ids)
@@ -34,7 +33,6 @@ def progress(ctx: Context, session: Session, rows: Sequence[CampaignRow]) -> lis
 def _waiting_reasons(
     ctx: Context, session: Session, rows: Sequence[CampaignRow]
 ) -> dict[str, str]:
-    """Why targets of running campaigns measure nothing now, by target."""
     names = {row.target for row in rows if row.state == "running"}
     if not names:
         return {}

@@ -48,7 +48,6 @@ def add(ctx: Context, content: bytes) -> tuple[SpaceInfo, bool]:
 
 
 def list_spaces(ctx: Context) -> list[SpaceInfo]:
-    """Every space, oldest first."""
     with ctx.db.read() as session:
         rows = SpaceRepository(session).all()
         return [SpaceInfo.model_validate_json(row.info_json) for row in rows]

@@ -48,7 +48,6 @@ def of(predictor: Predictor, widths: Tensor) -> list[Breakdown]:
 
 
 def dense(predictor: Predictor) -> Whole:
-    """Latency and size of the unpruned network."""
     import torch
 
     widths = predictor.space.dense
@@ -62,5 +61,4 @@ def dense(predictor: Predictor) -> Whole:
 
 
 def _names(space: Space) -> list[tuple[Literal["block", "edges", "call"], str | None]]:
-    """Kind and name of each part, in the order of `Predictor.breakdown`."""
     return [*(("block", block.name) for block in space.blocks), ("edges", None), ("call", None)]

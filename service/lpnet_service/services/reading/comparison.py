@@ -54,7 +54,6 @@ class CommonWorkloads:
         return self.latency.argmin(axis=1) if len(self.keys) else np.zeros(0, dtype=np.int64)
 
     def summary_fields(self) -> dict[str, Any]:
-        """The fields that all answers about a comparison share."""
         return {"targets": self.targets, "workloads": len(self.keys), "share": self.share}
 
 
@@ -75,12 +74,12 @@ def common_workloads(session: Session, names: Sequence[str]) -> CommonWorkloads:
         if all(workload[0] in medians for medians in other_medians)
     ]
     keys = [key for key, *_ in common]
-    first = [ms for _, ms, *_ in common]
-    others = [[medians[key] for key in keys] for medians in other_medians]
+    latency = [[ms for _, ms, *_ in common]]
+    latency += [[medians[key] for key in keys] for medians in other_medians]
     return CommonWorkloads(
         targets=tuple(_compared_target(session, row) for row in rows),
         keys=keys,
-        latency=np.array([first, *others], dtype=np.float64).T,
+        latency=np.array(latency, dtype=np.float64).T,
         facts=[(kind, space, block) for _, _, kind, space, block in common],
         share=1.0 if before is None else int(before[:_KEY_DIGITS], 16) / 16**_KEY_DIGITS,
     )

@@ -155,7 +155,6 @@ def _macs_shares(space: Space, networks: Sequence[SpaceWorkload]) -> list[float]
 
 
 def _test_set(session: Session, row: TargetRow, drawn: DrawnWorkloads) -> TestSetEstimate:
-    """How many workloads would be held out, with those that the epoch already has."""
     trainable = SampleRepository(session).trainable_workloads(row.name, row.epoch)
     kinds: dict[str, str] = {key: kind for key, kind, _ in trainable}
     kinds |= {workload_key(planned.workload): planned.kind for planned in drawn.workloads}

@@ -113,7 +113,6 @@ def _cached_output(ctx: Context, row: LPNetRow, workload: Any) -> _Output | None
 
 
 def _compute_outputs(ctx: Context, row: LPNetRow, bodies: Mapping[str, str]) -> dict[str, _Output]:
-    """Outputs by workload key; `bodies` holds a sample of each workload as JSON."""
     workloads = {
         key: _WORKLOAD.validate_python(json.loads(body)["workload"])
         for key, body in bodies.items()

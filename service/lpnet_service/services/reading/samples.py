@@ -66,7 +66,6 @@ def _jsonl(ctx: Context, target: str) -> Iterator[str]:
 
 
 def _csv(ctx: Context, target: str) -> Iterator[str]:
-    """One column per field of a sample; workload, reasons and conditions are JSON."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)

@@ -48,7 +48,6 @@ class Selected:
 
     @property
     def few(self) -> bool:
-        """Whether all of them may be read for a page."""
         return self.exact and self.matching <= FEW
 
 

@@ -67,7 +67,6 @@ def _cells(row: TableRow) -> tuple[object, ...]:
 
 
 def _workload_cells(workload: OpsWorkload | SpaceWorkload) -> tuple[object, ...]:
-    """Space, block, batch, widths and ops."""
     if isinstance(workload, SpaceWorkload):
         widths = json.dumps(workload.widths)
         return workload.space, workload.block, workload.batch, widths, None

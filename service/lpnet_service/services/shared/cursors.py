@@ -107,7 +107,6 @@ def parse_seq(after: str | None) -> int | None:
 
 
 def parse_time(value: Any) -> datetime:
-    """A time with its zone. Raises ValueError, TypeError or OverflowError."""
     time = datetime.fromisoformat(value)
     if time.tzinfo is None:
         raise ValueError("a time without its zone")
@@ -115,7 +114,6 @@ def parse_time(value: Any) -> datetime:
 
 
 def parse_number(value: Any) -> float:
-    """A finite number. Raises ValueError."""
     if not isinstance(value, float) or not math.isfinite(value):
         raise ValueError("not a finite number")
     return value

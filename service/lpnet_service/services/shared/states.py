@@ -33,7 +33,6 @@ class State:
 def target_states(
     ctx: Context, session: Session, targets: Iterable[TargetRow]
 ) -> dict[str, State]:
-    """The state of each of the targets, by name."""
     now = ctx.clock.now()
     offline_after = timedelta(seconds=ctx.settings.offline_s)
     agents = DeviceRepository(session).agents_by_device()

@@ -19,7 +19,7 @@ branch_labels = None
 depends_on = None
 
 _PAGE = 5000
-_LEAST_WORKLOADS = 3
+_MIN_WORKLOADS = 3
 _GROUP = ("target", "epoch", "kind", "space", "block", "draw", "disturbed")
 _columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in _GROUP[:-1]]
 _samples = sa.table(
@@ -65,7 +65,7 @@ def _epochs() -> sa.Table:
 
 
 def _groups() -> sa.Table:
-    made = op.create_table(
+    table = op.create_table(
         "sample_groups",
         sa.Column("key", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("target", sa.String(), nullable=False),
@@ -81,11 +81,11 @@ def _groups() -> sa.Table:
         sa.PrimaryKeyConstraint("key", name="pk_sample_groups"),
     )
     op.create_index("ix_sample_groups_epoch", "sample_groups", ["target", "epoch"])
-    return made
+    return table
 
 
 def _workloads() -> sa.Table:
-    made = op.create_table(
+    table = op.create_table(
         "workloads",
         sa.Column("target", sa.String(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
@@ -108,7 +108,7 @@ def _workloads() -> sa.Table:
         sqlite_where=some,
         postgresql_where=some,
     )
-    return made
+    return table
 
 
 def _fill_groups(groups: sa.Table) -> None:
@@ -151,9 +151,8 @@ def _fill_workloads(workloads: sa.Table) -> None:
 
 
 def _medians(connection: sa.Connection) -> Iterator[dict[str, Any]]:
-    """A row per workload, an epoch in memory at a time."""
-    place = (_samples.c.target, _samples.c.epoch)
-    for target, epoch in connection.execute(sa.select(*place).distinct()).all():
+    epoch_columns = (_samples.c.target, _samples.c.epoch)
+    for target, epoch in connection.execute(sa.select(*epoch_columns).distinct()).all():
         names = ("workload_key", "kind", "space", "block", "session", "latency_ms")
         query = sa.select(*(_samples.c[name] for name in names)).where(
             _samples.c.target == target,
@@ -161,8 +160,8 @@ def _medians(connection: sa.Connection) -> Iterator[dict[str, Any]]:
             _samples.c.sentinel.is_(None),
             _samples.c.disturbed.is_(False),
         )
-        found = connection.execute(query.order_by(_samples.c.workload_key)).all()
-        for key, rows in groupby(found, key=lambda row: row[0]):
+        samples = connection.execute(query.order_by(_samples.c.workload_key)).all()
+        for key, rows in groupby(samples, key=lambda row: row[0]):
             alike = list(rows)
             facts = dict(zip(names[:4], alike[0][:4], strict=True))
             yield facts | {
@@ -187,8 +186,8 @@ def _spread(rows: Sequence[Any]) -> float | None:
 
 def _fill_epochs(epochs: sa.Table, groups: sa.Table, workloads: sa.Table) -> None:
     connection = op.get_bind()
-    place = (groups.c.target, groups.c.epoch)
-    query = sa.select(*place, sa.func.sum(groups.c.samples)).group_by(*place)
+    epoch_columns = (groups.c.target, groups.c.epoch)
+    query = sa.select(*epoch_columns, sa.func.sum(groups.c.samples)).group_by(*epoch_columns)
     for target, epoch, count in connection.execute(query).all():
         repeated = sa.select(workloads.c.spread).where(
             workloads.c.target == target,
@@ -196,6 +195,6 @@ def _fill_epochs(epochs: sa.Table, groups: sa.Table, workloads: sa.Table) -> Non
             workloads.c.spread.is_not(None),
         )
         spreads = connection.scalars(repeated).all()
-        noise = 100.0 * median(spreads) if len(spreads) >= _LEAST_WORKLOADS else None
+        noise = 100.0 * median(spreads) if len(spreads) >= _MIN_WORKLOADS else None
         values = {"target": target, "epoch": epoch, "samples": int(count)}
         connection.execute(epochs.insert().values(**values, noise_floor_pct=noise))
