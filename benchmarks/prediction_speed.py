@@ -16,12 +16,12 @@ from collections.abc import Callable
 import torch
 
 from lpnet import zoo
-from lpnet.model.header import Calibration, Header
+from lpnet.model.ensemble import Ensemble, EnsembleHeader
+from lpnet.model.header import Calibration
 from lpnet.model.kernels import coverage
-from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
 from lpnet.space.space import Space
-from lpnet_service.training.fitting import Effort
+from lpnet_service.training.ensemble.fitting import FitSettings
 
 WARM_UP = 50
 MAX_MS = 1.0
@@ -76,8 +76,8 @@ def main() -> int:
 
 def untrained(space: Space) -> Predictor:
     """A predictor with an untrained LPNet of the default size, for timing."""
-    size = Effort()
-    header = Header(
+    size = FitSettings()
+    header = EnsembleHeader(
         target="benchmark",
         members=size.members,
         hidden=size.hidden,
@@ -85,7 +85,7 @@ def untrained(space: Space) -> Predictor:
         coverage=coverage(space.table),
         calibration=Calibration(coverages=(0.9,), block=(1.0,), network=(1.0,)),
     )
-    return Predictor(LPNet(header).requires_grad_(False), space)
+    return Predictor(Ensemble(header).requires_grad_(False), space)
 
 
 def _median_ms(work: Callable[[], object], repeats: int) -> float:

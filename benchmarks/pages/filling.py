@@ -22,10 +22,10 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from lpnet import zoo
+from lpnet.model.ensemble import Ensemble, EnsembleHeader
 from lpnet.model.files import save
-from lpnet.model.header import Calibration, Header
+from lpnet.model.header import Calibration
 from lpnet.model.kernels import coverage
-from lpnet.model.lpnet import LPNet
 from lpnet.schemas.device import DeviceFacts, TargetSpec
 from lpnet.schemas.report import Baseline, Baselines, HeldOut, Interval, Report, TrainedOn
 from lpnet.schemas.workload import SpaceWorkload, workload_key
@@ -75,11 +75,11 @@ def fill(url: str, samples: int, targets: int) -> None:
     ctx.db.close()
 
 
-def _lpnet(space: Space) -> LPNet:
+def _lpnet(space: Space) -> Ensemble:
     """An untrained LPNet: predicting costs as much as with a trained one."""
     calibration = Calibration(coverages=(0.5, 0.9), block=(0.7, 1.6), network=(0.7, 1.6))
-    return LPNet(
-        Header(
+    return Ensemble(
+        EnsembleHeader(
             target=LARGE[0],
             batches=(1,),
             coverage=tuple(coverage(space.table)),

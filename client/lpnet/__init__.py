@@ -46,7 +46,7 @@ from lpnet.errors import (
 if TYPE_CHECKING:
     from lpnet import zoo
     from lpnet.client import Client
-    from lpnet.model.lpnet import LPNet
+    from lpnet.model.base import LatencyModel
     from lpnet.predictor.predictor import Predictor
     from lpnet.predictor.worst_case import worst_of
     from lpnet.space.space import Space
@@ -63,7 +63,7 @@ __all__ = [
     "DoesNotFit",
     "FileFormatError",
     "Forbidden",
-    "LPNet",
+    "LatencyModel",
     "LeaseLost",
     "LpnetError",
     "MissingExtra",
@@ -90,7 +90,7 @@ __all__ = [
 
 _LAZY = {
     "Client": "lpnet.client",
-    "LPNet": "lpnet.model.lpnet",
+    "LatencyModel": "lpnet.model.base",
     "Predictor": "lpnet.predictor.predictor",
     "Space": "lpnet.space.space",
     "worst_of": "lpnet.predictor.worst_case",

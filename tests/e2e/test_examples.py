@@ -27,7 +27,7 @@ from lpnet.space.sampling import draw_widths
 from lpnet.space.table import OpTable
 from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
-from lpnet_service.training.fitting import QUICK
+from lpnet_service.training.ensemble.fitting import QUICK
 from lpnet_service.worker.loop import tick
 from lpnet_service.worker.work import KINDS
 
@@ -64,7 +64,7 @@ def target(site: Site, client: lpnet.Client, space: lpnet.Space) -> str:
     client.import_samples(name, simulated(space, 60))
     site.http.post(f"/v1/targets/{name}/lpnets", NewTraining())
     ctx = context(Settings(database_url=f"sqlite:///{site.database}"))
-    with mock.patch("lpnet_service.training.runs.Effort", return_value=QUICK):
+    with mock.patch("lpnet_service.training.ensemble.trainer.FULL", QUICK):
         assert tick(ctx, KINDS)
     ctx.db.close()
     return name

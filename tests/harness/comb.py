@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lpnet.model.features import Units
-from lpnet.model.header import Calibration, Header
+from lpnet.model.ensemble import Ensemble, EnsembleHeader
+from lpnet.model.features import features_of
+from lpnet.model.header import Calibration
+from lpnet.model.kernel_tensors import KernelTensors
 from lpnet.model.kernels import coverage
-from lpnet.model.lpnet import LPNet, features_of
+from lpnet.predictor.predictor import Predictor
 from lpnet.space.sampling import draw_widths
 from lpnet.space.space import Space
 from lpnet.space.table import OpTable
@@ -65,10 +67,10 @@ def comb_ms(table: OpTable, step: int = 16) -> float:
     return float(total)
 
 
-_TAUGHT: dict[tuple[str, int], LPNet] = {}
+_TAUGHT: dict[tuple[str, int], Ensemble] = {}
 
 
-def taught_on(space: Space, step: int = 16) -> LPNet:
+def taught_on(space: Space, step: int = 16) -> Ensemble:
     """Taught on 300 blocks and 60 networks whose latencies follow the comb exactly, once in a
     process."""
     key = space.hash, step
@@ -77,7 +79,14 @@ def taught_on(space: Space, step: int = 16) -> LPNet:
     return copy.deepcopy(_TAUGHT[key])
 
 
-def _taught_on(space: Space, step: int) -> LPNet:
+def predictor() -> Predictor:
+    """An LPNet taught on the comb, bound to the space of `network`."""
+    torch.manual_seed(0)
+    space = Space.from_model(network(), torch.randn(1, 3, 64, 64), name="comb")
+    return Predictor(taught_on(space), space)
+
+
+def _taught_on(space: Space, step: int) -> Ensemble:
     rng = np.random.default_rng(0)
     parts = [space.block(block.name) for block in space.blocks]
     drawn = [parts[i % len(parts)] for i in range(300)] + [space] * 60
@@ -88,8 +97,8 @@ def _taught_on(space: Space, step: int) -> LPNet:
     return _taught(tables, coverage(space.table), step)
 
 
-def _taught(tables: list[OpTable], covered: tuple[str, ...], step: int) -> LPNet:
-    header = Header(
+def _taught(tables: list[OpTable], covered: tuple[str, ...], step: int) -> Ensemble:
+    header = EnsembleHeader(
         target=f"comb{step}",
         members=3,
         hidden=24,
@@ -98,8 +107,8 @@ def _taught(tables: list[OpTable], covered: tuple[str, ...], step: int) -> LPNet
         base_spread=0.02,
         calibration=Calibration(coverages=(0.5, 0.9), block=(0.7, 1.7), network=(0.8, 1.8)),
     )
-    lpnet = LPNet(header)
-    units = Units.cat([Units.of(table, 1) for table in tables])
+    lpnet = Ensemble(header)
+    units = KernelTensors.cat([KernelTensors.of(table, 1) for table in tables])
 
     features, logs = features_of(units)
     inputs, logs = features.float(), logs.float()
@@ -112,7 +121,9 @@ def _taught(tables: list[OpTable], covered: tuple[str, ...], step: int) -> LPNet
     return lpnet.requires_grad_(False)
 
 
-def _descend(lpnet: LPNet, inputs: Tensor, logs: Tensor, segment: Tensor, targets: Tensor) -> None:
+def _descend(
+    lpnet: Ensemble, inputs: Tensor, logs: Tensor, segment: Tensor, targets: Tensor
+) -> None:
     steps = 400
     optimiser = torch.optim.Adam(lpnet.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-2, steps)

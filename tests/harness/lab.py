@@ -23,7 +23,7 @@ from lpnet_service.services.learning import trainings
 from lpnet_service.services.measuring import agents, campaigns, ingest, spaces
 from lpnet_service.services.shared.context import Context, context
 from lpnet_service.settings import Settings
-from lpnet_service.training.fitting import QUICK
+from lpnet_service.training.ensemble.fitting import QUICK
 from lpnet_service.worker.loop import tick
 from lpnet_service.worker.work import KINDS
 
@@ -48,7 +48,7 @@ def furnish(url: str) -> None:
         ingest.store(ctx, SampleBatch(target=name, samples=samples), create=False)
         if name != UNTRAINED:
             trainings.start(ctx, name, NewTraining())
-            with mock.patch("lpnet_service.training.runs.Effort", return_value=QUICK):
+            with mock.patch("lpnet_service.training.ensemble.trainer.FULL", QUICK):
                 assert tick(ctx, KINDS)
     campaigns.create(
         ctx,

@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 from fastapi.testclient import TestClient
 
+from lpnet.model.ensemble import Ensemble, EnsembleHeader
 from lpnet.model.files import save
-from lpnet.model.header import Calibration, Header
+from lpnet.model.header import Calibration
 from lpnet.model.kernels import coverage
-from lpnet.model.lpnet import LPNet
 from lpnet.schemas.campaign import Completion, ItemFailure, NewCampaign, PlannedWorkload
 from lpnet.schemas.lpnet import LPNetInfo, NewTraining
 from lpnet.schemas.report import (
@@ -31,7 +31,7 @@ from lpnet_service.services.measuring import campaigns, ingest, leasing
 Bench = Any
 
 
-def made(bench: Bench, seed: int = 0, **header: Any) -> LPNet:
+def made(bench: Bench, seed: int = 0, **header: Any) -> Ensemble:
     """An LPNet that covers the bench's space; its prices are those of its initial weights."""
     fields = {
         "target": bench.target,
@@ -40,7 +40,7 @@ def made(bench: Bench, seed: int = 0, **header: Any) -> LPNet:
         "coverage": tuple(coverage(bench.space.table)),
         "calibration": Calibration(coverages=(0.5, 0.9), block=(0.7, 1.6), network=(0.7, 1.6)),
     }
-    return LPNet(Header(**(fields | header)))
+    return Ensemble(EnsembleHeader(**(fields | header)))
 
 
 def report(bench: Bench, mape: float | None, noise: float | None = None) -> Report:
@@ -69,7 +69,7 @@ def report(bench: Bench, mape: float | None, noise: float | None = None) -> Repo
 
 def publish(
     bench: Bench,
-    lpnet: LPNet | None = None,
+    lpnet: Ensemble | None = None,
     mape: float | None = 3.0,
     *,
     takes_over: bool = True,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from lpnet.model.ensemble import Ensemble, EnsembleHeader
 from lpnet.model.files import save
-from lpnet.model.header import Calibration, Header
+from lpnet.model.header import Calibration
 from lpnet.model.kernels import coverage
-from lpnet.model.lpnet import LPNet
 from lpnet.schemas.lpnet import LPNetInfo, NewTraining
 from lpnet.schemas.report import Baseline, Baselines, HeldOut, Interval, Report, TrainedOn
 from lpnet.schemas.sample import SampleBatch
@@ -32,7 +32,7 @@ def train(bench: Bench, seed: int = 0) -> LPNetInfo:
 def publish(bench: Bench, run: ClaimedRun, seed: int = 0) -> LPNetInfo:
     """What a run of a training comes to: an LPNet of its initial weights."""
     epoch = targets.get_target(bench.ctx, bench.target).epoch
-    header = Header(
+    header = EnsembleHeader(
         target=bench.target,
         seed=seed,
         batches=(1,),
@@ -51,7 +51,7 @@ def publish(bench: Bench, run: ClaimedRun, seed: int = 0) -> LPNetInfo:
         interval=Interval(asked_pct=90, covered_pct=None, mean_width_pct=None),
     )
     verdict = ActivationDecision(lpnets.active(bench.ctx, bench.target), takes_over=True)
-    content = save(LPNet(header))
+    content = save(Ensemble(header))
     return lpnets.publish(
         bench.ctx, run, content, report, verdict, epoch=epoch, seed=seed, batches=(1,)
     )

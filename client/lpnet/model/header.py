@@ -1,4 +1,4 @@
-"""What an LPNet says about itself; travels as JSON in the header of its file."""
+"""What every latency model says about itself; travels as JSON in the header of its file."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from lpnet.errors import LpnetError
-from lpnet.model.channels import DYNAMIC
-from lpnet.model.features import STATIC
+from lpnet.model.kernels import coverage
 from lpnet.schemas.base import Name, Wire
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.workload import Kind
+from lpnet.space.table import OpTable
 
 Range = tuple[float, float]
 
 
 class Calibration(Wire):
-    """Factors q such that `ms * exp(+-q s)` held the share `coverages` of unseen workloads."""
+    """Factors q such that `ms * exp(+-q * spread)` held the share `coverages` of workloads that
+    the model was not fitted to."""
 
     coverages: tuple[float, ...] = Field(default=(), description="ascending, between 0 and 1")
     block: tuple[float, ...] = ()
@@ -42,56 +43,54 @@ class Calibration(Wire):
     def quantile(self, coverage: float, kind: Kind) -> float:
         """The factor for any coverage: linear between the calibrated ones.
 
-        Beyond the last one it grows as a normal distribution's quantile does.
+        Beyond the last one it grows as the quantile of a normal distribution does. Raises
+        LpnetError for a model that was never calibrated, ValueError for a coverage that is not
+        between 0 and 1.
         """
         if not 0.0 < coverage < 1.0:
-            raise ValueError(f"coverage must be between 0 and 1, not {coverage}")
+            raise ValueError(f"coverage must be between 0 and 1, got {coverage}")
         if not self.coverages:
             raise LpnetError("this LPNet was never calibrated, so it has no intervals")
         factors = self.block if kind == "block" else self.network
         last = self.coverages[-1]
         if coverage > last:
-            return factors[-1] * _normal(coverage) / _normal(last)
+            return factors[-1] * _normal_quantile(coverage) / _normal_quantile(last)
         return float(np.interp(coverage, (0.0, *self.coverages), (0.0, *factors)))
 
 
-def _normal(coverage: float) -> float:
+def _normal_quantile(coverage: float) -> float:
     return NormalDist().inv_cdf(0.5 + coverage / 2.0)
 
 
 class Header(Wire):
-    """Facts of an LPNet that are not weights."""
+    """Facts of a latency model that are not tensors. A kind adds its own fields in a subclass."""
 
     format: Literal[1] = 1
     target: Name
     epoch: int = 1
     seed: int = 0
-    members: int = Field(default=8, ge=1, le=64)
-    hidden: int = Field(default=48, ge=1, le=4096)
-    static: int = Field(default=STATIC, description="static features of a kernel")
-    dynamic: int = Field(default=DYNAMIC, description="channel features of a kernel")
-    batches: tuple[int, ...] = Field(description="batch sizes seen")
-    coverage: tuple[str, ...] = Field(description="kinds of op seen, in words")
+    batches: tuple[int, ...] = Field(description="batch sizes trained on")
+    coverage: tuple[str, ...] = Field(description="descriptions of the ops trained on")
     ranges: dict[str, Range] = Field(
-        default_factory=dict, description="least and most seen of channels, pixels, latency_ms"
+        default_factory=dict, description="min and max of channels, pixels, latency_ms in training"
     )
     trained_on: dict[str, int] = Field(
         default_factory=dict, description="samples by kind: block, network"
     )
     noise_floor_pct: float | None = None
     memory: MemoryLimits | None = Field(
-        default=None, description="where networks stop fitting; null: all fitted so far"
+        default=None, description="where networks stop fitting; null: none has failed so far"
     )
     base_spread: float = Field(
-        default=0.1, gt=0, description="the part of the spread that is there everywhere"
+        default=0.1, gt=0, description="the part of the spread that does not depend on the widths"
     )
     calibration: Calibration = Calibration()
 
-    @model_validator(mode="after")
-    def _features_are_ours(self) -> Header:
-        if (self.static, self.dynamic) != (STATIC, DYNAMIC):
-            raise ValueError(
-                f"made for {self.static} static and {self.dynamic} channel features, this lpnet "
-                f"computes {STATIC} and {DYNAMIC}: train again"
-            )
-        return self
+    def uncovered(self, table: OpTable, batch: int) -> list[str]:
+        """What of a table the model was not trained on: ops, then the batch size."""
+        covered = set(self.coverage)
+        missing = [op for op in coverage(table) if op not in covered]
+        if batch not in self.batches:
+            trained = ", ".join(str(size) for size in self.batches)
+            missing.append(f"batch {batch} (seen: {trained})")
+        return missing

@@ -1,21 +1,21 @@
-"""Which kernels a runtime makes of an op table, and what stands beside each."""
+"""The kernels that a runtime makes of an op table, and the neighbours of each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lpnet.model.op_types import ABSORBING, FREE, PASSING, unit_type, words
+from lpnet.model.op_types import ABSORBING, FREE, PASSING, describe_op, kernel_type
 from lpnet.space.table import OpTable
 
 
 @dataclass(frozen=True)
-class Node:
+class Kernel:
     """One priced kernel.
 
-    `row` is its row of the table; edge_in takes the first row that reads the table's input,
-    edge_out the last row, call none (-1). `function` is that of the activation it absorbs (or is),
-    "" for none. `producer` and `consumer` are rows, -1 for none: the nearest kernels before and
-    after it that change the channel axis.
+    `row` is its row of the table: for edge_in the first row that reads the table's input, for
+    edge_out the last row, for call none (-1). `function` is that of the activation it absorbs or
+    is; None without one. `producer` and `consumer` are the rows of the nearest kernels before and
+    after it that change the channel axis; -1 without one.
     """
 
     type: str
@@ -27,7 +27,7 @@ class Node:
     before_add: bool = False
 
 
-def nodes(table: OpTable) -> tuple[Node, ...]:
+def kernels(table: OpTable) -> tuple[Kernel, ...]:
     """The kernels of a table in order, then edge_in, edge_out and call."""
     consumers = _consumers(table)
     absorbed = absorbed_rows(table)
@@ -42,8 +42,8 @@ def nodes(table: OpTable) -> tuple[Node, ...]:
             tail = readers[0]
             function, readers = table.rows[tail].function, consumers[tail]
         priced.append(
-            Node(
-                type=unit_type(table, index),
+            Kernel(
+                type=kernel_type(table, index),
                 row=index,
                 function=function,
                 producer=_before(table, index),
@@ -54,33 +54,33 @@ def nodes(table: OpTable) -> tuple[Node, ...]:
         )
     first = [i for i, row in enumerate(table.rows) if -1 in row.inputs]
     last = len(table.rows) - 1
-    entry = Node("edge_in", first[0] if first else 0, consumer=_after(table, consumers, first))
-    leaving = Node("edge_out", last, producer=_through(table, last))
-    return (*priced, entry, leaving, Node("call", -1))
+    entry = Kernel("edge_in", first[0] if first else 0, consumer=_after(table, consumers, first))
+    leaving = Kernel("edge_out", last, producer=_through(table, last))
+    return (*priced, entry, leaving, Kernel("call", -1))
 
 
 def absorbed_rows(table: OpTable) -> frozenset[int]:
-    """Activations that alone follow a kernel which can apply them on its way out."""
+    """Activations that run inside the kernel before them: its only consumer, and it can."""
     consumers = _consumers(table)
-    found = set()
+    absorbed = set()
     for index, row in enumerate(table.rows):
         if row.type != "activation" or len(row.inputs) != 1 or row.inputs[0] < 0:
             continue
         source = row.inputs[0]
         if table.rows[source].type in ABSORBING and consumers[source] == [index]:
-            found.add(index)
-    return frozenset(found)
+            absorbed.add(index)
+    return frozenset(absorbed)
 
 
 def coverage(table: OpTable) -> tuple[str, ...]:
-    """The kinds of op in a table, in words, each once, in order."""
+    """Descriptions of the ops in a table, each once, in order."""
     absorbed = absorbed_rows(table)
-    said = (words(table, index, index in absorbed) for index in range(len(table.rows)))
-    return tuple(dict.fromkeys(text for text in said if text is not None))
+    ops = (describe_op(table, index, index in absorbed) for index in range(len(table.rows)))
+    return tuple(dict.fromkeys(op for op in ops if op is not None))
 
 
 def _ends_in(table: OpTable, tail: int, reader: int) -> bool:
-    """Whether an add follows at once; the add that a skip connection reaches later does not."""
+    """Whether an add follows directly; one that a skip connection reaches later does not count."""
     row = table.rows[reader]
     return row.type == "add" and max(row.inputs) == tail
 

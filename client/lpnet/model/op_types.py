@@ -1,4 +1,4 @@
-"""What an LPNet calls ops: the types it prices, and the words that coverage is kept in."""
+"""The types of kernel that a latency model prices, and how coverage describes ops."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ FUNCTIONS = (
 WEIGHTED = frozenset({"conv2d", "conv_transpose2d", "linear"})
 # An activation that alone follows one of these runs inside its kernel.
 ABSORBING = WEIGHTED | {"add", "batch_norm"}
-# These leave the channel axis as it is, so a neighbour is looked for beyond them.
+# These leave the channel axis as it is: a kernel's neighbour is the next op beyond them.
 PASSING = frozenset({"add", "activation", "batch_norm", "pool", "flatten", "resize"})
 FREE = "flatten"
 
 
 def grouping(table: OpTable, index: int) -> str:
-    """`dense`, `depthwise` or `grouped`: what the groups of a conv do, for all widths at once.
+    """`dense`, `depthwise` or `grouped`, the same for all widths of a conv.
 
-    A conv that is 1 to 1 channel with a window counts as a depthwise one pruned to one channel.
+    A conv from one channel to one, with a window, counts as a depthwise one pruned that far.
     """
     row = table.rows[index]
     same = np.array_equal(table.a_g[index], table.a_in[index])
@@ -65,23 +65,23 @@ def grouping(table: OpTable, index: int) -> str:
     return "dense"
 
 
-def unit_type(table: OpTable, index: int) -> str:
-    """The type under which a row is priced; one of TYPES."""
+def kernel_type(table: OpTable, index: int) -> str:
+    """The type of kernel that a row is priced as; one of TYPES."""
     row = table.rows[index]
     if row.type == "conv2d":
         return f"conv_{grouping(table, index)}"
     return f"pool_{row.mode}" if row.type == "pool" else row.type
 
 
-def known_function(name: str) -> str:
-    """The function as a feature: what is not in FUNCTIONS is `other`."""
+def function_feature(name: str) -> str:
+    """The entry of FUNCTIONS that stands for an activation function."""
     if not name:
         return "unknown"
     return name if name in FUNCTIONS else "other"
 
 
-def words(table: OpTable, index: int, absorbed: bool) -> str | None:
-    """A row in words, for coverage: type, window, stride, groups, function. None: it is free."""
+def describe_op(table: OpTable, index: int, absorbed: bool) -> str | None:
+    """A row as coverage lists it, or None if it costs nothing."""
     row = table.rows[index]
     if row.type == FREE:
         return None
@@ -96,13 +96,13 @@ def words(table: OpTable, index: int, absorbed: bool) -> str | None:
 
 
 def _window(row: OpRow) -> str:
-    text = f"{_pair(row.kernel)} stride {_one(row.stride)}"
-    return text if row.dilation == (1, 1) else f"{text} dilation {_one(row.dilation)}"
+    text = f"{_pair(row.kernel)} stride {_side(row.stride)}"
+    return text if row.dilation == (1, 1) else f"{text} dilation {_side(row.dilation)}"
 
 
 def _pair(pair: tuple[int, int]) -> str:
     return f"{pair[0]}x{pair[1]}"
 
 
-def _one(pair: tuple[int, int]) -> str:
+def _side(pair: tuple[int, int]) -> str:
     return str(pair[0]) if pair[0] == pair[1] else _pair(pair)

@@ -1,4 +1,4 @@
-"""A line through a space: latency at every legal value of one width, the others as they are."""
+"""A line through a space: latency at every legal value of one width, the others fixed."""
 
 from __future__ import annotations
 
@@ -7,23 +7,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lpnet.model.bound import BoundLPNet, reach_of, spread_of, weighted_hidden
-from lpnet.search.fast_widths import unbeaten
-from lpnet.search.prices import Repricer, Situation
-
-# Kernels that are priced at a time: enough to be fast, little enough for the cache.
-_CHUNK = 512
+from lpnet.model.base import BoundModel, KernelContext, PartialSum
+from lpnet.search.fast_widths import cheaper_than_larger
+from lpnet.search.prices import KernelPricer
 
 
 class Line(NamedTuple):
     """Latency in ms along ascending legal values of a width, each (N,), float64 but `values`
     (int64) and `fast` (bool).
 
-    `low` and `high` are the predictor's interval. `touched_low` and `touched_high` are what they
-    would be if the kernels that this width does not touch were known exactly: those are the same
-    all along the line, so these tell two of its values apart. `fast`: no larger value is as cheap.
-    `envelope` is what a value costs after rounding up to the next fast one of this line, linear
-    in between; `Predictor.envelope` does so for each kernel by itself, and is lower at times.
+    `low` and `high` are the predictor's interval. `touched_low` and `touched_high` treat the
+    kernels that this width does not affect as known exactly: those are the same all along the
+    line, so this interval tells two of its values apart. `fast`: no larger value is as cheap.
+    `envelope` is the cost of a value rounded up to the next fast one of this line, linear in
+    between; `Predictor.envelope` rounds each kernel by itself, and is sometimes lower.
     """
 
     values: Tensor
@@ -36,50 +33,42 @@ class Line(NamedTuple):
     envelope: Tensor
 
 
-class _Evidence(NamedTuple):
-    """What some kernels add up to: ms (..., M), and how far that is from the training data
-    (..., M, D). Sums that others can be added to, unlike the spread that is made of them."""
-
-    total: Tensor
-    reach: Tensor
-
-    def plus(self, other: _Evidence) -> _Evidence:
-        return _Evidence(self.total + other.total, self.reach + other.reach)
-
-    def spread(self, bound: BoundLPNet) -> Tensor:
-        reach = self.reach / self.total.unsqueeze(-1)
-        return spread_of(self.total, reach, bound.header.base_spread)
-
-
 @torch.no_grad()
 def line(
-    bound: BoundLPNet, pricer: Repricer, base: Tensor, place: int, values: Tensor, factor: float
+    bound: BoundModel,
+    pricer: KernelPricer,
+    base: Tensor,
+    index: int,
+    values: Tensor,
+    factor: float,
 ) -> Line:
-    """Latency with the width at `place` at each of ascending values (N,), the others as in `base`
-    (L,). `factor` is that of the interval. Only the kernels that the width touches are priced
-    again at each value."""
-    touched, rest = _along(bound, pricer, base, place, values)
-    whole = rest.plus(touched)
-    ms = whole.total.mean(-1)
-    apart = torch.exp(factor * whole.spread(bound))
-    part, still = touched.total.mean(-1), rest.total.mean(-1)
-    part_apart = torch.exp(factor * touched.spread(bound))
-    fast = unbeaten(ms)
+    """Latency with width `index` at each of ascending values (N,), the others as in `base` (L,).
+
+    `factor` is that of the interval. Only the kernels that the width affects are priced again at
+    each value.
+    """
+    affected, unaffected = _sums(bound, pricer, base, index, values)
+    whole = unaffected + affected
+    ms = whole.ms
+    ratio = torch.exp(factor * whole.spread())
+    affected_ms, unaffected_ms = affected.ms, unaffected.ms
+    affected_ratio = torch.exp(factor * affected.spread())
+    fast = cheaper_than_larger(ms)
     return Line(
         values,
         ms,
-        ms / apart,
-        ms * apart,
-        still + part / part_apart,
-        still + part * part_apart,
+        ms / ratio,
+        ms * ratio,
+        unaffected_ms + affected_ms / affected_ratio,
+        unaffected_ms + affected_ms * affected_ratio,
         fast,
         rounded_up(values, ms, fast),
     )
 
 
 def rounded_up(values: Tensor, ms: Tensor, fast: Tensor) -> Tensor:
-    """What ascending values (N,) cost after rounding up to fast ones, linear in between; flat
-    below the first fast one. (N,) in ms."""
+    """The cost of ascending values (N,) rounded up to fast ones, linear in between; flat below
+    the first fast one. (N,) in ms."""
     grid, cost = values[fast].to(ms), ms[fast]
     after = torch.searchsorted(grid, values.to(ms)).clamp(max=len(grid) - 1)
     before = (after - 1).clamp(min=0)
@@ -88,29 +77,18 @@ def rounded_up(values: Tensor, ms: Tensor, fast: Tensor) -> Tensor:
     return torch.where(after == before, cost[after], torch.lerp(cost[before], cost[after], part))
 
 
-def _along(
-    bound: BoundLPNet, pricer: Repricer, base: Tensor, place: int, values: Tensor
-) -> tuple[_Evidence, _Evidence]:
-    """Of the kernels that notice the width, at each value (N, ...), and (1, ...) of all others."""
-    notices = pricer.noticing[place]
-    units, others = notices.nonzero()[:, 0], (~notices).nonzero()[:, 0]
-    seen = _stacked(pricer.situation(base)).unsqueeze(-1)
-    slope = _stacked(pricer.slopes.at(place)).unsqueeze(-1)[:, units]
-    # Channels are affine in the width: (5, U, N).
-    channels = seen[:, units] + slope * (values.to(base) - base[place])
-    chunks = torch.split(channels, max(1, _CHUNK // len(units)), -1)
-    found = [_evidence(bound, units, chunk) for chunk in chunks]
-    touched = _Evidence(*(torch.cat(parts) for parts in zip(*found, strict=True)))
-    return touched, _evidence(bound, others, seen[:, others])
-
-
-def _stacked(seen: Situation) -> Tensor:
-    return torch.stack((seen.c_in, seen.c_out, seen.producer, seen.consumer, seen.groups))
-
-
-def _evidence(bound: BoundLPNet, units: Tensor, channels: Tensor) -> _Evidence:
-    """Of these kernels (U,) in situations (5, U, N)."""
-    # (N, M, 2, U) and (N, M, H, U).
-    terms, hidden = (part.movedim(-1, 0) for part in bound.terms_along(units, channels))
-    weighted = weighted_hidden(terms, hidden)
-    return _Evidence(terms.sum((-1, -2)), reach_of(weighted, bound.leverage.to(weighted)))
+def _sums(
+    bound: BoundModel, pricer: KernelPricer, base: Tensor, index: int, values: Tensor
+) -> tuple[PartialSum, PartialSum]:
+    """Of the kernels that the width affects, at each value (N,), and of all others, (1,)."""
+    affected = pricer.affected[index].nonzero()[:, 0]
+    unaffected = (~pricer.affected[index]).nonzero()[:, 0]
+    context = [part.unsqueeze(-1) for part in pricer.contexts(base)]
+    slopes = [part[index].unsqueeze(-1)[affected] for part in pricer.slopes]
+    # Channels are affine in the width: each part becomes (K, N).
+    offsets = values.to(base) - base[index]
+    moved = KernelContext(
+        *(part[affected] + slope * offsets for part, slope in zip(context, slopes, strict=True))
+    )
+    fixed = KernelContext(*(part[unaffected] for part in context))
+    return bound.partial_sum(affected, moved), bound.partial_sum(unaffected, fixed)

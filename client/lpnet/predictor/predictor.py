@@ -1,4 +1,4 @@
-"""The predictor: an LPNet bound to a space. Widths in, milliseconds out."""
+"""The predictor: a latency model bound to a space. Widths in, milliseconds out."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import torch
 from torch import Tensor
 
 from lpnet.model import files
-from lpnet.model.lpnet import LPNet
-from lpnet.predictor.base import AnyPredictor
+from lpnet.model.base import LatencyModel
 from lpnet.predictor.breakdown import parts_ms
 from lpnet.predictor.line import Line, line
+from lpnet.predictor.searching import SearchingPredictor
 from lpnet.predictor.width_checks import WidthsLike
 from lpnet.search.envelope import Envelope
-from lpnet.search.fast_widths import legal
-from lpnet.search.memory import Room, Rooms
-from lpnet.search.price_tables import tabulate
-from lpnet.search.prices import Repricer
+from lpnet.search.fast_widths import legal_values
+from lpnet.search.kernel_tables import tabulate
+from lpnet.search.memory import TargetMemories, TargetMemory
+from lpnet.search.prices import KernelPricer
 from lpnet.search.threads import one_thread
 from lpnet.space.memory import MemoryNeed
 from lpnet.space.space import Space
 
 
-class Predictor(AnyPredictor):
+class Predictor(SearchingPredictor):
     """Latency in ms of a space on a target, at any widths; runs locally, and differentiably.
 
-    AnyPredictor says what widths are. Raises NotCovered where the LPNet has not seen an op of the
-    space, or the batch size, on its target.
+    See BasePredictor for the forms that widths take. Raises NotCovered where the LPNet was not
+    trained on an op of the space, or on the batch size.
     """
 
-    def __init__(self, lpnet: LPNet, space: Space, batch: int | None = None) -> None:
+    def __init__(self, lpnet: LatencyModel, space: Space, batch: int | None = None) -> None:
         space = space if batch is None else space.at(batch=batch)
         bound = lpnet.bind(space.table, space.batch)
         super().__init__(space, lpnet.header.target, next(bound.buffers()).device)
@@ -43,42 +43,46 @@ class Predictor(AnyPredictor):
 
     @classmethod
     def load(cls, file: str | Path | bytes, space: Space, batch: int | None = None) -> Self:
-        """Of an LPNet's file, or of its bytes. Raises FileFormatError, NotCovered."""
+        """Predict with an LPNet's file, or its bytes. Raises FileFormatError, NotCovered."""
         return cls(files.load(file) if isinstance(file, bytes) else files.read(file), space, batch)
 
     @property
-    def lpnet(self) -> LPNet:
-        """The LPNet it was made from."""
+    def lpnet(self) -> LatencyModel:
+        """The latency model that it predicts with."""
         return self._source[0]
 
     @property
     def fingerprint(self) -> str:
-        """Of the LPNet's weights, as SHA-256 in hexadecimal."""
+        """SHA-256 of the LPNet's tensors, in hexadecimal."""
         digest = hashlib.sha256()
         for name, value in sorted(self.lpnet.state_dict().items()):
             digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
         return digest.hexdigest()
 
-    def at(self, batch: int) -> Predictor:
+    def at(self, batch: int) -> Self:
         """The same LPNet and space at another batch size. Raises NotCovered."""
-        return Predictor(self.lpnet, self.space, batch)
+        return type(self)(self.lpnet, self.space, batch)
 
     def interval(self, widths: WidthsLike, coverage: float = 0.9) -> tuple[Tensor, Tensor]:
-        """Low and high in ms, shaped as forward's; a share `coverage` of measurements falls in.
+        """Low and high in ms, shaped as forward's; the share `coverage` of measurements lies in
+        between.
 
         Raises ValueError for a coverage not between 0 and 1, LpnetError where the LPNet was never
         calibrated.
         """
         factor = self.bound.quantile(coverage, self.kind)
         ms = self(widths)
-        apart = torch.exp(factor * self._checked(widths, self.bound.spread))
-        return ms / apart, ms * apart
+        ratio = torch.exp(factor * self._checked(widths, self.bound.spread))
+        return ms / ratio, ms * ratio
 
     def breakdown(self, widths: WidthsLike) -> Tensor:
         """Where the time goes: ms of each of the space's blocks in order, then of the edges (input
-        and output) and of the call. Widths (B, L) to (B, blocks + 2), or (L,) to (blocks + 2,);
-        the parts add up to forward. Raises WidthsError."""
-        return self._checked(widths, lambda found: parts_ms(self.bound, self.space, found))
+        and output) and of the call.
+
+        Widths (B, L) to (B, blocks + 2), or (L,) to (blocks + 2,); the parts add up to forward.
+        Raises WidthsError.
+        """
+        return self._checked(widths, lambda tensor: parts_ms(self.bound, self.space, tensor))
 
     @one_thread()
     def line(self, name: str, at: WidthsLike | None = None, coverage: float = 0.9) -> Line:
@@ -88,11 +92,11 @@ class Predictor(AnyPredictor):
         Raises WidthsError for an unknown name or widths out of range, ValueError for a coverage
         not between 0 and 1, LpnetError where the LPNet was never calibrated.
         """
-        place = self._place(name)
-        base = self.high if at is None else self._one(at)
+        index = self._index(name)
+        base = self.high if at is None else self._vector(at)
         factor = self.bound.quantile(coverage, self.kind)
-        values = legal(self.space.widths[place]).to(base.device)
-        return line(self.bound, self._pricer, base, place, values, factor)
+        values = legal_values(self.space.widths[index]).to(base.device)
+        return line(self.bound, self._pricer, base, index, values, factor)
 
     def _ms(self, widths: Tensor) -> Tensor:
         ms: Tensor = self.bound(widths)
@@ -103,16 +107,17 @@ class Predictor(AnyPredictor):
         return ms
 
     @cached_property
-    def rooms(self) -> Rooms:
+    def memories(self) -> TargetMemories:
+        """The memory of the target."""
         need, header = MemoryNeed(self.space.table), self.lpnet.header
-        return Rooms([Room(self.target, need, self.batch, header.memory)])
+        return TargetMemories([TargetMemory(self.target, need, self.batch, header.memory)])
 
     @cached_property
-    def _pricer(self) -> Repricer:
-        return Repricer(self.bound, self.low.device)
+    def _pricer(self) -> KernelPricer:
+        return KernelPricer(self.bound, self.low.device)
 
     @cached_property
     def _envelope(self) -> Envelope:
         with one_thread():
-            axes, tables = tabulate(self._pricer, self.high, self._fast)
+            axes, tables = tabulate(self._pricer, self.high, self._search.fast)
         return Envelope(axes, tables, len(self.widths)).to(self.low.device)

@@ -8,69 +8,71 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import chain
 from numbers import Real
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from lpnet.errors import LpnetError
-from lpnet.predictor.base import AnyPredictor
+from lpnet.predictor.searching import SearchingPredictor
 from lpnet.predictor.width_checks import WidthsLike
-from lpnet.search.memory import Rooms
+from lpnet.search.memory import TargetMemories
 from lpnet.search.prices import Pricer
+from lpnet.search.width_search import FastValues, WidthSearch
 
 
-def worst_of(predictors: Sequence[AnyPredictor], budgets: Sequence[float]) -> WorstOf:
-    """One predictor of predictors of several targets, for one network that suits them all.
+def worst_of(predictors: Sequence[SearchingPredictor], budgets: Sequence[float]) -> WorstOf:
+    """One predictor of several targets, for a network that suits them all.
 
-    `budgets` are in ms, one for each. The result serves wherever a Predictor does; there,
-    `budget_ms=budgets[0]` asks every target for its own budget, and another `budget_ms` for all of
-    them scaled alike.
+    `budgets` are in ms, one for each predictor. The result can be used like a Predictor. Then
+    `budget_ms=budgets[0]` holds every target to its own budget, and any other `budget_ms` scales
+    all budgets by the same factor.
 
-    Raises LpnetError for no predictors, another number of budgets, a budget that is not a positive
-    number, and predictors that differ in space, batch size, or the torch device they are on.
+    Raises LpnetError for no predictors, a wrong number of budgets, a budget that is not a positive
+    number, and predictors that differ in space, batch size or torch device.
     """
     return WorstOf(predictors, budgets)
 
 
-class WorstOf(AnyPredictor):
-    """The latency of the worst of several targets, in ms of the first: the most, over all targets,
-    of ms by budget, times the first budget. AnyPredictor says what widths are.
+class WorstOf(SearchingPredictor):
+    """The latency of the worst of several targets, in ms of the first.
 
-    Predictions are exact, and so are searches: they price candidates on every target. A search may
-    also step on what is fast on one target alone, even if forward does not find it fast.
-    `predictors` and `budgets` are those it was made of.
+    That is the max, over all targets, of ms over budget, times the first budget. See BasePredictor
+    for the forms that widths take. Predictions are exact, and so are searches: they price
+    candidates on every target. A search may also step to values that are fast on a single target.
+    `predictors` and `budgets` are those of the constructor.
     """
 
-    def __init__(self, predictors: Sequence[AnyPredictor], budgets: Sequence[float]) -> None:
+    def __init__(self, predictors: Sequence[SearchingPredictor], budgets: Sequence[float]) -> None:
         _require_budgets(predictors, budgets)
         _require_alike(predictors)
-        asked = (f"{p.target} ({ms:g} ms)" for p, ms in zip(predictors, budgets, strict=True))
+        targets = (f"{p.target} ({ms:g} ms)" for p, ms in zip(predictors, budgets, strict=True))
         first = predictors[0]
-        super().__init__(first.space, f"worst of {', '.join(asked)}", first.low.device)
+        super().__init__(first.space, f"worst of {', '.join(targets)}", first.low.device)
         self.predictors = tuple(predictors)
         self.budgets = tuple(float(ms) for ms in budgets)
-        # What a torch module registers moves along with it.
-        self._moved = nn.ModuleList(predictors)
+        # Registered, so that they move to another device with this module.
+        self._registered = nn.ModuleList(predictors)
         self._scales = [self.budgets[0] / ms for ms in self.budgets]
 
     @property
     def fingerprint(self) -> str:
-        """Of the predictors' fingerprints and of the budgets, as SHA-256 in hexadecimal."""
+        """SHA-256, in hexadecimal, of the predictors' fingerprints and the budgets."""
         parts = [predictor.fingerprint for predictor in self.predictors]
         return hashlib.sha256(repr((parts, self.budgets)).encode()).hexdigest()
 
-    def at(self, batch: int) -> WorstOf:
+    def at(self, batch: int) -> Self:
         """The same targets and budgets at another batch size. Raises NotCovered."""
-        return WorstOf([predictor.at(batch) for predictor in self.predictors], self.budgets)
+        return type(self)([predictor.at(batch) for predictor in self.predictors], self.budgets)
 
     def interval(self, widths: WidthsLike, coverage: float = 0.9) -> tuple[Tensor, Tensor]:
         """The worst low end and the worst high end of all targets in ms, shaped as forward's.
 
-        `coverage` is that of each target's own interval, whose misses are taken to be as often
-        above it as below. So `high` is safe for each target by itself: of what is measured there,
-        scaled as forward is, a share of at least (1 + coverage) / 2 is at most `high`. That all n
-        targets are at once is only known for 1 - n (1 - coverage) / 2, and that the worst of them
-        also is at least `low` for 1 - (n + 1) (1 - coverage) / 2.
+        `coverage` is that of each target's own interval, which is assumed to miss as often above
+        as below. So `high` holds for each target by itself: of its measurements, scaled as forward
+        is, at least the share (1 + coverage) / 2 is at most `high`. That all n targets are at most
+        `high` at once is only guaranteed for the share 1 - n (1 - coverage) / 2, and that the
+        worst is also at least `low` for 1 - (n + 1) (1 - coverage) / 2.
 
         Raises ValueError for a coverage not between 0 and 1, LpnetError where an LPNet was never
         calibrated.
@@ -86,24 +88,40 @@ class WorstOf(AnyPredictor):
         return _worst([part._envelope_ms(widths) for part in self.predictors], self._scales)
 
     @cached_property
-    def rooms(self) -> Rooms:
+    def memories(self) -> TargetMemories:
         """Those of all targets: a network has to fit on each."""
-        return Rooms([room for predictor in self.predictors for room in predictor.rooms.rooms])
+        return TargetMemories(
+            [m for predictor in self.predictors for m in predictor.memories.memories]
+        )
 
     @cached_property
     def _pricer(self) -> Pricer:
         return _WorstPricer([predictor._pricer for predictor in self.predictors], self._scales)
 
     @cached_property
-    def _ladders(self) -> list[tuple[Tensor, ...]]:
-        """One for each target: who is the worst when all is dense need not be so where a budget
-        is met. Not one of all their values: between a comb's teeth those of others are many."""
-        ladders = zip(*(predictor._ladders for predictor in self.predictors), strict=True)
-        return [tuple(chain.from_iterable(several)) for several in ladders]
+    def _search(self) -> WidthSearch:
+        return WidthSearch(
+            self.space,
+            self._pricer,
+            self._envelope_ms,
+            self.memories,
+            self.low,
+            self.high,
+            self._ladder_values,
+        )
+
+    def _ladder_values(self) -> FastValues:
+        """One ladder per target and width.
+
+        The worst target at the dense widths need not be the worst within the budget. The values
+        of all targets are not merged: a step along one target would then meet many of the others.
+        """
+        ladders = zip(*(p._search.ladder_values for p in self.predictors), strict=True)
+        return [tuple(chain.from_iterable(targets)) for targets in ladders]
 
 
 class _WorstPricer:
-    """The worst of several pricers, exactly; Repricer's docstrings say what each method does."""
+    """The worst of several pricers, exactly."""
 
     def __init__(self, pricers: Sequence[Pricer], scales: Sequence[float]) -> None:
         self.device = pricers[0].device
@@ -113,15 +131,15 @@ class _WorstPricer:
     def total(self, widths: Tensor) -> Tensor:
         return _worst([pricer.total(widths) for pricer in self._pricers], self._scales)
 
-    def changes(self, base: Tensor, places: Tensor, values: Tensor) -> Tensor:
+    def changes(self, base: Tensor, indices: Tensor, values: Tensor) -> Tensor:
         before = _scaled([pricer.total(base[None]) for pricer in self._pricers], self._scales)
-        changes = [pricer.changes(base, places, values) for pricer in self._pricers]
-        # Room below the worst, and then the change: the change of a single pricer stays exact.
+        changes = [pricer.changes(base, indices, values) for pricer in self._pricers]
+        # The distance below the worst comes first: the change of a single pricer stays exact.
         return (before - before.amax(0) + _scaled(changes, self._scales)).amax(0)
 
 
 def _worst(ms: Iterable[Tensor], scales: Iterable[float]) -> Tensor:
-    """Where several are the worst, the gradient is the mean of theirs."""
+    """The max over targets; its gradient is the mean of those that share it."""
     return _scaled(ms, scales).amax(0)
 
 
@@ -129,32 +147,32 @@ def _scaled(ms: Iterable[Tensor], scales: Iterable[float]) -> Tensor:
     return torch.stack([scale * part for scale, part in zip(scales, ms, strict=True)])
 
 
-def _require_budgets(predictors: Sequence[AnyPredictor], budgets: Sequence[float]) -> None:
+def _require_budgets(predictors: Sequence[SearchingPredictor], budgets: Sequence[float]) -> None:
     if not predictors:
-        raise LpnetError("predictors: worst_of takes at least one")
+        raise LpnetError("worst_of needs at least one predictor")
     if len(budgets) != len(predictors):
         raise LpnetError(
-            f"budgets: worst_of takes one for each predictor, not {len(budgets)} for "
-            f"{len(predictors)}"
+            f"worst_of needs one budget per predictor, got {len(budgets)} for "
+            f"{len(predictors)} predictors"
         )
-    for place, (predictor, ms) in enumerate(zip(predictors, budgets, strict=True)):
+    for index, (predictor, ms) in enumerate(zip(predictors, budgets, strict=True)):
         if not isinstance(ms, Real) or not 0 < ms < math.inf:
             raise LpnetError(
-                f"budgets[{place}], of target {predictor.target!r}, is a positive number of "
-                f"milliseconds, not {ms!r}"
+                f"budgets[{index}], of target {predictor.target!r}, must be a positive number of "
+                f"milliseconds, got {ms!r}"
             )
 
 
-def _require_alike(predictors: Sequence[AnyPredictor]) -> None:
+def _require_alike(predictors: Sequence[SearchingPredictor]) -> None:
     first = predictors[0]
-    for place, other in enumerate(predictors):
-        for what, own, firsts in (
+    for index, other in enumerate(predictors):
+        for aspect, value, expected in (
             ("space", other.space.hash, first.space.hash),
             ("batch", other.batch, first.batch),
             ("torch device", other.low.device, first.low.device),
         ):
-            if own != firsts:
+            if value != expected:
                 raise LpnetError(
-                    f"predictors[{place}], of target {other.target!r}, differs from predictors[0],"
-                    f" of target {first.target!r}, in its {what}: {own}, not {firsts}"
+                    f"predictors[{index}], of target {other.target!r}, differs from predictors[0],"
+                    f" of target {first.target!r}, in its {aspect}: {value}, not {expected}"
                 )

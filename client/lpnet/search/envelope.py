@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lpnet.search.price_tables import Axis, UnitTable
+from lpnet.search.kernel_tables import Axis, KernelTable
 
 
 class Envelope(nn.Module):
-    """Milliseconds of widths (..., L) to (...,): a sum of one small table per unit.
+    """Milliseconds of widths (..., L) to (...,): the sum of one small table per kernel.
 
-    Continuous, and never falling in any width, by construction: each table never falls along its
-    axes, and values in between are interpolated linearly along each. Below the smallest fast
-    width it is flat, since such widths are rounded up. Its gradient is piecewise smooth and gives
-    ms per channel between neighbouring fast widths.
+    By construction it is continuous and never falls in any width: each table never falls along
+    its axes, and values in between are interpolated linearly along each. Below the smallest fast
+    width it is flat, since such widths are rounded up. Its gradient is piecewise smooth: ms per
+    channel between neighbouring fast widths.
     """
 
     slopes: Tensor
@@ -32,7 +32,7 @@ class Envelope(nn.Module):
     row_stride: Tensor
     column_stride: Tensor
 
-    def __init__(self, axes: Sequence[Axis], tables: Sequence[UnitTable], n_widths: int) -> None:
+    def __init__(self, axes: Sequence[Axis], tables: Sequence[KernelTable], n_widths: int) -> None:
         super().__init__()
         for name, value in (_axis_buffers(axes, n_widths) | _table_buffers(tables)).items():
             self.register_buffer(name, value, persistent=False)
@@ -44,7 +44,7 @@ class Envelope(nn.Module):
         position = position.clamp(min=0).minimum(self.last)
         knot = position + self.start
         part = (channels - self.grid.flatten()[knot]) / self.gap.flatten()[knot]
-        # An axis of its own for what never varies: always at its only point.
+        # The last axis stands for what never varies: it has a single point.
         part = nn.functional.pad(part.clamp(0.0, 1.0), (0, 1))
         position = nn.functional.pad(position, (0, 1))
         down, right = part[..., self.rows], part[..., self.columns]
@@ -79,9 +79,9 @@ def _axis_buffers(axes: Sequence[Axis], n_widths: int) -> dict[str, Tensor]:
     }
 
 
-def _table_buffers(tables: Sequence[UnitTable]) -> dict[str, Tensor]:
+def _table_buffers(tables: Sequence[KernelTable]) -> dict[str, Tensor]:
     sizes = torch.tensor([table.prices.numel() for table in tables])
-    # -1 means the axis after the last, which never moves.
+    # -1 is the last axis, which never varies.
     return {
         "table": torch.cat([table.prices.flatten() for table in tables]),
         "base": sizes.cumsum(0) - sizes,

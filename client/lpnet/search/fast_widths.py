@@ -1,4 +1,4 @@
-"""Fast widths: those that no larger width beats."""
+"""Fast widths: those that are cheaper than every larger one."""
 
 from __future__ import annotations
 
@@ -12,53 +12,53 @@ from lpnet.search.prices import Pricer
 from lpnet.space.space import Width
 
 
-def legal(width: Width) -> Tensor:
+def legal_values(width: Width) -> Tensor:
     """All legal values of a width, ascending: the multiples of its granule up to its max."""
     return torch.arange(width.granule, width.max + 1, width.granule)
 
 
-def unbeaten(cost: Tensor) -> Tensor:
+def cheaper_than_larger(cost: Tensor) -> Tensor:
     """Which of ascending widths with this cost (N,) cost less than every larger one: (N,) bool.
 
     The last one always does.
     """
     if len(cost) == 0:
         return torch.zeros(0, dtype=torch.bool)
-    later = cost.flip(0).cummin(0).values.flip(0)
-    return torch.cat((cost[:-1] < later[1:], torch.ones_like(cost[:1], dtype=torch.bool)))
+    min_from = cost.flip(0).cummin(0).values.flip(0)
+    return torch.cat((cost[:-1] < min_from[1:], torch.ones_like(cost[:1], dtype=torch.bool)))
 
 
 def fast_widths(
-    pricer: Pricer, widths: Sequence[Width], at: Tensor, places: Sequence[int]
+    pricer: Pricer, widths: Sequence[Width], at: Tensor, indices: Sequence[int]
 ) -> list[tuple[Tensor, Tensor]]:
-    """For each place: the fast values of that width, the others as in `at` (L,), and what they
-    cost beyond `at` in milliseconds; ascending.
+    """For each of `indices`: the fast values of that width and their cost, both ascending.
 
-    w is fast when f(w) < f(w') for every legal w' > w; the max always is. Values are int64.
+    The other widths are as in `at` (L,), and the cost is in milliseconds beyond that of `at`. w
+    is fast when f(w) < f(w') for every legal w' > w; the max always is. Values are int64.
     """
-    candidates = [legal(widths[place]) for place in places]
+    candidates = [legal_values(widths[index]) for index in indices]
     sizes = [len(values) for values in candidates]
     if not sizes:
         return []
-    owners = torch.repeat_interleave(torch.tensor(list(places)), torch.tensor(sizes))
+    width_of = torch.repeat_interleave(torch.tensor(list(indices)), torch.tensor(sizes))
     flat = torch.cat(candidates)
-    cost = pricer.changes(at, owners.to(pricer.device), flat.to(pricer.device)).cpu()
-    found = []
+    cost = pricer.changes(at, width_of.to(pricer.device), flat.to(pricer.device)).cpu()
+    fast = []
     for values, ms in zip(candidates, torch.split(cost, sizes), strict=True):
-        keep = unbeaten(ms)
-        found.append((values[keep], ms[keep]))
-    return found
+        keep = cheaper_than_larger(ms)
+        fast.append((values[keep], ms[keep]))
+    return fast
 
 
-def thinned(values: Tensor, cost: Tensor, most: int) -> Tensor:
-    """At most `most` of ascending fast values, both ends among them.
+def thinned(values: Tensor, cost: Tensor, max_count: int) -> Tensor:
+    """At most `max_count` of ascending fast values, both ends among them.
 
-    Of each stretch it keeps the value before the greatest step up, which is where a comb has its
-    teeth; where there is no comb any value will do.
+    Of each stretch it keeps the value before the greatest step up. That is where latency steps;
+    where it does not, any value will do.
     """
-    if len(values) <= most:
+    if len(values) <= max_count:
         return values
     inner, steps = values[1:-1], (cost[2:] - cost[1:-1])
-    edges = torch.linspace(0, len(inner), most - 1).round().long().tolist()
+    edges = torch.linspace(0, len(inner), max_count - 1).round().long().tolist()
     kept = [int(inner[start + int(steps[start:stop].argmax())]) for start, stop in pairwise(edges)]
     return torch.tensor([int(values[0]), *kept, int(values[-1])])

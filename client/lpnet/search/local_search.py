@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from lpnet.search.ladders import Ladders
-from lpnet.search.memory import Rooms
+from lpnet.search.memory import TargetMemories
 from lpnet.search.prices import Pricer
 
 # Rungs that a move may climb or descend at once.
 _STRIDES = (1, 2, 4, 8)
-# Promising swaps that are predicted exactly, out of all pairs of moves.
+# Swaps that are predicted exactly: the most promising of all pairs of moves.
 _SWAPS = 48
 _ROUNDS = 400
 _TINY = 1e-12
@@ -24,39 +24,44 @@ Gain = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Moves:
-    """Changes of one width each, (N,): where, to which value, and what each brings."""
+    """Changes of one width each, (N,): which width, its new value, the ms and gain added."""
 
-    places: Tensor
+    indices: Tensor
     values: Tensor
     ms: Tensor
     gain: Tensor
 
-    def only(self, chosen: Tensor) -> Moves:
-        """Those of them that a mask (N,) says."""
-        return Moves(*(part[chosen] for part in (self.places, self.values, self.ms, self.gain)))
+    def where(self, mask: Tensor) -> Moves:
+        return Moves(*(part[mask] for part in (self.indices, self.values, self.ms, self.gain)))
 
 
-class Search:
-    """Seeks widths of high `gain` ((N, L) to (N,)) among rungs; deterministic. From widths that
-    fit in `rooms` no step leads to widths that do not."""
+class LocalSearch:
+    """Looks for widths of high `gain` ((N, L) to (N,)) among rungs; deterministic.
+
+    From widths that fit in `memories` no step leads to widths that do not.
+    """
 
     def __init__(
-        self, pricer: Pricer, ladders: Ladders, gain: Gain, rooms: Rooms | None = None
+        self,
+        pricer: Pricer,
+        ladders: Ladders,
+        gain: Gain,
+        memories: TargetMemories | None = None,
     ) -> None:
         self.pricer = pricer
         self.ladders = ladders
         self.gain = gain
-        self.rooms = rooms
+        self.memories = memories
 
     def ms(self, widths: Tensor) -> float:
         """Predicted milliseconds of one width vector (L,)."""
         return float(self._totals(widths.unsqueeze(0))[0])
 
-    def into(self, widths: Tensor, budget: float) -> Tensor | None:
-        """Steps that save the most ms per gain lost, until within the budget; None: stuck. What
-        does not fit in memory is made to fit first."""
-        if self.rooms is not None:
-            fitting = self._relieved(widths, self.rooms)
+    def reduce(self, widths: Tensor, budget: float) -> Tensor | None:
+        """Takes the step that saves the most ms per gain lost until within the budget; None where
+        no step saves anything. Widths that do not fit in memory are made to fit first."""
+        if self.memories is not None:
+            fitting = self._reduce_memory(widths, self.memories)
             if fitting is None:
                 return None
             widths = fitting
@@ -74,14 +79,15 @@ class Search:
             ms = self.ms(widths)
         return None
 
-    def _relieved(self, widths: Tensor, rooms: Rooms) -> Tensor | None:
-        """Steps that free the most memory per gain lost, until it fits; None: stuck."""
+    def _reduce_memory(self, widths: Tensor, memories: TargetMemories) -> Tensor | None:
+        """Takes the step that frees the most memory per gain lost until the widths fit; None
+        where no step frees any."""
         for _ in range(_ROUNDS):
-            share = rooms.share(widths[None])
+            share = memories.share(widths[None])
             if share[0] < 1.0:
                 return widths
-            _, _, rows = self._steps(widths)
-            freed = share - rooms.share(rows)
+            _, _, rows = self._neighbours(widths)
+            freed = share - memories.share(rows)
             lost = self._gains(widths[None]) - self._gains(rows)
             rate = torch.where(freed > _TINY, freed / lost.clamp(min=_TINY), -torch.inf)
             best = int(rate.argmax()) if len(rate) else 0
@@ -91,92 +97,92 @@ class Search:
         return None
 
     def improve(self, widths: Tensor, budget: float, *, swaps: bool = True) -> Tensor:
-        """Raises the gain, staying within the budget, until no move and no swap does."""
+        """Raises the gain within the budget until neither a move nor a swap raises it."""
         for _ in range(_ROUNDS):
             moves, ms = self._moves(widths), self.ms(widths)
-            better = self._single(widths, moves, budget - ms)
+            better = self._best_move(widths, moves, budget - ms)
             if better is None and swaps:
-                better = self._swap(widths, moves, budget, ms)
+                better = self._best_swap(widths, moves, budget, ms)
             if better is None:
                 break
             widths = better
         return widths
 
     def fill(self, widths: Tensor, budget: float) -> Tensor:
-        """Raises widths, lowering none, for as long as one step up is within the budget; those
-        above it already stay."""
+        """Raises widths, lowering none, for as long as a step up is within the budget; widths that
+        are above it already stay."""
         for _ in range(_ROUNDS):
-            room = budget - self.ms(widths)
-            if room < 0:
+            slack = budget - self.ms(widths)
+            if slack < 0:
                 break
             moves = self._moves(widths)
-            up = moves.only(moves.values > widths[moves.places])
-            better = self._single(widths, up, room)
+            up = moves.where(moves.values > widths[moves.indices])
+            better = self._best_move(widths, up, slack)
             if better is None:
                 break
             widths = better
         return widths
 
-    def _single(self, widths: Tensor, moves: Moves, room: float) -> Tensor | None:
-        """The move that brings the most gain per ms among those that fit."""
-        fits = (moves.ms <= room) & (moves.gain > _TINY)
+    def _best_move(self, widths: Tensor, moves: Moves, slack_ms: float) -> Tensor | None:
+        """The move of the most gain per ms among those that the slack allows."""
+        fits = (moves.ms <= slack_ms) & (moves.gain > _TINY)
         if not bool(fits.any()):
             return None
         rate = moves.gain / moves.ms.clamp(min=_TINY)
         best = int(torch.where(fits, rate, -torch.inf).argmax())
         return _moved(widths, moves, best)
 
-    def _swap(self, widths: Tensor, moves: Moves, budget: float, ms: float) -> Tensor | None:
+    def _best_swap(self, widths: Tensor, moves: Moves, budget: float, ms: float) -> Tensor | None:
         """The best pair of moves of two widths, one gaining and one saving."""
         up = (moves.gain > _TINY).nonzero().flatten()
         down = (moves.ms < -_TINY).nonzero().flatten()
         gain = moves.gain[up, None] + moves.gain[down]
-        # Prices of two moves add up nearly; a little over is worth an exact look.
+        # The prices of two moves only nearly add up, so a little over the budget is checked too.
         fits = ms + moves.ms[up, None] + moves.ms[down] <= budget * 1.002
-        fits &= (moves.places[up, None] != moves.places[down]) & (gain > _TINY)
+        fits &= (moves.indices[up, None] != moves.indices[down]) & (gain > _TINY)
         pairs = fits.nonzero()
         if not len(pairs):
             return None
         order = gain[fits].argsort(descending=True, stable=True)[:_SWAPS]
         first, second = up[pairs[order, 0]], down[pairs[order, 1]]
         rows = widths.repeat(len(order), 1)
-        turn = torch.arange(len(order))
-        rows[turn, moves.places[first]] = moves.values[first]
-        rows[turn, moves.places[second]] = moves.values[second]
+        row = torch.arange(len(order))
+        rows[row, moves.indices[first]] = moves.values[first]
+        rows[row, moves.indices[second]] = moves.values[second]
         exact = self._gains(rows) - self._gains(widths.unsqueeze(0))
-        fine = (self._totals(rows) <= budget) & (exact > _TINY) & self._held(rows)
-        if not bool(fine.any()):
+        valid = (self._totals(rows) <= budget) & (exact > _TINY) & self._may_fit(rows)
+        if not bool(valid.any()):
             return None
-        return rows[int(torch.where(fine, exact, -torch.inf).argmax())]
+        return rows[int(torch.where(valid, exact, -torch.inf).argmax())]
 
     def _moves(self, widths: Tensor) -> Moves:
-        where, value, rows = self._steps(widths)
-        if self.rooms is not None:
-            held = self.rooms.holds(rows)
-            where, value, rows = where[held], value[held], rows[held]
+        index, value, rows = self._neighbours(widths)
+        if self.memories is not None:
+            fits = self.memories.may_fit(rows)
+            index, value, rows = index[fits], value[fits], rows[fits]
         device = self.pricer.device
-        ms = self.pricer.changes(widths.to(device), where.to(device), value.to(device)).cpu()
-        return Moves(where, value, ms, self._gains(rows) - self._gains(widths.unsqueeze(0)))
+        ms = self.pricer.changes(widths.to(device), index.to(device), value.to(device)).cpu()
+        return Moves(index, value, ms, self._gains(rows) - self._gains(widths.unsqueeze(0)))
 
-    def _steps(self, widths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Changes of one width each, (N,): where, to which value; and where they lead, (N, L)."""
-        places: list[int] = []
+    def _neighbours(self, widths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Changes of one width each: its index (N,), its new value (N,), the new widths (N, L)."""
+        indices: list[int] = []
         values: list[int] = []
-        for place, several in enumerate(self.ladders.each):
-            found = dict.fromkeys(
-                value for rungs in several for value in _near(rungs, int(widths[place]))
+        for index, ladders in enumerate(self.ladders.per_width):
+            candidates = dict.fromkeys(
+                value for rungs in ladders for value in _near(rungs, int(widths[index]))
             )
-            places += [place] * len(found)
-            values += found
-        where, value = torch.tensor(places).long(), torch.tensor(values).long()
-        rows = widths.repeat(len(where), 1)
-        rows[torch.arange(len(where)), where] = value
-        return where, value, rows
+            indices += [index] * len(candidates)
+            values += candidates
+        which, value = torch.tensor(indices).long(), torch.tensor(values).long()
+        rows = widths.repeat(len(which), 1)
+        rows[torch.arange(len(which)), which] = value
+        return which, value, rows
 
-    def _held(self, rows: Tensor) -> Tensor:
-        if self.rooms is None:
+    def _may_fit(self, rows: Tensor) -> Tensor:
+        if self.memories is None:
             return torch.ones(len(rows), dtype=torch.bool)
-        return self.rooms.holds(rows)
+        return self.memories.may_fit(rows)
 
     def _gains(self, rows: Tensor) -> Tensor:
         return self.gain(rows.double())
@@ -185,10 +191,10 @@ class Search:
         return self.pricer.total(rows.to(self.pricer.device)).cpu()
 
 
-def _near(rungs: Tensor, here: int) -> list[int]:
+def _near(rungs: Tensor, value: int) -> list[int]:
     """The rungs some strides above and below a value."""
-    above = int(torch.searchsorted(rungs, here, right=True))
-    below = int(torch.searchsorted(rungs, here)) - 1
+    above = int(torch.searchsorted(rungs, value, right=True))
+    below = int(torch.searchsorted(rungs, value)) - 1
     near = [above + stride - 1 for stride in _STRIDES]
     near += [below - stride + 1 for stride in _STRIDES]
     return [int(rungs[i]) for i in near if 0 <= i < len(rungs)]
@@ -196,5 +202,5 @@ def _near(rungs: Tensor, here: int) -> list[int]:
 
 def _moved(widths: Tensor, moves: Moves, index: int) -> Tensor:
     widths = widths.clone()
-    widths[moves.places[index]] = moves.values[index]
+    widths[moves.indices[index]] = moves.values[index]
     return widths

@@ -1,4 +1,4 @@
-"""Multiply-accumulates of a space, differentiable in its widths: the capacity a budget buys."""
+"""Multiply-accumulates of a space, differentiable in its widths: the measure of capacity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether networks fit in a target's memory, as far as its measurements tell."""
+"""Whether networks fit in the memory of their targets, as far as measurements tell."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from lpnet.errors import DoesNotFit
 from lpnet.schemas.memory import MemoryLimits, Verdict
 from lpnet.space.memory import MIB, MemoryNeed
 
-_WORST: tuple[Verdict, ...] = ("does not fit", "unknown", "fits")
+_WORST_FIRST: tuple[Verdict, ...] = ("does not fit", "unknown", "fits")
 
 
 class Fit(NamedTuple):
-    """What is known of a network in a target's memory, and what it takes, MiB."""
+    """Whether a network fits in a target's memory, and the MiB that it needs."""
 
     verdict: Verdict
     need_mib: float
 
 
 @dataclass(frozen=True)
-class Room:
-    """The memory of a target for the networks of one space at a batch size. Without `limits` no
-    network has failed there for want of memory, and nothing is known of how much it has."""
+class TargetMemory:
+    """The memory of a target for the networks of one space at a batch size.
+
+    Without `limits` no network has run out of memory on the target, so its limit is unknown.
+    """
 
     target: str
     need: MemoryNeed
@@ -42,59 +44,60 @@ class Room:
         return np.asarray(self.need.bytes(rows, self.batch, element_bytes)) / MIB
 
     def fit(self, need_mib: float) -> Fit:
-        """What is known of a network that takes so much."""
+        """Whether a network that needs so much fits."""
         limits = self.limits
         if limits is None:
             return Fit("unknown", need_mib)
         if need_mib >= limits.fails_mib:
             return Fit("does not fit", need_mib)
-        fine = limits.fits_mib is not None and need_mib <= limits.fits_mib
-        return Fit("fits" if fine else "unknown", need_mib)
+        fits = limits.fits_mib is not None and need_mib <= limits.fits_mib
+        return Fit("fits" if fits else "unknown", need_mib)
 
 
-class Rooms:
+class TargetMemories:
     """The memories that a network has to fit in: of one target, or of several."""
 
-    def __init__(self, rooms: Sequence[Room]) -> None:
-        self.rooms = tuple(rooms)
-        self._limited = [(r, r.limits.fails_mib) for r in rooms if r.limits is not None]
+    def __init__(self, memories: Sequence[TargetMemory]) -> None:
+        self.memories = tuple(memories)
+        self._limited = [(m, m.limits.fails_mib) for m in memories if m.limits is not None]
 
-    def under(self, limits: MemoryLimits | None) -> Rooms:
-        """The same, where what fits has become known better."""
-        return Rooms([replace(room, limits=limits) for room in self.rooms])
+    def with_limits(self, limits: MemoryLimits | None) -> TargetMemories:
+        """The same memories under other limits."""
+        return TargetMemories([replace(memory, limits=limits) for memory in self.memories])
 
     @property
     def limited(self) -> bool:
-        """Whether any of them is known to have an end."""
+        """Whether a network has run out of memory on any of the targets."""
         return bool(self._limited)
 
     def share(self, widths: Tensor) -> Tensor:
-        """What widths (N, L) take of the least that did not fit, where that is most: (N,). They
-        do not fit from 1 on."""
-        most = np.zeros(widths.shape[:-1])
-        for room, fails_mib in self._limited:
-            most = np.maximum(most, room.need_mib(widths) / fails_mib)
-        return torch.from_numpy(most)
+        """What widths (N, L) need of the size that failed, the largest share of all targets: (N,).
 
-    def holds(self, widths: Tensor) -> Tensor:
-        """Which of widths (N, L) are not known not to fit: (N,)."""
+        Widths do not fit from a share of 1 on.
+        """
+        share = np.zeros(widths.shape[:-1])
+        for memory, fails_mib in self._limited:
+            share = np.maximum(share, memory.need_mib(widths) / fails_mib)
+        return torch.from_numpy(share)
+
+    def may_fit(self, widths: Tensor) -> Tensor:
+        """Which of widths (N, L) fit, or may: (N,) bool."""
         return self.share(widths) < 1.0
 
     def fits(self, widths: Tensor) -> list[Fit]:
-        """Of each of widths (N, L) the worst that is known, of all targets."""
-        needs = [room.need_mib(widths).tolist() for room in self.rooms]
+        """For each of widths (N, L) the worst Fit of all targets."""
+        needs = [memory.need_mib(widths).tolist() for memory in self.memories]
         return [
             min(
-                (room.fit(need) for room, need in zip(self.rooms, one, strict=True)),
-                key=lambda fit: (_WORST.index(fit.verdict), -fit.need_mib),
+                (memory.fit(need) for memory, need in zip(self.memories, row, strict=True)),
+                key=lambda fit: (_WORST_FIRST.index(fit.verdict), -fit.need_mib),
             )
-            for one in zip(*needs, strict=True)
+            for row in zip(*needs, strict=True)
         ]
 
     def require(self, widths: Tensor) -> None:
-        """Raises DoesNotFit for the first of widths (N, L) that does not fit, naming need and
-        limit."""
-        for room, fails_mib in self._limited:
-            for need_mib in room.need_mib(widths).tolist():
+        """Raises DoesNotFit for the first of widths (N, L) that does not fit."""
+        for memory, fails_mib in self._limited:
+            for need_mib in memory.need_mib(widths).tolist():
                 if need_mib >= fails_mib:
-                    raise DoesNotFit(room.target, need_mib, fails_mib)
+                    raise DoesNotFit(memory.target, need_mib, fails_mib)

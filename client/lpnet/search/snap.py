@@ -1,24 +1,24 @@
-"""Widths within a budget that change as little as can be."""
+"""Widths within a budget that change as little as possible."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from lpnet.search.local_search import Search
-from lpnet.search.widest import Shop
+from lpnet.search.context import SearchContext
+from lpnet.search.local_search import LocalSearch
 
 
-def snapped(shop: Shop, widths: Tensor, near: Tensor, budget_ms: float) -> Tensor:
+def snapped(context: SearchContext, widths: Tensor, near: Tensor, budget_ms: float) -> Tensor:
     """Rungs (L,) int64 within a budget, starting from the rungs `near` to widths (L,).
 
     The sum of |log(rung / width)| is kept small. The budget must not be below the floor; it may
     be infinite, which leaves memory as the only limit.
     """
-    asked = widths.double().log()
+    target = widths.double().log()
 
     def closeness(rows: Tensor) -> Tensor:
-        return -(rows.log() - asked).abs().sum(-1)
+        return -(rows.log() - target).abs().sum(-1)
 
-    search = Search(shop.pricer, shop.ladders, closeness, shop.rooms)
-    inside = search.into(near, budget_ms)
-    return search.improve(shop.ladders.floor if inside is None else inside, budget_ms)
+    search = LocalSearch(context.pricer, context.ladders, closeness, context.memories)
+    within = search.reduce(near, budget_ms)
+    return search.improve(context.ladders.floor if within is None else within, budget_ms)

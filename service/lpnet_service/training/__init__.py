@@ -1,4 +1,4 @@
-"""Training: measured workloads in, an LPNet and its report out. Knows no database."""
+"""Training: measured workloads in, a latency model and its report out; without a database."""
 
 from lpnet_service.training.records import Record
 from lpnet_service.training.runs import provisional, study, train

@@ -1,26 +1,26 @@
-"""Trainings, studies and quick provisional fits: records in, LPNet and report out."""
+"""Trainings, studies and quick provisional fits: records in, latency model and report out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from lpnet.errors import LpnetError
+from lpnet.model.base import LatencyModel
 from lpnet.model.header import Header
 from lpnet.model.kernels import coverage
-from lpnet.model.lpnet import LPNet
+from lpnet.model.registry import DEFAULT_KIND
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.report import Report
-from lpnet_service.training.calibration import calibrate
-from lpnet_service.training.fitting import QUICK, Effort, fit, unseen_by
-from lpnet_service.training.judging import report
-from lpnet_service.training.records import Data, Record, by_workload, enough
+from lpnet_service.training.records import Record, RecordSet, by_workload, require_samples
+from lpnet_service.training.registry import trainer_of
+from lpnet_service.training.reporting import report
 from lpnet_service.training.threads import one_thread
+from lpnet_service.training.trainer import Progress, Trainer
 
-Progress = Callable[[float, str], None]
-# Shares of a training's time, for progress.
-_FITTED, _CALIBRATED = 0.7, 0.75
+# Share of a training's time that the fit takes, for progress.
+_FITTED = 0.75
 
 
 def train(
@@ -32,19 +32,19 @@ def train(
     noise_floor_pct: float | None,
     progress: Progress,
     memory: MemoryLimits | None = None,
-) -> tuple[LPNet, Report]:
-    """An LPNet learnt from the records that are not held out, judged on those that are.
+    kind: str = DEFAULT_KIND,
+) -> tuple[LatencyModel, Report]:
+    """A model of that kind trained on the records that are not held out, and its report on those
+    that are.
 
-    `noise_floor_pct` is the spread between sessions, in percent, None where nobody measured it.
-    `memory` says where networks stop fitting, and travels with the LPNet.
-    `progress` takes the share done (0 to 1) and what is being done. Raises LpnetError, saying what
-    is missing, for too few samples to learn from.
+    `noise_floor_pct` is the spread between sessions, in percent; None where nobody measured it.
+    `memory` says where networks stop fitting, and travels with the model. Raises LpnetError for
+    too few samples, counting what there is.
     """
-    learnt, judged = _sides(records, [record.held_out for record in records])
+    training, test = _split(records, [record.held_out for record in records])
+    header = _header(training, target, epoch, seed, noise_floor_pct, memory)
     with one_thread():
-        lpnet, found = _run(learnt, judged, target, epoch, seed, noise_floor_pct, progress)
-    lpnet.header = lpnet.header.model_copy(update={"memory": memory})
-    return lpnet, found
+        return _fit_and_report(training, test, header, kind, progress)
 
 
 def study(
@@ -56,123 +56,126 @@ def study(
     epoch: int,
     noise_floor_pct: float | None,
     progress: Progress,
+    kind: str = DEFAULT_KIND,
 ) -> Report:
-    """Trains on `samples` records drawn with `seed`, judges on all others.
+    """The report of a training on `samples` records drawn with `seed`, tested on all others.
 
-    Whether a record is held out does not matter here. Records of one workload fall on one side;
-    workloads are drawn until there is room for no further one in `samples`. Raises LpnetError
-    where fewer than `samples` and one are there.
+    Whether a record is held out does not matter here. Records of one workload are all drawn or
+    none of them, until no further workload fits in `samples`. Raises LpnetError where there are
+    not more than `samples` records.
     """
     workloads = by_workload(records)
-    count = len(records)
+    drawn = _drawn_workloads(workloads, samples, seed)
+    training, test = _split(records, [int(workload) not in drawn for workload in workloads])
+    header = _header(training, target, epoch, seed, noise_floor_pct)
+    with one_thread():
+        return _fit_and_report(training, test, header, kind, progress)[1]
+
+
+def provisional(
+    records: Sequence[Record],
+    *,
+    target: str,
+    seed: int,
+    memory: MemoryLimits | None = None,
+    kind: str = DEFAULT_KIND,
+) -> LatencyModel:
+    """A quick, rough fit to all records, for planning what to measure next; roughly calibrated.
+
+    Raises LpnetError for too few samples.
+    """
+    require_samples(records, "a provisional LPNet")
+    training = RecordSet.of(records)
+    header = _header(training, target, 1, seed, None, memory)
+    trainer: Trainer[LatencyModel] = trainer_of(kind)
+    with one_thread():
+        return trainer.fit(training, header, lambda share, stage: None, quick=True)
+
+
+def _drawn_workloads(workloads: np.ndarray, samples: int, seed: int) -> set[int]:
+    """Workloads, drawn with `seed`, that have at most `samples` records together."""
+    count = len(workloads)
     if count <= samples:
         raise LpnetError(f"a study on {samples} samples needs more than that; there are {count}")
     sizes = np.bincount(workloads)
     distinct = np.random.default_rng(seed).permutation(np.unique(workloads))
     drawn: set[int] = set()
-    left = samples
+    remaining = samples
     for workload in distinct.tolist():
-        # One that was measured more often than there is room for is passed over.
-        if sizes[workload] <= left:
+        # A workload with more records than remain is skipped.
+        if sizes[workload] <= remaining:
             drawn.add(workload)
-            left -= int(sizes[workload])
+            remaining -= int(sizes[workload])
     if not drawn:
         raise LpnetError(
-            f"every workload has more than {samples} samples: nothing is left to learn from"
+            f"every workload has more than {samples} samples: nothing is left to train on"
         )
     if len(drawn) == len(distinct):
-        raise LpnetError(
-            "the drawn samples are of all workloads there are: nothing is left to judge"
-        )
-    learnt, judged = _sides(records, [int(w) not in drawn for w in workloads])
-    with one_thread():
-        return _run(learnt, judged, target, epoch, seed, noise_floor_pct, progress)[1]
+        raise LpnetError("the drawn samples are of all workloads: nothing is left to test on")
+    return drawn
 
 
-def provisional(
-    records: Sequence[Record], *, target: str, seed: int, memory: MemoryLimits | None = None
-) -> LPNet:
-    """A quick, rough fit to all records, for planning what to measure next; not calibrated well.
-
-    Raises LpnetError for too few samples to learn from.
-    """
-    enough(records, "a provisional LPNet")
-    data = Data.of(records)
-    header = _header(data, target, 1, seed, None, QUICK).model_copy(update={"memory": memory})
-    unseen = unseen_by(data, QUICK.members, seed)
-    with one_thread():
-        lpnet = fit(data, header, QUICK, unseen, lambda share: None)
-        return calibrate(lpnet, data, unseen, None)
-
-
-def _run(
-    learnt: Sequence[Record],
-    judged: Sequence[Record],
-    target: str,
-    epoch: int,
-    seed: int,
-    noise_floor_pct: float | None,
+def _fit_and_report(
+    training: RecordSet,
+    test: Sequence[Record],
+    header: Header,
+    kind: str,
     progress: Progress,
-) -> tuple[LPNet, Report]:
-    enough(learnt, "a training")
+) -> tuple[LatencyModel, Report]:
+    trainer = trainer_of(kind)
     progress(0.0, "preparing features")
-    data, effort = Data.of(learnt), Effort()
-    header = _header(data, target, epoch, seed, noise_floor_pct, effort)
-    unseen = unseen_by(data, effort.members, seed)
-    lpnet = fit(data, header, effort, unseen, lambda share: progress(_FITTED * share, "fitting"))
-    progress(_FITTED, "calibrating")
-    calibrate(lpnet, data, unseen, noise_floor_pct)
-    known = [record for record in judged if _covered(record, header)]
-    found = report(
-        lpnet,
-        data,
-        Data.of(known) if known else None,
-        seed=seed,
-        progress=lambda share, stage: progress(_CALIBRATED + (1 - _CALIBRATED) * share, stage),
+    model = trainer.fit(training, header, lambda share, stage: progress(_FITTED * share, stage))
+    covered = [record for record in test if not header.uncovered(record.table, record.batch)]
+    result = report(
+        trainer,
+        model,
+        training,
+        RecordSet.of(covered) if covered else None,
+        seed=header.seed,
+        progress=lambda share, stage: progress(_FITTED + (1 - _FITTED) * share, stage),
     )
-    if len(known) < len(judged):
-        why = f"{len(judged) - len(known)} workloads hold ops that nothing learnt from has"
-        found = found.model_copy(update={"reasons": {**found.reasons, "held_out.uncovered": why}})
+    if len(covered) < len(test):
+        reason = f"{len(test) - len(covered)} workloads hold ops that no training sample has"
+        reasons = {**result.reasons, "held_out.uncovered": reason}
+        result = result.model_copy(update={"reasons": reasons})
     progress(1.0, "done")
-    return lpnet, found
+    return model, result
 
 
-def _sides(records: Sequence[Record], judged: Sequence[bool]) -> tuple[list[Record], list[Record]]:
-    """Records to learn from, and to judge on."""
-    pairs = list(zip(records, judged, strict=True))
-    return [r for r, other in pairs if not other], [r for r, other in pairs if other]
-
-
-def _covered(record: Record, header: Header) -> bool:
-    return record.batch in header.batches and set(coverage(record.table)) <= set(header.coverage)
+def _split(records: Sequence[Record], held_out: Sequence[bool]) -> tuple[RecordSet, list[Record]]:
+    """Records to train on, and to test on."""
+    pairs = list(zip(records, held_out, strict=True))
+    training = [record for record, out in pairs if not out]
+    require_samples(training, "a training")
+    return RecordSet.of(training), [record for record, out in pairs if out]
 
 
 def _header(
-    data: Data,
+    training: RecordSet,
     target: str,
     epoch: int,
     seed: int,
     noise_floor_pct: float | None,
-    effort: Effort,
+    memory: MemoryLimits | None = None,
 ) -> Header:
-    tables = [record.table for record in data.records]
-    kinds = dict.fromkeys(text for table in tables for text in coverage(table))
+    """What a model of these records covers."""
+    tables = [record.table for record in training.records]
+    ops = dict.fromkeys(op for table in tables for op in coverage(table))
     channels = np.concatenate([np.concatenate((table.b_in, table.b_out)) for table in tables])
     pixels = [row.h * row.w for table in tables for row in table.rows]
-    networks = int(data.network.sum())
+    networks = int(training.network.sum())
     return Header(
         target=target,
         epoch=epoch,
         seed=seed,
-        members=effort.members,
-        hidden=effort.hidden,
-        batches=tuple(sorted({record.batch for record in data.records})),
-        coverage=tuple(sorted(kinds)),
+        batches=tuple(sorted({record.batch for record in training.records})),
+        coverage=tuple(sorted(ops)),
         ranges={
             "channels": (float(channels.min()), float(channels.max())),
             "pixels": (float(min(pixels)), float(max(pixels))),
-            "latency_ms": (float(data.latency.min()), float(data.latency.max())),
+            "latency_ms": (float(training.latency.min()), float(training.latency.max())),
         },
-        trained_on={"block": len(data) - networks, "network": networks},
+        trained_on={"block": len(training) - networks, "network": networks},
         noise_floor_pct=noise_floor_pct,
+        memory=memory,
     )

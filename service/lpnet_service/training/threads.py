@@ -11,10 +11,10 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Work in here uses one thread, then as many as before.
+    """Torch and BLAS use one thread in this context, then as many as before.
 
-    The products are small: a second thread gains little on an idle machine, and on a busy one
-    each step waits for whichever thread is not running, which made trainings ten times slower.
+    The products are small: a second thread gains little on an idle machine. On a busy one each
+    step waits for a thread that is not running, which made trainings ten times slower.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from lpnet.errors import FileFormatError, NotCovered
+from lpnet.model.base import LatencyModel
 from lpnet.model.files import load
-from lpnet.model.lpnet import LPNet
 from lpnet.schemas.workload import Kind
 from lpnet_service.errors import DamagedArtifact
 from lpnet_service.services.learning import lpnets
@@ -51,7 +51,7 @@ def decide(ctx: Context, content: bytes, data: Dataset) -> ActivationDecision:
     return ActivationDecision(active, takes_over)
 
 
-def errors(lpnet: LPNet, records: Sequence[Record]) -> Errors:
+def errors(lpnet: LatencyModel, records: Sequence[Record]) -> Errors:
     """|log(predicted / measured)| by workload; repeated measurements are averaged first."""
     measured: dict[str, list[float]] = defaultdict(list)
     for record in records:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lpnet.errors import BudgetTooSmall, NothingFits
+from lpnet.model.base import LatencyModel
 from lpnet.model.files import save
-from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
 from lpnet.schemas.campaign import NewCampaign, PlannedWorkload
 from lpnet.schemas.lpnet import NewStudy, NewTraining
@@ -46,7 +46,9 @@ def training(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
     _publish(ctx, run, lpnet, report, data)
 
 
-def _publish(ctx: Context, run: ClaimedRun, lpnet: LPNet, report: Report, data: Dataset) -> None:
+def _publish(
+    ctx: Context, run: ClaimedRun, lpnet: LatencyModel, report: Report, data: Dataset
+) -> None:
     header, content = lpnet.header, save(lpnet)
     while True:
         decision = activation.decide(ctx, content, data)

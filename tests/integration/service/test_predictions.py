@@ -14,9 +14,9 @@ from tests.harness.published import made, publish, report, through, unfit
 from lpnet import Client
 from lpnet.errors import DoesNotFit, api_error
 from lpnet.http import Http
+from lpnet.model.ensemble import Ensemble
 from lpnet.model.files import load, save
 from lpnet.model.kernels import coverage
-from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
 from lpnet.schemas.lpnet import LPNetInfo, NewTraining
 from lpnet.schemas.sample import SampleBatch
@@ -90,7 +90,7 @@ def held_out(bench: Bench, ms: dict[int, float]) -> Dataset:
     return replace(data, records=tuple(replace(r, held_out=True) for r in data.records))
 
 
-def said_ms(bench: Bench, lpnet: LPNet, stem: int) -> float:
+def said_ms(bench: Bench, lpnet: Ensemble, stem: int) -> float:
     return float(Predictor(lpnet, bench.space)([stem, 32]))
 
 

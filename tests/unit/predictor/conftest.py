@@ -1,36 +1,44 @@
-"""Op tables made by hand."""
+"""A small network, and a predictor taught on a comb: latencies that step every 16 channels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import torch
+from tests.harness import comb
 
-from lpnet.schemas import ops as wire
+from lpnet.model.base import LatencyModel
+from lpnet.predictor.predictor import Predictor
+from lpnet.space.space import Space
 from lpnet.space.table import OpTable
 
-MakeTable = Callable[..., OpTable]
+
+@pytest.fixture(scope="package", autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
-def residual_table() -> MakeTable:
-    """An inverted residual, ending in a pool and a linear op, at given channels."""
+def predictor() -> Predictor:
+    return comb.predictor()
 
-    def make(outer: int = 24, inner: int = 144, function: str = "relu6") -> OpTable:
-        side = {"h": 28, "w": 28}
-        window = {"kernel": (3, 3), "padding": (1, 1)}
-        return OpTable.from_ops(
-            [
-                wire.Conv2d(c_in=outer, c_out=inner, kernel=(1, 1), **side),
-                wire.Activation(c_in=inner, c_out=inner, function=function, **side),
-                wire.Conv2d(c_in=inner, c_out=inner, groups=inner, **window, **side),
-                wire.Activation(c_in=inner, c_out=inner, function=function, **side),
-                wire.Conv2d(c_in=inner, c_out=outer, kernel=(1, 1), **side),
-                wire.Add(c_in=outer, c_out=outer, inputs=(4, -1), **side),
-                wire.Pool(c_in=outer, c_out=outer, mode="global", kernel=(28, 28), **side),
-                wire.Flatten(c_in=outer, c_out=outer, h=1, w=1),
-                wire.Linear(c_in=outer, c_out=10),
-            ]
-        )
 
-    return make
+@pytest.fixture(scope="session")
+def space(predictor: Predictor) -> Space:
+    return predictor.space
+
+
+@pytest.fixture(scope="session")
+def truth(space: Space) -> Any:
+    """Widths (L,) to the comb's milliseconds."""
+    return lambda widths: comb.comb_ms(OpTable.from_ops(space.ops(widths)))
+
+
+@pytest.fixture(scope="session")
+def lpnet(predictor: Predictor) -> LatencyModel:
+    return predictor.lpnet

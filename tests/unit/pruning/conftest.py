@@ -29,9 +29,7 @@ def model() -> nn.Module:
 
 @pytest.fixture(scope="session")
 def predictor() -> Predictor:
-    torch.manual_seed(0)
-    space = Space.from_model(comb.network(), torch.randn(1, 3, 64, 64), name="comb")
-    return Predictor(comb.taught_on(space), space)
+    return comb.predictor()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from tests.harness import comb
 from torch import nn
 
 from lpnet.errors import BudgetTooSmall, DoesNotFit, LpnetError, NothingFits
-from lpnet.model.lpnet import LPNet
+from lpnet.model.ensemble import Ensemble
 from lpnet.predictor.predictor import Predictor
 from lpnet.pruning import Magnitude, PruningMethod, WGates
 from lpnet.pruning.job.images import Labelled, Pictures, open_pictures
@@ -253,7 +253,7 @@ def crowded(little: Predictor, share: float) -> Predictor:
     """The same predictor, of a device with room for a network of so much of every width."""
     widths = [max(1, int(share * width.max)) for width in little.space.widths]
     limits = MemoryLimits(fails_mib=little.space.memory(widths) / MIB)
-    lpnet = LPNet(little.lpnet.header.model_copy(update={"memory": limits}))
+    lpnet = Ensemble(little.lpnet.header.model_copy(update={"memory": limits}))
     lpnet.load_state_dict(little.lpnet.state_dict())
     return Predictor(lpnet.requires_grad_(False), little.space)
 

@@ -13,8 +13,8 @@ from torch import nn
 from lpnet.cli.pruning import report_outcome
 from lpnet.client import Client
 from lpnet.errors import ServerUnreachable
+from lpnet.model.ensemble import Ensemble
 from lpnet.model.header import Calibration
-from lpnet.model.lpnet import LPNet
 from lpnet.predictor.predictor import Predictor
 from lpnet.pruning.job.job import Outcome, Plan, Round
 from lpnet.pruning.job.results import results
@@ -95,7 +95,7 @@ def test_the_same_job_reports_under_the_same_ids(outcome: Outcome, small: Predic
 def test_an_lpnet_that_was_never_calibrated_has_no_interval(
     outcome: Outcome, small: Predictor
 ) -> None:
-    never = LPNet(small.lpnet.header.model_copy(update={"calibration": Calibration()}))
+    never = Ensemble(small.lpnet.header.model_copy(update={"calibration": Calibration()}))
     (one, _) = told(outcome, Predictor(never.requires_grad_(False), small.space))
     assert (one.low_ms, one.high_ms, one.coverage) == (None, None, None)
 

@@ -17,16 +17,16 @@ from lpnet_service.training.baselines.learned import (
     ridge_widths,
     width_mlp,
 )
-from lpnet_service.training.baselines.lookup import cut, lookup, shelves_of, signature
-from lpnet_service.training.baselines.task import Impossible, Task
+from lpnet_service.training.baselines.lookup import block_tables, cut, lookup, signature
+from lpnet_service.training.baselines.task import NotApplicable, Task
 from lpnet_service.training.baselines.vectors import summaries
 from lpnet_service.training.metrics import metrics, spearman
 
 Make = Callable[..., list[Record]]
 
 
-def _task(learnt: list[Record], judged: list[Record], blocks: list[Record] | None = None) -> Task:
-    return Task(tuple(learnt), tuple(judged), tuple(blocks or ()), seed=0)
+def _task(training: list[Record], test: list[Record], blocks: list[Record] | None = None) -> Task:
+    return Task(tuple(training), tuple(test), tuple(blocks or ()), seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_summaries_leave_out_what_does_not_vary(blocks: list[Record]) -> None:
     assert seen.shape[0] == 50
     assert asked.shape == (30, seen.shape[1])
     assert seen.std(0) == pytest.approx(1.0)
-    with pytest.raises(Impossible, match="does not vary"):
+    with pytest.raises(NotApplicable, match="do not vary"):
         summaries([blocks[0]] * 5, blocks[1:3])
 
 
@@ -83,16 +83,16 @@ def test_lookup_gives_back_what_was_measured(blocks: list[Record]) -> None:
 def test_lookup_cuts_networks_into_measured_blocks(
     networks: list[Record], blocks: list[Record]
 ) -> None:
-    shelves = shelves_of(blocks)
-    parts = cut(networks[0].table, 1, shelves)
+    tables = block_tables(blocks)
+    parts = cut(networks[0].table, 1, tables)
     assert parts is not None
     assert [len(part.rows) for part in parts] == [3, 3, 3]
-    assert {signature(part, 1) for part in parts} == set(shelves)
+    assert {signature(part, 1) for part in parts} == set(tables)
     predicted = lookup(_task([], networks, blocks))
     error = metrics(predicted, np.array([r.latency_ms for r in networks]))
     assert error is not None
     assert error.mape_pct < 40.0
-    assert cut(networks[0].table, 2, shelves) is None
+    assert cut(networks[0].table, 2, tables) is None
 
 
 def test_reasons_are_given_for_what_cannot_be_had(
@@ -107,7 +107,7 @@ def test_reasons_are_given_for_what_cannot_be_had(
         (lookup, _task([], networks, [replace(blocks[0], batch=2)]), "not every part"),
         (flops_linear, _task(networks[:1], networks), "only 1 samples"),
     ):
-        with pytest.raises(Impossible, match=why):
+        with pytest.raises(NotApplicable, match=why):
             baseline(task)
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from lpnet.errors import LpnetError
+from lpnet.model.base import LatencyModel
 from lpnet.model.files import save
-from lpnet.model.lpnet import LPNet
 from lpnet.schemas import ops as wire
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.report import Metrics, Report
@@ -28,7 +28,7 @@ def stages() -> Stages:
 
 
 @pytest.fixture(scope="module")
-def trained(records: list[Record], stages: Stages) -> tuple[LPNet, Report]:
+def trained(records: list[Record], stages: Stages) -> tuple[LatencyModel, Report]:
     return train(
         records,
         target="comb",
@@ -45,7 +45,7 @@ def _mape(metrics: Metrics | None) -> float:
     return metrics.mape_pct
 
 
-def test_an_lpnet_learns_what_flops_do_not_tell(trained: tuple[LPNet, Report]) -> None:
+def test_an_lpnet_learns_what_flops_do_not_tell(trained: tuple[LatencyModel, Report]) -> None:
     report = trained[1]
     assert report.held_out.network is not None
     assert report.held_out.network.n == 15
@@ -57,7 +57,7 @@ def test_an_lpnet_learns_what_flops_do_not_tell(trained: tuple[LPNet, Report]) -
 
 
 def test_its_predictions_are_those_it_was_judged_by(
-    trained: tuple[LPNet, Report], records: list[Record]
+    trained: tuple[LatencyModel, Report], records: list[Record]
 ) -> None:
     lpnet, report = trained
     errors = [
@@ -68,7 +68,7 @@ def test_its_predictions_are_those_it_was_judged_by(
     assert 100 * np.mean(errors) == pytest.approx(_mape(report.held_out.network), rel=1e-3)
 
 
-def test_every_null_of_a_report_has_its_reason(trained: tuple[LPNet, Report]) -> None:
+def test_every_null_of_a_report_has_its_reason(trained: tuple[LatencyModel, Report]) -> None:
     report = trained[1]
 
     def nulls(value: object, path: str) -> list[str]:
@@ -83,7 +83,7 @@ def test_every_null_of_a_report_has_its_reason(trained: tuple[LPNet, Report]) ->
     assert found == set(report.reasons)
 
 
-def test_header_and_report_say_what_was_learnt_from(trained: tuple[LPNet, Report]) -> None:
+def test_header_and_report_say_what_was_learnt_from(trained: tuple[LatencyModel, Report]) -> None:
     lpnet, report = trained
     assert lpnet.header.trained_on == {"block": 60, "network": 30}
     assert (report.trained_on.block, report.trained_on.network) == (60, 30)
@@ -99,7 +99,7 @@ def test_a_provisional_lpnet_knows_the_memory_too(records: list[Record]) -> None
     assert found.header.memory == limits
 
 
-def test_groups_of_the_report_follow_the_draw(trained: tuple[LPNet, Report]) -> None:
+def test_groups_of_the_report_follow_the_draw(trained: tuple[LatencyModel, Report]) -> None:
     held_out = trained[1].held_out
     assert held_out.network_random is not None
     assert held_out.network_aligned is not None
@@ -108,7 +108,7 @@ def test_groups_of_the_report_follow_the_draw(trained: tuple[LPNet, Report]) -> 
 
 
 def test_intervals_hold_most_of_what_was_never_seen(
-    trained: tuple[LPNet, Report], make_records: Callable[..., list[Record]]
+    trained: tuple[LatencyModel, Report], make_records: Callable[..., list[Record]]
 ) -> None:
     lpnet = trained[0]
     inside = []
@@ -121,7 +121,7 @@ def test_intervals_hold_most_of_what_was_never_seen(
     assert trained[1].interval.mean_width_pct < 60.0
 
 
-def test_the_interval_is_judged_at_several_coverages(trained: tuple[LPNet, Report]) -> None:
+def test_the_interval_is_judged_at_several_coverages(trained: tuple[LatencyModel, Report]) -> None:
     report = trained[1]
     found = report.calibration
     assert [one.asked_pct for one in found] == [50, 60, 68, 75, 80, 85, 90, 95, 99]
@@ -136,7 +136,7 @@ def test_the_interval_is_judged_at_several_coverages(trained: tuple[LPNet, Repor
 
 
 def test_progress_rises_to_one_and_says_what_is_done(
-    trained: tuple[LPNet, Report], stages: Stages
+    trained: tuple[LatencyModel, Report], stages: Stages
 ) -> None:
     shares = [share for share, _ in stages]
     assert shares == sorted(shares)
@@ -201,7 +201,7 @@ def test_too_little_to_learn_from_is_said(records: list[Record]) -> None:
 
 def test_latencies_must_be_positive_numbers(records: list[Record]) -> None:
     for wrong in (0.0, -1.0, float("nan")):
-        with pytest.raises(LpnetError, match=r"workload block .*: a latency of"):
+        with pytest.raises(LpnetError, match=r"block .*: latency must be a positive"):
             provisional([replace(records[0], latency_ms=wrong), *records[1:9]], target="t", seed=0)
 
 

@@ -21,12 +21,12 @@ import torch
 from torch import nn
 
 from lpnet.errors import BudgetTooSmall, LpnetError
-from lpnet.predictor.base import AnyPredictor
 from lpnet.progress import Progress, quiet
 from lpnet.pruning.channels.recalibrate import recalibrate
 from lpnet.pruning.job.images import Pictures
 from lpnet.pruning.job.training import Recipe, Trainer, accuracy
 from lpnet.pruning.methods.base import PruningMethod
+from lpnet.pruning.predictor import JobPredictor
 from lpnet.space.space import Space
 
 CHECKPOINT = "checkpoint.pt"
@@ -115,7 +115,7 @@ class PruneJob:
         self,
         model: nn.Module,
         space: Space,
-        predictor: AnyPredictor,
+        predictor: JobPredictor,
         pictures: Pictures,
         plan: Plan,
         make: Make,

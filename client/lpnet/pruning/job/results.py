@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from lpnet.errors import LpnetError
-from lpnet.predictor.base import AnyPredictor
 from lpnet.pruning.job.job import Outcome, Plan
+from lpnet.pruning.predictor import JobPredictor
 from lpnet.schemas.pruning import PruningResult
 
 COVERAGE = 0.9
@@ -21,7 +21,7 @@ COVERAGE = 0.9
 def results(
     outcome: Outcome,
     plan: Plan,
-    predictor: AnyPredictor,
+    predictor: JobPredictor,
     *,
     method: str,
     model: str,
@@ -74,7 +74,7 @@ def _id(job: str, number: int) -> str:
     return f"pruning-{hashlib.sha256(f'{job}/{number}'.encode()).hexdigest()[:24]}"
 
 
-def _interval(predictor: AnyPredictor, widths: Mapping[str, int]) -> dict[str, Any]:
+def _interval(predictor: JobPredictor, widths: Mapping[str, int]) -> dict[str, Any]:
     """Empty where the LPNet was never calibrated."""
     try:
         with torch.no_grad():

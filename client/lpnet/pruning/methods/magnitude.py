@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from lpnet.predictor.base import AnyPredictor
 from lpnet.pruning.budget import require_reachable, require_same_space
 from lpnet.pruning.channels.filters import largest, magnitude, per_channel
 from lpnet.pruning.channels.members import members
 from lpnet.pruning.methods.base import PruningMethod
+from lpnet.pruning.predictor import PruningPredictor
 from lpnet.space.space import Space
 
 
@@ -29,7 +29,7 @@ class Magnitude(PruningMethod):
         self,
         model: nn.Module,
         space: Space,
-        predictor: AnyPredictor,
+        predictor: PruningPredictor,
         *,
         budget_ms: float,
         keep: float = 0.1,

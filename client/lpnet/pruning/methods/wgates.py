@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from lpnet.errors import BudgetTooSmall, LpnetError
-from lpnet.predictor.base import AnyPredictor
 from lpnet.pruning.budget import require_reachable, require_same_space
 from lpnet.pruning.channels.gating import Gating
 from lpnet.pruning.methods.base import PruningMethod
+from lpnet.pruning.predictor import PruningPredictor
 from lpnet.pruning.pressure import BudgetPressure, FixedPressure, Form
 from lpnet.space.space import Space
 
@@ -47,7 +47,7 @@ class WGates(PruningMethod):
         self,
         model: nn.Module,
         space: Space,
-        predictor: AnyPredictor,
+        predictor: PruningPredictor,
         *,
         budget_ms: float | None = None,
         alpha: float | None = None,
@@ -78,7 +78,7 @@ class WGates(PruningMethod):
         self.gating = Gating(model, space)
 
     @property
-    def predictor(self) -> AnyPredictor:
+    def predictor(self) -> PruningPredictor:
         return self._predictor[0]
 
     def widths(self) -> dict[str, int]:
@@ -174,7 +174,7 @@ class WGates(PruningMethod):
             return factor
 
 
-def widened(predictor: AnyPredictor, widths: Tensor, budget_ms: float) -> Tensor:
+def widened(predictor: PruningPredictor, widths: Tensor, budget_ms: float) -> Tensor:
     """Widths (L,) times the factor, at least 1, at which their envelope takes the budget; none
     above its max."""
     high = predictor.high.to(widths)

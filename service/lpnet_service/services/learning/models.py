@@ -12,14 +12,14 @@ from lpnet_service.services.shared import loaded_spaces
 from lpnet_service.services.shared.context import Context
 
 if TYPE_CHECKING:
-    from lpnet.model.lpnet import LPNet
+    from lpnet.model.base import LatencyModel
     from lpnet.predictor.predictor import Predictor
 
 
-def lpnet(ctx: Context, id_: str) -> LPNet:
+def lpnet(ctx: Context, id_: str) -> LatencyModel:
     """An LPNet by its id. Raises NotFound."""
 
-    def load() -> LPNet:
+    def load() -> LatencyModel:
         is_first = "torch" not in sys.modules
         import torch
 
@@ -31,7 +31,7 @@ def lpnet(ctx: Context, id_: str) -> LPNet:
         torch.set_num_threads(ctx.settings.torch_threads)
         return load_lpnet(lpnets.weights(ctx, id_))
 
-    model: LPNet = ctx.models.get(id_, load)
+    model: LatencyModel = ctx.models.get(id_, load)
     return model
 
 

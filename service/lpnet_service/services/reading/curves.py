@@ -197,13 +197,13 @@ def _count_fitting(ctx: Context, target: TargetRow, predictor: Predictor, sweep:
     of a network grows with each of its widths."""
     import torch
 
-    memory_limits = predictor.rooms.under(memory.limits(ctx, target))
-    if not memory_limits.limited:
+    memories = predictor.memories.with_limits(memory.limits(ctx, target))
+    if not memories.limited:
         return len(sweep.values)
     base = torch.tensor([float(sweep.workload.widths[name]) for name in predictor.widths])
     rows = base.double().repeat(len(sweep.values), 1)
     rows[:, predictor.widths.index(sweep.width)] = torch.tensor(sweep.values).double()
-    return int(memory_limits.holds(rows).sum())
+    return int(memories.may_fit(rows).sum())
 
 
 def _curve_line(lpnet: LPNetRow, line: Line, too_large: int | None) -> CurveLine:

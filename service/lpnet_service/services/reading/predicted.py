@@ -17,10 +17,10 @@ from lpnet_service.services.shared.context import Context
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lpnet.model.bound import BoundLPNet
+    from lpnet.model.base import BoundModel
 
 Workloads = Mapping[str, OpsWorkload | SpaceWorkload]
-_Figure = Callable[["BoundLPNet", "Tensor"], "Tensor"]
+_Figure = Callable[["BoundModel", "Tensor"], "Tensor"]
 # Networks predicted at once; each takes 0.2 MB.
 _BATCH = 128
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lpnet.predictor.predictor import Predictor
-    from lpnet.search.memory import Rooms
+    from lpnet.search.memory import TargetMemories
 
 
 def predict(ctx: Context, request: PredictionRequest) -> PredictionResponse:
@@ -44,8 +44,8 @@ def predict(ctx: Context, request: PredictionRequest) -> PredictionResponse:
         raise NotCovered(str(error)) from error
     try:
         # With the current limits: they may have changed since the LPNet was trained.
-        memory_limits = predictor.rooms.under(memory.limits(ctx, target))
-        predictions = _predict(predictor, memory_limits, vectors, request)
+        memories = predictor.memories.with_limits(memory.limits(ctx, target))
+        predictions = _predict(predictor, memories, vectors, request)
     except errors.WidthsError as error:
         raise WidthsError(str(error)) from error
     except errors.DoesNotFit as error:
@@ -90,7 +90,7 @@ def _length_errors(index: int, widths: Sequence[float], expected: int) -> list[F
 
 def _predict(
     predictor: Predictor,
-    memory_limits: Rooms,
+    memories: TargetMemories,
     vectors: list[list[float]],
     request: PredictionRequest,
 ) -> tuple[Prediction, ...]:
@@ -101,8 +101,8 @@ def _predict(
         ms = predictor(widths)
         low, high = predictor.interval(widths, request.coverage)
     if request.fitting:
-        memory_limits.require(widths)
-    fits = memory_limits.fits(widths) if memory_limits.limited else None
+        memories.require(widths)
+    fits = memories.fits(widths) if memories.limited else None
     gradient = _gradient(predictor, widths) if request.gradient else None
     parts = breakdowns.of(predictor, widths) if request.breakdown else None
     return tuple(

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from lpnet.errors import LpnetError
-from lpnet.model.op_types import FREE, unit_type
+from lpnet.model.op_types import FREE, kernel_type
 from lpnet.schemas.residual import (
     ErrorFigures,
     LatencyErrors,
@@ -157,7 +157,7 @@ def _table(ctx: Context, workload: SpaceWorkload) -> OpTable:
 
 
 def _types_in(table: OpTable) -> tuple[str, ...]:
-    types = [unit_type(table, i) for i, row in enumerate(table.rows) if row.type != FREE]
+    types = [kernel_type(table, i) for i, row in enumerate(table.rows) if row.type != FREE]
     return tuple(dict.fromkeys(types))
 
 

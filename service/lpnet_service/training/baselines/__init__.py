@@ -1,4 +1,4 @@
-"""What an LPNet is judged beside: simpler models, trained and judged on the same workloads."""
+"""The baselines of a report: simpler models, trained and tested on the same workloads."""
 
 from lpnet_service.training.baselines.suite import baselines
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from lpnet_service.training.baselines.task import Impossible, Task
+from lpnet_service.training.baselines.task import NotApplicable, Task
 from lpnet_service.training.records import Record, Vector
 
 
 def flops_linear(task: Task) -> Vector:
-    """FLOPs are those of conv and linear ops. Raises Impossible where none has any, or for fewer
-    than two samples."""
+    """FLOPs are those of conv and linear ops. Raises NotApplicable where there are none, and for
+    fewer than two samples."""
     if len(task.training) < 2:
-        raise Impossible(f"only {len(task.training)} samples to learn from")
-    seen = np.array([flops(record) for record in task.training])
-    if not seen.any():
-        raise Impossible("no conv or linear op in what was learnt from")
-    unit = seen.max()
-    sides = np.stack((seen / unit, np.ones_like(seen)), 1) / task.latency[:, None]
-    slope, constant = np.linalg.lstsq(sides, np.ones(len(seen)), rcond=None)[0]
-    asked = np.array([flops(record) for record in task.judged])
-    return np.asarray(slope * asked / unit + constant)
+        raise NotApplicable(f"only {len(task.training)} samples to train on")
+    training = np.array([flops(record) for record in task.training])
+    if not training.any():
+        raise NotApplicable("no conv or linear op in the training samples")
+    unit = training.max()
+    design = np.stack((training / unit, np.ones_like(training)), 1) / task.latency[:, None]
+    slope, constant = np.linalg.lstsq(design, np.ones(len(training)), rcond=None)[0]
+    test = np.array([flops(record) for record in task.test])
+    return np.asarray(slope * test / unit + constant)
 
 
 def flops(record: Record) -> float:

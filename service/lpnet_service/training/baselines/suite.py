@@ -1,4 +1,4 @@
-"""All baselines on both kinds, with the reason for each that cannot be had."""
+"""All baselines on blocks and on networks, with the reason for each that does not apply."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from lpnet.schemas.report import Baseline as Judged
+from lpnet.schemas.report import Baseline as BaselineMetrics
 from lpnet.schemas.report import Baselines, Metrics
 from lpnet_service.training.baselines.flops import flops_linear
 from lpnet_service.training.baselines.learned import (
@@ -16,7 +16,7 @@ from lpnet_service.training.baselines.learned import (
     width_mlp,
 )
 from lpnet_service.training.baselines.lookup import lookup
-from lpnet_service.training.baselines.task import Baseline, Impossible, Task
+from lpnet_service.training.baselines.task import Baseline, NotApplicable, Task
 from lpnet_service.training.metrics import metrics
 from lpnet_service.training.records import Record
 
@@ -32,33 +32,34 @@ ALL: dict[str, Baseline] = {
 
 def baselines(
     training: Sequence[Record],
-    judged: Sequence[Record],
+    test: Sequence[Record],
     seed: int,
     progress: Callable[[float, str], None],
 ) -> tuple[Baselines, dict[str, str]]:
     """Every baseline on the held-out blocks and networks, and why some are null."""
     reasons: dict[str, str] = {}
-    found: dict[str, dict[str, Metrics | None]] = {name: {} for name in ALL}
+    results: dict[str, dict[str, Metrics | None]] = {name: {} for name in ALL}
     for kind in ("block", "network"):
         task = Task(
             training=tuple(r for r in training if r.kind == kind),
-            judged=tuple(r for r in judged if r.kind == kind),
+            test=tuple(r for r in test if r.kind == kind),
             blocks=tuple(r for r in training if r.kind == "block"),
             seed=seed,
         )
-        for place, (name, baseline) in enumerate(ALL.items()):
-            done = (place / len(ALL) + (kind == "network")) / 2.0
+        for index, (name, baseline) in enumerate(ALL.items()):
+            done = (index / len(ALL) + (kind == "network")) / 2.0
             progress(done, f"baseline {name} on {kind}s")
             try:
-                found[name][kind] = _judged(baseline, task)
-            except Impossible as reason:
-                found[name][kind] = None
+                results[name][kind] = _tested(baseline, task)
+            except NotApplicable as reason:
+                results[name][kind] = None
                 reasons[f"baselines.{name}.{kind}"] = str(reason)
-    return Baselines(**{name: Judged(**kinds) for name, kinds in found.items()}), reasons
+    metrics_of = {name: BaselineMetrics(**kinds) for name, kinds in results.items()}
+    return Baselines(**metrics_of), reasons
 
 
-def _judged(baseline: Baseline, task: Task) -> Metrics | None:
-    if not task.judged:
-        raise Impossible("nothing of this kind was held out")
-    measured = np.array([record.latency_ms for record in task.judged])
+def _tested(baseline: Baseline, task: Task) -> Metrics | None:
+    if not task.test:
+        raise NotApplicable("nothing of this kind was held out")
+    measured = np.array([record.latency_ms for record in task.test])
     return metrics(baseline(task), measured)

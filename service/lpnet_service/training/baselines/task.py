@@ -1,4 +1,4 @@
-"""The task every baseline gets: records of one kind to learn from, others to predict."""
+"""The task of every baseline: records of one kind to train on, others to predict."""
 
 from __future__ import annotations
 
@@ -10,33 +10,31 @@ import numpy as np
 from lpnet_service.training.records import Record, Vector
 
 
-class Impossible(Exception):
-    """A baseline cannot be had here; the message is the reason the report gives."""
+class NotApplicable(Exception):
+    """A baseline does not apply to these records; the report gives the message as the reason."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Records of one kind, split; `blocks` are the block records that may be learnt from.
-
-    Latencies are in ms, in the order of the records.
-    """
+    """Records of one kind, split; `blocks` are the block records to train on, for either kind."""
 
     training: tuple[Record, ...]
-    judged: tuple[Record, ...]
+    test: tuple[Record, ...]
     blocks: tuple[Record, ...]
     seed: int
 
     @property
     def latency(self) -> Vector:
+        """Measured ms of the training records."""
         return np.array([record.latency_ms for record in self.training])
 
 
-# Takes a task, gives predictions in ms for what is judged; raises Impossible.
+# Takes a task, returns predictions in ms for its test records; raises NotApplicable.
 Baseline = Callable[[Task], Vector]
 
 
 def folds(count: int) -> int:
-    """Folds of a cross-validation over `count` samples. Raises Impossible for fewer than 4."""
+    """Folds of a cross-validation over `count` samples. Raises NotApplicable for fewer than 4."""
     if count < 4:
-        raise Impossible(f"only {count} samples to learn from")
+        raise NotApplicable(f"only {count} samples to train on")
     return 5 if count >= 10 else 2

@@ -1,4 +1,4 @@
-"""Workloads as vectors of fixed length, for models that know nothing of ops."""
+"""Workloads as vectors of fixed length, for models that do not look at ops."""
 
 from __future__ import annotations
 
@@ -8,65 +8,66 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lpnet.model.op_types import FUNCTIONS, WEIGHTED, known_function
-from lpnet_service.training.baselines.task import Impossible
+from lpnet.model.op_types import FUNCTIONS, WEIGHTED, function_feature
+from lpnet_service.training.baselines.task import NotApplicable
 from lpnet_service.training.records import Record
 
 Matrix = NDArray[np.float64]
-# Of longer workloads only totals are described.
-MOST_DESCRIBED = 8
+# Workloads with more conv and linear ops are described by their totals alone.
+MAX_DESCRIBED = 8
 
 
-def width_vectors(training: Sequence[Record], judged: Sequence[Record]) -> tuple[Matrix, Matrix]:
-    """The widths of workloads of one space, over the largest. Raises Impossible for others."""
-    records = [*training, *judged]
+def width_vectors(training: Sequence[Record], test: Sequence[Record]) -> tuple[Matrix, Matrix]:
+    """The widths of workloads of one space, over the largest. Raises NotApplicable for others."""
+    records = [*training, *test]
     if any(record.widths is None for record in records):
-        raise Impossible("these workloads were given op by op and have no widths")
+        raise NotApplicable("these workloads are described op by op and have no widths")
     named = [record.widths for record in records if record.widths is not None]
     if len({(r.space, *sorted(w)) for r, w in zip(records, named, strict=True)}) > 1:
-        raise Impossible("these workloads do not share one vector of widths")
+        raise NotApplicable("these workloads do not share one vector of widths")
     names = sorted(named[0])
     if not names:
-        raise Impossible("these workloads have no widths")
+        raise NotApplicable("these workloads have no widths")
     values = np.array([[float(widths[name]) for name in names] for widths in named])
     return _split(values / values.max(0), len(training))
 
 
-def summaries(training: Sequence[Record], judged: Sequence[Record]) -> tuple[Matrix, Matrix]:
+def summaries(training: Sequence[Record], test: Sequence[Record]) -> tuple[Matrix, Matrix]:
     """Totals, and the shape and channels of each conv and linear op of short workloads.
 
     Columns that do not vary, or repeat another, are left out; the others are standardised.
-    Raises Impossible where nothing varies.
+    Raises NotApplicable where nothing varies.
     """
-    values = np.array([_summary(record) for record in (*training, *judged)])
-    seen = values[: len(training)]
-    varied = seen.std(0) > 1e-9
-    values, seen = values[:, varied], seen[:, varied]
+    values = np.array([_summary(record) for record in (*training, *test)])
+    train = values[: len(training)]
+    varied = train.std(0) > 1e-9
+    values, train = values[:, varied], train[:, varied]
     if not values.shape[1]:
-        raise Impossible("what was learnt from does not vary")
-    values = (values - seen.mean(0)) / seen.std(0)
+        raise NotApplicable("the training samples do not vary")
+    values = (values - train.mean(0)) / train.std(0)
     return _split(values[:, _distinct(values[: len(training)])], len(training))
 
 
 def _summary(record: Record) -> list[float]:
-    table, nothing = record.table, np.zeros(0)
-    c_in, c_out, groups = table.c_in(nothing), table.c_out(nothing), table.groups(nothing)
+    table, no_widths = record.table, np.zeros(0)
+    c_in, c_out = table.c_in(no_widths), table.c_out(no_widths)
+    groups = table.groups(no_widths)
     pixels = [row.h_out * row.w_out for row in table.rows]
     moved = float((c_out * pixels).sum())
     weighted = [i for i, row in enumerate(table.rows) if row.type in WEIGHTED]
     totals = [
         math.log(record.batch),
-        math.log1p(float(table.macs(nothing))),
+        math.log1p(float(table.macs(no_widths))),
         math.log(moved),
-        math.log(float(table.params(nothing)) + 1.0),
+        math.log(float(table.params(no_widths)) + 1.0),
         float(len(table.rows)),
     ]
-    described = weighted if len(weighted) <= MOST_DESCRIBED else []
-    for place in range(MOST_DESCRIBED):
-        if place >= len(described):
+    described = weighted if len(weighted) <= MAX_DESCRIBED else []
+    for position in range(MAX_DESCRIBED):
+        if position >= len(described):
             totals += [0.0] * 7
             continue
-        i = described[place]
+        i = described[position]
         row = table.rows[i]
         totals += [
             math.log(c_in[i]),
@@ -85,15 +86,15 @@ def _function_after(record: Record, index: int) -> float:
     after = record.table.rows[index + 1 : index + 2]
     if not after or after[0].type != "activation":
         return 0.0
-    return float(FUNCTIONS.index(known_function(after[0].function)))
+    return float(FUNCTIONS.index(function_feature(after[0].function)))
 
 
 def _distinct(values: Matrix) -> list[int]:
     """Columns that do not repeat an earlier one, up to sign and scale."""
     kept: list[int] = []
     for column in range(values.shape[1]):
-        same = (abs(np.mean(values[:, column] * values[:, other])) > 0.9999 for other in kept)
-        if not any(same):
+        repeats = (abs(np.mean(values[:, column] * values[:, k])) > 0.9999 for k in kept)
+        if not any(repeats):
             kept.append(column)
     return kept
 

@@ -1,0 +1,145 @@
+"""Channel features, smooth in the widths.
+
+Latency steps at multiples of 4, 8, 16, 32 and 64 channels, so the features say how far each
+channel count is from them. They are exact at whole channels and continuously differentiable in
+between:
+
+    above(c, q) = smoothstep(min(c mod q, 1))            0 at a multiple, 1 from one channel above
+    padded(c, q) = q (floor(c / q) + above(c, q))        what c is rounded up to
+    bump(c, q)                                           1 at a multiple, 0 one channel away
+
+`raw` computes a few simple parts. The features are a fixed linear mix of these (`mix`), which a
+bound ensemble folds into its first layer.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+STEPS = (4.0, 8.0, 16.0, 32.0, 64.0)
+# A neighbour that does not exist counts as two channels: a multiple of no step.
+ABSENT = 2.0
+# Of a neighbour's channels only the bumps at the first steps are features.
+NEIGHBOUR_STEPS = 3
+# Features in order: name, which channel count (as stacked), which step. The last five are the
+# logs of c_in, c_out, c_in per group, FLOPs and bytes.
+_MIXED = (
+    *(("bump", channel, step) for channel in (0, 1) for step in range(len(STEPS))),
+    *(("padding", channel, step) for channel in (0, 1) for step in range(len(STEPS))),
+    *(("bump", channel, step) for channel in (2, 3) for step in range(NEIGHBOUR_STEPS)),
+    *(("log", 0, 0), ("log", 1, 0), ("log per group", 0, 0), ("log", 5, 0), ("log", 6, 0)),
+)
+DYNAMIC = len(_MIXED)
+_COUNTED = 4 * len(STEPS)
+RAW = 2 * _COUNTED + 7
+
+
+def raw(cost: Tensor, channels: Tensor, steps: Tensor) -> Tensor:
+    """The parts of the features, from the channels of U kernels: (..., 5, U) to (..., RAW, U).
+
+    `channels` are c_in, c_out, producers' c_in, consumers' c_out and groups. For each step, how
+    far each of the first four is from its multiples (0 at one, 1 from one channel away), then the
+    log of what each is rounded up to, in steps; the logs of all five; the logs of FLOPs and
+    bytes. `cost` (5, U) is that of `KernelTensors`, `steps` is `steps_like` of the channels.
+
+    Differentiable once: value and slopes are computed without autograd, which sees one linear
+    map. Going through all these small operations would take three times as long.
+    """
+    fixed = channels.detach()
+    value, slopes = _raw(cost, fixed, steps, torch.is_grad_enabled())
+    if slopes is None:
+        return value
+    change = channels - fixed
+    stepped = (slopes.stepped * change[..., None, None, :4, :]).flatten(-4, -2)
+    logs = change / fixed
+    totals = (slopes.totals * logs.unsqueeze(-3)).sum(-2)
+    return value + torch.cat((stepped, logs, totals), -2)
+
+
+def steps_like(tensor: Tensor) -> Tensor:
+    """STEPS as `raw` takes them, (5, 1, 1), with the type and device of a tensor."""
+    return torch.tensor(STEPS, dtype=tensor.dtype, device=tensor.device)[:, None, None]
+
+
+def mix() -> tuple[Tensor, Tensor]:
+    """The channel features as a fixed mix of the raw ones: (DYNAMIC, RAW) and (DYNAMIC,).
+
+    A padding is the log of the rounded-up count over the count itself.
+    """
+    weights, shift = torch.zeros(DYNAMIC, RAW).double(), torch.zeros(DYNAMIC).double()
+    log = 2 * _COUNTED
+    for row, (feature, channel, step) in enumerate(_MIXED):
+        column = step * 4 + channel
+        if feature == "bump":
+            weights[row, column], shift[row] = -1.0, 1.0
+        elif feature == "padding":
+            weights[row, _COUNTED + column], weights[row, log + channel] = 1.0, -1.0
+            shift[row] = math.log(STEPS[step])
+        else:
+            weights[row, log + channel] = 1.0
+        if feature == "log per group":
+            weights[row, log + 4] = -1.0
+    return weights, shift
+
+
+def rarely_relevant() -> list[bool]:
+    """Which channel features (DYNAMIC,) rarely matter: those of neighbours, and of wide steps."""
+    return [
+        "log" not in feature and (channel >= 2 or step >= NEIGHBOUR_STEPS)
+        for feature, channel, step in _MIXED
+    ]
+
+
+class _Slopes(NamedTuple):
+    """Derivatives of `raw`: of the steps' parts by channels (..., 2, steps, 4, U), of the logs of
+    FLOPs and bytes by the logs of channels (..., 2, 5, U)."""
+
+    stepped: Tensor
+    totals: Tensor
+
+
+def _raw(
+    cost: Tensor, channels: Tensor, steps: Tensor, with_slopes: bool
+) -> tuple[Tensor, _Slopes | None]:
+    scaled = channels[..., None, :4, :] / steps
+    whole = torch.floor(scaled)
+    remainder = (scaled - whole) * steps
+    # How far above the last multiple, and how close to the next one.
+    x = torch.stack((remainder, remainder - (steps - 1.0)), -4).clamp(0.0, 1.0)
+    risen = x * x * (3.0 - 2.0 * x)
+    above = risen.select(-4, 0)
+    rounded = whole + above
+    logs = torch.log(channels)
+    weights = channels[..., 0, :] * channels[..., 1, :] / channels[..., 4, :]
+    parts = torch.cat((channels[..., :2, :], weights.unsqueeze(-2)), -2) * cost[2:]
+    moved = parts.sum(-2)
+    flops = cost[0] * (logs[..., 0, :] - logs[..., 4, :]) + logs[..., 1, :] + cost[1]
+    value = torch.cat(
+        (
+            (above - risen.select(-4, 1)).flatten(-3, -2),
+            torch.log(rounded).flatten(-3, -2),
+            logs,
+            flops.unsqueeze(-2),
+            torch.log(moved).unsqueeze(-2),
+        ),
+        -2,
+    )
+    if not with_slopes:
+        return value, None
+    slope = 6.0 * x * (1.0 - x)
+    rising = slope.select(-4, 0)
+    stepped = torch.stack((rising - slope.select(-4, 1), rising / rounded), -4)
+    return value, _Slopes(stepped, _totals(cost[0], parts / moved.unsqueeze(-2)))
+
+
+def _totals(weighted: Tensor, share: Tensor) -> Tensor:
+    """Slopes (..., 2, 5, U) of log FLOPs and log bytes; `share` (..., 3, U) of the bytes."""
+    read, written, weights = share.unbind(-2)
+    work = weighted.expand_as(weights)
+    zero, unit = torch.zeros_like(weights), torch.ones_like(weights)
+    rows = (work, unit, zero, zero, -work, read + weights, written + weights, zero, zero, -weights)
+    return torch.stack(rows, -2).reshape(*weights.shape[:-1], 2, 5, weights.shape[-1])

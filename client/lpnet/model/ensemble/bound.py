@@ -1,0 +1,163 @@
+"""An ensemble bound to an op table: widths in, milliseconds out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from lpnet.model.base import BoundModel, KernelContext
+from lpnet.model.channel_features import mix, raw, steps_like
+from lpnet.model.ensemble.header import EnsembleHeader
+from lpnet.model.ensemble.spread import (
+    last_layer_slope,
+    leveraged,
+    relative_spread,
+    spread_of,
+    weighted_hidden,
+)
+from lpnet.model.features import STATIC
+from lpnet.model.kernel_tensors import KernelTensors
+
+if TYPE_CHECKING:
+    from lpnet.model.ensemble.network import Ensemble
+
+# Kernels times points that are summed at once: enough to be fast, little enough for the cache.
+_CHUNK = 512
+
+
+class BoundEnsemble(BoundModel):
+    """An ensemble whose work that does not depend on the widths is done already.
+
+    Differentiable once.
+    """
+
+    header: EnsembleHeader
+    cost: Tensor
+    steps: Tensor
+    w1: Tensor
+    b1: Tensor
+    w2: Tensor
+    b2: Tensor
+    w3: Tensor
+    b3: Tensor
+    leverage: Tensor
+
+    def __init__(self, ensemble: Ensemble, kernels: KernelTensors) -> None:
+        super().__init__(ensemble.header, kernels)
+        for name, value in _folded(ensemble, kernels).items():
+            self.register_buffer(name, value, persistent=False)
+        self.eval()
+
+    def prices(self, kernels: Tensor | None, context: KernelContext) -> Tensor:
+        """See BoundModel; members are averaged."""
+        terms, _ = self._terms(kernels, torch.stack(context, -2))
+        return terms.sum(-2).transpose(-1, -2).mean(-1)
+
+    def forward(self, widths: Tensor) -> Tensor:
+        """Milliseconds (...,) of widths (..., L)."""
+        terms, _ = self._terms(None, self.channel_maps(widths))
+        return terms.sum((-1, -2, -3)) / self.header.members
+
+    def kernel_ms(self, widths: Tensor) -> Tensor:
+        """See BoundModel."""
+        terms, _ = self._terms(None, self.channel_maps(widths))
+        return terms.sum(-2).mean(-2)
+
+    def spread(self, widths: Tensor) -> Tensor:
+        """See BoundModel, and `relative_spread` for its parts."""
+        terms, hidden = self._terms(None, self.channel_maps(widths))
+        total, slope = terms.sum((-1, -2)), last_layer_slope(terms, hidden)
+        return relative_spread(total, slope, self.leverage.to(total), self.header.base_spread)
+
+    def partial_sum(self, kernels: Tensor, context: KernelContext) -> EnsembleSum:
+        """See BoundModel."""
+        points = max(1, _CHUNK // max(1, len(kernels)))
+        chunks = torch.split(torch.stack(context), points, -1)
+        sums = [self._chunk_sum(kernels, channels) for channels in chunks]
+        total, leveraged_slope = (torch.cat(parts) for parts in zip(*sums, strict=True))
+        return EnsembleSum(total, leveraged_slope, self.header.base_spread)
+
+    def _chunk_sum(self, kernels: Tensor, channels: Tensor) -> tuple[Tensor, Tensor]:
+        """Total (N, M) and leveraged slope (N, M, D) of kernels (K,) with channels (5, K, N)."""
+        # (N, M, 2, K) and (N, M, H, K).
+        terms, hidden = (part.movedim(-1, 0) for part in self._terms_along(kernels, channels))
+        weighted = weighted_hidden(terms, hidden)
+        return terms.sum((-1, -2)), leveraged(weighted, self.leverage.to(weighted))
+
+    def _terms(self, kernels: Tensor | None, channels: Tensor) -> tuple[Tensor, Tensor]:
+        """Summands of the prices (..., M, 2, U) and the last hidden layer (..., M, H, U)."""
+        cost, base = self.cost.to(channels), self.b1.to(channels)
+        if kernels is not None:
+            cost, base = cost[:, kernels], base[:, kernels]
+        inputs = raw(cost, channels, self.steps.to(channels))
+        first = nn.functional.silu(self.w1.to(channels) @ inputs + base)
+        return self._outer_layers(inputs, first)
+
+    def _terms_along(self, kernels: Tensor, channels: Tensor) -> tuple[Tensor, Tensor]:
+        """`_terms` of kernels (K,) at N points each: channels (5, K, N) to (M, 2, K, N) and
+        (M, H, K, N)."""
+        # All points lie along one axis: few large products instead of many small ones.
+        cost = self.cost.to(channels)[:, kernels].repeat_interleave(channels.shape[-1], -1)
+        inputs = raw(cost, channels.flatten(1), self.steps.to(channels))
+        shape = channels.shape[1:]
+        first = (self.w1.to(channels) @ inputs).reshape(-1, *shape)
+        first = nn.functional.silu(first + self.b1.to(channels)[:, kernels, None])
+        terms, hidden = self._outer_layers(inputs, first.flatten(1))
+        return terms.reshape(*terms.shape[:-1], *shape), hidden.reshape(*hidden.shape[:-1], *shape)
+
+    def _outer_layers(self, inputs: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+        """`_terms`, from the raw features and the first layer."""
+        by_member = first.reshape(*inputs.shape[:-2], *self.b2.shape[:2], inputs.shape[-1])
+        hidden = nn.functional.silu(self.w2.to(inputs) @ by_member + self.b2.to(inputs))
+        outputs = self.w3.to(inputs) @ hidden + self.b3.to(inputs)
+        return torch.exp(outputs + inputs[..., None, -2:, :]), hidden
+
+
+@dataclass(frozen=True)
+class EnsembleSum:
+    """The PartialSum of an ensemble: `total` (N, M) in ms, and `leveraged_slope` (N, M, D), the
+    derivative of the total by the last layer's weights times the leverage."""
+
+    total: Tensor
+    leveraged_slope: Tensor
+    base_spread: float
+
+    @property
+    def ms(self) -> Tensor:
+        return self.total.mean(-1)
+
+    def spread(self) -> Tensor:
+        slope = self.leveraged_slope / self.total.unsqueeze(-1)
+        return spread_of(self.total, slope, self.base_spread)
+
+    def __add__(self, other: EnsembleSum) -> EnsembleSum:
+        return EnsembleSum(
+            self.total + other.total,
+            self.leveraged_slope + other.leveraged_slope,
+            self.base_spread,
+        )
+
+
+def _folded(ensemble: Ensemble, kernels: KernelTensors) -> dict[str, Tensor]:
+    """The weights with standardisation, mix and the static features worked in, float32."""
+    weights = ensemble.w1.detach().double().transpose(1, 2) * ensemble.scale.double()
+    mean = ensemble.mean.double()
+    blend, shift = mix()
+    from_static = weights[..., :STATIC] @ (kernels.static - mean[:STATIC]).T
+    from_shift = weights[..., STATIC:] @ (shift - mean[STATIC:])
+    base = from_static + from_shift.unsqueeze(-1) + ensemble.b1.detach().double().transpose(1, 2)
+    folded = {
+        "cost": kernels.cost,
+        "steps": steps_like(kernels.cost),
+        "w1": (weights[..., STATIC:] @ blend).flatten(0, 1),
+        "b1": base.flatten(0, 1),
+        "w2": ensemble.w2.transpose(1, 2),
+        "b2": ensemble.b2.transpose(1, 2),
+        "w3": ensemble.w3.transpose(1, 2),
+        "b3": ensemble.b3.transpose(1, 2),
+        "leverage": ensemble.leverage,
+    }
+    return {name: value.detach().float().contiguous() for name, value in folded.items()}

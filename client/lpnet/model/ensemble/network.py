@@ -1,0 +1,81 @@
+"""The ensemble: MLPs that price every kernel of a network in its context.
+
+    price = exp(log FLOPs + f0) + exp(log bytes + f1)    f = MLP(static and channel features)
+
+The weights of all members are stacked, members first, so that each layer is one product.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from lpnet.model.base import LatencyModel
+from lpnet.model.ensemble.bound import BoundEnsemble
+from lpnet.model.ensemble.header import EnsembleHeader
+from lpnet.model.features import DYNAMIC, STATIC, features_of
+from lpnet.model.header import Header
+from lpnet.model.kernel_tensors import KernelTensors
+
+TERMS = 2
+# Training starts from the order of magnitude of a CPU core: log ms per FLOP and per byte.
+START = (-17.0, -16.0)
+
+
+class Ensemble(LatencyModel):
+    """M members of H hidden units, over the STATIC and DYNAMIC features of kernels.
+
+    Features are standardised by `mean` and `scale`; one that never varied in training has scale 0
+    and no influence. `leverage` (M, D, D), D = 2 (H + 1), factors the inverse information matrix
+    of each member's last layer.
+    """
+
+    kind = "ensemble"
+    header_type = EnsembleHeader
+
+    header: EnsembleHeader
+    mean: Tensor
+    scale: Tensor
+    leverage: Tensor
+
+    def __init__(self, header: Header) -> None:
+        super().__init__(header)
+        assert isinstance(header, EnsembleHeader)
+        m, h, f = header.members, header.hidden, STATIC + DYNAMIC
+        generator = torch.Generator().manual_seed(header.seed)
+
+        def drawn(*shape: int, gain: float) -> nn.Parameter:
+            noise = torch.randn(shape, generator=generator)
+            return nn.Parameter(noise * gain / math.sqrt(shape[-2]))
+
+        self.w1 = drawn(m, f, h, gain=1.0)
+        self.b1 = nn.Parameter(torch.zeros(m, 1, h))
+        self.w2 = drawn(m, h, h, gain=1.5)
+        self.b2 = nn.Parameter(torch.zeros(m, 1, h))
+        self.w3 = drawn(m, h, TERMS, gain=0.3)
+        self.b3 = nn.Parameter(torch.tensor(START).expand(m, 1, TERMS).clone())
+        self.register_buffer("mean", torch.zeros(f))
+        self.register_buffer("scale", torch.ones(f))
+        side = TERMS * (h + 1)
+        self.register_buffer("leverage", torch.zeros(m, side, side))
+
+    def bind_kernels(self, kernels: KernelTensors) -> BoundEnsemble:
+        """See LatencyModel."""
+        return BoundEnsemble(self, kernels)
+
+    def inputs(self, kernels: KernelTensors) -> tuple[Tensor, Tensor]:
+        """Inputs of the MLPs for tables without widths: standardised features (U, STATIC +
+        DYNAMIC), and logs (2, U) of FLOPs and bytes."""
+        features, logs = features_of(kernels)
+        return ((features - self.mean) * self.scale).to(self.w1.dtype), logs.to(self.w1.dtype)
+
+    def hidden(self, inputs: Tensor) -> Tensor:
+        """Last hidden layer (M, U, H) of standardised inputs (U, STATIC + DYNAMIC)."""
+        first = nn.functional.silu(inputs @ self.w1 + self.b1)
+        return nn.functional.silu(first @ self.w2 + self.b2)
+
+    def terms(self, inputs: Tensor, logs: Tensor) -> Tensor:
+        """Both summands of the price in ms, (M, U, 2); `logs` (2, U) of FLOPs and bytes."""
+        return torch.exp(self.hidden(inputs) @ self.w3 + self.b3 + logs.T)

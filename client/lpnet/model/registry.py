@@ -1,0 +1,20 @@
+"""The kinds of latency model, by the name that their files carry."""
+
+from __future__ import annotations
+
+from lpnet.errors import LpnetError
+from lpnet.model.base import LatencyModel
+from lpnet.model.ensemble import Ensemble
+
+# What a file without a kind holds, and what is trained unless something else is chosen.
+DEFAULT_KIND = Ensemble.kind
+KINDS: dict[str, type[LatencyModel]] = {model.kind: model for model in (Ensemble,)}
+
+
+def model_class(kind: str) -> type[LatencyModel]:
+    """The class of a kind. Raises LpnetError for one that this lpnet does not have."""
+    if kind not in KINDS:
+        raise LpnetError(
+            f"unknown kind of latency model {kind!r}; this lpnet has {', '.join(KINDS)}"
+        )
+    return KINDS[kind]

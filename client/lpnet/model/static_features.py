@@ -1,0 +1,61 @@
+"""The features of a kernel that do not depend on the widths: its op and its neighbours."""
+
+from __future__ import annotations
+
+import math
+
+from lpnet.model.kernels import Kernel
+from lpnet.model.op_types import FUNCTIONS, TYPES, function_feature, kernel_type
+from lpnet.space.table import OpRow, OpTable
+
+_NEIGHBOURS = ("dense", "depthwise", "other")
+_SHAPES = 9
+CONTEXT = 3 + 2 * (1 + len(_NEIGHBOURS))
+STATIC = len(TYPES) + len(FUNCTIONS) + _SHAPES + CONTEXT
+
+
+def static_features(table: OpTable, kernel: Kernel, batch: int) -> list[float]:
+    """The STATIC features of a kernel, which do not depend on the widths."""
+    row = table.rows[kernel.row]
+    edge = kernel.type in ("edge_in", "edge_out", "call")
+    window = (1, 1) if edge else row.kernel
+    stride = (1, 1) if edge else row.stride
+    pixels_in, pixels_out = pixels(row, kernel)
+    function = "none" if kernel.function is None else function_feature(kernel.function)
+    return [
+        *(float(kernel.type == name) for name in TYPES),
+        *(float(function == name) for name in FUNCTIONS),
+        math.log(window[0]),
+        math.log(window[1]),
+        math.log(stride[0] * stride[1]),
+        0.0 if edge else math.log(row.dilation[0] * row.dilation[1]),
+        float(not edge and row.padding is None),
+        0.0 if edge or not row.padding else math.log1p(row.padding[0] + row.padding[1]),
+        math.log(pixels_in),
+        math.log(pixels_out),
+        math.log(batch),
+        float(kernel.before_add),
+        float(kernel.consumers > 1),
+        float(len(row.inputs) if not edge else 1),
+        *_neighbour(table, kernel.producer),
+        *_neighbour(table, kernel.consumer),
+    ]
+
+
+def pixels(row: OpRow, kernel: Kernel) -> tuple[int, int]:
+    """Pixels of a kernel's input and of its output."""
+    if kernel.type == "call":
+        return 1, 1
+    before, after = row.h * row.w, row.h_out * row.w_out
+    if kernel.type == "edge_in":
+        return before, before
+    return (after, after) if kernel.type == "edge_out" else (before, after)
+
+
+def _neighbour(table: OpTable, index: int) -> list[float]:
+    """One-hot: no neighbour, a dense conv, a depthwise one, or something else."""
+    if index < 0:
+        return [1.0, *(0.0 for _ in _NEIGHBOURS)]
+    names = {"conv_dense": "dense", "conv_depthwise": "depthwise"}
+    name = names.get(kernel_type(table, index), "other")
+    return [0.0, *(float(name == neighbour) for neighbour in _NEIGHBOURS)]

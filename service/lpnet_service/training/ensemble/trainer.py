@@ -1,0 +1,41 @@
+"""The trainer of ensembles: split, fit, calibrate, predict."""
+
+from __future__ import annotations
+
+from lpnet.model.ensemble import Ensemble, EnsembleHeader
+from lpnet.model.header import Header
+from lpnet_service.training.ensemble.calibration import calibrate, outputs
+from lpnet_service.training.ensemble.fitting import FULL, QUICK, fit, held_out_by
+from lpnet_service.training.ensemble.inputs import KernelInputs
+from lpnet_service.training.records import RecordSet
+from lpnet_service.training.trainer import Predictions, Progress, Trainer
+
+# Share of the time that the fit takes, for progress.
+_FITTED = 0.93
+
+
+class EnsembleTrainer(Trainer[Ensemble]):
+    """All members are fitted at once; each pair leaves out a share of the workloads, on which the
+    ensemble is calibrated."""
+
+    def fit(
+        self, records: RecordSet, header: Header, progress: Progress, *, quick: bool = False
+    ) -> Ensemble:
+        """See Trainer."""
+        settings = QUICK if quick else FULL
+        size = {"members": settings.members, "hidden": settings.hidden}
+        own_header = EnsembleHeader.model_validate(header.model_dump() | size)
+        inputs = KernelInputs.of(records)
+        held_out = held_out_by(records, settings.members, header.seed)
+
+        def fitting(share: float) -> None:
+            progress(_FITTED * share, "fitting")
+
+        ensemble = fit(inputs, own_header, settings, held_out, fitting)
+        progress(_FITTED, "calibrating")
+        return calibrate(ensemble, inputs, records.network, held_out, header.noise_floor_pct)
+
+    def predict(self, model: Ensemble, records: RecordSet) -> Predictions:
+        """See Trainer; all records at once."""
+        predicted = outputs(model, KernelInputs.of(records))
+        return Predictions(predicted.latency, predicted.spread(model))

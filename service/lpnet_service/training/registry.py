@@ -1,0 +1,21 @@
+"""The trainers, by the kind of latency model that they train."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lpnet.errors import LpnetError
+from lpnet.model.ensemble import Ensemble
+from lpnet_service.training.ensemble import EnsembleTrainer
+from lpnet_service.training.trainer import Trainer
+
+TRAINERS: dict[str, Trainer[Any]] = {Ensemble.kind: EnsembleTrainer()}
+
+
+def trainer_of(kind: str) -> Trainer[Any]:
+    """The trainer of a kind. Raises LpnetError for a kind that has none."""
+    if kind not in TRAINERS:
+        raise LpnetError(
+            f"no trainer for latency models of kind {kind!r}; there are {', '.join(TRAINERS)}"
+        )
+    return TRAINERS[kind]

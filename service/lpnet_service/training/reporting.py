@@ -1,0 +1,160 @@
+"""The report of a latency model: its errors on held-out workloads, beside the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lpnet.model.base import LatencyModel
+from lpnet.model.header import Calibration
+from lpnet.schemas.report import NOISE_UNKNOWN, HeldOut, Interval, Metrics, Report, TrainedOn
+from lpnet_service.training.baselines import baselines
+from lpnet_service.training.conformal import COVERAGES
+from lpnet_service.training.metrics import metrics
+from lpnet_service.training.network_over_blocks import network_over_blocks
+from lpnet_service.training.records import Record, RecordSet
+from lpnet_service.training.trainer import Predictions, Trainer
+
+REPORTED_PCT = 90.0
+LATER = "comes with a later version"
+ALIGNED = 8
+_NO_INTERVAL = Interval(asked_pct=REPORTED_PCT, covered_pct=None, mean_width_pct=None)
+MaxWidths = dict[tuple[str | None, str], int]
+
+
+def report(
+    trainer: Trainer[Any],
+    model: LatencyModel,
+    training: RecordSet,
+    test: RecordSet | None,
+    *,
+    seed: int,
+    progress: Callable[[float, str], None],
+) -> Report:
+    """How good a model is on `test` (None: nothing was held out), beside the baselines trained on
+    `training`. `progress` takes the share that is done and what is being done."""
+    reasons = {"granule_change": LATER, "regret_pct": LATER}
+    progress(0.0, "judging")
+    test_records = () if test is None else test.records
+    max_widths = _max_widths([*training.records, *test_records])
+    held_out, intervals = _held_out(trainer, model, test, max_widths, reasons)
+    if model.header.noise_floor_pct is None:
+        reasons["noise_floor_pct"] = NOISE_UNKNOWN
+    ratio, reason = network_over_blocks(trainer, model, training)
+    if reason is not None:
+        reasons["network_over_blocks"] = reason
+    baseline_metrics, missing = baselines(
+        training.records,
+        test_records,
+        seed,
+        lambda share, stage: progress(0.1 + 0.9 * share, stage),
+    )
+    networks = int(training.network.sum())
+    return Report(
+        target=model.header.target,
+        lpnet=None,
+        epoch=model.header.epoch,
+        seed=seed,
+        trained_on=TrainedOn(block=len(training) - networks, network=networks),
+        noise_floor_pct=model.header.noise_floor_pct,
+        held_out=held_out,
+        baselines=baseline_metrics,
+        network_over_blocks=ratio,
+        interval=intervals[REPORTED_PCT],
+        calibration=tuple(i for i in intervals.values() if i.covered_pct is not None),
+        reasons=reasons | missing,
+    )
+
+
+def _held_out(
+    trainer: Trainer[Any],
+    model: LatencyModel,
+    test: RecordSet | None,
+    max_widths: MaxWidths,
+    reasons: dict[str, str],
+) -> tuple[HeldOut, Mapping[float, Interval]]:
+    if test is None:
+        no_figures = HeldOut(
+            block=None,
+            network=None,
+            network_random=None,
+            network_aligned=None,
+            network_pruned=None,
+        )
+        reasons["held_out"] = "nothing was held out"
+        reasons["interval.covered_pct"] = reasons["interval.mean_width_pct"] = "nothing held out"
+        return no_figures, {REPORTED_PCT: _NO_INTERVAL}
+    predictions = trainer.predict(model, test)
+    figures: dict[str, Metrics | None] = {}
+    for name, chosen in _groups(test, max_widths).items():
+        figures[name] = metrics(predictions.ms[chosen], test.latency[chosen])
+        if figures[name] is None:
+            reasons[f"held_out.{name}"] = "no such workload was held out"
+    intervals = _intervals(model.header.calibration, predictions, test, reasons)
+    return HeldOut(**figures), intervals
+
+
+def _intervals(
+    calibration: Calibration, predictions: Predictions, test: RecordSet, reasons: dict[str, str]
+) -> Mapping[float, Interval]:
+    """By nominal coverage in percent, ascending."""
+    network = test.network
+    if not network.any():
+        reason = "no network was held out"
+        reasons["interval.covered_pct"] = reasons["interval.mean_width_pct"] = reason
+        return {REPORTED_PCT: _NO_INTERVAL}
+    error = np.abs(np.log(test.latency[network] / predictions.ms[network]))
+    intervals = {}
+    for coverage in COVERAGES:
+        half_width = calibration.quantile(coverage, "network") * predictions.spread[network]
+        width = np.exp(half_width) - np.exp(-half_width)
+        nominal_pct = round(100.0 * coverage, 6)
+        intervals[nominal_pct] = Interval(
+            asked_pct=nominal_pct,
+            covered_pct=float(100.0 * (error <= half_width).mean()),
+            mean_width_pct=float(100.0 * width.mean()),
+        )
+    return intervals
+
+
+def _groups(test: RecordSet, max_widths: MaxWidths) -> dict[str, NDArray[np.bool_]]:
+    """Which held-out records each figure of the report is about."""
+    draws = np.array([_draw(record, max_widths) for record in test.records])
+    network = test.network
+    return {
+        "block": ~network,
+        "network": network,
+        "network_random": network & (draws == "random"),
+        "network_aligned": network & (draws == "aligned"),
+        "network_pruned": network & (draws == "pruned"),
+    }
+
+
+def _draw(record: Record, max_widths: MaxWidths) -> str:
+    """random, aligned, pruned, or other; inferred from the widths where it was not recorded."""
+    if record.draw in ("random", "mixed"):
+        return "random"
+    if record.draw in ("aligned", "dense"):
+        return "aligned"
+    if record.draw == "pruned":
+        return "pruned"
+    if record.draw is not None or not record.widths:
+        return "other"
+    aligned = (
+        kept % ALIGNED == 0 or kept == max_widths[record.space, name]
+        for name, kept in record.widths.items()
+    )
+    return "aligned" if all(aligned) else "random"
+
+
+def _max_widths(records: Sequence[Record]) -> MaxWidths:
+    """The largest measured value of each width of each space, which stands for its max."""
+    widths: MaxWidths = {}
+    for record in records:
+        for name, kept in (record.widths or {}).items():
+            key = (record.space, name)
+            widths[key] = max(kept, widths.get(key, 0))
+    return widths

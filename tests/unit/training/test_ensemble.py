@@ -1,0 +1,98 @@
+"""The ensemble's trainer: what each member leaves out, its outputs, how intervals are scaled."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from lpnet.model.ensemble import Ensemble, EnsembleHeader
+from lpnet_service.training import Record
+from lpnet_service.training.conformal import COVERAGES
+from lpnet_service.training.ensemble.calibration import calibrate, outputs
+from lpnet_service.training.ensemble.fitting import FitSettings, fit, held_out_by
+from lpnet_service.training.ensemble.inputs import KernelInputs
+from lpnet_service.training.records import RecordSet
+
+SETTINGS = FitSettings(members=4, hidden=8, steps=120)
+
+
+@pytest.fixture(scope="module")
+def data(records: list[Record]) -> RecordSet:
+    return RecordSet.of(records)
+
+
+@pytest.fixture(scope="module")
+def fitted(data: RecordSet) -> Ensemble:
+    header = EnsembleHeader(target="t", members=4, hidden=8, batches=(1,), coverage=())
+    held_out = held_out_by(data, 4, 0)
+    lpnet = fit(KernelInputs.of(data), header, SETTINGS, held_out, lambda share: None)
+    return calibrate(lpnet, KernelInputs.of(data), data.network, held_out, 0.5)
+
+
+def test_pairs_share_what_is_left_out(records: list[Record]) -> None:
+    data = RecordSet.of([*records, *(replace(r, latency_ms=1.0) for r in records)])
+    held_out = held_out_by(data, 8, 0)
+    assert (held_out.sum(0) == 2).all()
+    assert (held_out[0::2] == held_out[1::2]).all()
+    once, again = held_out[:, : len(records)], held_out[:, len(records) :]
+    assert (once == again).all()
+    for kind in (False, True):
+        counts = held_out[:, data.network == kind].sum(1)
+        assert counts.max() - counts.min() <= 2
+
+
+def test_nobody_leaves_out_of_too_few(records: list[Record]) -> None:
+    assert not held_out_by(RecordSet.of(records[:3]), 8, 0).any()
+    assert not held_out_by(RecordSet.of(records), 2, 0).any()
+
+
+def test_picked_records_keep_their_kernels(data: RecordSet) -> None:
+    chosen = np.array([5, 100, 2])
+    part = KernelInputs.of(data).pick(chosen)
+    again = KernelInputs.of(RecordSet.of([data.records[i] for i in chosen]))
+    assert torch.equal(part.features, again.features)
+    assert torch.equal(part.logs, again.logs)
+    assert torch.equal(part.segment(), again.segment())
+
+
+def test_outputs_are_those_of_the_bound_lpnet(fitted: Ensemble, data: RecordSet) -> None:
+    fitted.header = fitted.header.model_copy(
+        update={"coverage": ("activation relu", "conv2d 1x1 stride 1 dense")}
+    )
+    predicted, no_widths = outputs(fitted, KernelInputs.of(data)), torch.zeros(0)
+    for index in (0, 50, 120):
+        bound = fitted.bind(data.records[index].table, 1)
+        assert predicted.latency[index] == pytest.approx(bound(no_widths).item(), rel=1e-3)
+        spread = bound.spread(no_widths).item()
+        assert predicted.spread(fitted)[index] == pytest.approx(spread, rel=1e-2)
+
+
+def test_quantiles_rise_with_coverage(fitted: Ensemble) -> None:
+    calibration = fitted.header.calibration
+    assert calibration.coverages == COVERAGES
+    for factors in (calibration.block, calibration.network):
+        assert list(factors) == sorted(factors)
+        assert factors[0] > 0
+    assert fitted.header.base_spread >= 0.005
+
+
+def test_spread_grows_away_from_the_data(fitted: Ensemble, records: list[Record]) -> None:
+    near = outputs(fitted, KernelInputs.of(RecordSet.of(records[:30]))).spread(fitted)
+    far = [replace(r, table=replace(r.table, b_in=r.table.b_in * 40)) for r in records[:30]]
+    assert np.median(
+        outputs(fitted, KernelInputs.of(RecordSet.of(far))).spread(fitted)
+    ) > 1.5 * np.median(near)
+
+
+def test_large_sets_are_learnt_in_parts(data: RecordSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lpnet_service.training.ensemble.fitting.MAX_KERNELS_PER_STEP", 200)
+    header = EnsembleHeader(target="t", members=4, hidden=8, batches=(1,), coverage=())
+    held_out = held_out_by(data, 4, 0)
+    lpnet = fit(
+        KernelInputs.of(data), header, replace(SETTINGS, steps=300), held_out, lambda share: None
+    )
+    error = np.abs(outputs(lpnet, KernelInputs.of(data)).latency / data.latency - 1.0)
+    assert np.median(error) < 0.15
