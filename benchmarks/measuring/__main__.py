@@ -34,10 +34,10 @@ from lpnet import zoo
 from lpnet.schemas.sample import Sentinel
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet.space.space import Space
+from lpnet.stop import Stop
 from lpnet_agent.measure.job import Measurer, measure_all
 from lpnet_agent.measure.messages import Item, Setup
 from lpnet_agent.sentinels.readings import read_sentinel, undisturbed_ms
-from lpnet_agent.stop import Stop
 
 # Small and large blocks, limited by arithmetic and by memory; None is the whole network.
 WORKLOADS = {

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from lpnet import zoo
 from lpnet.schemas.workload import SpaceWorkload
+from lpnet.stop import Stop
 from lpnet_agent.measure import cores
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import Item, Setup
-from lpnet_agent.stop import Stop
 
 NETWORKS = ("resnet20", "mobilenet_v2", "resnet50")
 

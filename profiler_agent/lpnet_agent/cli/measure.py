@@ -13,9 +13,9 @@ from lpnet_agent.cli.base import AsJson, Verbose
 from lpnet_agent.cli.settings_options import with_settings
 
 if TYPE_CHECKING:
+    from lpnet.stop import Stop
     from lpnet_agent.offline.measure_space import MeasurePlan, Widths
     from lpnet_agent.settings import Settings
-    from lpnet_agent.stop import Stop
 
 SpaceFile = Annotated[
     Path | None, typer.Option("--space", help="Space file to draw workloads from.")
@@ -93,9 +93,9 @@ def measure(
     Does not start while the owner's limits forbid measuring, or while an agent uses the state
     folder.
     """
+    from lpnet.stop import Stop
     from lpnet_agent import logs
     from lpnet_agent.errors import SetupError
-    from lpnet_agent.stop import Stop
 
     if (space is None) == (onnx is None):
         raise SetupError("give either --space or --onnx")

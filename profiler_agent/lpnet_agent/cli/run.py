@@ -51,9 +51,9 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Register this device with a server and measure its jobs, until SIGTERM or Ctrl-C."""
+    from lpnet.stop import Stop
     from lpnet_agent import logs
     from lpnet_agent.serve.start import run_agent
-    from lpnet_agent.stop import Stop
 
     logs.configure(settings, verbose)
     stop = Stop()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Protocol
 
 from lpnet.schemas.device import Budgets, DeviceFacts, TargetSpec
+from lpnet.stop import Stop
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import SessionInfo, Setup
 from lpnet_agent.owner.policy import OwnerPolicy
 from lpnet_agent.setting_fields import parse_pairs
 from lpnet_agent.settings import Settings
-from lpnet_agent.stop import Stop
 
 
 class Device(Protocol):
@@ -47,7 +47,6 @@ class Device(Protocol):
 
 
 def measure_setup(settings: Settings, cores: tuple[int, ...] | None) -> Setup:
-    """The setup of a measuring session on some cores."""
     return Setup(
         runtime=settings.runtime,
         provider=settings.provider,

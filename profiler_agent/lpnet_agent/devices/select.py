@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lpnet.errors import MissingExtra
+from lpnet.stop import Stop
 from lpnet_agent.devices.base import Device
 from lpnet_agent.devices.this_machine import ThisMachine
 from lpnet_agent.errors import SetupError
 from lpnet_agent.settings import Settings
-from lpnet_agent.stop import Stop
 
 
 @contextmanager
@@ -31,6 +31,5 @@ def open_device(settings: Settings, stop: Stop) -> Iterator[Device]:
 
 
 def require_adb() -> None:
-    """Raises MissingExtra if the packages for phones are not installed."""
     if importlib.util.find_spec("adbutils") is None:
         raise MissingExtra("--adb", "phones", "adbutils")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 
 from lpnet.schemas.device import Budgets, TargetSpec
+from lpnet.stop import Stop
 from lpnet_agent.device_info.facts import read_facts
 from lpnet_agent.device_info.names import device_name
 from lpnet_agent.device_info.target import target_spec
@@ -16,7 +17,6 @@ from lpnet_agent.measure.plan import TimingPlans
 from lpnet_agent.owner.limits import limits_of
 from lpnet_agent.owner.owner_rules import OwnerRules
 from lpnet_agent.settings import Settings
-from lpnet_agent.stop import Stop
 
 log = structlog.get_logger()
 

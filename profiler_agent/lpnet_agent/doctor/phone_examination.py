@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lpnet.errors import LpnetError
+from lpnet.stop import Stop
 from lpnet_agent.device_info.sysfs import text
 from lpnet_agent.devices.adb.device import PhoneDevice, open_phone
 from lpnet_agent.devices.adb.file_store import free_kib
@@ -29,7 +30,6 @@ from lpnet_agent.doctor.trial_run import (
 from lpnet_agent.errors import DeviceUnavailable, SetupError
 from lpnet_agent.settings import Settings
 from lpnet_agent.state import is_agent_running
-from lpnet_agent.stop import Stop
 
 _LOW_MIB, _TOO_LOW_MIB = 512, 64
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from lpnet.errors import LpnetError
 from lpnet.schemas.sample import Sample, Sentinel
+from lpnet.stop import Stop
 from lpnet_agent.errors import SetupError
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import Setup
@@ -17,7 +18,6 @@ from lpnet_agent.sentinels.templates import SentinelTemplate, template
 from lpnet_agent.setting_fields import parse_pairs
 from lpnet_agent.settings import Settings
 from lpnet_agent.state import is_agent_running
-from lpnet_agent.stop import Stop
 
 SESSIONS = 2
 TIMINGS = 2

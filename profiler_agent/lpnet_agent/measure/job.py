@@ -15,6 +15,7 @@ import numpy as np
 import structlog
 
 from lpnet.schemas.sample import Measurement, Sample
+from lpnet.stop import Stop
 from lpnet_agent.errors import Interrupted, MeasureFailed
 from lpnet_agent.measure.messages import (
     AnyRequest,
@@ -26,7 +27,6 @@ from lpnet_agent.measure.messages import (
     WorkloadRequest,
 )
 from lpnet_agent.measure.process import MeasuringProcess
-from lpnet_agent.stop import Stop
 
 log = structlog.get_logger()
 
@@ -146,7 +146,6 @@ class Measurer:
 
     @property
     def session_info(self) -> SessionInfo:
-        """What the current session reported about its runtime."""
         return self._session.info
 
     @contextmanager
@@ -165,7 +164,6 @@ class Measurer:
             self._heartbeat()
 
     def renew(self) -> None:
-        """Replace the session by a new one."""
         self._session.close()
         self._session = self._start_session()
 
@@ -223,7 +221,6 @@ class Measurer:
         return result
 
     def wait(self, seconds: float) -> None:
-        """See SupportsVisits."""
         self._stop.wait(seconds)
 
 

@@ -12,10 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from lpnet.stop import Stop
 from lpnet_agent.errors import Interrupted, SetupError, WorkerDied, WorkerHung
 from lpnet_agent.measure.messages import AnyRequest, SessionInfo, Setup, VisitResult
 from lpnet_agent.measure.oom import OomKills
-from lpnet_agent.stop import Stop
 
 START_TIMEOUT_S = 60.0
 CLOSE_TIMEOUT_S = 2.0
@@ -75,7 +75,6 @@ class MeasuringProcess:
             raise
 
     def close(self, kill: bool = False) -> None:
-        """End the process; may be called again."""
         if kill:
             self._process.kill()
         assert self._process.stdin is not None

@@ -15,10 +15,10 @@ from onnx import shape_inference
 from lpnet.errors import FileFormatError
 from lpnet.progress import Progress
 from lpnet.schemas.sample import Measurement
-from lpnet.space.limits import external
+from lpnet.space.limits import external_tensor
+from lpnet.stop import Stop
 from lpnet_agent.errors import Interrupted, MeasureFailed, SetupError
 from lpnet_agent.measure.job import Measurer
-from lpnet_agent.stop import Stop
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -85,7 +85,7 @@ def _read(file: Path) -> tuple[bytes, onnx.ModelProto]:
         raise FileFormatError(f"{file}: not ONNX: {error}") from error
     if not model.graph.node:
         raise FileFormatError(f"{file}: not ONNX: it contains no node")
-    external_weight = external(model)
+    external_weight = external_tensor(model)
     if external_weight is not None:
         raise FileFormatError(
             f"{file}: weight {external_weight!r} is stored in another file; save the network in "

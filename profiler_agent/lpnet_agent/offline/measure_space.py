@@ -18,12 +18,12 @@ from lpnet.schemas.sample import Sample, Sentinel
 from lpnet.schemas.workload import SpaceWorkload, workload_key
 from lpnet.space.sampling import plan
 from lpnet.space.space import Space
+from lpnet.stop import Stop
 from lpnet_agent.errors import Interrupted, SetupError
 from lpnet_agent.measure.job import ItemResult, Measurer, measure_all
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.sentinels.health import SENTINELS
 from lpnet_agent.sentinels.readings import read_sentinel, undisturbed_ms
-from lpnet_agent.stop import Stop
 
 Widths = Mapping[str, int] | Sequence[int]
 
@@ -123,11 +123,14 @@ def measure_space(
     result = SpaceResult()
     first_samples: dict[str, Sample] = {}
     with out.open("w", encoding="utf-8") as file:
-        before = _measure_sentinels(measurer, stop, file)
+        before = _measure_sentinels(measurer, stop, file, progress, "checking the device")
         for stage, session_items in (("measuring", items), ("repeating", repeats)):
             repeated = stage == "repeating"
-            if repeated and session_items:
+            if not session_items:
+                continue
+            if repeated:
                 measurer.renew()
+            progress(stage, 0, len(session_items))
             measured_items = _measure_in_batches(measurer, session_items, space_file, stop, rng)
             for done, measured in enumerate(measured_items, start=1):
                 progress(stage, done, len(session_items))
@@ -136,7 +139,10 @@ def measure_space(
                     continue
                 _write(file, measured.sample)
                 _count(result, measured.sample, first_samples, repeated=repeated)
-        result.drift_pct = _drifts(before, _measure_sentinels(measurer, stop, file))
+        result.drift_pct = _drifts(
+            before,
+            _measure_sentinels(measurer, stop, file, progress, "checking the device again"),
+        )
     return result
 
 
@@ -165,11 +171,12 @@ def _measure_in_batches(
 
 
 def _measure_sentinels(
-    measurer: Measurer, stop: Stop, file: TextIO
+    measurer: Measurer, stop: Stop, file: TextIO, progress: Progress, stage: str
 ) -> dict[Sentinel, float | None]:
     """Write sentinel samples to the file; returns undisturbed latencies in ms."""
     latencies: dict[Sentinel, float | None] = dict.fromkeys(SENTINELS)
-    for sentinel in SENTINELS:
+    for done, sentinel in enumerate(SENTINELS):
+        progress(stage, done, len(SENTINELS))
         if stop.is_set():
             break
         try:
@@ -179,6 +186,7 @@ def _measure_sentinels(
         if sample is not None:
             _write(file, sample)
         latencies[sentinel] = undisturbed_ms(sample)
+    progress(stage, len(SENTINELS), len(SENTINELS))
     return latencies
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lpnet.progress import terminal_progress
+from lpnet.stop import Stop
 from lpnet_agent.devices.select import open_device
 from lpnet_agent.errors import SetupError
 from lpnet_agent.offline import summaries
@@ -17,7 +18,6 @@ from lpnet_agent.owner.limits import limits_of
 from lpnet_agent.owner.policy import OwnerPolicy
 from lpnet_agent.settings import Settings
 from lpnet_agent.state import StateDir
-from lpnet_agent.stop import Stop
 
 
 def measure_space_file(

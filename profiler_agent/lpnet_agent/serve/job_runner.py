@@ -11,6 +11,7 @@ from lpnet.alive import AliveFile
 from lpnet.errors import FileFormatError, LpnetError, NotFound
 from lpnet.http import Http
 from lpnet.schemas.campaign import Lease
+from lpnet.stop import Stop
 from lpnet_agent.errors import Interrupted, WriteFailed
 from lpnet_agent.measure.job import Measurer, measure_all
 from lpnet_agent.measure.messages import Item
@@ -19,7 +20,6 @@ from lpnet_agent.serve.held_lease import LeaseHeartbeat, LeaseResults, Unfinishe
 from lpnet_agent.serve.readiness import Readiness, ReadinessCheck
 from lpnet_agent.serve.space_files import SpaceFiles
 from lpnet_agent.serve.spool import Spool
-from lpnet_agent.stop import Stop
 
 log = structlog.get_logger()
 

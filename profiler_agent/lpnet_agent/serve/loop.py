@@ -21,6 +21,7 @@ from lpnet.logs import fields
 from lpnet.logs.secrets import lease_id
 from lpnet.schemas.campaign import Lease, LeaseRequest
 from lpnet.schemas.device import Registered, Registration
+from lpnet.stop import Stop
 from lpnet_agent.errors import Interrupted, SetupError, WriteFailed
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.serve.backoff import Backoff
@@ -30,7 +31,6 @@ from lpnet_agent.serve.readiness import Readiness, ReadinessCheck
 from lpnet_agent.serve.service_version import OLDER_SERVICE, is_older_service
 from lpnet_agent.serve.space_files import SpaceFiles
 from lpnet_agent.serve.spool import Spool
-from lpnet_agent.stop import Stop
 
 log = structlog.get_logger()
 

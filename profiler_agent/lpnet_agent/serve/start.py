@@ -10,6 +10,7 @@ import structlog
 from lpnet.alive import AliveFile
 from lpnet.http import Http
 from lpnet.schemas.device import Registration, TargetSpec
+from lpnet.stop import Stop
 from lpnet_agent.devices.base import Device
 from lpnet_agent.devices.select import open_device
 from lpnet_agent.errors import Interrupted
@@ -25,7 +26,6 @@ from lpnet_agent.serve.space_files import SpaceFiles
 from lpnet_agent.serve.spool import Spool, SpooledResult
 from lpnet_agent.settings import Settings
 from lpnet_agent.state import StateDir
-from lpnet_agent.stop import Stop
 
 log = structlog.get_logger()
 

@@ -12,9 +12,9 @@ from tests.harness.site import Site
 from lpnet import zoo
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet.space.space import Space
+from lpnet.stop import Stop
 from lpnet_agent.measure.cores import choose
 from lpnet_agent.measure.messages import Item, Setup
-from lpnet_agent.stop import Stop
 
 
 @pytest.fixture(scope="package", autouse=True)

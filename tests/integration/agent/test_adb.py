@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.harness.adb import AdbServer, Phone, Program, Stranger, program
 
+from lpnet.stop import Stop
 from lpnet_agent.devices.adb import file_store as stores
 from lpnet_agent.devices.adb import phone as phones
 from lpnet_agent.devices.adb import visit as visits
@@ -25,7 +26,6 @@ from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.settings import Settings
 from lpnet_agent.state import StateDir
-from lpnet_agent.stop import Stop
 
 # Short visits; these tests do not check their latencies.
 FAST = {"block_s": 0.02, "network_s": 0.02, "visits": 2, "gap_s": 0.0, "crowded": 1.0}

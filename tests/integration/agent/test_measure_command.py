@@ -118,6 +118,14 @@ def test_sentinels_are_read_before_and_after(
     assert summary["drifted"] is (True if past else None if None in drifts else False)
 
 
+def test_every_stage_is_a_line_in_a_pipe(
+    run: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    begun = [line for line in run[1].stderr.splitlines() if line.endswith(": started")]
+    stages = ("checking the device", "measuring", "repeating", "checking the device again")
+    assert begun == [f"{stage}: started" for stage in stages]
+
+
 def test_standard_output_holds_json_only(
     run: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
@@ -257,7 +265,10 @@ def test_it_does_not_measure_beside_an_agent(space_file: Path, tmp_path: Path) -
     ("limit", "why"),
     [
         ({}, "nothing may be measured now: paused by its owner: backups run"),
-        ({"LPNET_AGENT_MAX_SHARE": "0.25"}, "max_share=0.25: this command measures without rests"),
+        (
+            {"LPNET_AGENT_MAX_SHARE": "0.25"},
+            "max_share=0.25: this command measures without pauses",
+        ),
         ({"LPNET_AGENT_MAX_TEMPERATURE_C": "80"}, "this device exposes no temperature"),
     ],
 )

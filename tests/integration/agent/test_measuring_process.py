@@ -16,10 +16,10 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from tests.harness.simulation import simulated_device
 
+from lpnet.stop import Stop
 from lpnet_agent.errors import Interrupted, MeasureFailed, SetupError, WorkerDied, WorkerHung
 from lpnet_agent.measure.job import Measurer, measure_all
 from lpnet_agent.measure.messages import Item, Setup
-from lpnet_agent.stop import Stop
 
 Make = Callable[[int], Item]
 
@@ -205,7 +205,7 @@ def test_a_killed_agent_leaves_nothing_running(setup: Setup) -> None:
         "import sys\n"
         "from lpnet_agent.measure.job import Measurer\n"
         "from lpnet_agent.measure.messages import Setup\n"
-        "from lpnet_agent.stop import Stop\n"
+        "from lpnet.stop import Stop\n"
         "with Measurer(Setup.model_validate_json(sys.argv[1]), Stop()):\n"
         "    print('ready', flush=True)\n"
         "    sys.stdin.read()\n"

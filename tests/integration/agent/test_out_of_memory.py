@@ -21,12 +21,12 @@ from lpnet.schemas.campaign import Campaign, NewCampaign
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet.space.memory import MIB
 from lpnet.space.space import Space
+from lpnet.stop import Stop
 from lpnet_agent.errors import MeasureFailed, WorkerDied
 from lpnet_agent.measure.job import Measurer, measure_all
 from lpnet_agent.measure.messages import Item, Setup, WorkloadRequest
 from lpnet_agent.measure.process import MeasuringProcess
 from lpnet_agent.offline.measure_space import MeasurePlan, measure_space
-from lpnet_agent.stop import Stop
 
 # Beyond what a measuring process has mapped once it is ready.
 ROOM = 512 << 20

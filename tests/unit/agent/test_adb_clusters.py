@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from lpnet.stop import Stop
 from lpnet_agent.devices.adb.clusters import Cluster, read_clusters, select_cluster
 from lpnet_agent.devices.select import open_device
 from lpnet_agent.errors import SetupError
 from lpnet_agent.settings import Settings
-from lpnet_agent.stop import Stop
 
 
 def tree(root: Path, speeds: list[int], file: str = "cpu_capacity") -> Path:

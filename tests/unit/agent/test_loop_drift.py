@@ -25,6 +25,7 @@ from lpnet.schemas.device import DeviceFacts, Registration, TargetSpec
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet.space.space import Space
+from lpnet.stop import Stop
 from lpnet_agent.measure.job import Measurer, VisitSchedule
 from lpnet_agent.measure.messages import Item
 from lpnet_agent.owner.limits import Limits
@@ -38,7 +39,6 @@ from lpnet_agent.serve.loop import Agent
 from lpnet_agent.serve.readiness import ReadinessCheck
 from lpnet_agent.serve.space_files import SpaceFiles
 from lpnet_agent.serve.spool import Spool, SpooledResult
-from lpnet_agent.stop import Stop
 
 ITEMS = 9
 EVERY = 4

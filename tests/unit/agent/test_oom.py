@@ -9,6 +9,7 @@ import pytest
 from lpnet.schemas.campaign import Lease, LeasedItem
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload
+from lpnet.stop import Stop
 from lpnet_agent.errors import MeasureFailed, WorkerDied
 from lpnet_agent.measure.job import ItemResult, Measurer
 from lpnet_agent.measure.messages import (
@@ -21,7 +22,6 @@ from lpnet_agent.measure.messages import (
 )
 from lpnet_agent.measure.oom import OomKills
 from lpnet_agent.serve.held_lease import LeaseResults
-from lpnet_agent.stop import Stop
 
 WORKLOAD = SpaceWorkload(space="0" * 64, widths={"conv": 4})
 ITEM = Item(id="item-0001", kind="network", workload=WORKLOAD)

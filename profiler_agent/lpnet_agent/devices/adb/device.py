@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lpnet.errors import MissingExtra
 from lpnet.schemas.device import Budgets, TargetSpec
+from lpnet.stop import Stop
 from lpnet_agent.device_info.target import target_spec
 from lpnet_agent.devices.adb import mirrored_files
 from lpnet_agent.devices.adb.binary import Binary, read_binary
@@ -34,7 +35,6 @@ from lpnet_agent.measure.plan import TimingPlans
 from lpnet_agent.owner.limits import limits_of
 from lpnet_agent.owner.owner_rules import OwnerRules
 from lpnet_agent.settings import Settings
-from lpnet_agent.stop import Stop
 
 RUNTIME, PROVIDER, PRECISION = "litert", "cpu", "fp32"
 # The default for this machine is ignored for phones; any other runtime was chosen on purpose.
@@ -100,7 +100,6 @@ class PhoneDevice:
 
     @property
     def root(self) -> Path:
-        """The phone's files, as they were read last."""
         return self._files.root
 
     @property
@@ -147,7 +146,6 @@ class PhoneDevice:
 
 
 def load_converter() -> Convert:
-    """A function that converts ONNX models to .tflite files. Raises MissingExtra."""
     if importlib.util.find_spec("ai_edge_litert") is None:
         raise MissingExtra("measuring on a phone", "phones", "ai_edge_litert")
     from lpnet_agent.runtimes.litert.writer import tflite
@@ -156,7 +154,6 @@ def load_converter() -> Convert:
 
 
 def _check_settings(settings: Settings) -> None:
-    """Raises SetupError for settings that do not apply to phones."""
     if settings.runtime not in (_DEFAULT_RUNTIME, RUNTIME):
         raise SetupError(
             f"--runtime {settings.runtime}: phones over adb can only be measured with {RUNTIME}"

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import structlog
 from adbutils.errors import AdbError, AdbTimeout
 
+from lpnet.stop import Stop
 from lpnet_agent.devices.adb import shell
 from lpnet_agent.devices.adb.server import Server
 from lpnet_agent.devices.adb.shell import CommandResult
 from lpnet_agent.errors import DeviceUnavailable, SetupError
-from lpnet_agent.stop import Stop
 
 log = structlog.get_logger()
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from adbutils import AdbConnection
 
+from lpnet.stop import Stop
 from lpnet_agent.errors import Interrupted
-from lpnet_agent.stop import Stop
 
 _HEADER = struct.Struct("<BI")
 _STDIN, _STDOUT, _STDERR, _EXIT, _CLOSE_STDIN = range(5)
@@ -130,7 +130,6 @@ class _ShellStream:
             self._to_send = self._to_send[:0]
 
     def _receive(self) -> int | None:
-        """The exit status once it has arrived."""
         try:
             chunk = self._connection.recv(1 << 16)
         except BlockingIOError:
@@ -154,7 +153,6 @@ class _ShellStream:
 
 
 def _stdin_packets(stdin: bytes) -> bytes:
-    """An input as packets, and the one that ends it."""
     chunks = [stdin[start : start + _CHUNK] for start in range(0, len(stdin), _CHUNK)]
     packets = [_HEADER.pack(_STDIN, len(chunk)) + chunk for chunk in chunks]
     return b"".join([*packets, _HEADER.pack(_CLOSE_STDIN, 0)])

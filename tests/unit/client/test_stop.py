@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lpnet_agent.stop import Stop
+from lpnet.stop import Stop
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_signal_asks_and_wakes(stop: Stop) -> None:
 def test_a_second_signal_ends_the_process() -> None:
     code = (
         "import signal\n"
-        "from lpnet_agent.stop import Stop\n"
+        "from lpnet.stop import Stop\n"
         "stop = Stop(); stop.on_signals()\n"
         "signal.raise_signal(signal.SIGTERM); print(stop.is_set(), flush=True)\n"
         "signal.raise_signal(signal.SIGTERM); print('still here')\n"

@@ -1,4 +1,4 @@
-"""The request that the agent end."""
+"""A request that a process end, made by a signal."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ class Stop:
     def __init__(self) -> None:
         self._reader, self._writer = os.pipe()
         self._set = False
+        self._second_signal_ends = True
 
     def fileno(self) -> int:
         """A file descriptor that is readable once the request was made."""
         return self._reader
 
-    def on_signals(self) -> None:
-        """Make SIGTERM and SIGINT set the request; a second signal ends the process at once."""
+    def on_signals(self, *, second_signal_ends: bool = True) -> None:
+        """Make SIGTERM and SIGINT set the request. By default a second one ends the process."""
+        self._second_signal_ends = second_signal_ends
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle)
 
@@ -45,7 +47,7 @@ class Stop:
         os.close(self._writer)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._set:
+        if self._set and self._second_signal_ends:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         self.set()
