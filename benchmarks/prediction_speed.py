@@ -68,8 +68,8 @@ def main() -> int:
         f"{forward_ms / with_gradient:.0f} times more"
     )
     print(
-        f"  a line of {widest.max:5} values     {line_ms:8.3f} ms, {line_ms / without:.0f} times a "
-        f"prediction (limit: {MAX_LINE_MS:.0f} ms)"
+        f"  a line of {widest.max:5} values     {line_ms:8.3f} ms, {line_ms / without:.0f} times "
+        f"a prediction (limit: {MAX_LINE_MS:.0f} ms)"
     )
     return 0 if with_gradient < MAX_MS and line_ms < MAX_LINE_MS else 1
 

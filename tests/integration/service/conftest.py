@@ -16,6 +16,7 @@ import structlog
 import torch
 from fastapi.testclient import TestClient
 from tests.harness import postgres as postgres_
+from tests.harness.quick import quick_training
 from torch import nn
 from typer.testing import CliRunner, Result
 
@@ -79,6 +80,13 @@ class HandClock:
 
     def advance(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
+
+
+@pytest.fixture(autouse=True)
+def _quick_training() -> Iterator[None]:
+    """Tests whose subject is the training have a fixture of this name that does nothing."""
+    with quick_training():
+        yield
 
 
 @pytest.fixture(scope="session")

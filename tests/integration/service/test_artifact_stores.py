@@ -133,8 +133,8 @@ def test_a_store_that_refuses_is_said(lite: Context, bucket: s3.Bucket, status: 
 @pytest.mark.parametrize(
     ("setting", "why"),
     [
-        ("disk", "neither `database` nor a URL"),
-        ("http://me:secret@somewhere/x", "neither `database` nor a URL"),
+        ("disk", "must be `database` or a URL"),
+        ("http://me:secret@somewhere/x", "must be `database` or a URL"),
         ("file://host/x", "LPNET_ARTIFACTS: "),
         ("s3://", "LPNET_ARTIFACTS: "),
     ],
@@ -192,7 +192,7 @@ def test_a_store_out_of_reach_is_a_503_and_a_failed_run(
     assert tick(bench.ctx, {"training": work})
     failed = trainings.get(bench.ctx, training.id)
     assert failed.state == "failed"
-    assert "NoArtifact: the store of artifacts cannot be written" in str(failed.error)
+    assert "NoArtifact: the artifact store cannot be written" in str(failed.error)
     assert [one.id for one in lpnets.of_target(bench.ctx, bench.target)] == [info.id]
     bucket.status = None
     assert http.post("/v1/predictions", json=asked).status_code == 200

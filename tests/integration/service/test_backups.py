@@ -257,6 +257,7 @@ class Load:
         self.jobs += 1
 
 
+@pytest.mark.slow
 def test_a_service_that_writes_is_backed_up_whole_and_restored(
     space: Space, tmp_path: Path
 ) -> None:

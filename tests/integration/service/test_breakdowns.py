@@ -13,7 +13,7 @@ from lpnet.errors import LpnetError
 from lpnet.http import Http
 from lpnet.model.files import load
 from lpnet.predictor.predictor import Predictor
-from lpnet.schemas.lpnet import MOST_BROKEN_DOWN, PredictionResponse
+from lpnet.schemas.lpnet import MAX_BREAKDOWNS, PredictionResponse
 from lpnet_service.api.app import Application
 from lpnet_service.services.learning import lpnets
 
@@ -84,6 +84,6 @@ def test_the_client_asks_for_it(bench: Bench, http: TestClient) -> None:
         (found,) = client.predict(bench.target, bench.space, [8, 16], breakdown=True)
         assert found.breakdown is not None
         assert found.breakdown.parts[0].name == bench.space.blocks[0].name
-        many = [[8, 16]] * (MOST_BROKEN_DOWN + 1)
+        many = [[8, 16]] * (MAX_BREAKDOWNS + 1)
         with pytest.raises(LpnetError, match="with `breakdown` at most 200"):
             client.predict(bench.target, bench.space, many, breakdown=True)

@@ -105,7 +105,7 @@ def test_what_keeps_a_target_is_shown_until_someone_clears_it(desk: Desk) -> Non
     dry = desk.say("profile", TARGET, str(desk.space), "--dry-run")
     assert "it would wait: the target is broken: the memory sentinel" in dry
     assert "desk-cpu is ready; epoch 2 begins" in desk.say("clear", TARGET)
-    assert "idle: no job waits for it" in desk.say("targets")
+    assert "idle: no jobs are waiting" in desk.say("targets")
     with pytest.raises(Conflict):
         desk.client.clear(TARGET)
     desk.report("paused", "quiet hours until 07:00", cleared=1, cause="owner")

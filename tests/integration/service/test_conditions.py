@@ -55,7 +55,7 @@ def http(bench: Bench) -> Iterator[TestClient]:
 
 def test_a_state_has_a_reason_and_says_since_when(bench: Bench) -> None:
     began = bench.clock.now()
-    assert (look(bench).state, look(bench).state_reason) == ("idle", "no job waits for it")
+    assert (look(bench).state, look(bench).state_reason) == ("idle", "no jobs are waiting")
     say(bench, "paused", "quiet hours until 07:00")
     bench.clock.advance(10)
     say(bench, "paused", "quiet hours until 08:00")
@@ -74,7 +74,7 @@ def test_a_state_has_a_reason_and_says_since_when(bench: Bench) -> None:
     assert take(bench) is not None
     bench.clock.advance(5)
     found = look(bench)
-    assert (found.state, found.state_reason) == ("measuring", "its agent holds a job")
+    assert (found.state, found.state_reason) == ("measuring", "its agent is working on a job")
     assert (bench.clock.now() - found.state_since).total_seconds() == 5
 
 

@@ -20,6 +20,11 @@ Bench = Any
 LEAST, SHORT, LONG = 5e-324, 1e-12, 1e9
 
 
+@pytest.fixture(autouse=True)
+def _quick_training() -> None:
+    """Training is the subject here: LPNets have their full size."""
+
+
 def trained(bench: Bench, *ms: float) -> Training:
     """What comes of a training on networks of those latencies, over and over."""
     given = [
@@ -33,12 +38,14 @@ def trained(bench: Bench, *ms: float) -> Training:
     return trainings.get(bench.ctx, asked.id)
 
 
+@pytest.mark.slow
 def test_latencies_of_nothing_fail_with_a_reason(bench: Bench) -> None:
     found = trained(bench, LEAST)
     assert found.state == "failed"
     assert found.error
 
 
+@pytest.mark.slow
 def test_latencies_without_sense_give_numbers_or_a_reason(lite_bench: Bench) -> None:
     found = trained(lite_bench, SHORT, LONG)
     if found.state == "failed":

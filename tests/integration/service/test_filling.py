@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from benchmarks.storage.filling import fill
 
 from lpnet.schemas.sample import Sample, SampleBatch
@@ -11,6 +12,7 @@ from lpnet_service.services.shared import targets
 from lpnet_service.services.shared.context import Context
 
 
+@pytest.mark.slow
 def test_a_filled_database_answers_and_its_samples_are_valid(lite: Context) -> None:
     filled = fill(lite, samples=200, targets=2)
     found = targets.list_targets(lite)

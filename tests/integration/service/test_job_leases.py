@@ -212,7 +212,7 @@ def test_a_job_that_kills_its_agents_is_given_up_by_the_sweep(bench: Bench) -> N
     assert leasing.sweep(bench.ctx) == 0
     after = state(bench, campaign)
     assert (after.state, after.failed) == ("failed", 3)
-    assert after.failures == ("3 x its agents went silent, 3 times",)
+    assert after.failures == ("3 x its agents fell silent 3 times",)
 
 
 def worn_out(bench: Bench) -> Campaign:

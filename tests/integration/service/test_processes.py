@@ -236,7 +236,7 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path, sqlite_url: str) -> None:
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == f"error: --port {port}: another process listens there"
+    assert done.stderr.splitlines()[-1] == f"error: --port {port}: another process listens on it"
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_every_process_of_a_service_that_others_reach_asks_for_a_token(
     everywhere = ("--host", "0.0.0.0", "--api-processes", "2", "--no-worker")
     with running(tmp_path, sqlite_url, *everywhere) as service:
         service.until(lambda: len(service.children("api")) == 2 and service.listening())
-        assert "a token is asked for" in service.log.read_text()
+        assert "tokens required" in service.log.read_text()
         assert secret not in service.log.read_text()
         assert ask(None) == {"unauthenticated"}
         assert ask(secret) == {"0"}

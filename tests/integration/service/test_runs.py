@@ -150,7 +150,7 @@ def test_a_run_that_kills_its_workers_is_given_up(bench: Bench, training: Traini
         bench.clock.advance(31)
     assert not tick(bench.ctx, {})
     after = state(bench, training)
-    assert (after.state, after.error) == ("failed", "the worker died of it, 3 times")
+    assert (after.state, after.error) == ("failed", "its worker died 3 times")
 
 
 def test_without_a_worker_such_a_run_ends_when_it_is_looked_at(

@@ -258,7 +258,7 @@ def test_a_drift_after_a_campaign_only_marks(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cause", "by"), [("owner", "by its owner"), ("room", "for want of room")]
+    ("cause", "by"), [("owner", "by its owner"), ("room", "for lack of space")]
 )
 def test_what_has_not_drifted_is_not_cleared(bench: Bench, cause: Cause, by: str) -> None:
     said = ConditionReport(target=bench.target, state="paused", reason="until 07:00", cause=cause)

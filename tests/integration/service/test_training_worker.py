@@ -21,6 +21,11 @@ from lpnet_service.worker.work import KINDS
 Bench = Any
 
 
+@pytest.fixture(autouse=True)
+def _quick_training() -> None:
+    """Training is the subject here: LPNets have their full size."""
+
+
 def simulated_ms(bench: Bench, workload: SpaceWorkload) -> float:
     """A device whose time is one microsecond a kernel and a nanosecond for each 10 MACs."""
     whole = bench.space

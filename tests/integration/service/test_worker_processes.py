@@ -105,7 +105,7 @@ def test_a_run_that_kills_its_workers_fails_and_nothing_else_suffers(
         deadly = place in (1, 4)
         assert len(started) == (3 if deadly else 1)
         found = trainings.get(asked.ctx, run.id)
-        assert found.error == ("the worker died of it, 3 times" if deadly else None)
+        assert found.error == ("its worker died 3 times" if deadly else None)
 
 
 def test_a_cancelled_run_frees_its_worker_and_a_stopped_worker_its_run(
@@ -141,7 +141,7 @@ def test_a_worker_waits_for_a_database_that_went_away(
         postgres_.execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
         postgres_.execute(postgres, ended)
-        until(lambda: "the database does not answer" in log.read_text())
+        until(lambda: "database unreachable" in log.read_text())
         postgres_.execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         (run,) = start(asked, 1)
         until(lambda: states(asked.ctx, [run]) == ["done"])

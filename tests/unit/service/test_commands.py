@@ -31,7 +31,7 @@ def test_an_address_that_others_reach_is_refused_without_a_token(
     monkeypatch.setenv("LPNET_DATABASE_URL", f"sqlite:///{tmp_path / 'lpnet.db'}")
     result = CliRunner().invoke(app, ["run", "--host", host])
     assert result.exit_code == 1
-    assert result.output.startswith(f"error: on {host} this service asks for tokens")
+    assert result.output.startswith(f"error: on {host} this service requires tokens")
     assert "lpnet-service token create" in result.output
 
 
@@ -39,10 +39,10 @@ def test_an_address_that_others_reach_is_refused_without_a_token(
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("foo", "not the URL of a database"),
-        ("postgresql://me:secret@here:port/x", "not the URL of a database"),
-        ("mysql://somewhere/else", "'mysql' is neither sqlite nor postgresql"),
-        ("sqlite+other:///x.db", "'sqlite+other' is neither"),
+        ("foo", "must be the URL of a database"),
+        ("postgresql://me:secret@here:port/x", "must be the URL of a database"),
+        ("mysql://somewhere/else", "must be sqlite or postgresql, got 'mysql'"),
+        ("sqlite+other:///x.db", "got 'sqlite+other'"),
         ("sqlite:///{tmp}/nowhere/lpnet.db", "nowhere/lpnet.db cannot be opened: unable to open"),
         ("sqlite:///{tmp}/notes.txt", "notes.txt cannot be opened: file is not a database"),
         ("postgresql://me:secret@127.0.0.1:1/x", "127.0.0.1:1/x cannot be opened: conn"),

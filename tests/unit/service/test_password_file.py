@@ -40,9 +40,9 @@ def test_it_becomes_part_of_the_url(
         (URL, None, "password: No such file or directory"),
         (URL, b"", "password is empty"),
         (URL, b"\xff\xfe", "password: not text"),
-        ("postgresql://lpnet:known@here/lpnet", b"x", "has a password already"),
-        ("sqlite:///lpnet.db", b"x", "is SQLite's"),
-        (None, b"x", "is SQLite's"),
+        ("postgresql://lpnet:known@here/lpnet", b"x", "already has a password"),
+        ("sqlite:///lpnet.db", b"x", "needs no password"),
+        (None, b"x", "needs no password"),
     ],
 )
 def test_what_cannot_be_is_said(

@@ -40,13 +40,13 @@ def test_a_token_is_shown_once_listed_and_revoked(run: Run) -> None:
     assert "revoked" in run("list").output
     again = run("revoke", "ana")
     assert again.exit_code == 1
-    assert again.stderr.startswith("error: there is no token 'ana'")
+    assert again.stderr.startswith("error: no token 'ana'")
 
 
-def test_a_secret_of_a_file_is_taken_as_often_as_asked(run: Run, tmp_path: Path) -> None:
+def test_creating_a_token_from_a_file_can_be_repeated(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("k" * 32 + "\n")
-    wish = (
+    options = (
         "create",
         "--name",
         "box",
@@ -57,35 +57,35 @@ def test_a_secret_of_a_file_is_taken_as_often_as_asked(run: Run, tmp_path: Path)
         "--secret-file",
         file,
     )
-    for word in ("made", "there already"):
-        done = run(*wish)
+    for outcome in ("created", "exists already"):
+        done = run(*options)
         assert (done.exit_code, done.stdout) == (0, ""), done.output
-        assert word in done.stderr
+        assert outcome in done.stderr
         assert "k" * 32 not in done.output
     assert len(json.loads(run("list", "--json").stdout)) == 1
     file.write_text("k" * 31)
-    assert "32 characters" in run(*wish).stderr
+    assert "32 characters" in run(*options).stderr
     file.write_text("")
-    assert "must hold a token" in run(*wish).stderr
+    assert "must hold a token" in run(*options).stderr
 
 
 @pytest.mark.parametrize(
-    ("words", "why"),
+    ("options", "message"),
     [
-        (("--name", "a", "--scope", "root"), "--scope root: one of agent, samples"),
-        (("--name", "a b", "--scope", "admin"), "--name 'a b'"),
+        (("--name", "a", "--scope", "root"), "--scope: must be one of agent, samples"),
+        (("--name", "a b", "--scope", "admin"), "got 'a b'"),
         (("--name", "a", "--scope", "agent"), "--device"),
-        (("--name", "a", "--scope", "agent", "--device", "../x"), "--device '../x'"),
-        (("--name", "a", "--scope", "train", "--expires", "soon"), "--expires soon"),
-        (("--name", "a", "--scope", "train", "--expires", "0d"), "--expires 0d"),
-        (("--name", "a", "--scope", "train", "--expires", "999999w"), "--expires 999999w"),
+        (("--name", "a", "--scope", "agent", "--device", "../x"), "got '../x'"),
+        (("--name", "a", "--scope", "train", "--expires", "soon"), "got soon"),
+        (("--name", "a", "--scope", "train", "--expires", "0d"), "got 0d"),
+        (("--name", "a", "--scope", "train", "--expires", "999999w"), "got 999999w"),
         (("--name", "a", "--scope", "train", "--secret-file", "/nowhere"), "--secret-file"),
     ],
 )
-def test_what_is_wrong_is_named_in_a_line(run: Run, words: tuple[str, ...], why: str) -> None:
-    done = run("create", *words)
+def test_an_error_is_one_line(run: Run, options: tuple[str, ...], message: str) -> None:
+    done = run("create", *options)
     assert done.exit_code == 1
     assert done.stderr.startswith("error: ")
-    assert why in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert json.loads(run("list", "--json").stdout) == []

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lpnet.space.space import Space
 
 
-def of(predictor: Predictor, widths: Tensor) -> list[Breakdown]:
+def compute(predictor: Predictor, widths: Tensor) -> list[Breakdown]:
     """The breakdown of each network at widths (B, L)."""
     import torch
 
@@ -47,7 +47,7 @@ def of(predictor: Predictor, widths: Tensor) -> list[Breakdown]:
     ]
 
 
-def dense(predictor: Predictor) -> Whole:
+def dense_network(predictor: Predictor) -> Whole:
     import torch
 
     widths = predictor.space.dense

@@ -55,7 +55,7 @@ def predict(ctx: Context, request: PredictionRequest) -> PredictionResponse:
         lpnet=row.id,
         coverage=request.coverage,
         predictions=predictions,
-        dense=breakdowns.dense(predictor) if request.breakdown else None,
+        dense=breakdowns.dense_network(predictor) if request.breakdown else None,
     )
 
 
@@ -104,7 +104,7 @@ def _predict(
         memories.require(widths)
     fits = memories.fits(widths) if memories.limited else None
     gradient = _gradient(predictor, widths) if request.gradient else None
-    parts = breakdowns.of(predictor, widths) if request.breakdown else None
+    parts = breakdowns.compute(predictor, widths) if request.breakdown else None
     return tuple(
         Prediction(
             latency_ms=float(ms[i]),
