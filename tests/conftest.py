@@ -21,6 +21,8 @@ settings.load_profile("quick")
 
 # Their tests start processes of their own and share hardly anything: each may go to any worker.
 _SPREAD = [Path(__file__).parent / name for name in ("faults", "integration/agent")]
+# Their files share a database that takes long to fill: one worker runs them all.
+_TOGETHER = [Path(__file__).parent / "pages"]
 
 
 @pytest.fixture(autouse=True)
@@ -80,5 +82,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
     for item in items:
-        if item.path.parent not in _SPREAD:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+        folder = item.path.parent
+        if folder not in _SPREAD:
+            group = folder if folder in _TOGETHER else item.path
+            item.add_marker(pytest.mark.xdist_group(str(group)))

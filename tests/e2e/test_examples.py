@@ -9,13 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 from examples.torch_pruning_ratios import prune, ratio, require_same
 from tests.harness.comb import comb_ms
+from tests.harness.quick import quick_training
 from tests.harness.simulation import simulated_device
 from tests.harness.site import Site
 
@@ -27,7 +27,6 @@ from lpnet.space.sampling import draw_widths
 from lpnet.space.table import OpTable
 from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
-from lpnet_service.training.ensemble.fitting import QUICK
 from lpnet_service.worker.loop import tick
 from lpnet_service.worker.work import KINDS
 
@@ -64,7 +63,7 @@ def target(site: Site, client: lpnet.Client, space: lpnet.Space) -> str:
     client.import_samples(name, simulated(space, 60))
     site.http.post(f"/v1/targets/{name}/lpnets", NewTraining())
     ctx = context(Settings(database_url=f"sqlite:///{site.database}"))
-    with mock.patch("lpnet_service.training.ensemble.trainer.FULL", QUICK):
+    with quick_training():
         assert tick(ctx, KINDS)
     ctx.db.close()
     return name

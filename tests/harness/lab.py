@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from unittest import mock
 
 import numpy as np
 from tests.harness.comb import comb_ms
+from tests.harness.quick import quick_training
 
 from lpnet import zoo
 from lpnet.schemas.campaign import NewCampaign
@@ -23,7 +23,6 @@ from lpnet_service.services.learning import trainings
 from lpnet_service.services.measuring import agents, campaigns, ingest, spaces
 from lpnet_service.services.shared.context import Context, context
 from lpnet_service.settings import Settings
-from lpnet_service.training.ensemble.fitting import QUICK
 from lpnet_service.worker.loop import tick
 from lpnet_service.worker.work import KINDS
 
@@ -48,7 +47,7 @@ def furnish(url: str) -> None:
         ingest.store(ctx, SampleBatch(target=name, samples=samples), create=False)
         if name != UNTRAINED:
             trainings.start(ctx, name, NewTraining())
-            with mock.patch("lpnet_service.training.ensemble.trainer.FULL", QUICK):
+            with quick_training():
                 assert tick(ctx, KINDS)
     campaigns.create(
         ctx,

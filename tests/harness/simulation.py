@@ -1,4 +1,4 @@
-"""A device whose latencies are computed: agents that are started meanwhile measure it."""
+"""A device whose latencies are computed, and trainings that take a second, for processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _FOLDER = str(Path(__file__).parent / "simulated")
 
 @contextmanager
 def simulated_device() -> Iterator[None]:
-    """Agents started within the context measure the device of `simulated/sitecustomize.py`."""
+    """Agents started within the context measure the device of `simulated/sitecustomize.py`, and
+    services train LPNets of its size."""
     path = os.pathsep.join(filter(None, (_FOLDER, os.environ.get("PYTHONPATH"))))
     with mock.patch.dict(os.environ, {"PYTHONPATH": path}):
         yield

@@ -45,7 +45,7 @@ def test_it_opens_without_a_fault_and_asks_only_its_own_server(
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_axe_finds_no_serious_fault(
     path: str, scheme: str, service: Service, browser: Browser
 ) -> None:

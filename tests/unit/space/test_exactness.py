@@ -114,7 +114,7 @@ def exported(model: nn.Module, image: torch.Tensor) -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize("name", ["resnet20", "mobilenet_v2_32", "resnet50", "mobilenet_v2"])
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_torchs_own_export_of_the_pruned_model_agrees_and_both_run(
     name: str, seed: int, run: Run
 ) -> None:

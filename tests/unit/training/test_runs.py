@@ -151,6 +151,7 @@ def test_a_seed_makes_a_training_repeatable(make_records: Callable[..., list[Rec
     assert save(once) != save(other)
 
 
+@pytest.mark.slow
 def test_a_study_keeps_workloads_whole(records: list[Record]) -> None:
     twice = [replace(r, held_out=False) for r in records[:40] for _ in range(2)]
     report = study(
