@@ -229,9 +229,9 @@ def test_a_study_publishes_nothing(loop: LocalLoop, target: str, report: Report)
 
 @pytest.mark.parametrize("listing", [["devices"], ["targets"], ["table"], ["report"]])
 def test_listings_read_by_people_and_by_programs(
-    loop: LocalLoop, target: str, report: Report, list_support: list[str]
+    loop: LocalLoop, target: str, report: Report, listing: list[str]
 ) -> None:
-    arguments = list_support if list_support[0].endswith("s") else [*list_support, target]
+    arguments = listing if listing[0].endswith("s") else [*listing, target]
     shown = command(loop, *arguments)
     assert shown.returncode == 0, shown.stderr
     assert target in shown.stdout
