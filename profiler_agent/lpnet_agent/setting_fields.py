@@ -101,79 +101,98 @@ class SettingFields(BaseModel):
     runtime_options: Annotated[str, CliOption(("--option",), repeatable=True)] = Field(
         default="", description="An option of the runtime, as name=value. Repeatable."
     )
-    threads: Annotated[int, Field(ge=1)] = Field(
-        default=1, description="Number of threads, and of cores, to measure with."
+    threads: int = Field(
+        default=1, ge=1, description="Number of threads, and of cores, to measure with."
     )
     state_dir: Path = Field(
         default_factory=_default_state_dir,
         description="Folder for results and other state that outlives the agent (default: "
         "~/.local/state/lpnet-agent).",
     )
-    block_s: Annotated[float, Field(gt=0, le=60)] = Field(
-        default=0.15, description="Time for the repeats of one block, in seconds."
+    block_s: float = Field(
+        default=0.15, gt=0, le=60, description="Time for the repeats of one block, in seconds."
     )
-    network_s: Annotated[float, Field(gt=0, le=60)] = Field(
-        default=0.5, description="Time for the repeats of one network, in seconds."
+    network_s: float = Field(
+        default=0.5, gt=0, le=60, description="Time for the repeats of one network, in seconds."
     )
-    fps: Annotated[float, Field(ge=1, le=1000)] | None = Field(
+    fps: float | None = Field(
         default=None,
+        ge=1,
+        le=1000,
         description="Inferences per second, sleeping in between (default: back to back). Each "
         "rate is a target of its own.",
     )
-    visits: Annotated[int, Field(ge=2, le=100)] = Field(
+    visits: int = Field(
         default=4,
+        ge=2,
+        le=100,
         description="Maximum number of visits to a workload before it is stored as disturbed.",
     )
-    gap_s: Annotated[float, Field(ge=0, le=600)] = Field(
+    gap_s: float = Field(
         default=0.25,
+        ge=0,
+        le=600,
         description="Minimum time between the first two visits to a workload, in seconds. It "
         "doubles with every visit.",
     )
-    crowded: Annotated[float, Field(ge=0, le=1)] = Field(
+    crowded: float = Field(
         default=0.3,
+        ge=0,
+        le=1,
         description="Busy share of the other cores above which visits cannot confirm each other. "
         "1: other load is a normal part of this device.",
     )
-    workload_timeout_s: Annotated[float, Field(gt=0)] = Field(
-        default=60.0, description="Time after which a workload counts as hung, in seconds."
+    workload_timeout_s: float = Field(
+        default=60.0, gt=0, description="Time after which a workload counts as hung, in seconds."
     )
-    poll_s: Annotated[float, Field(ge=0, le=60)] = Field(
+    poll_s: float = Field(
         default=4.0,
+        ge=0,
+        le=60,
         description="How long the server may hold a request for work, in seconds. The agent "
         "reacts to SIGTERM only after that.",
     )
-    request_s: Annotated[float, Field(gt=0)] = Field(
-        default=5.0, description="Timeout of all other requests, in seconds."
+    request_s: float = Field(
+        default=5.0, gt=0, description="Timeout of all other requests, in seconds."
     )
-    takeover_s: Annotated[float, Field(ge=0)] = Field(
+    takeover_s: float = Field(
         default=150.0,
+        ge=0,
         description="How long to wait for another agent of this device to end, in seconds. Must "
         "exceed the time after which the server considers an agent offline.",
     )
-    sentinel_s: Annotated[float, Field(gt=0)] = Field(
-        default=60.0, description="Time spent measuring between two sentinel checks, in seconds."
+    sentinel_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="Time spent measuring between two sentinel checks, in seconds.",
     )
-    drift_pct: Annotated[float, Field(gt=0)] = Field(
+    drift_pct: float = Field(
         default=DRIFT_LIMIT_PCT,
+        gt=0,
         description="Drift of a sentinel above which the target is paused, in percent.",
     )
-    broken_pct: Annotated[float, Field(gt=0)] = Field(
+    broken_pct: float = Field(
         default=25.0,
+        gt=0,
         description="Drift of a sentinel above which the target is broken at once, in percent.",
     )
-    broken_after: Annotated[int, Field(ge=1)] = Field(
-        default=6, description="Number of drifted checks after which a paused target is broken."
+    broken_after: int = Field(
+        default=6,
+        ge=1,
+        description="Number of drifted checks after which a paused target is broken.",
     )
-    cool_s: Annotated[float, Field(gt=0)] = Field(
+    cool_s: float = Field(
         default=20.0,
+        gt=0,
         description="Time before the first check of a paused target, in seconds. It doubles with "
         "every check.",
     )
-    cool_most_s: Annotated[float, Field(gt=0)] = Field(
-        default=300.0, description="Maximum time between two checks, in seconds."
+    cool_most_s: float = Field(
+        default=300.0, gt=0, description="Maximum time between two checks, in seconds."
     )
-    condition_s: Annotated[float, Field(gt=0)] = Field(
+    condition_s: float = Field(
         default=30.0,
+        gt=0,
         description="How often the condition of the target is reported, in seconds.",
     )
     quiet_hours: Annotated[str, CliOption(repeatable=True)] = Field(
@@ -181,23 +200,31 @@ class SettingFields(BaseModel):
         description="Measure nothing at these local times: 22:00-07:00, or mon-fri 09:00-18:00. "
         "Repeatable.",
     )
-    max_temperature_c: Annotated[float, Field(ge=20, le=150)] | None = Field(
+    max_temperature_c: float | None = Field(
         default=None,
+        ge=20,
+        le=150,
         description="Pause above this temperature, in degrees C, until the device is 5 degrees "
         "cooler.",
     )
-    min_battery_pct: Annotated[float, Field(ge=1, le=100)] | None = Field(
-        default=None, description="Pause while the battery charge is lower, in percent."
+    min_battery_pct: float | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="Pause while the battery charge is lower, in percent.",
     )
     on_battery: Annotated[bool, CliOption(("--on-battery/--mains-only",))] = Field(
         default=True, description="Whether to measure while the device runs on its battery."
     )
-    max_share: Annotated[float, Field(gt=0, le=1)] | None = Field(
+    max_share: float | None = Field(
         default=None,
+        gt=0,
+        le=1,
         description="Maximum share of any ten minutes to spend measuring, between 0 and 1.",
     )
-    max_load: Annotated[float, Field(ge=0)] | None = Field(
+    max_load: float | None = Field(
         default=None,
+        ge=0,
         description="Pause while more processes than this, other than the agent's, want a CPU.",
     )
     alive_file: Path | None = Field(

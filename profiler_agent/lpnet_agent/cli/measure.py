@@ -10,7 +10,7 @@ import typer
 
 from lpnet.errors import WidthsError
 from lpnet_agent.cli.base import AsJson, Verbose
-from lpnet_agent.cli.settings_options import with_settings
+from lpnet_agent.cli.settings_options import TARGET_SETTINGS, with_settings
 
 if TYPE_CHECKING:
     from lpnet.stop import Stop
@@ -59,18 +59,7 @@ Batch = Annotated[int | None, typer.Option(min=1, help="Batch size (default: 1).
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing output file.")]
 
 
-@with_settings(
-    "device",
-    "adb",
-    "cluster",
-    "threads",
-    "runtime",
-    "provider",
-    "precision",
-    "runtime_options",
-    "fps",
-    "state_dir",
-)
+@with_settings(*TARGET_SETTINGS)
 def measure(
     *,
     space: SpaceFile = None,

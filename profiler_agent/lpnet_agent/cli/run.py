@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lpnet_agent.cli.base import Verbose
-from lpnet_agent.cli.settings_options import with_settings
+from lpnet_agent.cli.settings_options import LIMIT_SETTINGS, TARGET_SETTINGS, with_settings
 
 if TYPE_CHECKING:
     from lpnet_agent.settings import Settings
@@ -24,25 +24,7 @@ def _refuse(context: typer.Context, parameter: typer.CallbackParam, value: str |
 Removed = Annotated[str | None, typer.Option(hidden=True, callback=_refuse)]
 
 
-@with_settings(
-    "url",
-    "device",
-    "adb",
-    "cluster",
-    "threads",
-    "runtime",
-    "provider",
-    "precision",
-    "runtime_options",
-    "fps",
-    "state_dir",
-    "quiet_hours",
-    "max_temperature_c",
-    "min_battery_pct",
-    "on_battery",
-    "max_share",
-    "max_load",
-)
+@with_settings("url", *TARGET_SETTINGS, *LIMIT_SETTINGS)
 def run(
     *,
     settings: Settings,

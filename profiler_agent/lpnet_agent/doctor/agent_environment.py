@@ -20,7 +20,6 @@ _TOO_LOW_MIB = 50
 
 
 def folder(context: CheckContext) -> Finding:
-    """Whether the state folder can be written."""
     state = context.settings.state_dir
     subject = Subject("state folder", str(state))
     if not context.live:
@@ -36,7 +35,6 @@ def folder(context: CheckContext) -> Finding:
 
 
 def disk(context: CheckContext) -> Finding:
-    """Whether there is disk space for results that wait for the server."""
     existing = _existing_folder(context.settings.state_dir)
     subject = Subject("disk", f"free space below {existing}")
     if not context.live:
@@ -55,7 +53,6 @@ def disk(context: CheckContext) -> Finding:
 
 
 def spooled_results(context: CheckContext) -> Finding:
-    """Whether results wait for the server, or could not be delivered."""
     spool = context.settings.state_dir / "spool"
     subject = Subject("results on disk", str(spool))
     if not context.live:
@@ -74,7 +71,6 @@ def spooled_results(context: CheckContext) -> Finding:
 
 
 def other_agent(context: CheckContext) -> Finding:
-    """Whether an agent already uses the state folder."""
     subject = Subject("another agent", str(context.settings.state_dir / "lock"))
     if not context.live:
         return subject.unknown(NOT_RECORDED)
@@ -91,7 +87,6 @@ def other_agent(context: CheckContext) -> Finding:
 
 
 def owner_limits(context: CheckContext) -> Finding:
-    """Whether the owner's limits can be kept here, and allow measuring now."""
     try:
         owner = OwnerRules(limits_of(context.settings), context.settings.state_dir, context.root)
     except SetupError as error:
@@ -102,7 +97,6 @@ def owner_limits(context: CheckContext) -> Finding:
 
 
 def check_owner(owner: OwnerPolicy) -> Finding:
-    """Whether the owner of a device allows measuring now."""
     refusal = owner.refusal(datetime.now(UTC))
     if refusal is None:
         return _LIMITS.ok("an agent may measure now")

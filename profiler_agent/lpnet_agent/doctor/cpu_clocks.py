@@ -110,7 +110,6 @@ def clusters(context: CheckContext) -> Finding:
 
 
 def _group(values: dict[int, str]) -> dict[str, tuple[int, ...]]:
-    """The cores of each value."""
     return {
         value: tuple(core for core, other in values.items() if other == value)
         for value in dict.fromkeys(values.values())

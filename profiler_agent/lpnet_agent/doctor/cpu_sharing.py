@@ -24,7 +24,6 @@ _MUCH_STOLEN = 0.01
 
 
 def allowed(context: CheckContext) -> Finding:
-    """Whether this process may use enough cores, and be pinned to them."""
     subject = Subject("cores", "affinity (Cpus_allowed_list), cgroup cpuset")
     cores = allowed_cores(context.root)
     if cores is None:
@@ -113,7 +112,6 @@ def isolation(context: CheckContext) -> Finding:
 
 
 def load(context: CheckContext) -> Finding:
-    """Which other processes keep the cores busy."""
     subject = Subject("load", "every process and core, for one second; /proc/loadavg")
     last_minute, _ = readings.load(context.root)
     average = "unknown" if last_minute is None else f"{last_minute:.2f}"

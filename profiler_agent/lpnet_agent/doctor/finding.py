@@ -79,7 +79,6 @@ class CheckContext:
 
     @property
     def root(self) -> Path:
-        """The file system, or a copy of one."""
         return self.settings.root
 
     @property

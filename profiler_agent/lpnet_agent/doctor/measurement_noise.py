@@ -23,7 +23,6 @@ _REPEAT = "lpnet-agent doctor    # again, when the machine is less busy"
 
 
 def within(context: CheckContext) -> Finding:
-    """Whether timings within a session agree, undisturbed."""
     subject, trial = Subject("noise within a session", _SOURCE), context.trial
     if trial is None or trial.skipped is not None:
         return subject.unknown(_missing(trial))

@@ -118,7 +118,6 @@ def _check_disk(phone: PhoneDevice) -> Finding:
 
 
 def _run_trial(phone: PhoneDevice, settings: Settings, stop: Stop) -> TrialRun:
-    """Time the sentinels on the phone."""
     try:
         if is_agent_running(settings.state_dir):
             return TrialRun(skipped=OTHER_AGENT)

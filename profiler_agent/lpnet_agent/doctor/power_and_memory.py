@@ -18,7 +18,6 @@ _STATUS = re.compile(r"pmode:0*(\d+)")
 
 
 def memory(context: CheckContext) -> Finding:
-    """Whether there is enough free memory for networks."""
     subject = Subject("memory", "/proc/meminfo; pages swapped in during one second")
     values = {key: _mib(v) for key, v in fields(context.root / "proc/meminfo").items()}
     free, total, free_swap = (values.get(k) for k in ("MemAvailable", "SwapTotal", "SwapFree"))
@@ -37,7 +36,6 @@ def memory(context: CheckContext) -> Finding:
 
 
 def power(context: CheckContext) -> Finding:
-    """Whether the device runs on its battery."""
     subject = Subject("power supply", "/sys/class/power_supply")
     state, plugged = battery(context.root), mains(context.root)
     if state is None:

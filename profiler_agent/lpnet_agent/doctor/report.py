@@ -15,7 +15,6 @@ _INDENT = " " * (_NAME_WIDTH + 4)
 
 
 def format_report(examination: Examination) -> str:
-    """Every finding in two or three lines, the interference signals, and the conclusion."""
     lines = [_heading(examination)]
     for title, findings in examination.themes:
         lines += ["", title]
@@ -29,7 +28,6 @@ def format_report(examination: Examination) -> str:
 
 
 def as_data(examination: Examination) -> dict[str, Any]:
-    """The same for programs."""
     return {
         "fit": examination.fit,
         "conclusion": conclusion(examination),
@@ -55,7 +53,6 @@ def as_data(examination: Examination) -> dict[str, Any]:
 
 
 def conclusion(examination: Examination) -> str:
-    """Whether the device is fit for measuring, in one sentence."""
     bad, cautions, unknown = (_names(examination, v) for v in ("bad", "attend", "unknown"))
     suffix = f" {len(unknown)} things are unknown here." if len(unknown) > 1 else ""
     if bad:

@@ -11,7 +11,6 @@ _NO_ANSWER = "no server answers"
 
 
 def reachable(context: CheckContext) -> Finding:
-    """Whether an lpnet server of this version answers."""
     probe = context.server
     if probe is None:
         return Subject("server", context.settings.url).unknown(NOT_RECORDED)
@@ -31,7 +30,6 @@ def reachable(context: CheckContext) -> Finding:
 
 
 def admitted(context: CheckContext) -> Finding:
-    """Whether the server accepts this agent's token."""
     subject, probe = Subject("token", "GET /v1/session with LPNET_TOKEN"), context.server
     if probe is None or probe.error is not None:
         return subject.unknown(_NO_ANSWER)
@@ -53,7 +51,6 @@ def admitted(context: CheckContext) -> Finding:
 
 
 def same_time(context: CheckContext) -> Finding:
-    """Whether this machine's clock agrees with the server's."""
     subject, probe = Subject("clock and server", "the Date of the server's answer"), context.server
     if probe is None or probe.ahead_s is None:
         return subject.unknown(_NO_ANSWER)

@@ -20,7 +20,6 @@ _MAX_STEP_S = 0.1
 
 
 def synchronised(context: CheckContext) -> Finding:
-    """Whether a time service synchronises the kernel's clock."""
     subject = Subject("time service", "the kernel's clock state (adjtimex)")
     if not context.live:
         return subject.unknown(NOT_RECORDED)
@@ -37,7 +36,6 @@ def synchronised(context: CheckContext) -> Finding:
 
 
 def steps(context: CheckContext) -> Finding:
-    """Whether the wall clock was set during the examination."""
     subject = Subject("clock steps", "wall clock against monotonic clock, during this command")
     if not context.live:
         return subject.unknown(NOT_RECORDED)

@@ -14,7 +14,6 @@ _REMEDY = "let it cool and improve its airflow; `journalctl -k | grep -i thermal
 
 
 def temperature(context: CheckContext) -> Finding:
-    """Whether a zone is close to the temperature at which the chip slows down."""
     subject = Subject("temperature", "thermal zones: temp, and their passive trip points")
     zones = thermal_zones(context.root)
     if not zones:
@@ -40,7 +39,6 @@ def temperature(context: CheckContext) -> Finding:
 
 
 def throttling(context: CheckContext) -> Finding:
-    """Whether cores were throttled because of heat since the machine started."""
     subject = Subject("throttling so far", "thermal_throttle/core_throttle_count, package_...")
     counts = [
         count
@@ -58,7 +56,6 @@ def throttling(context: CheckContext) -> Finding:
 
 
 def cooling(context: CheckContext) -> Finding:
-    """Whether a cooling device slows the CPU down now."""
     subject = Subject("throttling now", "cooling devices of the CPU: cur_state")
     states = cpu_cooling(context.root)
     if not states:

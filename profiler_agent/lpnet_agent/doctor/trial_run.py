@@ -125,7 +125,6 @@ def group_by_sentinel(
 
 
 def _is_supported(settings: Settings) -> bool:
-    """Whether the runtime of the settings works here."""
     return settings.runtime in NAMES and any(
         entry.available
         and entry.provider == settings.provider

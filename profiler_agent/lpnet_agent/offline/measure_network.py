@@ -97,7 +97,6 @@ def _read(file: Path) -> tuple[bytes, onnx.ModelProto]:
 def _fix_inputs(
     model: onnx.ModelProto, file: Path, batch: int | None, shapes: Shapes
 ) -> dict[str, tuple[int, ...]]:
-    """Set every dimension of every input; returns the input shapes."""
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = {value.name: value for value in model.graph.input if value.name not in weights}
     for name in shapes:

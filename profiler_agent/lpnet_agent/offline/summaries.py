@@ -43,7 +43,6 @@ def summarise_space(
 
 
 def format_space(summary: dict[str, Any]) -> str:
-    """The summary of a space as text."""
     seconds = summary["seconds"]
     lines = [
         f"{summary['samples']} samples in {summary['out']} ({summary['networks']} of whole "
@@ -62,7 +61,6 @@ def format_space(summary: dict[str, Any]) -> str:
 def summarise_network(
     file: Path, network: NetworkFile, target: TargetSpec, measurement: Measurement
 ) -> dict[str, Any]:
-    """The latency of an ONNX file, on which target, and how reliable it is."""
     return {
         "onnx": str(file),
         "sha256": network.sha256,
@@ -73,7 +71,6 @@ def summarise_network(
 
 
 def format_network(summary: dict[str, Any]) -> str:
-    """The summary of a network as text."""
     inputs = ", ".join(
         f"{name} {'x'.join(map(str, shape))}" for name, shape in summary["inputs"].items()
     )

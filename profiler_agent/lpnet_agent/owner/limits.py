@@ -29,7 +29,6 @@ class Limits:
 
 
 def limits_of(settings: Settings) -> Limits:
-    """The limits in the settings, which are already validated."""
     return Limits(
         quiet_hours=parse_quiet_hours(settings.quiet_hours),
         max_temperature_c=settings.max_temperature_c,

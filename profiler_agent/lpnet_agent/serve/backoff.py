@@ -17,7 +17,6 @@ class Backoff:
         self._failures = 0
 
     def next(self) -> float:
-        """Seconds to wait now."""
         base_s = min(self._max_s, self._first_s * 2.0 ** min(self._failures, 32))
         self._failures += 1
         return base_s * random.uniform(0.8, 1.2)

@@ -80,7 +80,6 @@ class JobRunner:
     def _measure(
         self, lease: Lease, files: dict[str, Path], results: LeaseResults
     ) -> Unfinished | None:
-        """Measure the items of a lease. Returns why that was not finished, or None."""
         heartbeat = LeaseHeartbeat(self._http, lease)
 
         def keep_lease() -> bool:

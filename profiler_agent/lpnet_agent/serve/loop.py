@@ -115,7 +115,6 @@ class Agent:
         self._finish(reachable)
 
     def _advice(self) -> str:
-        """What to do if the server does not accept the agent's token."""
         device = self._registration.device
         return (
             f"on the server, run: lpnet-service token create --name {device} --scope agent "
@@ -124,7 +123,6 @@ class Agent:
         )
 
     def _run_once(self) -> None:
-        """Deliver results, report the condition, and measure one job if there is one."""
         if self._id is None:
             self._id = self._register()
         readiness = self._readiness.check()

@@ -85,7 +85,6 @@ def _readiness_check(
 
 
 def drift_policy(settings: Settings) -> Policy:
-    """The limits of sentinel drift in the settings."""
     return Policy(
         drift_pct=settings.drift_pct,
         broken_pct=settings.broken_pct,
