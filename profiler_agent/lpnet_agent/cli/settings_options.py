@@ -21,11 +21,27 @@ if TYPE_CHECKING:
 Command = Callable[..., None]
 
 # The settings that choose what is measured, and where state is kept.
-TARGET_SETTINGS = ("device", "adb", "cluster", "threads", "runtime", "provider", "precision")
-TARGET_SETTINGS += ("runtime_options", "fps", "state_dir")
+TARGET_SETTINGS = (
+    "device",
+    "adb",
+    "cluster",
+    "threads",
+    "runtime",
+    "provider",
+    "precision",
+    "runtime_options",
+    "fps",
+    "state_dir",
+)
 # The limits that the owner of a device sets.
-LIMIT_SETTINGS = ("quiet_hours", "max_temperature_c", "min_battery_pct", "on_battery")
-LIMIT_SETTINGS += ("max_share", "max_load")
+LIMIT_SETTINGS = (
+    "quiet_hours",
+    "max_temperature_c",
+    "min_battery_pct",
+    "on_battery",
+    "max_share",
+    "max_load",
+)
 
 
 def with_settings(*names: str) -> Callable[[Command], Command]:
