@@ -31,7 +31,7 @@ from lpnet_service.services.measuring import campaigns, ingest, leasing
 Bench = Any
 
 
-def made(bench: Bench, seed: int = 0, **header: Any) -> Ensemble:
+def untrained_lpnet(bench: Bench, seed: int = 0, **header: Any) -> Ensemble:
     """An LPNet that covers the bench's space; its prices are those of its initial weights."""
     fields = {
         "target": bench.target,
@@ -82,7 +82,7 @@ def publish(
     training = trainings.start(bench.ctx, bench.target, NewTraining())
     run = runs.claim(bench.ctx)
     assert run is not None
-    content = save(lpnet or made(bench))
+    content = save(lpnet or untrained_lpnet(bench))
     verdict = ActivationDecision(lpnets.active(bench.ctx, bench.target), takes_over)
     info = lpnets.publish(
         bench.ctx, run, content, report(bench, mape), verdict, epoch=epoch, seed=0, batches=(1,)
@@ -106,14 +106,14 @@ def unfit(bench: Bench, stem: int) -> None:
 def through(http: TestClient) -> httpx.MockTransport:
     """The API that a test client reaches, for a client of ours."""
 
-    def answer(asked: httpx.Request) -> httpx.Response:
-        said = http.request(
-            asked.method,
-            asked.url.raw_path.decode(),
-            content=asked.content,
-            headers=dict(asked.headers),
+    def answer(request: httpx.Request) -> httpx.Response:
+        response = http.request(
+            request.method,
+            request.url.raw_path.decode(),
+            content=request.content,
+            headers=dict(request.headers),
         )
-        kind = {"content-type": said.headers["content-type"]}
-        return httpx.Response(said.status_code, content=said.content, headers=kind)
+        kind = {"content-type": response.headers["content-type"]}
+        return httpx.Response(response.status_code, content=response.content, headers=kind)
 
     return httpx.MockTransport(answer)

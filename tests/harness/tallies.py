@@ -40,22 +40,22 @@ def check_tallies(database: Database) -> None:
         groups[_group(row)] += 1
         epochs[row.target, row.epoch] += 1
         if not row.disturbed:
-            place = (row.target, row.epoch, row.workload_key)
-            medians[place].append(row.latency_ms)
+            key = (row.target, row.epoch, row.workload_key)
+            medians[key].append(row.latency_ms)
             if row.session is not None:
-                sessions[place][row.session].append(row.latency_ms)
+                sessions[key][row.session].append(row.latency_ms)
     assert {_group(group): group.samples for group in stored_groups} == groups
     counted = {(e.target, e.epoch): e.samples for e in stored_epochs if e.samples}
     assert counted == epochs
-    found = {(w.target, w.epoch, w.workload_key): w for w in workloads}
-    assert found.keys() == medians.keys()
+    stored = {(w.target, w.epoch, w.workload_key): w for w in workloads}
+    assert stored.keys() == medians.keys()
     spreads: dict[tuple[str, int], list[float]] = defaultdict(list)
-    for place, workload in found.items():
-        apart = spread(sessions[place].values())
-        assert workload.latency_ms == pytest.approx(median(medians[place]))
+    for key, workload in stored.items():
+        apart = spread(sessions[key].values())
+        assert workload.latency_ms == pytest.approx(median(medians[key]))
         assert workload.spread == (None if apart is None else pytest.approx(apart))
         if apart is not None:
-            spreads[place[:2]].append(apart)
+            spreads[key[:2]].append(apart)
     for epoch in stored_epochs:
         noise = floor_pct(spreads[epoch.target, epoch.epoch])
         assert epoch.noise_floor_pct == (None if noise is None else pytest.approx(noise))

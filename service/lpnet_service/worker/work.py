@@ -28,7 +28,7 @@ MIN_RATIO = 0.1
 Progress = Callable[[float, str], None]
 
 
-def training(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
+def run_training(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
     request = NewTraining.model_validate_json(run.params_json)
     progress(0.0, "reading samples")
     dataset.draw_missing_sides(ctx, run.target)
@@ -68,7 +68,7 @@ def _publish(
             continue
 
 
-def studying(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
+def run_study(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
     """Train on a random part, test on the remainder, publish only the report."""
     request = NewStudy.model_validate_json(run.params_json)
     progress(0.0, "reading samples")
@@ -85,7 +85,7 @@ def studying(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
     runs.finish_study(ctx, run, report)
 
 
-def planning(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
+def run_plan(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
     """Choose networks as a pruner would, with an LPNet trained on the samples so far."""
     request = _campaign_request(ctx, run)
     progress(0.0, "fitting a provisional LPNet")
@@ -124,7 +124,7 @@ def _campaign_request(ctx: Context, run: ClaimedRun) -> NewCampaign:
 
 
 KINDS: Mapping[str, Callable[[Context, ClaimedRun, Progress], None]] = {
-    "training": training,
-    "study": studying,
-    "plan": planning,
+    "training": run_training,
+    "study": run_study,
+    "plan": run_plan,
 }

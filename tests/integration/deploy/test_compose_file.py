@@ -22,13 +22,13 @@ SCHEMA = Path(__file__).parent / "compose-spec/compose-spec.json"
 # Runs once and ends, so that nobody asks for its health.
 ONCE = {"migrate", "admin-token", "agent-token"}
 SERVICES = compose.file()["services"]
-each = pytest.mark.parametrize("name", list(SERVICES))
+each_service = pytest.mark.parametrize("name", list(SERVICES))
 
 
 def test_it_is_what_the_specification_says() -> None:
     schema = jsonschema_rs.Draft7Validator(json.loads(SCHEMA.read_text()))
-    found = [f"{fault.instance_path}: {fault.message}" for fault in schema.iter_errors(file())]
-    assert found == []
+    errors = [f"{fault.instance_path}: {fault.message}" for fault in schema.iter_errors(file())]
+    assert errors == []
     assert not schema.is_valid({"services": {"a": {"imagine": "postgres"}}}), "it does judge"
 
 
@@ -47,49 +47,51 @@ def test_a_linter_finds_nothing() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-@each
+@each_service
 def test_a_service_has_no_rights(name: str) -> None:
-    said = SERVICES[name]
-    assert said["read_only"] is True
-    assert "/tmp" in said["tmpfs"]
-    assert said["cap_drop"] == ["ALL"]
-    assert "cap_add" not in said
-    assert said["security_opt"] == ["no-new-privileges:true"]
-    assert said["user"] not in ("root", "0", "0:0")
-    assert not said.get("privileged")
-    assert "network_mode" not in said
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert "/tmp" in service["tmpfs"]
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["user"] not in ("root", "0", "0:0")
+    assert not service.get("privileged")
+    assert "network_mode" not in service
 
 
-@each
+@each_service
 def test_a_service_is_looked_after(name: str) -> None:
-    said = SERVICES[name]
-    assert said["restart"] == ("on-failure:5" if name in ONCE else "unless-stopped")
-    assert ("healthcheck" in said) == (name not in ONCE)
+    service = SERVICES[name]
+    assert service["restart"] == ("on-failure:5" if name in ONCE else "unless-stopped")
+    assert ("healthcheck" in service) == (name not in ONCE)
     if name not in ONCE:
-        assert re.fullmatch(r"\d+s", said["stop_grace_period"])
+        assert re.fullmatch(r"\d+s", service["stop_grace_period"])
 
 
-@each
+@each_service
 def test_a_service_waits_for_what_it_needs(name: str) -> None:
     for other, on in SERVICES[name].get("depends_on", {}).items():
-        wanted = "service_completed_successfully" if other in ONCE else "service_healthy"
-        assert on["condition"] == wanted
+        condition = "service_completed_successfully" if other in ONCE else "service_healthy"
+        assert on["condition"] == condition
 
 
 def test_nothing_is_defined_and_not_used_or_the_other_way() -> None:
     parsed = file()
     for kind in ("secrets", "networks"):
-        used = {word for said in SERVICES.values() for word in said.get(kind, [])}
+        used = {word for service in SERVICES.values() for word in service.get(kind, [])}
         assert used == set(parsed[kind])
-    mounted = {v.partition(":")[0] for said in SERVICES.values() for v in said.get("volumes", [])}
+    mounted = {
+        v.partition(":")[0] for service in SERVICES.values() for v in service.get("volumes", [])
+    }
     assert mounted == set(parsed["volumes"])
 
 
-@each
+@each_service
 def test_a_service_is_given_the_secrets_it_reads_and_no_others(name: str) -> None:
     service = compose.services()[name]
-    words = [*service.command, *service.environment.values()]
-    read = {word.rpartition("/")[2] for word in words if word.startswith("/run/secrets/")}
+    texts = [*service.command, *service.environment.values()]
+    read = {word.rpartition("/")[2] for word in texts if word.startswith("/run/secrets/")}
     assert read == set(SERVICES[name].get("secrets", []))
 
 
@@ -103,19 +105,19 @@ def test_no_secret_is_in_the_file() -> None:
 
 
 def test_settings_are_ones_that_there_are() -> None:
-    known = {f"LPNET_{name.upper()}" for name in Settings.model_fields}
+    names = {f"LPNET_{name.upper()}" for name in Settings.model_fields}
     for name, field in AgentSettings.model_fields.items():
-        known |= {f"LPNET_AGENT_{name.upper()}"}
-        known |= {str(c) for c in getattr(field.validation_alias, "choices", ())}
+        names |= {f"LPNET_AGENT_{name.upper()}"}
+        names |= {str(c) for c in getattr(field.validation_alias, "choices", ())}
     # Read beside the settings, by whatever talks to the service.
-    known |= {"LPNET_TOKEN_FILE"}
+    names |= {"LPNET_TOKEN_FILE"}
     for service in compose.services().values():
         ours = {setting for setting in service.environment if setting.startswith("LPNET_")}
-        assert ours <= known
+        assert ours <= names
 
 
 def test_only_the_api_is_reached_from_outside_and_from_this_machine_alone() -> None:
-    open_ = {name: said["ports"] for name, said in SERVICES.items() if "ports" in said}
+    open_ = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert open_ == {"api": ["127.0.0.1:8000:8000"]}
     assert file()["networks"]["database"] == {"internal": True}
     assert SERVICES["postgres"]["networks"] == ["database"]
@@ -128,8 +130,8 @@ def test_an_agent_has_no_limit_that_would_be_measured() -> None:
 
 def test_an_agent_may_end_its_workload_before_it_is_killed() -> None:
     settings = AgentSettings()
-    longest = GRACE_S + CLOSE_TIMEOUT_S + settings.poll_s + settings.request_s
-    assert float(SERVICES["agent"]["stop_grace_period"].removesuffix("s")) > longest
+    max_stop_s = GRACE_S + CLOSE_TIMEOUT_S + settings.poll_s + settings.request_s
+    assert float(SERVICES["agent"]["stop_grace_period"].removesuffix("s")) > max_stop_s
 
 
 def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
@@ -139,10 +141,10 @@ def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
         subprocess.run([ROOT / "tools/make-secrets", folder], check=True, capture_output=True)
         return {path.name: path.read_text() for path in folder.iterdir()}
 
-    made = make()
-    assert made == make()
-    wanted = {Path(secret["file"]).name for secret in file()["secrets"].values()}
-    assert set(made) == wanted
-    assert len(set(made.values())) == len(made)
-    assert all(len(secret.strip()) >= 64 for secret in made.values())
+    created = make()
+    assert created == make()
+    expected = {Path(secret["file"]).name for secret in file()["secrets"].values()}
+    assert set(created) == expected
+    assert len(set(created.values())) == len(created)
+    assert all(len(secret.strip()) >= 64 for secret in created.values())
     assert folder.stat().st_mode & 0o777 == 0o700

@@ -20,9 +20,9 @@ images = pytest.mark.parametrize(("target", "script"), IMAGES.items(), ids=list(
 def copied(stage: str) -> list[tuple[str, str]]:
     """Sources and where they go."""
     pairs = []
-    for word, rest in stages()[stage]:
+    for word, text in stages()[stage]:
         if word == "COPY":
-            *sources, target = rest.split()
+            *sources, target = text.split()
             pairs += [(source, target) for source in sources]
     return pairs
 
@@ -46,34 +46,34 @@ def test_what_is_copied_is_there_and_not_ignored() -> None:
 
 @images
 def test_an_image_has_no_rights_and_what_it_needs(target: str, script: str) -> None:
-    words = dict(stages()[target])
-    made = image(target)
-    assert made.user == "10001:10001"
-    assert made.entrypoint == (script,)
-    assert made.command[0] == "run"
+    arguments_of = dict(stages()[target])
+    config_ = image(target)
+    assert config_.user == "10001:10001"
+    assert config_.entrypoint == (script,)
+    assert config_.command[0] == "run"
     assert script in PROJECT["scripts"]
-    extras = [rest for word, rest in stages()[target] if word == "ARG" and "EXTRAS" in rest]
+    extras = [text for word, text in stages()[target] if word == "ARG" and "EXTRAS" in text]
     assert extras == [f"EXTRAS={target}"]
     assert target in PROJECT["optional-dependencies"]
-    (user,) = [rest for word, rest in stages()[target] if word == "RUN" and "useradd" in rest]
-    found = re.search(r"--home-dir (\S+)", user)
-    assert found is not None
-    folder = found[1]
+    (user,) = [text for word, text in stages()[target] if word == "RUN" and "useradd" in text]
+    match = re.search(r"--home-dir (\S+)", user)
+    assert match is not None
+    folder = match[1]
     assert user.endswith(f"--owner lpnet --group lpnet {folder}")
-    assert any(folder in value for value in made.environment.values())
-    assert words.get("VOLUME") == (folder if target == "agent" else None)
+    assert any(folder in value for value in config_.environment.values())
+    assert arguments_of.get("VOLUME") == (folder if target == "agent" else None)
 
 
 @images
 def test_where_packages_come_from_is_for_whoever_builds(target: str, script: str) -> None:
-    hosts = re.findall(r"https?://([^/\s]+)", " ".join(rest for _, rest in stages()[target]))
+    hosts = re.findall(r"https?://([^/\s]+)", " ".join(text for _, text in stages()[target]))
     assert hosts == []
 
 
 def test_its_python_is_one_that_lpnet_runs_on() -> None:
-    found = re.search(r"^ARG PYTHON=(3\.\d+)-", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    assert found is not None
-    assert f"Programming Language :: Python :: {found[1]}" in PROJECT["classifiers"]
+    match = re.search(r"^ARG PYTHON=(3\.\d+)-", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert match is not None
+    assert f"Programming Language :: Python :: {match[1]}" in PROJECT["classifiers"]
 
 
 @images
@@ -81,38 +81,40 @@ def test_a_shell_makes_of_the_install_what_is_meant(
     target: str, script: str, tmp_path: Path
 ) -> None:
     """With the wheel where it will be, and a python that only shows its words."""
-    (run,) = [rest for word, rest in stages()[target] if word == "RUN" and "pip install" in rest]
+    (run,) = [text for word, text in stages()[target] if word == "RUN" and "pip install" in text]
     mount, _, command = run.partition("python -m pip install")
     assert mount.strip() == "--mount=type=bind,from=wheel,source=/wheels,target=/wheels"
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     (wheels / "lpnet-0.1.0-py3-none-any.whl").touch()
-    told = f"printf '%s\\n' {command}".replace("/wheels", str(wheels))
+    script = f"printf '%s\\n' {command}".replace("/wheels", str(wheels))
 
-    def words(**arguments: str) -> list[str]:
+    def arguments_of(**arguments: str) -> list[str]:
         done = subprocess.run(
-            ["/bin/sh", "-c", told], env=arguments, capture_output=True, text=True, check=True
+            ["/bin/sh", "-c", script], env=arguments, capture_output=True, text=True, check=True
         )
         return done.stdout.splitlines()
 
     plain = ["-c", "/tmp/constraints.txt", f"{wheels}/lpnet-0.1.0-py3-none-any.whl[a,b]"]
-    assert words(EXTRAS="a,b") == plain
+    assert arguments_of(EXTRAS="a,b") == plain
     if target == "service":
         index = ["--extra-index-url", "https://example.org/cpu"]
-        assert words(EXTRAS="a,b", TORCH_INDEX=index[1]) == [*plain[:2], *index, plain[2]]
+        assert arguments_of(EXTRAS="a,b", TORCH_INDEX=index[1]) == [*plain[:2], *index, plain[2]]
 
 
 def test_the_wheel_is_built_from_what_was_copied(tmp_path: Path) -> None:
     for source, target in copied("wheel"):
-        place = tmp_path / "src" / (target if target != "./" else source)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        folder = tmp_path / "src" / (target if target != "./" else source)
+        folder.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / source, folder, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy(ROOT / source, place)
-    (command,) = [rest for word, rest in stages()["wheel"] if word == "RUN"]
-    python, *words = command.replace("/wheels", str(tmp_path / "wheels")).split()
+            shutil.copy(ROOT / source, folder)
+    (command,) = [text for word, text in stages()["wheel"] if word == "RUN"]
+    python, *arguments_of = command.replace("/wheels", str(tmp_path / "wheels")).split()
     assert python == "python"
-    subprocess.run([sys.executable, *words], cwd=tmp_path / "src", check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, *arguments_of], cwd=tmp_path / "src", check=True, capture_output=True
+    )
     (wheel,) = (tmp_path / "wheels").glob("lpnet-*.whl")
     assert "py3-none-any" in wheel.name  # for every architecture

@@ -127,15 +127,15 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "sqlite":
         yield request.getfixturevalue("sqlite_url")
         return
-    with postgres_.database(request.getfixturevalue("postgres"), "template_lpnet") as found:
-        yield found
+    with postgres_.database(request.getfixturevalue("postgres"), "template_lpnet") as named:
+        yield named
 
 
 @pytest.fixture
 def empty_postgres(postgres: str) -> Iterator[str]:
     """The URL of a Postgres database without tables."""
-    with postgres_.database(postgres) as found:
-        yield found
+    with postgres_.database(postgres) as named:
+        yield named
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -143,8 +143,8 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database without tables, once of each engine."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'empty.db'}"
-    found: str = request.getfixturevalue("empty_postgres")
-    return found
+    empty_url: str = request.getfixturevalue("empty_postgres")
+    return empty_url
 
 
 @pytest.fixture
@@ -155,9 +155,9 @@ def clock() -> HandClock:
 @pytest.fixture
 def ctx(url: str, clock: HandClock) -> Iterator[Context]:
     """A service context on a fresh database, once of each engine."""
-    made = context(Settings(database_url=url), clock=clock)
-    yield made
-    made.db.close()
+    context_ = context(Settings(database_url=url), clock=clock)
+    yield context_
+    context_.db.close()
 
 
 @pytest.fixture
@@ -169,9 +169,9 @@ def closed(ctx: Context) -> Context:
 @pytest.fixture
 def lite(sqlite_url: str, clock: HandClock) -> Iterator[Context]:
     """A service context on SQLite, for what no engine can change."""
-    made = context(Settings(database_url=sqlite_url), clock=clock)
-    yield made
-    made.db.close()
+    context_ = context(Settings(database_url=sqlite_url), clock=clock)
+    yield context_
+    context_.db.close()
 
 
 @pytest.fixture
@@ -244,13 +244,13 @@ class Bench:
 
 def bench_on(ctx: Context, clock: HandClock, space: Space) -> Bench:
     spaces_.add(ctx, space.to_bytes())
-    said = Registration(
+    registration = Registration(
         device="desk",
         facts=DeviceFacts(cpu="a CPU", cores=2),
         targets=(TargetSpec(name="desk-cpu", runtime="onnxruntime", threads=1),),
         agent_version="1",
     )
-    return Bench(ctx, clock, space, agents.register(ctx, said).agent)
+    return Bench(ctx, clock, space, agents.register(ctx, registration).agent)
 
 
 @pytest.fixture
@@ -280,9 +280,9 @@ def shared_bench(
             server = request.getfixturevalue("postgres")
             url = held.enter_context(postgres_.database(server, "template_lpnet"))
         clock = HandClock()
-        made = context(Settings(database_url=url), clock=clock)
-        held.callback(made.db.close)
-        yield bench_on(made, clock, space)
+        context_ = context(Settings(database_url=url), clock=clock)
+        held.callback(context_.db.close)
+        yield bench_on(context_, clock, space)
 
 
 @pytest.fixture
@@ -305,13 +305,13 @@ def register(ctx: Context) -> Callable[..., str]:
     """Registers a device with targets; returns the agent's id."""
 
     def register_(device: str, *targets: TargetSpec, machine: str | None = None) -> str:
-        said = Registration(
+        registration = Registration(
             device=device,
             facts=DeviceFacts(),
             targets=targets,
             agent_version="1",
             machine=machine,
         )
-        return agents.register(ctx, said).agent
+        return agents.register(ctx, registration).agent
 
     return register_

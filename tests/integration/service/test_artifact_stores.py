@@ -43,10 +43,10 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[s3.Bucket]:
     """An S3 server, and this process set to talk to it."""
-    with s3.bucket() as found:
-        for name, value in found.environment.items():
+    with s3.bucket() as bucket_:
+        for name, value in bucket_.environment.items():
             monkeypatch.setenv(name, value)
-        yield found
+        yield bucket_
 
 
 @pytest.fixture(params=["database", "file", "s3"])
@@ -131,7 +131,7 @@ def test_a_store_that_refuses_is_said(lite: Context, bucket: s3.Bucket, status: 
 
 
 @pytest.mark.parametrize(
-    ("setting", "why"),
+    ("setting", "message"),
     [
         ("disk", "must be `database` or a URL"),
         ("http://me:secret@somewhere/x", "must be `database` or a URL"),
@@ -139,10 +139,10 @@ def test_a_store_that_refuses_is_said(lite: Context, bucket: s3.Bucket, status: 
         ("s3://", "LPNET_ARTIFACTS: "),
     ],
 )
-def test_a_setting_that_is_wrong_is_named(lite: Context, setting: str, why: str) -> None:
+def test_a_setting_that_is_wrong_is_named(lite: Context, setting: str, message: str) -> None:
     with pytest.raises(SetupError, match="LPNET_ARTIFACTS") as caught:
         open_store(setting, lite.db, lite.clock)
-    assert why in str(caught.value)
+    assert message in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
@@ -181,8 +181,8 @@ def test_a_store_out_of_reach_is_a_503_and_a_failed_run(
     http = TestClient(Application(bench.ctx), raise_server_exceptions=False)
     answer = http.get(f"/v1/lpnets/{info.id}/weights")
     assert (answer.status_code, answer.json()["code"]) == (503, "no_artifact")
-    asked = {"target": bench.target, "space": bench.space.hash, "widths": [bench.widths()]}
-    answer = http.post("/v1/predictions", json=asked)
+    request = {"target": bench.target, "space": bench.space.hash, "widths": [bench.widths()]}
+    answer = http.post("/v1/predictions", json=request)
     assert (answer.status_code, answer.json()["code"]) == (503, "no_artifact")
     training = trainings.start(bench.ctx, bench.target, NewTraining(seed=1))
 
@@ -193,12 +193,12 @@ def test_a_store_out_of_reach_is_a_503_and_a_failed_run(
     failed = trainings.get(bench.ctx, training.id)
     assert failed.state == "failed"
     assert "NoArtifact: the artifact store cannot be written" in str(failed.error)
-    assert [one.id for one in lpnets.of_target(bench.ctx, bench.target)] == [info.id]
+    assert [version.id for version in lpnets.of_target(bench.ctx, bench.target)] == [info.id]
     bucket.status = None
-    assert http.post("/v1/predictions", json=asked).status_code == 200
+    assert http.post("/v1/predictions", json=request).status_code == 200
     # What is in memory answers on.
     bucket.status = 500
-    assert http.post("/v1/predictions", json=asked).status_code == 200
+    assert http.post("/v1/predictions", json=request).status_code == 200
 
 
 def test_a_changed_file_is_not_loaded_and_the_next_lpnet_takes_over(
@@ -209,8 +209,8 @@ def test_a_changed_file_is_not_loaded_and_the_next_lpnet_takes_over(
     whole = bucket.objects[info.weights_sha256]
     bucket.objects[info.weights_sha256] = whole[:-4] + b"\0\0\0\1"
     http = TestClient(Application(bench.ctx), raise_server_exceptions=False)
-    asked = {"target": bench.target, "space": bench.space.hash, "widths": [bench.widths()]}
-    answer = http.post("/v1/predictions", json=asked)
+    request = {"target": bench.target, "space": bench.space.hash, "widths": [bench.widths()]}
+    answer = http.post("/v1/predictions", json=request)
     assert answer.status_code == 503
     assert "was changed after it was written" in answer.json()["detail"]
     ((_, fault),) = artifacts.check(bench.ctx)
@@ -249,7 +249,7 @@ def test_files_move_between_stores_while_the_service_goes_on(
     sources = cloud.ctx.artifacts
     outcome = {sha256: what for sha256, what in artifacts.move(cloud.ctx, sources)}
     assert outcome == {first.weights_sha256: "moved", second.weights_sha256: "there"}
-    assert set(bucket.objects) == {f"a/{one.weights_sha256}" for one in (first, second)}
+    assert set(bucket.objects) == {f"a/{version.weights_sha256}" for version in (first, second)}
     assert lpnets.weights(cloud.ctx, first.id) == content
     folder = moved_to(bench, f"file://{tmp_path}/artifacts")
     with pytest.raises(DamagedArtifact, match="gone"):
@@ -289,11 +289,11 @@ def test_the_commands_check_and_move(
     info = train(bench)
     monkeypatch.setenv("LPNET_ARTIFACTS", f"file://{tmp_path}/artifacts")
 
-    def said(name: str, exits: int = 0) -> Any:
+    def output_of(name: str, exits: int = 0) -> Any:
         return json.loads(command("artifacts", name, "--json", exits=exits).stdout)
 
-    assert said("move") == {"moved": 1, "failed": {}}
-    assert said("move") == {"there": 1, "failed": {}}
-    assert said("check") == {"fine": 1, "failed": {}}
+    assert output_of("move") == {"moved": 1, "failed": {}}
+    assert output_of("move") == {"there": 1, "failed": {}}
+    assert output_of("check") == {"fine": 1, "failed": {}}
     (tmp_path / "artifacts" / info.weights_sha256).write_bytes(b"other")
-    assert list(said("check", exits=1)["failed"]) == [info.weights_sha256]
+    assert list(output_of("check", exits=1)["failed"]) == [info.weights_sha256]

@@ -64,10 +64,10 @@ def test_a_backup_of_either_engine_is_a_database_to_run_on(
 ) -> None:
     info = train(bench)
     file = tmp_path / "backup.db"
-    said = json.loads(command("backup", str(file), "--json").stdout)
-    assert said["tables"]["samples"] == said["tables"]["lpnets"] == 1
+    output = json.loads(command("backup", str(file), "--json").stdout)
+    assert output["tables"]["samples"] == output["tables"]["lpnets"] == 1
     assert file.stat().st_mode & 0o777 == 0o600
-    assert sorted(each.name for each in tmp_path.glob("backup*")) == ["backup.db"]
+    assert sorted(path.name for path in tmp_path.glob("backup*")) == ["backup.db"]
     with opened(f"sqlite:///{file}") as restored:
         assert contents(restored) == contents(bench.ctx.db)
         ctx = context(Settings(database_url=f"sqlite:///{file}"), db=restored, clock=bench.clock)
@@ -96,8 +96,8 @@ def test_what_cannot_be_backed_up_leaves_no_file(
     (folder / "there.db").write_text("another")
     (tmp_path / "empty.db").touch()
 
-    def refused(url: str, file: Path, why: str) -> None:
-        with opened(url) as database, pytest.raises(SetupError, match=why):
+    def refused(url: str, file: Path, message: str) -> None:
+        with opened(url) as database, pytest.raises(SetupError, match=message):
             backup(database, file)
 
     good = lite_bench.ctx.settings.database_url
@@ -107,7 +107,7 @@ def test_what_cannot_be_backed_up_leaves_no_file(
     refused(f"sqlite:///{tmp_path / 'empty.db'}", folder / "a.db", "no tables of lpnet")
     damage(Path(make_url(good).database or ""))
     refused(good, folder / "a.db", "damaged|malformed")
-    assert [each.name for each in folder.iterdir()] == ["there.db"]
+    assert [path.name for path in folder.iterdir()] == ["there.db"]
     assert (folder / "there.db").read_text() == "another"
 
 
@@ -168,8 +168,13 @@ def test_pg_dump_and_pg_restore(bench: Bench, postgres: str, tmp_path: Path) -> 
     expected = contents(bench.ctx.db)
     dump = tmp_path / "lpnet.dump"
     with postgres_.database(postgres) as url:
-        made = postgres_.program("pg_dump"), "--format=custom", "--no-owner", f"--file={dump}"
-        subprocess.run([*made, libpq(bench.ctx.settings.database_url)], check=True)
+        dump_command = (
+            postgres_.program("pg_dump"),
+            "--format=custom",
+            "--no-owner",
+            f"--file={dump}",
+        )
+        subprocess.run([*dump_command, libpq(bench.ctx.settings.database_url)], check=True)
         store(bench, 3)
         back = postgres_.program("pg_restore"), "--exit-on-error", "--single-transaction"
         subprocess.run([*back, "--no-owner", f"--dbname={libpq(url)}", dump], check=True)
@@ -194,18 +199,18 @@ class Load:
         self._over = Event()
         self.faults: list[BaseException] = []
         with Http(url) as http:
-            said = Registration(
+            registration = Registration(
                 device="desk",
                 facts=DeviceFacts(),
                 targets=(TargetSpec(name=TARGET),),
                 agent_version="1",
             )
-            self.agent = Registered.model_validate(http.post("/v1/agents", said)).agent
+            self.agent = Registered.model_validate(http.post("/v1/agents", registration)).agent
             content = "application/octet-stream"
             http.post_bytes("/v1/spaces", space.to_bytes(), content_type=content)
             new = NewCampaign(target=TARGET, space=space.hash, blocks=2000, networks=200)
             http.post("/v1/campaigns", new)
-        self._threads = [Thread(target=self._until_over, args=(one,)) for one in self._works()]
+        self._threads = [Thread(target=self._until_over, args=(work,)) for work in self._works()]
         self.batches = self.jobs = 0
 
     def __enter__(self) -> Load:
@@ -244,8 +249,8 @@ class Load:
         self.batches += 1
 
     def _measure(self, http: Http) -> None:
-        asked = LeaseRequest(targets=(TARGET,), wait_s=0)
-        answer = http.post(f"/v1/agents/{self.agent}/leases", asked)
+        request = LeaseRequest(targets=(TARGET,), wait_s=0)
+        answer = http.post(f"/v1/agents/{self.agent}/leases", request)
         if answer is None:
             return
         lease = Lease.model_validate(answer)

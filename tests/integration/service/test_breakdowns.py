@@ -37,8 +37,8 @@ def test_parts_add_up_to_the_prediction(bench: Bench, http: TestClient) -> None:
     info = publish(bench)
     space = bench.space
     predictor = Predictor(load(lpnets.weights(bench.ctx, info.id)), space)
-    for widths, found in zip(WIDTHS, predicted(http, bench).predictions, strict=True):
-        broken = found.breakdown
+    for widths, prediction in zip(WIDTHS, predicted(http, bench).predictions, strict=True):
+        broken = prediction.breakdown
         assert broken is not None
         assert [(part.kind, part.name) for part in broken.parts] == [
             *(("block", block.name) for block in space.blocks),
@@ -46,7 +46,7 @@ def test_parts_add_up_to_the_prediction(bench: Bench, http: TestClient) -> None:
             ("call", None),
         ]
         assert sum(part.latency_ms for part in broken.parts) == pytest.approx(
-            found.latency_ms, rel=1e-12
+            prediction.latency_ms, rel=1e-12
         )
         assert sum(part.share for part in broken.parts) == pytest.approx(1.0)
         assert [part.latency_ms for part in broken.parts] == pytest.approx(
@@ -63,27 +63,27 @@ def test_parts_add_up_to_the_prediction(bench: Bench, http: TestClient) -> None:
 
 def test_the_dense_network_stands_beside(bench: Bench, http: TestClient) -> None:
     publish(bench)
-    found = predicted(http, bench)
-    assert found.dense is not None
-    assert found.dense.latency_ms == pytest.approx(found.predictions[1].latency_ms)
-    assert found.dense.macs == bench.space.macs(bench.space.dense)
-    assert found.dense.params == bench.space.params(bench.space.dense)
+    response = predicted(http, bench)
+    assert response.dense is not None
+    assert response.dense.latency_ms == pytest.approx(response.predictions[1].latency_ms)
+    assert response.dense.macs == bench.space.macs(bench.space.dense)
+    assert response.dense.params == bench.space.params(bench.space.dense)
 
 
 def test_without_being_asked_nothing_is_broken_down(bench: Bench, http: TestClient) -> None:
     publish(bench)
-    found = predicted(http, bench, breakdown=False)
-    assert [one.breakdown for one in found.predictions] == [None, None]
-    assert found.dense is None
+    response = predicted(http, bench, breakdown=False)
+    assert [prediction.breakdown for prediction in response.predictions] == [None, None]
+    assert response.dense is None
 
 
 def test_the_client_asks_for_it(bench: Bench, http: TestClient) -> None:
     publish(bench)
     with Client(str(http.base_url)) as client:
         client._http = Http(str(http.base_url), transport=through(http))
-        (found,) = client.predict(bench.target, bench.space, [8, 16], breakdown=True)
-        assert found.breakdown is not None
-        assert found.breakdown.parts[0].name == bench.space.blocks[0].name
+        (prediction,) = client.predict(bench.target, bench.space, [8, 16], breakdown=True)
+        assert prediction.breakdown is not None
+        assert prediction.breakdown.parts[0].name == bench.space.blocks[0].name
         many = [[8, 16]] * (MAX_BREAKDOWNS + 1)
         with pytest.raises(LpnetError, match="with `breakdown` at most 200"):
             client.predict(bench.target, bench.space, many, breakdown=True)

@@ -17,8 +17,8 @@ Bench = Any
 
 
 def start(bench: Bench, **fields: Any) -> Any:
-    given = {"blocks": 12, "networks": 3, "pruned": 0, "repeats": 0} | fields
-    new = NewCampaign(target=bench.target, space=bench.space.hash, **given)
+    values = {"blocks": 12, "networks": 3, "pruned": 0, "repeats": 0} | fields
+    new = NewCampaign(target=bench.target, space=bench.space.hash, **values)
     return campaigns.create(bench.ctx, new)
 
 
@@ -127,8 +127,8 @@ def test_a_plan_whose_workers_die_is_given_up(bench: Bench) -> None:
 
 
 def test_exactly_the_given_workloads_are_measured(bench: Bench) -> None:
-    given = PlannedWorkload(kind="network", draw="asked", workload=bench.workload(stem=5))
-    campaign = start(bench, workloads=(given,), blocks=9, pruned=9, repeats=9)
+    planned = PlannedWorkload(kind="network", draw="asked", workload=bench.workload(stem=5))
+    campaign = start(bench, workloads=(planned,), blocks=9, pruned=9, repeats=9)
     assert campaign.total == 1
     (lease,) = measure_all(bench)
     assert lease.items[0].workload.widths == bench.widths(stem=5)
@@ -181,9 +181,9 @@ def test_pages_of_campaigns_join_up_both_ways(bench: Bench) -> None:
     first = campaigns.page(bench.ctx, limit=3)
     second = campaigns.page(bench.ctx, limit=3, after=first.next)
     third = campaigns.page(bench.ctx, limit=3, after=second.next)
-    seen = [campaign for page in (first, second, third) for campaign in page.items]
-    assert sorted(campaign.id for campaign in seen) == sorted(ids)
-    times = [campaign.created_at for campaign in seen]
+    listed = [campaign for page in (first, second, third) for campaign in page.items]
+    assert sorted(campaign.id for campaign in listed) == sorted(ids)
+    times = [campaign.created_at for campaign in listed]
     assert times == sorted(times, reverse=True)
     assert (first.previous, third.next) == (None, None)
     assert campaigns.page(bench.ctx, limit=3, after=third.previous).items == second.items
@@ -193,10 +193,10 @@ def test_pages_of_campaigns_join_up_both_ways(bench: Bench) -> None:
 
 
 def test_campaigns_are_listed_by_target_and_state(bench: Bench) -> None:
-    one, other = start(bench), start(bench)
+    first, other = start(bench), start(bench)
     campaigns.cancel(bench.ctx, other.id)
     listed = campaigns.page(bench.ctx, state="running", limit=9).items
-    assert [campaign.id for campaign in listed] == [one.id]
+    assert [campaign.id for campaign in listed] == [first.id]
     assert len(campaigns.page(bench.ctx, target=bench.target, limit=9).items) == 2
     assert campaigns.page(bench.ctx, target="nobody", limit=9).items == ()
 

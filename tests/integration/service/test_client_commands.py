@@ -57,13 +57,13 @@ class Desk:
     def report(
         self, state: str, reason: str | None, cleared: int = 0, cause: str | None = None
     ) -> None:
-        said = {"target": TARGET, "state": state, "reason": reason, "cleared": cleared}
-        said |= {"cause": cause}
+        condition = {"target": TARGET, "state": state, "reason": reason, "cleared": cleared}
+        condition |= {"cause": cause}
         path = f"/v1/agents/{self.agent}/condition"
-        self.http.post(path, ConditionReport.model_validate(said))
+        self.http.post(path, ConditionReport.model_validate(condition))
 
-    def store(self, *given: dict[str, Any]) -> None:
-        self.client.import_samples(TARGET, [Sample.model_validate(one) for one in given])
+    def store(self, *samples: dict[str, Any]) -> None:
+        self.client.import_samples(TARGET, [Sample.model_validate(sample) for sample in samples])
 
 
 @pytest.fixture(scope="module")
@@ -71,37 +71,37 @@ def desk(tmp_path_factory: pytest.TempPathFactory, space: Space) -> Iterator[Des
     folder = tmp_path_factory.mktemp("desk")
     space.save(folder / "little.onnx")
     with LocalLoop(folder, agent=False) as loop, Http(loop.url) as http:
-        said = Registration(
+        registration = Registration(
             device="desk",
             facts=DeviceFacts(),
             targets=(TargetSpec(name=TARGET),),
             agent_version="1",
         )
-        agent = Registered.model_validate(http.post("/v1/agents", said)).agent
+        agent = Registered.model_validate(http.post("/v1/agents", registration)).agent
         yield Desk(loop.url, loop.client, http, agent, folder / "little.onnx")
 
 
 def test_a_dry_run_starts_nothing_and_tells_what_it_would(desk: Desk) -> None:
-    told = desk.say("profile", TARGET, str(desk.space), "--dry-run", "--networks", "30")
-    assert "348 samples on desk-cpu" in told
-    assert "unknown: nothing was measured on this target yet" in told
-    assert "2 of 2 widths are varied, 3 of 3 blocks are timed alone" in told
-    assert "to 100% of dense MACs" in told
-    assert "networks would be held out: enough" in told
-    assert "it would start at once" in told
-    found = json.loads(
+    output = desk.say("profile", TARGET, str(desk.space), "--dry-run", "--networks", "30")
+    assert "348 samples on desk-cpu" in output
+    assert "unknown: nothing was measured on this target yet" in output
+    assert "2 of 2 widths are varied, 3 of 3 blocks are timed alone" in output
+    assert "to 100% of dense MACs" in output
+    assert "networks would be held out: enough" in output
+    assert "it would start at once" in output
+    estimate = json.loads(
         desk.say("profile", TARGET, str(desk.space), "--dry-run", "--networks", "3", "--json")
     )
-    assert not found["judging"]["enough"]
-    assert found["time"]["minutes"] is None
+    assert not estimate["judging"]["enough"]
+    assert estimate["time"]["minutes"] is None
     assert desk.http.get("/v1/campaigns")["items"] == []
 
 
 def test_what_keeps_a_target_is_shown_until_someone_clears_it(desk: Desk) -> None:
     assert "neither paused nor broken" in desk.lpnet("clear", TARGET).stderr
     desk.report("broken", "the memory sentinel is 14% above its level")
-    told = desk.say("targets")
-    assert "broken: the memory sentinel is 14% above its level, since" in told
+    output = desk.say("targets")
+    assert "broken: the memory sentinel is 14% above its level, since" in output
     dry = desk.say("profile", TARGET, str(desk.space), "--dry-run")
     assert "it would wait: the target is broken: the memory sentinel" in dry
     assert "desk-cpu is ready; epoch 2 begins" in desk.say("clear", TARGET)
@@ -128,14 +128,18 @@ def test_sentinels_are_told_with_their_drift_and_what_it_means(desk: Desk) -> No
         reading
         | {"latency_ms": 9.0, "measured_at": now + timedelta(minutes=9), "disturbed": True},
     )
-    told = desk.say("sentinels", TARGET)
-    assert "level in epoch" in told
-    assert "arithmetic 2 ms" in told or "arithmetic 2.000 ms" in told
-    assert told.index("disturbed: not used") < told.index("+5.0%") < told.index("sets the level")
-    assert "(limit 3.0%)" in told
-    assert "A drift beyond the limit, up or down, pauses the target" in told
-    found = desk.client.sentinels(TARGET, limit=2)
-    assert [one.drift_pct for one in found.items] == pytest.approx([350.0, 5.0])
+    output = desk.say("sentinels", TARGET)
+    assert "level in epoch" in output
+    assert "arithmetic 2 ms" in output or "arithmetic 2.000 ms" in output
+    assert (
+        output.index("disturbed: not used")
+        < output.index("+5.0%")
+        < output.index("sets the level")
+    )
+    assert "(limit 3.0%)" in output
+    assert "A drift beyond the limit, up or down, pauses the target" in output
+    history = desk.client.sentinels(TARGET, limit=2)
+    assert [reading.drift_pct for reading in history.items] == pytest.approx([350.0, 5.0])
     assert json.loads(desk.say("sentinels", TARGET, "--json"))["level_ms"] == {"arithmetic": 2.0}
 
 
@@ -153,13 +157,13 @@ def test_targets_can_be_read_on_80_columns(desk: Desk) -> None:
 
 
 def test_what_is_not_known_is_said(desk: Desk) -> None:
-    told = desk.say("targets")
-    assert "no LPNet" in told
-    why = "fewer than three workloads were repeated in a second session"
-    assert f"noise floor unknown: {why}" in told
-    assert f"noise floor unknown: {why}" in desk.say("table", TARGET)
-    (found,) = json.loads(desk.say("targets", "--json"))
-    assert (found["noise_floor_pct"], found["noise_floor_reason"]) == (None, why)
+    output = desk.say("targets")
+    assert "no LPNet" in output
+    reason = "fewer than three workloads were repeated in a second session"
+    assert f"noise floor unknown: {reason}" in output
+    assert f"noise floor unknown: {reason}" in desk.say("table", TARGET)
+    (target,) = json.loads(desk.say("targets", "--json"))
+    assert (target["noise_floor_pct"], target["noise_floor_reason"]) == (None, reason)
 
 
 def test_disturbed_samples_are_told_with_their_reasons(desk: Desk) -> None:
@@ -167,9 +171,9 @@ def test_disturbed_samples_are_told_with_their_reasons(desk: Desk) -> None:
         {"workload": OPS, "latency_ms": 1.0},
         {"workload": OPS, "latency_ms": 8.0, "disturbed": True, "reasons": ["steal 12%"]},
     )
-    told = desk.say("table", TARGET, "--disturbed")
-    assert "disturbed: steal 12%" in told
-    assert "1.000" not in told
+    output = desk.say("table", TARGET, "--disturbed")
+    assert "disturbed: steal 12%" in output
+    assert "1.000" not in output
     rows = json.loads(desk.say("table", TARGET, "--undisturbed", "--json"))
     assert [row["latency_ms"] for row in rows] == [1.0]
     assert rows[0]["noise_floor_pct"] is None
@@ -182,8 +186,8 @@ def test_what_did_not_fit_is_told(desk: Desk, space: Space) -> None:
     workload = {"space": space.hash, "widths": space.named(space.dense)}
     planned = {"kind": "network", "workload": workload}
     desk.client.upload(space)
-    asked = {"target": TARGET, "space": space.hash, "workloads": [planned]}
-    desk.http.post("/v1/campaigns", NewCampaign.model_validate(asked))
+    campaign = {"target": TARGET, "space": space.hash, "workloads": [planned]}
+    desk.http.post("/v1/campaigns", NewCampaign.model_validate(campaign))
     request = LeaseRequest(targets=(TARGET,), wait_s=0)
     lease = Lease.model_validate(desk.http.post(f"/v1/agents/{desk.agent}/leases", request))
     failed = ItemFailure(item=lease.items[0].id, reason="too large", out_of_memory=True)
@@ -191,25 +195,25 @@ def test_what_did_not_fit_is_told(desk: Desk, space: Space) -> None:
     need_mib = space.memory(space.dense) / 2**20
     (after,) = json.loads(desk.say("targets", "--json"))
     assert after["memory"]["fails_mib"] == need_mib
-    words = f"networks of {need_mib:.4g} MiB and more do not fit in its memory"
-    assert words in desk.say("targets")
+    message = f"networks of {need_mib:.4g} MiB and more do not fit in its memory"
+    assert message in desk.say("targets")
 
 
 def test_compared_targets_are_told_over_all_and_by_kind(desk: Desk) -> None:
     ops = [{"ops": [{"type": "linear", "c_in": c, "c_out": 8}]} for c in (16, 32, 64)]
     for target, factor in (("shelf-a", 1.0), ("shelf-b", 2.0), ("shelf-c", 1.0)):
         taken = [
-            Sample.model_validate({"workload": workload, "latency_ms": factor * (1 + place)})
-            for place, workload in enumerate(ops[:2] if target == "shelf-c" else ops)
+            Sample.model_validate({"workload": workload, "latency_ms": factor * (1 + index)})
+            for index, workload in enumerate(ops[:2] if target == "shelf-c" else ops)
         ]
         desk.client.import_samples(target, taken)
-    told = desk.say("compare", "shelf-a", "shelf-b")
-    assert "3 workloads in common; latency over that of shelf-a:" in told
-    assert "shelf-b workload workloads median p10 p90 fastest in" in told
-    assert "all 3 2.00x 2.00x 2.00x 0%" in told
-    assert "shelf-a: noise floor unknown" in told
-    found = json.loads(desk.say("compare", "shelf-c", "shelf-b", "--json"))
-    assert (found["workloads"], found["all"]["targets"][1]["median_ratio"]) == (2, 2.0)
+    output = desk.say("compare", "shelf-a", "shelf-b")
+    assert "3 workloads in common; latency over that of shelf-a:" in output
+    assert "shelf-b workload workloads median p10 p90 fastest in" in output
+    assert "all 3 2.00x 2.00x 2.00x 0%" in output
+    assert "shelf-a: noise floor unknown" in output
+    summary = json.loads(desk.say("compare", "shelf-c", "shelf-b", "--json"))
+    assert (summary["workloads"], summary["all"]["targets"][1]["median_ratio"]) == (2, 2.0)
     assert "no undisturbed workload in common" in desk.say("compare", "shelf-a", TARGET)
     assert "target: List should have at least 2" in desk.lpnet("compare", "shelf-a").stderr
     assert "shelf-d" in desk.lpnet("compare", "shelf-a", "shelf-d").stderr

@@ -14,9 +14,9 @@ Bench = Any
 HOUR = 3600.0
 
 
-def asked(bench: Bench) -> Campaign:
-    one = PlannedWorkload(kind="network", workload=bench.workload())
-    new = NewCampaign(target=bench.target, space=bench.space.hash, workloads=(one,))
+def start_campaign(bench: Bench) -> Campaign:
+    planned = PlannedWorkload(kind="network", workload=bench.workload())
+    new = NewCampaign(target=bench.target, space=bench.space.hash, workloads=(planned,))
     return campaigns.create(bench.ctx, new)
 
 
@@ -28,7 +28,7 @@ def taken(bench: Bench) -> str | None:
 
 
 def test_a_lease_ends_one_lease_after_the_step(bench: Bench) -> None:
-    asked(bench)
+    start_campaign(bench)
     first = taken(bench)
     bench.clock.advance(-HOUR)
     assert taken(bench) is None
@@ -37,7 +37,7 @@ def test_a_lease_ends_one_lease_after_the_step(bench: Bench) -> None:
 
 
 def test_a_lease_that_is_held_goes_on(bench: Bench) -> None:
-    asked(bench)
+    start_campaign(bench)
     token = taken(bench)
     bench.clock.advance(-HOUR)
     for _ in range(4):
@@ -47,13 +47,13 @@ def test_a_lease_that_is_held_goes_on(bench: Bench) -> None:
 
 
 def test_work_asked_for_before_the_step_is_offered(bench: Bench) -> None:
-    asked(bench)
+    start_campaign(bench)
     bench.clock.advance(-HOUR)
     assert taken(bench) is not None
 
 
 def test_work_that_pauses_is_offered_too(bench: Bench) -> None:
-    asked(bench)
+    start_campaign(bench)
     bench.fail(str(taken(bench)), JobFailure(reason="no"))
     bench.clock.advance(-HOUR)
     assert taken(bench) is not None
@@ -61,7 +61,7 @@ def test_work_that_pauses_is_offered_too(bench: Bench) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_a_clock_that_goes_on_changes_nothing(bench: Bench, share: float) -> None:
-    asked(bench)
+    start_campaign(bench)
     assert taken(bench) is not None
     bench.clock.advance(bench.ctx.settings.lease_s * share)
     assert taken(bench) is None

@@ -25,34 +25,34 @@ def fill(bench: Bench) -> dict[tuple[str, int], list[float]]:
     """Stems of 1 to 12 on the first target, 3 to 16 on the others, some twice; latencies by target
     and stem, of undisturbed samples."""
     block = bench.space.blocks[0].name
-    found: dict[tuple[str, int], list[float]] = {}
-    for place, target in enumerate(TARGETS):
+    latencies: dict[tuple[str, int], list[float]] = {}
+    for index, target in enumerate(TARGETS):
         samples = []
-        for stem in range(1, 13) if place == 0 else range(3, 17):
+        for stem in range(1, 13) if index == 0 else range(3, 17):
             part = block if stem % 2 else None
             name = next(iter(bench.widths(part)))
             workload = bench.workload(part, **{name: stem})
             kind = "block" if part else "network"
             for again in range(1 + stem % 3):
-                ms = (stem + again) * (1.0, 0.5, 1.7)[place] + (stem == 5) * place
+                ms = (stem + again) * (1.0, 0.5, 1.7)[index] + (stem == 5) * index
                 disturbed = again == 1 or stem == 12
-                made = bench.sample(ms, kind=kind, workload=workload, disturbed=disturbed)
-                samples.append(made)
+                sample = bench.sample(ms, kind=kind, workload=workload, disturbed=disturbed)
+                samples.append(sample)
                 if not disturbed:
-                    found.setdefault((target, stem), []).append(ms)
+                    latencies.setdefault((target, stem), []).append(ms)
         batch = SampleBatch(target=target, samples=tuple(samples))
         ingest.store(bench.ctx, batch, create=True)
-    return found
+    return latencies
 
 
-def pages(bench: Bench, targets: tuple[str, ...], **given: Any) -> Iterator[ComparePage]:
-    asked = {"by": None, "sort": "ratio", "after": None, "limit": 2} | given
+def pages(bench: Bench, targets: tuple[str, ...], **options: Any) -> Iterator[ComparePage]:
+    request = {"by": None, "sort": "ratio", "after": None, "limit": 2} | options
     while True:
-        found = comparison_table.page(bench.ctx, targets, **asked)
-        yield found
-        if found.next is None:
+        page = comparison_table.page(bench.ctx, targets, **request)
+        yield page
+        if page.next is None:
             return
-        asked["after"] = found.next
+        request["after"] = page.next
 
 
 def stem(row: ComparedRow) -> int:
@@ -76,14 +76,14 @@ def test_workloads_in_common_by_their_medians(bench: Bench) -> None:
 @pytest.mark.parametrize("by", [None, "third"])
 def test_pages_join_up_both_ways(bench: Bench, sort: Any, by: str | None) -> None:
     fill(bench)
-    found = list(pages(bench, TARGETS, sort=sort, by=by))
-    rows = [row for page in found for row in page.items]
-    place = TARGETS.index(by) if by else 1 if "ratio" in sort else 0
-    values = [(row.ratio if "ratio" in sort else row.latency_ms)[place] for row in rows]
+    pages_ = list(pages(bench, TARGETS, sort=sort, by=by))
+    rows = [row for page in pages_ for row in page.items]
+    column = TARGETS.index(by) if by else 1 if "ratio" in sort else 0
+    values = [(row.ratio if "ratio" in sort else row.latency_ms)[column] for row in rows]
     assert values == sorted(values, reverse=sort.startswith("-"))
     assert len({stem(row) for row in rows}) == len(rows) == 9
-    behind = found[-1]
-    for before in found[-2::-1]:
+    behind = pages_[-1]
+    for before in pages_[-2::-1]:
         behind = comparison_table.page(
             bench.ctx, TARGETS, by=by, sort=sort, after=behind.previous, limit=2
         )
@@ -93,16 +93,19 @@ def test_pages_join_up_both_ways(bench: Bench, sort: Any, by: str | None) -> Non
 
 def test_a_summary_says_who_is_faster_where(bench: Bench) -> None:
     measured = fill(bench)
-    found = comparison_summary.summary(bench.ctx, TARGETS)
-    assert (found.workloads, found.share) == (9, 1.0)
-    assert found.all is not None
+    summary = comparison_summary.summary(bench.ctx, TARGETS)
+    assert (summary.workloads, summary.share) == (9, 1.0)
+    assert summary.all is not None
     ratios = [median(measured["other", s]) / median(measured["desk-cpu", s]) for s in range(3, 12)]
-    first, other, third = found.all.targets
+    first, other, third = summary.all.targets
     assert (first.median_ratio, first.fastest_pct) == (1.0, 0.0)
     assert other.median_ratio == pytest.approx(median(ratios))
     assert (other.fastest_pct, third.fastest_pct) == (100.0, 0.0)
-    assert [(one.kind, one.workloads) for one in found.kinds] == [("block", 5), ("network", 4)]
-    (block,) = found.blocks
+    assert [(group.kind, group.workloads) for group in summary.kinds] == [
+        ("block", 5),
+        ("network", 4),
+    ]
+    (block,) = summary.blocks
     assert (block.block, block.space_name) == (bench.space.blocks[0].name, "little")
 
 
@@ -112,9 +115,9 @@ def test_of_too_many_workloads_a_random_part_is_compared(
     fill(bench)
     every = {stem(r): r for page in pages(bench, TARGETS[:2]) for r in page.items}
     monkeypatch.setattr(comparison, "MAX_WORKLOADS", 10)
-    found = list(pages(bench, TARGETS[:2]))
-    assert 0 < found[0].share < 1
-    part = {stem(row): row for page in found for row in page.items}
+    pages_ = list(pages(bench, TARGETS[:2]))
+    assert 0 < pages_[0].share < 1
+    part = {stem(row): row for page in pages_ for row in page.items}
     assert 0 < len(part) < len(every)
     assert part == {key: every[key] for key in part}
     swapped = next(pages(bench, TARGETS[1::-1], limit=100))
@@ -127,26 +130,26 @@ def test_targets_with_nothing_in_common(bench: Bench) -> None:
         1.0, workload={"ops": [{"type": "linear", "c_in": 8, "c_out": 8}]}, kind="block"
     )
     ingest.store(bench.ctx, SampleBatch(target="lone", samples=(sample,)), create=True)
-    asked = ("desk-cpu", "lone")
-    assert next(pages(bench, asked)).items == ()
-    found = comparison_summary.summary(bench.ctx, asked)
-    assert (found.all, found.kinds, found.workloads) == (None, (), 0)
+    names = ("desk-cpu", "lone")
+    assert next(pages(bench, names)).items == ()
+    summary = comparison_summary.summary(bench.ctx, names)
+    assert (summary.all, summary.kinds, summary.workloads) == (None, (), 0)
 
 
 def test_over_http(bench: Bench, api: TestClient) -> None:
     fill(bench)
-    asked: list[tuple[str, Any]] = [("target", name) for name in TARGETS]
-    page = api.get("/v1/compare", params=[*asked, ("sort", "-latency_ms")]).json()
-    assert [one["target"] for one in page["targets"]] == list(TARGETS)
-    answer = api.get("/v1/compare/export", params=[*asked, ("sort", "-latency_ms")])
+    query: list[tuple[str, Any]] = [("target", name) for name in TARGETS]
+    page = api.get("/v1/compare", params=[*query, ("sort", "-latency_ms")]).json()
+    assert [target["target"] for target in page["targets"]] == list(TARGETS)
+    answer = api.get("/v1/compare/export", params=[*query, ("sort", "-latency_ms")])
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert [row["sample"] for row in rows] == [item["sample"] for item in page["items"]]
     assert float(rows[0]["ratio other"]) == page["items"][0]["ratio"][1]
-    assert api.get("/v1/compare/summary", params=asked).json()["workloads"] == 9
-    assert api.get("/v1/compare", params=asked[:1]).status_code == 422
-    assert api.get("/v1/compare", params=[*asked, *asked[:1]]).status_code == 422
-    assert api.get("/v1/compare", params=[*asked, ("target", "nobody")]).status_code == 404
-    assert api.get("/v1/compare", params=[*asked, ("by", "nobody")]).status_code == 422
+    assert api.get("/v1/compare/summary", params=query).json()["workloads"] == 9
+    assert api.get("/v1/compare", params=query[:1]).status_code == 422
+    assert api.get("/v1/compare", params=[*query, *query[:1]]).status_code == 422
+    assert api.get("/v1/compare", params=[*query, ("target", "nobody")]).status_code == 404
+    assert api.get("/v1/compare", params=[*query, ("by", "nobody")]).status_code == 422
 
 
 def test_a_target_is_named_once_and_is_there(bench: Bench) -> None:

@@ -28,8 +28,8 @@ OPS = {"ops": [{"type": "linear", "c_in": 64, "c_out": 64}]}
 def say(
     bench: Bench, state: Condition, reason: str | None = None, *, cleared: int = 0
 ) -> Acknowledged:
-    said = ConditionReport(target=bench.target, state=state, reason=reason, cleared=cleared)
-    return conditions.report(bench.ctx, bench.agent, said)
+    condition = ConditionReport(target=bench.target, state=state, reason=reason, cleared=cleared)
+    return conditions.report(bench.ctx, bench.agent, condition)
 
 
 def look(bench: Bench) -> Any:
@@ -59,9 +59,9 @@ def test_a_state_has_a_reason_and_says_since_when(bench: Bench) -> None:
     say(bench, "paused", "quiet hours until 07:00")
     bench.clock.advance(10)
     say(bench, "paused", "quiet hours until 08:00")
-    found = look(bench)
-    assert (found.state, found.state_reason) == ("paused", "quiet hours until 08:00")
-    assert found.state_since == began
+    target = look(bench)
+    assert (target.state, target.state_reason) == ("paused", "quiet hours until 08:00")
+    assert target.state_since == began
     say(bench, "broken", "the arithmetic sentinel is 14% above its level")
     assert (look(bench).state, look(bench).state_since) == ("broken", bench.clock.now())
     say(bench, "ready")
@@ -73,9 +73,9 @@ def test_a_state_has_a_reason_and_says_since_when(bench: Bench) -> None:
     bench.clock.advance(5)
     assert take(bench) is not None
     bench.clock.advance(5)
-    found = look(bench)
-    assert (found.state, found.state_reason) == ("measuring", "its agent is working on a job")
-    assert (bench.clock.now() - found.state_since).total_seconds() == 5
+    target = look(bench)
+    assert (target.state, target.state_reason) == ("measuring", "its agent is working on a job")
+    assert (bench.clock.now() - target.state_since).total_seconds() == 5
 
 
 def test_the_gravest_state_is_shown(bench: Bench) -> None:
@@ -152,8 +152,8 @@ def test_a_campaign_says_that_its_agent_is_silent(bench: Bench) -> None:
 def test_clearing_opens_an_epoch_and_the_agent_hears_of_it(bench: Bench) -> None:
     store(bench, check("memory", 1.0))
     assert say(bench, "broken", "drift").model_dump() == {"cleared": 0, "epoch": 1}
-    found = conditions.clear(bench.ctx, bench.target)
-    assert (found.state, found.epoch, found.cleared) == ("idle", 2, 1)
+    target = conditions.clear(bench.ctx, bench.target)
+    assert (target.state, target.epoch, target.cleared) == ("idle", 2, 1)
     assert sentinels.history(bench.ctx, bench.target, 9).level_ms == {}
     # It still judges by the old level, and does not know better.
     heard = say(bench, "broken", "drift")
@@ -176,35 +176,35 @@ def test_what_is_neither_paused_nor_broken_is_not_cleared(bench: Bench, http: Te
     with pytest.raises(NotFound):
         conditions.clear(bench.ctx, "nobody")
     assert http.post(f"/v1/targets/{bench.target}/clear").status_code == 409
-    said = {"target": bench.target, "state": "paused", "reason": "battery", "cause": "owner"}
-    answer = http.post(f"/v1/agents/{bench.agent}/condition", json=said)
+    condition = {"target": bench.target, "state": "paused", "reason": "battery", "cause": "owner"}
+    answer = http.post(f"/v1/agents/{bench.agent}/condition", json=condition)
     assert answer.json() == {"cleared": 0, "epoch": 1}
     refused = http.post(f"/v1/targets/{bench.target}/clear")
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
-    said |= {"cause": "sentinel", "reason": "drift", "since": "2026-01-31T11:00:00Z"}
-    http.post(f"/v1/agents/{bench.agent}/condition", json=said)
+    condition |= {"cause": "sentinel", "reason": "drift", "since": "2026-01-31T11:00:00Z"}
+    http.post(f"/v1/agents/{bench.agent}/condition", json=condition)
     assert http.post(f"/v1/targets/{bench.target}/clear").json()["state"] == "idle"
 
 
 def test_an_agent_speaks_for_its_own_targets(bench: Bench, register: Register) -> None:
     other = register("other", TargetSpec(name="other-cpu"))
-    said = ConditionReport(target=bench.target, state="broken", reason="spite")
+    condition = ConditionReport(target=bench.target, state="broken", reason="spite")
     with pytest.raises(BadRequest) as caught:
-        conditions.report(bench.ctx, other, said)
+        conditions.report(bench.ctx, other, condition)
     assert caught.value.errors[0].field == "target"
     with pytest.raises(NotFound):
-        conditions.report(bench.ctx, "agent-" + "0" * 24, said)
+        conditions.report(bench.ctx, "agent-" + "0" * 24, condition)
     assert look(bench).state == "idle"
 
 
 def check(sentinel: str, ms: float, **fields: Any) -> Sample:
     """A reading of a sentinel."""
-    given = {"kind": "network", "workload": OPS, "latency_ms": ms, "sentinel": sentinel}
-    return Sample.model_validate(given | fields)
+    fields_ = {"kind": "network", "workload": OPS, "latency_ms": ms, "sentinel": sentinel}
+    return Sample.model_validate(fields_ | fields)
 
 
-def store(bench: Bench, *given: Sample) -> None:
-    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=given))
+def store(bench: Bench, *samples: Sample) -> None:
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=samples))
 
 
 def minute(number: int) -> str:
@@ -214,26 +214,32 @@ def minute(number: int) -> str:
 def test_drift_is_against_the_level_of_the_readings_own_epoch(bench: Bench) -> None:
     # Stored in another order than they were taken in.
     taken = [1.00, 1.02, 0.98, 1.01, 0.99, 1.05, 0.90]
-    given = [check("arithmetic", ms, measured_at=minute(i)) for i, ms in enumerate(taken)]
+    samples = [check("arithmetic", ms, measured_at=minute(i)) for i, ms in enumerate(taken)]
     spoilt = check("arithmetic", 3.0, measured_at=minute(2), disturbed=True, session="s")
-    store(bench, *reversed(given), spoilt)
+    store(bench, *reversed(samples), spoilt)
     store(bench, check("memory", 4.0, measured_at=minute(30)))
     say(bench, "broken", "drift")
     conditions.clear(bench.ctx, bench.target)
     store(bench, check("arithmetic", 2.0, measured_at=bench.clock.now()))
-    found = sentinels.history(bench.ctx, bench.target, 100)
-    assert found.level_ms == {"arithmetic": 2.0}
-    assert [(one.epoch, one.sentinel) for one in found.items[:3]] == [
+    history = sentinels.history(bench.ctx, bench.target, 100)
+    assert history.level_ms == {"arithmetic": 2.0}
+    assert [(reading.epoch, reading.sentinel) for reading in history.items[:3]] == [
         (2, "arithmetic"),
         (1, "memory"),
         (1, "arithmetic"),
     ]
-    old = [one for one in found.items if one.epoch == 1 and one.sentinel == "arithmetic"]
-    assert [one.measured_at for one in old] == sorted((o.measured_at for o in old), reverse=True)
-    drifts = [one.drift_pct for one in old if not one.disturbed]
+    old = [
+        reading
+        for reading in history.items
+        if reading.epoch == 1 and reading.sentinel == "arithmetic"
+    ]
+    assert [reading.measured_at for reading in old] == sorted(
+        (o.measured_at for o in old), reverse=True
+    )
+    drifts = [reading.drift_pct for reading in old if not reading.disturbed]
     assert drifts[:2] == pytest.approx([-10.0, 5.0])
     assert drifts[2:] == [None] * LEVEL_READINGS
-    (wrong,) = [one for one in old if one.disturbed]
+    (wrong,) = [reading for reading in old if reading.disturbed]
     assert wrong.session == "s"
     assert wrong.drift_pct == pytest.approx(200.0)
 
@@ -258,14 +264,14 @@ def test_a_history_is_of_one_target(bench: Bench, http: TestClient) -> None:
 def test_sentinels_count_as_no_sample_and_are_kept_all_the_same(bench: Bench) -> None:
     many = [check("memory", 1.0 + i / 10, session=f"s{i}") for i in range(6)]
     store(bench, *many, bench.sample(2.0))
-    found = look(bench)
-    assert (found.samples, found.noise_floor_pct) == (1, None)
-    assert found.noise_floor_reason == (
+    target = look(bench)
+    assert (target.samples, target.noise_floor_pct) == (1, None)
+    assert target.noise_floor_reason == (
         "fewer than three workloads were repeated in a second session"
     )
     text = "".join(samples.export(bench.ctx, bench.target, "jsonl"))
     again = [Sample.model_validate_json(line) for line in text.splitlines()]
-    assert [one.sentinel for one in again] == ["memory"] * 6 + [None]
+    assert [item.sentinel for item in again] == ["memory"] * 6 + [None]
     ingest.store(bench.ctx, SampleBatch(target="copy", samples=tuple(again)), create=True)
     assert targets.get_target(bench.ctx, "copy").samples == 1
     assert len(sentinels.history(bench.ctx, "copy", 9).items) == 6

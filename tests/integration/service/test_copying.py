@@ -56,7 +56,7 @@ def fresh(tmp_path: Path, postgres: str) -> Callable[[str], Any]:
     numbers = iter(range(1000))
 
     @contextmanager
-    def made(engine: str) -> Iterator[Database]:
+    def open_fresh(engine: str) -> Iterator[Database]:
         if engine == "sqlite":
             database = Database(f"sqlite:///{tmp_path / f'fresh{next(numbers)}.db'}", "--to")
             yield database
@@ -67,7 +67,7 @@ def fresh(tmp_path: Path, postgres: str) -> Callable[[str], Any]:
             yield database
             database.close()
 
-    return made
+    return open_fresh
 
 
 def contents(database: Database) -> Contents:
@@ -93,26 +93,26 @@ def values(column: Column[Any], number: int) -> st.SearchStrategy[Any]:
     if column.primary_key:
         return st.just(f"key {number} é")
     kind = column.type
-    found: st.SearchStrategy[Any]
+    strategy: st.SearchStrategy[Any]
     if isinstance(kind, UtcTime | DateTime):
-        found = st.datetimes(datetime(1900, 1, 1), datetime(9000, 1, 1)).map(
+        strategy = st.datetimes(datetime(1900, 1, 1), datetime(9000, 1, 1)).map(
             lambda at: at.replace(tzinfo=UTC)
         )
     elif isinstance(kind, LargeBinary):
-        found = st.binary(max_size=300)
+        strategy = st.binary(max_size=300)
     elif isinstance(kind, Boolean):
-        found = st.booleans()
+        strategy = st.booleans()
     elif isinstance(kind, BigInteger):
-        found = st.integers(-(2**63), 2**63 - 1)
+        strategy = st.integers(-(2**63), 2**63 - 1)
     elif isinstance(kind, Integer):
-        found = st.integers(-(2**31), 2**31 - 1)
+        strategy = st.integers(-(2**31), 2**31 - 1)
     elif isinstance(kind, Float):
-        found = st.floats(allow_nan=False, allow_infinity=False)
+        strategy = st.floats(allow_nan=False, allow_infinity=False)
     else:
         # A number before it keeps apart what has to be unique.
         letters = st.characters(codec="utf-8", exclude_characters="\0")
-        found = st.text(letters, max_size=40).map(lambda said: f"{number} {said}")
-    return st.none() | found if column.nullable else found
+        strategy = st.text(letters, max_size=40).map(lambda text: f"{number} {text}")
+    return st.none() | strategy if column.nullable else strategy
 
 
 @st.composite
@@ -129,17 +129,17 @@ def rows(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
 
 @pytest.mark.parametrize("other", ["sqlite", "postgres"])
 @examples(10, suppress_health_check=list(HealthCheck))
-@given(made=rows())
+@given(values=rows())
 def test_there_and_back_again_it_is_equal_row_by_row(
-    other: str, made: dict[str, list[dict[str, Any]]], fresh: Any, sqlite_template: Path
+    other: str, values: dict[str, list[dict[str, Any]]], fresh: Any, sqlite_template: Path
 ) -> None:
     with fresh("sqlite") as first, fresh(other) as second, fresh("sqlite") as third:
         Path(first.url.database).write_bytes(sqlite_template.read_bytes())
         # References point at rows of the least count, so that they are there.
-        least = min(len(of) for of in made.values())
+        fewest = min(len(of) for of in values.values())
         with first.engine.begin() as connection:
             for table in Base.metadata.sorted_tables:
-                connection.execute(insert(table), made[table.name][:least])
+                connection.execute(insert(table), values[table.name][:fewest])
         expected = contents(first)
         counts = copy(first, second)
         assert counts == {name: len(of) for name, of in expected.items()}
@@ -216,7 +216,9 @@ def test_another_migration_is_refused(lite_bench: Bench, fresh: Any, engine: str
         with other.engine.begin() as connection:
             connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
             connection.execute(text("INSERT INTO alembic_version VALUES ('0001')"))
-        with pytest.raises(SetupError, match="is at migration 0001, but this version of lpnet needs"):
+        with pytest.raises(
+            SetupError, match="is at migration 0001, but this version of lpnet needs"
+        ):
             copy(lite_bench.ctx.db, other)
         with fresh("sqlite") as empty, pytest.raises(SetupError, match="at migration 0001"):
             copy(other, empty)
@@ -280,7 +282,7 @@ def size(database: Database) -> int:
     if database.is_sqlite:
         file = Path(str(database.url.database))
         files = (file.with_name(file.name + end) for end in ("", "-wal"))
-        return sum(each.stat().st_size for each in files if each.exists())
+        return sum(file.stat().st_size for file in files if file.exists())
     with database.snapshot() as connection:
         return int(connection.scalar(text("SELECT pg_database_size(current_database())")) or 0)
 

@@ -17,7 +17,7 @@ from lpnet_service.worker.work import KINDS
 
 Bench = Any
 # The least number that there is, and the limits of what is taken for a latency, in ms.
-LEAST, SHORT, LONG = 5e-324, 1e-12, 1e9
+SMALLEST, SHORT, LONG = 5e-324, 1e-12, 1e9
 
 
 @pytest.fixture(autouse=True)
@@ -27,38 +27,38 @@ def _quick_training() -> None:
 
 def trained(bench: Bench, *ms: float) -> Training:
     """What comes of a training on networks of those latencies, over and over."""
-    given = [
+    samples = [
         bench.sample(ms[n % len(ms)], workload=bench.workload(stem=4 + n % 12, wide=8 + n % 24))
         for n in range(40)
     ]
-    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(given)))
-    asked = trainings.start(bench.ctx, bench.target, NewTraining(seed=1))
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(samples)))
+    training = trainings.start(bench.ctx, bench.target, NewTraining(seed=1))
     assert tick(bench.ctx, KINDS)
     assert not tick(bench.ctx, KINDS), "the worker is there for the next one"
-    return trainings.get(bench.ctx, asked.id)
+    return trainings.get(bench.ctx, training.id)
 
 
 @pytest.mark.slow
 def test_latencies_of_nothing_fail_with_a_reason(bench: Bench) -> None:
-    found = trained(bench, LEAST)
-    assert found.state == "failed"
-    assert found.error
+    report = trained(bench, SMALLEST)
+    assert report.state == "failed"
+    assert report.error
 
 
 @pytest.mark.slow
 def test_latencies_without_sense_give_numbers_or_a_reason(lite_bench: Bench) -> None:
-    found = trained(lite_bench, SHORT, LONG)
-    if found.state == "failed":
-        assert found.error
+    report = trained(lite_bench, SHORT, LONG)
+    if report.state == "failed":
+        assert report.error
         return
-    asked = PredictionRequest(
+    request = PredictionRequest(
         target=lite_bench.target,
         space=lite_bench.space.hash,
         widths=(lite_bench.widths(),),
         gradient=True,
     )
-    (said,) = predictions.predict(lite_bench.ctx, asked).predictions
-    assert 0 < said.low_ms <= said.latency_ms <= said.high_ms < float("inf")
+    (prediction,) = predictions.predict(lite_bench.ctx, request).predictions
+    assert 0 < prediction.low_ms <= prediction.latency_ms <= prediction.high_ms < float("inf")
 
 
 @pytest.mark.parametrize("ms", [0.0, -1.0, 1.1e9, float("inf"), float("nan")])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from fastapi.testclient import TestClient
-from tests.harness.published import made, publish, unfit
+from tests.harness.published import publish, unfit, untrained_lpnet
 
 from lpnet.model.files import load
 from lpnet.predictor.predictor import Predictor
@@ -26,13 +26,13 @@ from lpnet_service.worker import dataset
 Bench = Any
 
 
-def asked(bench: Bench, **fields: Any) -> dict[str, Any]:
+def request(bench: Bench, **fields: Any) -> dict[str, Any]:
     usual = {"targets": [bench.target], "space": bench.space.hash, "width": "wide"}
     return usual | fields
 
 
 def drawn(api: TestClient, bench: Bench, **fields: Any) -> CurveResponse:
-    answer = api.post("/v1/curves", json=asked(bench, **fields))
+    answer = api.post("/v1/curves", json=request(bench, **fields))
     assert answer.status_code == 200, answer.text
     return CurveResponse.model_validate(answer.json())
 
@@ -48,30 +48,30 @@ def predictor(bench: Bench, lpnet: str, block: str | None = None) -> Predictor:
 
 def test_a_curve_is_the_predictors_line(bench: Bench, api: TestClient) -> None:
     info = publish(bench)
-    found = drawn(api, bench, at={"stem": 12}, coverage=0.7)
-    assert (found.values, found.at) == (tuple(range(1, 33)), {"stem": 12})
-    (curve,) = found.curves
+    response = drawn(api, bench, at={"stem": 12}, coverage=0.7)
+    assert (response.values, response.at) == (tuple(range(1, 33)), {"stem": 12})
+    (curve,) = response.curves
     assert (curve.target, curve.problem) == (bench.target, None)
     line = curve.line
     assert line is not None
     assert line.lpnet == info.id
     own = predictor(bench, info.id)
-    rows = torch.tensor([[12.0, wide] for wide in found.values], dtype=torch.float64)
+    rows = torch.tensor([[12.0, wide] for wide in response.values], dtype=torch.float64)
     low, high = own.interval(rows, 0.7)
     assert line.latency_ms == pytest.approx(own(rows).tolist())
     assert line.low_ms == pytest.approx(low.tolist())
     assert line.high_ms == pytest.approx(high.tolist())
-    fast = [v for v, is_fast in zip(found.values, line.fast, strict=True) if is_fast]
+    fast = [v for v, is_fast in zip(response.values, line.fast, strict=True) if is_fast]
     assert fast == own.fast_widths("wide", [12, 32])
-    assert len(line.envelope_ms) == len(found.values)
+    assert len(line.envelope_ms) == len(response.values)
     assert line.too_large_from is None
     # The same number as any prediction gives.
-    (said,) = api.post(
+    (prediction,) = api.post(
         "/v1/predictions",
         json={"target": bench.target, "space": bench.space.hash, "widths": [[12, 20]]},
     ).json()["predictions"]
-    assert line.latency_ms[19] == pytest.approx(said["latency_ms"], rel=1e-9)
-    assert drawn(api, bench, at={"stem": 12, "wide": 3}, coverage=0.7) == found
+    assert line.latency_ms[19] == pytest.approx(prediction["latency_ms"], rel=1e-9)
+    assert drawn(api, bench, at={"stem": 12, "wide": 3}, coverage=0.7) == response
 
 
 def test_measured_points_are_those_on_the_line(bench: Bench, api: TestClient) -> None:
@@ -103,18 +103,20 @@ def test_measured_points_are_those_on_the_line(bench: Bench, api: TestClient) ->
     assert curve.problem is not None
     assert curve.problem.code == "no_lpnet", "what was measured is shown all the same"
     points = curve.points
-    assert [(one.width, one.sample) for one in points if one.width != 8] == [(2, "narrower")]
-    assert {one.sample for one in points if one.width == 8} == {"on-the-line", "once-more"}
-    first = next(one for one in points if one.sample == "on-the-line")
+    assert [(point.width, point.sample) for point in points if point.width != 8] == [
+        (2, "narrower")
+    ]
+    assert {point.sample for point in points if point.width == 8} == {"on-the-line", "once-more"}
+    first = next(point for point in points if point.sample == "on-the-line")
     assert (first.latency_ms, first.p10_ms, first.p90_ms, first.std_ms) == (2.0, 1.9, 2.2, 0.1)
     assert first.measured_at is not None
-    assert {one.held_out for one in points} == {None}
+    assert {point.held_out for point in points} == {None}
     (inside,) = drawn(api, bench, block=block).curves
-    assert [one.sample for one in inside.points] == ["of-a-block"]
+    assert [point.sample for point in inside.points] == ["of-a-block"]
     trainings.start(bench.ctx, bench.target, NewTraining())
     dataset.draw_missing_sides(bench.ctx, bench.target)
     (curve,) = drawn(api, bench).curves
-    assert all(one.held_out is not None for one in curve.points)
+    assert all(point.held_out is not None for point in curve.points)
 
 
 def test_of_many_points_the_newest_are_shown(
@@ -124,7 +126,7 @@ def test_of_many_points_the_newest_are_shown(
     for number in range(5):
         store(bench, bench.sample(workload=bench.workload(wide=number + 1), id=f"sample-{number}"))
     (curve,) = drawn(api, bench).curves
-    assert [one.sample for one in curve.points] == ["sample-2", "sample-3", "sample-4"]
+    assert [point.sample for point in curve.points] == ["sample-2", "sample-3", "sample-4"]
 
 
 def test_a_target_without_a_line_says_why_and_the_others_answer(
@@ -132,15 +134,15 @@ def test_a_target_without_a_line_says_why_and_the_others_answer(
 ) -> None:
     register("other", TargetSpec(name="other-cpu", runtime="onnxruntime", threads=1))
     publish(bench)
-    found = drawn(api, bench, targets=["nobody", "other-cpu", bench.target, "nobody"]).curves
-    said = [(one.target, one.problem.code if one.problem else None) for one in found]
-    assert said == [
+    curves_ = drawn(api, bench, targets=["nobody", "other-cpu", bench.target, "nobody"]).curves
+    outcomes = [(curve.target, curve.problem.code if curve.problem else None) for curve in curves_]
+    assert outcomes == [
         ("nobody", "not_found"),
         ("other-cpu", "no_lpnet"),
         (bench.target, None),
         ("nobody", "not_found"),
     ]
-    assert [one.line is None for one in found] == [True, True, False, True]
+    assert [curve.line is None for curve in curves_] == [True, True, False, True]
     (other,) = drawn(api, bench, batch=3).curves
     assert other.problem is not None
     assert other.problem.code == "not_covered"
@@ -155,8 +157,8 @@ def http(lite_bench: Bench) -> TestClient:
 def test_a_block_has_lines_of_its_own(lite_bench: Bench, http: TestClient) -> None:
     info = publish(lite_bench)
     block = next(b.name for b in lite_bench.space.blocks if "wide" in lite_bench.widths(b.name))
-    found = drawn(http, lite_bench, block=block)
-    (curve,) = found.curves
+    response = drawn(http, lite_bench, block=block)
+    (curve,) = response.curves
     assert curve.line is not None
     own = predictor(lite_bench, info.id, block)
     base = own.high.repeat(32, 1)
@@ -179,8 +181,8 @@ def test_the_advice_says_what_counts_as_the_same(lite_bench: Bench, http: TestCl
     assert curve.noise_floor_pct == pytest.approx(100 * 0.06 / 1.03)
     assert curve.same_within_pct == pytest.approx(200 * 0.06 / 1.03)
     assert curve.advice
-    for one in curve.advice:
-        assert one.text
+    for advice in curve.advice:
+        assert advice.text
 
 
 def test_what_does_not_fit_in_memory_is_marked_and_never_advised(
@@ -192,8 +194,8 @@ def test_what_does_not_fit_in_memory_is_marked_and_never_advised(
     assert curve.line is not None
     assert curve.line.too_large_from == 8
     assert len(curve.line.latency_ms) == 16
-    for one in curve.advice:
-        assert max(one.keep or 0, one.last or 0, one.against or 0) < 8, one
+    for advice in curve.advice:
+        assert max(advice.keep or 0, advice.last or 0, advice.against or 0) < 8, advice
 
 
 @pytest.mark.parametrize(
@@ -213,10 +215,10 @@ def test_what_does_not_fit_in_memory_is_marked_and_never_advised(
 def test_what_cannot_be_drawn_is_refused_with_its_field(
     lite_bench: Bench, http: TestClient, fields: dict[str, Any], status: int, field: str | None
 ) -> None:
-    publish(lite_bench, made(lite_bench))
-    answer = http.post("/v1/curves", json=asked(lite_bench, **fields))
+    publish(lite_bench, untrained_lpnet(lite_bench))
+    answer = http.post("/v1/curves", json=request(lite_bench, **fields))
     assert answer.status_code == status, answer.text
-    errors = [one["field"] for one in answer.json()["errors"]]
+    errors = [error["field"] for error in answer.json()["errors"]]
     assert errors == ([] if field is None else [field])
 
 
@@ -224,6 +226,6 @@ def test_a_width_of_too_many_values_is_refused(
     lite_bench: Bench, http: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(curves_, "MAX_VALUES", 31)
-    answer = http.post("/v1/curves", json=asked(lite_bench))
+    answer = http.post("/v1/curves", json=request(lite_bench))
     assert answer.status_code == 422
     assert "32 values; at most 31" in answer.json()["errors"][0]["reason"]

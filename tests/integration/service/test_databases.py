@@ -21,9 +21,9 @@ from lpnet_service.repositories.inserts import insert_if_new
 
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
-    made = Database(url)
-    yield made
-    made.close()
+    database = Database(url)
+    yield database
+    database.close()
 
 
 def device(name: str, at: datetime) -> DeviceRow:
@@ -35,8 +35,8 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 def test_migrations_make_the_tables_that_the_rows_describe(database: Database) -> None:
     with database.engine.connect() as connection:
-        found = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(found, Base.metadata) == []
+        migration = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(migration, Base.metadata) == []
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:

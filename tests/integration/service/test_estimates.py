@@ -22,9 +22,9 @@ Bench = Any
 BLOCK_S, NETWORK_S = 0.5, 4.0
 
 
-def asked(bench: Bench, **fields: Any) -> NewCampaign:
-    given = {"blocks": 30, "networks": 24, "pruned": 0, "repeats": 0, "seed": 3} | fields
-    return NewCampaign(target=bench.target, space=bench.space.hash, **given)
+def request(bench: Bench, **fields: Any) -> NewCampaign:
+    values = {"blocks": 30, "networks": 24, "pruned": 0, "repeats": 0, "seed": 3} | fields
+    return NewCampaign(target=bench.target, space=bench.space.hash, **values)
 
 
 def measure_all(bench: Bench) -> list[LeasedItem]:
@@ -43,119 +43,122 @@ def measure_all(bench: Bench) -> list[LeasedItem]:
 
 
 def test_it_is_of_exactly_what_the_campaign_measures(bench: Bench) -> None:
-    new = asked(bench, repeats=5, pruned=7)
-    found = estimates.estimate(bench.ctx, new)
+    new = request(bench, repeats=5, pruned=7)
+    estimate = estimates.estimate(bench.ctx, new)
     assert campaigns.page(bench.ctx, limit=9).items == ()
-    assert estimates.estimate(bench.ctx, new) == found
-    assert campaigns.create(bench.ctx, new).total == found.samples == 30 + 24 + 5 + 7
+    assert estimates.estimate(bench.ctx, new) == estimate
+    assert campaigns.create(bench.ctx, new).total == estimate.samples == 30 + 24 + 5 + 7
     jobs = 0
     items: list[LeasedItem] = []
     while (lease := leasing.claim(bench.ctx, bench.agent, [bench.target])) is not None:
         jobs += 1
         items += lease.items
-    assert jobs == found.jobs
-    for kind in found.kinds:
+    assert jobs == estimate.jobs
+    for kind in estimate.kinds:
         assert kind.drawn + kind.repeats == sum(item.kind == kind.kind for item in items)
-    assert [kind.pruned for kind in found.kinds] == [0, 7]
+    assert [kind.pruned for kind in estimate.kinds] == [0, 7]
     space = bench.space
     shares = [
         space.macs(space.vector(item.workload.widths)) / space.macs(space.dense)
         for item in items
         if item.kind == "network"
     ]
-    assert (found.reach.macs_share_low, found.reach.macs_share_high) == (min(shares), max(shares))
+    assert (estimate.reach.macs_share_low, estimate.reach.macs_share_high) == (
+        min(shares),
+        max(shares),
+    )
     assert max(shares) == 1.0
 
 
 def test_minutes_come_from_the_targets_own_jobs(bench: Bench) -> None:
-    before = estimates.estimate(bench.ctx, asked(bench))
+    before = estimates.estimate(bench.ctx, request(bench))
     assert before.time.minutes is None
     assert before.time.source == "unknown: nothing was measured on this target yet"
-    campaigns.create(bench.ctx, asked(bench))
+    campaigns.create(bench.ctx, request(bench))
     measure_all(bench)
-    found = estimates.estimate(bench.ctx, asked(bench, seed=4, pruned=6, repeats=2))
-    assert [kind.known_from for kind in found.kinds] == [30, 24]
-    assert [kind.seconds_each for kind in found.kinds] == pytest.approx([BLOCK_S, NETWORK_S])
-    assert found.time.minutes == pytest.approx((31 * BLOCK_S + 31 * NETWORK_S) / 60)
-    assert "of this space on this target: 0.5 s a block (mean of 30), 4 s" in found.time.source
+    estimate = estimates.estimate(bench.ctx, request(bench, seed=4, pruned=6, repeats=2))
+    assert [kind.known_from for kind in estimate.kinds] == [30, 24]
+    assert [kind.seconds_each for kind in estimate.kinds] == pytest.approx([BLOCK_S, NETWORK_S])
+    assert estimate.time.minutes == pytest.approx((31 * BLOCK_S + 31 * NETWORK_S) / 60)
+    assert "of this space on this target: 0.5 s a block (mean of 30), 4 s" in estimate.time.source
 
 
 def test_a_kind_that_was_never_measured_leaves_the_minutes_unknown(bench: Bench) -> None:
-    campaigns.create(bench.ctx, asked(bench, networks=0))
+    campaigns.create(bench.ctx, request(bench, networks=0))
     measure_all(bench)
-    blocks = estimates.estimate(bench.ctx, asked(bench, networks=0))
+    blocks = estimates.estimate(bench.ctx, request(bench, networks=0))
     assert blocks.time.minutes == pytest.approx(30 * BLOCK_S / 60)
-    both = estimates.estimate(bench.ctx, asked(bench))
+    both = estimates.estimate(bench.ctx, request(bench))
     assert both.time.minutes is None
     assert both.time.source == "unknown: too few networks were measured on this target yet"
 
 
 def test_budgets_of_the_agent_bound_the_timed_runs(bench: Bench) -> None:
-    assert estimates.estimate(bench.ctx, asked(bench)).time.timed_minutes_at_most is None
-    said = Registration(
+    assert estimates.estimate(bench.ctx, request(bench)).time.timed_minutes_at_most is None
+    registration = Registration(
         device="desk",
         facts=DeviceFacts(),
         targets=(TargetSpec(name=bench.target, runtime="onnxruntime", threads=1),),
         agent_version="1",
         budgets=Budgets(block_s=0.2, network_s=1.1),
     )
-    agents.register(bench.ctx, said)
-    bound = estimates.estimate(bench.ctx, asked(bench)).time.timed_minutes_at_most
+    agents.register(bench.ctx, registration)
+    bound = estimates.estimate(bench.ctx, request(bench)).time.timed_minutes_at_most
     assert bound == pytest.approx((30 * 0.2 + 24 * 1.1) / 60)
 
 
 def test_what_is_not_covered_is_named(bench: Bench) -> None:
     names = [block.name for block in bench.space.blocks]
-    nothing = estimates.estimate(bench.ctx, asked(bench, blocks=1, networks=0)).reach
+    nothing = estimates.estimate(bench.ctx, request(bench, blocks=1, networks=0)).reach
     assert (nothing.blocks, nothing.blocks_alone) == (len(names), 1)
     assert nothing.blocks_missing == tuple(names[1:])
     assert nothing.widths_varied == 0
     assert nothing.widths_missing == tuple(width.name for width in bench.space.widths)
     assert (nothing.macs_share_low, nothing.macs_share_high) == (None, None)
-    all_ = estimates.estimate(bench.ctx, asked(bench)).reach
+    all_ = estimates.estimate(bench.ctx, request(bench)).reach
     assert (all_.widths_varied, all_.widths_missing, all_.blocks_missing) == (2, (), ())
 
 
 @pytest.mark.parametrize("networks", [6, 20, 60])
 def test_held_out_are_as_many_as_a_training_will_hold_out(bench: Bench, networks: int) -> None:
-    found = estimates.estimate(bench.ctx, asked(bench, networks=networks)).judging
-    campaigns.create(bench.ctx, asked(bench, networks=networks))
+    test_set = estimates.estimate(bench.ctx, request(bench, networks=networks)).judging
+    campaigns.create(bench.ctx, request(bench, networks=networks))
     measure_all(bench)
     dataset.draw_missing_sides(bench.ctx, bench.target)
     with bench.ctx.db.read() as session:
         sides = SideRepository(session).of_epoch(bench.target, 1)
-    for kind, said in (("network", found.networks), ("block", found.blocks)):
-        assert said == sum(out for of, out in sides.values() if of == kind)
-    assert found.enough == (found.networks >= 10) == (networks == 60)
-    assert ("too few" in found.detail) != found.enough
-    again = estimates.estimate(bench.ctx, asked(bench, networks=networks)).judging
-    assert again == found
+    for kind, count in (("network", test_set.networks), ("block", test_set.blocks)):
+        assert count == sum(out for of, out in sides.values() if of == kind)
+    assert test_set.enough == (test_set.networks >= 10) == (networks == 60)
+    assert ("too few" in test_set.detail) != test_set.enough
+    again = estimates.estimate(bench.ctx, request(bench, networks=networks)).judging
+    assert again == test_set
 
 
 def test_it_says_what_the_campaign_would_wait_for(bench: Bench) -> None:
     def start() -> Any:
-        return estimates.estimate(bench.ctx, asked(bench)).start
+        return estimates.estimate(bench.ctx, request(bench)).start
 
     assert (start().at_once, start().jobs_before) == (True, 0)
-    campaigns.create(bench.ctx, asked(bench, blocks=48, networks=0))
+    campaigns.create(bench.ctx, request(bench, blocks=48, networks=0))
     assert start().model_dump(exclude={"detail"}) == {
         "at_once": False,
         "state": "idle",
         "jobs_before": 2,
         "workloads_before": 48,
     }
-    said = ConditionReport(target=bench.target, state="paused", reason="battery at 12%")
-    conditions.report(bench.ctx, bench.agent, said)
+    condition = ConditionReport(target=bench.target, state="paused", reason="battery at 12%")
+    conditions.report(bench.ctx, bench.agent, condition)
     assert not start().at_once
     assert start().detail == "it would wait: the target is paused: battery at 12%"
 
 
 def test_what_a_user_waits_for_passes_what_was_drawn(bench: Bench) -> None:
-    campaigns.create(bench.ctx, asked(bench))
-    given = PlannedWorkload(kind="network", draw="asked", workload=bench.workload(stem=5))
-    found = estimates.estimate(bench.ctx, asked(bench, workloads=(given,)))
-    assert (found.samples, found.start.jobs_before) == (1, 0)
-    assert found.start.at_once
+    campaigns.create(bench.ctx, request(bench))
+    planned = PlannedWorkload(kind="network", draw="asked", workload=bench.workload(stem=5))
+    estimate = estimates.estimate(bench.ctx, request(bench, workloads=(planned,)))
+    assert (estimate.samples, estimate.start.jobs_before) == (1, 0)
+    assert estimate.start.at_once
 
 
 def test_it_refuses_what_a_campaign_would_refuse(bench: Bench) -> None:
@@ -165,7 +168,7 @@ def test_it_refuses_what_a_campaign_would_refuse(bench: Bench) -> None:
         estimates.estimate(bench.ctx, NewCampaign(target=bench.target, space="0" * 64))
     wrong = PlannedWorkload(kind="network", workload=bench.workload(stem=17))
     with pytest.raises(BadRequest):
-        estimates.estimate(bench.ctx, asked(bench, workloads=(wrong,)))
+        estimates.estimate(bench.ctx, request(bench, workloads=(wrong,)))
     batch = SampleBatch(target="table", samples=(bench.sample(),))
     ingest.store(bench.ctx, batch, create=True)
     with pytest.raises(Conflict, match="imported"):
@@ -174,7 +177,7 @@ def test_it_refuses_what_a_campaign_would_refuse(bench: Bench) -> None:
 
 def test_it_is_there_over_http(bench: Bench) -> None:
     with TestClient(Application(bench.ctx)) as http:
-        body = asked(bench).model_dump(mode="json")
+        body = request(bench).model_dump(mode="json")
         answer = http.post("/v1/campaigns:estimate", json=body)
         assert answer.status_code == 200
         assert answer.json()["samples"] == 54

@@ -39,18 +39,18 @@ def test_a_mutated_space_is_stored_or_refused(
     lite_http: TestClient, space: Space, edits: list[tuple[int, bytes, int]]
 ) -> None:
     data = bytearray(space.to_bytes())
-    for place, new, cut in edits:
-        start = place % (len(data) + 1)
+    for position, new, cut in edits:
+        start = position % (len(data) + 1)
         data[start : start + cut] = new
     answer = lite_http.post("/v1/spaces", content=bytes(data))
     assert answer.status_code in (200, 201, 422), answer.text
     if answer.status_code != 422:
         # What was taken can be read, and predicted for: 409 is that nothing was trained.
-        found = answer.json()
-        assert lite_http.get(f"/v1/spaces/{found['hash']}/file").status_code == 200
-        dense = {width["name"]: width["max"] for width in found["widths"]}
-        asked = {"target": "desk-cpu", "space": found["hash"], "widths": [dense]}
-        assert lite_http.post("/v1/predictions", json=asked).status_code == 409
+        info = answer.json()
+        assert lite_http.get(f"/v1/spaces/{info['hash']}/file").status_code == 200
+        dense = {width["name"]: width["max"] for width in info["widths"]}
+        request = {"target": "desk-cpu", "space": info["hash"], "widths": [dense]}
+        assert lite_http.post("/v1/predictions", json=request).status_code == 409
 
 
 @pytest.mark.parametrize("name", ["a\x00b", "\x00", "\x7f\u2028\U0001f600", ""])

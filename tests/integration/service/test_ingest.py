@@ -20,14 +20,14 @@ from lpnet_service.services.shared import targets
 Bench = Any
 
 
-def store(bench: Bench, *given: Sample, target: str | None = None, create: bool = False) -> Any:
-    batch = SampleBatch(target=target or bench.target, samples=given)
+def store(bench: Bench, *samples_: Sample, target: str | None = None, create: bool = False) -> Any:
+    batch = SampleBatch(target=target or bench.target, samples=samples_)
     return ingest.store(bench.ctx, batch, create=create)
 
 
 def full(bench: Bench, **fields: Any) -> Sample:
     """A sample with everything in it."""
-    made: Sample = bench.sample(
+    sample: Sample = bench.sample(
         1.25,
         **{
             "id": "sample-000001",
@@ -52,36 +52,36 @@ def full(bench: Bench, **fields: Any) -> Sample:
         }
         | fields,
     )
-    return made
+    return sample
 
 
 def test_a_sample_comes_back_as_it_came(bench: Bench) -> None:
-    given = full(bench)
-    store(bench, given)
-    (found,) = samples.page(bench.ctx, {}, after=None, limit=10).items
-    assert Sample.model_validate(found.model_dump(include=set(Sample.model_fields))) == given
-    assert (found.target, found.epoch) == (bench.target, 1)
-    assert found.stored_at == bench.clock.now()
+    sample = full(bench)
+    store(bench, sample)
+    (stored,) = samples.page(bench.ctx, {}, after=None, limit=10).items
+    assert Sample.model_validate(stored.model_dump(include=set(Sample.model_fields))) == sample
+    assert (stored.target, stored.epoch) == (bench.target, 1)
+    assert stored.stored_at == bench.clock.now()
 
 
 def test_the_same_id_is_stored_once(bench: Bench) -> None:
-    given = [full(bench, id=f"sample-{i:06}") for i in range(5)]
-    assert store(bench, *given[:3]).model_dump() == {"stored": 3, "known": 0}
-    assert store(bench, *given).model_dump() == {"stored": 2, "known": 3}
+    batch = [full(bench, id=f"sample-{i:06}") for i in range(5)]
+    assert store(bench, *batch[:3]).model_dump() == {"stored": 3, "known": 0}
+    assert store(bench, *batch).model_dump() == {"stored": 2, "known": 3}
     twice = full(bench, id="sample-twice")
     assert store(bench, twice, twice).model_dump() == {"stored": 1, "known": 1}
 
 
 def test_an_id_is_of_one_sample_of_a_target(bench: Bench) -> None:
-    given, other = full(bench), full(bench, latency_ms=1.26)
+    sample, other = full(bench), full(bench, latency_ms=1.26)
     with pytest.raises(BadRequest) as caught:
-        store(bench, given, full(bench, id="sample-other"), other)
+        store(bench, sample, full(bench, id="sample-other"), other)
     (fault,) = caught.value.errors
     assert fault.field == "samples.2.id"
     assert "samples.0" in fault.reason
-    store(bench, given)
+    store(bench, sample)
     for refusing in (ingest.store, ingest.check_only):
-        batch = SampleBatch(target=bench.target, samples=(bench.sample(), given, other))
+        batch = SampleBatch(target=bench.target, samples=(bench.sample(), sample, other))
         with pytest.raises(BadRequest):
             refusing(bench.ctx, batch)
         batch = SampleBatch(target=bench.target, samples=(bench.sample(), other))
@@ -89,8 +89,10 @@ def test_an_id_is_of_one_sample_of_a_target(bench: Bench) -> None:
             refusing(bench.ctx, batch)
         assert [fault.field for fault in caught.value.errors] == ["samples.1.id"]
         assert bench.target in caught.value.errors[0].reason
-        known = refusing(bench.ctx, SampleBatch(target=bench.target, samples=(other,)), again=True)
-        assert known.stored == 0
+        result = refusing(
+            bench.ctx, SampleBatch(target=bench.target, samples=(other,)), again=True
+        )
+        assert result.stored == 0
     (kept,) = samples.page(bench.ctx, {}, after=None, limit=10).items
     assert kept.latency_ms == 1.25
 
@@ -116,16 +118,16 @@ def test_what_was_exported_can_be_stored_for_another_target(bench: Bench) -> Non
 
 
 def test_batches_that_arrive_at_once_are_stored_once(bench: Bench) -> None:
-    given = [full(bench, id=f"sample-{i:06}") for i in range(50)]
+    batch = [full(bench, id=f"sample-{i:06}") for i in range(50)]
     with ThreadPoolExecutor(6) as pool:
-        results = list(pool.map(lambda _: store(bench, *given), range(6)))
+        results = list(pool.map(lambda _: store(bench, *batch), range(6)))
     assert sum(result.stored for result in results) == 50
 
 
 def test_a_sample_without_an_id_gets_one(bench: Bench) -> None:
     assert store(bench, bench.sample(), bench.sample()).stored == 2
-    found = samples.page(bench.ctx, {}, after=None, limit=10).items
-    assert len({sample.id for sample in found}) == 2
+    stored = samples.page(bench.ctx, {}, after=None, limit=10).items
+    assert len({sample.id for sample in stored}) == 2
 
 
 def wrong_samples(bench: Bench) -> dict[str, Sample]:
@@ -158,16 +160,16 @@ def test_an_unknown_target_is_made_only_when_asked_for(bench: Bench) -> None:
     with pytest.raises(NotFound, match="'table'"):
         store(bench, bench.sample(), target="table")
     assert store(bench, bench.sample(), target="table", create=True).stored == 1
-    made = targets.get_target(bench.ctx, "table")
-    assert (made.source, made.state, made.device) == ("imported", "imported", "table")
-    assert made.spec.model_dump(exclude={"name", "options"}, exclude_none=True) == {}
+    target = targets.get_target(bench.ctx, "table")
+    assert (target.source, target.state, target.device) == ("imported", "imported", "table")
+    assert target.spec.model_dump(exclude={"name", "options"}, exclude_none=True) == {}
     (device,) = [d for d in targets.list_devices(bench.ctx) if d.name == "table"]
     assert (device.source, device.targets, device.last_seen_at) == ("imported", ("table",), None)
 
 
 def test_a_rehearsal_refuses_the_same_and_stores_nothing(bench: Bench) -> None:
-    def rehearse(*given: Sample, target: str = "table", create: bool = True) -> Any:
-        batch = SampleBatch(target=target, samples=given)
+    def rehearse(*samples_: Sample, target: str = "table", create: bool = True) -> Any:
+        batch = SampleBatch(target=target, samples=samples_)
         return ingest.check_only(bench.ctx, batch, create=create)
 
     assert rehearse(bench.sample()).model_dump() == {"stored": 0, "known": 0}
@@ -181,15 +183,15 @@ def test_a_rehearsal_refuses_the_same_and_stores_nothing(bench: Bench) -> None:
 
 def test_pages_join_up(bench: Bench) -> None:
     store(bench, *[full(bench, id=f"sample-{i:06}") for i in range(7)])
-    seen: list[str] = []
+    ids: list[str] = []
     after: str | None = None
     while True:
         page = samples.page(bench.ctx, {"target": bench.target}, after=after, limit=3)
-        seen += [sample.id for sample in page.items]
+        ids += [sample.id for sample in page.items]
         after = page.next
         if after is None:
             break
-    assert seen == [f"sample-{i:06}" for i in range(7)]
+    assert ids == [f"sample-{i:06}" for i in range(7)]
 
 
 def test_samples_are_filtered(bench: Bench) -> None:
@@ -211,19 +213,19 @@ def test_a_page_after_nothing_is_refused(bench: Bench, after: str) -> None:
 
 
 def test_an_export_reads_back_as_the_samples(bench: Bench) -> None:
-    given = [full(bench, id=f"sample-{i:06}") for i in range(3)]
+    batch = [full(bench, id=f"sample-{i:06}") for i in range(3)]
     ops = [{"type": "conv2d", "c_in": 3, "c_out": 8, "h": 8, "w": 8, "kernel": [3, 3]}]
-    given.append(Sample.model_validate({"workload": {"ops": ops}, "latency_ms": 0.5}))
-    store(bench, *given)
+    batch.append(Sample.model_validate({"workload": {"ops": ops}, "latency_ms": 0.5}))
+    store(bench, *batch)
     lines = "".join(samples.export(bench.ctx, bench.target, "jsonl")).splitlines()
     read = [Sample.model_validate_json(line) for line in lines]
-    assert read[:3] == given[:3]
-    assert read[3].workload == given[3].workload
+    assert read[:3] == batch[:3]
+    assert read[3].workload == batch[3].workload
     rows = list(
         csv.DictReader(io.StringIO("".join(samples.export(bench.ctx, bench.target, "csv"))))
     )
     assert [float(row["latency_ms"]) for row in rows] == [1.25, 1.25, 1.25, 0.5]
-    assert json.loads(rows[0]["workload"]) == given[0].workload.model_dump(exclude_none=True)
+    assert json.loads(rows[0]["workload"]) == batch[0].workload.model_dump(exclude_none=True)
     assert rows[3]["p10_ms"] == ""
     with pytest.raises(NotFound):
         samples.export(bench.ctx, "nobody", "csv")

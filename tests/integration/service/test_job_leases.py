@@ -30,7 +30,7 @@ from lpnet_service.services.reading import samples
 Bench = Any
 
 
-def asked(bench: Bench, networks: int) -> Campaign:
+def start_campaign(bench: Bench, networks: int) -> Campaign:
     """A campaign of networks, all of them different."""
     first, second = (width.name for width in bench.space.widths)
     planned = tuple(
@@ -68,7 +68,7 @@ def state(bench: Bench, campaign: Campaign) -> Campaign:
 
 
 def test_a_campaign_is_measured_job_by_job(bench: Bench) -> None:
-    campaign = asked(bench, 13)
+    campaign = start_campaign(bench, 13)
     sizes = []
     while (lease := take(bench)) is not None:
         assert lease.target == bench.target
@@ -84,7 +84,7 @@ def test_a_campaign_is_measured_job_by_job(bench: Bench) -> None:
 
 
 def test_two_agents_never_hold_the_same_job(bench: Bench) -> None:
-    asked(bench, 120)
+    start_campaign(bench, 120)
     with ThreadPoolExecutor(8) as pool:
         leases = list(pool.map(lambda _: take(bench), range(30)))
     jobs = [lease.job for lease in leases if lease is not None]
@@ -93,7 +93,7 @@ def test_two_agents_never_hold_the_same_job(bench: Bench) -> None:
 
 
 def test_a_lease_that_expires_is_taken_over_and_the_late_one_is_told(bench: Bench) -> None:
-    campaign = asked(bench, 3)
+    campaign = start_campaign(bench, 3)
     first = must_take(bench)
     bench.clock.advance(119)
     assert take(bench) is None
@@ -112,7 +112,7 @@ def test_a_lease_that_expires_is_taken_over_and_the_late_one_is_told(bench: Benc
 
 
 def test_a_late_result_is_welcome_as_samples_and_counts_once(bench: Bench) -> None:
-    campaign = asked(bench, 3)
+    campaign = start_campaign(bench, 3)
     first = must_take(bench)
     bench.clock.advance(121)
     second = must_take(bench)
@@ -126,7 +126,7 @@ def test_a_late_result_is_welcome_as_samples_and_counts_once(bench: Bench) -> No
 
 
 def test_samples_of_two_attempts_under_one_id_are_of_the_first(bench: Bench) -> None:
-    campaign = asked(bench, 3)
+    campaign = start_campaign(bench, 3)
     first = must_take(bench)
     bench.clock.advance(121)
     second = must_take(bench)
@@ -139,7 +139,7 @@ def test_samples_of_two_attempts_under_one_id_are_of_the_first(bench: Bench) -> 
 
 
 def test_a_job_counts_the_samples_of_its_target_alone(bench: Bench) -> None:
-    campaign = asked(bench, 3)
+    campaign = start_campaign(bench, 3)
     lease = must_take(bench)
     copied = SampleBatch(target="copy", samples=measured(bench, lease).samples)
     assert ingest.store(bench.ctx, copied, create=True).stored == 3
@@ -150,7 +150,7 @@ def test_a_job_counts_the_samples_of_its_target_alone(bench: Bench) -> None:
 
 
 def test_heartbeats_keep_a_lease_and_show_progress(bench: Bench) -> None:
-    campaign = asked(bench, 3)
+    campaign = start_campaign(bench, 3)
     lease = must_take(bench)
     for count in range(1, 5):
         bench.clock.advance(100)
@@ -164,7 +164,7 @@ def test_heartbeats_keep_a_lease_and_show_progress(bench: Bench) -> None:
 
 
 def test_completing_twice_is_harmless(bench: Bench) -> None:
-    campaign = asked(bench, 3)
+    campaign = start_campaign(bench, 3)
     lease = must_take(bench)
     bench.complete(lease.token, measured(bench, lease))
     again = bench.complete(lease.token, measured(bench, lease))
@@ -173,13 +173,13 @@ def test_completing_twice_is_harmless(bench: Bench) -> None:
 
 
 def test_failures_are_counted_with_their_reasons(bench: Bench) -> None:
-    campaign = asked(bench, 3)
+    campaign = start_campaign(bench, 3)
     lease = must_take(bench)
-    said = Completion(
+    completion = Completion(
         samples=measured(bench, lease).samples[:1],
         failures=(ItemFailure(item=lease.items[1].id, reason="out of memory"),),
     )
-    bench.complete(lease.token, said)
+    bench.complete(lease.token, completion)
     after = state(bench, campaign)
     assert (after.state, after.measured, after.failed) == ("done", 1, 2)
     assert sorted(after.failures) == [
@@ -189,7 +189,7 @@ def test_failures_are_counted_with_their_reasons(bench: Bench) -> None:
 
 
 def test_a_job_that_fails_comes_back_and_is_given_up_after_three_times(bench: Bench) -> None:
-    campaign = asked(bench, 3)
+    campaign = start_campaign(bench, 3)
     for _ in range(3):
         lease = must_take(bench)
         bench.fail(lease.token, JobFailure(reason="no runtime"))
@@ -202,7 +202,7 @@ def test_a_job_that_fails_comes_back_and_is_given_up_after_three_times(bench: Be
 
 
 def test_a_job_that_kills_its_agents_is_given_up_by_the_sweep(bench: Bench) -> None:
-    campaign = asked(bench, 3)
+    campaign = start_campaign(bench, 3)
     for _ in range(3):
         assert leasing.sweep(bench.ctx) == 0
         must_take(bench)
@@ -217,7 +217,7 @@ def test_a_job_that_kills_its_agents_is_given_up_by_the_sweep(bench: Bench) -> N
 
 def worn_out(bench: Bench) -> Campaign:
     """A campaign whose only job has been left behind by its last agent."""
-    campaign = asked(bench, 3)
+    campaign = start_campaign(bench, 3)
     for _ in range(3):
         must_take(bench)
         bench.clock.advance(121)
@@ -227,10 +227,12 @@ def worn_out(bench: Bench) -> Campaign:
 def test_without_a_worker_a_worn_out_job_ends_as_soon_as_someone_looks(
     bench: Bench, api: TestClient
 ) -> None:
-    seen = worn_out(bench)
-    assert api.get(f"/v1/campaigns/{seen.id}").json()["state"] == "failed"
+    exhausted = worn_out(bench)
+    assert api.get(f"/v1/campaigns/{exhausted.id}").json()["state"] == "failed"
     listed = worn_out(bench)
-    states = {one["id"]: one["state"] for one in api.get("/v1/campaigns").json()["items"]}
+    states = {
+        campaign["id"]: campaign["state"] for campaign in api.get("/v1/campaigns").json()["items"]
+    }
     assert states[listed.id] == "failed"
     polled = worn_out(bench)
     asking = {"targets": [bench.target], "wait_s": 0}
@@ -239,7 +241,7 @@ def test_without_a_worker_a_worn_out_job_ends_as_soon_as_someone_looks(
 
 
 def test_a_cancelled_campaign_takes_its_leases_away(bench: Bench) -> None:
-    campaign = asked(bench, 6)
+    campaign = start_campaign(bench, 6)
     lease = must_take(bench)
     assert campaigns.cancel(bench.ctx, campaign.id).state == "cancelled"
     assert take(bench) is None
@@ -251,7 +253,7 @@ def test_a_cancelled_campaign_takes_its_leases_away(bench: Bench) -> None:
 
 
 def test_of_jobs_that_end_at_once_one_ends_the_campaign(bench: Bench) -> None:
-    campaign = asked(bench, 48)
+    campaign = start_campaign(bench, 48)
     leases = [must_take(bench) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
         list(
@@ -266,7 +268,7 @@ def test_of_jobs_that_end_at_once_one_ends_the_campaign(bench: Bench) -> None:
 
 def test_a_job_that_ends_while_another_is_being_ended_waits_for_it(bench: Bench) -> None:
     """Neither would see the other's end, and nobody would end the campaign."""
-    campaign = asked(bench, 12)
+    campaign = start_campaign(bench, 12)
     first, second = must_take(bench), must_take(bench)
     bench.clock.advance(100)
     leasing.heartbeat(bench.ctx, first.token, Heartbeat())
@@ -297,12 +299,12 @@ def test_what_a_user_waits_for_goes_first(bench: Bench) -> None:
     new = NewCampaign(target=bench.target, space=bench.space.hash, blocks=4, networks=1, pruned=0)
     campaigns.create(bench.ctx, new)
     bench.clock.advance(1)
-    urgent = asked(bench, 1)
+    urgent = start_campaign(bench, 1)
     assert must_take(bench).campaign == urgent.id
 
 
 def test_samples_of_another_workload_or_job_are_refused(bench: Bench) -> None:
-    asked(bench, 3)
+    start_campaign(bench, 3)
     lease = must_take(bench)
     good = measured(bench, lease).samples
     name = bench.space.widths[0].name
@@ -322,11 +324,11 @@ def test_samples_of_another_workload_or_job_are_refused(bench: Bench) -> None:
 
 
 def test_a_sentinel_may_come_with_any_job(bench: Bench) -> None:
-    campaign = asked(bench, 1)
+    campaign = start_campaign(bench, 1)
     lease = must_take(bench)
     check = bench.sample(0.5, sentinel="memory", id="sentinel-0001")
-    said = Completion(samples=(*measured(bench, lease).samples, check))
-    assert bench.complete(lease.token, said).stored == 2
+    completion = Completion(samples=(*measured(bench, lease).samples, check))
+    assert bench.complete(lease.token, completion).stored == 2
     assert state(bench, campaign).measured == 1
 
 

@@ -26,17 +26,17 @@ def learned(api: TestClient, bench: Bench) -> LearningCurve:
 
 def study(bench: Bench, networks: int, epoch: int = 1) -> str:
     """A study that is done, on so many networks."""
-    given = [bench.sample(workload=bench.workload(stem=n)) for n in range(1, 9)]
-    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(given)))
-    asked = trainings.study(bench.ctx, bench.target, NewStudy(samples=2, seed=networks))
+    samples = [bench.sample(workload=bench.workload(stem=n)) for n in range(1, 9)]
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(samples)))
+    study = trainings.study(bench.ctx, bench.target, NewStudy(samples=2, seed=networks))
     run = runs.claim(bench.ctx)
     assert run is not None
-    said = report(bench, 9.0 / networks, noise=0.7).model_copy(
+    changed = report(bench, 9.0 / networks, noise=0.7).model_copy(
         update={"trained_on": TrainedOn(block=0, network=networks), "epoch": epoch}
     )
-    runs.finish_study(bench.ctx, run, said)
+    runs.finish_study(bench.ctx, run, changed)
     bench.clock.advance(60)
-    return asked.id
+    return study.id
 
 
 def test_studies_and_versions_stand_in_one_curve(bench: Bench, api: TestClient) -> None:
@@ -45,21 +45,21 @@ def test_studies_and_versions_stand_in_one_curve(bench: Bench, api: TestClient) 
     version = publish(bench)
     bench.clock.advance(60)
     second = study(bench, 9)
-    found = learned(api, bench)
-    assert (found.target, found.epoch) == (bench.target, 1)
-    assert [(one.kind, one.id) for one in found.points] == [
+    curve = learned(api, bench)
+    assert (curve.target, curve.epoch) == (bench.target, 1)
+    assert [(point.kind, point.id) for point in curve.points] == [
         ("study", first),
         ("version", version.id),
         ("study", second),
     ]
-    one, middle, last = found.points
+    oldest, middle, last = curve.points
     assert (middle.version, middle.active) == (1, True)
-    assert (one.version, one.active) == (None, False)
-    assert [point.trained_on.network for point in (one, last)] == [3, 9]
-    errors = [point.held_out.network for point in (one, last)]
+    assert (oldest.version, oldest.active) == (None, False)
+    assert [point.trained_on.network for point in (oldest, last)] == [3, 9]
+    errors = [point.held_out.network for point in (oldest, last)]
     assert [error.mape_pct for error in errors if error] == [3.0, 1.0]
     assert last.noise_floor_pct == 0.7
-    assert last.finished_at > one.finished_at
+    assert last.finished_at > oldest.finished_at
 
 
 def test_unfinished_ones_and_other_epochs_are_left_out(bench: Bench, api: TestClient) -> None:

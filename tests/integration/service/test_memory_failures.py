@@ -28,7 +28,7 @@ from lpnet_service.worker import dataset
 Bench = Any
 
 
-def asked(bench: Bench, *stems: int) -> Campaign:
+def start_campaign(bench: Bench, *stems: int) -> Campaign:
     planned = tuple(
         PlannedWorkload(kind="network", workload=bench.workload(stem=stem)) for stem in stems
     )
@@ -37,26 +37,28 @@ def asked(bench: Bench, *stems: int) -> Campaign:
 
 
 def leases(bench: Bench) -> list[Lease]:
-    found = []
+    leases = []
     while (lease := leasing.claim(bench.ctx, bench.agent, [bench.target])) is not None:
-        found.append(lease)
-    return found
+        leases.append(lease)
+    return leases
 
 
 def stem(item: LeasedItem) -> int:
     return item.workload.widths["stem"]
 
 
-def measure(bench: Bench, unfit: Sequence[int], **said: Any) -> None:
+def measure(bench: Bench, unfit: Sequence[int], **fields_: Any) -> None:
     """Every job there is; networks whose stem is of `unfit` fail."""
-    said = {"out_of_memory": True} | said
+    fields_ = {"out_of_memory": True} | fields_
     for lease in leases(bench):
         fine = [item for item in lease.items if stem(item) not in unfit]
-        rest = [item for item in lease.items if stem(item) in unfit]
+        failing = [item for item in lease.items if stem(item) in unfit]
         samples = tuple(
             bench.sample(1.0, id=item.id, workload=item.workload.model_dump()) for item in fine
         )
-        failures = tuple(ItemFailure(item=i.id, reason="it does not fit", **said) for i in rest)
+        failures = tuple(
+            ItemFailure(item=i.id, reason="it does not fit", **fields_) for i in failing
+        )
         completion = Completion(samples=samples, failures=failures)
         bench.complete(lease.token, completion)
         bench.complete(lease.token, completion)  # repeating it is harmless
@@ -69,12 +71,12 @@ def kept(bench: Bench) -> list[tuple[int, str]]:
 
 
 def mib(bench: Bench, **widths: int) -> float:
-    found: float = bench.space.memory(bench.widths(**widths)) / MIB
-    return found
+    need_mib: float = bench.space.memory(bench.widths(**widths)) / MIB
+    return need_mib
 
 
 def test_what_did_not_fit_is_a_failure_and_a_result(bench: Bench) -> None:
-    campaign = asked(bench, 4, 8, 12, 16)
+    campaign = start_campaign(bench, 4, 8, 12, 16)
     assert targets.get_target(bench.ctx, bench.target).memory is None
     measure(bench, unfit=[12, 16])
     after = campaigns.get(bench.ctx, campaign.id)
@@ -91,13 +93,13 @@ def test_what_did_not_fit_is_a_failure_and_a_result(bench: Bench) -> None:
 
 def test_it_is_kept_once_for_an_epoch(bench: Bench) -> None:
     for _ in range(2):
-        asked(bench, 8, 16)
+        start_campaign(bench, 8, 16)
         measure(bench, unfit=[16])
     assert kept(bench) == [(1, bench.target)]
     with bench.ctx.db.write() as session:
         session.get_one(TargetRow, bench.target).epoch = 2
     assert targets.get_target(bench.ctx, bench.target).memory is None
-    asked(bench, 16)
+    start_campaign(bench, 16)
     measure(bench, unfit=[16])
     assert sorted(kept(bench)) == [(1, bench.target), (2, bench.target)]
     limits = targets.get_target(bench.ctx, bench.target).memory
@@ -107,19 +109,19 @@ def test_it_is_kept_once_for_an_epoch(bench: Bench) -> None:
 def test_other_failures_and_those_of_older_agents_say_nothing_of_memory(bench: Bench) -> None:
     old = ItemFailure.model_validate({"item": "item-1", "reason": "it crashed"})
     assert not old.out_of_memory
-    asked(bench, 8, 16)
+    start_campaign(bench, 8, 16)
     measure(bench, unfit=[16], out_of_memory=False)
     assert kept(bench) == []
     assert targets.get_target(bench.ctx, bench.target).memory is None
 
 
 def test_what_was_measured_too_does_fit(bench: Bench) -> None:
-    asked(bench, 4, 16)
+    start_campaign(bench, 4, 16)
     measure(bench, unfit=[4, 16])
     assert dataset.load(bench.ctx, bench.target).memory == MemoryLimits(
         fails_mib=mib(bench, stem=4)
     )
-    asked(bench, 4)
+    start_campaign(bench, 4)
     measure(bench, unfit=[])
     expected = MemoryLimits(fits_mib=mib(bench, stem=4), fails_mib=mib(bench, stem=16))
     assert dataset.load(bench.ctx, bench.target).memory == expected
@@ -133,7 +135,7 @@ def test_a_number_takes_what_the_targets_precision_says(
         row = session.get_one(TargetRow, bench.target)
         spec = targets.get_target(bench.ctx, bench.target).spec
         row.spec_json = spec.model_copy(update={"precision": precision}).model_dump_json()
-    asked(bench, 16)
+    start_campaign(bench, 16)
     measure(bench, unfit=[16])
     limits = targets.get_target(bench.ctx, bench.target).memory
     fails_mib = mib(bench, stem=16) * element_bytes / 4

@@ -48,8 +48,8 @@ def scrape(http: TestClient) -> dict[tuple[str, Labels], float]:
     }
 
 
-def value(seen: dict[tuple[str, Labels], float], name: str, **labels: str) -> float:
-    return seen[name, frozenset(labels.items())]
+def value(values: dict[tuple[str, Labels], float], name: str, **labels: str) -> float:
+    return values[name, frozenset(labels.items())]
 
 
 def campaign(bench: Bench, blocks: int = 1) -> None:
@@ -70,10 +70,10 @@ def test_requests_are_counted_by_route_and_status(http: TestClient, bench: Bench
     http.get("/nowhere/1")
     http.get("/nowhere/2")
     http.request("BREW", "/nowhere")
-    seen = scrape(http)
+    values = scrape(http)
     requests = {
         tuple(dict(labels)[name] for name in ("method", "route", "status")): count
-        for (name, labels), count in seen.items()
+        for (name, labels), count in values.items()
         if name == "lpnet_http_requests_total"
     }
     assert requests == {
@@ -83,24 +83,24 @@ def test_requests_are_counted_by_route_and_status(http: TestClient, bench: Bench
         ("other", "unmatched", "404"): 1,
     }
     route = {"method": "GET", "route": "/v1/targets/{name}"}
-    assert value(seen, "lpnet_http_request_duration_seconds_count", **route) == 3
-    assert value(seen, "lpnet_http_request_duration_seconds_sum", **route) > 0
+    assert value(values, "lpnet_http_request_duration_seconds_count", **route) == 3
+    assert value(values, "lpnet_http_request_duration_seconds_sum", **route) > 0
     # The scrape itself.
-    assert value(seen, "lpnet_http_requests_in_progress") == 1
+    assert value(values, "lpnet_http_requests_in_progress") == 1
 
 
 def test_lease_polls_are_held_apart(http: TestClient, bench: Bench) -> None:
     path = f"/v1/agents/{bench.agent}/leases"
-    asked = {"targets": [bench.target], "wait_s": 0}
-    http.post(path, json=asked)
+    request = {"targets": [bench.target], "wait_s": 0}
+    http.post(path, json=request)
     campaign(bench)
-    http.post(path, json=asked)
-    seen = scrape(http)
+    http.post(path, json=request)
+    values = scrape(http)
     for status in ("200", "204"):
-        assert value(seen, "lpnet_lease_poll_duration_seconds_count", status=status) == 1
-    timed = {dict(labels).get("route") for name, labels in seen if "_request_duration_" in name}
+        assert value(values, "lpnet_lease_poll_duration_seconds_count", status=status) == 1
+    timed = {dict(labels).get("route") for name, labels in values if "_request_duration_" in name}
     assert "/v1/agents/{id}/leases" not in timed
-    assert value(seen, "lpnet_lease_polls_in_progress") == 0
+    assert value(values, "lpnet_lease_polls_in_progress") == 0
 
 
 def test_work_is_counted_by_state_and_age(http: TestClient, bench: Bench) -> None:
@@ -113,15 +113,15 @@ def test_work_is_counted_by_state_and_age(http: TestClient, bench: Bench) -> Non
     leasing.complete(ctx, leasing.find_job(ctx, lease.token), done)
     assert leasing.claim(ctx, bench.agent, [bench.target])
     bench.clock.advance(ctx.settings.lease_s + 1)
-    seen = scrape(http)
+    values = scrape(http)
     jobs = {"done": 1, "expired": 1, "queued": 1}
     for state in ("queued", "running", "expired", "done", "failed", "cancelled"):
-        assert value(seen, "lpnet_jobs", state=state) == jobs.get(state, 0)
+        assert value(values, "lpnet_jobs", state=state) == jobs.get(state, 0)
     age = (bench.clock.now() - began).total_seconds()
-    assert value(seen, "lpnet_jobs_oldest_waiting_seconds") == age
-    assert value(seen, "lpnet_job_attempts_lost") == 1
-    assert value(seen, "lpnet_campaigns", state="running") == 1
-    assert value(seen, "lpnet_samples", target=bench.target) == len(done.samples)
+    assert value(values, "lpnet_jobs_oldest_waiting_seconds") == age
+    assert value(values, "lpnet_job_attempts_lost") == 1
+    assert value(values, "lpnet_campaigns", state="running") == 1
+    assert value(values, "lpnet_samples", target=bench.target) == len(done.samples)
 
 
 def _measured(bench: Bench, item: Any) -> Any:
@@ -141,15 +141,15 @@ def test_runs_are_counted_with_the_time_they_took(bench: Bench) -> None:
         bench.clock.advance(seconds)
         runs.fail(ctx, run, "no reason")
     with TestClient(Application(ctx)) as http:
-        seen = scrape(http)
+        values = scrape(http)
     kind = {"kind": "training"}
-    assert value(seen, "lpnet_runs", **kind, state="failed") == 2
-    assert value(seen, "lpnet_runs", **kind, state="queued") == 1
-    assert value(seen, "lpnet_run_duration_seconds_count", **kind, state="failed") == 2
-    took = value(seen, "lpnet_run_duration_seconds_sum", **kind, state="failed")
+    assert value(values, "lpnet_runs", **kind, state="failed") == 2
+    assert value(values, "lpnet_runs", **kind, state="queued") == 1
+    assert value(values, "lpnet_run_duration_seconds_count", **kind, state="failed") == 2
+    took = value(values, "lpnet_run_duration_seconds_sum", **kind, state="failed")
     assert took == pytest.approx(10.0, abs=1e-3)
-    assert value(seen, "lpnet_runs_oldest_waiting_seconds") == 110.0
-    assert value(seen, "lpnet_run_attempts_lost") == 2
+    assert value(values, "lpnet_runs_oldest_waiting_seconds") == 110.0
+    assert value(values, "lpnet_run_attempts_lost") == 2
 
 
 def test_a_run_that_is_taken_over_is_lost_once(bench: Bench) -> None:
@@ -161,9 +161,9 @@ def test_a_run_that_is_taken_over_is_lost_once(bench: Bench) -> None:
         bench.clock.advance(ctx.settings.run_lease_s + 1)
     sweep(ctx)
     with TestClient(Application(ctx)) as http:
-        seen = scrape(http)
-    assert value(seen, "lpnet_runs", kind="training", state="failed") == 1
-    assert value(seen, "lpnet_run_attempts_lost") == ctx.settings.max_attempts
+        values = scrape(http)
+    assert value(values, "lpnet_runs", kind="training", state="failed") == 1
+    assert value(values, "lpnet_run_attempts_lost") == ctx.settings.max_attempts
 
 
 def test_devices_targets_and_what_was_learned(bench: Bench) -> None:
@@ -173,20 +173,22 @@ def test_devices_targets_and_what_was_learned(bench: Bench) -> None:
     ]
     sentinel = bench.sample(sentinel="memory", disturbed=True)
     ingest.store(ctx, SampleBatch(target=bench.target, samples=(*samples, sentinel)))
-    said = ConditionReport(target=bench.target, state="broken", reason="drifted", cause="sentinel")
-    conditions.report(ctx, bench.agent, said)
+    condition = ConditionReport(
+        target=bench.target, state="broken", reason="drifted", cause="sentinel"
+    )
+    conditions.report(ctx, bench.agent, condition)
     _lpnet(bench, 4.5)
     with TestClient(Application(ctx)) as http:
-        seen = scrape(http)
+        values = scrape(http)
     target = {"target": bench.target}
-    assert value(seen, "lpnet_samples", **target) == 4
-    assert value(seen, "lpnet_samples_disturbed_ratio", **target) == 0.25
-    assert value(seen, "lpnet_targets", device="desk", state="broken") == 1
-    assert value(seen, "lpnet_targets", device="desk", state="idle") == 0
-    heard = value(seen, "lpnet_agent_last_seen_timestamp_seconds", device="desk")
+    assert value(values, "lpnet_samples", **target) == 4
+    assert value(values, "lpnet_samples_disturbed_ratio", **target) == 0.25
+    assert value(values, "lpnet_targets", device="desk", state="broken") == 1
+    assert value(values, "lpnet_targets", device="desk", state="idle") == 0
+    heard = value(values, "lpnet_agent_last_seen_timestamp_seconds", device="desk")
     assert heard == bench.clock.now().timestamp()
-    assert value(seen, "lpnet_lpnets_active") == 1
-    assert value(seen, "lpnet_lpnet_network_error_ratio", **target) == 0.045
+    assert value(values, "lpnet_lpnets_active") == 1
+    assert value(values, "lpnet_lpnet_network_error_ratio", **target) == 0.045
 
 
 def _lpnet(bench: Bench, error_pct: float) -> None:
@@ -218,21 +220,21 @@ def test_names_are_bounded_and_the_rest_is_one(lite_bench: Bench) -> None:
         clock=lite_bench.clock,
     )
     for number in range(4):
-        given = tuple(
+        samples = tuple(
             lite_bench.sample(disturbed=n < number, workload={"ops": [_OP | {"c_out": 8 + n}]})
             for n in range(4)
         )
-        batch = SampleBatch(target=f"table-{number}", samples=given)
+        batch = SampleBatch(target=f"table-{number}", samples=samples)
         ingest.store(ctx, batch, create=True)
     with TestClient(Application(ctx)) as http:
-        seen = scrape(http)
-    named = {dict(labels)["target"] for name, labels in seen if name == "lpnet_samples"}
+        values = scrape(http)
+    named = {dict(labels)["target"] for name, labels in values if name == "lpnet_samples"}
     assert named == {"desk-cpu", "table-0", OTHER}
-    assert value(seen, "lpnet_samples", target=OTHER) == 12
-    assert value(seen, "lpnet_samples_disturbed_ratio", target=OTHER) == 0.75
-    devices = {dict(labels)["device"] for name, labels in seen if name == "lpnet_targets"}
+    assert value(values, "lpnet_samples", target=OTHER) == 12
+    assert value(values, "lpnet_samples_disturbed_ratio", target=OTHER) == 0.75
+    devices = {dict(labels)["device"] for name, labels in values if name == "lpnet_targets"}
     assert devices == {"desk", "table-0", OTHER}
-    assert value(seen, "lpnet_targets", device=OTHER, state="imported") == 3
+    assert value(values, "lpnet_targets", device=OTHER, state="imported") == 3
 
 
 _OP = {"type": "linear", "c_in": 8}
@@ -243,11 +245,11 @@ def test_a_database_that_is_gone_leaves_the_other_metrics(lite_bench: Bench) -> 
         http.get("/healthz")
         with lite_bench.ctx.db.write() as session:
             session.connection().exec_driver_sql("ALTER TABLE jobs RENAME TO hidden")
-        seen = scrape(http)
-    assert value(seen, "lpnet_database_up") == 0
+        values = scrape(http)
+    assert value(values, "lpnet_database_up") == 0
     route = {"method": "GET", "route": "/healthz", "status": "200"}
-    assert value(seen, "lpnet_http_requests_total", **route) == 1
-    assert not any(name == "lpnet_jobs" for name, _ in seen)
+    assert value(values, "lpnet_http_requests_total", **route) == 1
+    assert not any(name == "lpnet_jobs" for name, _ in values)
 
 
 def test_figures_are_kept_for_a_while(lite_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,10 +289,10 @@ def test_the_page_lists_what_is_exposed(lite_bench: Bench) -> None:
 
 
 def test_the_alerts_are_of_metrics_that_exist(lite_bench: Bench) -> None:
-    known = exposed(lite_bench)
-    series = set(known) | {
+    exposed_names = exposed(lite_bench)
+    series = set(exposed_names) | {
         name + suffix
-        for name, kind in known.items()
+        for name, kind in exposed_names.items()
         for suffix in ("_bucket", "_sum", "_count")
         if kind in ("histogram", "summary")
     }
@@ -310,8 +312,8 @@ def test_the_alerts_are_of_metrics_that_exist(lite_bench: Bench) -> None:
 
 
 def test_the_scrape_configuration_asks_for_the_route(lite_bench: Bench) -> None:
-    found = yaml.safe_load((DOCS / "prometheus" / "prometheus.yml").read_text())
-    (job,) = found["scrape_configs"]
+    config_ = yaml.safe_load((DOCS / "prometheus" / "prometheus.yml").read_text())
+    (job,) = config_["scrape_configs"]
     assert job["metrics_path"] in Application(lite_bench.ctx).openapi()["paths"]
-    for name in found["rule_files"]:
+    for name in config_["rule_files"]:
         assert (DOCS / "prometheus" / name).exists()

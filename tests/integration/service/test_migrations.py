@@ -37,10 +37,10 @@ WORKLOAD = OpsWorkload(ops=(Linear(c_in=8, c_out=8),)).model_dump(mode="json", e
 @pytest.fixture
 def old(empty_url: str) -> Iterator[Database]:
     """A database as the first version left it, once of each engine."""
-    made = Database(empty_url)
-    upgrade(made, "0001")
-    yield made
-    made.close()
+    database = Database(empty_url)
+    upgrade(database, "0001")
+    yield database
+    database.close()
 
 
 def upgrade(database: Database, revision: str) -> None:
@@ -164,8 +164,8 @@ def test_what_the_first_version_stored_is_kept(old: Database, space: Space) -> N
     migrate(old)
     assert is_current(old)
     with old.engine.connect() as connection:
-        found = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(found, Base.metadata) == []
+        migration = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(migration, Base.metadata) == []
     with old.read() as session:
         plain, check = session.scalars(select(SampleRow).order_by(SampleRow.seq)).all()
         target = session.get_one(TargetRow, "desk-cpu")
@@ -179,12 +179,12 @@ def test_what_the_first_version_stored_is_kept(old: Database, space: Space) -> N
     assert json.loads(plain.body_json) == kept.model_dump(mode="json", exclude_none=True)
     assert plain.body_json.count("sentinel") == 1
     assert (check.sentinel, check.disturbed) == (None, True)
-    said = Sample.model_validate_json(check.body_json)
-    assert said.disturbed
-    assert "nobody recorded" in said.reasons[-1]
+    sample = Sample.model_validate_json(check.body_json)
+    assert sample.disturbed
+    assert "nobody recorded" in sample.reasons[-1]
 
 
-REVISIONS = [found.revision for found in ScriptDirectory.from_config(config()).walk_revisions()]
+REVISIONS = [script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()]
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
@@ -197,8 +197,8 @@ def test_every_version_is_upgraded(empty_url: str, revision: str, space: Space) 
     migrate(database)
     assert is_current(database)
     with database.engine.connect() as connection:
-        found = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(found, Base.metadata) == []
+        migration = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(migration, Base.metadata) == []
         counts = [
             connection.scalar(text(f"SELECT count(*) FROM {table}"))
             for table in ("devices", "agents", "targets", "samples", "spaces", "campaigns", "jobs")
@@ -240,8 +240,8 @@ def test_processes_that_start_at_once_on_an_empty_database_take_turns(empty_url:
         subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    said = [each.communicate()[1] for each in several]
-    assert [each.returncode for each in several] == [0, 0, 0, 0], said
+    errors = [process.communicate()[1] for process in several]
+    assert [process.returncode for process in several] == [0, 0, 0, 0], errors
     database = Database(empty_url)
     assert is_current(database)
     with database.engine.connect() as connection:
@@ -266,8 +266,10 @@ def test_going_back_a_version_keeps_what_is_a_sentinel(old: Database, space: Spa
     with old.write() as session:
         (row, _) = session.scalars(select(SampleRow).order_by(SampleRow.seq)).all()
         row.sentinel = "memory"
-        said = Sample.model_validate_json(row.body_json).model_copy(update={"sentinel": "memory"})
-        row.body_json = said.model_dump_json(exclude_none=True)
+        sample = Sample.model_validate_json(row.body_json).model_copy(
+            update={"sentinel": "memory"}
+        )
+        row.body_json = sample.model_dump_json(exclude_none=True)
     with old.engine.begin() as connection:
         command.downgrade(config(connection), "0001")
     with old.engine.connect() as connection:

@@ -88,8 +88,8 @@ def _samples(with_: Side, thing: Thing, **params: Any) -> Any:
 
 def _complete(with_: Side, thing: Thing) -> Any:
     """The own job, with a sample of the thing's space."""
-    said = {"samples": [{"workload": {"space": thing.space, "widths": {}}, "latency_ms": 1.0}]}
-    return with_.http.post(f"/v1/leases/{with_.own.lease}/complete", json=said)
+    samples = {"samples": [{"workload": {"space": thing.space, "widths": {}}, "latency_ms": 1.0}]}
+    return with_.http.post(f"/v1/leases/{with_.own.lease}/complete", json=samples)
 
 
 # By endpoint: ways to ask for a thing, each with the status that whoever has no right to it gets.
@@ -167,14 +167,14 @@ def test_what_is_the_others_is_answered_as_what_is_nowhere(sides: tuple[Side, Si
             for number, (status, ask) in enumerate(ways):
                 theirs, nowhere = ask(mine, other.own), ask(mine, NOBODYS)
                 assert theirs.status_code == status, (endpoint, number, theirs.text)
-                assert told(theirs, other.own) == told(nowhere, NOBODYS), (endpoint, number)
+                assert outcome(theirs, other.own) == outcome(nowhere, NOBODYS), (endpoint, number)
 
 
-def told(answer: Any, asked: Thing) -> tuple[int, str]:
+def outcome(answer: Any, thing: Thing) -> tuple[int, str]:
     """An answer without the names that whoever asked gave."""
     text: str = answer.text
     for name in ("target", "device", "agent", "lease", "space"):
-        text = text.replace(getattr(asked, name), f"<{name}>")
+        text = text.replace(getattr(thing, name), f"<{name}>")
     return answer.status_code, text
 
 
@@ -184,26 +184,26 @@ def test_nothing_of_it_has_come_to_anything(sides: tuple[Side, Side], closed: Co
         for ways in ASKS.values():
             for _, ask in ways:
                 ask(mine, other.own)
-    for each in sides:
-        own = each.own
-        assert each.http.get(f"/v1/targets/{own.target}").json()["samples"] == 0
-        assert each.http.get(f"/v1/spaces/{own.space}/file").status_code == 200
-        assert each.http.post(f"/v1/leases/{own.lease}/heartbeat", json={}).status_code == 200
-        done = each.http.post(f"/v1/leases/{own.lease}/complete", json={"samples": own.samples})
+    for side in sides:
+        own = side.own
+        assert side.http.get(f"/v1/targets/{own.target}").json()["samples"] == 0
+        assert side.http.get(f"/v1/spaces/{own.space}/file").status_code == 200
+        assert side.http.post(f"/v1/leases/{own.lease}/heartbeat", json={}).status_code == 200
+        done = side.http.post(f"/v1/leases/{own.lease}/complete", json={"samples": own.samples})
         assert done.json() == {"stored": 2, "known": 0}, done.text
         late = {"target": own.target, "samples": own.samples}
-        known = each.http.post("/v1/samples:batch", json=late, params={"again": True})
-        assert known.json() == {"stored": 0, "known": 2}
-        said = {"target": own.target, "state": "ready"}
+        answer = side.http.post("/v1/samples:batch", json=late, params={"again": True})
+        assert answer.json() == {"stored": 0, "known": 2}
+        condition = {"target": own.target, "state": "ready"}
         path = f"/v1/agents/{own.agent}/condition"
-        assert each.http.post(path, json=said).status_code == 200
-        assert each.http.get("/v1/session").json()["device"] == own.device
+        assert side.http.post(path, json=condition).status_code == 200
+        assert side.http.get("/v1/session").json()["device"] == own.device
 
 
 def test_admin_may_be_any_agent(closed: Context, sides: tuple[Side, Side]) -> None:
     secret = tokens.new_secret()
     tokens.create(closed, tokens.TokenRequest("root", ("admin",)), secret)
     root = TestClient(Application(closed), headers={"Authorization": f"Bearer {secret}"})
-    for each in sides:
-        assert root.get(f"/v1/targets/{each.own.target}").status_code == 200
-        assert root.post(f"/v1/leases/{each.own.lease}/heartbeat", json={}).status_code == 200
+    for side in sides:
+        assert root.get(f"/v1/targets/{side.own.target}").status_code == 200
+        assert root.post(f"/v1/leases/{side.own.lease}/heartbeat", json={}).status_code == 200

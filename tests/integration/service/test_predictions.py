@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from fastapi.testclient import TestClient
-from tests.harness.published import made, publish, report, through, unfit
+from tests.harness.published import publish, report, through, unfit, untrained_lpnet
 
 from lpnet import Client
 from lpnet.errors import DoesNotFit, api_error
@@ -43,8 +43,12 @@ def http(bench: Bench) -> TestClient:
 def test_versions_are_counted_and_one_is_active(bench: Bench) -> None:
     first, worse, better = publish(bench), publish(bench, takes_over=False), publish(bench)
     assert (first.active, worse.active, better.active) == (True, False, True)
-    found = lpnets.of_target(bench.ctx, bench.target)
-    assert [(one.version, one.active) for one in found] == [(3, True), (2, False), (1, False)]
+    versions = lpnets.of_target(bench.ctx, bench.target)
+    assert [(version.version, version.active) for version in versions] == [
+        (3, True),
+        (2, False),
+        (1, False),
+    ]
     assert lpnets.report(bench.ctx, better.id).lpnet == better.id
     loaded = load(lpnets.weights(bench.ctx, first.id))
     assert loaded.header.coverage == tuple(coverage(bench.space.table))
@@ -62,8 +66,8 @@ def test_a_run_that_was_lost_publishes_nothing(bench: Bench) -> None:
 
 
 def publish_as(bench: Bench, run: ClaimedRun, verdict: ActivationDecision) -> LPNetInfo:
-    content, said = save(made(bench)), report(bench, 1.0)
-    return lpnets.publish(bench.ctx, run, content, said, verdict, epoch=1, seed=0, batches=(1,))
+    content, report_ = save(untrained_lpnet(bench)), report(bench, 1.0)
+    return lpnets.publish(bench.ctx, run, content, report_, verdict, epoch=1, seed=0, batches=(1,))
 
 
 def test_a_verdict_about_a_version_no_longer_in_use_publishes_nothing(bench: Bench) -> None:
@@ -73,7 +77,7 @@ def test_a_verdict_about_a_version_no_longer_in_use_publishes_nothing(bench: Ben
     assert run is not None
     with pytest.raises(lpnets.ActiveVersionChanged):
         publish_as(bench, run, ActivationDecision(None, takes_over=True))
-    assert [one.id for one in lpnets.of_target(bench.ctx, bench.target)] == [first.id]
+    assert [version.id for version in lpnets.of_target(bench.ctx, bench.target)] == [first.id]
     assert publish_as(bench, run, ActivationDecision(first.id, takes_over=True)).active
 
 
@@ -84,8 +88,8 @@ def test_what_was_trained_on_an_epoch_that_is_over_does_not_take_over(bench: Ben
 
 def held_out(bench: Bench, ms: dict[int, float]) -> Dataset:
     """Networks by how wide their stem is, all of them held out."""
-    given = [bench.sample(value, workload=bench.workload(stem=n)) for n, value in ms.items()]
-    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(given)))
+    samples = [bench.sample(value, workload=bench.workload(stem=n)) for n, value in ms.items()]
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(samples)))
     data = dataset.load(bench.ctx, bench.target)
     return replace(data, records=tuple(replace(r, held_out=True) for r in data.records))
 
@@ -95,7 +99,7 @@ def said_ms(bench: Bench, lpnet: Ensemble, stem: int) -> float:
 
 
 def test_versions_are_compared_on_the_same_held_out_workloads(bench: Bench) -> None:
-    right, wrong = made(bench, seed=1), made(bench, seed=2)
+    right, wrong = untrained_lpnet(bench, seed=1), untrained_lpnet(bench, seed=2)
     data = held_out(bench, {n: said_ms(bench, right, n) for n in (4, 8, 12)})
     assert decide(bench.ctx, save(wrong), data) == ActivationDecision(None, takes_over=True)
     active = publish(bench, wrong)
@@ -111,7 +115,7 @@ def test_versions_are_compared_on_the_same_held_out_workloads(bench: Bench) -> N
 
 def test_whoever_covers_more_of_the_held_out_workloads_answers(bench: Bench) -> None:
     fewer = tuple(text for text in coverage(bench.space.table) if "depthwise" not in text)
-    right, blind = made(bench, seed=1), made(bench, seed=1, coverage=fewer)
+    right, blind = untrained_lpnet(bench, seed=1), untrained_lpnet(bench, seed=1, coverage=fewer)
     data = held_out(bench, {n: 2 * said_ms(bench, right, n) for n in (4, 8)})
     active = publish(bench, blind)
     assert decide(bench.ctx, save(right), data) == ActivationDecision(active.id, takes_over=True)
@@ -121,13 +125,13 @@ def test_whoever_covers_more_of_the_held_out_workloads_answers(bench: Bench) -> 
 
 def test_a_prediction_is_that_of_the_predictor(bench: Bench, http: TestClient) -> None:
     info = publish(bench)
-    asked = {
+    request = {
         "target": bench.target,
         "space": bench.space.hash,
         "widths": [bench.widths(stem=8), [5.5, 17]],
         "gradient": True,
     }
-    answer = http.post("/v1/predictions", json=asked)
+    answer = http.post("/v1/predictions", json=request)
     assert answer.status_code == 200, answer.text
     assert answer.json()["lpnet"] == info.id
     predictor = Predictor(load(lpnets.weights(bench.ctx, info.id)), bench.space)
@@ -135,42 +139,42 @@ def test_a_prediction_is_that_of_the_predictor(bench: Bench, http: TestClient) -
     ms = predictor(widths)
     (gradient,) = torch.autograd.grad(ms.sum(), widths)
     ms, (low, high) = ms.detach(), predictor.interval(widths.detach(), 0.9)
-    for index, found in enumerate(answer.json()["predictions"]):
-        assert found["latency_ms"] == pytest.approx(float(ms[index]))
-        assert found["low_ms"] == pytest.approx(float(low[index]))
-        assert found["high_ms"] == pytest.approx(float(high[index]))
-        assert list(found["gradient"]) == list(predictor.widths)
-        assert list(found["gradient"].values()) == pytest.approx(gradient[index].tolist())
+    for index, prediction in enumerate(answer.json()["predictions"]):
+        assert prediction["latency_ms"] == pytest.approx(float(ms[index]))
+        assert prediction["low_ms"] == pytest.approx(float(low[index]))
+        assert prediction["high_ms"] == pytest.approx(float(high[index]))
+        assert list(prediction["gradient"]) == list(predictor.widths)
+        assert list(prediction["gradient"].values()) == pytest.approx(gradient[index].tolist())
 
 
 def test_without_being_asked_no_gradient_comes(bench: Bench, http: TestClient) -> None:
     publish(bench)
-    asked = {"target": bench.target, "space": bench.space.hash, "widths": [[16, 32]]}
-    (found,) = http.post("/v1/predictions", json=asked).json()["predictions"]
-    assert found["gradient"] is None
-    assert 0 < found["low_ms"] < found["latency_ms"] < found["high_ms"]
+    request = {"target": bench.target, "space": bench.space.hash, "widths": [[16, 32]]}
+    (prediction,) = http.post("/v1/predictions", json=request).json()["predictions"]
+    assert prediction["gradient"] is None
+    assert 0 < prediction["low_ms"] < prediction["latency_ms"] < prediction["high_ms"]
 
 
 def test_a_prediction_says_whether_the_network_fits(bench: Bench, http: TestClient) -> None:
     publish(bench, stem=2)
-    asked = {"target": bench.target, "space": bench.space.hash}
-    asked |= {"widths": [bench.widths(stem=4), bench.widths(stem=12)]}
-    answer = http.post("/v1/predictions", json=asked | {"fitting": True})
-    assert [one["memory"] for one in answer.json()["predictions"]] == [None, None]
+    request = {"target": bench.target, "space": bench.space.hash}
+    request |= {"widths": [bench.widths(stem=4), bench.widths(stem=12)]}
+    answer = http.post("/v1/predictions", json=request | {"fitting": True})
+    assert [prediction["memory"] for prediction in answer.json()["predictions"]] == [None, None]
     # It failed after the training, and counts all the same.
     unfit(bench, 8)
-    found = http.post("/v1/predictions", json=asked).json()["predictions"]
+    predictions_ = http.post("/v1/predictions", json=request).json()["predictions"]
     needs = [bench.space.memory(bench.widths(stem=stem)) / MIB for stem in (4, 12)]
-    assert [one["memory"] for one in found] == [
+    assert [prediction["memory"] for prediction in predictions_] == [
         {"verdict": "unknown", "need_mib": needs[0]},
         {"verdict": "does not fit", "need_mib": needs[1]},
     ]
-    refused = http.post("/v1/predictions", json=asked | {"fitting": True})
+    refused = http.post("/v1/predictions", json=request | {"fitting": True})
     assert (refused.status_code, refused.json()["code"]) == (409, "does_not_fit")
     assert f"{needs[1]:.4g} MiB" in refused.json()["detail"]
     error = api_error(409, "does_not_fit", refused.json()["detail"])
     assert isinstance(error, DoesNotFit)
-    fine = asked | {"fitting": True, "widths": asked["widths"][:1]}
+    fine = request | {"fitting": True, "widths": request["widths"][:1]}
     assert http.post("/v1/predictions", json=fine).status_code == 200
 
 
@@ -191,8 +195,8 @@ def test_a_predictor_knows_what_failed_after_its_training(bench: Bench, http: Te
 
 
 def refusal(http: TestClient, bench: Bench, **fields: Any) -> tuple[int, str, list[str]]:
-    asked = {"target": bench.target, "space": bench.space.hash, "widths": [[16, 32]]} | fields
-    answer = http.post("/v1/predictions", json=asked)
+    request = {"target": bench.target, "space": bench.space.hash, "widths": [[16, 32]]} | fields
+    answer = http.post("/v1/predictions", json=request)
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
     return answer.status_code, body["code"], [fault["field"] for fault in body["errors"]]
@@ -212,8 +216,8 @@ def test_what_cannot_be_predicted_is_refused_with_its_reason(
         "widths.0.other": [bench.widths(other=1)],
         "widths.0.wide": [{"stem": 1}],
     }
-    for field, given in widths.items():
-        assert refusal(http, bench, widths=given) == (422, "widths_error", [field])
+    for field, value in widths.items():
+        assert refusal(http, bench, widths=value) == (422, "widths_error", [field])
     status, code, _ = refusal(http, bench, widths=[[16, 33]])
     assert (status, code) == (422, "widths_error")
     assert refusal(http, bench, widths=[[16, 10**400]])[0] == 422
@@ -221,11 +225,11 @@ def test_what_cannot_be_predicted_is_refused_with_its_reason(
 
 
 def test_ops_that_were_never_seen_are_named(bench: Bench, http: TestClient) -> None:
-    seen = coverage(bench.space.table)
-    missing = next(text for text in seen if "depthwise" in text)
-    publish(bench, made(bench, coverage=tuple(s for s in seen if s != missing)))
-    asked = {"target": bench.target, "space": bench.space.hash, "widths": [[16, 32]]}
-    answer = http.post("/v1/predictions", json=asked)
+    covered = coverage(bench.space.table)
+    missing = next(text for text in covered if "depthwise" in text)
+    publish(bench, untrained_lpnet(bench, coverage=tuple(s for s in covered if s != missing)))
+    request = {"target": bench.target, "space": bench.space.hash, "widths": [[16, 32]]}
+    answer = http.post("/v1/predictions", json=request)
     assert (answer.status_code, answer.json()["code"]) == (409, "not_covered")
     assert missing in answer.json()["detail"]
 
@@ -244,9 +248,9 @@ def test_weights_are_sent_once(bench: Bench, http: TestClient) -> None:
 
 
 def page(bench: Bench, **fields: Any) -> Any:
-    given = {"sort": "latency_ms", "after": None, "limit": 100, "filters": {}} | fields
-    filters = given.pop("filters")
-    return table.page(bench.ctx, bench.target, filters, **given)
+    options = {"sort": "latency_ms", "after": None, "limit": 100, "filters": {}} | fields
+    filters = options.pop("filters")
+    return table.page(bench.ctx, bench.target, filters, **options)
 
 
 def fill(bench: Bench) -> None:
@@ -254,43 +258,43 @@ def fill(bench: Bench) -> None:
     unseen = {"ops": [{"type": "resize", "c_in": 3, "c_out": 3, "h": 8, "w": 8}]}
     conv = {"type": "conv2d", "c_in": 3, "c_out": 8, "h": 16, "w": 16, "kernel": [3, 3]}
     relu = {"type": "activation", "function": "relu", "c_in": 8, "c_out": 8, "h": 16, "w": 16}
-    seen = {"ops": [conv | {"padding": [1, 1]}, relu]}
-    given = (
+    covered = {"ops": [conv | {"padding": [1, 1]}, relu]}
+    samples = (
         bench.sample(3.0, measured_at="2026-01-01T12:00:00Z"),
         bench.sample(2.0, block=block, disturbed=True),
         bench.sample(1.0, kind="block", workload=unseen),
-        bench.sample(4.0, kind="block", workload=seen),
+        bench.sample(4.0, kind="block", workload=covered),
         bench.sample(5.0, sentinel="memory"),
     )
-    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=given))
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=samples))
 
 
 def test_a_table_without_an_lpnet_holds_what_was_measured(bench: Bench) -> None:
     fill(bench)
-    found = page(bench)
-    assert [row.latency_ms for row in found.items] == [1.0, 2.0, 3.0, 4.0]
-    assert [row.disturbed for row in found.items] == [False, True, False, False]
-    assert {(row.predicted_ms, row.error_pct, row.held_out) for row in found.items} == {
+    page_ = page(bench)
+    assert [row.latency_ms for row in page_.items] == [1.0, 2.0, 3.0, 4.0]
+    assert [row.disturbed for row in page_.items] == [False, True, False, False]
+    assert {(row.predicted_ms, row.error_pct, row.held_out) for row in page_.items} == {
         (None, None, None)
     }
-    assert (found.lpnet, found.next) == (None, None)
+    assert (page_.lpnet, page_.next) == (None, None)
 
 
 def test_a_table_shows_what_the_lpnet_says(bench: Bench) -> None:
     info = publish(bench)
     fill(bench)
-    found = page(bench)
-    assert found.lpnet == info.id
+    page_ = page(bench)
+    assert page_.lpnet == info.id
     lpnet = load(lpnets.weights(bench.ctx, info.id))
-    for row in found.items:
+    for row in page_.items:
         if row.latency_ms == 1.0 and row.kind == "block":
             assert (row.predicted_ms, row.error_pct) == (None, None)
             continue
         assert row.error_pct == pytest.approx(100 * (row.predicted_ms / row.latency_ms - 1))
-    networks = [row for row in found.items if row.kind == "network"]
+    networks = [row for row in page_.items if row.kind == "network"]
     dense = float(Predictor(lpnet, bench.space)([16, 32]))
     assert [row.predicted_ms for row in networks] == pytest.approx([dense, dense])
-    assert page(bench) == found
+    assert page(bench) == page_
 
 
 @pytest.mark.parametrize("sort", ["latency_ms", "measured_at"])
@@ -300,16 +304,16 @@ def test_pages_of_a_table_join_up(bench: Bench, sort: str) -> None:
         for i in range(20)
     ]
     ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(many)))
-    seen: list[Any] = []
+    listed: list[Any] = []
     after: str | None = None
     while True:
-        found = page(bench, sort=sort, after=after, limit=3)
-        seen += found.items
-        after = found.next
+        page_ = page(bench, sort=sort, after=after, limit=3)
+        listed += page_.items
+        after = page_.next
         if after is None:
             break
-    assert len({row.id for row in seen}) == 20
-    values = [getattr(row, sort) for row in seen]
+    assert len({row.id for row in listed}) == 20
+    values = [getattr(row, sort) for row in listed]
     assert values == sorted(values)
 
 

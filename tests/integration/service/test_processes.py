@@ -72,8 +72,8 @@ class Service:
         ]
 
     def _of_port(self, process: psutil.Process) -> list[Any]:
-        found = process.net_connections("tcp")
-        return [c for c in found if c.laddr and c.laddr.port == self.port]
+        connections = process.net_connections("tcp")
+        return [c for c in connections if c.laddr and c.laddr.port == self.port]
 
     def listening(self) -> bool:
         """Whether all API processes that there should be accept connections."""
@@ -90,17 +90,22 @@ class Service:
             time.sleep(0.05)
 
     def register(self) -> str:
-        said = {"device": "d", "facts": {}, "targets": [{"name": "t"}], "agent_version": "1"}
+        registration = {
+            "device": "d",
+            "facts": {},
+            "targets": [{"name": "t"}],
+            "agent_version": "1",
+        }
         with Http(self.url, attempts=1) as http:
-            agent: str = http.post("/v1/agents", said)["agent"]
+            agent: str = http.post("/v1/agents", registration)["agent"]
         return agent
 
     def scrape(self) -> dict[str, float]:
         """What /metrics says, on a connection of its own; labels as they are written."""
         with Http(self.url, attempts=1) as http:
-            found = http.get_bytes("/metrics")
-        assert found is not None
-        lines = found.content.decode().splitlines()
+            response = http.get_bytes("/metrics")
+        assert response is not None
+        lines = response.content.decode().splitlines()
         pairs = [line.rpartition(" ") for line in lines if not line.startswith("#")]
         return {name: float(value) for name, _, value in pairs}
 
@@ -139,9 +144,9 @@ def test_a_poll_that_one_process_holds_gets_what_another_was_asked_for(
             (holder,) = service.connected()
             holder.suspend()
             try:
-                wanted = NewCampaign(target="t", space=space.hash, blocks=1, networks=0, pruned=0)
+                new = NewCampaign(target="t", space=space.hash, blocks=1, networks=0, pruned=0)
                 with Http(service.url, attempts=1) as other:
-                    campaign = other.post("/v1/campaigns", wanted)
+                    campaign = other.post("/v1/campaigns", new)
             finally:
                 holder.resume()
             assert held.result(PATIENCE_S)["campaign"] == campaign["id"]
@@ -202,8 +207,8 @@ def test_a_scrape_of_any_process_answers_for_all(tmp_path: Path, url: str) -> No
                 poll.result(PATIENCE_S)
         service.until(lambda: len(service.children("api")) == 2 and service.listening())
         for _ in range(4):
-            seen = service.scrape()
-            assert (seen[count], seen[held]) == (6, 0)
+            metrics = service.scrape()
+            assert (metrics[count], metrics[held]) == (6, 0)
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(10) == 0
     lines = [json.loads(line) for line in service.log.read_text().splitlines()]
@@ -240,7 +245,7 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path, sqlite_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "why"),
+    ("arguments", "environment", "message"),
     [
         (["--no-worker", "--workers", "2"], {}, "--no-worker and --workers 2"),
         ([], {"LPNET_API_PROCESSES": "0"}, "LPNET_API_PROCESSES"),
@@ -248,7 +253,7 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path, sqlite_url: str) -> None:
     ],
 )
 def test_numbers_that_cannot_be_are_named(
-    arguments: list[str], environment: dict[str, str], why: str, sqlite_url: str
+    arguments: list[str], environment: dict[str, str], message: str, sqlite_url: str
 ) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "lpnet_service", "run", *arguments],
@@ -258,15 +263,15 @@ def test_numbers_that_cannot_be_are_named(
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert why in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_every_process_of_a_service_that_others_reach_asks_for_a_token(
     tmp_path: Path, sqlite_url: str
 ) -> None:
-    def token(*words: str) -> str:
-        command = [sys.executable, "-m", "lpnet_service", "token", *words]
+    def token(*options: str) -> str:
+        command = [sys.executable, "-m", "lpnet_service", "token", *options]
         environment = {**os.environ, "LPNET_DATABASE_URL": sqlite_url}
         return subprocess.run(
             command, env=environment, check=True, capture_output=True, text=True

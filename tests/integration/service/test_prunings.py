@@ -44,19 +44,19 @@ def result(bench: Bench, number: int = 1, **fields: Any) -> PruningResult:
     return PruningResult.model_validate(usual | fields)
 
 
-def post(api: TestClient, one: PruningResult) -> Any:
-    return api.post("/v1/prunings", json=one.model_dump(mode="json"))
+def post(api: TestClient, pruning: PruningResult) -> Any:
+    return api.post("/v1/prunings", json=pruning.model_dump(mode="json"))
 
 
 def test_a_result_is_kept_as_it_was_reported_and_once(bench: Bench, api: TestClient) -> None:
-    one = result(bench, measured_ms=0.49, accuracy_after=0.88, chosen=True, low_ms=0.4)
-    first = post(api, one)
+    pruning = result(bench, measured_ms=0.49, accuracy_after=0.88, chosen=True, low_ms=0.4)
+    first = post(api, pruning)
     assert first.status_code == 201, first.text
-    assert first.headers["location"] == f"/v1/prunings/{one.id}"
-    again = post(api, one.model_copy(update={"seconds": {"tune": 5.0}}))
+    assert first.headers["location"] == f"/v1/prunings/{pruning.id}"
+    again = post(api, pruning.model_copy(update={"seconds": {"tune": 5.0}}))
     assert (again.status_code, again.json()) == (200, first.json())
-    found = api.get(f"/v1/prunings/{one.id}").json()
-    assert PruningResult.model_validate(found) == one
+    stored = api.get(f"/v1/prunings/{pruning.id}").json()
+    assert PruningResult.model_validate(stored) == pruning
     assert len(api.get("/v1/prunings").json()["items"]) == 1
 
 
@@ -67,43 +67,43 @@ def test_an_id_means_one_network(bench: Bench, api: TestClient) -> None:
 
 
 def test_a_result_is_reported_once_by_several_at_once(bench: Bench) -> None:
-    said: list[bool] = []
+    outcomes: list[bool] = []
 
     def report() -> None:
-        said.append(prunings.report(bench.ctx, result(bench))[1])
+        outcomes.append(prunings.report(bench.ctx, result(bench))[1])
 
     threads = [threading.Thread(target=report) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(said) == [False, False, False, True]
+    assert sorted(outcomes) == [False, False, False, True]
 
 
 def test_results_come_in_pages_newest_first(bench: Bench, api: TestClient) -> None:
     for number in range(1, 8):
         assert post(api, result(bench, number, chosen=number % 2 == 0)).status_code == 201
-    seen, after = list[int](), None
+    rounds, after = list[int](), None
     while True:
         params = {"target": bench.target, "limit": 3} | ({"after": after} if after else {})
         page = PruningPage.model_validate(api.get("/v1/prunings", params=params).json())
-        seen += [one.round for one in page.items]
+        rounds += [item.round for item in page.items]
         after = page.next
         if after is None:
             break
-    assert seen == [7, 6, 5, 4, 3, 2, 1]
+    assert rounds == [7, 6, 5, 4, 3, 2, 1]
     chosen = api.get("/v1/prunings", params={"chosen": True, "space": bench.space.hash}).json()
-    assert [one["round"] for one in chosen["items"]] == [6, 4, 2]
+    assert [item["round"] for item in chosen["items"]] == [6, 4, 2]
     assert api.get("/v1/prunings", params={"target": "nobody"}).json()["items"] == []
     assert api.get("/v1/prunings", params={"after": "x"}).status_code == 422
 
 
 def test_a_result_is_forgotten(bench: Bench, api: TestClient) -> None:
-    one = result(bench)
-    post(api, one)
-    assert api.delete(f"/v1/prunings/{one.id}").status_code == 204
-    assert api.get(f"/v1/prunings/{one.id}").status_code == 404
-    assert api.delete(f"/v1/prunings/{one.id}").status_code == 404
+    pruning = result(bench)
+    post(api, pruning)
+    assert api.delete(f"/v1/prunings/{pruning.id}").status_code == 204
+    assert api.get(f"/v1/prunings/{pruning.id}").status_code == 404
+    assert api.delete(f"/v1/prunings/{pruning.id}").status_code == 404
     assert api.get("/v1/prunings").json() == {"items": [], "next": None}
 
 
@@ -126,14 +126,14 @@ def test_what_is_no_result_is_refused_with_its_field(
     body = result(bench).model_dump(mode="json") | fields
     answer = api.post("/v1/prunings", json=body)
     assert answer.status_code == status, answer.text
-    errors = [one["field"] for one in answer.json()["errors"]]
+    errors = [error["field"] for error in answer.json()["errors"]]
     assert errors == ([] if field is None else [field])
 
 
 def test_the_client_reports_and_lists(bench: Bench, api: TestClient) -> None:
     with Client(str(api.base_url)) as client:
         client._http = Http(str(api.base_url), transport=through(api))
-        one = result(bench)
-        assert client.report_pruning(one, bench.space) == one
-        assert list(client.prunings(target=bench.target)) == [one]
+        pruning = result(bench)
+        assert client.report_pruning(pruning, bench.space) == pruning
+        assert list(client.prunings(target=bench.target)) == [pruning]
         assert list(client.prunings(chosen=True)) == []

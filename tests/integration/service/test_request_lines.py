@@ -23,8 +23,8 @@ Bench = Any
 
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    with logged() as found:
-        yield found
+    with logged() as lines_:
+        yield lines_
 
 
 @pytest.fixture
@@ -52,11 +52,11 @@ def test_a_request_has_one_line(http: TestClient, lite_bench: Bench, lines: Line
     assert line["duration_ms"] >= 0
 
 
-@pytest.mark.parametrize("given", ["", "two words", "x" * 65, 'quo"te', "new\tline", "ü"])
-def test_an_id_that_could_do_harm_is_replaced(http: TestClient, given: str) -> None:
-    raw = [(b"X-Request-Id", given.encode("latin-1"))]
+@pytest.mark.parametrize("request_id", ["", "two words", "x" * 65, 'quo"te', "new\tline", "ü"])
+def test_an_id_that_could_do_harm_is_replaced(http: TestClient, request_id: str) -> None:
+    raw = [(b"X-Request-Id", request_id.encode("latin-1"))]
     ids = {http.get("/healthz", headers=raw).headers["x-request-id"] for _ in range(2)}
-    assert given not in ids
+    assert request_id not in ids
     assert len(ids) == 2
 
 
@@ -70,18 +70,18 @@ def test_the_ids_of_a_job_are_on_the_lines_of_its_requests(
     path = f"/v1/agents/{lite_bench.agent}/leases"
     lease = http.post(path, json={"targets": [lite_bench.target]}).json()
     http.post(f"/v1/leases/{lease['token']}/heartbeat", json={"measured": 0})
-    said = {"reason": "why not", "postponed": True}
-    http.post(f"/v1/leases/{lease['token']}/fail", json=said)
-    known = {
+    failure = {"reason": "why not", "postponed": True}
+    http.post(f"/v1/leases/{lease['token']}/fail", json=failure)
+    fields_ = {
         "job": lease["job"],
         "lease": lease["token"][:12],
         "campaign": campaign.id,
         "target": lite_bench.target,
         "agent": lite_bench.agent,
     }
-    asked, held, failed = lines.of("request")
-    for line in (asked, held, failed):
-        assert line.items() >= known.items()
+    poll, held, failed = lines.of("request")
+    for line in (poll, held, failed):
+        assert line.items() >= fields_.items()
     assert lease["token"] not in lines.text
     batch = SampleBatch(target=lite_bench.target, samples=(lite_bench.sample(),))
     ingest.store(lite_bench.ctx, batch)

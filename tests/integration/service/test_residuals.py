@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.harness.published import made, publish
+from tests.harness.published import publish, untrained_lpnet
 
 from lpnet.predictor.predictor import Predictor
 from lpnet.schemas.sample import SampleBatch
@@ -19,7 +19,7 @@ from lpnet_service.services.reading import residuals
 
 Bench = Any
 UNSEEN = {"ops": [{"type": "resize", "c_in": 3, "c_out": 3, "h": 8, "w": 8}]}
-SEEN = {
+COVERED = {
     "ops": [
         {"type": "conv2d", "c_in": 3, "c_out": 8, "h": 16, "w": 16, "kernel": [3, 3]}
         | {"padding": [1, 1]},
@@ -31,17 +31,17 @@ SEEN = {
 def fill(bench: Bench, count: int = 30) -> str:
     """Publishes an LPNet; holds out networks of even stems, both workloads of ops, and one block.
     Each is measured twice, and once disturbed."""
-    lpnet = publish(bench, made(bench))
+    lpnet = publish(bench, untrained_lpnet(bench))
     name = bench.space.blocks[0].name
     part = next(iter(bench.widths(name)))
-    given: list[tuple[Any, str, float]] = [
+    workloads: list[tuple[Any, str, float]] = [
         (bench.workload(stem=1 + i % 16, wide=1 + i), "network", 1.0 + i) for i in range(count)
     ]
-    given += [(bench.workload(name, **{part: 3}), "block", 4.0)]
-    given += [(UNSEEN, "block", 5.0), (SEEN, "block", 6.0)]
+    workloads += [(bench.workload(name, **{part: 3}), "block", 4.0)]
+    workloads += [(UNSEEN, "block", 5.0), (COVERED, "block", 6.0)]
     samples = [
         bench.sample(ms, kind=kind, workload=workload, draw="random", disturbed=disturbed)
-        for workload, kind, at in given
+        for workload, kind, at in workloads
         for ms, disturbed in ((at, False), (1.5 * at, False), (90.0, True))
     ]
     ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(samples)))
@@ -55,11 +55,13 @@ def fill(bench: Bench, count: int = 30) -> str:
 
 
 def test_they_are_of_medians_of_what_was_held_out(bench: Bench) -> None:
-    found = residuals.residuals(bench.ctx, fill(bench), sort="latency_ms", limit=100)
-    assert (found.workloads, found.complete, found.epoch) == (18, True, 1)
-    assert [item.measured_ms for item in found.items] == sorted(i.measured_ms for i in found.items)
-    predictor = Predictor(made(bench), bench.space)
-    networks = [item for item in found.items if item.kind == "network"]
+    result = residuals.residuals(bench.ctx, fill(bench), sort="latency_ms", limit=100)
+    assert (result.workloads, result.complete, result.epoch) == (18, True, 1)
+    assert [item.measured_ms for item in result.items] == sorted(
+        i.measured_ms for i in result.items
+    )
+    predictor = Predictor(untrained_lpnet(bench), bench.space)
+    networks = [item for item in result.items if item.kind == "network"]
     assert [item.measured_ms for item in networks] == [1.25 * (1 + i) for i in range(0, 30, 2)]
     for number, item in zip(range(0, 30, 2), networks, strict=True):
         widths = torch.tensor([1.0 + number % 16, 1.0 + number], dtype=torch.float64)
@@ -70,36 +72,36 @@ def test_they_are_of_medians_of_what_was_held_out(bench: Bench) -> None:
         assert item.error_pct == pytest.approx(100 * (item.predicted_ms / item.measured_ms - 1))
         assert (item.draw, item.space_name) == ("random", "little")
         assert "conv_depthwise" in item.ops
-    unseen = [item for item in found.items if item.ops == ("resize",)]
+    unseen = [item for item in result.items if item.ops == ("resize",)]
     assert [(item.predicted_ms, item.error_pct, item.low_ms) for item in unseen] == [(None,) * 3]
-    (seen,) = [item for item in found.items if item.space is None and item not in unseen]
-    assert seen.ops == ("conv_dense", "activation")
-    assert seen.predicted_ms is not None
-    again = residuals.residuals(bench.ctx, found.lpnet, sort="latency_ms", limit=100)
-    assert again == found
+    (covered,) = [item for item in result.items if item.space is None and item not in unseen]
+    assert covered.ops == ("conv_dense", "activation")
+    assert covered.predicted_ms is not None
+    again = residuals.residuals(bench.ctx, result.lpnet, sort="latency_ms", limit=100)
+    assert again == result
 
 
 def test_the_worst_come_first(lite_bench: Bench) -> None:
-    found = residuals.residuals(lite_bench.ctx, fill(lite_bench), sort="error", limit=5)
-    errors = [abs(item.error_pct) for item in found.items if item.error_pct is not None]
-    assert len(errors) == len(found.items) == 5
+    result = residuals.residuals(lite_bench.ctx, fill(lite_bench), sort="error", limit=5)
+    errors = [abs(item.error_pct) for item in result.items if item.error_pct is not None]
+    assert len(errors) == len(result.items) == 5
     assert errors == sorted(errors, reverse=True)
-    every = residuals.residuals(lite_bench.ctx, found.lpnet, sort="error", limit=100)
-    assert every.items[:5] == found.items
+    every = residuals.residuals(lite_bench.ctx, result.lpnet, sort="error", limit=100)
+    assert every.items[:5] == result.items
     assert every.items[-1].error_pct is None
 
 
 def test_errors_by_op_and_by_latency(lite_bench: Bench) -> None:
-    found = residuals.residuals(lite_bench.ctx, fill(lite_bench), sort="error", limit=100)
-    judged = [item for item in found.items if item.error_pct is not None]
-    for figures in found.by_op:
-        same = [i for i in judged if figures.op in i.ops and i.kind == figures.kind]
+    result = residuals.residuals(lite_bench.ctx, fill(lite_bench), sort="error", limit=100)
+    predicted = [item for item in result.items if item.error_pct is not None]
+    for figures in result.by_op:
+        same = [i for i in predicted if figures.op in i.ops and i.kind == figures.kind]
         errors = [abs(item.error_pct or 0.0) for item in same]
         assert figures.workloads == len(same)
         assert figures.mape_pct == pytest.approx(sum(errors) / len(errors))
-    assert "resize" not in {figures.op for figures in found.by_op}
-    tenths = [one for one in found.by_latency if one.kind == "network"]
-    assert sum(one.workloads for one in tenths) == 15
+    assert "resize" not in {figures.op for figures in result.by_op}
+    tenths = [tenth for tenth in result.by_latency if tenth.kind == "network"]
+    assert sum(tenth.workloads for tenth in tenths) == 15
     assert len(tenths) == residuals.TENTHS
     assert all(a.to_ms < b.from_ms for a, b in pairwise(tenths))
 
@@ -108,13 +110,13 @@ def test_of_too_many_a_random_part_is_shown(
     lite_bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(residuals, "MAX_WORKLOADS", 6)
-    found = residuals.residuals(lite_bench.ctx, fill(lite_bench), sort="error", limit=100)
-    assert (found.workloads, found.complete, len(found.items)) == (6, False, 6)
+    result = residuals.residuals(lite_bench.ctx, fill(lite_bench), sort="error", limit=100)
+    assert (result.workloads, result.complete, len(result.items)) == (6, False, 6)
 
 
 def test_without_held_out_workloads_there_is_nothing(lite_bench: Bench) -> None:
     info = publish(lite_bench)
-    found = residuals.residuals(lite_bench.ctx, info.id, sort="error", limit=9)
-    assert (found.items, found.by_op, found.by_latency) == ((), (), ())
+    result = residuals.residuals(lite_bench.ctx, info.id, sort="error", limit=9)
+    assert (result.items, result.by_op, result.by_latency) == ((), (), ())
     with pytest.raises(NotFound, match="LPNet"):
         residuals.residuals(lite_bench.ctx, "lpnet-nobody", sort="error", limit=9)

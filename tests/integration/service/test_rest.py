@@ -68,8 +68,8 @@ def test_an_agent_works_through_a_campaign(http: TestClient, bench: Bench) -> No
 
 
 def test_a_poll_that_finds_nothing_ends_without_a_job(http: TestClient, bench: Bench) -> None:
-    asked = {"targets": [bench.target], "wait_s": 0.05}
-    answer = http.post(f"/v1/agents/{bench.agent}/leases", json=asked)
+    request = {"targets": [bench.target], "wait_s": 0.05}
+    answer = http.post(f"/v1/agents/{bench.agent}/leases", json=request)
     assert (answer.status_code, answer.content) == (204, b"")
 
 
@@ -77,8 +77,8 @@ def test_a_held_poll_gets_the_job_that_comes_up(http: TestClient, bench: Bench) 
     new = NewCampaign(target=bench.target, space=bench.space.hash, blocks=1, networks=0, pruned=0)
     later = threading.Timer(0.1, lambda: campaigns.create(bench.ctx, new))
     later.start()
-    asked = {"targets": [bench.target], "wait_s": 30}
-    answer = http.post(f"/v1/agents/{bench.agent}/leases", json=asked)
+    request = {"targets": [bench.target], "wait_s": 30}
+    answer = http.post(f"/v1/agents/{bench.agent}/leases", json=request)
     later.join()
     assert answer.status_code == 200
     assert len(answer.json()["items"]) == 1

@@ -53,8 +53,8 @@ def keep_days(bench: Bench, days: float = 180) -> datetime:
     return bench.clock.now() - timedelta(days=days)  # type: ignore[no-any-return]
 
 
-def store(bench: Bench, *given: Sample) -> None:
-    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=given))
+def store(bench: Bench, *samples: Sample) -> None:
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=samples))
 
 
 def measure(bench: Bench, *stems: int, disturbed: bool = False, ends: bool = True) -> Campaign:
@@ -65,7 +65,7 @@ def measure(bench: Bench, *stems: int, disturbed: bool = False, ends: bool = Tru
     new = NewCampaign(target=bench.target, space=bench.space.hash, workloads=planned)
     campaign = campaigns.create(bench.ctx, new)
     while (lease := leasing.claim(bench.ctx, bench.agent, [bench.target])) is not None:
-        said = Completion(
+        completion = Completion(
             samples=tuple(
                 bench.sample(
                     id=item.id,
@@ -77,10 +77,10 @@ def measure(bench: Bench, *stems: int, disturbed: bool = False, ends: bool = Tru
             )
         )
         if not ends:
-            batch = SampleBatch(target=bench.target, samples=said.samples)
+            batch = SampleBatch(target=bench.target, samples=completion.samples)
             ingest.store(bench.ctx, batch)
             break
-        bench.complete(lease.token, said)
+        bench.complete(lease.token, completion)
         bench.clock.advance(61)
     return campaigns.get(bench.ctx, campaign.id)
 
@@ -126,14 +126,16 @@ def study(bench: Bench) -> None:
     trainings.study(bench.ctx, bench.target, NewStudy(samples=2))
     run = runs.claim(bench.ctx)
     assert run is not None
-    (active,) = (one for one in lpnets.of_target(bench.ctx, bench.target) if one.active)
+    (active,) = (
+        version for version in lpnets.of_target(bench.ctx, bench.target) if version.active
+    )
     runs.finish_study(bench.ctx, run, lpnets.report(bench.ctx, active.id))
 
 
 def answers(bench: Bench) -> dict[str, Any]:
     """What the service says of the target that must not change."""
     ctx, name = bench.ctx, bench.target
-    (active,) = (one for one in lpnets.of_target(ctx, name) if one.active)
+    (active,) = (version for version in lpnets.of_target(ctx, name) if version.active)
     history = sentinels.history(ctx, name, 1)
     rows = table.page(
         ctx, name, {"disturbed": False}, sort="measured_at", after=None, limit=500
@@ -152,16 +154,16 @@ def answers(bench: Bench) -> dict[str, Any]:
 
 def ids(bench: Bench) -> set[str]:
     items = samples.page(bench.ctx, {"target": bench.target}, after=None, limit=1000).items
-    return {one.id for one in items}
+    return {item.id for item in items}
 
 
 def test_what_is_said_is_what_goes_and_what_is_in_use_stays(aged: Bench, tmp_path: Path) -> None:
     before, all_ids = answers(aged), ids(aged)
-    said = retention.preview(aged.ctx, keep_days(aged))
+    expected = retention.preview(aged.ctx, keep_days(aged))
     assert ids(aged) == all_ids
     # Of the first epoch two of a campaign, one disturbed, two checks and the network that the
     # LPNet was trained on; of this one the disturbed and three checks behind the first five.
-    gone = said.targets[aged.target]
+    gone = expected.targets[aged.target]
     assert gone.samples == {"superseded": 6, "disturbed": 1, "sentinel": 3}
     assert gone.rows == {
         "campaigns": 1,
@@ -171,7 +173,7 @@ def test_what_is_said_is_what_goes_and_what_is_in_use_stays(aged: Bench, tmp_pat
         "workload_sides": 2,
     }
     done = retention.retain(aged.ctx, keep_days(aged), tmp_path)
-    assert done.targets == said.targets
+    assert done.targets == expected.targets
     assert answers(aged) == before
     check_tallies(aged.ctx.db)
     lines = (tmp_path / f"{aged.target}.jsonl").read_text().splitlines()
@@ -188,13 +190,13 @@ def test_the_study_stays_and_numbers_of_versions_are_not_given_twice(aged: Bench
     retention.retain(aged.ctx, keep_days(aged, 0))
     with aged.ctx.db.read() as session:
         assert session.scalars(select(RunRow.kind)).all() == ["study"]
-    assert [one.version for one in lpnets.of_target(aged.ctx, aged.target)] == [2]
+    assert [version.version for version in lpnets.of_target(aged.ctx, aged.target)] == [2]
     assert train(aged, seed=3).version == 3
 
 
 def test_files_of_lpnets_that_went_are_swept(aged: Bench) -> None:
     with aged.ctx.db.read() as session:
-        old, active = (one.weights_sha256 for one in _versions(session))
+        old, active = (version.weights_sha256 for version in _versions(session))
     assert retention.retain(aged.ctx, keep_days(aged)).artifacts == 1
     assert artifacts.read(aged.ctx, active)
     with pytest.raises(DamagedArtifact, match="gone"):
@@ -226,9 +228,9 @@ def test_an_epoch_that_the_lpnet_in_use_was_trained_in_stays(aged: Bench) -> Non
 
 
 def test_nothing_young_goes(aged: Bench) -> None:
-    found = retention.retain(aged.ctx, keep_days(aged, 1000))
-    assert found.targets[aged.target].samples == {}
-    assert found.targets[aged.target].rows == {}
+    result = retention.retain(aged.ctx, keep_days(aged, 1000))
+    assert result.targets[aged.target].samples == {}
+    assert result.targets[aged.target].rows == {}
 
 
 def test_a_campaign_that_goes_on_keeps_its_samples(bench: Bench) -> None:
@@ -285,9 +287,9 @@ def test_tokens_that_ended_go_with_their_sessions(bench: Bench) -> None:
             session.add(SessionRow(sha256=name, token=name, created_at=now, expires_at=later))
         early = now - timedelta(days=9)
         session.add(SessionRow(sha256="over", token="lasts", created_at=early, expires_at=early))
-    said = retention.preview(bench.ctx, keep_days(bench, 2)).tokens
-    assert said == {"sessions": 2, "tokens": 1}
-    assert retention.retain(bench.ctx, keep_days(bench, 2)).tokens == said
+    expected = retention.preview(bench.ctx, keep_days(bench, 2)).tokens
+    assert expected == {"sessions": 2, "tokens": 1}
+    assert retention.retain(bench.ctx, keep_days(bench, 2)).tokens == expected
     with bench.ctx.db.read() as session:
         assert set(session.scalars(select(TokenRow.id))) == {"lasts", "young"}
         assert set(session.scalars(select(SessionRow.sha256))) == {"lasts", "young"}
@@ -296,13 +298,13 @@ def test_tokens_that_ended_go_with_their_sessions(bench: Bench) -> None:
 @pytest.fixture
 def commits(aged: Bench) -> Iterator[list[int]]:
     """How many units of work were done on the target's database."""
-    seen = [0]
+    calls = [0]
 
     def count(_connection: Any) -> None:
-        seen[0] += 1
+        calls[0] += 1
 
     event.listen(aged.ctx.db.engine, "commit", count)
-    yield seen
+    yield calls
     event.remove(aged.ctx.db.engine, "commit", count)
 
 
@@ -311,10 +313,10 @@ def test_a_unit_is_small(
 ) -> None:
     """So that others write in between, and what is interrupted is not lost."""
     monkeypatch.setattr(retention, "_BATCH", 2)
-    said = retention.preview(aged.ctx, keep_days(aged)).targets[aged.target]
+    expected = retention.preview(aged.ctx, keep_days(aged)).targets[aged.target]
     commits[0] = 0
     done = retention.retain(aged.ctx, keep_days(aged), tmp_path).targets[aged.target]
-    assert done == said
+    assert done == expected
     assert commits[0] >= 3 + 1 + 2 + 1 + 1
     lines = (tmp_path / f"{aged.target}.jsonl").read_text().splitlines()
     assert len(lines) == len({json.loads(line)["id"] for line in lines}) == 10
@@ -344,7 +346,7 @@ def test_the_command_says_what_would_go(
     assert len((tmp_path / "out" / f"{aged.target}.jsonl").read_text().splitlines()) == 10
 
 
-@pytest.mark.parametrize("said", ["180", "-1d", "1.5d", "180 d", "9999999d", "999999d", ""])
-def test_an_age_that_is_none_is_refused(command: Callable[..., Result], said: str) -> None:
-    result = command("retain", "--older-than", said, exits=1)
+@pytest.mark.parametrize("age", ["180", "-1d", "1.5d", "180 d", "9999999d", "999999d", ""])
+def test_an_age_that_is_none_is_refused(command: Callable[..., Result], age: str) -> None:
+    result = command("retain", "--older-than", age, exits=1)
     assert result.stderr.startswith("error: --older-than ")

@@ -55,9 +55,9 @@ def test_there_must_be_something_to_train_on(bench: Bench) -> None:
 
 
 def test_a_study_needs_workloads_to_judge_on(bench: Bench) -> None:
-    given = [bench.sample(workload=bench.workload(stem=n)) for n in (4, 4, 5, 6)]
-    given.append(bench.sample(workload=bench.workload(stem=7), disturbed=True))
-    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(given)))
+    samples = [bench.sample(workload=bench.workload(stem=n)) for n in (4, 4, 5, 6)]
+    samples.append(bench.sample(workload=bench.workload(stem=7), disturbed=True))
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(samples)))
     with pytest.raises(BadRequest, match=r"3 samples needs more .*'desk-cpu' has 3") as caught:
         trainings.study(bench.ctx, bench.target, NewStudy(samples=3))
     assert [fault.field for fault in caught.value.errors] == ["samples"]

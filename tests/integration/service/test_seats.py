@@ -14,7 +14,7 @@ Bench = Any
 
 
 def register(bench: Bench, seat: str | None) -> str:
-    said = Registration(
+    registration = Registration(
         device="board",
         facts=DeviceFacts(),
         targets=(TargetSpec(name="board-cpu"),),
@@ -22,7 +22,7 @@ def register(bench: Bench, seat: str | None) -> str:
         machine="machine-1",
         seat=seat,
     )
-    return agents.register(bench.ctx, said).agent
+    return agents.register(bench.ctx, registration).agent
 
 
 def ask(bench: Bench, agent: str, seat: str | None) -> None:

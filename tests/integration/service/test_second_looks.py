@@ -32,7 +32,7 @@ from lpnet_service.services.upkeep import sweeping
 Bench = Any
 
 
-def asked(bench: Bench, networks: int = 3) -> Campaign:
+def start_campaign(bench: Bench, networks: int = 3) -> Campaign:
     first, second = (width.name for width in bench.space.widths)
     planned = tuple(
         PlannedWorkload(
@@ -56,7 +56,7 @@ def must_take(bench: Bench) -> Lease:
 
 
 def sample(bench: Bench, item: LeasedItem, ms: float = 1.0, *, disturbed: bool = False) -> Sample:
-    made: Sample = bench.sample(
+    sample: Sample = bench.sample(
         ms,
         id=item.id,
         workload=item.workload.model_dump(),
@@ -64,16 +64,16 @@ def sample(bench: Bench, item: LeasedItem, ms: float = 1.0, *, disturbed: bool =
         disturbed=disturbed,
         reasons=("steal 12%",) if disturbed else (),
     )
-    return made
+    return sample
 
 
-def deliver(bench: Bench, *given: Sample) -> None:
-    batch = SampleBatch(target=bench.target, samples=given)
+def deliver(bench: Bench, *samples: Sample) -> None:
+    batch = SampleBatch(target=bench.target, samples=samples)
     ingest.store(bench.ctx, batch, again=True)
 
 
-def complete(bench: Bench, lease: Lease, *given: Sample) -> None:
-    bench.complete(lease.token, Completion(samples=given))
+def complete(bench: Bench, lease: Lease, *samples: Sample) -> None:
+    bench.complete(lease.token, Completion(samples=samples))
 
 
 def postpone(bench: Bench, lease: Lease) -> None:
@@ -83,7 +83,7 @@ def postpone(bench: Bench, lease: Lease) -> None:
 
 def stored(bench: Bench) -> dict[str, StoredSample]:
     page = samples.page(bench.ctx, {"target": bench.target}, after=None, limit=100)
-    return {one.id: one for one in page.items}
+    return {sample.id: sample for sample in page.items}
 
 
 def look(bench: Bench, campaign: Campaign) -> Campaign:
@@ -91,19 +91,19 @@ def look(bench: Bench, campaign: Campaign) -> Campaign:
 
 
 def drift(bench: Bench, since: Any, reason: str = "the memory sentinel is 9% above") -> None:
-    said = ConditionReport(
+    condition = ConditionReport(
         target=bench.target, state="paused", reason=reason, cause="sentinel", since=since
     )
-    conditions.report(bench.ctx, bench.agent, said)
+    conditions.report(bench.ctx, bench.agent, condition)
 
 
 def recover(bench: Bench) -> None:
-    said = ConditionReport(target=bench.target, state="ready")
-    conditions.report(bench.ctx, bench.agent, said)
+    condition = ConditionReport(target=bench.target, state="ready")
+    conditions.report(bench.ctx, bench.agent, condition)
 
 
 def test_a_lease_is_of_the_items_that_have_no_undisturbed_sample(bench: Bench) -> None:
-    campaign = asked(bench)
+    campaign = start_campaign(bench)
     first = must_take(bench)
     clean, spoilt, never = first.items
     deliver(bench, sample(bench, clean), sample(bench, spoilt, 9.0, disturbed=True))
@@ -115,11 +115,11 @@ def test_a_lease_is_of_the_items_that_have_no_undisturbed_sample(bench: Bench) -
     complete(bench, second, sample(bench, spoilt, 2.0), sample(bench, never, 3.0))
     after = look(bench, campaign)
     assert (after.state, after.measured, after.disturbed, after.failed) == ("done", 3, 0, 0)
-    assert sorted(one.latency_ms for one in stored(bench).values()) == [1.0, 2.0, 3.0]
+    assert sorted(sample.latency_ms for sample in stored(bench).values()) == [1.0, 2.0, 3.0]
 
 
 def test_a_job_of_which_a_burst_measures_one_item_each_ends(bench: Bench) -> None:
-    campaign = asked(bench, 7)
+    campaign = start_campaign(bench, 7)
     leases = 0
     while (lease := take(bench)) is not None:
         leases += 1
@@ -130,7 +130,7 @@ def test_a_job_of_which_a_burst_measures_one_item_each_ends(bench: Bench) -> Non
 
 
 def test_a_job_whose_items_are_all_stored_is_offered_to_nobody(bench: Bench) -> None:
-    campaign = asked(bench, 7)
+    campaign = start_campaign(bench, 7)
     lease = must_take(bench)
     deliver(bench, *(sample(bench, item) for item in lease.items))
     bench.clock.advance(bench.ctx.settings.lease_s + 1)
@@ -138,7 +138,7 @@ def test_a_job_whose_items_are_all_stored_is_offered_to_nobody(bench: Bench) -> 
     assert other.job != lease.job
     complete(bench, other, *(sample(bench, item) for item in other.items))
     assert look(bench, campaign).state == "done"
-    assert all(one.epoch == 1 for one in stored(bench).values())
+    assert all(sample.epoch == 1 for sample in stored(bench).values())
     page = samples.page(bench.ctx, {"campaign": campaign.id}, after=None, limit=9)
     assert len(page.items) == 7
 
@@ -146,7 +146,7 @@ def test_a_job_whose_items_are_all_stored_is_offered_to_nobody(bench: Bench) -> 
 def test_an_undisturbed_sample_replaces_a_disturbed_one_and_never_the_other_way(
     bench: Bench,
 ) -> None:
-    campaign = asked(bench, 1)
+    campaign = start_campaign(bench, 1)
     lease = must_take(bench)
     (item,) = lease.items
     deliver(bench, sample(bench, item, 9.0, disturbed=True))
@@ -158,19 +158,19 @@ def test_an_undisturbed_sample_replaces_a_disturbed_one_and_never_the_other_way(
     (kept,) = stored(bench).values()
     assert (kept.latency_ms, kept.disturbed, kept.reasons) == (2.0, False, ())
     page = samples.page(bench.ctx, {"campaign": campaign.id}, after=None, limit=9)
-    assert [one.latency_ms for one in page.items] == [2.0]
+    assert [sample.latency_ms for sample in page.items] == [2.0]
 
 
 def test_disturbed_items_are_offered_once_more_after_a_pause(bench: Bench) -> None:
-    campaign = asked(bench)
+    campaign = start_campaign(bench)
     first = must_take(bench)
     clean, spoilt, broken = first.items
-    said = Completion(
+    completion = Completion(
         samples=(sample(bench, clean), sample(bench, spoilt, 9.0, disturbed=True)),
         failures=(ItemFailure(item=broken.id, reason="out of memory"),),
     )
-    bench.complete(first.token, said)
-    bench.complete(first.token, said)
+    bench.complete(first.token, completion)
+    bench.complete(first.token, completion)
     waits = look(bench, campaign)
     assert (waits.state, waits.measured, waits.disturbed, waits.failed) == ("running", 2, 1, 1)
     bench.clock.advance(bench.ctx.settings.disturbed_retry_s - 1)
@@ -187,7 +187,7 @@ def test_disturbed_items_are_offered_once_more_after_a_pause(bench: Bench) -> No
 
 
 def test_a_second_look_that_fails_leaves_the_job_done(bench: Bench) -> None:
-    campaign = asked(bench, 1)
+    campaign = start_campaign(bench, 1)
     lease = must_take(bench)
     complete(bench, lease, sample(bench, lease.items[0], 9.0, disturbed=True))
     for _ in range(bench.ctx.settings.max_attempts):
@@ -201,7 +201,7 @@ def test_a_second_look_that_fails_leaves_the_job_done(bench: Bench) -> None:
 
 
 def test_a_drift_takes_back_what_was_measured_since_the_last_good_check(bench: Bench) -> None:
-    campaign = asked(bench, 13)
+    campaign = start_campaign(bench, 13)
     first, second = must_take(bench), must_take(bench)
     complete(bench, first, *(sample(bench, item) for item in first.items))
     checked = bench.clock.now()
@@ -212,10 +212,12 @@ def test_a_drift_takes_back_what_was_measured_since_the_last_good_check(bench: B
     deliver(bench, bench.sample(1.0, **check))
     for _ in range(2):
         drift(bench, checked)
-        found = stored(bench)
-        marked = {id_ for id_, one in found.items() if one.disturbed}
+        stored_samples = stored(bench)
+        marked = {id_ for id_, sample in stored_samples.items() if sample.disturbed}
         assert marked == {item.id for item in second.items}
-        assert {found[id_].reasons for id_ in marked} == {("the memory sentinel is 9% above",)}
+        assert {stored_samples[id_].reasons for id_ in marked} == {
+            ("the memory sentinel is 9% above",)
+        }
     assert look(bench, campaign).disturbed == 6
     # The agent heard no answer and delivers again what it cannot vouch for.
     complete(bench, second, *late)
@@ -223,12 +225,12 @@ def test_a_drift_takes_back_what_was_measured_since_the_last_good_check(bench: B
     bench.clock.advance(60)
     recover(bench)
     items = {item.id for lease in iter(lambda: take(bench), None) for item in lease.items}
-    assert items == {one.id for one in second.items} | (items - set(stored(bench)))
+    assert items == {item.id for item in second.items} | (items - set(stored(bench)))
     assert len(items) == 7
 
 
 def test_what_a_drift_took_back_is_measured_again(bench: Bench) -> None:
-    campaign = asked(bench, 7)
+    campaign = start_campaign(bench, 7)
     first, other = must_take(bench), must_take(bench)
     checked = bench.clock.now() - timedelta(seconds=1)
     complete(bench, first, *(sample(bench, item, 5.0) for item in first.items))
@@ -241,11 +243,11 @@ def test_what_a_drift_took_back_is_measured_again(bench: Bench) -> None:
     complete(bench, again, *(sample(bench, item, 2.0) for item in again.items))
     after = look(bench, campaign)
     assert (after.state, after.measured, after.disturbed) == ("done", 7, 0)
-    assert sorted(one.latency_ms for one in stored(bench).values()) == [1.0] + [2.0] * 6
+    assert sorted(sample.latency_ms for sample in stored(bench).values()) == [1.0] + [2.0] * 6
 
 
 def test_a_drift_after_a_campaign_only_marks(bench: Bench) -> None:
-    campaign = asked(bench, 1)
+    campaign = start_campaign(bench, 1)
     lease = must_take(bench)
     since = bench.clock.now() - timedelta(seconds=1)
     complete(bench, lease, sample(bench, lease.items[0]))
@@ -261,8 +263,10 @@ def test_a_drift_after_a_campaign_only_marks(bench: Bench) -> None:
     ("cause", "by"), [("owner", "by its owner"), ("room", "for lack of space")]
 )
 def test_what_has_not_drifted_is_not_cleared(bench: Bench, cause: Cause, by: str) -> None:
-    said = ConditionReport(target=bench.target, state="paused", reason="until 07:00", cause=cause)
-    conditions.report(bench.ctx, bench.agent, said)
+    condition = ConditionReport(
+        target=bench.target, state="paused", reason="until 07:00", cause=cause
+    )
+    conditions.report(bench.ctx, bench.agent, condition)
     with pytest.raises(Conflict, match=f"paused {by}: until 07:00"):
         conditions.clear(bench.ctx, bench.target)
     assert targets.get_target(bench.ctx, bench.target).epoch == 1
@@ -271,19 +275,19 @@ def test_what_has_not_drifted_is_not_cleared(bench: Bench, cause: Cause, by: str
 
 
 def test_only_who_has_the_seat_speaks_of_a_target(bench: Bench) -> None:
-    said = Registration(
+    registration = Registration(
         device="desk",
         facts=DeviceFacts(),
         targets=(TargetSpec(name=bench.target, runtime="onnxruntime", threads=1),),
         agent_version="1",
         seat="seat-one",
     )
-    agents.register(bench.ctx, said)
+    agents.register(bench.ctx, registration)
 
     def report(seat: str | None) -> None:
         reason = f"by {seat}"
-        told = ConditionReport(target=bench.target, state="broken", reason=reason, seat=seat)
-        conditions.report(bench.ctx, bench.agent, told)
+        condition = ConditionReport(target=bench.target, state="broken", reason=reason, seat=seat)
+        conditions.report(bench.ctx, bench.agent, condition)
 
     with pytest.raises(DeviceBusy):
         report("seat-two")
@@ -300,7 +304,7 @@ def test_what_was_measured_before_an_epoch_began_belongs_to_the_one_before(bench
     drift(bench, None)
     conditions.clear(bench.ctx, bench.target)
     deliver(bench, *kept, bench.sample(2.0, measured_at=bench.clock.now()))
-    assert {one.latency_ms: one.epoch for one in stored(bench).values()} == {
+    assert {sample.latency_ms: sample.epoch for sample in stored(bench).values()} == {
         1.0: 1,
         4.0: 1,
         2.0: 2,
@@ -311,10 +315,10 @@ def test_what_was_measured_before_an_epoch_began_belongs_to_the_one_before(bench
 def test_a_job_of_the_epoch_is_of_the_epoch_by_whatever_clock(bench: Bench) -> None:
     drift(bench, None)
     conditions.clear(bench.ctx, bench.target)
-    asked(bench, 1)
+    start_campaign(bench, 1)
     lease = must_take(bench)
     behind = sample(bench, lease.items[0]).model_copy(
         update={"measured_at": bench.clock.now() - timedelta(days=900)}
     )
     complete(bench, lease, behind)
-    assert [one.epoch for one in stored(bench).values()] == [2]
+    assert [sample.epoch for sample in stored(bench).values()] == [2]

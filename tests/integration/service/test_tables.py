@@ -32,14 +32,14 @@ def fill(bench: Bench, count: int = 120) -> list[TableRow]:
     Returns them in the order they were stored."""
     rng = np.random.default_rng(3)
     blocks = [None, *(block.name for block in bench.space.blocks)]
-    made = []
+    samples = []
     for number in range(count):
         block = blocks[rng.integers(len(blocks))]
         names = list(bench.widths(block))
         workload = bench.workload(block, **{names[0]: int(rng.integers(1, 5))} if names else {})
         if number % 17 == 0:
             block, workload = "of ops", OPS
-        made.append(
+        samples.append(
             bench.sample(
                 float(rng.integers(1, 30)),
                 kind="block" if block else "network",
@@ -54,34 +54,34 @@ def fill(bench: Bench, count: int = 120) -> list[TableRow]:
                 conditions={"temperature_c": 50.0, "runs": 9},
             )
         )
-    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(made)))
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(samples)))
     with bench.ctx.db.write() as session:
         rows = {row.workload_key: row.kind for row in session.scalars(select(SampleRow))}
         drawn = sorted(rows)[::2]
-        known = {key: (rows[key], number % 3 == 0) for number, key in enumerate(drawn)}
-        SideRepository(session).add(bench.target, 1, known)
+        sides = {key: (rows[key], number % 3 == 0) for number, key in enumerate(drawn)}
+        SideRepository(session).add(bench.target, 1, sides)
     return list(page(bench, limit=500).items)
 
 
-def page(bench: Bench, **given: Any) -> TablePage:
-    filters = given.pop("filters", {})
-    asked = {"sort": "measured_at", "after": None, "limit": 23} | given
-    return table.page(bench.ctx, bench.target, filters, **asked)
+def page(bench: Bench, **options: Any) -> TablePage:
+    filters = options.pop("filters", {})
+    request = {"sort": "measured_at", "after": None, "limit": 23} | options
+    return table.page(bench.ctx, bench.target, filters, **request)
 
 
-def walk(bench: Bench, **given: Any) -> list[TableRow]:
+def walk(bench: Bench, **options: Any) -> list[TableRow]:
     """All rows by `next`; on the way back by `previous` the same pages are seen."""
-    pages = [page(bench, **given)]
+    pages = [page(bench, **options)]
     while (after := pages[-1].next) is not None:
-        pages.append(page(bench, after=after, **given))
+        pages.append(page(bench, after=after, **options))
     assert pages[0].previous is None
     behind = pages[-1]
     for before in pages[-2::-1]:
         assert behind.previous is not None
-        behind = page(bench, after=behind.previous, **given)
+        behind = page(bench, after=behind.previous, **options)
         assert [row.id for row in behind.items] == [row.id for row in before.items]
     assert behind.previous is None
-    return [row for one in pages for row in one.items]
+    return [row for page_ in pages for row in page_.items]
 
 
 def block(row: TableRow) -> str | None:
@@ -123,32 +123,32 @@ def test_pages_are_those_of_all_samples(
     monkeypatch.setattr(latency_tables, "_MAX_MERGED_GROUPS", streams)
     order = {row.id: number for number, row in enumerate(every)}
     for filters, meets in FILTERS:
-        wanted = [row for row in every if meets(row)]
+        expected = [row for row in every if meets(row)]
         for name in ("measured_at", "latency_ms"):
-            wanted.sort(key=lambda row: (getattr(row, name), int(row.id[-4:])))
-            for sort, rows in ((name, wanted), (f"-{name}", wanted[::-1])):
-                found = walk(bench, filters=filters, sort=sort)
-                assert [row.id for row in found] == [row.id for row in rows], (filters, sort)
+            expected.sort(key=lambda row: (getattr(row, name), int(row.id[-4:])))
+            for sort, rows in ((name, expected), (f"-{name}", expected[::-1])):
+                walked = walk(bench, filters=filters, sort=sort)
+                assert [row.id for row in walked] == [row.id for row in rows], (filters, sort)
         first = page(bench, filters=filters)
         counted = filters.keys() <= {"kind", "block", "draw", "disturbed", "search"}
         if "held_out" not in filters:
-            assert first.matching_exact == (counted or len(wanted) <= exact)
+            assert first.matching_exact == (counted or len(expected) <= exact)
         # Of what is looked at one by one, more than so many is no more than is known.
-        most = len(wanted) if "held_out" in filters else exact
-        assert first.matching <= (len(wanted) if first.matching_exact else most)
+        max_count = len(expected) if "held_out" in filters else exact
+        assert first.matching <= (len(expected) if first.matching_exact else max_count)
         if first.matching_exact:
-            assert first.matching == len(wanted)
+            assert first.matching == len(expected)
     assert len(order) == len(every)
 
 
 def test_a_block_of_the_space_is_found_by_its_name(bench: Bench) -> None:
     every = fill(bench)
     name = bench.space.blocks[1].name
-    wanted = {row.id for row in every if block(row) == name}
-    assert wanted
-    assert {row.id for row in walk(bench, filters={"block": name})} == wanted
-    found = walk(bench, filters={"search": f"{name[:3]} little"})
-    assert wanted <= {row.id for row in found}
+    expected = {row.id for row in every if block(row) == name}
+    assert expected
+    assert {row.id for row in walk(bench, filters={"block": name})} == expected
+    rows = walk(bench, filters={"search": f"{name[:3]} little"})
+    assert expected <= {row.id for row in rows}
 
 
 def test_a_row_says_what_was_measured(bench: Bench) -> None:
@@ -163,31 +163,33 @@ def test_another_epoch_is_another_table(bench: Bench) -> None:
     every = fill(bench)
     with bench.ctx.db.write() as session:
         session.get_one(TargetRow, bench.target).epoch = 2
-    one = bench.sample(1.0, measured_at="2026-01-31T00:00:00Z")
-    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=(one,)))
+    sample = bench.sample(1.0, measured_at="2026-01-31T00:00:00Z")
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=(sample,)))
     assert page(bench).matching == 1
     assert (page(bench, epoch=1).matching, page(bench, epoch=3).matching) == (len(every), 0)
-    found = facets.facets(bench.ctx, bench.target)
-    assert [(known.epoch, known.samples) for known in found.epochs] == [(2, 1), (1, len(every))]
-    assert found.samples == 1
+    result = facets.facets(bench.ctx, bench.target)
+    assert [(epoch.epoch, epoch.samples) for epoch in result.epochs] == [(2, 1), (1, len(every))]
+    assert result.samples == 1
 
 
 def test_facets_count_what_there_is(bench: Bench) -> None:
     every = fill(bench)
-    found = facets.facets(bench.ctx, bench.target)
-    assert found.samples == len(every)
-    assert found.disturbed == sum(row.disturbed for row in every)
-    for kind in found.kinds:
+    result = facets.facets(bench.ctx, bench.target)
+    assert result.samples == len(every)
+    assert result.disturbed == sum(row.disturbed for row in every)
+    for kind in result.kinds:
         assert kind.samples == sum(row.kind == kind.value for row in every)
-    for draw in found.draws:
+    for draw in result.draws:
         assert draw.samples == sum(row.draw == draw.value for row in every)
-    assert {space.name: space.samples for space in found.spaces} == {
+    assert {space.name: space.samples for space in result.spaces} == {
         name: sum(row.space_name == name for row in every) for name in ("little", None)
     }
-    for one in found.blocks:
-        same = [row for row in every if block(row) == one.block and row.space_name == "little"]
-        assert one.samples == len(same)
-    assert not found.more
+    for block_facet in result.blocks:
+        same = [
+            row for row in every if block(row) == block_facet.block and row.space_name == "little"
+        ]
+        assert block_facet.samples == len(same)
+    assert not result.more
 
 
 def test_a_file_has_the_rows_of_all_pages(
@@ -196,11 +198,11 @@ def test_a_file_has_the_rows_of_all_pages(
     every = fill(bench)
     monkeypatch.setattr(table_csv, "_PAGE", 40)
     path = f"/v1/targets/{bench.target}/table"
-    asked: dict[str, Any] = {"kind": "block", "sort": "-latency_ms", "disturbed": False}
-    answer = api.get(f"{path}/export", params=asked | {"format": "csv"})
+    options: dict[str, Any] = {"kind": "block", "sort": "-latency_ms", "disturbed": False}
+    answer = api.get(f"{path}/export", params=options | {"format": "csv"})
     assert answer.headers["content-type"].startswith("text/csv")
     rows = list(csv.DictReader(io.StringIO(answer.text)))
-    paged = api.get(path, params=asked | {"limit": 500}).json()["items"]
+    paged = api.get(path, params=options | {"limit": 500}).json()["items"]
     assert len(paged) == sum(row.kind == "block" and not row.disturbed for row in every)
     assert [row["id"] for row in rows] == [row["id"] for row in paged]
     for row, item in zip(rows, paged, strict=True):

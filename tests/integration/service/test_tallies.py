@@ -22,7 +22,7 @@ def drawn(bench: Bench, rng: np.random.Generator, number: int) -> Sample:
     block = [None, bench.space.blocks[1].name][rng.integers(2)]
     names = list(bench.widths(block))
     workload = bench.workload(block, **{names[0]: int(rng.integers(1, 5))})
-    made: Sample = bench.sample(
+    sample: Sample = bench.sample(
         float(rng.uniform(1, 2)),
         block,
         workload=workload,
@@ -33,7 +33,7 @@ def drawn(bench: Bench, rng: np.random.Generator, number: int) -> Sample:
         sentinel="memory" if rng.random() < 0.1 else None,
         measured_at=bench.clock.now(),
     )
-    return made
+    return sample
 
 
 def test_they_follow_whatever_happens(bench: Bench) -> None:
@@ -43,10 +43,10 @@ def test_they_follow_whatever_happens(bench: Bench) -> None:
         bench.clock.advance(60)
         new = [drawn(bench, rng, 20 * step + i) for i in range(20)]
         # Some are known already; others were measured again, disturbed ones to be replaced.
-        known = [stored[i] for i in rng.integers(len(stored), size=5)] if stored else []
+        repeated = [stored[i] for i in rng.integers(len(stored), size=5)] if stored else []
         again = [
-            one.model_copy(update={"disturbed": False, "measured_at": bench.clock.now()})
-            for one in {one.id: one for one in known}.values()
+            sample.model_copy(update={"disturbed": False, "measured_at": bench.clock.now()})
+            for sample in {sample.id: sample for sample in repeated}.values()
         ]
         ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(new)))
         if again:
@@ -59,7 +59,7 @@ def test_they_follow_whatever_happens(bench: Bench) -> None:
                 target.epoch, target.epoch_started_at = 2, bench.clock.now()
         if step in (3, 9):
             epoch = 1 if step == 3 else 2
-            since = min(one.measured_at for one in new if one.measured_at)
+            since = min(sample.measured_at for sample in new if sample.measured_at)
             disturbed_samples.mark(
                 bench.ctx, bench.target, epoch, since.replace(second=0, minute=0), "hot"
             )
@@ -69,11 +69,11 @@ def test_they_follow_whatever_happens(bench: Bench) -> None:
 
 
 def test_a_batch_that_is_refused_counts_nothing(bench: Bench) -> None:
-    one = bench.sample(1.0, id="sample-1")
-    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=(one,)))
+    sample = bench.sample(1.0, id="sample-1")
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=(sample,)))
     other = SampleBatch(
         target=bench.target,
-        samples=(bench.sample(3.0), one.model_copy(update={"latency_ms": 2.0})),
+        samples=(bench.sample(3.0), sample.model_copy(update={"latency_ms": 2.0})),
     )
     with pytest.raises(Exception, match="nothing was done"):
         ingest.store(bench.ctx, other)

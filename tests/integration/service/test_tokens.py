@@ -63,13 +63,15 @@ def call(http: TestClient, method: str, path: str, **options: Any) -> Any:
 
 
 def test_every_guarded_endpoint_wants_a_token(http: TestClient, make: Make) -> None:
-    for one in operations():
+    for operation in operations():
         answers = [
-            call(http, one.method, one.path),
-            call(http, one.method, one.path, headers={"Authorization": "Basic bWU6bWU="}),
-            call(http, one.method, one.path, headers=bearer("lpnet_unknown")),
+            call(http, operation.method, operation.path),
+            call(
+                http, operation.method, operation.path, headers={"Authorization": "Basic bWU6bWU="}
+            ),
+            call(http, operation.method, operation.path, headers=bearer("lpnet_unknown")),
         ]
-        if one.scopes is None:
+        if operation.scopes is None:
             assert 401 not in {answer.status_code for answer in answers}
             continue
         for answer in answers:
@@ -79,14 +81,18 @@ def test_every_guarded_endpoint_wants_a_token(http: TestClient, make: Make) -> N
 
 def test_every_scope_opens_its_endpoints_and_no_other(http: TestClient, make: Make) -> None:
     secrets = {scope: make(scope, device="desk" if scope == "agent" else None) for scope in SCOPES}
-    for one in operations():
+    for operation in operations():
         for scope, secret in secrets.items():
-            answer = call(http, one.method, one.path, headers=bearer(secret))
-            allowed = one.scopes in (None, ()) or scope == "admin" or scope in (one.scopes or ())
-            assert (answer.status_code == 403) == (not allowed), (one, scope, answer.text)
+            answer = call(http, operation.method, operation.path, headers=bearer(secret))
+            allowed = (
+                operation.scopes in (None, ())
+                or scope == "admin"
+                or scope in (operation.scopes or ())
+            )
+            assert (answer.status_code == 403) == (not allowed), (operation, scope, answer.text)
             if not allowed:
                 detail = problem(answer, 403, "forbidden")["detail"]
-                assert " or ".join(one.scopes or ()) in detail
+                assert " or ".join(operation.scopes or ()) in detail
 
 
 def test_an_unknown_sender_is_refused_before_its_body_is_read(http: TestClient) -> None:
@@ -115,8 +121,8 @@ def test_a_token_ends_when_it_expires_or_is_revoked(
         ]
     )
     assert http.get("/v1/targets", headers=bearer(other)).status_code == 200
-    (known,) = (token for token in tokens.list_tokens(closed) if token.expires_at is None)
-    assert [token.id for token in tokens.revoke(closed, known.id)] == [known.id]
+    (token_,) = (token for token in tokens.list_tokens(closed) if token.expires_at is None)
+    assert [token.id for token in tokens.revoke(closed, token_.id)] == [token_.id]
     assert (
         "revoked"
         in problem(http.get("/v1/targets", headers=bearer(other)), 401, "unauthenticated")[
@@ -124,7 +130,7 @@ def test_a_token_ends_when_it_expires_or_is_revoked(
         ]
     )
     with pytest.raises(SetupError, match="no token"):
-        tokens.revoke(closed, known.id)
+        tokens.revoke(closed, token_.id)
 
 
 def test_the_secret_is_not_kept_and_the_last_use_is_to_a_minute(
@@ -217,12 +223,12 @@ def test_a_session_ends_with_its_time_and_with_its_token(
 def test_cookies_are_for_https_where_that_is_used_or_configured(
     closed: Context, make: Make
 ) -> None:
-    said = {"token": make("predict")}
+    login = {"token": make("predict")}
     secure = closed.settings.model_copy(update={"secure_cookies": True})
     behind = TestClient(Application(replace(closed, settings=secure)))
-    assert "Secure" in behind.post("/v1/session", json=said).headers["set-cookie"]
+    assert "Secure" in behind.post("/v1/session", json=login).headers["set-cookie"]
     https = TestClient(Application(closed), base_url="https://lpnet.test")
-    assert "Secure" in https.post("/v1/session", json=said).headers["set-cookie"]
+    assert "Secure" in https.post("/v1/session", json=login).headers["set-cookie"]
 
 
 def test_a_token_is_made_once_of_a_secret(closed: Context, clock: Clock) -> None:
@@ -230,11 +236,11 @@ def test_a_token_is_made_once_of_a_secret(closed: Context, clock: Clock) -> None
     first, new = tokens.create(closed, wish, secret)
     again, not_new = tokens.create(closed, replace(wish, scopes=("predict", "train")), secret)
     assert (first, new, not_new) == (again, True, False)
-    for other, why in [
+    for other, message in [
         (replace(wish, scopes=("admin",)), "with scopes 'predict train'"),
         (replace(wish, name="another"), "token 'ci'"),
     ]:
-        with pytest.raises(SetupError, match=why):
+        with pytest.raises(SetupError, match=message):
             tokens.create(closed, other, secret)
     with pytest.raises(SetupError, match="another secret"):
         tokens.create(closed, wish, "t" * 40)
@@ -245,7 +251,7 @@ def test_a_token_is_made_once_of_a_secret(closed: Context, clock: Clock) -> None
 
 
 @pytest.mark.parametrize(
-    ("wish", "why"),
+    ("wish", "message"),
     [
         (tokens.TokenRequest("a", ()), "--scope"),
         (tokens.TokenRequest("a", ("agent",)), "--device"),
@@ -254,9 +260,9 @@ def test_a_token_is_made_once_of_a_secret(closed: Context, clock: Clock) -> None
     ],
 )
 def test_a_token_that_contradicts_itself_is_not_made(
-    closed: Context, wish: tokens.TokenRequest, why: str
+    closed: Context, wish: tokens.TokenRequest, message: str
 ) -> None:
-    with pytest.raises(SetupError, match=why):
+    with pytest.raises(SetupError, match=message):
         tokens.create(closed, wish, tokens.new_secret())
 
 
@@ -268,11 +274,11 @@ def test_a_service_that_others_reach_needs_a_token_that_is_good(
     required = replace(
         ctx, settings=admission.effective_settings(ctx.settings, ["127.0.0.1", "10.0.0.1"])
     )
-    for place, host in [(ctx, "0.0.0.0"), (ctx, "example.org"), (required, "127.0.0.1")]:
+    for service, host in [(ctx, "0.0.0.0"), (ctx, "example.org"), (required, "127.0.0.1")]:
         with pytest.raises(SetupError, match="lpnet-service token create"):
-            admission.check(place, host)
+            admission.check(service, host)
     wish = tokens.TokenRequest("me", ("admin",), lifetime=timedelta(hours=1))
-    made: Token = tokens.create(ctx, wish, tokens.new_secret())[0]
+    token: Token = tokens.create(ctx, wish, tokens.new_secret())[0]
     assert admission.check(ctx, "0.0.0.0") == admission.CLOSED
     clock.advance(3600)
     with pytest.raises(SetupError):
@@ -280,7 +286,7 @@ def test_a_service_that_others_reach_needs_a_token_that_is_good(
     tokens.create(ctx, replace(wish, name="you"), tokens.new_secret())
     assert admission.check(required, "127.0.0.1") == admission.CLOSED
     tokens.revoke(ctx, "you")
-    tokens.revoke(ctx, made.id)
+    tokens.revoke(ctx, token.id)
     with pytest.raises(SetupError):
         admission.check(ctx, "0.0.0.0")
 
@@ -311,18 +317,18 @@ ALWAYS = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "headers"), OPEN_ONLY + ALWAYS)
+@pytest.mark.parametrize(("endpoint", "headers"), OPEN_ONLY + ALWAYS)
 def test_a_page_of_another_site_reaches_no_open_service(
-    api: TestClient, asked: tuple[str, str], headers: dict[str, str]
+    api: TestClient, endpoint: tuple[str, str], headers: dict[str, str]
 ) -> None:
-    problem(api.request(*asked, headers=headers), 403, "forbidden")
+    problem(api.request(*endpoint, headers=headers), 403, "forbidden")
 
 
-@pytest.mark.parametrize(("asked", "headers"), ALWAYS)
+@pytest.mark.parametrize(("endpoint", "headers"), ALWAYS)
 def test_a_page_of_another_site_changes_nothing_where_tokens_are_asked_for(
-    http: TestClient, make: Make, asked: tuple[str, str], headers: dict[str, str]
+    http: TestClient, make: Make, endpoint: tuple[str, str], headers: dict[str, str]
 ) -> None:
-    answer = http.request(*asked, headers=headers | bearer(make("admin")))
+    answer = http.request(*endpoint, headers=headers | bearer(make("admin")))
     problem(answer, 403, "forbidden")
 
 

@@ -34,9 +34,9 @@ TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
 
 @pytest.fixture
 def received(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
-    with collector() as found:
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", found.endpoint)
-        yield found
+    with collector() as collector_:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector_.endpoint)
+        yield collector_
 
 
 def test_a_request_is_a_span_with_the_units_of_the_database_in_it(
@@ -62,7 +62,7 @@ def test_a_request_is_a_span_with_the_units_of_the_database_in_it(
     assert about["service.name"] == "lpnet-api"
     assert about["service.namespace"] == "lpnet"
     assert about["service.version"]
-    (line,) = [one for one in lines.of("request") if one["request_id"] == "mine"]
+    (line,) = [line_ for line_ in lines.of("request") if line_["request_id"] == "mine"]
     assert (line["trace_id"], line["span_id"]) == (TRACE, request.id)
 
 
@@ -156,7 +156,7 @@ def test_traces_are_switched_off_as_elsewhere(
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "why"),
+    ("variable", "value", "message"),
     [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc'"),
         (None, "", r"OTEL_EXPORTER_OTLP_ENDPOINT is set.*pip install 'lpnet\[telemetry\]'"),
@@ -167,14 +167,14 @@ def test_what_cannot_be_is_said_at_the_start(
     monkeypatch: pytest.MonkeyPatch,
     variable: str | None,
     value: str,
-    why: str,
+    message: str,
 ) -> None:
     if variable is None:
         # As where the extra is not installed.
         monkeypatch.setitem(sys.modules, "opentelemetry.instrumentation.fastapi", None)
     else:
         monkeypatch.setenv(variable, value)
-    with pytest.raises(SetupError, match=why):
+    with pytest.raises(SetupError, match=message):
         tracing.check()
 
 

@@ -36,7 +36,7 @@ def simulated_ms(bench: Bench, workload: SpaceWorkload) -> float:
 
 def measure_all(bench: Bench, session: str = "a") -> None:
     while (lease := leasing.claim(bench.ctx, bench.agent, [bench.target])) is not None:
-        said = Completion(
+        completion = Completion(
             samples=tuple(
                 bench.sample(
                     simulated_ms(bench, item.workload),
@@ -49,7 +49,7 @@ def measure_all(bench: Bench, session: str = "a") -> None:
                 for item in lease.items
             )
         )
-        bench.complete(lease.token, said)
+        bench.complete(lease.token, completion)
         bench.clock.advance(1)
 
 
@@ -102,17 +102,17 @@ def test_what_was_measured_is_trained_on_published_and_predicted(measured: Bench
 
 
 def _predicts(bench: Bench) -> None:
-    asked = PredictionRequest(
+    request = PredictionRequest(
         target=bench.target,
         space=bench.space.hash,
         widths=(bench.widths(), bench.widths(stem=8)),
         gradient=True,
     )
-    answer = predictions.predict(bench.ctx, asked)
-    for found, widths in zip(answer.predictions, asked.widths, strict=True):
+    answer = predictions.predict(bench.ctx, request)
+    for prediction, widths in zip(answer.predictions, request.widths, strict=True):
         workload = SpaceWorkload.model_validate(bench.workload() | {"widths": widths})
-        assert found.latency_ms == pytest.approx(simulated_ms(bench, workload), rel=0.25)
-        assert found.low_ms < found.latency_ms < found.high_ms
+        assert prediction.latency_ms == pytest.approx(simulated_ms(bench, workload), rel=0.25)
+        assert prediction.low_ms < prediction.latency_ms < prediction.high_ms
 
 
 def test_a_study_leaves_nothing_but_its_report(measured: Bench) -> None:

@@ -31,13 +31,13 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def asked(bench: Bench, url: str) -> Bench:
+def trainable(bench: Bench, url: str) -> Bench:
     """A bench with samples, on the clock that worker processes have."""
-    given = [
+    samples = [
         bench.sample(1.0 + n / 100, workload=bench.workload(stem=4 + n % 12, wide=8 + n))
         for n in range(24)
     ]
-    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(given)))
+    ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(samples)))
     object.__setattr__(bench.ctx, "clock", SystemClock())
     return bench
 
@@ -77,60 +77,60 @@ def start(bench: Bench, *seeds: int) -> list[Training]:
 
 
 def states(ctx: Context, those: list[Training]) -> list[str]:
-    return [trainings.get(ctx, one.id).state for one in those]
+    return [trainings.get(ctx, training.id).state for training in those]
 
 
 def test_workers_share_the_queue_and_do_each_run_once(
-    asked: Bench, url: str, tmp_path: Path
+    trainable: Bench, url: str, tmp_path: Path
 ) -> None:
-    runs = start(asked, *range(30))
+    runs = start(trainable, *range(30))
     folder = tmp_path / "begun"
     with workers(quick(url, folder), 3):
-        until(lambda: set(states(asked.ctx, runs)) == {"done"})
+        until(lambda: set(states(trainable.ctx, runs)) == {"done"})
     started = [path.stem for path in folder.iterdir() if path.suffix != ".done"]
     assert sorted(started) == sorted(run.id for run in runs)
     assert len({path.suffix for path in folder.iterdir()} - {".done"}) > 1, "one did it all"
 
 
 def test_a_run_that_kills_its_workers_fails_and_nothing_else_suffers(
-    asked: Bench, url: str, tmp_path: Path
+    trainable: Bench, url: str, tmp_path: Path
 ) -> None:
-    runs = start(asked, 1, DEADLY, 2, 3, DEADLY, 4)
+    runs = start(trainable, 1, DEADLY, 2, 3, DEADLY, 4)
     folder = tmp_path / "begun"
     with workers(quick(url, folder), 2) as children:
-        until(lambda: not {"queued", "running"} & set(states(asked.ctx, runs)), children)
-    assert states(asked.ctx, runs) == ["done", "failed", "done", "done", "failed", "done"]
-    for place, run in enumerate(runs):
+        until(lambda: not {"queued", "running"} & set(states(trainable.ctx, runs)), children)
+    assert states(trainable.ctx, runs) == ["done", "failed", "done", "done", "failed", "done"]
+    for index, run in enumerate(runs):
         started = [path for path in folder.glob(f"{run.id}.*") if path.suffix != ".done"]
-        deadly = place in (1, 4)
+        deadly = index in (1, 4)
         assert len(started) == (3 if deadly else 1)
-        found = trainings.get(asked.ctx, run.id)
-        assert found.error == ("its worker died 3 times" if deadly else None)
+        training = trainings.get(trainable.ctx, run.id)
+        assert training.error == ("its worker died 3 times" if deadly else None)
 
 
 def test_a_cancelled_run_frees_its_worker_and_a_stopped_worker_its_run(
-    asked: Bench, url: str, tmp_path: Path
+    trainable: Bench, url: str, tmp_path: Path
 ) -> None:
-    first, second = start(asked, ENDLESS, ENDLESS)
+    first, second = start(trainable, ENDLESS, ENDLESS)
     spawn = quick(url, tmp_path / "begun")
-    one = spawn(Role("worker", ()))
+    process = spawn(Role("worker", ()))
     try:
-        until(lambda: trainings.get(asked.ctx, first.id).stage == "for ever")
-        assert trainings.get(asked.ctx, first.id).progress == 0.5
-        trainings.cancel(asked.ctx, first.id)
-        until(lambda: trainings.get(asked.ctx, second.id).stage == "for ever")
-        one.send_signal(signal.SIGTERM)
-        assert one.wait(PATIENCE_S) == 0
+        until(lambda: trainings.get(trainable.ctx, first.id).stage == "for ever")
+        assert trainings.get(trainable.ctx, first.id).progress == 0.5
+        trainings.cancel(trainable.ctx, first.id)
+        until(lambda: trainings.get(trainable.ctx, second.id).stage == "for ever")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
     finally:
-        one.kill()
-        one.wait()
-    assert states(asked.ctx, [first, second]) == ["cancelled", "queued"]
+        process.kill()
+        process.wait()
+    assert states(trainable.ctx, [first, second]) == ["cancelled", "queued"]
 
 
 # A file does not go away.
 @pytest.mark.parametrize("url", ["postgres"], indirect=True)
 def test_a_worker_waits_for_a_database_that_went_away(
-    asked: Bench, url: str, tmp_path: Path, postgres: str
+    trainable: Bench, url: str, tmp_path: Path, postgres: str
 ) -> None:
     name, log = make_url(url).database, tmp_path / "worker.log"
     command = [sys.executable, "-m", "tests.harness.worker", str(tmp_path)]
@@ -143,8 +143,8 @@ def test_a_worker_waits_for_a_database_that_went_away(
         postgres_.execute(postgres, ended)
         until(lambda: "database unreachable" in log.read_text())
         postgres_.execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-        (run,) = start(asked, 1)
-        until(lambda: states(asked.ctx, [run]) == ["done"])
+        (run,) = start(trainable, 1)
+        until(lambda: states(trainable.ctx, [run]) == ["done"])
         assert worker.poll() is None
     finally:
         worker.kill()
@@ -152,10 +152,10 @@ def test_a_worker_waits_for_a_database_that_went_away(
 
 
 def test_a_killed_workers_training_is_taken_over_and_finishes_once(
-    asked: Bench, url: str, tmp_path: Path
+    trainable: Bench, url: str, tmp_path: Path
 ) -> None:
     """The worker that ships, at a real training."""
-    (run,) = start(asked, 7)
+    (run,) = start(trainable, 7)
     log = tmp_path / "worker.log"
 
     def spawn() -> subprocess.Popen[bytes]:
@@ -163,12 +163,12 @@ def test_a_killed_workers_training_is_taken_over_and_finishes_once(
         with log.open("ab") as out:
             return subprocess.Popen(command, env=environment(url), stdout=out, stderr=out)
 
-    seen: set[float] = set()
+    progress: set[float] = set()
 
     def state() -> Training:
-        found = trainings.get(asked.ctx, run.id)
-        seen.add(found.progress)
-        return found
+        training = trainings.get(trainable.ctx, run.id)
+        progress.add(training.progress)
+        return training
 
     first = spawn()
     try:
@@ -185,7 +185,7 @@ def test_a_killed_workers_training_is_taken_over_and_finishes_once(
         second.wait(PATIENCE_S)
     done = state()
     assert done.state == "done", f"{done.error}\n{log.read_text()}"
-    (info,) = lpnets.of_target(asked.ctx, asked.target)
+    (info,) = lpnets.of_target(trainable.ctx, trainable.target)
     assert (info.id, info.active) == (done.lpnet, True)
-    assert len(seen) > 2, "progress is seen on the way"
+    assert len(progress) > 2, "progress is seen on the way"
     assert log.read_text().count("run done") == 1

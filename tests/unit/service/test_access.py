@@ -28,9 +28,9 @@ def test_every_endpoint_declares_its_access_or_is_public() -> None:
 def test_nothing_is_served_beside_the_endpoints() -> None:
     app = Application(context(Settings(database_url="sqlite:///never-opened.db")))
     served = {
-        (method.lower(), found.path)
-        for found in iter_route_contexts(app.routes)
-        for method in (found.methods or ())
+        (method.lower(), contexts.path)
+        for contexts in iter_route_contexts(app.routes)
+        for method in (contexts.methods or ())
     }
     # Shells without data, and what they are made of.
     shells = {page.path for page in PAGES}
@@ -38,12 +38,12 @@ def test_nothing_is_served_beside_the_endpoints() -> None:
     assert plain == {"/openapi.json"} | shells
     (files,) = [route for route in app.routes if isinstance(route, Mount)]
     assert isinstance(files.app, Assets)
-    known = {(o.method, o.path) for o in operations()}
-    assert {(method, path) for method, path in served if path not in plain} == known
+    declared = {(o.method, o.path) for o in operations()}
+    assert {(method, path) for method, path in served if path not in plain} == declared
 
 
 def test_the_table_in_the_docs_is_the_code() -> None:
-    said = {
+    documented = {
         (method.lower(), path): tuple(re.findall(r"`(\w+)`", cell)) or cell.strip()
         for method, path, cell in ROW.findall(SECURITY.read_text())
     }
@@ -51,7 +51,7 @@ def test_the_table_in_the_docs_is_the_code() -> None:
         (o.method, o.path): "public" if o.scopes is None else o.scopes or "any"
         for o in operations()
     }
-    assert said == held
+    assert documented == held
 
 
 def test_admin_is_named_by_no_endpoint_since_it_may_everything() -> None:

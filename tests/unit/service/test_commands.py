@@ -37,7 +37,7 @@ def test_an_address_that_others_reach_is_refused_without_a_token(
 
 @pytest.mark.parametrize("command", [["run"], ["worker"], ["migrate"]])
 @pytest.mark.parametrize(
-    ("url", "why"),
+    ("url", "message"),
     [
         ("foo", "must be the URL of a database"),
         ("postgresql://me:secret@here:port/x", "must be the URL of a database"),
@@ -49,14 +49,14 @@ def test_an_address_that_others_reach_is_refused_without_a_token(
     ],
 )
 def test_a_database_that_cannot_be_opened_is_one_line(
-    command: list[str], url: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: list[str], url: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "notes.txt").write_text("no database " * 100)
     monkeypatch.setenv("LPNET_DATABASE_URL", url.format(tmp=tmp_path))
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 1
     assert result.stderr.startswith("error: LPNET_DATABASE_URL: ")
-    assert why in result.stderr
+    assert message in result.stderr
     assert "secret" not in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
@@ -82,7 +82,7 @@ def test_a_setting_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    ("command", "why"),
+    ("command", "reason"),
     [
         (["api", "--url", "http://127.0.0.1:1"], "http://127.0.0.1:1"),
         (["api", "--url", "nowhere"], "nowhere"),
@@ -90,11 +90,11 @@ def test_a_setting_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         (["worker", "--file", "nowhere"], "not healthy: nowhere: No such file"),
     ],
 )
-def test_what_is_not_healthy_says_why(command: list[str], why: str) -> None:
+def test_what_is_not_healthy_says_why(command: list[str], reason: str) -> None:
     result = CliRunner().invoke(app, ["healthy", *command])
     assert result.exit_code == 1
     assert result.stderr.startswith("error: ")
-    assert why in result.stderr
+    assert reason in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 

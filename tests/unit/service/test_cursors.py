@@ -34,9 +34,9 @@ def test_a_place_is_read_as_it_was_written() -> None:
 
 
 def test_a_time_keeps_its_moment() -> None:
-    there = text("at", "2026-01-31T13:00:00+01:00", "id", False)
-    found = cursors.parse_cursor(there, "at", cursors.parse_time, str)
-    assert found == PageCursor(datetime(2026, 1, 31, 12, tzinfo=UTC), "id")
+    cursor_text = text("at", "2026-01-31T13:00:00+01:00", "id", False)
+    cursor = cursors.parse_cursor(cursor_text, "at", cursors.parse_time, str)
+    assert cursor == PageCursor(datetime(2026, 1, 31, 12, tzinfo=UTC), "id")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from lpnet.schemas.memory import MemoryLimits
 from lpnet.space.memory import MIB
 from lpnet_service.services.shared.memory import limits_between
 
-ONE = MIB / 4
+ONE_MIB = MIB / 4
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ ONE = MIB / 4
 def test_the_least_failure_counts_and_what_fitted_below_it(
     measured: list[float], failed: list[float], fits: float | None, fails: float
 ) -> None:
-    found = limits_between([ONE * m for m in measured], [ONE * f for f in failed], 4)
-    assert found == MemoryLimits(fits_mib=fits, fails_mib=fails, element_bytes=4)
+    limits = limits_between([ONE_MIB * m for m in measured], [ONE_MIB * f for f in failed], 4)
+    assert limits == MemoryLimits(fits_mib=fits, fails_mib=fails, element_bytes=4)
 
 
 @pytest.mark.parametrize("failed", [[], [1.0], [2.0], [0.5, 2.0]])
@@ -33,5 +33,5 @@ def test_without_a_failure_beyond_what_fitted_there_is_no_limit(failed: list[flo
 
 
 def test_numbers_take_what_the_precision_says() -> None:
-    found = limits_between([ONE], [2 * ONE], 2)
-    assert found == MemoryLimits(fits_mib=0.5, fails_mib=1.0, element_bytes=2)
+    limits = limits_between([ONE_MIB], [2 * ONE_MIB], 2)
+    assert limits == MemoryLimits(fits_mib=0.5, fails_mib=1.0, element_bytes=2)

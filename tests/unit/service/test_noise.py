@@ -9,7 +9,7 @@ from lpnet_service.services.shared.noise import floor_pct, spread
 
 def test_it_is_the_median_difference_between_sessions() -> None:
     workloads = [[[1.0], [1.02]], [[2.0], [1.9]], [[5.0], [5.0]]]
-    spreads = [found for sessions in workloads if (found := spread(sessions)) is not None]
+    spreads = [value for sessions in workloads if (value := spread(sessions)) is not None]
     assert floor_pct(spreads) == pytest.approx(100 * 0.02 / 1.01)
 
 

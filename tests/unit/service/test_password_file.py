@@ -17,10 +17,10 @@ def settings(monkeypatch: pytest.MonkeyPatch, url: str | None, file: Path) -> st
     if url is not None:
         monkeypatch.setenv("LPNET_DATABASE_URL", url)
     monkeypatch.setenv("LPNET_DATABASE_PASSWORD_FILE", str(file))
-    found = from_environment()
-    assert "s3/cr@t:" not in repr(found)
-    assert "s3%2Fcr" not in repr(found)
-    return found.database_url
+    loaded = from_environment()
+    assert "s3/cr@t:" not in repr(loaded)
+    assert "s3%2Fcr" not in repr(loaded)
+    return loaded.database_url
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
@@ -29,13 +29,13 @@ def test_it_becomes_part_of_the_url(
 ) -> None:
     file = tmp_path / "password"
     file.write_text(f"s3/cr@t: {end}", newline="")
-    made = make_url(settings(monkeypatch, URL, file))
-    assert made.password == "s3/cr@t: "
-    assert made.render_as_string() == URL.replace("@", ":***@")
+    url = make_url(settings(monkeypatch, URL, file))
+    assert url.password == "s3/cr@t: "
+    assert url.render_as_string() == URL.replace("@", ":***@")
 
 
 @pytest.mark.parametrize(
-    ("url", "content", "why"),
+    ("url", "content", "message"),
     [
         (URL, None, "password: No such file or directory"),
         (URL, b"", "password is empty"),
@@ -48,7 +48,7 @@ def test_it_becomes_part_of_the_url(
 def test_what_cannot_be_is_said(
     url: str | None,
     content: bytes | None,
-    why: str,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -58,5 +58,5 @@ def test_what_cannot_be_is_said(
         file.write_bytes(content)
     with pytest.raises(SetupError, match="LPNET_DATABASE_PASSWORD_FILE: ") as caught:
         settings(monkeypatch, url, file)
-    assert why in str(caught.value)
+    assert message in str(caught.value)
     assert "known" not in str(caught.value)

@@ -24,9 +24,9 @@ kinds: st.SearchStrategy[list[Kind]] = st.lists(st.sampled_from(["block", "netwo
 def test_jobs_hold_every_workload_once_in_order_and_stay_small(given_kinds: list[Kind]) -> None:
     workloads = [planned(kind, i) for i, kind in enumerate(given_kinds)]
     jobs = cut_into_jobs(workloads)
-    assert [one for job in jobs for one in job] == workloads
+    assert [planned for job in jobs for planned in job] == workloads
     for job in jobs:
-        networks = sum(one.kind == "network" for one in job)
+        networks = sum(planned.kind == "network" for planned in job)
         assert 0 < 4 * networks + (len(job) - networks) <= 24
 
 
@@ -48,12 +48,12 @@ def test_repeats_are_distinct_workloads_of_both_kinds(
     given_kinds: list[Kind], count: int, seed: int
 ) -> None:
     workloads = [planned(kind, i) for i, kind in enumerate(given_kinds)]
-    found = repeats(workloads, count, seed)
-    assert found == repeats(workloads, count, seed)
-    assert len(found) == min(count, len(workloads))
-    assert len({one.workload.widths["a"] for one in found}) == len(found)
+    repeated = repeats(workloads, count, seed)
+    assert repeated == repeats(workloads, count, seed)
+    assert len(repeated) == min(count, len(workloads))
+    assert len({planned.workload.widths["a"] for planned in repeated}) == len(repeated)
     if count > 1 and set(given_kinds) == {"block", "network"}:
-        assert {one.kind for one in found} == {"block", "network"}
+        assert {planned.kind for planned in repeated} == {"block", "network"}
 
 
 def test_budgets_spread_from_a_third_to_nearly_all() -> None:

@@ -21,8 +21,8 @@ workloads = st.lists(
 )
 
 
-def draw(candidates: list[Candidate], known: dict[str, tuple[str, bool]] | None = None) -> dict:  # type: ignore[type-arg]
-    return draw_sides(candidates, known or {}, target="t", epoch=1)
+def draw(candidates: list[Candidate], drawn: dict[str, tuple[str, bool]] | None = None) -> dict:  # type: ignore[type-arg]
+    return draw_sides(candidates, drawn or {}, target="t", epoch=1)
 
 
 def networks(count: int, draw_: str | None = "random", start: int = 0) -> list[Candidate]:
@@ -78,11 +78,11 @@ def test_at_least_ten_networks_a_quarter_and_never_more_than_half() -> None:
 
 
 def test_half_of_the_pruned_networks_are_judged_on_and_the_dense_one_is_learned_from() -> None:
-    found = draw(networks(1, "dense") + networks(39, start=1) + networks(10, "pruned", 40))
-    pruned = [found[f"n{i}"][1] for i in range(40, 50)]
+    sides = draw(networks(1, "dense") + networks(39, start=1) + networks(10, "pruned", 40))
+    pruned = [sides[f"n{i}"][1] for i in range(40, 50)]
     assert sum(pruned) >= 5
-    assert held(found) == 13
-    assert not found["n0"][1]
+    assert held(sides) == 13
+    assert not sides["n0"][1]
 
 
 def test_networks_that_come_later_are_held_out_too() -> None:
@@ -93,6 +93,6 @@ def test_networks_that_come_later_are_held_out_too() -> None:
 
 
 def test_other_epochs_draw_other_sides() -> None:
-    one = draw_sides(networks(60), {}, target="t", epoch=1)
+    first = draw_sides(networks(60), {}, target="t", epoch=1)
     two = draw_sides(networks(60), {}, target="t", epoch=2)
-    assert one != two
+    assert first != two

@@ -75,8 +75,8 @@ def test_all_end_with_it() -> None:
     spawner = Spawner(LONG_LIVED)
     with Supervisor(spawn=spawner) as children:
         children.start(Role("worker", ()), 2)
-        assert [each.poll() for each in spawner.started] == [None, None]
-    assert [each.returncode for each in spawner.started] == [-15, -15]
+        assert [process.poll() for process in spawner.started] == [None, None]
+    assert [process.returncode for process in spawner.started] == [-15, -15]
     for _ in range(2):
         spawner.started.pop().communicate()
 

@@ -19,17 +19,17 @@ Run = Callable[..., Any]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     monkeypatch.setenv("LPNET_DATABASE_URL", f"sqlite:///{tmp_path / 'lpnet.db'}")
-    yield lambda *words: CliRunner().invoke(app, ["token", *map(str, words)])
+    yield lambda *options: CliRunner().invoke(app, ["token", *map(str, options)])
     structlog.reset_defaults()
 
 
 def test_a_token_is_shown_once_listed_and_revoked(run: Run) -> None:
-    made = run("create", "--name", "ana", "--scope", "train", "--scope", "predict", "--expires",
+    created = run("create", "--name", "ana", "--scope", "train", "--scope", "predict", "--expires",
                "90d", "--requests-per-s", "5", "--max-body-mib", "8")  # fmt: skip
-    assert made.exit_code == 0, made.output
-    secret = made.stdout.strip()
+    assert created.exit_code == 0, created.output
+    secret = created.stdout.strip()
     assert secret.startswith("lpnet_")
-    assert secret not in made.stderr
+    assert secret not in created.stderr
     plain, listed = run("list").output, run("list", "--json")
     (token,) = json.loads(listed.stdout)
     assert (token["name"], token["scopes"], token["device"]) == ("ana", ["predict", "train"], None)
