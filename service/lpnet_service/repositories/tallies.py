@@ -32,7 +32,7 @@ class TallyRepository:
         """
         if (
             self._session.get_bind().dialect.name != "sqlite"
-        ):  # where there is one writer at a time
+        ):  # SQLite has one writer at a time
             statement = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
             self._session.execute(statement, {"name": f"samples of {target}"})
 

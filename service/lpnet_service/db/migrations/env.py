@@ -1,4 +1,4 @@
-"""Alembic's entry point. The connection is handed in by `db.migrate`."""
+"""Alembic's entry point; `db.migrate` passes the connection."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class CommonWorkloads:
 
 
 def common_workloads(session: Session, names: Sequence[str]) -> CommonWorkloads:
-    """The workloads of which each target's current epoch has undisturbed samples.
+    """The workloads with undisturbed samples in the current epoch of every target.
 
     Raises NotFound for an unknown target, BadRequest for a target that is named twice.
     """

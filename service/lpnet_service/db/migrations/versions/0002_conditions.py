@@ -34,7 +34,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Sentinels are only marked as such again."""
+    """Mark sentinels without their kind, as before."""
     op.drop_index("ix_samples_sentinel", "samples")
     for name in ("arithmetic", "memory"):
         _replace(_samples.c.body_json, _samples, f'"sentinel":"{name}"', '"sentinel":true')
@@ -66,8 +66,8 @@ def _agents() -> None:
 
 
 def _unname_sentinels() -> None:
-    """Until now a sentinel was only marked as one. Which of the two it was cannot be known, and
-    it must stay out of training: it becomes a disturbed sample that says so."""
+    """Turn old sentinels into disturbed samples with a reason. Their kind was not stored, and they
+    must stay out of training."""
     connection = op.get_bind()
     marked = _samples.c.sentinel == sa.literal(True, sa.Boolean)
     rows = connection.execute(sa.select(_samples.c.seq, _samples.c.body_json).where(marked)).all()
@@ -80,13 +80,13 @@ def _unname_sentinels() -> None:
             .where(_samples.c.seq == seq)
             .values(disturbed=True, body_json=json.dumps(body, separators=(",", ":")))
         )
-    # What is stored is compared as text with what is sent again. Inside a string the quotes
-    # would be escaped, so that this is the mark itself.
+    # As text, since samples that are sent again are compared as text. Inside a JSON string the
+    # quotes would be escaped, so this matches the mark only.
     _replace(_samples.c.body_json, _samples, '"sentinel":false,')
 
 
 def _drop_from_items() -> None:
-    """The items of jobs that are waiting name sentinels no more."""
+    """Remove sentinels from the items of queued jobs."""
     _replace(_jobs.c.items_json, _jobs, ', "sentinel": false')
 
 

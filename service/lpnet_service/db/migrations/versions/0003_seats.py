@@ -1,4 +1,4 @@
-"""Where an agent speaks from."""
+"""The seat of an agent: its state folder and boot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is offered again; causes of conditions; when epochs began."""
+"""Repeated offers of disturbed items, causes of conditions, and starts of epochs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def upgrade() -> None:
     op.add_column("targets", sa.Column("cause", sa.String(), nullable=True))
     started = sa.Column("epoch_started_at", sa.DateTime(timezone=True), nullable=True)
     op.add_column("targets", started)
-    # Nothing but its sentinels has ever broken a target.
+    # So far only sentinels have broken targets.
     op.execute("UPDATE targets SET cause = 'sentinel' WHERE condition = 'broken'")
     for name in _COUNTS:
         count = sa.Column(name, sa.Integer(), nullable=False, server_default="0")
         op.add_column("jobs", count)
-    # Until now a lease was of all items of its job, and a job was completed once.
+    # So far a lease held all items of its job, and a job was completed once.
     op.execute("UPDATE jobs SET offered = items")
     op.execute("UPDATE jobs SET ended = 1 WHERE state = 'done'")
 

@@ -1,4 +1,4 @@
-"""Artifacts that are kept outside of the database."""
+"""Artifacts outside the database."""
 
 from __future__ import annotations
 

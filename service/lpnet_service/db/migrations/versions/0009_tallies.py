@@ -122,7 +122,7 @@ def _fill_groups(groups: sa.Table) -> None:
     if not rows:
         return
     connection.execute(groups.insert(), rows)
-    # The columns that may be null are compared as the samples have them.
+    # Nullable columns are compared with IS NOT DISTINCT FROM, so that nulls match.
     same = [groups.c[name].is_not_distinct_from(_samples.c[name]) for name in _GROUP[2:]]
     key = (
         sa.select(groups.c.key)

@@ -1,4 +1,4 @@
-"""When a run began."""
+"""The start time of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Indexes that answer by themselves, and hold only what is looked for in them."""
+"""Indexes that hold all columns of their queries, and only the rows that queries need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ down_revision = "0010"
 branch_labels = None
 depends_on = None
 
-# Name, table, columns as they were and as they are, and what rows are in it now; None: all.
+# Name, table, old columns, new columns, and a condition for its rows; None: all rows.
 _CHANGED: list[tuple[str, str, list[str], list[str], str | None]] = [
     (
         "ix_samples_taken",
@@ -62,7 +62,7 @@ def upgrade() -> None:
         _HELD_OUT,
         "workload_sides",
         ["target", "epoch", "workload_key"],
-        # As queries of each engine say it.
+        # In the syntax that each engine uses in queries.
         sqlite_where=sa.text("held_out IS 1"),
         postgresql_where=sa.text("held_out IS true"),
     )
