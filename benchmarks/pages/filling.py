@@ -42,8 +42,7 @@ from lpnet_service.db.rows import (
     TargetRow,
 )
 from lpnet_service.repositories.inserts import insert_ignoring
-from lpnet_service.services.measuring import spaces
-from lpnet_service.services.shared import artifacts, tallies
+from lpnet_service.services.shared import artifacts, spaces, tallies
 from lpnet_service.services.shared.context import Context, context
 from lpnet_service.services.shared.targets import list_targets
 from lpnet_service.settings import Settings

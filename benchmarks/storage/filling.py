@@ -34,8 +34,8 @@ from lpnet_service.db.rows import CampaignRow, JobRow, SampleRow
 from lpnet_service.ids import new_id
 from lpnet_service.repositories.campaigns import CampaignRepository
 from lpnet_service.repositories.devices import DeviceRepository
-from lpnet_service.services.measuring import agents, campaigns, ingest, leasing, spaces
-from lpnet_service.services.shared import tallies
+from lpnet_service.services.measuring import agents, campaigns, ingest, leasing
+from lpnet_service.services.shared import spaces, tallies
 from lpnet_service.services.shared.context import Context, context
 from lpnet_service.settings import Settings
 from lpnet_service.worker import dataset

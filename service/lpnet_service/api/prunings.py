@@ -11,7 +11,7 @@ from lpnet.schemas.pruning import PruningPage, PruningResult
 from lpnet_service.api.access import Reader, Trainer
 from lpnet_service.api.deps import HASH, After, Ctx, Id, StrictRoute, limit
 from lpnet_service.api.problems import problems
-from lpnet_service.services.measuring import prunings
+from lpnet_service.services.reading import prunings
 
 router = APIRouter(prefix="/v1/prunings", tags=["prunings"], route_class=StrictRoute)
 

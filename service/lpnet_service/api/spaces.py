@@ -12,7 +12,7 @@ from lpnet_service.api.deps import Ctx, HashPath, StrictRoute
 from lpnet_service.api.etags import OCTETS, matches
 from lpnet_service.api.problems import problems
 from lpnet_service.services.access import ownership
-from lpnet_service.services.measuring import spaces
+from lpnet_service.services.shared import spaces
 
 router = APIRouter(prefix="/v1/spaces", tags=["spaces"], route_class=StrictRoute)
 

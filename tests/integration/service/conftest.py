@@ -29,7 +29,7 @@ from lpnet_service.db.engine import Database
 from lpnet_service.db.migrate import migrate
 from lpnet_service.main import app
 from lpnet_service.services.measuring import agents, leasing
-from lpnet_service.services.measuring import spaces as spaces_
+from lpnet_service.services.shared import spaces as spaces_
 from lpnet_service.services.shared.context import Context, context
 from lpnet_service.settings import Settings
 

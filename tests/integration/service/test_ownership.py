@@ -14,7 +14,7 @@ from lpnet.space.space import Space
 from lpnet_service.api.app import Application, operations
 from lpnet_service.services.access import tokens
 from lpnet_service.services.measuring import campaigns
-from lpnet_service.services.measuring import spaces as spaces_
+from lpnet_service.services.shared import spaces as spaces_
 from lpnet_service.services.shared.context import Context
 
 Ask = Callable[["Side", "Thing"], Any]

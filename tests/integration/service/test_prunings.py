@@ -12,7 +12,7 @@ from tests.harness.published import through
 from lpnet import Client
 from lpnet.http import Http
 from lpnet.schemas.pruning import PruningPage, PruningResult
-from lpnet_service.services.measuring import prunings
+from lpnet_service.services.reading import prunings
 
 Bench = Any
 

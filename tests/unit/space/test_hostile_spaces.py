@@ -64,7 +64,7 @@ def _huge_constant(model: onnx.ModelProto, _: dict[str, Any]) -> None:
 
 
 def _many_nodes(model: onnx.ModelProto, _: dict[str, Any]) -> None:
-    model.graph.node.extend([onnx.NodeProto(op_type="Relu")] * (limits.MOST_NODES + 1))
+    model.graph.node.extend([onnx.NodeProto(op_type="Relu")] * (limits.MAX_NODES + 1))
 
 
 def _long_name(model: onnx.ModelProto, _: dict[str, Any]) -> None:
@@ -139,7 +139,7 @@ def test_data_in_another_file_is_found_wherever_it_is(where: str) -> None:
     node = helper.make_node("Constant", [], ["c"])
     graph = helper.make_graph([node], "g", [], [])
     model = onnx.ModelProto(graph=graph)
-    assert limits.external(model) is None
+    assert limits.external_tensor(model) is None
     if where == "constant":
         model.graph.node[0].attribute.append(helper.make_attribute("value", outside))
     elif where == "subgraph":
@@ -154,7 +154,7 @@ def test_data_in_another_file_is_found_wherever_it_is(where: str) -> None:
         model.graph.node[0].attribute.append(
             onnx.AttributeProto(name="v", type=onnx.AttributeProto.TENSORS, tensors=[outside])
         )
-    assert limits.external(model) == "w"
+    assert limits.external_tensor(model) == "w"
 
 
 @pytest.mark.parametrize("where", ["meta", "norms"])

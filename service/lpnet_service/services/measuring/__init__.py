@@ -1,1 +1,1 @@
-"""Everything on the way from a campaign to stored samples: spaces, agents, jobs and ingest."""
+"""From a campaign to stored samples: agents, jobs under leases, ingest and conditions."""

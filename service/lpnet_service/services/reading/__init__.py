@@ -1,1 +1,1 @@
-"""What users read: predictions, tables, curves, comparisons, residuals, estimates and metrics."""
+"""What users look at: predictions, tables, comparisons, estimates, metrics, pruning results."""

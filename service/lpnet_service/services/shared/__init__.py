@@ -1,1 +1,1 @@
-"""Building blocks that several rooms need: context, caches, targets and their states, pages."""
+"""What several rooms need: the context and its caches, spaces, targets and their states, pages."""
