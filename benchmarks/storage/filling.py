@@ -34,7 +34,8 @@ from lpnet_service.db.rows import CampaignRow, JobRow, SampleRow
 from lpnet_service.ids import new_id
 from lpnet_service.repositories.campaigns import CampaignRepository
 from lpnet_service.repositories.devices import DeviceRepository
-from lpnet_service.services.measuring import agents, campaigns, ingest, leasing
+from lpnet_service.services.measuring import agents, campaigns, ingest
+from lpnet_service.services.measuring.jobs import item_ids
 from lpnet_service.services.shared import spaces, tallies
 from lpnet_service.services.shared.context import Context, context
 from lpnet_service.settings import Settings
@@ -173,7 +174,7 @@ def _campaign(
             _finish(job, agent, now)
         target_row = DeviceRepository(session).get_target(target)
     assert target_row is not None
-    ids = [id_ for job in jobs for id_ in leasing.item_ids(job)]
+    ids = [id_ for job in jobs for id_ in item_ids(job)]
     samples = _samples(pool, ids, speed, rng, now)
     return [
         ingest.sample_columns(target_row, sample, now, row.id, current=True) for sample in samples

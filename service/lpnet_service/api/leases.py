@@ -10,7 +10,7 @@ from lpnet_service.api.access import DeviceAgent
 from lpnet_service.api.deps import Ctx, StrictRoute, Token
 from lpnet_service.api.problems import problems
 from lpnet_service.services.access import ownership
-from lpnet_service.services.measuring import leasing
+from lpnet_service.services.measuring import job_completion, leasing
 
 router = APIRouter(
     prefix="/v1/leases",
@@ -35,7 +35,7 @@ def complete(ctx: Ctx, caller: DeviceAgent, token: Token, completion: Completion
     """
     job = leasing.find_job(ctx, token, device=caller.device)
     ownership.check_samples(ctx, caller, completion.samples)
-    return leasing.complete(ctx, job, completion)
+    return job_completion.complete(ctx, job, completion)
 
 
 @router.post("/{token}/fail", status_code=204)

@@ -28,7 +28,7 @@ from lpnet_service.api.app import Application
 from lpnet_service.db.engine import Database
 from lpnet_service.db.migrate import migrate
 from lpnet_service.main import app
-from lpnet_service.services.measuring import agents, leasing
+from lpnet_service.services.measuring import agents, job_completion, leasing
 from lpnet_service.services.shared import spaces as spaces_
 from lpnet_service.services.shared.context import Context, context
 from lpnet_service.settings import Settings
@@ -230,7 +230,7 @@ class Bench:
 
     def complete(self, token: str, completion: Completion) -> IngestResult:
         """End the job of a lease, as its agent does."""
-        return leasing.complete(self.ctx, leasing.find_job(self.ctx, token), completion)
+        return job_completion.complete(self.ctx, leasing.find_job(self.ctx, token), completion)
 
     def fail(self, token: str, failure: JobFailure) -> None:
         """Give the job of a lease back, as its agent does."""

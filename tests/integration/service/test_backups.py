@@ -33,7 +33,7 @@ from lpnet_service.db.migrate import config, is_current, migrate
 from lpnet_service.db.rows import Base, CampaignRow, DeviceRow, JobRow, SampleRow
 from lpnet_service.errors import SetupError
 from lpnet_service.services.learning import lpnets
-from lpnet_service.services.measuring import campaigns, ingest, leasing
+from lpnet_service.services.measuring import campaigns, ingest, job_completion, jobs, leasing
 from lpnet_service.services.shared import targets
 from lpnet_service.services.shared.context import context
 from lpnet_service.settings import Settings
@@ -296,7 +296,7 @@ def check(file: Path) -> int:
         assert set(batches.values()) == {BATCH}
         (campaign,) = session.scalars(select(CampaignRow)).all()
         for job in session.scalars(select(JobRow)):
-            measured = [ids.get(id_, "none") for id_ in leasing.item_ids(job)]
+            measured = [ids.get(id_, "none") for id_ in jobs.item_ids(job)]
             if job.state == "done":
                 assert measured == [campaign.id] * job.items
                 assert job.measured == job.items
@@ -325,6 +325,7 @@ def restore_and_work(file: Path, agent: str) -> None:
             Sample(id=item.id, kind=item.kind, workload=item.workload, latency_ms=1.0)
             for item in lease.items
         )
-        leasing.complete(ctx, leasing.find_job(ctx, lease.token), Completion(samples=samples))
+        job = leasing.find_job(ctx, lease.token)
+        job_completion.complete(ctx, job, Completion(samples=samples))
         assert targets.get_target(ctx, TARGET).samples == count + len(samples)
         assert campaigns.get(ctx, campaign.id).measured == campaign.measured + len(samples)

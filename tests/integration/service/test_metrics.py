@@ -20,7 +20,7 @@ from lpnet_service.api.app import Application
 from lpnet_service.api.families import OTHER
 from lpnet_service.db.rows import ArtifactRow, LPNetRow
 from lpnet_service.services.learning import runs, trainings
-from lpnet_service.services.measuring import campaigns, conditions, ingest, leasing
+from lpnet_service.services.measuring import campaigns, conditions, ingest, job_completion, leasing
 from lpnet_service.services.reading import metrics
 from lpnet_service.services.shared.context import context
 from lpnet_service.services.upkeep.sweeping import sweep
@@ -110,7 +110,7 @@ def test_work_is_counted_by_state_and_age(http: TestClient, bench: Bench) -> Non
     lease = leasing.claim(ctx, bench.agent, [bench.target])
     assert lease is not None
     done = Completion(samples=tuple(_measured(bench, item) for item in lease.items))
-    leasing.complete(ctx, leasing.find_job(ctx, lease.token), done)
+    job_completion.complete(ctx, leasing.find_job(ctx, lease.token), done)
     assert leasing.claim(ctx, bench.agent, [bench.target])
     bench.clock.advance(ctx.settings.lease_s + 1)
     values = scrape(http)

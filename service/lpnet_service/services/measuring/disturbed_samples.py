@@ -12,7 +12,7 @@ from lpnet_service.db.rows import SampleRow
 from lpnet_service.repositories.campaigns import CampaignRepository
 from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.repositories.tallies import TallyRepository
-from lpnet_service.services.measuring.leasing import item_ids
+from lpnet_service.services.measuring.jobs import item_ids
 from lpnet_service.services.shared import tallies
 from lpnet_service.services.shared.context import Context
 
