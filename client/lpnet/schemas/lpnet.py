@@ -11,7 +11,7 @@ from lpnet.schemas.breakdown import Breakdown, Whole
 from lpnet.schemas.memory import MemoryPrediction
 from lpnet.schemas.report import Report
 
-MOST_BROKEN_DOWN = 200
+MAX_BREAKDOWNS = 200
 RunState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
@@ -97,7 +97,7 @@ class PredictionRequest(Wire):
 
     @model_validator(mode="after")
     def _a_breakdown_is_of_few(self) -> PredictionRequest:
-        if self.breakdown and len(self.widths) > MOST_BROKEN_DOWN:
+        if self.breakdown and len(self.widths) > MAX_BREAKDOWNS:
             raise ValueError(
                 f"widths: {len(self.widths)} vectors; with `breakdown` at most {MOST_BROKEN_DOWN}"
             )

@@ -1,4 +1,4 @@
-"""Channel axes: which widths lie side by side along the channels of a tensor."""
+"""Channel axes: the widths along the channels of a tensor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Width:
-    """A variable of a space: how many channels of a group are kept.
+    """A variable of a space: the number of channels that are kept in a group.
 
     Legal values are the multiples of `granule` from `granule` to `max`.
     """
@@ -20,8 +20,10 @@ class Width:
 
 @dataclass(frozen=True)
 class Segment:
-    """`size` channels of a group (of none, if `width` is None: a constant), each standing for
-    `inner` neighbouring channels of the tensor, as after a flatten."""
+    """`size` channels of a group, or of a constant number if `width` is None.
+
+    Each stands for `inner` neighbouring channels of the tensor, as after a flatten.
+    """
 
     width: str | None
     size: int
@@ -52,11 +54,11 @@ class Axis:
         return frozenset(s.width for s in self.segments if s.width is not None)
 
     def repeat(self, times: int) -> Axis:
-        """Each channel becomes `times` neighbouring ones."""
+        """The axis with each channel repeated `times` times."""
         return Axis(tuple(replace(s, inner=s.inner * times) for s in self.segments))
 
     def rename(self, name: Callable[[str], str | None]) -> Axis:
-        """Other names for the widths; None makes a segment constant."""
+        """The axis with renamed widths; a width renamed to None becomes constant."""
         return Axis(
             tuple(s if s.width is None else replace(s, width=name(s.width)) for s in self.segments)
         )
@@ -68,7 +70,7 @@ class Axis:
         )
 
     def affine(self) -> tuple[dict[str, int], int]:
-        """The same as a factor per width, and a constant."""
+        """The number of channels as a factor per width and a constant."""
         factors: dict[str, int] = {}
         constant = 0
         for s in self.segments:
@@ -79,17 +81,17 @@ class Axis:
         return factors, constant
 
     def label(self) -> str:
-        """The affine form spelled out: "64", "conv1", "49*features.40"."""
+        """The affine form as text: "64", "conv1", "49*features.40"."""
         factors, constant = self.affine()
         terms = [name if k == 1 else f"{k}*{name}" for name, k in factors.items()]
         return "+".join(terms + ([str(constant)] if constant or not terms else []))
 
     def kept(self, kept: Mapping[str, Sequence[int]]) -> list[int]:
-        """Positions along the axis that stay, given the channels that stay in each width."""
+        """Positions along the axis that are kept, for the channels `kept` in each width."""
         positions: list[int] = []
         start = 0
         for s in self.segments:
-            stay = range(s.size) if s.width is None else kept[s.width]
-            positions += [start + c * s.inner + i for c in stay for i in range(s.inner)]
+            channels = range(s.size) if s.width is None else kept[s.width]
+            positions += [start + c * s.inner + i for c in channels for i in range(s.inner)]
             start += s.size * s.inner
         return positions

@@ -1,4 +1,4 @@
-"""Cutting a space into blocks, at tensors that everything passes through."""
+"""Cutting a space into blocks, at tensors that all data flows through."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 from lpnet.space.graph import Node
 
 LAYERS = 3
-# These stay with the op that feeds them, which runtimes fuse them into.
+# Runtimes fuse these into the op before them, so they stay in its block.
 _FOLLOWERS = frozenset({"activation", "batch_norm", "flatten"})
 
 
@@ -23,10 +23,10 @@ class Block:
 
 
 def partition(nodes: tuple[Node, ...]) -> tuple[Block, ...]:
-    """Blocks in order, covering all nodes.
+    """Blocks in order, which cover all nodes.
 
-    A piece with branches (a residual block) is a block; of single-branch pieces, as many in a row
-    make one as have up to LAYERS conv and linear ops.
+    A piece with branches, such as a residual block, is a block. Successive pieces without branches
+    are joined into blocks of up to LAYERS conv and linear ops.
     """
     spans: list[tuple[int, int]] = []
     open_ended = False
@@ -42,18 +42,16 @@ def partition(nodes: tuple[Node, ...]) -> tuple[Block, ...]:
 
 
 def _pieces(nodes: tuple[Node, ...]) -> list[tuple[int, int]]:
-    """The smallest spans between tensors that everything passes through."""
-    cuts = [i for i in range(1, len(nodes)) if _passes(nodes, i)]
-    apart = set(cuts)
-    kept = [
-        c for c in cuts if not (nodes[c].type in _FOLLOWERS and (c + 1) in apart | {len(nodes)})
-    ]
+    """The smallest spans between tensors that all data flows through."""
+    cuts = [i for i in range(1, len(nodes)) if _is_cut(nodes, i)]
+    ends = {*cuts, len(nodes)}
+    kept = [c for c in cuts if not (nodes[c].type in _FOLLOWERS and c + 1 in ends)]
     edges = [0, *kept, len(nodes)]
     return list(pairwise(edges))
 
 
-def _passes(nodes: tuple[Node, ...], cut: int) -> bool:
-    """Whether all that nodes from `cut` on read of what came before is the node before."""
+def _is_cut(nodes: tuple[Node, ...], cut: int) -> bool:
+    """Whether the nodes from `cut` on read no earlier output than that of the node before it."""
     return all(i >= cut - 1 for node in nodes[cut:] for i in node.inputs)
 
 
@@ -67,15 +65,19 @@ def _layers(nodes: tuple[Node, ...], start: int, stop: int) -> int:
 
 
 def _names(nodes: tuple[Node, ...], spans: list[tuple[int, int]]) -> list[str]:
-    """The common module path of a block's layers where no other layer lies under it, else the
-    path of its first layer."""
+    """The common module path of a block's layers if no layer of another block is under it, else
+    the path of its first layer."""
     layers = [[n.name for n in nodes[a:b] if n.weighted] or [nodes[a].name] for a, b in spans]
     names = []
     for index, own in enumerate(layers):
         prefix = _common(own)
-        others = [name for i, other in enumerate(layers) if i != index for name in other]
-        unique = prefix and not any(f"{name}.".startswith(f"{prefix}.") for name in others)
-        names.append(prefix if unique else own[0])
+        is_unique = not any(
+            f"{name}.".startswith(f"{prefix}.")
+            for i, other in enumerate(layers)
+            if i != index
+            for name in other
+        )
+        names.append(prefix if prefix and is_unique else own[0])
     return names
 
 

@@ -1,6 +1,6 @@
-"""Counting layers without the op table: on a torch model that runs, and on an ONNX model.
+"""Counting layers without the op table: by running a torch model, and on an ONNX model.
 
-These are the two witnesses that a space's arithmetic is held against; they share no code with it.
+Tests compare a space's arithmetic with both counts, so they share no code with it.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import torch
 from onnx import helper, shape_inference
 from torch import Tensor, nn
 
-_SMALL = 64
+_MAX_INFERRED_SIZE = 64
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A conv, linear, or BatchNorm that follows neither, of one network.
+    """A conv, a linear, or a BatchNorm that follows neither.
 
-    `macs` are multiply-accumulates for one input; `params` are those after folding BatchNorm, so
-    that every conv and linear has one bias per channel.
+    `macs` are multiply-accumulates for a single input. `params` are counted after BatchNorm is
+    folded, so that each conv and linear has a bias per channel.
     """
 
     name: str
@@ -34,9 +34,10 @@ class Layer:
 
 
 def count_module(model: nn.Module, example_input: Tensor) -> list[Layer]:
-    """The layers of a torch model in the order they run in, by hooks in a forward pass.
+    """The layers of a torch model in execution order, by hooks in a forward pass.
 
-    Works on the meta device too, where nothing is computed. `model` should be in evaluation mode.
+    It also works on the meta device, where nothing is computed. `model` should be in evaluation
+    mode.
     """
     layers: list[Layer] = []
     folds: list[Tensor] = []
@@ -95,14 +96,14 @@ def _layer(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> Layer:
 
 
 def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """Of every tensor. Big weights take no part: inference would copy them."""
+    """Shapes of all tensors. Large weights become inputs: inference would copy them."""
     light = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
     light.graph.name = model.graph.name
     light.graph.node.extend(model.graph.node)
     light.graph.input.extend(model.graph.input)
     light.graph.output.extend(model.graph.output)
     for tensor in model.graph.initializer:
-        if prod(tensor.dims) <= _SMALL:
+        if prod(tensor.dims) <= _MAX_INFERRED_SIZE:
             light.graph.initializer.append(tensor)
         else:
             value = helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)

@@ -1,8 +1,7 @@
-"""Which channels can only be removed together: the coupling solver.
+"""The coupling solver: which channels can only be removed together.
 
-Every conv and linear opens a group of channels. Axes follow the ops; where two meet in an add
-their groups become one. What is left after the graph's input and output are held constant are the
-widths.
+Each conv and linear opens a group of channels. Axes follow the ops, and an add merges the groups
+of its inputs. Groups of the graph's input and output are constant; the others are the widths.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from lpnet.space.graph import Graph, Node, axis_of, propagate
 
 @dataclass(frozen=True)
 class Solution:
-    """The widths of a graph, and the channel axes of its input and of every node's output."""
+    """The widths of a graph, and the channel axes of its input and of each node's output."""
 
     widths: tuple[Width, ...]
     input: Axis
@@ -25,7 +24,7 @@ class Solution:
 
 
 def solve(graph: Graph) -> Solution:
-    """Widths in execution order, each named by the first conv or linear of its group.
+    """Widths in execution order, each named after the first conv or linear of its group.
 
     Raises UnsupportedOp, naming the node, for a coupling that widths cannot express.
     """
@@ -52,7 +51,7 @@ def solve(graph: Graph) -> Solution:
 
 
 class _Groups:
-    """Union-find over groups, each named by the node that opened it."""
+    """Union-find over groups, each named after the node that opened it."""
 
     def __init__(self) -> None:
         self.parent: dict[str, str] = {}
@@ -71,9 +70,9 @@ class _Groups:
             name = self.parent[name]
         return name
 
-    def union(self, one: str, other: str) -> None:
-        """The group opened first lends its name; dictionaries keep the order of opening."""
-        roots = {self.find(one), self.find(other)}
+    def union(self, left: str, right: str) -> None:
+        """Merge two groups under the name of the group that was opened first."""
+        roots = {self.find(left), self.find(right)}
         first = next(name for name in self.parent if name in roots)
         for root in roots - {first}:
             self.parent[root] = first
@@ -100,33 +99,33 @@ class _Groups:
 
 
 def _unify(groups: _Groups, node: Node, left: Axis, right: Axis) -> None:
-    """Tie two axes together, segment by segment."""
+    """Merge two axes segment by segment; a constant segment makes the other constant."""
     if [(s.size, s.inner) for s in left.segments] != [(s.size, s.inner) for s in right.segments]:
         raise UnsupportedOp(
-            node.name, node.type, f"couples {_words(left)} channels with {_words(right)}"
+            node.name, node.type, f"adds {_sizes(left)} channels to {_sizes(right)}"
         )
-    for one, other in zip(left.segments, right.segments, strict=True):
-        if one.width is not None and other.width is not None:
-            groups.union(one.width, other.width)
-        elif one.width is not None:
-            groups.pin(one.width)
-        elif other.width is not None:
-            groups.pin(other.width)
+    for first, second in zip(left.segments, right.segments, strict=True):
+        if first.width is not None and second.width is not None:
+            groups.union(first.width, second.width)
+        elif first.width is not None:
+            groups.pin(first.width)
+        elif second.width is not None:
+            groups.pin(second.width)
 
 
 def _align(groups: _Groups, node: Node, axis: Axis) -> None:
-    """A grouped conv keeps the same number of channels in each of its groups."""
+    """Make a grouped conv keep the same number of channels in each of its groups."""
     if not axis.widths:
         return
     segment: Segment = axis.segments[0]
     if len(axis.segments) > 1 or segment.inner > 1 or segment.width is None:
         raise UnsupportedOp(
-            node.name, node.type, f"{node.groups} groups cut across {_words(axis)} channels"
+            node.name, node.type, f"{node.groups} groups cut across {_sizes(axis)} channels"
         )
     groups.align(segment.width, node.groups)
 
 
-def _words(axis: Axis) -> str:
+def _sizes(axis: Axis) -> str:
     return " and ".join(
         f"{s.size}" if s.inner == 1 else f"{s.size} x {s.inner}" for s in axis.segments
     )

@@ -1,7 +1,7 @@
 """The space file: an ONNX model whose weights are inputs with symbolic channel dimensions.
 
-What ONNX has no place for (widths, blocks, which widths a symbol stands for) is JSON in the
-model's metadata under the key `lpnet`.
+Widths, blocks and the meaning of symbols, which ONNX cannot express, are JSON in the model's
+metadata under the key `lpnet`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lpnet.errors import FileFormatError, SpaceError
 from lpnet.space.axis import Axis, Segment, Width
 from lpnet.space.blocks import Block
 from lpnet.space.graph import Graph
-from lpnet.space.limits import MOST_ALL_SEGMENTS, MOST_TABLE, check_bytes, check_graph
+from lpnet.space.limits import MAX_ALL_SEGMENTS, MAX_TABLE, check_bytes, check_graph
 from lpnet.space.meta import Meta, MetaFormat
 from lpnet.space.onnx_reader.recognise import recognise
 from lpnet.space.onnx_writer import INPUT_NAME, assemble, ends, parts, tensor
@@ -32,7 +32,7 @@ _KEY = "lpnet"
 
 @dataclass(frozen=True)
 class Content:
-    """What a space file holds."""
+    """The content of a space file."""
 
     name: str
     batch: int
@@ -44,9 +44,11 @@ class Content:
 def to_model(content: Content) -> onnx.ModelProto:
     """The ONNX model of a space."""
     template = content.template
-    made = parts(template, None)
-    weights = [tensor(weight.name, weight.dims) for weight in made.weights]
-    model = assemble(content.name, made, ends(template, None, _batch(template)), inputs=weights)
+    graph_parts = parts(template, None)
+    weights = [tensor(weight.name, weight.dims) for weight in graph_parts.weights]
+    model = assemble(
+        content.name, graph_parts, ends(template, None, _batch(template)), inputs=weights
+    )
     axes = [template.input, *template.axes]
     meta = {
         "format": FORMAT,
@@ -66,7 +68,7 @@ def to_model(content: Content) -> onnx.ModelProto:
 
 
 def _batch(template: Template) -> str:
-    """The symbol of the batch dimension, which no width may have too."""
+    """The symbol of the batch dimension, which differs from the names of all widths."""
     symbol = "batch"
     while any(width.name == symbol for width in template.widths):
         symbol += "_"
@@ -74,10 +76,9 @@ def _batch(template: Template) -> str:
 
 
 def from_bytes(data: bytes) -> Content:
-    """What a space file says; FileFormatError if it is none, is damaged, is of a later format, or
-    holds more than a space may.
+    """The content of a space file; the caller compares the hash.
 
-    The caller compares the hash.
+    Raises FileFormatError if it is no space file, is damaged or too large, or has a later format.
     """
     check_bytes(data)
     try:
@@ -89,9 +90,11 @@ def from_bytes(data: bytes) -> Content:
         raise FileFormatError("not a space file: an ONNX model without lpnet's metadata")
     check_graph(model)
     try:
-        found = MetaFormat.model_validate_json(props[_KEY]).format
-        if found != FORMAT:
-            raise FileFormatError(f"the space file has format {found}; this lpnet reads {FORMAT}")
+        format_ = MetaFormat.model_validate_json(props[_KEY]).format
+        if format_ != FORMAT:
+            raise FileFormatError(
+                f"the space file has format {format_}; this lpnet reads {FORMAT}"
+            )
         return _content(model, Meta.model_validate_json(props[_KEY]))
     except (
         LookupError,
@@ -126,8 +129,8 @@ def _content(model: onnx.ModelProto, meta: Meta) -> Content:
         if node.weighted
     }
     template = Template.of(graph, widths, _axis(shapes[INPUT_NAME][1], dims), own)
-    if sum(len(axis.segments) for axis in template.axes) > MOST_ALL_SEGMENTS:
-        raise ValueError("the channels of its tensors are made of too many parts")
+    if sum(len(axis.segments) for axis in template.axes) > MAX_ALL_SEGMENTS:
+        raise ValueError("the channels of its tensors have too many segments")
     blocks = tuple(Block(block.name, block.start, block.stop) for block in meta.blocks)
     edges = [0, *(block.stop for block in blocks)]
     if [block.start for block in blocks] != edges[:-1] or edges[-1] != len(graph.nodes):
@@ -136,8 +139,8 @@ def _content(model: onnx.ModelProto, meta: Meta) -> Content:
 
 
 def _check_size(ops: int, widths: int) -> None:
-    if ops * widths > MOST_TABLE:
-        raise ValueError(f"{ops} ops of {widths} widths are too many")
+    if ops * widths > MAX_TABLE:
+        raise ValueError(f"{ops} ops and {widths} widths are too many")
 
 
 def _dims(value: onnx.ValueInfoProto) -> tuple[int | str, ...]:
@@ -158,7 +161,7 @@ def _dense_dim(value: int | str, dims: Mapping[str, Axis]) -> int:
 
 
 def _text(value: str | bytes) -> str:
-    """Protobuf hands out what is not UTF-8 as bytes."""
+    """A text field; protobuf returns bytes if it is not UTF-8."""
     if isinstance(value, bytes):
         raise ValueError(f"the name {value!r} is not UTF-8")
     return value
@@ -191,7 +194,7 @@ def _raw(model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> RawGraph:
 
 
 def _with_paths(graph: Graph, model: onnx.ModelProto) -> Graph:
-    """Module paths are kept beside the nodes, since names may differ from them."""
+    """Add the module paths from the metadata of the nodes; names may differ from them."""
     props = {n.name: {p.key: _text(p.value) for p in n.metadata_props} for n in model.graph.node}
     return replace(
         graph,

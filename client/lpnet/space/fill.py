@@ -1,8 +1,9 @@
-"""Weights for measuring: random, and such that activations keep a normal size at every layer.
+"""Random weights for measuring, scaled so that activations keep their variance at every layer.
 
-A weight's variance is 1 / (fan-in * second moment of what comes in), after He et al. (arXiv
-1502.01852), so that for inputs of unit variance every conv and linear gives about unit variance;
-the last conv of a residual branch is damped, so that sums do not grow with depth. Biases are 0.
+The variance of a weight is 1 / (fan-in * second moment of the input), after He et al. (arXiv
+1502.01852). So for inputs of unit variance each conv and linear has outputs of about unit
+variance. The last conv of a residual branch is damped, so that sums do not grow with depth. Biases
+are 0.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from lpnet.space.graph import INPUT, Graph, Node
 from lpnet.space.onnx_writer import Weight
 from lpnet.space.template import Template
 
-# A prime, so that the rows of a weight that is longer than the pool do not repeat each other.
-_POOL = 262_147
-_DAMPED = 0.1
+# Values that are drawn once and reused. A prime number, so that rows of a long weight differ.
+_POOL_SIZE = 262_147
+_DAMPED_VARIANCE = 0.1
 # Second moment of f(z) for z of unit variance.
-_KEPT = {
+_SECOND_MOMENTS = {
     "relu": 0.5,
     "relu6": 0.5,
     "clip": 0.5,
@@ -47,87 +48,91 @@ class Filler:
         self.gains = _gains(template.graph)
 
     def initialize(self, graph: onnx.GraphProto, weights: Sequence[Weight], seed: int) -> None:
-        """Add all weights to a graph, as float32; in place, since copies take most of the time."""
-        for place, weight in enumerate(weights):
-            made = graph.initializer.add()
-            made.name, made.data_type = weight.name, onnx.TensorProto.FLOAT
-            made.dims.extend(weight.shape)
-            made.raw_data = b"".join(self.pieces(weight, place, seed))
+        """Add all weights to a graph as float32; in place, since copying would be slow."""
+        for index, weight in enumerate(weights):
+            tensor = graph.initializer.add()
+            tensor.name, tensor.data_type = weight.name, onnx.TensorProto.FLOAT
+            tensor.dims.extend(weight.shape)
+            tensor.raw_data = b"".join(self.chunks(weight, index, seed))
 
-    def pieces(self, weight: Weight, place: int, seed: int) -> Iterator[bytes]:
-        """The values of the weight at a place of the network, float32, a megabyte at a time."""
+    def chunks(self, weight: Weight, index: int, seed: int) -> Iterator[bytes]:
+        """The values of the weight with this index, as float32, in chunks of a megabyte."""
         shape = weight.shape
         count = prod(shape)
         if len(shape) == 1:
-            one = weight.role == "running_var" or weight.role == "weight"
-            yield np.full(count, one, dtype=np.float32).tobytes()
+            value = weight.role in ("running_var", "weight")
+            yield np.full(count, value, dtype=np.float32).tobytes()
             return
         scale = np.float32(self.gains[weight.node] / sqrt(prod(shape[1:])))
         pool = _pool(seed)
-        start = place * 7919 % _POOL
-        if start + count <= _POOL:
+        start = index * 7919 % _POOL_SIZE
+        if start + count <= _POOL_SIZE:
             yield (pool[start : start + count] * scale).tobytes()
             return
-        turn = (np.concatenate((pool[start:], pool[:start])) * scale).tobytes()
-        turns, rest = divmod(count, _POOL)
-        yield from repeat(turn, turns)
-        yield turn[: 4 * rest]
+        rotated = (np.concatenate((pool[start:], pool[:start])) * scale).tobytes()
+        repeats, remainder = divmod(count, _POOL_SIZE)
+        yield from repeat(rotated, repeats)
+        yield rotated[: 4 * remainder]
 
 
 @lru_cache(maxsize=4)
 def _pool(seed: int) -> NDArray[np.float32]:
-    """Values of zero mean and unit variance, none near zero: no weight is subnormal in fp16."""
+    """Values of zero mean and unit variance, none so near zero that it is subnormal in fp16."""
     rng = np.random.default_rng(seed)
-    values = rng.uniform(0.5, 1.4, _POOL) * rng.choice((-1.0, 1.0), _POOL)
+    values = rng.uniform(0.5, 1.4, _POOL_SIZE) * rng.choice((-1.0, 1.0), _POOL_SIZE)
     scaled: NDArray[np.float32] = (values / values.std()).astype(np.float32)
     scaled.flags.writeable = False
     return scaled
 
 
 def _gains(graph: Graph) -> tuple[float, ...]:
-    """Per node, the standard deviation of its weights times the root of the fan-in."""
-    damped = _last_of_branches(graph)
-    moments: list[_Moment] = []
+    """The standard deviation of each node's weights times the root of its fan-in."""
+    damped = _last_convs_of_branches(graph)
+    moments: list[_SecondMoment] = []
     gains: list[float] = []
     for index, node in enumerate(graph.nodes):
-        incoming = [_Moment(1.0) if i == INPUT else moments[i] for i in node.inputs]
-        target = _DAMPED if index in damped else 1.0
+        incoming = [_SecondMoment(1.0) if i == INPUT else moments[i] for i in node.inputs]
+        target = _DAMPED_VARIANCE if index in damped else 1.0
         gains.append(sqrt(target / incoming[0].total))
-        moments.append(_Moment(target) if node.weighted else _after(node, incoming))
+        moments.append(_SecondMoment(target) if node.weighted else _output_moment(node, incoming))
     return tuple(gains)
 
 
 @dataclass(frozen=True)
-class _Moment:
-    """Second moment of a tensor, in two parts: what has zero mean, and what an activation has
-    cut already, which a further one leaves as it is."""
+class _SecondMoment:
+    """Second moment of a tensor as a sum of two parts: values of zero mean, and outputs of an
+    activation, which a further activation does not change."""
 
-    even: float
-    cut: float = 0.0
+    zero_mean: float
+    activated: float = 0.0
 
     @property
     def total(self) -> float:
-        return self.even + self.cut
+        return self.zero_mean + self.activated
 
-    def times(self, factor: float) -> _Moment:
-        return _Moment(self.even * factor, self.cut * factor)
+    def times(self, factor: float) -> _SecondMoment:
+        return _SecondMoment(self.zero_mean * factor, self.activated * factor)
 
 
-def _after(node: Node, incoming: list[_Moment]) -> _Moment:
-    """What leaves an op without weights; rough where it depends on the image."""
+def _output_moment(node: Node, incoming: list[_SecondMoment]) -> _SecondMoment:
+    """The moment of the output of an op without weights; a rough estimate for pools."""
     first = incoming[0]
     if node.type == "add":
-        return _Moment(sum(m.even for m in incoming), sum(m.cut for m in incoming))
+        return _SecondMoment(
+            sum(m.zero_mean for m in incoming), sum(m.activated for m in incoming)
+        )
     if node.type == "activation":
-        return _Moment(0.0, first.cut + first.even * _KEPT.get(node.function, 0.5))
+        return _SecondMoment(
+            0.0, first.activated + first.zero_mean * _SECOND_MOMENTS.get(node.function, 0.5)
+        )
     if node.type == "pool":
         area = node.kernel[0] * node.kernel[1]
         return first.times(1 + log2(area) if node.mode == "max" else 0.5)
     return first
 
 
-def _last_of_branches(graph: Graph) -> set[int]:
-    """Of what an add adds, the conv that ends the longer branch."""
+def _last_convs_of_branches(graph: Graph) -> set[int]:
+    """For each add, the conv that ends its longer branch."""
     depth: list[int] = []
     last: set[int] = set()
     for node in graph.nodes:
@@ -137,6 +142,6 @@ def _last_of_branches(graph: Graph) -> set[int]:
                 deepest = graph.nodes[deepest].inputs[0]
             if deepest != INPUT and graph.nodes[deepest].weighted:
                 last.add(deepest)
-        before = max(0 if i == INPUT else depth[i] for i in node.inputs)
-        depth.append(before + node.weighted)
+        input_depth = max(0 if i == INPUT else depth[i] for i in node.inputs)
+        depth.append(input_depth + node.weighted)
     return last

@@ -1,4 +1,4 @@
-"""The normalised graph of a network: one node per priced op, BatchNorm folded away."""
+"""The normalised graph of a network: a node per timed op, with BatchNorm folded."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Attributes = tuple[tuple[str, float | int | str], ...]
 
 @dataclass(frozen=True)
 class Node:
-    """An op. `inputs` are node indices, INPUT for the graph's input.
+    """An op. `inputs` are node indices, or INPUT for the graph's input.
 
-    `c_out` is the dense channel count of a conv or linear (0 for others, which keep what comes
-    in), `module` the path of the torch module that holds its weights, `norms` the paths
-    of the BatchNorms folded into it. `attributes` are what else ONNX has to know.
+    `c_out` is the dense channel count of a conv or linear; it is 0 for other ops, which keep the
+    channels of their input. `module` is the path of the torch module that holds the weights, and
+    `norms` are the paths of the BatchNorms folded into it. `attributes` are further ONNX ones.
     """
 
     name: str
@@ -49,9 +49,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes in execution order, the last one being the output.
+    """Nodes in execution order; the last is the output.
 
-    `c, h, w` is the dense input; `flat` says that it has no pixel axes (batch, features).
+    `c, h, w` is the shape of the dense input. A `flat` input is (batch, features).
     """
 
     nodes: tuple[Node, ...]
@@ -61,7 +61,7 @@ class Graph:
     flat: bool = False
 
     def sizes(self) -> tuple[tuple[int, int], ...]:
-        """Height and width of every node's output; raises SpaceError where nothing is left."""
+        """Height and width of each node's output. Raises SpaceError if one has no pixels."""
         return self._sizes
 
     @cached_property
@@ -89,12 +89,12 @@ class Graph:
         return tuple(flats)
 
     def depthwise(self, index: int, c_in: Axis) -> bool:
-        """Whether a conv's every group has one input channel, so that out is tied to in."""
+        """Whether each group of a conv has a single input channel, which ties output to input."""
         node = self.nodes[index]
         return node.type == "conv2d" and node.groups > 1 and node.groups == c_in.dense
 
     def slice(self, start: int, stop: int) -> tuple[Node, ...]:
-        """Nodes start to stop; what came before becomes their input."""
+        """Nodes start to stop; the output of earlier nodes becomes their input."""
         return tuple(
             replace(node, inputs=tuple(i - start if i >= start else INPUT for i in node.inputs))
             for node in self.nodes[start:stop]
@@ -102,7 +102,7 @@ class Graph:
 
 
 def output_size(node: Node, size: tuple[int, int]) -> tuple[int, int]:
-    """Pixels that leave an op that `size` pixels enter."""
+    """Height and width of the output of an op, for an input of `size`."""
     if node.type == "flatten" or node.mode == "global":
         return 1, 1
     if not node.windowed:
@@ -124,10 +124,10 @@ def propagate(
     own: Callable[[int], Axis],
     meet: Callable[[int, Axis, Axis], None],
 ) -> tuple[Axis, ...]:
-    """The channel axis of every node's output.
+    """The channel axis of each node's output.
 
-    `own` gives that of a conv or linear (but not of a depthwise conv: it follows its input);
-    `meet` is told of two axes that are added, and objects if they cannot be.
+    `own` returns the axis of a conv or linear, but is not called for a depthwise conv, which
+    follows its input. `meet` is called with two axes that are added; it raises if they differ.
     """
     sizes = graph.sizes()
     axes: list[Axis] = []

@@ -1,8 +1,8 @@
-"""What an ONNX file may hold: a space file may come from anybody.
+"""Limits on the content of space files, which may come from an untrusted sender.
 
-Small in bytes, it may be large in memory (an empty node takes 2 bytes there and about 100 here),
-and a graph can make whoever reads it work for hours. So there are limits on bytes, nodes, tensors,
-names and numbers, far above those of any network that can be measured.
+A small file may be large in memory: an empty node takes 2 bytes in a file and about 100 in memory.
+Reading a graph may also take hours. So bytes, nodes, tensors, names and numbers are limited, far
+above the numbers of any network that can be measured.
 """
 
 from __future__ import annotations
@@ -15,49 +15,49 @@ import onnx
 
 from lpnet.errors import FileFormatError
 
-MOST_BYTES = 8 << 20
-MOST_NODES = 4096
-MOST_WIDTHS = 4096
-MOST_SEGMENTS = 1024
-# Rows times columns: of the table from widths to channels, and of what all axes are made of.
-MOST_TABLE = 4_000_000
-MOST_ALL_SEGMENTS = 200_000
-# A file of them would be larger than ONNX files can be.
-MOST_PARAMETERS = 500_000_000
-LONGEST_NAME = 500
-_PER_NODE = 64
-_RANK = 8
-_MOST_CONSTANT = 100_000
+MAX_BYTES = 8 << 20
+MAX_NODES = 4096
+MAX_WIDTHS = 4096
+MAX_SEGMENTS = 1024
+# Rows times columns of the op table, and segments of all axes together.
+MAX_TABLE = 4_000_000
+MAX_ALL_SEGMENTS = 200_000
+# More would exceed the size limit of ONNX files.
+MAX_PARAMETERS = 500_000_000
+MAX_NAME_LENGTH = 500
+_MAX_PER_NODE = 64
+_MAX_RANK = 8
+_MAX_CONSTANT = 100_000
 
 
 def check_bytes(data: bytes) -> None:
     """Raises FileFormatError for more bytes than a space file may have."""
-    if len(data) > MOST_BYTES:
-        raise FileFormatError(f"not a space file: it has more than {MOST_BYTES >> 20} MiB")
+    if len(data) > MAX_BYTES:
+        raise FileFormatError(f"not a space file: larger than {MAX_BYTES >> 20} MiB")
 
 
 def check_graph(model: onnx.ModelProto) -> None:
-    """Raises FileFormatError, saying what there is too much of, or what no space has."""
+    """Raises FileFormatError if a graph exceeds a limit or holds parts that no space has."""
     graph = model.graph
-    for what, found in (
+    for kind, parts in (
         ("functions", model.functions),
         ("training", model.training_info),
         ("sparse weights", graph.sparse_initializer),
     ):
-        if len(found):
-            raise FileFormatError(f"not a space file: it holds {what}")
-    for what, found, most in (
-        ("nodes", graph.node, MOST_NODES),
-        ("inputs", graph.input, 4 * MOST_NODES),
+        if len(parts):
+            raise FileFormatError(f"not a space file: it holds {kind}")
+    for kind, parts, limit in (
+        ("nodes", graph.node, MAX_NODES),
+        ("inputs", graph.input, 4 * MAX_NODES),
         ("outputs", graph.output, 1),
-        ("constants", graph.initializer, 4 * MOST_NODES),
-        ("metadata", model.metadata_props, _PER_NODE),
+        ("constants", graph.initializer, 4 * MAX_NODES),
+        ("metadata", model.metadata_props, _MAX_PER_NODE),
     ):
-        if len(found) > most:
-            raise FileFormatError(f"not a space file: {len(found)} {what}, {most} at most")
-    outside = external(model)
-    if outside is not None:
-        raise FileFormatError(f"not a space file: tensor {outside!r} lies in another file")
+        if len(parts) > limit:
+            raise FileFormatError(f"not a space file: {len(parts)} {kind}, the limit is {limit}")
+    tensor_name = external_tensor(model)
+    if tensor_name is not None:
+        raise FileFormatError(f"not a space file: tensor {tensor_name!r} is in another file")
     for node in graph.node:
         _check_node(node)
     _check_names(value.name for value in graph.input)
@@ -65,23 +65,25 @@ def check_graph(model: onnx.ModelProto) -> None:
         _check_shape(value.name, value.type.tensor_type.shape.dim)
     for tensor in graph.initializer:
         _check_shape(tensor.name, tensor.dims)
-        if not all(side >= 0 for side in tensor.dims) or prod(tensor.dims) > _MOST_CONSTANT:
+        if not all(side >= 0 for side in tensor.dims) or prod(tensor.dims) > _MAX_CONSTANT:
             raise FileFormatError(f"not a space file: constant {tensor.name!r} is too large")
 
 
 def _check_node(node: onnx.NodeProto) -> None:
     lists = (node.input, node.output, node.attribute, node.metadata_props)
-    if any(len(found) > _PER_NODE for found in lists):
+    if any(len(parts) > _MAX_PER_NODE for parts in lists):
         raise FileFormatError(f"not a space file: node {node.name[:60]!r} has too many parts")
     _check_names((node.name, *node.input, *node.output))
     for attribute in node.attribute:
         if attribute.type not in _PLAIN:
             raise FileFormatError(
                 f"not a space file: attribute {attribute.name[:60]!r} of node "
-                f"{node.name[:60]!r} is neither a number nor a word"
+                f"{node.name[:60]!r} is neither a number nor a text"
             )
-        if max(len(attribute.ints), len(attribute.floats), len(attribute.strings)) > _PER_NODE:
-            raise FileFormatError(f"not a space file: attribute {attribute.name[:60]!r} is long")
+        if max(len(attribute.ints), len(attribute.floats), len(attribute.strings)) > _MAX_PER_NODE:
+            raise FileFormatError(
+                f"not a space file: attribute {attribute.name[:60]!r} is too long"
+            )
 
 
 _PLAIN = frozenset(
@@ -92,19 +94,19 @@ _PLAIN = frozenset(
 
 def _check_names(names: Iterable[str | bytes]) -> None:
     for name in names:
-        if len(name) > LONGEST_NAME:
+        if len(name) > MAX_NAME_LENGTH:
             raise FileFormatError(
-                f"not a space file: a name has more than {LONGEST_NAME} characters"
+                f"not a space file: a name is longer than {MAX_NAME_LENGTH} characters"
             )
 
 
 def _check_shape(name: str, sides: Any) -> None:
-    if len(sides) > _RANK:
+    if len(sides) > _MAX_RANK:
         raise FileFormatError(f"not a space file: {name[:60]!r} has {len(sides)} axes")
 
 
-def external(model: onnx.ModelProto) -> str | None:
-    """The name of a tensor whose data lies in another file, wherever it is in the model."""
+def external_tensor(model: onnx.ModelProto) -> str | None:
+    """The name of a tensor whose data is in another file, or None."""
     for tensor in _tensors(model):
         if tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL:
             return str(tensor.name)
@@ -129,6 +131,6 @@ def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
             graphs += [attribute.g, *attribute.graphs]
 
 
-def _sparse(found: Iterable[onnx.SparseTensorProto]) -> Iterator[onnx.TensorProto]:
-    for one in found:
-        yield from (one.values, one.indices)
+def _sparse(tensors: Iterable[onnx.SparseTensorProto]) -> Iterator[onnx.TensorProto]:
+    for tensor in tensors:
+        yield from (tensor.values, tensor.indices)

@@ -1,4 +1,4 @@
-"""What a space file says beside its graph, as JSON: read strictly, it may come from anybody."""
+"""The metadata of a space file, as JSON; read strictly, since the sender is not trusted."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from lpnet.schemas.base import MAX_CHANNELS
-from lpnet.space.limits import LONGEST_NAME, MOST_NODES, MOST_SEGMENTS, MOST_WIDTHS
+from lpnet.space.limits import MAX_NAME_LENGTH, MAX_NODES, MAX_SEGMENTS, MAX_WIDTHS
 
-_Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+_Name = Annotated[str, Field(max_length=MAX_NAME_LENGTH)]
 _Channels = Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
-_Row = Annotated[int, Field(ge=0, le=MOST_NODES)]
+_Row = Annotated[int, Field(ge=0, le=MAX_NODES)]
 _Inner = Annotated[int, Field(ge=1, le=10**8)]
 _Segment = tuple[_Name | None, _Channels, _Inner]
 
@@ -21,7 +21,7 @@ class _Strict(BaseModel):
 
 
 class MetaFormat(BaseModel):
-    """The format alone, of a file that may be of a later one."""
+    """Only the format number, which a file of a later format has too."""
 
     format: int
 
@@ -45,6 +45,6 @@ class Meta(_Strict):
     name: _Name
     batch: Annotated[int, Field(ge=1, le=10**9)]
     hash: Annotated[str, Field(max_length=64)]
-    widths: Annotated[tuple[MetaWidth, ...], Field(max_length=MOST_WIDTHS)]
-    blocks: Annotated[tuple[MetaBlock, ...], Field(max_length=MOST_NODES)]
-    dims: dict[str, Annotated[tuple[_Segment, ...], Field(max_length=MOST_SEGMENTS)]]
+    widths: Annotated[tuple[MetaWidth, ...], Field(max_length=MAX_WIDTHS)]
+    blocks: Annotated[tuple[MetaBlock, ...], Field(max_length=MAX_NODES)]
+    dims: dict[str, Annotated[tuple[_Segment, ...], Field(max_length=MAX_SEGMENTS)]]

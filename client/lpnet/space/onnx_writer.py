@@ -16,7 +16,7 @@ from lpnet.space.graph import Attributes, Node
 from lpnet.space.onnx_reader.activations import PLAIN
 from lpnet.space.template import Template
 
-# Known to every ONNX Runtime since 1.18; Gelu needs opset 20.
+# ONNX Runtime supports these since 1.18; Gelu needs opset 20.
 OPSET, IR_VERSION = 20, 10
 INPUT_NAME = "input"
 Dim = int | str
@@ -26,7 +26,7 @@ _BOUNDS: dict[str, Attributes] = {"relu6": (("min", 0.0), ("max", 6.0))}
 
 @dataclass(frozen=True)
 class Weight:
-    """A weight of a network: `node` is the index of the node it belongs to, `role` what it is."""
+    """A weight of a network: `node` is the index of its node, `role` such as weight or bias."""
 
     name: str
     node: int
@@ -35,13 +35,13 @@ class Weight:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Its sides, of a network at concrete widths."""
+        """The dimensions in a network at concrete widths."""
         return tuple(int(side) for side in self.dims)
 
 
 @dataclass
 class Parts:
-    """What a graph is put together from."""
+    """The parts of a graph."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     weights: list[Weight] = field(default_factory=list)
@@ -53,19 +53,19 @@ def parts(template: Template, widths: Mapping[str, int] | None) -> Parts:
     writer = _Writer(template, widths)
     for index in range(len(template.graph.nodes)):
         writer.node(index)
-    return writer.made
+    return writer.parts
 
 
 def assemble(
     name: str,
-    made: Parts,
+    parts: Parts,
     ends: tuple[onnx.ValueInfoProto, onnx.ValueInfoProto],
     *,
     inputs: Sequence[onnx.ValueInfoProto] = (),
 ) -> onnx.ModelProto:
-    """A model of parts. Deterministic: the same parts give the same bytes."""
+    """A model of these parts. The same parts give the same bytes."""
     graph = helper.make_graph(
-        made.nodes, name or "space", [ends[0], *inputs], [ends[1]], initializer=made.constants
+        parts.nodes, name or "space", [ends[0], *inputs], [ends[1]], initializer=parts.constants
     )
     opset = helper.make_opsetid("", OPSET)
     return helper.make_model(
@@ -91,7 +91,7 @@ def tensor(name: str, dims: Sequence[Dim]) -> onnx.ValueInfoProto:
 
 
 def dim(axis: Axis, widths: Mapping[str, int] | None, groups: int = 1) -> Dim:
-    """A channel dimension: a number, or its affine form spelled out."""
+    """A channel dimension: a number, or its affine form as text."""
     if widths is not None:
         return axis.count(widths) // groups
     if not axis.widths:
@@ -103,7 +103,7 @@ class _Writer:
     def __init__(self, template: Template, widths: Mapping[str, int] | None) -> None:
         self.template = template
         self.widths = widths
-        self.made = Parts()
+        self.parts = Parts()
 
     def node(self, index: int) -> None:
         node = self.template.graph.nodes[index]
@@ -146,23 +146,23 @@ class _Writer:
     def _activation(self, node: Node, inputs: list[str]) -> None:
         if node.function == "silu":
             gate = f"{node.name}/sigmoid"
-            self.made.nodes.append(helper.make_node("Sigmoid", inputs, [gate], name=gate))
+            self.parts.nodes.append(helper.make_node("Sigmoid", inputs, [gate], name=gate))
             self._add(node, "Mul", [inputs[0], gate])
             return
         if node.function in ("relu6", "clip"):
             bounds = dict(_BOUNDS.get(node.function, node.attributes))
-            for place in ("min", "max"):
-                inputs.append(self._constant(node, place, bounds.get(place)))
+            for bound in ("min", "max"):
+                inputs.append(self._constant(node, bound, bounds.get(bound)))
             self._add(node, "Clip", inputs)
             return
         self._add(node, _OF_FUNCTION[node.function], inputs, **dict(node.attributes))
 
-    def _constant(self, node: Node, place: str, value: float | int | str | None) -> str:
+    def _constant(self, node: Node, name: str, value: float | int | str | None) -> str:
         if value is None:
             return ""
-        name = f"{node.name}/{place}"
+        name = f"{node.name}/{name}"
         scalar = np.array(value, dtype=np.float32)
-        self.made.constants.append(onnx.numpy_helper.from_array(scalar, name))
+        self.parts.constants.append(onnx.numpy_helper.from_array(scalar, name))
         return name
 
     def _pool(self, node: Node, inputs: list[str]) -> None:
@@ -173,16 +173,16 @@ class _Writer:
         self._add(node, op, inputs, **_window(node), **dict(node.attributes))
 
     def _add(self, node: Node, op: str, inputs: list[str], **attributes: Any) -> None:
-        made = helper.make_node(op, inputs, [node.name], name=node.name, **attributes)
+        proto = helper.make_node(op, inputs, [node.name], name=node.name, **attributes)
         if node.module:
-            made.metadata_props.add(key="module", value=node.module)
+            proto.metadata_props.add(key="module", value=node.module)
         if node.norms:
-            made.metadata_props.add(key="norms", value=json.dumps(node.norms))
-        self.made.nodes.append(made)
+            proto.metadata_props.add(key="norms", value=json.dumps(node.norms))
+        self.parts.nodes.append(proto)
 
     def _weight(self, index: int, role: str, *dims: Dim) -> str:
         name = f"{self.template.graph.nodes[index].name}.{role}"
-        self.made.weights.append(Weight(name, index, role, dims))
+        self.parts.weights.append(Weight(name, index, role, dims))
         return name
 
 

@@ -1,4 +1,4 @@
-"""An ONNX graph as it comes, with static shapes, whoever wrote it."""
+"""An ONNX graph as it was read, with static shapes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class RawNode:
-    """An ONNX node. `path` is what to call it: the module it comes from, as far as known."""
+    """An ONNX node. `path` is the module it comes from, if known, and names it in messages."""
 
     name: str
     op: str
@@ -29,8 +29,8 @@ class RawNode:
 
 @dataclass(frozen=True)
 class RawGraph:
-    """`parameters` are weights by name, of which only the shape matters; `constants` are small
-    arrays; `shapes` are those of the other tensors, where they are known."""
+    """`parameters` are the shapes of the weights by name, `constants` small arrays, and `shapes`
+    those of other tensors as far as they are known."""
 
     nodes: tuple[RawNode, ...]
     input: str

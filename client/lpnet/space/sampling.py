@@ -1,8 +1,8 @@
-"""Which workloads to measure: drawn as users prune.
+"""Drawing the workloads to measure, with widths as users prune them.
 
-A global ratio r ~ U(0.1, 1), times a jitter per width; a share of the widths is aligned to 4, 8 or
-16 channels. Independent uniform widths would put nearly every network under 60% of dense and off
-every granule, which is not where pruned networks live.
+A network has a global ratio r ~ U(0.1, 1) and a jitter per width. A share of the widths is aligned
+to 4, 8, 16 or 32 channels. Independent uniform widths would put nearly every network below 60% of
+dense and off every granule, unlike pruned networks.
 """
 
 from __future__ import annotations
@@ -30,31 +30,34 @@ SHARES: tuple[tuple[Draw, float], ...] = (
 
 
 def draw_widths(space: Space, rng: np.random.Generator, aligned: float) -> NDArray[np.int64]:
-    """One width vector, legal for the space; a share `aligned` of its widths is aligned."""
+    """A legal width vector of the space; a share `aligned` of its widths is aligned."""
     ratio = rng.uniform(0.1, 1.0)
     return np.array(
-        [_draw_one(width.max, width.granule, ratio, aligned, rng) for width in space.widths],
+        [_draw_width(width.max, width.granule, ratio, aligned, rng) for width in space.widths],
         dtype=np.int64,
     )
 
 
-def _draw_one(
-    most: int, granule: int, ratio: float, aligned: float, rng: np.random.Generator
+def _draw_width(
+    max_width: int, granule: int, ratio: float, aligned: float, rng: np.random.Generator
 ) -> int:
-    value = most * ratio * rng.uniform(0.75, 1.25)
+    value = max_width * ratio * rng.uniform(0.75, 1.25)
     step = granule
     if rng.random() < aligned:
-        fitting = [q for q in ALIGNMENTS if q <= most and q % granule == 0]
+        fitting = [q for q in ALIGNMENTS if q <= max_width and q % granule == 0]
         step = int(rng.choice(fitting)) if fitting else granule
     kept = max(step, round(value / step) * step)
-    return most if kept > most else int(kept)
+    return max_width if kept > max_width else int(kept)
 
 
 def plan(
     space: Space, *, blocks: int, networks: int, seed: int, batch: int = 1
 ) -> list[PlannedWorkload]:
-    """The workloads of a campaign, in random order: whole networks, the dense one among them,
-    blocks spread evenly over the space, and sweeps of single widths within blocks."""
+    """The workloads of a campaign, in random order.
+
+    They are whole networks, including the dense one, blocks spread evenly over the space, and
+    sweeps of single widths within blocks.
+    """
     rng = np.random.default_rng(seed)
     planned = [
         _planned(space, "network", draw, w, batch) for draw, w in _networks(space, networks, rng)
@@ -81,15 +84,15 @@ def _networks(
 def _block_widths(
     part: Space, turn: int, rng: np.random.Generator
 ) -> tuple[Draw, NDArray[np.int64]]:
-    """Turn 0 of a block is dense, every seventh turn sweeps one width, the others are drawn."""
+    """Turn 0 of a block is dense, every seventh turn sweeps a width, the others are random."""
     dense = np.array([width.max for width in part.widths], dtype=np.int64)
     if turn == 0 or not len(dense):
         return "dense", dense
     if turn % 7 == 3:
-        place = int(rng.integers(len(dense)))
-        width = part.widths[place]
+        index = int(rng.integers(len(dense)))
+        width = part.widths[index]
         swept = dense.copy()
-        swept[place] = width.granule * rng.integers(1, width.max // width.granule + 1)
+        swept[index] = width.granule * rng.integers(1, width.max // width.granule + 1)
         return "sweep", swept
     draw, share = SHARES[int(rng.integers(len(SHARES)))]
     return draw, draw_widths(part, rng, share)

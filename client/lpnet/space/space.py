@@ -22,7 +22,7 @@ from lpnet.space.axis import Width
 from lpnet.space.blocks import Block, partition
 from lpnet.space.coupling import solve
 from lpnet.space.fill import Filler
-from lpnet.space.limits import MOST_PARAMETERS
+from lpnet.space.limits import MAX_PARAMETERS
 from lpnet.space.memory import MemoryNeed
 from lpnet.space.onnx_reader.recognise import recognise
 from lpnet.space.table import OpTable
@@ -37,9 +37,9 @@ __all__ = ["Block", "Frozen", "Space", "Width"]
 
 @dataclass(frozen=True)
 class Frozen:
-    """A node whose channels cannot be pruned, and why.
+    """A node whose channels cannot be pruned, and the reason.
 
-    No space has one yet: what cannot be pruned makes `Space.from_model` raise UnsupportedOp.
+    No space has any yet: `Space.from_model` raises UnsupportedOp for such a node.
     """
 
     node: str
@@ -51,10 +51,10 @@ class Frozen:
 class Space:
     """A prunable network, or a block of one. Immutable.
 
-    `widths` are its variables in execution order; `blocks` partition the rows of `table`. A width
-    vector holds the kept channels of every width, in that order. `batch` is the batch size it is
-    measured at unless another is asked for. `frozen` is empty for now: any op or coupling that is
-    not supported makes `from_model` raise UnsupportedOp instead.
+    `widths` are its variables in execution order. A width vector holds the kept channels of each
+    width, in that order. `blocks` partition the rows of `table`. `batch` is the default batch size
+    for measuring. `frozen` is always empty: `from_model` raises UnsupportedOp for an op or a
+    coupling that is not supported.
     """
 
     name: str
@@ -68,12 +68,11 @@ class Space:
         """The space of a torch model.
 
         `example_input` has shape (batch, channels, height, width), or (batch, features), and
-        fixes batch size and resolution. The model is exported in evaluation mode and left as it
-        was. `name` defaults to the class of the model.
+        sets batch size and resolution. The model is exported in evaluation mode and not changed.
+        `name` defaults to the class name of the model.
 
-        Raises UnsupportedOp, naming node and op, for an op or a coupling that lpnet does not
-        know, SpaceError for what is no model or that torch cannot export, MissingExtra without
-        torch.
+        Raises UnsupportedOp, naming node and op, for an unknown op or coupling. Raises SpaceError
+        if torch cannot export the model, and MissingExtra without torch.
         """
         with _extra("Space.from_model"):
             from lpnet.space.trace import trace
@@ -85,36 +84,36 @@ class Space:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Space:
-        """A space from the bytes of its file; FileFormatError if they are not one."""
+        """A space from the bytes of its file. Raises FileFormatError."""
         content = files.from_bytes(data)
         space = cls(content.name, content.template, content.blocks, content.batch)
         if space.hash != content.hash:
-            raise FileFormatError("the space file is damaged: its content is not what it was")
+            raise FileFormatError("the space file is damaged: its content does not match its hash")
         space._check_numbers()
         return space
 
     def _check_numbers(self) -> None:
-        """Raises FileFormatError where some legal widths make ops that nobody could measure."""
+        """Raises FileFormatError if some legal widths make invalid ops, or too many parameters."""
         try:
-            # An op is affine in the widths: what holds at these holds at all multiples.
-            for times in (1, 2):
-                self.ops([min(times * width.granule, width.max) for width in self.widths])
+            # Ops are affine in the widths: if these widths are valid, all multiples are.
+            for factor in (1, 2):
+                self.ops([min(factor * width.granule, width.max) for width in self.widths])
             self.ops(self.dense)
         except ValueError as error:
             raise FileFormatError(f"the space file is damaged: {error!s:.1000}") from error
-        if self.params(self.dense) > MOST_PARAMETERS:
+        if self.params(self.dense) > MAX_PARAMETERS:
             raise FileFormatError(
-                f"a space may have {MOST_PARAMETERS / 1e6:.0f} million parameters"
+                f"a space may have {MAX_PARAMETERS / 1e6:.0f} million parameters"
             )
 
     def to_bytes(self) -> bytes:
-        """The space as a file: an ONNX model, the same bytes for the same space."""
+        """The space as a file, an ONNX model. Equal spaces have equal bytes."""
         data: bytes = self.to_onnx().SerializeToString(deterministic=True)
         return data
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Space:
-        """A space from its file; FileFormatError if it is not one, OSError if it is not there."""
+        """A space from its file. Raises FileFormatError, and OSError if it cannot be read."""
         return cls.from_bytes(Path(path).read_bytes())
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -122,7 +121,7 @@ class Space:
         Path(path).write_bytes(self.to_bytes())
 
     def to_onnx(self) -> onnx.ModelProto:
-        """The template: weights are inputs whose channel dimensions carry symbolic names."""
+        """The template as ONNX; weights are inputs with symbolic channel dimensions."""
         return files.to_model(
             files.Content(self.name, self.batch, self.hash, self.template, self.blocks)
         )
@@ -133,8 +132,10 @@ class Space:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of the input, with every width at its max; height and
-        width are 1 where the input is (batch, features)."""
+        """Channels, height and width of the input, with every width at its max.
+
+        Height and width are 1 if the input is (batch, features).
+        """
         graph = self.template.graph
         return graph.c, graph.h, graph.w
 
@@ -145,8 +146,7 @@ class Space:
 
     @cached_property
     def hash(self) -> str:
-        """sha256 of the content, as hex: graph, resolution, widths and blocks, but neither name
-        nor batch size."""
+        """sha256 of graph, resolution, widths and blocks, as hex; not of name and batch size."""
         return self.template.digest([asdict(block) for block in self.blocks])
 
     def __eq__(self, other: object) -> bool:
@@ -169,8 +169,8 @@ class Space:
     ) -> Space:
         """The same space at another batch size (same hash) or resolution (another hash).
 
-        Raises SpaceError for what is not a whole number of at least 1, and where the network has
-        only one resolution, or does not fit in it.
+        Raises SpaceError for numbers that are not positive integers, and if the network does not
+        work at this resolution.
         """
         space = self
         if batch is not None:
@@ -178,7 +178,9 @@ class Space:
         if resolution is not None:
             sides = resolution if isinstance(resolution, Sequence) else (resolution, resolution)
             if len(sides) != 2:
-                raise SpaceError(f"resolution: {resolution!r} is not a height and a width")
+                raise SpaceError(
+                    f"resolution must be a side or (height, width), got {resolution!r}"
+                )
             h, w = (_positive("resolution", side) for side in sides)
             space = replace(space, template=self.template.resized(h, w))
         return space
@@ -186,10 +188,10 @@ class Space:
     def block(self, name: str) -> Space:
         """A block as a space of its own, with only its widths, ops and weights.
 
-        Widths keep their names. Raises SpaceError if there is no such block.
+        Widths keep their names. Raises SpaceError for an unknown block.
         """
         try:
-            return self._parts[name]
+            return self._block_spaces[name]
         except KeyError:
             raise SpaceError(
                 f"space {self.name!r} has no block {name!r}; it has "
@@ -197,7 +199,7 @@ class Space:
             ) from None
 
     @cached_property
-    def _parts(self) -> dict[str, Space]:
+    def _block_spaces(self) -> dict[str, Space]:
         return {
             block.name: Space(
                 block.name,
@@ -216,10 +218,10 @@ class Space:
         return dense
 
     def vector(self, widths: Widths) -> NDArray[np.int64]:
-        """Widths, by name or in order, as a vector in order.
+        """Widths, by name or in order, as a vector in the order of `widths`.
 
-        Raises WidthsError, naming the width, for one that is unknown, missing, not a whole
-        number, out of range or off its granule.
+        Raises WidthsError, naming the width, if one is unknown, missing, not an integer, out of
+        range or not a multiple of its granule.
         """
         return vector(self.widths, widths)
 
@@ -229,21 +231,23 @@ class Space:
         return {width.name: int(v) for width, v in zip(self.widths, values, strict=True)}
 
     def ops(self, widths: Widths) -> tuple[wire.Op, ...]:
-        """The ops at concrete widths, as they travel. Raises WidthsError."""
+        """The ops at concrete widths, in the schema of the wire. Raises WidthsError."""
         return self.table.ops(self.vector(widths).astype(np.float64))
 
     def macs(self, widths: Widths) -> int:
-        """Multiply-accumulates of conv and linear in one inference of one input."""
+        """Multiply-accumulates of conv and linear ops for an inference of a single input."""
         return round(float(self.table.macs(self.vector(widths).astype(np.float64))))
 
     def params(self, widths: Widths) -> int:
-        """Parameters after folding BatchNorm: each conv and linear has one bias per channel."""
+        """Parameters after folding BatchNorm: each conv and linear has a bias per channel."""
         return round(float(self.table.params(self.vector(widths).astype(np.float64))))
 
     def memory(self, widths: Widths, *, batch: int | None = None, element_bytes: int = 4) -> int:
-        """Bytes of the weights and of the activations that are alive at once, where a number
-        takes `element_bytes`; `lpnet.space.memory` says what that leaves out. Raises WidthsError,
-        and SpaceError for a batch that is not a whole number of at least 1."""
+        """Bytes of the weights and of the activations that are alive at the same time.
+
+        A number takes `element_bytes`. `lpnet.space.memory` lists what is not included. Raises
+        WidthsError, and SpaceError for a batch that is not a positive integer.
+        """
         batch = self.batch if batch is None else _positive("batch", batch)
         vector = self.vector(widths).astype(np.float64)
         return round(float(self._memory.bytes(vector, batch, element_bytes)))
@@ -257,9 +261,9 @@ class Space:
     ) -> onnx.ModelProto:
         """The network at concrete widths: an ONNX model with random weights as initializers.
 
-        For inputs of unit variance activations stay finite and of normal size, in fp16 too. The
-        same arguments give the same model. Raises WidthsError, and SpaceError for a batch that is
-        not a whole number of at least 1.
+        For inputs of unit variance, activations keep about unit variance, so that they are finite
+        in fp16 too. The same arguments give the same model. Raises WidthsError, and SpaceError for
+        a batch that is not a positive integer.
         """
         model, weights = self._without_values(widths, batch)
         self._filler.initialize(model.graph, weights, seed)
@@ -273,24 +277,26 @@ class Space:
         seed: int = 0,
         batch: int | None = None,
     ) -> None:
-        """Write what `concrete` makes to a file, weight by weight: it takes a few MB of memory,
-        however large the network. Raises what `concrete` raises, and OSError."""
+        """Write the model of `concrete` to a file, weight by weight, within a few MB of memory.
+
+        Raises what `concrete` raises, and OSError.
+        """
         model, weights = self._without_values(widths, batch)
         with Path(path).open("wb") as file:
             onnx_file.write(file, model)
-            for place, weight in enumerate(weights):
-                pieces = self._filler.pieces(weight, place, seed)
-                onnx_file.append(file, weight.name, weight.shape, pieces)
+            for index, weight in enumerate(weights):
+                chunks = self._filler.chunks(weight, index, seed)
+                onnx_file.append(file, weight.name, weight.shape, chunks)
 
     def _without_values(
         self, widths: Widths, batch: int | None
     ) -> tuple[onnx.ModelProto, list[onnx_writer.Weight]]:
-        """The network at concrete widths, and the weights that are to be added to it."""
+        """The network at concrete widths without weights, and the weights to add."""
         named = self.named(widths)
         batch = self.batch if batch is None else _positive("batch", batch)
-        made = onnx_writer.parts(self.template, named)
+        parts = onnx_writer.parts(self.template, named)
         ends = onnx_writer.ends(self.template, named, batch)
-        return onnx_writer.assemble(self.name, made, ends), made.weights
+        return onnx_writer.assemble(self.name, parts, ends), parts.weights
 
     @cached_property
     def _filler(self) -> Filler:
@@ -299,10 +305,11 @@ class Space:
     def prune(self, model: nn.Module, kept: Mapping[str, Sequence[int]]) -> nn.Module:
         """A copy of a model with channels physically removed.
 
-        `model` is the one the space was made from, or one of the same structure; `kept` gives, by
-        width name, the indices of the channels that stay; a width that is not named stays whole.
-        Raises WidthsError for indices that are wrong, SpaceError for a model that does not fit,
-        MissingExtra without torch.
+        `model` has the structure of the model that the space was made from. `kept` maps width
+        names to the indices of the channels to keep; other widths keep all channels.
+
+        Raises WidthsError for wrong indices, SpaceError for another structure, and MissingExtra
+        without torch.
         """
         with _extra("Space.prune"):
             from lpnet.space.prune import prune
@@ -313,15 +320,15 @@ def _positive(name: str, value: Any) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise SpaceError(f"{name}: {value!r} is not a whole number") from None
+        raise SpaceError(f"{name} must be a positive integer, got {value!r}") from None
     if isinstance(value, bool) or number < 1:
-        raise SpaceError(f"{name}: {value!r} is not a whole number of at least 1")
+        raise SpaceError(f"{name} must be a positive integer, got {value!r}")
     return number
 
 
 @contextmanager
 def _extra(what: str) -> Iterator[None]:
-    """Say which extra is missing, rather than which module."""
+    """Name the missing extra instead of the missing module."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,10 +1,10 @@
 """The op table: a space as arithmetic.
 
-One row per op, with its constants, and affine maps from the widths to the op's channels:
+It has a row per op, with its constants, and affine maps from the widths to the op's channels:
 
     c_in = A_in w + b_in        c_out = A_out w + b_out        groups = A_g w + b_g
 
-Plain numpy, so that an edge agent can read it without torch.
+It uses numpy only, so that an agent can read it without torch.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Vector = NDArray[np.float64]
 class OpRow:
     """An op without its channel counts.
 
-    `name` is the path of the module (or the name of the node) it comes from, `h, w` the size of
-    its input and `h_out, w_out` of its output. `inputs` are row indices, -1 for the table's input.
-    `function` is an activation's, `mode` a pool's. `padding` is None where nobody recorded it.
+    `name` is the path of its module or the name of its node, `h, w` the size of its input and
+    `h_out, w_out` that of its output. `inputs` are row indices, or -1 for the table's input.
+    `function` belongs to activations, `mode` to pools. `padding` is None if it is unknown.
     """
 
     name: str
@@ -71,11 +71,11 @@ class OpTable:
         return np.asarray(widths @ self.a_out.T + self.b_out)
 
     def groups(self, widths: Matrix) -> Matrix:
-        """Groups of every op; 1 where the notion does not apply."""
+        """Groups of every op; 1 for ops without groups."""
         return np.asarray(widths @ self.a_g.T + self.b_g)
 
     def macs(self, widths: Matrix) -> Vector:
-        """Multiply-accumulates of conv and linear ops for one inference: (..., widths) to (...,).
+        """Multiply-accumulates of conv and linear ops for an inference: (..., widths) to (...,).
 
         c_in / groups * c_out * kernel area * output pixels; for a transposed conv, input pixels.
         """
@@ -89,16 +89,16 @@ class OpTable:
         return np.asarray((weight * pixels).sum(-1))
 
     def params(self, widths: Matrix) -> Vector:
-        """Parameters after BatchNorm is folded: weights and one bias per output channel.
+        """Parameters after BatchNorm is folded: weights and a bias per output channel.
 
-        A BatchNorm that no conv absorbs counts a scale and a shift per channel.
+        A BatchNorm that is not folded has a scale and a shift per channel.
         """
         bias = np.array([row.type in _WITH_BIAS for row in self.rows], dtype=float)
         norm = np.array([2.0 * (row.type == "batch_norm") for row in self.rows])
         return np.asarray((self._weights(widths) + (bias + norm) * self.c_out(widths)).sum(-1))
 
     def ops(self, widths: Vector) -> tuple[wire.Op, ...]:
-        """The ops at concrete integer widths, as they travel."""
+        """The ops at concrete integer widths, in the schema of the wire."""
         c_in, c_out, groups = self.c_in(widths), self.c_out(widths), self.groups(widths)
         return tuple(
             to_wire(row, round(c_in[i]), round(c_out[i]), round(groups[i]))
@@ -106,7 +106,7 @@ class OpTable:
         )
 
     def slice(self, start: int, stop: int) -> OpTable:
-        """Rows start to stop as a table of their own; what came before becomes its input."""
+        """Rows start to stop as a table of their own; earlier outputs become its input."""
         rows = tuple(
             replace(row, inputs=tuple(i - start if i >= start else -1 for i in row.inputs))
             for row in self.rows[start:stop]
@@ -126,14 +126,14 @@ class OpTable:
     def from_ops(cls, ops: Sequence[wire.Op]) -> OpTable:
         """A table without widths: every channel count is a constant."""
         rows = tuple(from_wire(op, index) for index, op in enumerate(ops))
-        nothing = np.zeros((len(rows), 0))
+        no_widths = np.zeros((len(rows), 0))
         return cls(
             rows,
-            nothing,
+            no_widths,
             np.array([op.c_in for op in ops], dtype=float),
-            nothing,
+            no_widths,
             np.array([op.c_out for op in ops], dtype=float),
-            nothing,
+            no_widths,
             np.array([getattr(op, "groups", 1) for op in ops], dtype=float),
         )
 
@@ -163,7 +163,7 @@ _BY_TYPE: dict[str, Any] = {
 
 
 def to_wire(row: OpRow, c_in: int, c_out: int, groups: int) -> wire.Op:
-    """A row at concrete channel counts, as it travels."""
+    """A row at concrete channel counts, in the schema of the wire."""
     fields: dict[str, Any] = {"c_in": c_in, "c_out": c_out, "h": row.h, "w": row.w}
     fields["inputs"] = row.inputs
     if row.type in ("conv2d", "conv_transpose2d", "pool"):
@@ -186,7 +186,7 @@ def to_wire(row: OpRow, c_in: int, c_out: int, groups: int) -> wire.Op:
 
 
 def _rounds_up(row: OpRow) -> bool:
-    """Whether a pool has more positions than fit wholly into its input."""
+    """Whether a pool rounds its output size up (ceil mode)."""
     if row.padding is None:
         return False
     sides = zip((row.h, row.w), (row.h_out, row.w_out), strict=True)
@@ -198,7 +198,7 @@ def _rounds_up(row: OpRow) -> bool:
 
 
 def from_wire(op: wire.Op, index: int) -> OpRow:
-    """A row of an op that travelled; `index` is its place among its workload's ops."""
+    """The row of an op from the wire; `index` is its position among the workload's ops."""
     window = op if isinstance(op, wire.Conv2d | wire.ConvTranspose2d | wire.Pool) else None
     h_out, w_out = _output_size(op)
     return OpRow(
@@ -219,7 +219,7 @@ def from_wire(op: wire.Op, index: int) -> OpRow:
 
 
 def _output_size(op: wire.Op) -> tuple[int, int]:
-    """Pixels that leave an op. Where nobody recorded the padding, it is taken to keep the size."""
+    """Height and width of the output. Unknown padding is assumed to keep the size."""
     if isinstance(op, wire.Flatten):
         return 1, 1
     if isinstance(op, wire.Pool) and op.mode == "global":

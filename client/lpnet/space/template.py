@@ -1,4 +1,4 @@
-"""A template: the normalised graph with widths along its channel axes, and the table it makes."""
+"""A template: the normalised graph with widths along its channel axes, and its op table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lpnet.space.table import OpRow, OpTable
 
 @dataclass(frozen=True)
 class Template:
-    """`axes` are the channels of every node's output; `input` those of the graph's input."""
+    """`axes` are the channels of each node's output, `input` those of the graph's input."""
 
     graph: Graph
     widths: tuple[Width, ...]
@@ -29,7 +29,7 @@ class Template:
     def of(
         cls, graph: Graph, widths: tuple[Width, ...], source: Axis, own: dict[int, Axis]
     ) -> Template:
-        """From the axes of conv and linear nodes alone; SpaceError if they contradict the ops."""
+        """A template from the axes of conv and linear nodes. Raises SpaceError."""
 
         def meet(index: int, left: Axis, right: Axis) -> None:
             if left != right:
@@ -53,36 +53,35 @@ class Template:
         return self.graph.depthwise(index, self.axis_in(index))
 
     def slice(self, start: int, stop: int) -> Template:
-        """Nodes start to stop as a template of their own, with the widths they involve."""
+        """Nodes start to stop as a template of their own, with only the widths in them."""
         sizes, flats = self.graph.sizes(), self.graph.flats()
-        before = start - 1
-        source = axis_of(before, self.input, self.axes)
-        h, w = self.graph.size_of(before, sizes)
-        flat = self.graph.flat if before == INPUT else flats[before]
+        previous = start - 1
+        source = axis_of(previous, self.input, self.axes)
+        h, w = self.graph.size_of(previous, sizes)
+        flat = self.graph.flat if previous == INPUT else flats[previous]
         graph = Graph(self.graph.slice(start, stop), source.dense, h, w, flat)
         axes = self.axes[start:stop]
-        involved = source.widths.union(*(axis.widths for axis in axes))
-        widths = tuple(width for width in self.widths if width.name in involved)
+        names = source.widths.union(*(axis.widths for axis in axes))
+        widths = tuple(width for width in self.widths if width.name in names)
         return Template(graph, widths, source, axes)
 
     def resized(self, h: int, w: int) -> Template:
-        """The same at another resolution; SpaceError where a flatten fixes the resolution."""
+        """The template at another resolution. Raises SpaceError if a flatten fixes it."""
         if self.graph.flat:
             raise SpaceError("this space takes features, which have no resolution")
         graph = replace(self.graph, h=h, w=w)
         own = {i: axis for i, axis in enumerate(self.axes) if graph.nodes[i].weighted}
         resized = Template.of(graph, self.widths, self.input, own)
         for index, node in enumerate(graph.nodes):
-            before, now = self.axis_in(index), resized.axis_in(index)
-            if node.type == "linear" and before != now:
+            expected, actual = self.axis_in(index), resized.axis_in(index)
+            if node.type == "linear" and expected != actual:
                 raise SpaceError(
-                    f"at {h}x{w} pixels {now.dense} features reach {node.name}, which has weights "
-                    f"for {before.dense}: this space has one resolution"
+                    f"{node.name} takes {expected.dense} features and would get {actual.dense} at "
+                    f"{h}x{w} pixels: the resolution of this space is fixed"
                 )
         return resized
 
     def table(self) -> OpTable:
-        """The op table."""
         graph, sizes = self.graph, self.graph.sizes()
         rows = tuple(
             _row(node, graph.size_of(node.inputs[0], sizes), sizes[i])
@@ -101,7 +100,7 @@ class Template:
         return OpTable(rows, a_in, b_in, a_out, b_out, a_g, b_g)
 
     def digest(self, blocks: list[dict[str, Any]]) -> str:
-        """sha256 of what the template says, as hex; of neither its name nor a batch size."""
+        """sha256 of the template, as hex; name and batch size are not part of it."""
         content = {
             "nodes": [asdict(node) for node in self.graph.nodes],
             "input": [self.input.label(), self.graph.h, self.graph.w, self.graph.flat],
@@ -116,11 +115,11 @@ class Template:
 def _affine(axes: list[Axis], names: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     matrix = np.zeros((len(axes), len(names)))
     constant = np.zeros(len(axes))
-    place = {name: i for i, name in enumerate(names)}
+    columns = {name: i for i, name in enumerate(names)}
     for row, axis in enumerate(axes):
         factors, constant[row] = axis.affine()
         for name, factor in factors.items():
-            matrix[row, place[name]] = factor
+            matrix[row, columns[name]] = factor
     matrix.flags.writeable = constant.flags.writeable = False
     return matrix, constant
 

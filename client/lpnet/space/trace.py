@@ -1,4 +1,4 @@
-"""A torch model as an ONNX graph, by torch's own exporter."""
+"""A torch model as an ONNX graph, with torch's exporter."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from lpnet.space.raw import RawGraph, RawNode, Shape
 def trace(model: nn.Module, example_input: Tensor) -> RawGraph:
     """The graph of a model in evaluation mode, constants folded. The model's modes are restored.
 
-    Raises SpaceError for what is not a model and a tensor, or if torch cannot export it.
+    Raises SpaceError for wrong types, and if torch cannot export the model.
     """
     if not isinstance(model, nn.Module):
-        raise SpaceError(f"the model has to be a torch.nn.Module, not {_kind(model)}")
+        raise SpaceError(f"the model must be a torch.nn.Module, got {_describe(model)}")
     if not isinstance(example_input, Tensor):
-        raise SpaceError(f"the example input has to be a tensor, not {_kind(example_input)}")
+        raise SpaceError(f"the example input must be a tensor, got {_describe(example_input)}")
     exported = _export(model, example_input)
     graph = exported.graph
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise SpaceError(
-            f"the model takes {len(graph.inputs)} inputs and gives {len(graph.outputs)} outputs; "
-            "a space has one of each, both tensors"
+            f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; "
+            "a space has a single input tensor and a single output tensor"
         )
     named = {name for name, _ in model.named_parameters()}
     named |= {name for name, _ in model.named_buffers()}
@@ -53,9 +53,9 @@ def trace(model: nn.Module, example_input: Tensor) -> RawGraph:
     )
 
 
-def _kind(value: object) -> str:
+def _describe(value: object) -> str:
     if isinstance(value, type):
-        return f"the class {value.__name__}: make an instance of it"
+        return f"the class {value.__name__}: pass an instance of it"
     return f"{type(value).__name__} {value!r:.50}"
 
 
@@ -63,7 +63,7 @@ def _export(model: nn.Module, example_input: Tensor) -> ir.Model:
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
-        with quietly(), torch.no_grad():
+        with hidden_output(), torch.no_grad():
             program = torch.onnx.export(
                 model, (example_input,), dynamo=True, optimize=False, verbose=False
             )
@@ -74,7 +74,7 @@ def _export(model: nn.Module, example_input: Tensor) -> ir.Model:
         for module, training in modes.items():
             module.training = training
     if program is None:
-        raise SpaceError("torch gave no ONNX program for the model")
+        raise SpaceError("torch exported no ONNX program for the model")
     exported: ir.Model = program.model
     fold_constants(exported)
     RemoveUnusedNodesPass()(exported)
@@ -82,17 +82,19 @@ def _export(model: nn.Module, example_input: Tensor) -> ir.Model:
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
-    """The exporter reports every operator library that is not installed, and prints the graph of
-    a model that it cannot export; nobody here asked. What is wrong is in the error it raises."""
-    torchs = [name for name in logging.root.manager.loggerDict if name.startswith("torch.")]
-    loggers = [logging.getLogger(name) for name in ("torch", *torchs)]
+def hidden_output() -> Iterator[None]:
+    """Hide the exporter's output: missing operator libraries, and graphs that it cannot export.
+
+    Its exception holds what a user needs.
+    """
+    torch_names = [name for name in logging.root.manager.loggerDict if name.startswith("torch.")]
+    loggers = [logging.getLogger(name) for name in ("torch", *torch_names)]
     levels = [logger.level for logger in loggers]
-    nowhere = io.StringIO()
+    hidden = io.StringIO()
     try:
         for logger in loggers:
             logger.setLevel(logging.CRITICAL + 1)
-        with warnings.catch_warnings(), redirect_stdout(nowhere), redirect_stderr(nowhere):
+        with warnings.catch_warnings(), redirect_stdout(hidden), redirect_stderr(hidden):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -112,8 +114,10 @@ def _node(node: ir.Node, leaves: set[str]) -> RawNode:
 
 
 def _path(node: ir.Node, leaves: set[str]) -> str:
-    """Where in the model a node comes from: a module's path, with the call's name unless the
-    module is a leaf. The exporter records the scopes as the text of a list."""
+    """The path of a node's module, followed by the name of the call unless the module is a leaf.
+
+    The exporter records the scopes as the text of a list.
+    """
     text = node.metadata_props.get("pkg.torch.onnx.name_scopes")
     scopes: list[str] = ast.literal_eval(text) if text else []
     if len(scopes) < 2:

@@ -1,4 +1,4 @@
-"""Checking widths that users pass in."""
+"""Checking width vectors from users."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from lpnet.errors import WidthsError
 from lpnet.space.axis import Width
 
 
-class Listable(Protocol):
-    """A numpy array or a torch tensor; torch is not imported for it."""
+class ArrayLike(Protocol):
+    """A numpy array or a torch tensor; needs no import of torch."""
 
     def tolist(self) -> Any: ...
 
 
-Widths = Mapping[str, int] | Sequence[int] | Listable
+Widths = Mapping[str, int] | Sequence[int] | ArrayLike
 
 
 def vector(space: tuple[Width, ...], widths: Widths) -> NDArray[np.int64]:
-    """Widths in the space's order; WidthsError names the width that is wrong.
+    """Widths in the space's order. Raises WidthsError, naming the wrong width.
 
-    `widths` are numbers by name, or a sequence, array or tensor of one dimension.
+    `widths` are numbers by name, or a one-dimensional sequence, array or tensor.
     """
     values = _in_order(space, widths)
     pairs = zip(space, values, strict=True)
-    return np.array([_checked(width, value) for width, value in pairs], dtype=np.int64)
+    return np.array([_check(width, value) for width, value in pairs], dtype=np.int64)
 
 
 def _in_order(space: tuple[Width, ...], widths: Widths) -> list[Any]:
@@ -45,18 +45,18 @@ def _in_order(space: tuple[Width, ...], widths: Widths) -> list[Any]:
     listed = widths.tolist() if hasattr(widths, "tolist") else widths
     if isinstance(listed, str | bytes) or not isinstance(listed, Sequence):
         raise WidthsError(
-            "widths are numbers by name, or numbers in the space's order, "
-            f"not {type(widths).__name__} {widths!r}"
+            "widths must be numbers by name, or numbers in the space's order, "
+            f"got {type(widths).__name__} {widths!r}"
         )
     values = list(listed)
     if any(isinstance(value, list) for value in values):
-        raise WidthsError("one vector of widths at a time, not an array of several")
+        raise WidthsError("expected a single vector of widths, got an array of several")
     if len(values) != len(space):
-        raise WidthsError(f"{len(values)} widths given, this space has {len(space)}")
+        raise WidthsError(f"expected {len(space)} widths, got {len(values)}")
     return values
 
 
-def _checked(width: Width, value: Any) -> int:
+def _check(width: Width, value: Any) -> int:
     if isinstance(value, bool | np.bool_) or not isinstance(
         value, int | float | np.integer | np.floating
     ):

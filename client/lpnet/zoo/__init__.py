@@ -1,4 +1,4 @@
-"""A few well-known networks with random weights, and their spaces.
+"""Well-known networks with random weights, and their spaces.
 
 Module paths are those of torchvision, so that width names look familiar.
 """
@@ -29,27 +29,27 @@ NAMES = tuple(_SOURCES)
 def model(name: str) -> nn.Module:
     """A new network of the zoo, in training mode, with random weights.
 
-    Raises SpaceError for a name that is not in NAMES, MissingExtra without torch.
+    Raises SpaceError for a name that is not in NAMES, and MissingExtra without torch.
     """
     module, factory, _ = _source(name)
-    _need_torch()
+    _require_torch()
     built: nn.Module = getattr(importlib.import_module(module), factory)()
     return built
 
 
 def side(name: str) -> int:
-    """Pixels per side of the square input that a network of the zoo is made for."""
+    """Side of the square input of a network of the zoo, in pixels."""
     return _source(name)[2]
 
 
 @cache
 def space(name: str) -> Space:
-    """The space of a network of the zoo, at batch size 1. Made once per process.
+    """The space of a network of the zoo, at batch size 1. Cached.
 
-    Raises SpaceError for a name that is not in NAMES, MissingExtra without torch.
+    Raises SpaceError for a name that is not in NAMES, and MissingExtra without torch.
     """
     _source(name)
-    _need_torch()
+    _require_torch()
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -57,7 +57,7 @@ def space(name: str) -> Space:
     return Space.from_model(network, torch.zeros(1, 3, side(name), side(name)), name=name)
 
 
-def _need_torch() -> None:
+def _require_torch() -> None:
     try:
         import torch  # noqa: F401
     except ModuleNotFoundError as error:

@@ -25,7 +25,7 @@ def _conv(c_in: int, c_out: int, kernel: int, stride: int = 1, groups: int = 1) 
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expand, 3x3 depthwise, 1x1 project; a shortcut where the shape stays."""
+    """1x1 expand, 3x3 depthwise, 1x1 project; a shortcut if the shape stays the same."""
 
     def __init__(self, c_in: int, c_out: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -45,8 +45,8 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """`early_strides` False keeps 32x32 images from shrinking to one pixel: the stem and the
-    second stage then have stride 1, as is usual on CIFAR."""
+    """MobileNetV2. Without `early_strides` the stem and the second stage have stride 1, as is
+    usual for the 32x32 images of CIFAR."""
 
     def __init__(self, classes: int = 1000, early_strides: bool = True) -> None:
         super().__init__()

@@ -52,8 +52,8 @@ class Bottleneck(nn.Module):
 
 
 def _shortcut(c_in: int, c_out: int, stride: int) -> nn.Module:
-    """A projection where the shape changes. CIFAR's parameter-free shortcut pads channels with
-    zeros, which would tie the two sides of a stage together; a 1x1 conv leaves them free."""
+    """A 1x1 conv if the shape changes. The parameter-free shortcut of the CIFAR networks pads with
+    zeros, which would couple the channels of successive stages."""
     if stride == 1 and c_in == c_out:
         return nn.Identity()
     return nn.Sequential(
@@ -63,9 +63,10 @@ def _shortcut(c_in: int, c_out: int, stride: int) -> nn.Module:
 
 
 class ResNet(nn.Module):
-    """`depths` blocks per stage; `planes` of the first stage, doubled at each further one.
+    """A residual network with `depths` blocks per stage.
 
-    `cifar` has a 3x3 stem without pooling, for 32x32 images.
+    The first stage has `planes` planes, and each further one twice as many. `cifar` has a 3x3 stem
+    without pooling, for 32x32 images.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ _VGG16 = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 
 
 
 class VGG(nn.Module):
-    """3x3 convs in a row, then three linear layers. A 0 in `plan` is a pooling."""
+    """3x3 convs, then three linear layers. A 0 in `plan` is a pool."""
 
     def __init__(self, plan: tuple[int, ...], classes: int = 1000) -> None:
         super().__init__()

@@ -94,7 +94,7 @@ def test_flatten_multiplies() -> None:
 
 
 def test_channels_that_do_not_match_are_refused_by_node() -> None:
-    with pytest.raises(UnsupportedOp, match=r"'sum'.*8 x 2 channels with 16") as caught:
+    with pytest.raises(UnsupportedOp, match=r"'sum'.*8 x 2 channels to 16") as caught:
         solved(
             conv("a", -1, 8),
             conv("twice", 0, 16, groups=8),

@@ -104,8 +104,8 @@ def test_a_pruned_model_is_a_space_again(residual: Space, residual_model: nn.Mod
         ({"stem": []}, "stem: no channel is kept"),
         ({"stem": [0, 8]}, "stem: channel 8 is outside 0 to 7"),
         ({"stem": [-1]}, "stem: channel -1 is outside"),
-        ({"stem": [1, 1]}, "stem: a channel is named twice"),
-        ({"stem": [0.5]}, "stem: kept channels are whole numbers"),
+        ({"stem": [1, 1]}, "stem: a channel is listed twice"),
+        ({"stem": [0.5]}, "stem: kept channels must be integers"),
     ],
 )
 def test_wrong_channels_are_named(
@@ -163,5 +163,5 @@ def test_a_grouped_conv_refuses_groups_of_different_size() -> None:
     space = Space.from_model(model, torch.zeros(1, 3, 9, 9))
     with pytest.raises(WidthsError, match="not a multiple of 4"):
         space.prune(model, {"a": [0, 1, 2]})
-    with pytest.raises(WidthsError, match=r"grouped: each of its 4 groups.*\[2, 1, 1, 0\]"):
+    with pytest.raises(WidthsError, match=r"grouped: its 4 groups must.*\[2, 1, 1, 0\]"):
         space.prune(model, {"a": [0, 1, 2, 4]})

@@ -222,9 +222,9 @@ def test_a_model_that_torch_cannot_export_says_why_in_the_error_alone(
 @pytest.mark.parametrize(
     ("model", "example", "message"),
     [
-        ("resnet20", torch.zeros(1, 3, 8, 8), "torch.nn.Module, not str 'resnet20'"),
-        (nn.ReLU, torch.zeros(1, 3, 8, 8), "the class ReLU: make an instance"),
-        (nn.ReLU(), (1, 3, 8, 8), r"a tensor, not tuple \(1, 3, 8, 8\)"),
+        ("resnet20", torch.zeros(1, 3, 8, 8), "torch.nn.Module, got str 'resnet20'"),
+        (nn.ReLU, torch.zeros(1, 3, 8, 8), "the class ReLU: pass an instance"),
+        (nn.ReLU(), (1, 3, 8, 8), r"a tensor, got tuple \(1, 3, 8, 8\)"),
     ],
 )
 def test_what_is_no_model_or_no_tensor_is_named(model: Any, example: Any, message: str) -> None:
@@ -246,7 +246,7 @@ def test_two_outputs_are_refused() -> None:
 
 
 def test_a_model_without_ops_is_refused() -> None:
-    with pytest.raises(SpaceError, match="not made by any op"):
+    with pytest.raises(SpaceError, match="does not come from an op"):
         Space.from_model(nn.Identity(), torch.zeros(1, 3, 8, 8))
 
 

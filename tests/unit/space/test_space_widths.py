@@ -47,13 +47,13 @@ def test_legal_widths_by_name_and_in_order(a: int, b: int) -> None:
         (["1", 4], "a: '1' is not a number"),
         ([True, 4], "a: True is not a number"),
         ("14", "numbers by name"),
-        (None, "numbers by name, .* not NoneType None"),
-        (5, "numbers by name, .* not int 5"),
-        ({1, 4}, "not set"),
+        (None, "numbers by name, .* got NoneType None"),
+        (5, "numbers by name, .* got int 5"),
+        ({1, 4}, "got set"),
         (np.array(5), "numbers by name"),
-        (torch.tensor(5), "not Tensor"),
-        (np.ones((2, 2)), "one vector of widths at a time"),
-        ([[1, 4]], "one vector of widths at a time"),
+        (torch.tensor(5), "got Tensor"),
+        (np.ones((2, 2)), "a single vector of widths"),
+        ([[1, 4]], "a single vector of widths"),
         (torch.tensor([1.0, math.nan]), "b: nan is not a finite number"),
         (torch.tensor([1.0, 6.0]), "b: 6 is not a multiple of 4"),
     ],
@@ -89,7 +89,7 @@ def test_a_tensor_is_widths_too(dtype: torch.dtype, residual: Space) -> None:
 
 
 def test_macs_of_no_widths_is_a_clear_error(residual: Space) -> None:
-    with pytest.raises(WidthsError, match="not int 5"):
+    with pytest.raises(WidthsError, match="got int 5"):
         residual.macs(5)  # type: ignore[arg-type]
 
 

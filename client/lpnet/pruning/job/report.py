@@ -14,7 +14,7 @@ from torch import nn
 
 from lpnet.pruning.job.job import Outcome
 from lpnet.space.space import Space
-from lpnet.space.trace import quietly
+from lpnet.space.trace import hidden_output
 
 # Of the picture, in pixels.
 _ROW, _BAR, _MARGIN, _LABEL = 16, 360, 12, 7
@@ -52,7 +52,7 @@ def export(small: nn.Module, space: Space, file: Path) -> None:
     """The network with its weights as ONNX, at the space's batch size."""
     example = torch.zeros(space.batch, *space.input_shape)
     small.eval()
-    with quietly():
+    with hidden_output():
         program = torch.onnx.export(small, (example,), dynamo=True, verbose=False)
     assert program is not None
     program.save(str(file))

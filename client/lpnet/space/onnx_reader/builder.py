@@ -1,4 +1,4 @@
-"""The normalised graph while it is being read: what every op's reader works on."""
+"""The normalised graph under construction, which the readers of ops extend."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from lpnet.space.raw import RawGraph, RawNode, Shape
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor: the node that makes it and its dense shape.
+    """A tensor: the node that computes it, and its dense shape.
 
-    `view` is the reshape that gave it a shape which only a further reshape can make sense of;
-    `shared` says that others read it by another name.
+    `view` is a reshape to a shape that only another reshape may read. `shared` means that the
+    tensor is also read under another name.
     """
 
     index: int
@@ -26,48 +26,48 @@ class Value:
 
 
 class Builder:
-    """Nodes read so far, and the tensors that are known by name."""
+    """The nodes read so far, and the tensors by name."""
 
     def __init__(self, raw: RawGraph) -> None:
         self.raw = raw
         self.nodes: list[Node] = []
         self.shapes: list[Shape] = []
         self.values = {raw.input: Value(INPUT, raw.input_shape)}
-        # Sigmoids that only multiply their own input, and that input.
+        # Sigmoids that only multiply their own input, by output name, with the name of the input.
         self.gates: dict[str, str] = {}
         self._names = {"input"}
         self._uses = Counter(name for node in raw.nodes for name in node.inputs)
         self._uses[raw.output] += 1
         self._readers = {name: node for node in raw.nodes for name in node.inputs}
 
-    def source(self, node: RawNode, place: int = 0) -> Value:
-        """A data input of a node."""
-        name = node.inputs[place] if place < len(node.inputs) else ""
+    def source(self, node: RawNode, position: int = 0) -> Value:
+        """The data input of a node at this position."""
+        name = node.inputs[position] if position < len(node.inputs) else ""
         value = self.values.get(name)
         if value is None:
             kind = "a parameter" if name in self.raw.parameters else "not a tensor of the graph"
             raise unsupported(node, f"its input {name!r} is {kind}")
         if value.view is not None:
-            raise odd_view(value.view)
+            raise unsupported_reshape(value.view)
         return value
 
     def image(self, node: RawNode) -> Value:
-        """The data input of a node that works on pixels."""
+        """The data input of a node that works on images."""
         value = self.source(node)
         if len(value.shape) != 4:
-            raise unsupported(node, f"only two-dimensional images, not shape {[*value.shape]}")
+            raise unsupported(node, f"its input must be images, got shape {[*value.shape]}")
         return value
 
-    def parameter(self, node: RawNode, place: int) -> tuple[str, Shape]:
-        """Path of the module whose `weight` feeds a node, and the weight's shape."""
-        name = node.inputs[place] if place < len(node.inputs) else ""
+    def parameter(self, node: RawNode, position: int) -> tuple[str, Shape]:
+        """The path of the module whose `weight` a node reads, and the weight's shape."""
+        name = node.inputs[position] if position < len(node.inputs) else ""
         shape = self.raw.parameters.get(name)
         if shape is None or not (name == "weight" or name.endswith(".weight")):
             raise unsupported(node, f"its weight {name!r} is not the `weight` of a module")
         return name.removesuffix("weight").removesuffix("."), shape
 
     def emit(self, raw: RawNode, node: Node, shape: Shape) -> None:
-        """Add a node under a name of its own, and bind the raw node's output to it."""
+        """Add a node under a unique name, and bind the raw node's output to it."""
         name, count = node.name, 1
         while name in self._names:
             count += 1
@@ -78,22 +78,22 @@ class Builder:
         self.values[raw.outputs[0]] = Value(len(self.nodes) - 1, shape)
 
     def check_shape(self, raw: RawNode, shape: Shape) -> None:
-        """Object if whoever wrote the graph knows another shape for a node's output."""
-        known = self.raw.shapes.get(raw.outputs[0], shape)
-        if known != shape:
-            raise unsupported(raw, f"expected shape {[*shape]}, the graph has {[*known]}")
+        """Raises UnsupportedOp if the graph records another shape for a node's output."""
+        recorded = self.raw.shapes.get(raw.outputs[0], shape)
+        if recorded != shape:
+            raise unsupported(raw, f"expected shape {[*shape]}, the graph has {[*recorded]}")
 
-    def rename(self, node: RawNode, value: Value, place: int) -> None:
-        """Bind a node's output to the tensor it hands through unchanged."""
-        shared = value.shared or self._uses[node.inputs[place]] > 1
+    def rename(self, node: RawNode, value: Value, position: int) -> None:
+        """Bind a node's output to a tensor that it passes on unchanged."""
+        shared = value.shared or self._uses[node.inputs[position]] > 1
         self.values[node.outputs[0]] = replace(value, shared=shared)
 
-    def alone(self, node: RawNode, value: Value) -> bool:
-        """Whether a node is the only one to read its first input."""
+    def is_only_reader(self, node: RawNode, value: Value) -> bool:
+        """Whether no other node reads the first input of this node."""
         return self._uses[node.inputs[0]] == 1 and not value.shared
 
     def only_reader(self, name: str) -> RawNode | None:
-        """The one node that reads a tensor, if it is one."""
+        """The node that reads a tensor, or None if there are several or none."""
         return self._readers.get(name) if self._uses[name] == 1 else None
 
 
@@ -101,8 +101,8 @@ def unsupported(node: RawNode, reason: str) -> UnsupportedOp:
     return UnsupportedOp(label(node), node.op, reason)
 
 
-def odd_view(node: RawNode) -> UnsupportedOp:
-    return unsupported(node, "of reshapes, only flattening to (batch, features) is known")
+def unsupported_reshape(node: RawNode) -> UnsupportedOp:
+    return unsupported(node, "the only supported reshape is a flatten to (batch, features)")
 
 
 def label(node: RawNode) -> str:
@@ -116,8 +116,8 @@ def pair(values: Any) -> tuple[int, int]:
 
 def padding(node: RawNode) -> tuple[int, int]:
     if node.attr("auto_pad", "NOTSET") not in ("NOTSET", b"NOTSET"):
-        raise unsupported(node, "padding has to be given in pixels")
+        raise unsupported(node, "padding must be explicit, not auto_pad")
     pads = tuple(int(p) for p in node.attr("pads", (0, 0, 0, 0)))
     if len(pads) != 4 or pads[:2] != pads[2:]:
-        raise unsupported(node, f"padding {[*pads]} differs between sides")
+        raise unsupported(node, f"padding {[*pads]} must be the same on opposite sides")
     return pads[0], pads[1]

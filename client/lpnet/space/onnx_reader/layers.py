@@ -14,7 +14,7 @@ def conv(builder: Builder, node: RawNode) -> None:
     module, shape = builder.parameter(node, 1)
     groups = int(node.attr("group", 1))
     if len(shape) != 4 or shape[1] * groups != value.shape[1] or shape[0] % groups:
-        raise unsupported(node, f"weight {[*shape]} does not fit {value.shape[1]} channels")
+        raise unsupported(node, f"weight {[*shape]} does not match {value.shape[1]} channels")
     ours = Node(
         name=module or node.path,
         type="conv2d",
@@ -28,9 +28,9 @@ def conv(builder: Builder, node: RawNode) -> None:
         module=module,
     )
     size = output_size(ours, pair(value.shape[2:]))
-    made = (value.shape[0], shape[0], *size)
-    builder.check_shape(node, made)
-    builder.emit(node, ours, made)
+    out_shape = (value.shape[0], shape[0], *size)
+    builder.check_shape(node, out_shape)
+    builder.emit(node, ours, out_shape)
 
 
 def linear(builder: Builder, node: RawNode) -> None:
@@ -39,22 +39,22 @@ def linear(builder: Builder, node: RawNode) -> None:
     plain = (node.attr("transA", 0), node.attr("transB", 0)) == (0, 1)
     scales = (node.attr("alpha", 1.0), node.attr("beta", 1.0))
     if not plain or scales != (1.0, 1.0) or len(value.shape) != 2:
-        raise unsupported(node, "only x W' + b of (batch, features)")
+        raise unsupported(node, "only x W' + b with input (batch, features) is supported")
     if shape[1] != value.shape[1]:
-        raise unsupported(node, f"weight {[*shape]} does not fit {value.shape[1]} features")
+        raise unsupported(node, f"weight {[*shape]} does not match {value.shape[1]} features")
     ours = Node(module or node.path, "linear", (value.index,), c_out=shape[0], module=module)
     builder.emit(node, ours, (value.shape[0], shape[0]))
 
 
 def batch_norm(builder: Builder, node: RawNode) -> None:
-    """Folded into the conv or linear that it alone follows; else an op of its own."""
+    """Fold it into the conv or linear before it, if nothing else reads that; else keep it."""
     value = builder.source(node)
     if node.attr("training_mode", 0):
-        raise unsupported(node, "it normalises by the statistics of the batch")
+        raise unsupported(node, "training mode, which depends on the batch, is not supported")
     path = _norm_path(node)
-    before = builder.nodes[value.index] if value.index != INPUT else None
-    if before is not None and before.weighted and builder.alone(node, value):
-        builder.nodes[value.index] = replace(before, norms=(*before.norms, path))
+    source = builder.nodes[value.index] if value.index != INPUT else None
+    if source is not None and source.weighted and builder.is_only_reader(node, value):
+        builder.nodes[value.index] = replace(source, norms=(*source.norms, path))
         builder.values[node.outputs[0]] = value
         return
     ours = Node(path or node.path, "batch_norm", (value.index,), module=path)
@@ -62,7 +62,7 @@ def batch_norm(builder: Builder, node: RawNode) -> None:
 
 
 def _norm_path(node: RawNode) -> str:
-    """Path of a BatchNorm's module, from whichever of its tensors carries it."""
+    """Path of a BatchNorm's module, from the name of any of its tensors."""
     for name in node.inputs[1:]:
         for suffix in (".weight", ".bias", ".running_mean", ".running_var"):
             if name.endswith(suffix):
@@ -88,11 +88,11 @@ def pool(builder: Builder, node: RawNode) -> None:
         attributes=tuple(sorted(extra.items())),
     )
     if ours.kernel == ours.stride == (1, 1) and ours.padding == (0, 0):
-        builder.rename(node, value, 0)  # an adaptive pooling to the size that is already there
+        builder.rename(node, value, 0)  # an adaptive pool that keeps the size
         return
-    made = (*value.shape[:2], *output_size(ours, pair(value.shape[2:])))
-    builder.check_shape(node, made)
-    builder.emit(node, ours, made)
+    out_shape = (*value.shape[:2], *output_size(ours, pair(value.shape[2:])))
+    builder.check_shape(node, out_shape)
+    builder.emit(node, ours, out_shape)
 
 
 def global_pool(builder: Builder, node: RawNode) -> None:
@@ -102,14 +102,14 @@ def global_pool(builder: Builder, node: RawNode) -> None:
 
 
 def mean(builder: Builder, node: RawNode) -> None:
-    """A mean over height and width is a global pooling, with or without a flatten."""
+    """Read a mean over height and width as a global pool, with or without a flatten."""
     value = builder.image(node)
     axes = node.attr("axes", None)
     if axes is None and len(node.inputs) > 1:
         constant = builder.raw.constants.get(node.inputs[1])
         axes = None if constant is None else constant.reshape(-1).tolist()
     if axes is None or sorted(int(a) % 4 for a in axes) != [2, 3]:
-        raise unsupported(node, "only a mean over height and width")
+        raise unsupported(node, "only a mean over height and width is supported")
     global_pool(builder, node)
     if not node.attr("keepdims", 1):
         pooled = len(builder.nodes) - 1

@@ -1,4 +1,4 @@
-"""Reading a whole graph."""
+"""Reading a whole ONNX graph into the normalised graph."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from lpnet.errors import SpaceError, UnsupportedOp
 from lpnet.space.graph import INPUT, Graph
 from lpnet.space.onnx_reader import activations, layers, shapes
-from lpnet.space.onnx_reader.builder import Builder, odd_view, unsupported
+from lpnet.space.onnx_reader.builder import Builder, unsupported, unsupported_reshape
 from lpnet.space.raw import RawGraph, RawNode
 
 _READERS: dict[str, Callable[[Builder, RawNode], None]] = {
@@ -34,31 +34,31 @@ _READERS: dict[str, Callable[[Builder, RawNode], None]] = {
 def recognise(raw: RawGraph) -> Graph:
     """The normalised graph.
 
-    Raises UnsupportedOp, naming node and op, for whatever it does not know; nothing is dropped.
+    Raises UnsupportedOp, naming node and op, for anything that is not supported.
     """
     shape = raw.input_shape
     if len(shape) not in (2, 4):
         raise SpaceError(
-            f"the example input has shape {[*shape]}; a space takes images "
-            "(batch, channels, height, width) or features (batch, features)"
+            f"the example input must be images (batch, channels, height, width) or features "
+            f"(batch, features), got shape {[*shape]}"
         )
     builder = Builder(raw)
     for node in raw.nodes:
         reader = _READERS.get(node.op)
         if reader is None:
-            raise unsupported(node, "lpnet does not know this op")
+            raise unsupported(node, "lpnet does not support this op")
         reader(builder, node)
-    _check_whole(builder)
+    _check_complete(builder)
     h, w = (shape[2], shape[3]) if len(shape) == 4 else (1, 1)
     return Graph(tuple(builder.nodes), shape[1], h, w, flat=len(shape) == 2)
 
 
-def _check_whole(builder: Builder) -> None:
+def _check_complete(builder: Builder) -> None:
     output = builder.values.get(builder.raw.output)
     if output is None or output.index == INPUT:
-        raise SpaceError("the output of the model is not made by any op")
+        raise SpaceError("the output of the model does not come from an op")
     if output.view is not None:
-        raise odd_view(output.view)
+        raise unsupported_reshape(output.view)
     used = {index for node in builder.nodes for index in node.inputs} | {output.index}
     for index, node in enumerate(builder.nodes):
         if index not in used:
@@ -66,4 +66,4 @@ def _check_whole(builder: Builder) -> None:
     modules = Counter(m for node in builder.nodes for m in (node.module, *node.norms) if m)
     for module, count in modules.items():
         if count > 1:
-            raise UnsupportedOp(module, "module", f"it is called {count} times in one pass")
+            raise UnsupportedOp(module, "module", f"it is called {count} times in a forward pass")

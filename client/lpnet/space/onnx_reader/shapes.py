@@ -1,4 +1,4 @@
-"""Reading what adds, flattens, or does nothing."""
+"""Reading ops that add, multiply, flatten or do nothing."""
 
 from __future__ import annotations
 
@@ -16,46 +16,49 @@ def alias(builder: Builder, node: RawNode) -> None:
 
 
 def add(builder: Builder, node: RawNode) -> None:
-    if _neutral(builder, node, 0.0):
+    if _skip_neutral(builder, node, 0.0):
         return
     left, right = builder.source(node, 0), builder.source(node, 1)
     if left.shape != right.shape:
         shapes = f"{[*left.shape]} and {[*right.shape]}"
-        raise unsupported(node, f"only equal shapes are added, not {shapes}")
+        raise unsupported(node, f"both inputs must have the same shape, got {shapes}")
     builder.emit(node, Node(node.path, "add", (left.index, right.index)), left.shape)
 
 
 def multiply(builder: Builder, node: RawNode) -> None:
-    if not _neutral(builder, node, 1.0):
+    if not _skip_neutral(builder, node, 1.0):
         activations.multiply(builder, node)
 
 
-def _neutral(builder: Builder, node: RawNode, neutral: float) -> bool:
-    """Whether a node adds 0 or multiplies by 1, as exported activations do."""
-    for place in (0, 1):
+def _skip_neutral(builder: Builder, node: RawNode, neutral: float) -> bool:
+    """Skip a node that adds 0 or multiplies by 1, as exported activations do."""
+    for position in (0, 1):
         if (
-            node.inputs[place] in builder.values
-            and builder.raw.scalar(node.inputs[1 - place]) == neutral
+            node.inputs[position] in builder.values
+            and builder.raw.scalar(node.inputs[1 - position]) == neutral
         ):
-            builder.rename(node, builder.source(node, place), place)
+            builder.rename(node, builder.source(node, position), position)
             return True
     return False
 
 
 def reshape(builder: Builder, node: RawNode) -> None:
-    """Reshapes in a row count as one. What is neither a flatten nor nothing is kept in mind, and
-    refused as soon as another op reads it."""
+    """Treat successive reshapes as a single one.
+
+    A reshape that is neither a flatten nor the identity is recorded, and refused when another op
+    reads it.
+    """
     value = builder.values.get(node.inputs[0])
     if value is None:
         raise unsupported(node, f"its input {node.inputs[0]!r} is not a tensor of the graph")
-    before = builder.raw.input_shape if value.index == INPUT else builder.shapes[value.index]
-    flat = (before[0], prod(before[1:]))
-    after = builder.raw.shapes.get(node.outputs[0])
-    if after is None and node.op == "Flatten" and node.attr("axis", 1) == 1:
-        after = flat
-    if after == before:
-        builder.rename(node, replace(value, view=None, shape=before), 0)
-    elif after == flat:
+    source_shape = builder.raw.input_shape if value.index == INPUT else builder.shapes[value.index]
+    flat = (source_shape[0], prod(source_shape[1:]))
+    shape = builder.raw.shapes.get(node.outputs[0])
+    if shape is None and node.op == "Flatten" and node.attr("axis", 1) == 1:
+        shape = flat
+    if shape == source_shape:
+        builder.rename(node, replace(value, view=None, shape=source_shape), 0)
+    elif shape == flat:
         builder.emit(node, Node(node.path, "flatten", (value.index,)), flat)
     else:
-        builder.values[node.outputs[0]] = Value(value.index, after or before, view=node)
+        builder.values[node.outputs[0]] = Value(value.index, shape or source_shape, view=node)
