@@ -99,7 +99,7 @@ class PredictionRequest(Wire):
     def _a_breakdown_is_of_few(self) -> PredictionRequest:
         if self.breakdown and len(self.widths) > MAX_BREAKDOWNS:
             raise ValueError(
-                f"widths: {len(self.widths)} vectors; with `breakdown` at most {MOST_BROKEN_DOWN}"
+                f"widths: {len(self.widths)} vectors; with `breakdown` at most {MAX_BREAKDOWNS}"
             )
         return self
 

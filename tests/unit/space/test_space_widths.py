@@ -34,8 +34,8 @@ def test_legal_widths_by_name_and_in_order(a: int, b: int) -> None:
     [
         ({"a": 1}, "missing: b"),
         ({"a": 1, "b": 4, "c": 5}, "no width c"),
-        ([1], "1 widths given, this space has 2"),
-        ([1, 4, 4], "3 widths given"),
+        ([1], "expected 2 widths, got 1"),
+        ([1, 4, 4], "expected 2 widths, got 3"),
         ([0, 4], "a: 0 is outside 1 to 8"),
         ([9, 4], "a: 9 is outside 1 to 8"),
         ([-1, 4], "a: -1 is outside"),
