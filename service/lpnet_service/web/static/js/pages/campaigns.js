@@ -212,7 +212,7 @@ async function showEstimate() {
       : `about ${significant(time.minutes, 2)} minutes of measuring`;
     showFormError("");
     byId("estimate").textContent = `${count(samples)} samples, ${effort}. ` +
-      `${judging.detail} ${start.detail}`;
+      `${judging.detail}; ${start.detail}.`;
   } catch (error) {
     showFormError(messageOf(error));
   }
