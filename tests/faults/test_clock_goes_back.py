@@ -31,7 +31,7 @@ def test_an_agent_keeps_its_lease_and_dates_its_samples_by_its_clock(site: Site)
     assert after
     assert all(began <= sample.stored_at <= ended for sample in samples)
     assert "lease lost" not in agent.said
-    assert "the lease is gone" not in agent.said
+    assert "the lease expired" not in agent.said
 
 
 @pytest.mark.slow

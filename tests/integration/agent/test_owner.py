@@ -62,7 +62,7 @@ def test_a_pause_in_the_middle_costs_nothing(site: Site) -> None:
     said = command(site, "pause", "--for", "2h", "--reason", "backups run")
     end = (datetime.now() + timedelta(hours=2)).strftime("%H:")
     assert f"paused until {end}" in said
-    assert said.endswith("is running: it stops after the workload in hand")
+    assert said.endswith("is running: it stops after the current workload")
     until_paused(site, agent, "by its owner: backups run")
     assert "paused until" in command(site, "status")
     site.until(lambda: not site.state.spooled(), "what was measured is delivered", agent)
@@ -75,7 +75,7 @@ def test_a_pause_in_the_middle_costs_nothing(site: Site) -> None:
     agent = site.start_agent(environment=QUICK)
     site.until(lambda: agent.said.count("registered") == 2, "the next agent is there", agent)
     until_paused(site, agent, "backups run")
-    assert command(site, "resume").startswith("not paused any more; the agent on ")
+    assert command(site, "resume").startswith("no longer paused; the agent on ")
     assert len(site.complete(campaign)) == 18
     assert set(attempts(site)) <= {0, 1}
     site.until(lambda: condition(site)[0] == "idle", "the target waits for work again", agent)

@@ -84,7 +84,7 @@ def test_a_lease_outlives_a_long_job(site: Site) -> None:
     site.complete(site.ask(blocks=6))
     assert agent.said.count("job=") == 1
     assert "lease lost" not in agent.said
-    assert "the lease is gone" not in agent.said
+    assert "the lease expired" not in agent.said
 
 
 def test_an_agent_may_be_ended_before_it_has_begun(site: Site) -> None:
