@@ -11,6 +11,9 @@ import pytest
 from benchmarks.pruning.study import docs as study_docs
 from benchmarks.pruning.study import table as study_table
 
+from lpnet_agent.settings import Settings as AgentSettings
+from lpnet_service.settings import Settings as ServiceSettings
+
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "examples" / "README.md", *DOCS]
@@ -92,6 +95,24 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
     for path in re.findall(rf"`((?:{names})/[\w./-]+)`", page.read_text()):
         package, _, _ = path.partition("/")
         assert (ROOT / PACKAGES.get(package, "") / path).exists(), path
+
+
+def setting_names() -> set[str]:
+    """Environment variables of the settings, and those that the code names itself."""
+    sources = [
+        file.read_text()
+        for package, folder in PACKAGES.items()
+        for file in (ROOT / folder / package).rglob("*.py")
+    ]
+    names = set(re.findall(r"LPNET_[A-Z_0-9]+", "".join(sources)))
+    names |= {f"LPNET_AGENT_{field}".upper() for field in AgentSettings.model_fields}
+    return names | {f"LPNET_{field}".upper() for field in ServiceSettings.model_fields}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_settings_that_a_page_names_exist(page: Path) -> None:
+    named = set(re.findall(r"LPNET_[A-Z_0-9]+", page.read_text()))
+    assert named <= setting_names()
 
 
 def test_the_index_lists_every_page() -> None:
