@@ -144,6 +144,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         yield made
 
 
+@pytest.mark.slow
 def test_it_comes_up_measures_trains_and_goes_down(stack: Stack) -> None:
     (stack.folder / "postgres-1").mkdir()
     assert stack.healthy("postgres-1")

@@ -86,6 +86,7 @@ def loop(tmp_path: Path) -> Iterator[LocalLoop]:
         yield running
 
 
+@pytest.mark.slow
 def test_from_profile_to_table(
     loop: LocalLoop, wired: Mapping[str, str], phone: Phone, tmp_path: Path
 ) -> None:
@@ -144,6 +145,7 @@ def test_a_phone_that_is_unplugged_is_waited_for(
     assert len(samples) == 6
 
 
+@pytest.mark.slow
 def test_a_phone_that_is_restarted_goes_on(
     site: Site, wired: Mapping[str, str], phone: Phone
 ) -> None:
@@ -156,6 +158,7 @@ def test_a_phone_that_is_restarted_goes_on(
     assert agent.alive
 
 
+@pytest.mark.slow
 def test_a_full_phone_is_said_to_be_full(
     site: Site, wired: Mapping[str, str], phone: Phone
 ) -> None:

@@ -13,7 +13,8 @@ import pytest
 from lpnet.schemas.sample import Sample
 from lpnet.space.space import Space
 
-pytestmark = pytest.mark.xdist_group("clean install")  # one environment is enough
+# One environment is enough.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("clean install")]
 
 ROOT = Path(__file__).parents[3]
 FORBIDDEN = ("torch", "torch_pruning", "fastapi", "uvicorn", "sqlalchemy", "sklearn", "pytest")

@@ -80,6 +80,7 @@ def edit(site: Site, factor: float) -> None:
     (site.state.path / FILE).write_text(after.model_dump_json())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("simulated")
 def test_readings_and_levels_are_told(site: Site) -> None:
     settle(site, lambda site: kept(site).health.settled)
@@ -120,6 +121,7 @@ def test_a_drift_pauses_breaks_is_cleared_and_the_campaign_ends(site: Site) -> N
         assert history(site).level_ms[sentinel] < 30 * levels[sentinel]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("simulated")
 def test_a_great_drift_is_broken_at_once_and_an_end_does_not_wait(site: Site) -> None:
     settle(site)
@@ -132,6 +134,7 @@ def test_a_great_drift_is_broken_at_once_and_an_end_does_not_wait(site: Site) ->
     assert kept(site).health.state == "broken", "the next agent knows"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("simulated")
 def test_it_recovers_by_itself(site: Site) -> None:
     settle(site)
@@ -148,6 +151,7 @@ def test_it_recovers_by_itself(site: Site) -> None:
     assert site.target().epoch == 1, "the conditions are those of before"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("simulated")
 def test_another_target_spec_has_new_levels(site: Site) -> None:
     settle(site)
