@@ -40,7 +40,7 @@ def test_what_cannot_be_is_said_beside_the_form(own_service: Service, tab: Watch
     form = page.locator("#form")
     form.get_by_label("Blocks").fill("0")
     form.get_by_label("Networks").fill("0")
-    expect(page.locator("#form-error")).to_contain_text("nothing is asked for")
+    expect(page.locator("#form-error")).to_contain_text("at least one must not be empty")
 
 
 def test_a_service_with_tokens_asks_for_one_and_lets_go_of_it(

@@ -1,4 +1,4 @@
-"""What every wire schema shares."""
+"""Base class and field types of the wire schemas."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MAX_SIDE = 100_000
 
 
 class Wire(BaseModel):
-    """A value as it travels: immutable, and no unknown field is accepted in silence."""
+    """A value on the wire: immutable, and unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def _utc(value: datetime) -> datetime:
     if value.tzinfo is None:
-        raise ValueError("a time needs its zone, for example 2026-01-31T12:00:00Z")
+        raise ValueError("a time needs a time zone, for example 2026-01-31T12:00:00Z")
     try:
         return value.astimezone(UTC)
     except OverflowError as error:

@@ -1,4 +1,4 @@
-"""Where the time of a network goes."""
+"""The latency of a network by its parts."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from lpnet.schemas.base import Wire
 
 
 class Size(Wire):
-    """What a network, or a part of one, computes and holds."""
+    """The size of a network, or of a part of one."""
 
-    macs: int = Field(description="multiply-accumulates of one inference of one input")
+    macs: int = Field(description="multiply-accumulates of an inference of a single input")
     params: int = Field(description="parameters after folding BatchNorm")
 
 
-class Part(Size):
+class LatencyPart(Size):
     """A part of a network's latency."""
 
     kind: Literal["block", "edges", "call"] = Field(
-        description="a block; the edges: input and output taken in and given out; or the call: "
-        "what every inference costs, however small"
+        description="a block; edges: reading the input and writing the output; call: the constant "
+        "cost of an inference"
     )
     name: str | None = Field(description="name of the block; null: edges, call")
-    latency_ms: float = Field(description="predicted, inside this network, ms")
-    share: float = Field(description="of the network's latency, 0 to 1")
+    latency_ms: float = Field(description="predicted latency within this network, ms")
+    share: float = Field(description="share of the network's latency, 0 to 1")
 
 
 class Breakdown(Size):
     """A latency as the sum of its parts."""
 
-    parts: tuple[Part, ...] = Field(
+    parts: tuple[LatencyPart, ...] = Field(
         description="the blocks in order, then edges and call; they add up to `latency_ms`"
     )
 
 
-class Whole(Size):
+class DenseNetwork(Size):
     """The unpruned network."""
 
     latency_ms: float = Field(description="predicted latency, ms")

@@ -1,4 +1,4 @@
-"""Campaigns, the jobs they are cut into, and the leases under which agents hold jobs."""
+"""Campaigns, the jobs of a campaign, and the leases under which agents run jobs."""
 
 from __future__ import annotations
 
@@ -15,44 +15,42 @@ CampaignState = Literal["running", "done", "cancelled", "failed"]
 
 
 class PlannedWorkload(Wire):
-    """A workload to be measured."""
+    """A workload to measure."""
 
     kind: Kind = Field(description="block, or a whole network")
-    workload: SpaceWorkload = Field(description="what to time")
+    workload: SpaceWorkload = Field(description="workload to time")
     draw: Draw | None = Field(default=None, description="how the workload was chosen")
 
 
 class NewCampaign(Wire):
-    """Measure a space on a target: workloads drawn by the service, or the ones given."""
+    """Measure a space on a target: workloads drawn by the service, or the listed ones."""
 
     target: Name = Field(description="target to measure on")
     space: SpaceHash = Field(description="content hash of the space")
     blocks: Annotated[int, Field(ge=0, le=100_000)] = Field(
-        default=300, description="blocks to draw and measure"
+        default=300, description="number of blocks to draw and measure"
     )
     networks: Annotated[int, Field(ge=0, le=100_000)] = Field(
-        default=40, description="whole networks to draw and measure"
+        default=40, description="number of whole networks to draw and measure"
     )
     pruned: Annotated[int, Field(ge=0, le=1_000)] = Field(
         default=10,
-        description="networks that a pruner chooses with a provisional LPNet once the drawn "
-        "workloads are measured",
+        description="number of networks that a pruner chooses with a provisional LPNet, after the "
+        "drawn workloads were measured",
     )
     repeats: Annotated[int, Field(ge=0, le=10_000)] = Field(
-        default=8, description="workloads measured again in another session: the noise floor"
+        default=8, description="number of workloads to measure twice, for the noise floor"
     )
     seed: Seed = Field(default=0, description="seed of the draw")
-    batch: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        default=1, description="inferences run at once"
-    )
+    batch: Annotated[int, Field(ge=1, le=100_000)] = Field(default=1, description="batch size")
     workloads: tuple[PlannedWorkload, ...] = Field(
         default=(), max_length=100_000, description="measure exactly these instead of drawing any"
     )
 
     @model_validator(mode="after")
-    def _asks_for_something(self) -> NewCampaign:
+    def _is_not_empty(self) -> NewCampaign:
         if not self.workloads and self.blocks + self.networks == 0:
-            raise ValueError("blocks, networks and workloads: nothing is asked for")
+            raise ValueError("blocks, networks, workloads: at least one must not be empty")
         for index, planned in enumerate(self.workloads):
             if planned.workload.space != self.space:
                 raise ValueError(f"workloads[{index}].space is not the campaign's space")
@@ -60,89 +58,91 @@ class NewCampaign(Wire):
 
 
 class Campaign(Wire):
-    """A request to measure, and how far it is."""
+    """A campaign and its progress."""
 
     id: str = Field(description="unique id")
-    target: Name = Field(description="target it measures on")
+    target: Name = Field(description="target to measure on")
     space: SpaceHash = Field(description="content hash of its space")
-    state: CampaignState = Field(description="running, or how it ended")
+    state: CampaignState = Field(description="state")
     total: int = Field(description="workloads to measure")
     measured: int = Field(description="workloads that have a sample")
     disturbed: int = Field(
         default=0,
-        description="those of them whose sample is disturbed, of jobs that were completed: kept, "
-        "and out of training",
+        description="measured workloads of completed jobs whose sample is disturbed; they are "
+        "kept and not used for training",
     )
     failed: int = Field(description="workloads that could not be measured")
-    failures: tuple[str, ...] = Field(default=(), description="why, a line per kind of failure")
+    failures: tuple[str, ...] = Field(
+        default=(), description="reasons, a line per kind of failure"
+    )
     samples_per_minute: float | None = Field(
         default=None,
-        description="workloads measured a minute since its first job was taken, pauses included",
+        description="workloads measured per minute since the first job started, pauses included",
     )
     pace_reason: str | None = Field(
-        default=None, description="why samples per minute are not known; null: they are"
+        default=None, description="why samples_per_minute is unknown; null: it is known"
     )
     seconds_left: float | None = Field(
-        default=None, description="at the pace so far, s; null: unknown yet"
+        default=None, description="estimated remaining time, s; null: unknown"
     )
     seconds_left_reason: str | None = Field(
-        default=None, description="why the time left is not known; null: it is"
+        default=None, description="why seconds_left is unknown; null: it is known"
     )
     waiting: str | None = Field(
         default=None,
-        description="what keeps its target from measuring; null: nothing, or it is over",
+        description="why the target does not measure; null: it does, or it has ended",
     )
-    created_at: Time = Field(description="when it was asked for")
+    created_at: Time = Field(description="when it was created")
     finished_at: Time | None = Field(default=None, description="when it ended")
 
 
 class LeaseRequest(Wire):
-    """Ask for a job for one of these targets; answered at once, or when one comes up."""
+    """Request a job for any of these targets; the answer waits until there is a job."""
 
     targets: tuple[Name, ...] = Field(
-        min_length=1, max_length=100, description="targets it can measure on"
+        min_length=1, max_length=100, description="targets that the agent measures on"
     )
     wait_s: Annotated[float, Field(ge=0, le=60)] = Field(
-        default=20.0, description="how long the server may hold the request, s"
+        default=20.0, description="maximum time that the server waits for a job, s"
     )
     seat: MachineId | None = Field(
-        default=None, description="seat that the agent registered with; null: not told apart"
+        default=None, description="seat that the agent registered with; null: none"
     )
 
 
 class LeasedItem(Wire):
-    """One workload of a job. The sample made of it carries this id."""
+    """A workload of a job. Its sample must have the same id."""
 
-    id: str = Field(description="id that the sample must carry")
+    id: str = Field(description="id of the item and of its sample")
     kind: Kind = Field(description="block, or a whole network")
-    workload: SpaceWorkload = Field(description="what to time")
+    workload: SpaceWorkload = Field(description="workload to time")
     draw: Draw | None = Field(default=None, description="how the workload was chosen")
 
 
 class Lease(Wire):
-    """A job, held until it expires."""
+    """A job that an agent holds until the lease expires."""
 
-    token: str = Field(description="names the lease; heartbeat, complete and fail take it")
+    token: str = Field(description="identifies the lease in heartbeat, complete and fail")
     job: str = Field(description="id of the job")
-    campaign: str = Field(description="campaign the job belongs to")
+    campaign: str = Field(description="id of the campaign of the job")
     target: Name = Field(description="target to measure on")
-    expires_s: float = Field(description="seconds until it expires, unless a heartbeat comes")
+    expires_s: float = Field(description="seconds until the lease expires without a heartbeat")
     fresh_session: bool = Field(
-        description="measure in a new process: these workloads repeat earlier ones"
+        description="measure in a new process, since these workloads repeat earlier ones"
     )
     items: tuple[LeasedItem, ...] = Field(description="workloads of the job")
 
 
 class Heartbeat(Wire):
-    """Still at work."""
+    """The agent still works on the job."""
 
     measured: int = Field(default=0, ge=0, description="workloads of the job measured so far")
 
 
-class Extended(Wire):
-    """The lease goes on."""
+class LeaseExtension(Wire):
+    """The lease was extended."""
 
-    expires_s: float = Field(description="seconds until it expires, unless a heartbeat comes")
+    expires_s: float = Field(description="seconds until the lease expires without a heartbeat")
 
 
 class ItemFailure(Wire):
@@ -151,29 +151,28 @@ class ItemFailure(Wire):
     item: str = Field(description="id of the leased item")
     reason: Annotated[str, Field(max_length=2000, description="what went wrong")]
     out_of_memory: bool = Field(
-        default=False, description="it does not fit in the device's memory: kept as a result"
+        default=False,
+        description="the workload does not fit in the device's memory; this is kept as a result",
     )
 
 
 class Completion(Wire):
-    """The job is over: what was measured, and what could not be."""
+    """The results of a job."""
 
-    samples: tuple[Sample, ...] = Field(
-        default=(), max_length=10_000, description="what was measured"
-    )
+    samples: tuple[Sample, ...] = Field(default=(), max_length=10_000, description="samples")
     failures: tuple[ItemFailure, ...] = Field(
-        default=(), max_length=10_000, description="what could not be measured"
+        default=(), max_length=10_000, description="workloads that could not be measured"
     )
 
 
 class JobFailure(Wire):
-    """The whole job could not be done here; it goes to another agent, or comes back later."""
+    """The job could not be run; the service gives it out again later."""
 
     reason: Annotated[str, Field(max_length=2000, description="what went wrong")]
     postponed: bool = Field(
         default=False,
-        description="nothing went wrong: the agent may not measure now, or was told to stop; the "
-        "job goes back without counting as an attempt",
+        description="there was no error: the agent must not measure now, or is stopping; the job "
+        "is returned and not counted as an attempt",
     )
 
 
@@ -182,8 +181,8 @@ class CampaignList(Wire):
 
     items: tuple[Campaign, ...] = Field(description="the campaigns")
     next: str | None = Field(
-        default=None, description="pass as `after` for the next page; null: none"
+        default=None, description="value of `after` for the next page; null: there is none"
     )
     previous: str | None = Field(
-        default=None, description="pass as `after` for the page before; null: none"
+        default=None, description="value of `after` for the previous page; null: there is none"
     )

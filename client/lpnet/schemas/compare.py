@@ -1,4 +1,4 @@
-"""Targets beside each other, on the workloads that all of them measured."""
+"""Targets compared on the workloads that all of them measured."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from lpnet.schemas.workload import Kind, Workload
 
 
 class ComparedTarget(Wire):
-    """A target that is compared."""
+    """A compared target."""
 
     target: Name = Field(description="target")
-    epoch: int = Field(description="epoch that its samples are of: the current one")
+    epoch: int = Field(description="current epoch, to which its samples belong")
     lpnet: str | None = Field(description="id of its active LPNet; null: none yet")
     noise_floor_pct: float | None = Field(
         description="spread between its sessions, percent; null: unknown"
@@ -20,27 +20,27 @@ class ComparedTarget(Wire):
 
 
 class Compared(Wire):
-    """What was compared: workloads of which every target has an undisturbed sample, each by the
-    median of those."""
+    """The compared workloads are those of which each target has an undisturbed sample; the latency
+    of a workload is the median of its samples."""
 
-    targets: tuple[ComparedTarget, ...] = Field(description="in the order they were asked for")
+    targets: tuple[ComparedTarget, ...] = Field(description="in the order of the request")
     workloads: int = Field(description="workloads in common that were compared")
     share: float = Field(
-        description="share of all workloads that was looked at; below 1 it is a random part, the "
-        "same for everybody, since the targets have too many"
+        description="share of all common workloads that were compared; below 1 they are a random "
+        "part, the same for each request, because there are too many"
     )
 
 
 class ComparedRow(Wire):
-    """A workload on every target; tuples are in the order of the targets."""
+    """A workload on each target; tuples are in the order of the targets."""
 
     kind: Kind = Field(description="block, or a whole network")
-    workload: Workload = Field(description="what was timed")
-    space_name: str | None = Field(description="name of its space; null: ops given one by one")
+    workload: Workload = Field(description="the workload")
+    space_name: str | None = Field(description="name of its space; null: a list of ops")
     latency_ms: tuple[float, ...] = Field(description="median of its undisturbed samples, ms")
     ratio: tuple[float, ...] = Field(description="latency over that of the first target")
-    fastest: Name = Field(description="target with the least latency")
-    sample: str = Field(description="id of a sample of it on the first target")
+    fastest: Name = Field(description="target with the lowest latency")
+    sample: str = Field(description="id of a sample on the first target")
 
 
 class ComparePage(Compared):
@@ -48,32 +48,36 @@ class ComparePage(Compared):
 
     items: tuple[ComparedRow, ...] = Field(description="rows")
     next: str | None = Field(
-        default=None, description="pass as `after` for the next page; null: none"
+        default=None, description="value of `after` for the next page; null: there is none"
     )
     previous: str | None = Field(
-        default=None, description="pass as `after` for the page before; null: none"
+        default=None, description="value of `after` for the previous page; null: there is none"
     )
 
 
 class TargetFigures(Wire):
-    """How a target does on some workloads."""
+    """Ratios of a target on a group of workloads."""
 
     target: Name = Field(description="target")
-    median_ratio: float = Field(description="median of its latency over the first target's")
-    p10_ratio: float = Field(description="10th percentile of it")
-    p90_ratio: float = Field(description="90th percentile of it")
-    fastest_pct: float = Field(description="share of the workloads where it is fastest, percent")
+    median_ratio: float = Field(
+        description="median ratio of its latency to that of the first target"
+    )
+    p10_ratio: float = Field(description="10th percentile of the ratio")
+    p90_ratio: float = Field(description="90th percentile of the ratio")
+    fastest_pct: float = Field(
+        description="share of workloads on which it is the fastest, percent"
+    )
 
 
 class CompareFigures(Wire):
-    """How the targets do on some workloads."""
+    """Ratios of all targets on a group of workloads."""
 
-    kind: Kind | None = Field(default=None, description="workloads of this kind; null: of both")
-    space: SpaceHash | None = Field(default=None, description="of this space; null: of all")
+    kind: Kind | None = Field(default=None, description="kind of the workloads; null: both")
+    space: SpaceHash | None = Field(default=None, description="space of the workloads; null: all")
     space_name: str | None = Field(default=None, description="name of the space")
-    block: str | None = Field(default=None, description="of this block; null: of all")
-    workloads: int = Field(description="how many they are")
-    targets: tuple[TargetFigures, ...] = Field(description="each target")
+    block: str | None = Field(default=None, description="block of the workloads; null: all")
+    workloads: int = Field(description="number of workloads")
+    targets: tuple[TargetFigures, ...] = Field(description="the targets")
 
 
 class CompareSummary(Compared):
@@ -82,5 +86,5 @@ class CompareSummary(Compared):
     all: CompareFigures | None = Field(description="all workloads in common; null: there are none")
     kinds: tuple[CompareFigures, ...] = Field(description="by kind")
     blocks: tuple[CompareFigures, ...] = Field(
-        description="by block, those with the most workloads first, at most 200"
+        description="by block, sorted by number of workloads, at most 200"
     )

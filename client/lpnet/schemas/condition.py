@@ -1,8 +1,7 @@
-"""The condition of a target: whether it may be measured on, and how its sentinels are doing.
+"""The condition of a target: whether it can measure, and the readings of its sentinels.
 
-A sentinel is a small workload that never changes, timed every so often. Its level is what it took
-when the epoch began; drift away from that level, past the sentinel's limit, says that the device
-is not the one it was.
+A sentinel is a small workload that never changes and is timed regularly. Its level is its latency
+when the epoch began. A drift from that level beyond the limit means that the device has changed.
 """
 
 from __future__ import annotations
@@ -23,32 +22,32 @@ Cause = Literal["sentinel", "owner", "room", "device"]
 
 LEVEL_READINGS = 5
 DRIFT_LIMIT_PCT = 3.0
-# Of normal readings one in 90 is further from the median of five others than twice their range,
-# and of two in a row both are in one case of 500.
-_RANGES = 2.0
+# A normal reading is further from the median of five others than twice their range in 1 of 90
+# cases, and two successive readings are in 1 of 500.
+_RANGE_FACTOR = 2.0
 
 
 def level(latencies: Iterable[float]) -> float | None:
-    """Level of a sentinel, ms: the median of its first readings of an epoch.
+    """Level of a sentinel, ms: the median of the first readings of an epoch.
 
-    `latencies` are those of the undisturbed readings, oldest first. None where there are none;
-    with fewer than LEVEL_READINGS it is the median of those, and not final.
+    `latencies` are those of the undisturbed readings, oldest first. The level is final after
+    LEVEL_READINGS readings. None without readings.
     """
     first = list(islice(latencies, LEVEL_READINGS))
     return median(first) if first else None
 
 
-def limit_pct(first: Iterable[float], least_pct: float = DRIFT_LIMIT_PCT) -> float:
-    """Drift past which a sentinel says that its device has changed, percent, either way.
+def limit_pct(latencies: Iterable[float], min_limit_pct: float = DRIFT_LIMIT_PCT) -> float:
+    """Drift, up or down, beyond which the device counts as changed, percent.
 
-    It is `least_pct`, or twice the range of the readings that make the level where that is more:
-    on a device whose readings scatter so much, a smaller drift is no news.
+    It is the larger of `min_limit_pct` and twice the range of the readings that set the level: if
+    readings scatter much, a smaller drift is normal.
     """
-    made = list(islice(first, LEVEL_READINGS))
-    ms = level(made)
-    return (
-        least_pct if ms is None else max(least_pct, 100 * _RANGES * (max(made) - min(made)) / ms)
-    )
+    first = list(islice(latencies, LEVEL_READINGS))
+    level_ms = level(first)
+    if level_ms is None:
+        return min_limit_pct
+    return max(min_limit_pct, 100 * _RANGE_FACTOR * (max(first) - min(first)) / level_ms)
 
 
 def drift_pct(latency_ms: float, level_ms: float) -> float:
@@ -57,73 +56,72 @@ def drift_pct(latency_ms: float, level_ms: float) -> float:
 
 
 class ConditionReport(Wire):
-    """An agent says whether a target of its may be measured on."""
+    """An agent's report of the condition of a target."""
 
     target: Name = Field(description="target of this agent")
     state: Condition = Field(
-        description="ready; paused: not now, it will go on by itself; broken: somebody has to look"
+        description="ready; paused: it continues by itself later; broken: it needs a person"
     )
     reason: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(
-        default=None, description="why, for people; needed unless it is ready"
+        default=None, description="reason, for people; required unless it is ready"
     )
     cleared: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="how many clearings of this target the agent has acted on"
+        default=0, description="number of clearings of this target that the agent has applied"
     )
     cause: Cause | None = Field(
         default=None,
-        description="what keeps it: its sentinels; its owner (pause, hours, load, heat, ...); the "
-        "room left on its disk; the device itself, which cannot be reached; null: not said, or "
-        "ready",
+        description="cause: its sentinels; its owner (pause, hours, load, heat, ...); room: a "
+        "full disk; device: it is out of reach; null: unknown, or ready",
     )
     since: Time | None = Field(
         default=None,
-        description="the last good check before a drift: what was measured after it is not "
-        "proven; null: nothing is in doubt",
+        description="time of the last good check before a drift; later samples are not reliable; "
+        "null: all samples are",
     )
     seat: MachineId | None = Field(
-        default=None, description="seat that the agent registered with; null: not told apart"
+        default=None, description="seat that the agent registered with; null: none"
     )
 
     @model_validator(mode="after")
-    def _says_why(self) -> ConditionReport:
+    def _has_a_reason(self) -> ConditionReport:
         if self.state != "ready" and self.reason is None:
-            raise ValueError(f"reason: a target that is {self.state} needs one")
+            raise ValueError(f"reason: required if the state is {self.state}")
         return self
 
 
-class Acknowledged(Wire):
-    """What the service holds of a target whose condition was reported."""
+class ConditionResponse(Wire):
+    """The answer to a condition report."""
 
     cleared: int = Field(
-        description="times that a person has cleared this target; more than the agent said: "
-        "forget the level and the condition, what is measured now is normal"
+        description="number of times that people have cleared this target; if it is more than the "
+        "agent's number, the agent resets level and condition"
     )
     epoch: int = Field(description="current epoch of the target")
 
 
 class SentinelReading(Wire):
-    """One reading of a sentinel."""
+    """A reading of a sentinel."""
 
-    sentinel: Sentinel = Field(description="which of the two")
+    sentinel: Sentinel = Field(description="name of the sentinel")
     latency_ms: float = Field(description="median latency, ms")
     drift_pct: float | None = Field(
-        description="above the level of its own epoch, percent; null for the readings that make "
+        description="drift from the level of its epoch, percent; null for the readings that set "
         "the level"
     )
-    disturbed: bool = Field(description="disturbed: nothing is concluded from it")
-    measured_at: Time = Field(description="when it was taken, or stored if nobody recorded that")
+    disturbed: bool = Field(description="disturbed: the reading is not used")
+    measured_at: Time = Field(description="when it was measured, or stored if that is unknown")
     epoch: int = Field(description="epoch of the target")
     session: str | None = Field(description="the measuring process; null: not recorded")
 
 
 class SentinelHistory(Wire):
-    """How the sentinels of a target have been doing."""
+    """The sentinel readings of a target."""
 
     items: tuple[SentinelReading, ...] = Field(description="readings, newest first")
     level_ms: dict[str, float] = Field(
-        description="level in the current epoch by sentinel, ms; one without readings is missing"
+        description="level in the current epoch by sentinel, ms; without readings it is missing"
     )
     limit_pct: dict[str, float] = Field(
-        description="drift that pauses the target, by sentinel, percent, of an agent with the "
-        "usual settings: 3, or twice the range of the readings that make the level"
+        description="drift limit by sentinel with the default settings of the agent, percent: 3, "
+        "or twice the range of the readings that set the level"
     )

@@ -1,4 +1,4 @@
-"""What a GPU is, and how it was doing while a sample was taken."""
+"""Facts about a GPU, and its conditions while a sample was measured."""
 
 from __future__ import annotations
 
@@ -9,48 +9,53 @@ from pydantic import Field
 from lpnet.schemas.base import Wire
 
 Text = Annotated[str, Field(max_length=500)]
-# The driver's reasons for a lower clock that no setting asks for.
+# Reasons of the driver for a clock that is lower than the settings allow.
 SlowedBy = Literal[
     "power_cap", "hardware", "heat_driver", "heat_hardware", "power_brake", "sync_boost"
 ]
 
 
 class GpuFacts(Wire):
-    """What a GPU is. Null is unknown: never guessed."""
+    """Facts about a GPU. Null means unknown; nothing is guessed."""
 
-    name: Text | None = Field(default=None, description="its model")
-    memory_mib: int | None = Field(default=None, description="memory of its own, MiB")
+    name: Text | None = Field(default=None, description="model")
+    memory_mib: int | None = Field(default=None, description="its memory, MiB")
     compute_capability: Text | None = Field(default=None, description="9.0, for example")
     driver: Text | None = Field(default=None, description="version of its driver")
-    cuda: Text | None = Field(default=None, description="newest CUDA that the driver knows")
-    mig: bool | None = Field(default=None, description="cut into instances (MIG)")
-    ecc: bool | None = Field(default=None, description="its memory corrects errors")
+    cuda: Text | None = Field(
+        default=None, description="newest CUDA version that the driver supports"
+    )
+    mig: bool | None = Field(default=None, description="partitioned into instances (MIG)")
+    ecc: bool | None = Field(default=None, description="whether its memory corrects errors")
 
 
 class GpuConditions(Wire):
-    """How a GPU was doing around the timed runs. Null: it does not say. Clocks are those right
-    before and right after the runs."""
+    """Conditions of a GPU around the timed runs. Null means that it does not report the value."""
 
-    sm_before_mhz: float | None = Field(default=None, description="clock of its cores before, MHz")
-    sm_mhz: float | None = Field(default=None, description="clock of its cores after, MHz")
+    sm_before_mhz: float | None = Field(
+        default=None, description="clock of its cores before the runs, MHz"
+    )
+    sm_mhz: float | None = Field(
+        default=None, description="clock of its cores after the runs, MHz"
+    )
     memory_before_mhz: float | None = Field(
-        default=None, description="clock of its memory before, MHz"
+        default=None, description="clock of its memory before the runs, MHz"
     )
-    memory_mhz: float | None = Field(default=None, description="clock of its memory after, MHz")
-    temperature_c: float | None = Field(default=None, description="the hottest it was, deg C")
-    power_w: float | None = Field(default=None, description="the most it drew, W")
+    memory_mhz: float | None = Field(
+        default=None, description="clock of its memory after the runs, MHz"
+    )
+    temperature_c: float | None = Field(default=None, description="maximum temperature, deg C")
+    power_w: float | None = Field(default=None, description="maximum power, W")
     slowed_by: tuple[SlowedBy, ...] | None = Field(
-        default=None, description="why it was clocked lower than its settings allow; empty: not"
+        default=None, description="reasons for a clock below its settings; empty: it was not lower"
     )
-    heat_s: float | None = Field(
-        default=None, description="time for which heat held its clock down, s"
-    )
+    heat_s: float | None = Field(default=None, description="time with a clock lowered by heat, s")
     power_s: float | None = Field(
-        default=None, description="time for which its power limit held its clock down, s"
+        default=None, description="time with a clock lowered by the power limit, s"
     )
     persistence: bool | None = Field(
-        default=None, description="the driver stays loaded when nobody uses it"
+        default=None, description="whether the driver stays loaded while it is unused"
     )
     others: int | None = Field(
-        default=None, description="most processes beside the measuring one that computed on it"
+        default=None, description="maximum number of other processes that computed on it"
     )

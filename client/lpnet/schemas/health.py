@@ -1,4 +1,4 @@
-"""Whether a service is up."""
+"""Health of the service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an LPNet's errors fall with the samples it learns from, and from version to version."""
+"""Errors of LPNets as a function of the number of training samples, and by version."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from lpnet.schemas.report import Baselines, HeldOut, Interval, TrainedOn
 
 
 class LearningPoint(Wire):
-    """A study, or a version of the LPNet: what it learned from, and how good it was then."""
+    """A study, or a version of the LPNet: its training samples and its errors."""
 
     kind: Literal["study", "version"] = Field(
-        description="a study, which trained on a part of the samples, published nothing, and was "
-        "judged on all others; or a version, judged on the held-out samples"
+        description="a study, trained on a part of the samples, tested on the others and not "
+        "published; or a version, tested on the held-out samples"
     )
     id: str = Field(description="id of the training (a study), or of the LPNet (a version)")
-    version: int | None = Field(description="of the LPNet; null: a study")
-    active: bool = Field(description="it is the version that answers predictions")
-    seed: int = Field(description="seed of the training or of the study's draw")
+    version: int | None = Field(description="version of the LPNet; null: a study")
+    active: bool = Field(description="whether it is the version in use")
+    seed: int = Field(description="seed of the training, or of the draw of a study")
     finished_at: Time = Field(description="when it was done")
-    trained_on: TrainedOn = Field(description="how much it learned from")
+    trained_on: TrainedOn = Field(description="number of training samples")
     noise_floor_pct: float | None = Field(
         description="spread between sessions on the target then, percent"
     )
@@ -30,7 +30,7 @@ class LearningPoint(Wire):
     baselines: Baselines = Field(description="errors of simpler models on the same split")
     interval: Interval = Field(description="coverage of the interval")
     calibration: tuple[Interval, ...] = Field(
-        default=(), description="coverage of the interval, at several asked ones"
+        default=(), description="coverage of the interval at several nominal coverages"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from lpnet.schemas.base import Name, Seed, SpaceHash, Time, Widths, Wire
-from lpnet.schemas.breakdown import Breakdown, Whole
+from lpnet.schemas.breakdown import Breakdown, DenseNetwork
 from lpnet.schemas.memory import MemoryPrediction
 from lpnet.schemas.report import Report
 
@@ -22,7 +22,7 @@ class LPNetInfo(Wire):
     target: Name = Field(description="target it belongs to")
     version: int = Field(description="counted from 1 per target")
     epoch: int = Field(description="epoch of the target it was trained on")
-    active: bool = Field(description="it is the version that answers predictions")
+    active: bool = Field(description="whether it is the version in use")
     seed: int = Field(description="seed of the training")
     network_mape_pct: float | None = Field(description="held-out whole-network error, percent")
     noise_floor_pct: float | None = Field(
@@ -33,7 +33,7 @@ class LPNetInfo(Wire):
         default=None, description="why the noise floor is unknown; null: it is known"
     )
     weights_sha256: str = Field(description="sha256 of the safetensors file")
-    batches: tuple[int, ...] = Field(description="batch sizes it has seen")
+    batches: tuple[int, ...] = Field(description="batch sizes that it was trained on")
     created_at: Time = Field(description="when it was trained")
 
 
@@ -44,47 +44,45 @@ class NewTraining(Wire):
 
 
 class Training(Wire):
-    """A training (or study) in the queue of the worker."""
+    """A training, study or plan in the queue of the workers."""
 
     id: str = Field(description="unique id")
-    target: Name = Field(description="target it trains for")
+    target: Name = Field(description="target")
     kind: Literal["training", "study", "plan"] = Field(
-        description="a training; a study, which publishes nothing; or a plan: the choice of "
+        description="a training; a study, whose LPNet is not published; or a plan: the choice of "
         "the networks that a campaign measures last"
     )
-    state: RunState = Field(description="queued, running, or how it ended")
+    state: RunState = Field(description="state")
     progress: float = Field(description="0 to 1")
-    stage: str | None = Field(default=None, description="what it is doing, in words")
-    error: str | None = Field(default=None, description="why it failed")
-    lpnet: str | None = Field(default=None, description="id of the LPNet it made")
-    report: Report | None = Field(default=None, description="how good the result is")
-    created_at: Time = Field(description="when it was asked for")
+    stage: str | None = Field(default=None, description="current stage, for people")
+    error: str | None = Field(default=None, description="reason of a failure")
+    lpnet: str | None = Field(default=None, description="id of the trained LPNet")
+    report: Report | None = Field(default=None, description="report of the LPNet")
+    created_at: Time = Field(description="when it was created")
     finished_at: Time | None = Field(default=None, description="when it ended")
 
 
 class NewStudy(Wire):
-    """Train on N samples drawn with a seed, judge on all others; nothing is published."""
+    """Train on N random samples and test on the others; the LPNet is not published."""
 
-    samples: Annotated[int, Field(ge=2)] = Field(description="samples to train on")
+    samples: Annotated[int, Field(ge=2)] = Field(description="number of samples to train on")
     seed: Seed = Field(default=0, description="seed of the draw")
 
 
 class PredictionRequest(Wire):
-    """Latency of a space at given widths on a target."""
+    """Predict the latency of networks of a space on a target."""
 
-    target: Name = Field(description="target whose active LPNet answers")
+    target: Name = Field(description="target whose active LPNet predicts")
     space: SpaceHash = Field(description="content hash of the space")
     widths: tuple[Widths | tuple[float, ...], ...] = Field(
         min_length=1,
         max_length=10_000,
         description="a list of width vectors: objects by name, or lists in the space's order",
     )
-    batch: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        default=1, description="inferences run at once"
-    )
-    gradient: bool = Field(default=False, description="also give ms per channel of each width")
+    batch: Annotated[int, Field(ge=1, le=100_000)] = Field(default=1, description="batch size")
+    gradient: bool = Field(default=False, description="also return ms per channel of each width")
     coverage: Annotated[float, Field(gt=0, lt=1)] = Field(
-        default=0.9, description="asked coverage of the interval"
+        default=0.9, description="coverage of the interval"
     )
     fitting: bool = Field(
         default=False,
@@ -92,20 +90,20 @@ class PredictionRequest(Wire):
     )
     breakdown: bool = Field(
         default=False,
-        description="also say where the time goes; then at most 200 width vectors",
+        description="also return the latency by block; for at most 200 width vectors",
     )
 
     @model_validator(mode="after")
-    def _a_breakdown_is_of_few(self) -> PredictionRequest:
+    def _limit_breakdowns(self) -> PredictionRequest:
         if self.breakdown and len(self.widths) > MAX_BREAKDOWNS:
             raise ValueError(
-                f"widths: {len(self.widths)} vectors; with `breakdown` at most {MAX_BREAKDOWNS}"
+                f"widths: with `breakdown` at most {MAX_BREAKDOWNS}, got {len(self.widths)}"
             )
         return self
 
 
 class Prediction(Wire):
-    """The answer for one width vector."""
+    """The prediction for a width vector."""
 
     latency_ms: float = Field(description="predicted latency, ms")
     low_ms: float = Field(description="lower end of the interval, ms")
@@ -115,27 +113,27 @@ class Prediction(Wire):
     )
     memory: MemoryPrediction | None = Field(
         default=None,
-        description="whether it fits in the target's memory; null: everything fitted so far",
+        description="whether it fits in the target's memory; null: no network has failed to fit",
     )
     breakdown: Breakdown | None = Field(
-        default=None, description="where the time goes; null: not asked for"
+        default=None, description="latency by block; null: not requested"
     )
 
 
 class PredictionResponse(Wire):
-    """The answers, in the order of the request."""
+    """The predictions, in the order of the request."""
 
     target: Name = Field(description="target")
-    lpnet: str = Field(description="id of the LPNet that answered")
-    coverage: float = Field(description="asked coverage of the intervals")
-    predictions: tuple[Prediction, ...] = Field(description="one per width vector")
-    dense: Whole | None = Field(
-        default=None, description="the unpruned network, where a breakdown was asked for"
+    lpnet: str = Field(description="id of the LPNet")
+    coverage: float = Field(description="coverage of the intervals")
+    predictions: tuple[Prediction, ...] = Field(description="the predictions")
+    dense: DenseNetwork | None = Field(
+        default=None, description="the unpruned network, with `breakdown`"
     )
 
 
 class SpaceInfo(Wire):
-    """A space the service holds."""
+    """A space that the service stores."""
 
     hash: SpaceHash = Field(description="content hash")
     name: str = Field(description="name, for people")
@@ -146,7 +144,7 @@ class SpaceInfo(Wire):
 
 
 class WidthInfo(Wire):
-    """How many channels of one prunable group are kept."""
+    """A width: the number of kept channels of a prunable group."""
 
     name: str = Field(description="module path of the first conv or linear of the group")
     max: int = Field(description="channels of the unpruned network")
@@ -160,7 +158,7 @@ class LPNetList(Wire):
 
 
 class SpaceList(Wire):
-    """Every space the service holds, oldest first."""
+    """All spaces that the service stores, oldest first."""
 
     items: tuple[SpaceInfo, ...] = Field(description="the spaces")
 

@@ -1,8 +1,7 @@
-"""Ops: what a network is made of, at concrete channel counts.
+"""The ops of a network at concrete channel counts.
 
-An op's `h` and `w` are the size of its input in pixels; a tensor without pixels has 1 x 1. An op
-follows the one before it unless `inputs` names earlier ops by index, -1 being the workload's own
-input.
+`h` and `w` of an op are the size of its input in pixels, 1 x 1 for a tensor without pixels. Its
+input is the op before it, unless `inputs` lists earlier ops by index; -1 is the workload's input.
 """
 
 from __future__ import annotations
@@ -19,43 +18,43 @@ Pair = tuple[_Amount, _Amount]
 PositivePair = tuple[_Count, _Count]
 
 
-def reach(kernel: int, dilation: int) -> int:
-    """Pixels along one axis from the first that a window touches to the last."""
+def window_span(kernel: int, dilation: int) -> int:
+    """Pixels along an axis from the first to the last that a window covers."""
     return dilation * (kernel - 1) + 1
 
 
 def positions(side: int, window: int, stride: int, padding: int, *, ceil: bool = False) -> int:
-    """Positions along one axis of a window that reaches over `window` pixels; less than 1
-    where it does not fit. `ceil` counts a last one that is partly outside."""
-    room = side + 2 * padding - window
-    count = room // stride + 1
-    # It counts only if it starts inside the image or the padding before it.
-    if ceil and room % stride and count * stride < side + padding:
+    """Positions along an axis of a window that spans `window` pixels; below 1 if it does not fit.
+
+    `ceil` also counts a last position that is partly outside.
+    """
+    free = side + 2 * padding - window
+    count = free // stride + 1
+    # The last position must start inside the image or in the padding before it.
+    if ceil and free % stride and count * stride < side + padding:
         count += 1
     return count
 
 
 class _Op(Wire):
-    c_in: Channels = Field(
-        description="channels of the input (of the first, where there are several)"
-    )
+    c_in: Channels = Field(description="channels of the (first) input")
     c_out: Channels = Field(description="channels of the output")
     h: Side = Field(description="height of the input in pixels")
     w: Side = Field(description="width of the input in pixels")
     inputs: tuple[Annotated[int, Field(ge=-1)], ...] | None = Field(
         default=None,
-        description="indices of the earlier ops that feed this one, -1 for the workload's input; "
+        description="indices of the ops that compute the inputs, -1 for the workload's input; "
         "absent: the op before",
     )
 
 
-class _Keeping(_Op):
-    """Leaves the channels as they are."""
+class _SameChannels(_Op):
+    """An op that keeps the number of channels."""
 
     @model_validator(mode="after")
-    def _channels_stay(self) -> Self:
+    def _same_channels(self) -> Self:
         if self.c_out != self.c_in:
-            raise ValueError(f"c_out: {self.c_out} is not c_in, {self.c_in}, as it has to be here")
+            raise ValueError(f"c_out must equal c_in, got {self.c_out} and {self.c_in}")
         return self
 
 
@@ -64,12 +63,12 @@ class _Window(_Op):
     stride: PositivePair = Field(default=(1, 1), description="stride, vertical and horizontal")
     padding: Pair | None = Field(
         default=None,
-        description="padding added on each side, vertical and horizontal; null: not recorded",
+        description="padding added on each side, vertical and horizontal; null: unknown",
     )
     dilation: PositivePair = Field(default=(1, 1), description="dilation of the kernel")
 
     def size_out(self) -> tuple[int, int] | None:
-        """Height and width of the output in pixels; None where the padding is not recorded."""
+        """Height and width of the output in pixels; None if the padding is unknown."""
         if self.padding is None:
             return None
         return self._side_out(0, self.h, self.padding[0]), self._side_out(
@@ -77,13 +76,13 @@ class _Window(_Op):
         )
 
     def _side_out(self, axis: int, side: int, padding: int) -> int:
-        return positions(side, self._reach(axis), self.stride[axis], padding)
+        return positions(side, self._span(axis), self.stride[axis], padding)
 
-    def _reach(self, axis: int) -> int:
-        return reach(self.kernel[axis], self.dilation[axis])
+    def _span(self, axis: int) -> int:
+        return window_span(self.kernel[axis], self.dilation[axis])
 
     @model_validator(mode="after")
-    def _something_comes_out(self) -> Self:
+    def _has_an_output(self) -> Self:
         size = self.size_out()
         if size is not None and min(size) < 1:
             raise ValueError(
@@ -103,7 +102,9 @@ class _Grouped(_Window):
         if self.groups > 1:
             for name, channels in (("c_in", self.c_in), ("c_out", self.c_out)):
                 if channels % self.groups:
-                    raise ValueError(f"groups: {self.groups} does not divide {name}, {channels}")
+                    raise ValueError(
+                        f"groups must divide {name}, got {self.groups} and {channels}"
+                    )
         return self
 
 
@@ -119,7 +120,7 @@ class ConvTranspose2d(_Grouped):
     type: Literal["conv_transpose2d"] = Field(default="conv_transpose2d", description="kind of op")
 
     def _side_out(self, axis: int, side: int, padding: int) -> int:
-        return (side - 1) * self.stride[axis] + self._reach(axis) - 2 * padding
+        return (side - 1) * self.stride[axis] + self._span(axis) - 2 * padding
 
 
 class Linear(_Op):
@@ -130,14 +131,14 @@ class Linear(_Op):
     w: Side = Field(default=1, description="width of the input in pixels")
 
 
-class BatchNorm(_Keeping):
-    """A BatchNorm that no conv before it can absorb."""
+class BatchNorm(_SameChannels):
+    """A BatchNorm that cannot be folded into a conv before it."""
 
     type: Literal["batch_norm"] = Field(default="batch_norm", description="kind of op")
 
 
-class Activation(_Keeping):
-    """A function of each value by itself."""
+class Activation(_SameChannels):
+    """A function of each value."""
 
     type: Literal["activation"] = Field(default="activation", description="kind of op")
     function: str = Field(
@@ -148,20 +149,20 @@ class Activation(_Keeping):
     )
 
 
-class Add(_Keeping):
-    """The sum of tensors of one shape."""
+class Add(_SameChannels):
+    """The sum of tensors of the same shape."""
 
     type: Literal["add"] = Field(default="add", description="kind of op")
 
 
-class Mul(_Keeping):
-    """The product of tensors, of one shape or one value per channel."""
+class Mul(_SameChannels):
+    """The product of tensors of the same shape, or with a value per channel."""
 
     type: Literal["mul"] = Field(default="mul", description="kind of op")
 
 
 class Concat(_Op):
-    """Tensors laid side by side along the channels."""
+    """Tensors concatenated along the channels."""
 
     type: Literal["concat"] = Field(default="concat", description="kind of op")
 
@@ -172,25 +173,25 @@ class Split(_Op):
     type: Literal["split"] = Field(default="split", description="kind of op")
 
 
-class Pool(_Keeping, _Window):
+class Pool(_SameChannels, _Window):
     """`global` averages over all pixels and has the input's size as its kernel."""
 
     type: Literal["pool"] = Field(default="pool", description="kind of op")
-    mode: Literal["max", "avg", "global"] = Field(description="how a window becomes a value")
+    mode: Literal["max", "avg", "global"] = Field(description="max, average, or global average")
     ceil_mode: bool = Field(
-        default=False, description="a last window that is partly outside the input counts too"
+        default=False, description="whether a last window that is partly outside the input counts"
     )
 
     def _side_out(self, axis: int, side: int, padding: int) -> int:
         stride, ceil = self.stride[axis], self.ceil_mode
-        return positions(side, self._reach(axis), stride, padding, ceil=ceil)
+        return positions(side, self._span(axis), stride, padding, ceil=ceil)
 
 
-class Resize(_Keeping):
-    """Pixels made more or fewer."""
+class Resize(_SameChannels):
+    """A change of the resolution."""
 
     type: Literal["resize"] = Field(default="resize", description="kind of op")
-    scale: tuple[float, float] | None = Field(default=None, description="null: not recorded")
+    scale: tuple[float, float] | None = Field(default=None, description="null: unknown")
 
 
 class Flatten(_Op):
@@ -199,10 +200,10 @@ class Flatten(_Op):
     type: Literal["flatten"] = Field(default="flatten", description="kind of op")
 
     @model_validator(mode="after")
-    def _nothing_is_lost(self) -> Self:
+    def _keeps_all_values(self) -> Self:
         if self.c_out != self.c_in * self.h * self.w:
             raise ValueError(
-                f"c_out: {self.c_out} is not c_in * h * w, {self.c_in} * {self.h} * {self.w}"
+                f"c_out must be c_in * h * w, {self.c_in} * {self.h} * {self.w}, got {self.c_out}"
             )
         return self
 

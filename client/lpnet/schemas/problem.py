@@ -1,4 +1,4 @@
-"""Errors as they travel: RFC 9457 problem documents."""
+"""Errors on the wire: RFC 9457 problem documents."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from lpnet.schemas.base import Wire
 
 
 class FieldError(Wire):
-    """One faulty field of a request."""
+    """A wrong field of a request."""
 
-    field: str = Field(
-        description="dotted path of the faulty field, for example samples.3.latency_ms"
-    )
-    reason: str = Field(description="what is wrong with it")
+    field: str = Field(description="dotted path of the field, for example samples.3.latency_ms")
+    reason: str = Field(description="what is wrong")
 
 
 class Problem(Wire):
@@ -26,8 +24,8 @@ class Problem(Wire):
         description="the kind of problem, stable, for programs: not_found, bad_request, "
         "lease_lost, not_covered, does_not_fit, unauthenticated, forbidden, too_many_requests"
     )
-    detail: str = Field(description="for people")
-    errors: tuple[FieldError, ...] = Field(default=(), description="the faulty fields")
+    detail: str = Field(description="explanation for people")
+    errors: tuple[FieldError, ...] = Field(default=(), description="the wrong fields")
     request_id: str | None = Field(
-        default=None, description="of a 5xx: names its lines in the service's log"
+        default=None, description="id of the request in the service's log; only for a 5xx"
     )

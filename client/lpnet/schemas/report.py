@@ -1,4 +1,4 @@
-"""The report of an LPNet: how good it is, beside baselines on the same split."""
+"""The report of an LPNet: its errors and those of baselines on the same split."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import Field
 
 from lpnet.schemas.base import Wire
 
-# Why a target has no noise floor, in words for people.
+# Reason for an unknown noise floor, for people.
 NOISE_UNKNOWN = "fewer than three workloads were repeated in a second session"
 
 
@@ -22,44 +22,46 @@ class Metrics(Wire):
 
 
 class TrainedOn(Wire):
-    """How much it learned from."""
+    """Number of training samples."""
 
     block: int = Field(description="block samples trained on")
     network: int = Field(description="network samples trained on")
 
 
 class HeldOut(Wire):
-    """Errors on held-out workloads, by how they were drawn; null where there are none."""
+    """Errors on held-out workloads, by how they were drawn; null if there are none."""
 
     block: Metrics | None = Field(description="blocks")
     network: Metrics | None = Field(description="all whole networks")
     network_random: Metrics | None = Field(description="(a) drawn at random")
     network_aligned: Metrics | None = Field(
-        description="(b) every width a multiple of 8, or whole"
+        description="(b) with widths that are multiples of 8 or at their max"
     )
-    network_pruned: Metrics | None = Field(description="(c) chosen by a pruner: the headline")
+    network_pruned: Metrics | None = Field(description="(c) chosen by a pruner: the main figure")
 
 
 class Baseline(Wire):
-    """A simpler model, fitted and judged on the same split; null where it does not apply."""
+    """A simpler model, trained and tested on the same split; null if it does not apply."""
 
     block: Metrics | None = Field(default=None, description="on held-out blocks")
     network: Metrics | None = Field(default=None, description="on held-out networks")
 
 
 class Baselines(Wire):
-    """What an LPNet has to beat; tuned by cross-validation."""
+    """Simpler models to compare with, tuned by cross-validation."""
 
     flops_linear: Baseline = Field(description="a + b * FLOPs, fitted on relative error")
     ridge_widths: Baseline = Field(description="ridge regression of log latency on the widths")
     gradient_boosting: Baseline = Field(description="gradient boosted trees on log latency")
     gaussian_process: Baseline = Field(description="Gaussian process on log latency")
-    width_mlp: Baseline = Field(description="the paper's form: one MLP on the widths of one space")
+    width_mlp: Baseline = Field(
+        description="the model of the paper: an MLP on the widths of a space"
+    )
     lookup: Baseline = Field(description="per-op table with interpolation")
 
 
 class GranuleChange(Wire):
-    """Predicted against measured change for one granule of each width."""
+    """Predicted and measured changes of latency for a granule of each width."""
 
     n: int = Field(description="changes that exceed twice the noise floor")
     spearman: float | None = Field(description="rank correlation of the changes")
@@ -67,42 +69,47 @@ class GranuleChange(Wire):
 
 
 class Interval(Wire):
-    """The prediction interval, judged on held-out networks."""
+    """The prediction interval, tested on held-out networks."""
 
-    asked_pct: float = Field(description="coverage that was asked for, percent")
-    covered_pct: float | None = Field(description="held-out networks inside, percent")
-    mean_width_pct: float | None = Field(description="mean width over the prediction, percent")
+    asked_pct: float = Field(description="nominal coverage, percent")
+    covered_pct: float | None = Field(
+        description="share of held-out networks within the interval, percent"
+    )
+    mean_width_pct: float | None = Field(
+        description="mean width relative to the prediction, percent"
+    )
 
 
 class Report(Wire):
-    """How good an LPNet is; every null has its reason in `reasons`."""
+    """The errors of an LPNet; `reasons` explains each null."""
 
     target: str = Field(description="target")
     lpnet: str | None = Field(description="id of the LPNet; null in a study")
     epoch: int = Field(description="epoch of the target")
     seed: int = Field(description="seed of the training")
-    trained_on: TrainedOn = Field(description="how much it learned from")
+    trained_on: TrainedOn = Field(description="number of training samples")
     noise_floor_pct: float | None = Field(
         description="spread between sessions on this target, percent"
     )
     held_out: HeldOut = Field(description="errors of the LPNet")
     baselines: Baselines = Field(description="errors of simpler models on the same split")
     granule_change: GranuleChange | None = Field(
-        default=None, description="how well it knows the effect of a small change"
+        default=None, description="errors on the effect of small changes"
     )
     regret_pct: float | None = Field(
         default=None,
-        description="ms saved by the predicted ten best single cuts, short of the measured ten, "
-        "percent",
+        description="latency saved by the ten best single cuts by prediction, below that of the "
+        "ten best by measurement, percent",
     )
     network_over_blocks: float | None = Field(
-        default=None, description="median of a measured network over the sum of its priced blocks"
+        default=None,
+        description="median ratio of a measured network to the sum of its predicted blocks",
     )
     interval: Interval = Field(description="coverage of the interval")
     calibration: tuple[Interval, ...] = Field(
         default=(),
-        description="coverage of the interval at several asked ones, ascending; empty: no network "
-        "was held out, or an older version judged",
+        description="coverage of the interval at several nominal coverages, ascending; empty: no "
+        "network was held out, or the report is of an older version",
     )
     reasons: dict[str, str] = Field(
         default_factory=dict, description="why a value is null, by its dotted path"

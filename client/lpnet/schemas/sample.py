@@ -1,4 +1,4 @@
-"""Samples: one measured workload on one target."""
+"""Samples: measured workloads."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Sentinel = Literal["arithmetic", "memory"]
 Draw = Literal["random", "mixed", "aligned", "dense", "sweep", "pruned", "asked"]
 SampleId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 
-# Pairs rather than a chain: any of them may be missing. An imported `latency_ms` may be a mean,
-# which no percentile bounds.
+# Pairs instead of a chain, since any value may be missing. An imported `latency_ms` may be a mean,
+# which percentiles do not bound.
 _ORDERED = (
     ("min_ms", "p10_ms"),
     ("p10_ms", "p90_ms"),
@@ -25,21 +25,21 @@ _ORDERED = (
 
 
 class Conditions(Wire):
-    """What the device was like while the sample was taken. Null: not exposed or not read."""
+    """Conditions of the device during the measurement. Null: not available."""
 
     visits_ms: tuple[float, ...] = Field(
         default=(),
-        description="median of each visit to the workload, ms; visits are apart in time",
+        description="median of each visit to the workload, ms; visits are separated in time",
     )
     plain_ms: float | None = Field(
-        default=None, description="median of all timed runs of all visits, none left out, ms"
+        default=None, description="median of all timed runs of all visits, ms"
     )
-    runs: int | None = Field(default=None, description="timed runs, those not counted included")
+    runs: int | None = Field(default=None, description="timed runs, including excluded ones")
     waiting_runs: int | None = Field(
-        default=None, description="runs not counted because they waited for a CPU"
+        default=None, description="runs excluded because they waited for a CPU"
     )
     slow_runs: int | None = Field(
-        default=None, description="runs not counted because all runs around them were slower"
+        default=None, description="runs excluded because all runs around them were slower"
     )
     wall_s: float | None = Field(default=None, description="wall time of the timed runs, s")
     cpu_s: float | None = Field(
@@ -47,27 +47,26 @@ class Conditions(Wire):
     )
     waited_s: float | None = Field(
         default=None,
-        description="time its threads were ready to run while something else had their CPU, s",
+        description="time in which its threads waited while another process used their CPU, s",
     )
     others_s: float | None = Field(
-        default=None, description="CPU time that others had on its cores meanwhile, s"
+        default=None, description="CPU time of other processes on its cores, s"
     )
     elsewhere_share: float | None = Field(
-        default=None, description="share of time that the other cores were busy, worst visit"
+        default=None,
+        description="share of time in which other cores were busy, maximum over visits",
     )
     memory_pct: float | None = Field(
         default=None,
-        description="how much slower the memory sentinel was right before or after a visit than "
-        "it usually was in that session, percent, worst visit",
+        description="slowdown of the memory sentinel before or after a visit, relative to its "
+        "session, percent, maximum over visits",
     )
     pressure_s: float | None = Field(
-        default=None, description="time in which any task on the machine waited for a CPU, s"
+        default=None, description="time in which a task of the machine waited for a CPU, s"
     )
-    voluntary_switches: int | None = Field(
-        default=None, description="context switches it asked for"
-    )
+    voluntary_switches: int | None = Field(default=None, description="voluntary context switches")
     involuntary_switches: int | None = Field(
-        default=None, description="context switches forced on it"
+        default=None, description="involuntary context switches"
     )
     page_faults: int | None = Field(default=None, description="major page faults")
     steal_s: float | None = Field(default=None, description="CPU time stolen by the hypervisor, s")
@@ -77,17 +76,19 @@ class Conditions(Wire):
         default=None, description="mean clock of the cores used, MHz"
     )
     temperature_c: float | None = Field(default=None, description="hottest thermal zone, deg C")
-    throttled: bool | None = Field(default=None, description="a throttle flag was set meanwhile")
+    throttled: bool | None = Field(default=None, description="whether a throttle flag was set")
     event_ms: Milliseconds | None = Field(
         default=None,
-        description="median time of an inference by the events of the GPU itself, ms, in runs of "
-        "their own: without launching its first kernel and noticing its end",
+        description="median time of an inference by GPU events, ms, in separate runs; it excludes "
+        "the launch of the first kernel and the notification of the end",
     )
-    gpu: GpuConditions | None = Field(default=None, description="the GPU, where one was timed")
+    gpu: GpuConditions | None = Field(
+        default=None, description="conditions of the GPU, if one was timed"
+    )
 
 
 class Measurement(Wire):
-    """What timing a network came to; all latencies are of one inference at its batch size."""
+    """A measured latency; all latencies are those of an inference at the batch size."""
 
     latency_ms: Milliseconds = Field(description="median latency, ms")
     std_ms: Annotated[float, Field(ge=0)] | None = Field(
@@ -105,84 +106,82 @@ class Measurement(Wire):
     )
     converged: bool | None = Field(
         default=None,
-        description="the interval reached the asked precision before the budget ended",
+        description="whether the interval reached the required precision within the time budget",
     )
-    measured_at: Time | None = Field(default=None, description="when, with zone")
+    measured_at: Time | None = Field(default=None, description="when, with time zone")
     session: str | None = Field(
         default=None,
         max_length=64,
-        description="the measuring process; a workload repeated in another session shows the "
-        "noise floor",
+        description="id of the measuring process; repeats in another session determine the noise "
+        "floor",
     )
-    disturbed: bool = Field(default=False, description="disturbed; kept out of training")
-    reasons: tuple[str, ...] = Field(default=(), description="why it counts as disturbed")
-    conditions: Conditions | None = Field(
-        default=None, description="what the device was like meanwhile"
+    disturbed: bool = Field(
+        default=False, description="whether it is disturbed and not used for training"
     )
+    reasons: tuple[str, ...] = Field(default=(), description="reasons why it is disturbed")
+    conditions: Conditions | None = Field(default=None, description="conditions of the device")
 
     @model_validator(mode="after")
     def _interval_is_ordered(self) -> Self:
         low, high = self.ci_low_ms, self.ci_high_ms
         if low is not None and high is not None and low > high:
-            raise ValueError(f"ci_low_ms {low} is above ci_high_ms {high}")
+            raise ValueError(f"ci_low_ms must not exceed ci_high_ms, got {low} and {high}")
         return self
 
     @model_validator(mode="after")
     def _quantiles_are_ordered(self) -> Self:
         for low, high in _ORDERED:
-            below, above = getattr(self, low), getattr(self, high)
-            if below is not None and above is not None and below > above:
-                raise ValueError(f"{low} {below} is above {high} {above}")
+            smaller, larger = getattr(self, low), getattr(self, high)
+            if smaller is not None and larger is not None and smaller > larger:
+                raise ValueError(f"{low} must not exceed {high}, got {smaller} and {larger}")
         return self
 
 
 class Sample(Measurement):
-    """One line of a samples file: a measurement of a workload that can be learned from."""
+    """A measured workload; a line of a samples file."""
 
     kind: Kind = Field(default="block", description="block, or a whole network")
-    workload: Workload = Field(description="what was timed")
-    id: SampleId | None = Field(
-        default=None, description="made by whoever measured; stored once for a target"
-    )
+    workload: Workload = Field(description="the workload")
+    id: SampleId | None = Field(default=None, description="unique id within a target")
     draw: Draw | None = Field(
         default=None,
-        description="how the workload was chosen: at random (arbitrary widths), mixed, aligned, "
-        "dense, as part of a sweep of one width, by a pruner, or asked for by a user",
+        description="how the workload was chosen: random (arbitrary widths), mixed, aligned, "
+        "dense, in a sweep of a width, by a pruner, or by a user (asked)",
     )
     sentinel: Sentinel | None = Field(
         default=None,
-        description="which check of the device it is, kept out of training; null: a workload",
+        description="name of a sentinel, which is not used for training; null: a workload",
     )
 
     @field_validator("sentinel", mode="before")
     @classmethod
     def _false_is_none(cls, value: object) -> object:
-        """Files of lpnet 0.1 say false of a workload."""
+        """Files of lpnet 0.1 have false for a workload."""
         return None if value is False else value
 
 
 class SampleBatch(Wire):
-    """Samples to store, all of one target."""
+    """Samples of a target to store."""
 
-    target: Name = Field(description="target they were measured on")
+    target: Name = Field(description="target of the samples")
     samples: tuple[Sample, ...] = Field(
-        min_length=1, max_length=10_000, description="all of them are stored, or none"
+        min_length=1, max_length=10_000, description="the samples; all are stored, or none"
     )
 
 
 class IngestResult(Wire):
-    """What became of a batch."""
+    """The result of storing a batch."""
 
-    stored: int = Field(description="samples stored now")
-    known: int = Field(description="samples that were stored before under the same id")
+    stored: int = Field(description="number of stored samples")
+    known: int = Field(description="number of samples whose id was stored already")
 
 
 class StoredSample(Sample):
-    """A sample as the service holds it."""
+    """A sample that the service stores."""
 
     id: SampleId = Field(description="unique within its target")
-    target: Name = Field(description="target it was measured on")
-    epoch: int = Field(description="epoch of the target it belongs to")
+    target: Name = Field(description="target")
+    epoch: int = Field(description="epoch of the target")
     stored_at: Time = Field(description="when the service stored it")
 
 
@@ -191,5 +190,5 @@ class SamplePage(Wire):
 
     items: tuple[StoredSample, ...] = Field(description="samples")
     next: str | None = Field(
-        default=None, description="pass as `after` for the next page; null: none"
+        default=None, description="value of `after` for the next page; null: there is none"
     )

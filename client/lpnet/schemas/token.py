@@ -1,4 +1,4 @@
-"""Tokens: who may do what."""
+"""Tokens and sessions, which authorise requests."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ Secret = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class Token(Wire):
-    """A token, without its secret: nobody can read that again."""
+    """A token, without its secret, which the service does not keep."""
 
     id: str = Field(description="unique id")
-    name: Name = Field(description="whose it is, or what it is for")
-    scopes: tuple[Scope, ...] = Field(description="what it allows")
-    device: Name | None = Field(description="the one device of an agent's token; null: no agent's")
-    created_at: Time = Field(description="when it was made")
-    expires_at: Time | None = Field(description="when it ends; null: never")
-    revoked_at: Time | None = Field(description="when it was revoked; null: it was not")
+    name: Name = Field(description="owner or purpose")
+    scopes: tuple[Scope, ...] = Field(description="scopes")
+    device: Name | None = Field(description="device of an agent's token; null: not of an agent")
+    created_at: Time = Field(description="when it was created")
+    expires_at: Time | None = Field(description="when it expires; null: never")
+    revoked_at: Time | None = Field(description="when it was revoked; null: not revoked")
     last_used_at: Time | None = Field(description="last use, to a minute; null: never used")
     requests_per_s: float | None = Field(description="its own rate limit; null: the service's")
     max_body_mib: int | None = Field(description="its own body limit, MiB; null: the service's")
 
 
 class NewSession(Wire):
-    """Open a session of a browser by a token."""
+    """Open a browser session with a token."""
 
-    token: Secret = Field(description="the secret, as it was shown when the token was made")
+    token: Secret = Field(description="secret of the token")
 
 
-class Session(Wire):
-    """Who somebody is to the service, and what they may do."""
+class SessionInfo(Wire):
+    """The identity and the scopes of the caller."""
 
-    name: str = Field(description="name of the token; of an open service, that it is open")
-    scopes: tuple[Scope, ...] = Field(description="what is allowed")
-    device: Name | None = Field(description="the one device of an agent's token; null: no agent's")
-    expires_at: Time | None = Field(description="when token or session ends; null: never")
+    name: str = Field(description="name of the token, or that the service needs no tokens")
+    scopes: tuple[Scope, ...] = Field(description="scopes")
+    device: Name | None = Field(description="device of an agent's token; null: not of an agent")
+    expires_at: Time | None = Field(description="when the token or session expires; null: never")
     csrf: str | None = Field(
-        description="to be sent as X-CSRF-Token with whatever changes something; null: no session "
-        "of a browser, so not needed"
+        description="value for the header X-CSRF-Token of requests that change data; null: not "
+        "needed, since this is no browser session"
     )
     open: bool = Field(
-        description="no tokens are asked for: whoever is on this machine may do everything"
+        description="whether the service needs no tokens: any user of this machine has all scopes"
     )

@@ -1,4 +1,4 @@
-"""Workloads: what is timed."""
+"""Workloads: the blocks and networks that are timed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Batch = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class OpsWorkload(Wire):
-    """A block or network given op by op; needs no space."""
+    """A block or network as a list of ops, without a space."""
 
     ops: tuple[Op, ...] = Field(
         min_length=1, max_length=10_000, description="the ops in execution order"
     )
-    batch: Batch = Field(default=1, description="inferences run at once")
+    batch: Batch = Field(default=1, description="batch size")
 
     @model_validator(mode="after")
     def _inputs_are_earlier_ops(self) -> OpsWorkload:
@@ -33,30 +33,32 @@ class OpsWorkload(Wire):
         return self
 
     @model_validator(mode="after")
-    def _what_is_merged_is_alike(self) -> OpsWorkload:
+    def _merged_inputs_match(self) -> OpsWorkload:
         for index, op in enumerate(self.ops):
             if not isinstance(op, Add | Mul):
                 continue
             for source in op.inputs or ():
-                # Of the workload's own input (-1) nothing is said.
+                # The channels of the workload's input (-1) are unknown.
                 if source >= 0 and self.ops[source].c_out != op.c_in:
                     raise ValueError(
-                        f"ops[{index}].inputs: op {source} gives {self.ops[source].c_out} "
-                        f"channels, this {op.type} takes {op.c_in}"
+                        f"ops[{index}].inputs: op {source} has {self.ops[source].c_out} output "
+                        f"channels, but this {op.type} has {op.c_in} input channels"
                     )
         return self
 
 
 class SpaceWorkload(Wire):
-    """A space, or one block of it, at concrete widths."""
+    """A space, or a block of it, at concrete widths."""
 
     space: SpaceHash = Field(description="content hash of the space")
     block: str | None = Field(default=None, description="name of the block; null: the network")
-    widths: Widths = Field(description="kept channels by width name, of every width involved")
-    batch: Batch = Field(default=1, description="inferences run at once")
+    widths: Widths = Field(
+        description="kept channels by width name, for all widths of the space or block"
+    )
+    batch: Batch = Field(default=1, description="batch size")
 
 
-def _form(value: Any) -> str:
+def _tag(value: Any) -> str:
     if isinstance(value, dict):
         return "ops" if "ops" in value else "space"
     return "ops" if isinstance(value, OpsWorkload) else "space"
@@ -64,23 +66,24 @@ def _form(value: Any) -> str:
 
 Workload = Annotated[
     Annotated[OpsWorkload, Tag("ops")] | Annotated[SpaceWorkload, Tag("space")],
-    Discriminator(_form),
+    Discriminator(_tag),
 ]
 
 
 def workload_key(workload: OpsWorkload | SpaceWorkload) -> str:
-    """The same workload always has the same key, whatever the order of its widths."""
+    """A key of the workload that does not depend on the order of its widths."""
     return hashlib.sha256(_text(workload).encode()).hexdigest()
 
 
 def keys_along(workload: SpaceWorkload, width: str, values: Sequence[int]) -> list[str]:
-    """Keys of a workload with one of its widths at each of the values."""
-    one, other = (
+    """Keys of a workload with a width at each of these values."""
+    first, second = (
         _text(workload.model_copy(update={"widths": workload.widths | {width: digit}}))
         for digit in (0, 1)
     )
-    place = next(i for i, pair in enumerate(zip(one, other, strict=True)) if len(set(pair)) > 1)
-    head, tail = hashlib.sha256(one[:place].encode()), one[place + 1 :]
+    pairs = enumerate(zip(first, second, strict=True))
+    position = next(index for index, characters in pairs if len(set(characters)) > 1)
+    head, tail = hashlib.sha256(first[:position].encode()), first[position + 1 :]
     keys = []
     for value in values:
         digest = head.copy()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from lpnet.errors import SpaceError
-from lpnet.schemas.ops import positions, reach
+from lpnet.schemas.ops import positions, window_span
 from lpnet.space.axis import Axis
 
 INPUT = -1
@@ -110,7 +110,7 @@ def output_size(node: Node, size: tuple[int, int]) -> tuple[int, int]:
     ceil = bool(dict(node.attributes).get("ceil_mode", 0))
     out = []
     for axis, side in enumerate(size):
-        window = reach(node.kernel[axis], node.dilation[axis])
+        window = window_span(node.kernel[axis], node.dilation[axis])
         count = positions(side, window, node.stride[axis], node.padding[axis], ceil=ceil)
         if count < 1:
             raise SpaceError(f"{node.name}: an input of {size[0]}x{size[1]} pixels is too small")

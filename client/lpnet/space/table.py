@@ -191,7 +191,7 @@ def _rounds_up(row: OpRow) -> bool:
         return False
     sides = zip((row.h, row.w), (row.h_out, row.w_out), strict=True)
     for axis, (side, out) in enumerate(sides):
-        window = wire.reach(row.kernel[axis], row.dilation[axis])
+        window = wire.window_span(row.kernel[axis], row.dilation[axis])
         if out > wire.positions(side, window, row.stride[axis], row.padding[axis]):
             return True
     return False

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 from lpnet.errors import ApiError, LpnetError, NotAllowed, NotFound
 from lpnet.http import Http
-from lpnet.schemas.token import Session
+from lpnet.schemas.token import SessionInfo
 from lpnet_agent.settings import Settings
 
 MAX_TIMEOUT_S = 3.0
@@ -79,7 +79,7 @@ def _version(http: Http) -> str | None:
 def _try_token(http: Http) -> tuple[str | None, str | None]:
     """Why the token is not accepted for an agent, and the device that it belongs to."""
     try:
-        session = Session.model_validate(http.get("/v1/session"))
+        session = SessionInfo.model_validate(http.get("/v1/session"))
     except NotAllowed as error:
         return str(error), None
     except NotFound:

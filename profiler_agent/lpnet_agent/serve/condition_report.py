@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from lpnet.http import Http
-from lpnet.schemas.condition import Acknowledged, ConditionReport
+from lpnet.schemas.condition import ConditionResponse, ConditionReport
 from lpnet_agent.serve.readiness import Readiness
 
 _MAX_REASON = 500
@@ -52,6 +52,6 @@ class ConditionReporter:
         if report == self._last and self.wait_s() > 0:
             return None
         path = f"/v1/agents/{agent}/condition"
-        answer = Acknowledged.model_validate(self._http.post(path, report, idempotent=True))
+        answer = ConditionResponse.model_validate(self._http.post(path, report, idempotent=True))
         self._last, self._last_at = report, time.monotonic()
         return answer.cleared if answer.cleared > cleared else None

@@ -20,7 +20,7 @@ from lpnet.http import Http
 from lpnet.logs import fields
 from lpnet.logs.secrets import lease_id
 from lpnet.schemas.campaign import Lease, LeaseRequest
-from lpnet.schemas.device import Registered, Registration
+from lpnet.schemas.device import RegistrationResponse, Registration
 from lpnet.stop import Stop
 from lpnet_agent.errors import Interrupted, SetupError, WriteFailed
 from lpnet_agent.measure.job import Measurer
@@ -180,7 +180,7 @@ class Agent:
         except Conflict as error:
             raise SetupError(str(error)) from error
         self._refused_since = None
-        agent = Registered.model_validate(answer).agent
+        agent = RegistrationResponse.model_validate(answer).agent
         self._reporter.forget()
         names = [target.name for target in self._registration.targets]
         fields.bind(agent=agent)

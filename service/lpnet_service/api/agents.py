@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from lpnet.schemas.campaign import Lease, LeaseRequest
-from lpnet.schemas.condition import Acknowledged, ConditionReport
-from lpnet.schemas.device import Registered, Registration
+from lpnet.schemas.condition import ConditionResponse, ConditionReport
+from lpnet.schemas.device import RegistrationResponse, Registration
 from lpnet_service.api.access import DeviceAgent
 from lpnet_service.api.deps import Ctx, Id, StrictRoute
 from lpnet_service.api.problems import problems
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=StrictRoute
 
 
 @router.post("", responses=problems(409, 413, 422))
-def register_agent(ctx: Ctx, caller: DeviceAgent, said: Registration) -> Registered:
+def register_agent(ctx: Ctx, caller: DeviceAgent, said: Registration) -> RegistrationResponse:
     """Register a device, its agent and its targets. Repeating it is harmless."""
     ownership.check_registration(caller, said)
     return agents.register(ctx, said)
@@ -55,7 +55,7 @@ async def lease_job(
 
 
 @router.post("/{id}/condition", responses=problems(404, 409, 413, 422))
-def report_condition(ctx: Ctx, caller: DeviceAgent, id: Id, said: ConditionReport) -> Acknowledged:
+def report_condition(ctx: Ctx, caller: DeviceAgent, id: Id, said: ConditionReport) -> ConditionResponse:
     """Say whether a target may be measured on. One that is paused or broken is given no jobs."""
     ownership.check_agent(ctx, caller, id)
     return conditions.report(ctx, id, said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lpnet.schemas.campaign import Completion, Extended, Heartbeat, JobFailure
+from lpnet.schemas.campaign import Completion, LeaseExtension, Heartbeat, JobFailure
 from lpnet.schemas.sample import IngestResult
 from lpnet_service.api.access import DeviceAgent
 from lpnet_service.api.deps import Ctx, StrictRoute, Token
@@ -21,7 +21,7 @@ router = APIRouter(
 
 
 @router.post("/{token}/heartbeat")
-def heartbeat(ctx: Ctx, caller: DeviceAgent, token: Token, beat: Heartbeat) -> Extended:
+def heartbeat(ctx: Ctx, caller: DeviceAgent, token: Token, beat: Heartbeat) -> LeaseExtension:
     """Hold on to a lease. 409 `lease_lost`: stop, and post what was measured as samples."""
     ownership.check_lease(ctx, caller, token)
     return leasing.heartbeat(ctx, token, beat)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from lpnet.schemas.token import NewSession, Session
+from lpnet.schemas.token import NewSession, SessionInfo
 from lpnet_service.api.access import COOKIE, Holder
 from lpnet_service.api.deps import Ctx, StrictRoute
 from lpnet_service.api.problems import problems
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/session", tags=["session"], route_class=StrictRou
 
 
 @router.post("", status_code=201, responses=problems(401, 403, 413, 422))
-def open_session(ctx: Ctx, said: NewSession, request: Request, response: Response) -> Session:
+def open_session(ctx: Ctx, said: NewSession, request: Request, response: Response) -> SessionInfo:
     """Log in a browser by a token: the answer sets a cookie that no script can read."""
     caller, cookie, ends = sessions.open_session(ctx, said.token)
     response.set_cookie(
@@ -31,7 +31,7 @@ def open_session(ctx: Ctx, said: NewSession, request: Request, response: Respons
 
 
 @router.get("")
-def get_session(ctx: Ctx, caller: Holder, response: Response) -> Session:
+def get_session(ctx: Ctx, caller: Holder, response: Response) -> SessionInfo:
     """Who the caller is, and what they may do, by token or session."""
     return _session(caller, ctx.settings, response)
 
@@ -45,9 +45,9 @@ def end_session(ctx: Ctx, caller: Holder, request: Request, response: Response) 
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
 
 
-def _session(caller: Caller, settings: Settings, response: Response) -> Session:
+def _session(caller: Caller, settings: Settings, response: Response) -> SessionInfo:
     response.headers["Cache-Control"] = "no-store"
-    return Session(
+    return SessionInfo(
         name=caller.name,
         scopes=caller.scopes,
         device=caller.device,

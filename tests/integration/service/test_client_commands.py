@@ -19,7 +19,7 @@ from lpnet.errors import Conflict
 from lpnet.http import Http
 from lpnet.schemas.campaign import Completion, ItemFailure, Lease, LeaseRequest, NewCampaign
 from lpnet.schemas.condition import ConditionReport
-from lpnet.schemas.device import DeviceFacts, Registered, Registration, TargetSpec
+from lpnet.schemas.device import DeviceFacts, RegistrationResponse, Registration, TargetSpec
 from lpnet.schemas.sample import Sample
 from lpnet.space.space import Space
 from lpnet_demo.processes import LocalLoop
@@ -77,7 +77,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, space: Space) -> Iterator[Des
             targets=(TargetSpec(name=TARGET),),
             agent_version="1",
         )
-        agent = Registered.model_validate(http.post("/v1/agents", registration)).agent
+        agent = RegistrationResponse.model_validate(http.post("/v1/agents", registration)).agent
         yield Desk(loop.url, loop.client, http, agent, folder / "little.onnx")
 
 

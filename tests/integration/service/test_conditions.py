@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from lpnet.schemas.campaign import Campaign, Completion, JobFailure, Lease, NewCampaign
-from lpnet.schemas.condition import LEVEL_READINGS, Acknowledged, Condition, ConditionReport
+from lpnet.schemas.condition import LEVEL_READINGS, ConditionResponse, Condition, ConditionReport
 from lpnet.schemas.device import TargetSpec
 from lpnet.schemas.lpnet import NewTraining
 from lpnet.schemas.sample import Sample, SampleBatch
@@ -27,7 +27,7 @@ OPS = {"ops": [{"type": "linear", "c_in": 64, "c_out": 64}]}
 
 def say(
     bench: Bench, state: Condition, reason: str | None = None, *, cleared: int = 0
-) -> Acknowledged:
+) -> ConditionResponse:
     condition = ConditionReport(target=bench.target, state=state, reason=reason, cleared=cleared)
     return conditions.report(bench.ctx, bench.agent, condition)
 

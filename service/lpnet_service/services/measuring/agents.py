@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from lpnet.logs import fields
-from lpnet.schemas.device import Registered, Registration, TargetSpec
+from lpnet.schemas.device import RegistrationResponse, Registration, TargetSpec
 from lpnet_service.db.rows import AgentRow, DeviceRow, TargetRow
 from lpnet_service.errors import DeviceBusy, NameTaken, NotFound
 from lpnet_service.ids import new_id
@@ -18,7 +18,7 @@ from lpnet_service.services.shared.context import Context
 _CHOOSE_ANOTHER_NAME = "choose another name for this device, by --device of lpnet-agent"
 
 
-def register(ctx: Context, registration: Registration) -> Registered:
+def register(ctx: Context, registration: Registration) -> RegistrationResponse:
     """Store a device, its agent and its targets. Repeating it updates what changed.
 
     A device has one agent: whoever registers it again is that agent, restarted. An imported device
@@ -34,7 +34,7 @@ def register(ctx: Context, registration: Registration) -> Registered:
         for spec in registration.targets:
             _put_target(session, registration.device, spec, now)
         fields.bind(agent=agent.id, device=registration.device)
-        return Registered(agent=agent.id)
+        return RegistrationResponse(agent=agent.id)
 
 
 def _put_device(session: Session, registration: Registration, now: datetime) -> None:

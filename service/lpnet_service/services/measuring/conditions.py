@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lpnet.logs import fields
-from lpnet.schemas.condition import Acknowledged, ConditionReport
+from lpnet.schemas.condition import ConditionResponse, ConditionReport
 from lpnet.schemas.device import Target
 from lpnet.schemas.problem import FieldError
 from lpnet_service.errors import Conflict, DeviceBusy, NotFound
@@ -21,7 +21,7 @@ _CAUSES = {
 }
 
 
-def report(ctx: Context, agent: str, condition: ConditionReport) -> Acknowledged:
+def report(ctx: Context, agent: str, condition: ConditionReport) -> ConditionResponse:
     """Store what an agent reports about one of its targets.
 
     A report based on a level that a person has cleared since is not stored: the answer tells the
@@ -44,7 +44,7 @@ def report(ctx: Context, agent: str, condition: ConditionReport) -> Acknowledged
     return answer
 
 
-def _store(ctx: Context, agent_id: str, condition: ConditionReport) -> tuple[Acknowledged, bool]:
+def _store(ctx: Context, agent_id: str, condition: ConditionReport) -> tuple[ConditionResponse, bool]:
     now = ctx.clock.now()
     with ctx.db.write() as session:
         agent = DeviceRepository(session).get_agent(agent_id)
@@ -67,7 +67,7 @@ def _store(ctx: Context, agent_id: str, condition: ConditionReport) -> tuple[Ack
                 target.condition_at = now
             target.condition, target.condition_reason = condition.state, condition.reason
             target.cause = _cause(condition)
-        return Acknowledged(cleared=target.cleared, epoch=target.epoch), is_current
+        return ConditionResponse(cleared=target.cleared, epoch=target.epoch), is_current
 
 
 def _cause(condition: ConditionReport) -> str | None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from lpnet.logs import fields
-from lpnet.schemas.campaign import Completion, Extended, Heartbeat, JobFailure, Lease, LeasedItem
+from lpnet.schemas.campaign import Completion, LeaseExtension, Heartbeat, JobFailure, Lease, LeasedItem
 from lpnet.schemas.problem import FieldError
 from lpnet_service.db.rows import CampaignRow, JobRow
 from lpnet_service.errors import DeviceBusy, LeaseLost, NotFound
@@ -141,7 +141,7 @@ def find_job(ctx: Context, token: str, *, device: str | None = None) -> JobRow:
     return job
 
 
-def heartbeat(ctx: Context, token: str, beat: Heartbeat) -> Extended:
+def heartbeat(ctx: Context, token: str, beat: Heartbeat) -> LeaseExtension:
     """Extend a lease. Raises LeaseLost."""
     now, lease_s = ctx.clock.now(), ctx.settings.lease_s
     with ctx.db.write() as session:
@@ -151,7 +151,7 @@ def heartbeat(ctx: Context, token: str, beat: Heartbeat) -> Extended:
         bind_log_fields(job)
         _count_measured(job, beat.measured)
         touch_agent(session, job, now)
-    return Extended(expires_s=lease_s)
+    return LeaseExtension(expires_s=lease_s)
 
 
 def fail(ctx: Context, job: JobRow, failure: JobFailure) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lpnet.schemas.breakdown import Breakdown, Part, Whole
+from lpnet.schemas.breakdown import Breakdown, LatencyPart, DenseNetwork
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,7 @@ def compute(predictor: Predictor, widths: Tensor) -> list[Breakdown]:
             macs=round(macs[row].sum()),
             params=round(params[row].sum()),
             parts=tuple(
-                Part(
+                LatencyPart(
                     kind=kind,
                     name=name,
                     latency_ms=float(ms[row, column]),
@@ -47,13 +47,13 @@ def compute(predictor: Predictor, widths: Tensor) -> list[Breakdown]:
     ]
 
 
-def dense_network(predictor: Predictor) -> Whole:
+def dense_network(predictor: Predictor) -> DenseNetwork:
     import torch
 
     widths = predictor.space.dense
     with torch.no_grad():
         latency_ms = float(predictor(predictor.high))
-    return Whole(
+    return DenseNetwork(
         latency_ms=latency_ms,
         macs=predictor.space.macs(widths),
         params=predictor.space.params(widths),
