@@ -36,8 +36,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def retain(
     older_than: OlderThan, dry_run: DryRun = False, export: Export = None, as_json: Json = False
 ) -> None:
-    """Delete what is old and no longer needed: samples of superseded epochs, disturbed samples,
-    old readings of sentinels, and the campaigns, runs and LPNets that belong to them.
+    """Delete old data that is no longer needed.
+
+    This is samples of superseded epochs, disturbed samples, old readings of sentinels, and the
+    campaigns, runs and LPNets that belong to them.
 
     Samples on which the active LPNet was trained and tested stay. The service may run meanwhile.
     """

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lpnet.schemas.problem import FieldError
-from lpnet.space.space import Space
+
+if TYPE_CHECKING:
+    from lpnet.space.space import Space
 
 # (max, granule) by the name of the width.
 Limits = Mapping[str, tuple[int, int]]
