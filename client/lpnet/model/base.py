@@ -7,6 +7,7 @@ subclasses `LatencyModel` and `BoundModel`; docs/develop/add-a-latency-model.md 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import torch
@@ -54,11 +55,26 @@ class PartialSum(Protocol):
     def __add__(self, other: Self, /) -> Self: ...
 
 
+@dataclass(frozen=True)
+class FixedSpreadSum:
+    """A PartialSum whose relative spread is the same everywhere."""
+
+    ms: Tensor
+    base_spread: float
+
+    def spread(self) -> Tensor:
+        return torch.full_like(self.ms, self.base_spread)
+
+    def __add__(self, other: FixedSpreadSum) -> FixedSpreadSum:
+        return FixedSpreadSum(self.ms + other.ms, self.base_spread)
+
+
 class BoundModel(nn.Module, ABC):
     """A latency model bound to an op table of U kernels and L widths.
 
     Takes float32 or float64 and returns the same type; differentiable in the widths. A kind
-    implements `prices` and `partial_sum`; it may override the rest with something faster.
+    implements `prices`, and `partial_sum` if its uncertainty depends on the widths. It may
+    override the rest with something faster.
     """
 
     def __init__(self, header: Header, kernels: KernelTensors) -> None:
@@ -75,9 +91,13 @@ class BoundModel(nn.Module, ABC):
         `kernels` (N,) are the indices of the kernels along the last axis; None: all, in order.
         """
 
-    @abstractmethod
     def partial_sum(self, kernels: Tensor, context: KernelContext) -> PartialSum:
-        """The sum over kernels (K,), at N points each: `context` parts are (K, N)."""
+        """The sum over kernels (K,), at N points each: `context` parts are (K, N).
+
+        Here its spread is `header.base_spread` everywhere.
+        """
+        ms = self.prices(kernels, KernelContext(*(part.T for part in context))).sum(-1)
+        return FixedSpreadSum(ms, self.header.base_spread)
 
     def contexts(self, widths: Tensor) -> KernelContext:
         """The context of every kernel at widths (..., L), each part (..., U)."""
@@ -93,9 +113,9 @@ class BoundModel(nn.Module, ABC):
 
     def spread(self, widths: Tensor) -> Tensor:
         """Relative spread (...,) of the prediction at widths (..., L), for intervals."""
-        context = self.contexts(widths.reshape(-1, self.n_widths))
-        kernels = torch.arange(self.kernels.count, device=widths.device)
-        total = self.partial_sum(kernels, KernelContext(*(part.T for part in context)))
+        count = self.kernels.count
+        context = KernelContext(*(p.reshape(-1, count).T for p in self.contexts(widths)))
+        total = self.partial_sum(torch.arange(count, device=widths.device), context)
         return total.spread().reshape(widths.shape[:-1])
 
     def quantile(self, coverage: float, kind: Kind) -> float:

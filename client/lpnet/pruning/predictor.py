@@ -14,8 +14,8 @@ from lpnet.space.space import Space
 class PruningPredictor(Protocol):
     """What a pruning method needs: the latency of widths, and the widths of a latency.
 
-    Widths are a float tensor (L,) in the order of `widths`, between `low` and `high` (L,), or an
-    object {name: number}. Latency is in ms on `target`, of one inference at `batch`.
+    Widths are a float tensor (B, L) or (L,) in the order of `widths`, between `low` and `high`
+    (L,), or an object {name: number}. Latency is in ms on `target`, of one inference at `batch`.
     """
 
     space: Space
@@ -26,10 +26,10 @@ class PruningPredictor(Protocol):
     high: Tensor
 
     def __call__(self, widths: Tensor | Mapping[str, int], /) -> Tensor:
-        """Milliseconds, a scalar, differentiable in a tensor of widths."""
+        """Milliseconds (B,) or a scalar, differentiable in a tensor of widths."""
 
     def envelope(self, widths: Tensor, /) -> Tensor:
-        """Milliseconds after rounding up to fast widths: a scalar that never falls in any width.
+        """Milliseconds after rounding up to fast widths; they never fall in any width.
 
         Differentiable; this is what a loss uses.
         """
