@@ -10,7 +10,7 @@ from tests.harness.site import AgentFolder, Site
 def test_an_agent_without_room_loses_nothing_and_says_so(site: Site) -> None:
     disk = Disk(site.folder / "disk", "4m")
     site.start_service()
-    state = disk.place / "agent"
+    state = disk.folder / "agent"
     agent = site.start_agent(state=state, wrapper=disk.wrapper, LPNET_AGENT_BLOCK_S="0.15")
     first = site.ask(blocks=12)
     site.under_way(first, agent)
@@ -33,7 +33,7 @@ def test_an_agent_without_room_loses_nothing_and_says_so(site: Site) -> None:
 @pytest.mark.slow
 def test_a_service_without_room_says_so_and_the_agent_keeps_its_results(site: Site) -> None:
     disk = Disk(site.folder / "disk", "6m")
-    database = f"sqlite:///{disk.place / 'lpnet.db'}"
+    database = f"sqlite:///{disk.folder / 'lpnet.db'}"
     service = site.start_service(wrapper=disk.wrapper, LPNET_DATABASE_URL=database)
     agent = site.start_agent(LPNET_AGENT_BLOCK_S="0.15")
     campaign = site.ask(blocks=12)

@@ -13,15 +13,15 @@ class ProcessClock:
     """`environment` makes a process read its clock through `file`."""
 
     def __init__(self, file: Path) -> None:
-        found = next(
+        library = next(
             (p for root in ("/usr/lib", "/usr/lib64") for p in Path(root).glob(_PLACES)), None
         )
-        if found is None:
+        if library is None:
             pytest.skip("libfaketime is not installed: run tools/install-test-packages")
         self._file = file
         self.set("+0")
         self.environment = {
-            "LD_PRELOAD": str(found),
+            "LD_PRELOAD": str(library),
             "FAKETIME_TIMESTAMP_FILE": str(file),
             "FAKETIME_NO_CACHE": "1",
             # Setting a machine's clock does not move its monotonic one, nor the times of files.

@@ -33,28 +33,28 @@ class Service:
 
 def file() -> dict[str, Any]:
     """The file, anchors followed, and variables replaced by their defaults."""
-    text = _VARIABLE.sub(lambda found: found[2] or "", FILE.read_text())
+    text = _VARIABLE.sub(lambda match: match[2] or "", FILE.read_text())
     parsed: dict[str, Any] = yaml.safe_load(text)
     return parsed
 
 
 def services() -> dict[str, Service]:
     """All services, by name."""
-    return {name: _service(name, said) for name, said in file()["services"].items()}
+    return {name: _service(name, service) for name, service in file()["services"].items()}
 
 
-def _service(name: str, said: dict[str, Any]) -> Service:
-    image = dockerfile.image(said["build"]["target"]) if "build" in said else None
+def _service(name: str, service: dict[str, Any]) -> Service:
+    image = dockerfile.image(service["build"]["target"]) if "build" in service else None
     entrypoint = image.entrypoint if image else ()
-    command = said.get("command") or (image.command if image else ())
-    check = said.get("healthcheck", {}).get("test", ["CMD"])
+    command = service.get("command") or (image.command if image else ())
+    check = service.get("healthcheck", {}).get("test", ["CMD"])
     assert check[0] == "CMD", "a shell's command could not be run as it is"
     return Service(
         name=name,
         command=(*entrypoint, *command),
-        environment={**(image.environment if image else {}), **said.get("environment", {})},
+        environment={**(image.environment if image else {}), **service.get("environment", {})},
         healthy=tuple(check[1:]),
-        after={other: on["condition"] for other, on in said.get("depends_on", {}).items()},
-        replicas=said.get("deploy", {}).get("replicas", 1),
-        stop_signal=said.get("stop_signal", "SIGTERM"),
+        after={other: on["condition"] for other, on in service.get("depends_on", {}).items()},
+        replicas=service.get("deploy", {}).get("replicas", 1),
+        stop_signal=service.get("stop_signal", "SIGTERM"),
     )

@@ -16,14 +16,14 @@ class Disk:
     """`wrapper` starts a command that finds an empty disk of `size` (as mount takes it) at
     `place`. The test reaches it through the process."""
 
-    def __init__(self, place: Path, size: str) -> None:
-        place.mkdir()
-        self.place = place
-        self.wrapper = [*_unshare(), "sh", "-c", _MOUNT, "sh", size, str(place)]
+    def __init__(self, folder: Path, size: str) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.wrapper = [*_unshare(), "sh", "-c", _MOUNT, "sh", size, str(folder)]
 
     def seen_by(self, running: Running) -> Path:
         """The disk's folder, from outside."""
-        return Path(f"/proc/{running.process.pid}/root{self.place}")
+        return Path(f"/proc/{running.process.pid}/root{self.folder}")
 
     def fill(self, running: Running) -> None:
         """Write until not a byte fits."""

@@ -25,30 +25,30 @@ def instructions() -> list[tuple[str, str]]:
     """Every instruction with its words; continued lines are joined, comments left out."""
     text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
     lines = re.sub(r"\\\n\s*", "", text).splitlines()
-    found = [line.split(maxsplit=1) for line in lines if line.strip()]
-    return [(word, rest) for word, rest in found]
+    split = [line.split(maxsplit=1) for line in lines if line.strip()]
+    return [(word, text) for word, text in split]
 
 
 def stages() -> dict[str, list[tuple[str, str]]]:
     """The instructions of each stage, all of which begin from the same image."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for word, rest in instructions():
+    stages_: dict[str, list[tuple[str, str]]] = {}
+    for word, text in instructions():
         if word == "FROM":
-            image, _, name = rest.partition(" AS ")
+            image, _, name = text.partition(" AS ")
             assert image == "python:${PYTHON}"
-            found[name] = []
-        elif found:
-            found[list(found)[-1]].append((word, rest))
-    return found
+            stages_[name] = []
+        elif stages_:
+            stages_[list(stages_)[-1]].append((word, text))
+    return stages_
 
 
 def image(target: str) -> Image:
     """The image of a target."""
-    words = dict(stages()[target])
-    pairs = [pair.partition("=") for pair in shlex.split(words.get("ENV", ""))]
+    values = dict(stages()[target])
+    pairs = [pair.partition("=") for pair in shlex.split(values.get("ENV", ""))]
     return Image(
-        entrypoint=tuple(json.loads(words["ENTRYPOINT"])),
-        command=tuple(json.loads(words["CMD"])),
+        entrypoint=tuple(json.loads(values["ENTRYPOINT"])),
+        command=tuple(json.loads(values["CMD"])),
         environment={name: value for name, _, value in pairs},
-        user=words["USER"],
+        user=values["USER"],
     )

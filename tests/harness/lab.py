@@ -20,7 +20,8 @@ from lpnet.space.space import Space
 from lpnet.space.table import OpTable
 from lpnet_service.db.migrate import migrate
 from lpnet_service.services.learning import trainings
-from lpnet_service.services.measuring import agents, campaigns, ingest, spaces
+from lpnet_service.services.measuring import agents, campaigns, ingest
+from lpnet_service.services.shared import spaces
 from lpnet_service.services.shared.context import Context, context
 from lpnet_service.settings import Settings
 from lpnet_service.worker.loop import tick

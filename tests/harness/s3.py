@@ -95,8 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _answer
 
     def _signed(self, body: bytes) -> bool:
-        said = self.headers.get("x-amz-content-sha256", "")
-        is_whole = said in ("UNSIGNED-PAYLOAD", hashlib.sha256(body).hexdigest())
+        sha256 = self.headers.get("x-amz-content-sha256", "")
+        is_whole = sha256 in ("UNSIGNED-PAYLOAD", hashlib.sha256(body).hexdigest())
         return is_whole and self.headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 ")
 
     def _delete_several(self, body: str) -> None:

@@ -92,9 +92,9 @@ class Site:
 
     def serve(self, **settings: str) -> None:
         """A service in this process, there at once: where it is not the service that ends."""
-        asked = self._service_settings | settings
-        given = {name.removeprefix("LPNET_").lower(): value for name, value in asked.items()}
-        self._served = ThreadedService(self.port, Settings.model_validate(given))
+        variables = self._service_settings | settings
+        values = {name.removeprefix("LPNET_").lower(): value for name, value in variables.items()}
+        self._served = ThreadedService(self.port, Settings.model_validate(values))
 
     def start_service(self, wrapper: Sequence[str] = (), **settings: str) -> Running:
         """Start the service as processes of its own, and wait until it answers."""
@@ -145,7 +145,7 @@ class Site:
     def ask(self, *, blocks: int, networks: int = 0, repeats: int = 0) -> Campaign:
         """Ask for a campaign on the agent's target."""
         self.http.post_bytes("/v1/spaces", self.space.to_bytes())
-        wanted = NewCampaign(
+        campaign = NewCampaign(
             target=self.target().name,
             space=self.space.hash,
             blocks=blocks,
@@ -153,7 +153,7 @@ class Site:
             repeats=repeats,
             pruned=0,
         )
-        return Campaign.model_validate(self.http.post("/v1/campaigns", wanted))
+        return Campaign.model_validate(self.http.post("/v1/campaigns", campaign))
 
     def campaign(self, campaign: Campaign) -> Campaign:
         return Campaign.model_validate(self.http.get(f"/v1/campaigns/{campaign.id}"))
@@ -166,8 +166,8 @@ class Site:
     def samples(self, campaign: Campaign | None = None) -> list[StoredSample]:
         """Samples of workloads that somebody asked for, in the order they were stored."""
         of = campaign.id if campaign else None
-        asked = {"target": self.target().name, "campaign": of, "limit": 1000}
-        page = self.http.get("/v1/samples", params=asked)
+        query = {"target": self.target().name, "campaign": of, "limit": 1000}
+        page = self.http.get("/v1/samples", params=query)
         return [s for s in SamplePage.model_validate(page).items if s.sentinel is None]
 
     def under_way(self, campaign: Campaign, agent: Running) -> None:
@@ -189,20 +189,22 @@ class Site:
         end = time.monotonic() + PATIENCE_S
         while not reached():
             assert time.monotonic() < end, f"never happened: {what}\n{self._logs()}"
-            assert all(each.alive for each in needed), f"ended before: {what}\n{self._logs()}"
+            assert all(process.alive for process in needed), (
+                f"ended before: {what}\n{self._logs()}"
+            )
             time.sleep(0.02)
 
     def nothing_left_but(self, *those: Running) -> None:
         """Wait until all else that was started here is gone, with what came of it."""
-        pids = {pid for each in those for pid in each.family}
+        pids = {pid for process in those for pid in process.family}
         self.until(lambda: {p.pid for p in left_of(self.folder)} <= pids, "the others end")
 
     def close(self) -> None:
         # All at once: an agent keeps what it can no longer deliver.
-        for each in self._running:
-            each.ask_to_end()
-        for each in self._running:
-            each.put_down()
+        for process in self._running:
+            process.ask_to_end()
+        for process in self._running:
+            process.put_down()
         self.http.close()
         if self._served:
             self._served.close()

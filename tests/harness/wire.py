@@ -99,10 +99,10 @@ class Wire:
     def _reset_all(self) -> None:
         with self._lock:
             standing = list(self._open)
-        for each in standing:
+        for connection in standing:
             # The thread that carries it wakes up, and resets it.
             with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def _listen(port: int) -> socket.socket:
