@@ -57,8 +57,8 @@ def main() -> int:
     verdict = "within" if agent_mb <= GOAL_MB else "over"
     print(
         f"{options.model} on {options.runtime}: agent and measuring process {agent_mb:.0f} MB "
-        f"({verdict} {GOAL_MB}), {agent_mb / reference_mb:.2f} times a bare script's {reference_mb:.0f} MB; "
-        f"torch {'loaded' if torch else 'not loaded'}"
+        f"({verdict} {GOAL_MB}), {agent_mb / reference_mb:.2f} times a bare script's "
+        f"{reference_mb:.0f} MB; torch {'loaded' if torch else 'not loaded'}"
     )
     return 0 if agent_mb <= GOAL_MB and (not torch or options.runtime.startswith("torch")) else 1
 

@@ -78,7 +78,6 @@ def clock_policy(core: int, root: Path = Path("/")) -> str | None:
 
 
 def vector_flags(flags: frozenset[str]) -> tuple[str, ...]:
-    """The vector instruction sets among a CPU's flags."""
     common = [flag for flag in _VECTOR if flag in flags]
     return (*common, *sorted(flag for flag in flags if flag.startswith("avx512")))
 

@@ -75,7 +75,6 @@ def cpu_list(string: str) -> tuple[int, ...] | None:
 
 
 def cpu_folder(root: Path, core: int) -> Path:
-    """The folder that describes a core."""
     return root / f"sys/devices/system/cpu/cpu{core}"
 
 

@@ -22,7 +22,6 @@ _TEMPORARY: dict[SlowedBy, str] = {
 
 
 def between(before: GpuReading, after: GpuReading) -> GpuConditions:
-    """The conditions between two readings."""
     return GpuConditions(
         sm_before_mhz=before.sm_mhz,
         sm_mhz=after.sm_mhz,
@@ -60,7 +59,6 @@ def combine(parts: Sequence[GpuConditions | None]) -> GpuConditions | None:
 
 
 def rejection(conditions: GpuConditions) -> str | None:
-    """Why a visit under these conditions cannot be used, or None."""
     causes = [_TEMPORARY[cause] for cause in conditions.slowed_by or () if cause in _TEMPORARY]
     if not causes and conditions.heat_s:
         causes = ["heat"]
@@ -68,7 +66,6 @@ def rejection(conditions: GpuConditions) -> str | None:
 
 
 def other_load(conditions: GpuConditions) -> str | None:
-    """What else ran on the GPU, or None."""
     return f"{conditions.others} other processes on the GPU" if conditions.others else None
 
 
@@ -80,7 +77,6 @@ def _difference_s(before: int | None, after: int | None) -> float | None:
 
 
 def _union(causes: Iterable[Iterable[SlowedBy] | None]) -> tuple[SlowedBy, ...] | None:
-    """All causes, sorted; None if none of the parts reports them."""
     present = [part for part in causes if part is not None]
     return tuple(sorted({cause for part in present for cause in part})) if present else None
 

@@ -141,7 +141,6 @@ class Gpu:
         return value
 
     def _query(self, name: str, *arguments: Any) -> Any:
-        """The result of an NVML function for this GPU; None if it has none."""
         return self._call(name, self._handle, *arguments)
 
     def _call(self, name: str, *arguments: Any) -> Any:
@@ -168,7 +167,6 @@ def _switch(state: int | None) -> bool | None:
 
 
 def _current(states: Any) -> bool | None:
-    """The first of the current and the pending state."""
     return None if states is None else bool(states[0])
 
 

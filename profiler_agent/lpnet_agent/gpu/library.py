@@ -22,7 +22,6 @@ _WHOLE = "GPU-"
 
 
 def on_gpu(provider: str) -> bool:
-    """Whether a provider runs networks on an NVIDIA GPU."""
     return provider in PROVIDERS
 
 
@@ -61,7 +60,6 @@ def _pynvml() -> Any:
 
 
 def _first_gpu(library: Any, environment: Mapping[str, str]) -> Gpu | None:
-    """The first GPU that is visible to CUDA."""
     visible = environment.get(_VISIBLE, "0").split(",")[0].strip()
     try:
         if visible.startswith((_INSTANCE, _WHOLE)):

@@ -112,7 +112,6 @@ class Probe:
 
 
 def between(before: Snapshot, after: Snapshot) -> Conditions:
-    """The conditions between two snapshots."""
     steal = _difference(before.steal_s, after.steal_s)
     busy = _difference(before.busy_s, after.busy_s)
     pressure = _difference(before.pressure_s, after.pressure_s)
@@ -145,7 +144,6 @@ def _other_cores_share(before: Snapshot, after: Snapshot) -> float | None:
 
 
 def _throttled(before: Snapshot, after: Snapshot) -> bool | None:
-    """From the throttle counter, or from the cooling devices, as on a Jetson and on phones."""
     throttles = _difference(before.throttles, after.throttles)
     states = [state for state in (throttles, before.cooling, after.cooling) if state is not None]
     return any(state > 0 for state in states) if states else None

@@ -25,7 +25,6 @@ def choose(threads: int) -> tuple[int, ...] | None:
 
 
 def avoid(cores: tuple[int, ...] | None) -> None:
-    """Move this process off the measured cores if it may use other ones."""
     if cores is None:
         return
     remaining = os.sched_getaffinity(0) - set(cores)

@@ -59,7 +59,6 @@ class VisitRecord:
 
     @property
     def rejection(self) -> str | None:
-        """Why this visit cannot be used, or None."""
         steal_s, timed_s = self.conditions.steal_s, self.visit.timed_s
         if self.conditions.throttled:
             return THROTTLED
@@ -68,7 +67,6 @@ class VisitRecord:
         return None if self.conditions.gpu is None else gpu.rejection(self.conditions.gpu)
 
     def other_load(self, crowded: float) -> str | None:
-        """What else ran during the visit, or None."""
         busy_cores = busy_other_cores(self.conditions, crowded)
         if busy_cores is not None:
             return busy_cores
@@ -121,23 +119,19 @@ def select_visits(records: Sequence[VisitRecord], crowded: float = CROWDED) -> V
 
 
 def busy_other_cores(conditions: Conditions, crowded: float) -> str | None:
-    """A description of the load on the other cores if it exceeds `crowded`, or None."""
     share = conditions.elsewhere_share
     return f"other cores {share:.0%} busy" if share is not None and share > crowded else None
 
 
 def all_loaded(load: str | None) -> str:
-    """The reason for visits that agree, but that all had other load."""
     return f"all visits that agree had other load: {load}"
 
 
 def disagreeing(medians_ms: Sequence[float]) -> str:
-    """The reason for visits that do not agree."""
     return "its visits disagree: " + ", ".join(f"{ms:.4g}" for ms in medians_ms) + " ms"
 
 
 def _disagreement(records: Sequence[VisitRecord], medians_ms: Sequence[float]) -> list[str]:
-    """What kept the visits from agreeing."""
     rejections = (record.rejection for record in records)
     reasons = list(dict.fromkeys(reason for reason in rejections if reason is not None))
     total = sum(len(record.visit.repeats) for record in records)

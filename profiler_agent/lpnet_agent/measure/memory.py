@@ -81,7 +81,6 @@ class MemoryMonitor:
         return self._readings[-1]
 
     def slower_pct(self, *readings_ms: float | None) -> float | None:
-        """By how many percent the slowest reading exceeds the usual level."""
         present = [reading for reading in readings_ms if reading is not None]
         if not present:
             return None

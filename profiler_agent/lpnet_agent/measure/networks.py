@@ -128,7 +128,6 @@ def load_network(runtime: Runtime, network: NetworkSource) -> InferenceSession:
 
 
 def request_key(request: AnyRequest) -> str:
-    """Identifies a workload over its visits."""
     if isinstance(request, FileRequest):
         return request.model_file
     return request.item.id or workload_key(request.item.workload)

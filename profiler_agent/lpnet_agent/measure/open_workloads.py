@@ -29,7 +29,6 @@ class OpenWorkloads(Generic[Work]):
         return iter(self._works.values())
 
     def get(self, request: AnyRequest) -> Work:
-        """The work of a workload, created if it is not open."""
         key = request_key(request)
         if key not in self._works:
             item_id = request.item.id if isinstance(request, WorkloadRequest) else None
@@ -40,5 +39,4 @@ class OpenWorkloads(Generic[Work]):
         return self._works[key]
 
     def close(self, request: AnyRequest) -> None:
-        """Forget a workload; harmless if it is not open."""
         self._works.pop(request_key(request), None)

@@ -85,7 +85,6 @@ class Repeats:
 
     @property
     def waiting_share(self) -> float:
-        """Share of the time of all repeats that was spent waiting for a CPU."""
         return float(self._waiting().sum() / max(1, self.wall.sum()))
 
     def _waiting(self) -> NDArray[np.int64]:

@@ -23,7 +23,6 @@ def to_result(request: AnyRequest, id_: str, measurement: Measurement | None) ->
 
 
 def to_sample(item: Item, id_: str, measurement: Measurement) -> Sample:
-    """The sample of a workload, as it is sent."""
     return Sample(
         kind=item.kind,
         workload=item.workload,
@@ -67,7 +66,6 @@ def _event_ms(selected: Sequence[VisitRecord]) -> float | None:
 
 
 def _conditions(records: Sequence[VisitRecord]) -> Conditions:
-    """The conditions around all visits, and the counts of their repeats."""
     repeats = [record.visit.repeats for record in records]
     waited = [part.waited for part in repeats if part.waited is not None]
     total = sum(len(part) for part in repeats)

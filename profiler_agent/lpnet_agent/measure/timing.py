@@ -26,7 +26,6 @@ class Visit:
 
     @property
     def timed_s(self) -> float:
-        """Wall time of the repeats, s."""
         return float(self.repeats.wall.sum()) / 1e9
 
 
@@ -108,7 +107,6 @@ def _repeat(
 
 
 def _is_enough(repeats: Repeats, plan: TimingPlan) -> bool:
-    """Whether undisturbed repeats fill the budget, or give a precise median."""
     kept = repeats.undisturbed()
     if kept.sum() < plan.min_repeats:
         return False

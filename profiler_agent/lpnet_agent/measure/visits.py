@@ -142,7 +142,6 @@ class VisitRunner:
         release_freed_memory()
 
     def _visit(self, work: _OpenWorkload, plan: TimingPlan) -> float:
-        """Time a loaded workload once more; returns seconds of timed repeats."""
         assert work.session is not None
         # The runtime's threads for this network, and this thread. Those of others are idle.
         self._clock.watch(work.threads | {self._thread})

@@ -23,7 +23,6 @@ _REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(AnyRequest)
 
 
 def main() -> None:
-    """Answer requests until the agent closes the pipe or is gone."""
     # The agent decides when this process ends, and handles a Ctrl-C in its terminal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

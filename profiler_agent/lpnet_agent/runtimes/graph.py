@@ -39,7 +39,6 @@ class OnnxNode:
         return f"{self.op} {self.name!r}"
 
     def optional_input(self, index: int) -> str | None:
-        """The name of an input; None if it is omitted."""
         return (self.inputs[index] or None) if index < len(self.inputs) else None
 
 

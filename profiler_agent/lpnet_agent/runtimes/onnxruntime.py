@@ -71,7 +71,6 @@ _ERRORS: tuple[type[Exception], ...] = (
 
 
 def providers() -> tuple[Provider, ...]:
-    """See base.RuntimeModule."""
     available = ort.get_available_providers()
     return tuple(
         Provider(
@@ -85,7 +84,6 @@ def providers() -> tuple[Provider, ...]:
 
 
 def create(config: RuntimeConfig) -> Runtime:
-    """See base.RuntimeModule."""
     return OnnxRuntime(config)
 
 
@@ -97,7 +95,6 @@ class OnnxRuntime:
     """
 
     def __init__(self, config: RuntimeConfig) -> None:
-        """Raises SetupError for an unknown option or value."""
         self._config = config
         self._options, self._variant = resolve_options("onnxruntime", config.options, _OPTIONS)
 
@@ -123,7 +120,6 @@ class OnnxRuntime:
         return _BoundSession(session, self._config.provider)
 
     def load_file(self, model: Path) -> InferenceSession:
-        """See base.ReadsFiles."""
         if self._config.precision != "fp32":
             return self.load(model.read_bytes())
         return _BoundSession(self._create_session(str(model)), self._config.provider)
@@ -174,7 +170,6 @@ class OnnxRuntime:
         return session
 
     def _providers(self) -> list[Any]:
-        """The provider with the options for its precision."""
         provider = _PROVIDERS[self._config.provider]
         if self._config.provider == "tensorrt":
             return [(provider, {"trt_fp16_enable": self._config.precision == "fp16"})]

@@ -36,7 +36,6 @@ _MEMORY_MESSAGES = ("bad_alloc", "could not allocate", "failed to allocate", "ou
 
 
 def providers() -> tuple[Provider, ...]:
-    """See base.RuntimeModule."""
     core = ov.Core()
     if _DEVICE not in core.available_devices:
         return (Provider("cpu", unavailable="this build of OpenVINO has no plugin for the CPU"),)
@@ -55,7 +54,6 @@ def providers() -> tuple[Provider, ...]:
 
 
 def create(config: RuntimeConfig) -> Runtime:
-    """See base.RuntimeModule."""
     return OpenVino(config)
 
 
@@ -64,7 +62,6 @@ class OpenVino:
     on the cores that this process is pinned to."""
 
     def __init__(self, config: RuntimeConfig) -> None:
-        """Raises SetupError for any option, as it has none."""
         self._config = config
         _, self._variant = resolve_options("openvino", config.options, _OPTIONS)
         self._core = ov.Core()

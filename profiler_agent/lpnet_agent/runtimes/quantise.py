@@ -57,7 +57,6 @@ def quantise(model: bytes) -> bytes:
 
 
 def to_float16(model: bytes) -> bytes:
-    """The network in float16, including its inputs and outputs."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     try:

@@ -142,7 +142,6 @@ def _list_support(entry: RuntimeEntry) -> list[RuntimeSupport]:
 
 
 def _check_support(name: str, config: RuntimeConfig, providers: tuple[Provider, ...]) -> None:
-    """Raises SetupError, listing what is supported."""
     provider = next((p for p in providers if p.name == config.provider), None)
     if provider is None:
         names = ", ".join(provider.name for provider in providers)

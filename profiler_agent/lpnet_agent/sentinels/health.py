@@ -93,7 +93,6 @@ class Health(Wire):
 
     @property
     def settled(self) -> bool:
-        """Whether every sentinel has its level."""
         return all(self.level_ms(sentinel) is not None for sentinel in SENTINELS)
 
 

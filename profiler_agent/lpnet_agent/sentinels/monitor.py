@@ -80,7 +80,6 @@ class SentinelMonitor:
 
     @property
     def cleared(self) -> int:
-        """Number of clearings of the target that were handled."""
         return self._state.cleared
 
     @property

@@ -44,5 +44,4 @@ def to_reading(sample: Sample | None) -> Reading | None:
 
 
 def undisturbed_ms(sample: Sample | None) -> float | None:
-    """The latency, ms; None for a reading that failed or was disturbed."""
     return None if sample is None or sample.disturbed else sample.latency_ms

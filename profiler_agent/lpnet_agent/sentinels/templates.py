@@ -23,7 +23,6 @@ class SentinelTemplate:
     ops: OpsWorkload
 
     def item(self) -> Item:
-        """It is measured with the budget of a network."""
         return Item(kind="network", workload=self.workload, sentinel=self.sentinel)
 
     def to_sent_sample(self, sample: Sample) -> Sample:

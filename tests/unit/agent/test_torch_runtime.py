@@ -70,7 +70,7 @@ def onnx_model(
     return data
 
 
-def one(
+def one_op(
     op: str,
     shape: tuple[int, ...],
     *constants: NDArray[Any] | None,
@@ -78,97 +78,97 @@ def one(
     **attributes: Any,
 ) -> bytes:
     """A network of one node; a constant that is None is an input left out."""
-    names = [f"c{place}" if c is not None else "" for place, c in enumerate(constants)]
-    given = {f"c{place}": c for place, c in enumerate(constants) if c is not None}
+    names = [f"c{index}" if c is not None else "" for index, c in enumerate(constants)]
+    weights = {f"c{index}": c for index, c in enumerate(constants) if c is not None}
     node = helper.make_node(op, ["x", *names], ["y"], name="the_node", **attributes)
-    return onnx_model([node], {"x": shape}, given, opset=opset)
+    return onnx_model([node], {"x": shape}, weights, opset=opset)
 
 
 def agree(data: bytes, runtime: str = "torch", **options: str) -> None:
     """It computes what ONNX Runtime computes, on an input that neither has seen."""
-    inputs = {each.name: floats(*each.shape) for each in read_network(data, "test").inputs}
+    inputs = {tensor.name: floats(*tensor.shape) for tensor in read_network(data, "test").inputs}
     expected = create_runtime("onnxruntime", RuntimeConfig(1)).load(data).infer(inputs)
-    found = create_runtime(runtime, RuntimeConfig(1, options=options)).load(data).infer(inputs)
-    assert len(found) == len(expected)
-    for ours, theirs in zip(found, expected, strict=True):
+    outputs = create_runtime(runtime, RuntimeConfig(1, options=options)).load(data).infer(inputs)
+    assert len(outputs) == len(expected)
+    for ours, theirs in zip(outputs, expected, strict=True):
         assert ours.dtype == np.float32
         assert ours.shape == theirs.shape
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
 
 
-PICTURE = (2, 6, 9, 11)
+IMAGE = (2, 6, 9, 11)
 CONV = (floats(8, 6, 3, 3), floats(8))
 NORM = (floats(6), floats(6), floats(6), np.abs(floats(6)) + 0.1)
 ONE_OP = {
-    "conv": one("Conv", PICTURE, *CONV),
-    "conv without bias": one("Conv", PICTURE, CONV[0]),
-    "conv with pads": one("Conv", PICTURE, *CONV, pads=[1, 2, 1, 2], strides=[2, 1]),
-    "conv with uneven pads": one("Conv", PICTURE, *CONV, pads=[0, 1, 2, 0]),
-    "conv dilated": one("Conv", PICTURE, *CONV, dilations=[2, 3], pads=[2, 3, 2, 3]),
-    "conv grouped": one("Conv", PICTURE, floats(4, 3, 3, 1), group=2),
-    "conv depthwise": one("Conv", PICTURE, floats(6, 1, 3, 3), floats(6), group=6),
-    "conv same upper": one("Conv", PICTURE, *CONV, auto_pad="SAME_UPPER", strides=[2, 2]),
-    "conv same lower": one("Conv", PICTURE, floats(2, 6, 2, 4), auto_pad="SAME_LOWER"),
-    "conv valid": one("Conv", PICTURE, *CONV, auto_pad="VALID"),
-    "gemm": one("Gemm", (3, 5), floats(4, 5), floats(4), transB=1),
-    "gemm without bias": one("Gemm", (3, 5), floats(5, 4)),
-    "gemm scaled": one("Gemm", (3, 5), floats(5, 4), floats(1, 4), alpha=0.5, beta=-2.0),
-    "gemm with a scalar": one("Gemm", (3, 5), floats(5, 4), floats()),
-    "batch norm": one("BatchNormalization", PICTURE, *NORM, epsilon=1e-3),
-    "batch norm, flat": one("BatchNormalization", (4, 6), *NORM),
-    "relu": one("Relu", PICTURE),
-    "relu6": one("Clip", PICTURE, scalar(0), scalar(6)),
-    "clip from 0": one("Clip", PICTURE, scalar(0)),
-    "clip": one("Clip", PICTURE, scalar(-0.5), scalar(0.25)),
-    "clip to": one("Clip", PICTURE, None, scalar(0.25)),
-    "clip, no bounds": one("Clip", PICTURE),
-    "clip by attributes": one("Clip", PICTURE, opset=10, min=-0.1, max=0.2),
-    "sigmoid": one("Sigmoid", PICTURE),
-    "tanh": one("Tanh", PICTURE),
-    "hard swish": one("HardSwish", PICTURE),
-    "hard sigmoid": one("HardSigmoid", PICTURE),
-    "hard sigmoid of torch": one("HardSigmoid", PICTURE, alpha=0.166667, beta=0.5),
-    "leaky relu": one("LeakyRelu", PICTURE, alpha=0.2),
-    "elu": one("Elu", PICTURE, alpha=0.7),
-    "gelu": one("Gelu", PICTURE),
-    "gelu by tanh": one("Gelu", PICTURE, approximate="tanh"),
-    "add a constant": one("Add", PICTURE, floats(6, 1, 1)),
-    "multiply by a constant": one("Mul", PICTURE, floats(6, 1, 1)),
-    "flatten": one("Flatten", PICTURE),
-    "flatten what is flat": one("Flatten", (3, 5), axis=-1),
-    "max pool": one("MaxPool", PICTURE, kernel_shape=[3, 2], strides=[2, 2], pads=[1, 1, 1, 1]),
-    "max pool, ceil": one("MaxPool", PICTURE, kernel_shape=[3, 3], strides=[2, 3], ceil_mode=1),
-    "max pool, padded ceil": one(
-        "MaxPool", PICTURE, kernel_shape=[2, 2], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1
+    "conv": one_op("Conv", IMAGE, *CONV),
+    "conv without bias": one_op("Conv", IMAGE, CONV[0]),
+    "conv with pads": one_op("Conv", IMAGE, *CONV, pads=[1, 2, 1, 2], strides=[2, 1]),
+    "conv with uneven pads": one_op("Conv", IMAGE, *CONV, pads=[0, 1, 2, 0]),
+    "conv dilated": one_op("Conv", IMAGE, *CONV, dilations=[2, 3], pads=[2, 3, 2, 3]),
+    "conv grouped": one_op("Conv", IMAGE, floats(4, 3, 3, 1), group=2),
+    "conv depthwise": one_op("Conv", IMAGE, floats(6, 1, 3, 3), floats(6), group=6),
+    "conv same upper": one_op("Conv", IMAGE, *CONV, auto_pad="SAME_UPPER", strides=[2, 2]),
+    "conv same lower": one_op("Conv", IMAGE, floats(2, 6, 2, 4), auto_pad="SAME_LOWER"),
+    "conv valid": one_op("Conv", IMAGE, *CONV, auto_pad="VALID"),
+    "gemm": one_op("Gemm", (3, 5), floats(4, 5), floats(4), transB=1),
+    "gemm without bias": one_op("Gemm", (3, 5), floats(5, 4)),
+    "gemm scaled": one_op("Gemm", (3, 5), floats(5, 4), floats(1, 4), alpha=0.5, beta=-2.0),
+    "gemm with a scalar": one_op("Gemm", (3, 5), floats(5, 4), floats()),
+    "batch norm": one_op("BatchNormalization", IMAGE, *NORM, epsilon=1e-3),
+    "batch norm, flat": one_op("BatchNormalization", (4, 6), *NORM),
+    "relu": one_op("Relu", IMAGE),
+    "relu6": one_op("Clip", IMAGE, scalar(0), scalar(6)),
+    "clip from 0": one_op("Clip", IMAGE, scalar(0)),
+    "clip": one_op("Clip", IMAGE, scalar(-0.5), scalar(0.25)),
+    "clip to": one_op("Clip", IMAGE, None, scalar(0.25)),
+    "clip, no bounds": one_op("Clip", IMAGE),
+    "clip by attributes": one_op("Clip", IMAGE, opset=10, min=-0.1, max=0.2),
+    "sigmoid": one_op("Sigmoid", IMAGE),
+    "tanh": one_op("Tanh", IMAGE),
+    "hard swish": one_op("HardSwish", IMAGE),
+    "hard sigmoid": one_op("HardSigmoid", IMAGE),
+    "hard sigmoid of torch": one_op("HardSigmoid", IMAGE, alpha=0.166667, beta=0.5),
+    "leaky relu": one_op("LeakyRelu", IMAGE, alpha=0.2),
+    "elu": one_op("Elu", IMAGE, alpha=0.7),
+    "gelu": one_op("Gelu", IMAGE),
+    "gelu by tanh": one_op("Gelu", IMAGE, approximate="tanh"),
+    "add a constant": one_op("Add", IMAGE, floats(6, 1, 1)),
+    "multiply by a constant": one_op("Mul", IMAGE, floats(6, 1, 1)),
+    "flatten": one_op("Flatten", IMAGE),
+    "flatten what is flat": one_op("Flatten", (3, 5), axis=-1),
+    "max pool": one_op("MaxPool", IMAGE, kernel_shape=[3, 2], strides=[2, 2], pads=[1, 1, 1, 1]),
+    "max pool, ceil": one_op("MaxPool", IMAGE, kernel_shape=[3, 3], strides=[2, 3], ceil_mode=1),
+    "max pool, padded ceil": one_op(
+        "MaxPool", IMAGE, kernel_shape=[2, 2], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1
     ),
-    "max pool dilated": one("MaxPool", PICTURE, kernel_shape=[3, 3], dilations=[2, 1]),
-    "max pool, uneven": one("MaxPool", PICTURE, kernel_shape=[3, 3], pads=[0, 1, 2, 0]),
-    "max pool, wide pads": one("MaxPool", PICTURE, kernel_shape=[3, 3], pads=[2, 2, 2, 2]),
-    "average pool": one("AveragePool", PICTURE, kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
-    "average pool, pads counted": one(
-        "AveragePool", PICTURE, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1
+    "max pool dilated": one_op("MaxPool", IMAGE, kernel_shape=[3, 3], dilations=[2, 1]),
+    "max pool, uneven": one_op("MaxPool", IMAGE, kernel_shape=[3, 3], pads=[0, 1, 2, 0]),
+    "max pool, wide pads": one_op("MaxPool", IMAGE, kernel_shape=[3, 3], pads=[2, 2, 2, 2]),
+    "average pool": one_op("AveragePool", IMAGE, kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+    "average pool, pads counted": one_op(
+        "AveragePool", IMAGE, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1
     ),
-    "average pool, ceil": one(
-        "AveragePool", PICTURE, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1
+    "average pool, ceil": one_op(
+        "AveragePool", IMAGE, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1
     ),
-    "average pool, padded ceil": one(
+    "average pool, padded ceil": one_op(
         "AveragePool",
-        PICTURE,
+        IMAGE,
         kernel_shape=[3, 3],
         strides=[3, 3],
         pads=[1, 1, 1, 1],
         ceil_mode=1,
         count_include_pad=1,
     ),
-    "average pool, uneven": one(
-        "AveragePool", PICTURE, kernel_shape=[3, 3], pads=[0, 1, 1, 0], count_include_pad=1
+    "average pool, uneven": one_op(
+        "AveragePool", IMAGE, kernel_shape=[3, 3], pads=[0, 1, 1, 0], count_include_pad=1
     ),
-    "global average pool": one("GlobalAveragePool", PICTURE),
-    "mean over sides": one("ReduceMean", PICTURE, np.array([2, 3]), keepdims=0),
-    "mean by attribute": one("ReduceMean", PICTURE, opset=13, axes=[-1]),
-    "mean over all": one("ReduceMean", PICTURE),
-    "mean over none": one("ReduceMean", PICTURE, noop_with_empty_axes=1),
-    "identity": one("Identity", PICTURE),
+    "global average pool": one_op("GlobalAveragePool", IMAGE),
+    "mean over sides": one_op("ReduceMean", IMAGE, np.array([2, 3]), keepdims=0),
+    "mean by attribute": one_op("ReduceMean", IMAGE, opset=13, axes=[-1]),
+    "mean over all": one_op("ReduceMean", IMAGE),
+    "mean over none": one_op("ReduceMean", IMAGE, noop_with_empty_axes=1),
+    "identity": one_op("Identity", IMAGE),
 }
 
 
@@ -258,31 +258,31 @@ def test_networks_of_random_widths_agree(name: str, options: dict[str, str]) -> 
 
 def counting(session: Any) -> list[int]:
     """Grows by one for every inference of a session."""
-    seen: list[int] = []
+    calls: list[int] = []
     forward = session._forward
 
-    def counted(*given: torch.Tensor) -> Any:
-        seen.append(1)
+    def counted(*inputs: torch.Tensor) -> Any:
+        calls.append(1)
         assert torch.is_inference_mode_enabled()
-        return forward(*given)
+        return forward(*inputs)
 
     session._forward = counted
-    return seen
+    return calls
 
 
 def test_a_network_runs_as_often_as_asked() -> None:
     session = create_runtime("torch", RuntimeConfig(1)).load(ONE_OP["conv"])
-    seen = counting(session)
+    calls = counting(session)
     session.run(1)
     session.run(7)
-    assert len(seen) == 8
+    assert len(calls) == 8
 
 
 def test_layout_is_the_targets() -> None:
     for value, layout in (("0", torch.contiguous_format), ("1", torch.channels_last)):
         runtime = create_runtime("torch", RuntimeConfig(1, options={"channels_last": value}))
         session: Any = runtime.load(ONE_OP["conv"])
-        for tensor in (session._given[0], next(session._forward.parameters())):
+        for tensor in (session._timed_inputs[0], next(session._forward.parameters())):
             assert tensor.is_contiguous(memory_format=layout)
 
 
@@ -301,38 +301,38 @@ def test_the_runtime_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("runtime", "options", "words"),
+    ("runtime", "options", "message"),
     [
         ("torch", {"layout": "nhwc"}, "'layout'.*channels_last"),
-        ("torch", {"channels_last": "yes"}, "channels_last='yes'"),
+        ("torch", {"channels_last": "yes"}, "channels_last of torch must be one of 0, 1"),
         ("torch", {"mode": "default"}, "'mode'"),
         ("torch", {"cudnn_benchmark": "1"}, "'cudnn_benchmark'"),
         ("torch-compile", {"mode": "reduce-overhead"}, "mode='reduce-overhead'"),
     ],
 )
 def test_an_unknown_option_or_value_is_refused(
-    runtime: str, options: dict[str, str], words: str
+    runtime: str, options: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(SetupError, match=words):
+    with pytest.raises(SetupError, match=message):
         create_runtime(runtime, RuntimeConfig(1, options=options))
 
 
 POOL: dict[str, Any] = {"kernel_shape": [2, 2]}
 REFUSED = {
-    "unknown op": (one("Softsign", (1, 3)), "Softsign 'the_node'.*unknown"),
-    "1d": (one("Conv", (1, 3, 9), floats(2, 3, 3)), "Conv 'the_node'.*3 dimensions"),
-    "1d global": (one("GlobalAveragePool", (1, 3, 9)), "3 dimensions"),
+    "unknown op": (one_op("Softsign", (1, 3)), "Softsign 'the_node'.*unknown"),
+    "1d": (one_op("Conv", (1, 3, 9), floats(2, 3, 3)), "Conv 'the_node'.*3 dimensions"),
+    "1d global": (one_op("GlobalAveragePool", (1, 3, 9)), "3 dimensions"),
     "uneven average": (
-        one("AveragePool", PICTURE, **POOL, pads=[0, 1, 1, 0]),
+        one_op("AveragePool", IMAGE, **POOL, pads=[0, 1, 1, 0]),
         "AveragePool 'the_node'.*count_include_pad",
     ),
     "uneven ceil": (
-        one("MaxPool", PICTURE, **POOL, pads=[0, 1, 1, 0], ceil_mode=1),
+        one_op("MaxPool", IMAGE, **POOL, pads=[0, 1, 1, 0], ceil_mode=1),
         "MaxPool 'the_node'.*ceil_mode",
     ),
-    "dilated average": (one("AveragePool", PICTURE, **POOL, dilations=[2, 2]), "dilations"),
-    "transA": (one("Gemm", (5, 3), floats(5, 4), transA=1), "Gemm 'the_node'.*transA"),
-    "bias per row": (one("Gemm", (3, 5), floats(5, 4), floats(3, 4)), "bias"),
+    "dilated average": (one_op("AveragePool", IMAGE, **POOL, dilations=[2, 2]), "dilations"),
+    "transA": (one_op("Gemm", (5, 3), floats(5, 4), transA=1), "Gemm 'the_node'.*transA"),
+    "bias per row": (one_op("Gemm", (3, 5), floats(5, 4), floats(3, 4)), "bias"),
     "training": (
         onnx_model(
             [
@@ -344,14 +344,14 @@ REFUSED = {
                     training_mode=1,
                 )
             ],
-            {"x": PICTURE},
+            {"x": IMAGE},
             dict(zip(("scale", "bias", "mean", "var"), NORM, strict=True)),
         ),
         "BatchNormalization 'norm'.*'running_mean'",
     ),
-    "flatten": (one("Flatten", PICTURE, axis=2), "Flatten 'the_node'.*axis 2"),
+    "flatten": (one_op("Flatten", IMAGE, axis=2), "Flatten 'the_node'.*axis must be 1, got 2"),
     "old attribute": (
-        one("BatchNormalization", PICTURE, *NORM, opset=8, spatial=1),
+        one_op("BatchNormalization", IMAGE, *NORM, opset=8, spatial=1),
         "BatchNormalization 'the_node'.*'spatial'",
     ),
     "indices": (
@@ -359,7 +359,7 @@ REFUSED = {
             [
                 helper.make_node("MaxPool", ["x"], ["y", "places"], name="pool", **POOL),
             ],
-            {"x": PICTURE},
+            {"x": IMAGE},
             {},
         ),
         "MaxPool 'pool'.*'places'",
@@ -367,25 +367,25 @@ REFUSED = {
     "computed weight": (
         onnx_model(
             [helper.make_node("Conv", ["x", "w"], ["y"], name="conv")],
-            {"x": PICTURE, "w": (2, 6, 1, 1)},
+            {"x": IMAGE, "w": (2, 6, 1, 1)},
             {},
         ),
-        "Conv 'conv'.*'w' is no constant",
+        "Conv 'conv'.*'w' is not a constant",
     ),
 }
 
 
-@pytest.mark.parametrize(("data", "words"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_cannot_be_loaded_is_refused_by_name(data: bytes, words: str) -> None:
-    with pytest.raises(RuntimeFailed, match=words):
+@pytest.mark.parametrize(("data", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_cannot_be_loaded_is_refused_by_name(data: bytes, message: str) -> None:
+    with pytest.raises(RuntimeFailed, match=message):
         create_runtime("torch", RuntimeConfig(1)).load(data)
 
 
 def test_inputs_are_checked_by_name_and_shape() -> None:
-    session = create_runtime("torch", RuntimeConfig(1)).load(one("Relu", (2, 3)))
+    session = create_runtime("torch", RuntimeConfig(1)).load(one_op("Relu", (2, 3)))
     with pytest.raises(RuntimeFailed, match=r"no input 'z'.*'x'"):
         session.infer({"z": floats(2, 3)})
-    with pytest.raises(RuntimeFailed, match=r"'x' is \(3, 2\), not \(2, 3\)"):
+    with pytest.raises(RuntimeFailed, match=r"'x' must have shape \(2, 3\), got \(3, 2\)"):
         session.infer({"x": floats(3, 2)})
     with pytest.raises(RuntimeFailed, match="'x' is missing"):
         session.infer({})
@@ -393,7 +393,7 @@ def test_inputs_are_checked_by_name_and_shape() -> None:
 
 def outer_sum(side: int) -> bytes:
     """A small input and a small constant whose sum has side * side elements."""
-    return one("Add", (side, 1), np.zeros((1, side), np.float32))
+    return one_op("Add", (side, 1), np.zeros((1, side), np.float32))
 
 
 def test_what_does_not_fit_in_memory_is_a_result() -> None:
@@ -410,7 +410,7 @@ def held(size: int) -> int:
 
 def test_a_session_that_is_dropped_frees_its_weights() -> None:
     session = create_runtime("torch", RuntimeConfig(1)).load(
-        one("Gemm", (1, 1009), floats(1009, 7))
+        one_op("Gemm", (1, 1009), floats(1009, 7))
     )
     assert held(7063) == 1
     del session
@@ -426,15 +426,15 @@ needs_compiler = pytest.mark.skipif(
 def test_compiled_networks_stay_compiled_side_by_side() -> None:
     """More of them than PyTorch keeps versions of a function that it compiles again and again."""
     runtime = create_runtime("torch-compile", RuntimeConfig(1))
-    models = [one("LeakyRelu", (1, width), alpha=0.5) for width in (1, 2, 3)]
+    models = [one_op("LeakyRelu", (1, width), alpha=0.5) for width in (1, 2, 3)]
     with torch._dynamo.config.patch(recompile_limit=1, accumulated_recompile_limit=2):
         sessions = [runtime.load(data) for data in models]
     before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
     for width, session in enumerate(sessions, 1):
         session.run(2)
         x = floats(1, width)
-        (found,) = session.infer({"x": x})
-        np.testing.assert_allclose(found, np.where(x > 0, x, x / 2))
+        (output,) = session.infer({"x": x})
+        np.testing.assert_allclose(output, np.where(x > 0, x, x / 2))
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == before
 
 
@@ -444,10 +444,10 @@ def test_half_the_bits_are_nearly_as_good() -> None:
     x = {"input": floats(2, 3, 32, 32)}
     (expected,) = create_runtime("onnxruntime", RuntimeConfig(1)).load(data).infer(x)
     session: Any = create_runtime("torch", RuntimeConfig(1, precision="bf16")).load(data)
-    assert session._given[0].dtype == torch.bfloat16
-    (found,) = session.infer(x)
-    assert found.dtype == np.float32
-    assert np.linalg.norm(found - expected) <= 6e-2 * np.linalg.norm(expected)
+    assert session._timed_inputs[0].dtype == torch.bfloat16
+    (output,) = session.infer(x)
+    assert output.dtype == np.float32
+    assert np.linalg.norm(output - expected) <= 6e-2 * np.linalg.norm(expected)
 
 
 @needs_compiler
@@ -456,7 +456,7 @@ def test_a_compiled_block_agrees_and_frees_its_weights() -> None:
     block = space.block(space.blocks[2].name)
     data = block.concrete(block.named([13 for _ in block.widths])).SerializeToString()
     agree(data, "torch-compile")
-    gemm = one("Gemm", (1, 1013), floats(1013, 7))
+    gemm = one_op("Gemm", (1, 1013), floats(1013, 7))
     session = create_runtime("torch-compile", RuntimeConfig(1)).load(gemm)
     assert held(7091) == 1
     del session
@@ -466,8 +466,8 @@ def test_a_compiled_block_agrees_and_frees_its_weights() -> None:
 @needs_compiler
 def test_what_would_be_compiled_again_fails() -> None:
     runtime = create_runtime("torch-compile", RuntimeConfig(1))
-    session: Any = runtime.load(one("LeakyRelu", (1, 3), alpha=0.5))
-    session._given = (torch.zeros(5, 3),)
+    session: Any = runtime.load(one_op("LeakyRelu", (1, 3), alpha=0.5))
+    session._timed_inputs = (torch.zeros(5, 3),)
     with pytest.raises(RuntimeFailed, match=r"torch-compile cannot run.*Recompiling"):
         session.run(1)
 
@@ -479,7 +479,7 @@ def test_what_torch_does_not_compile_is_not_taken_for_compiled() -> None:
         torch.compiler.set_stance("force_eager"),
         pytest.raises(RuntimeFailed, match="did not compile"),
     ):
-        runtime.load(one("LeakyRelu", (1, 3), alpha=0.5))
+        runtime.load(one_op("LeakyRelu", (1, 3), alpha=0.5))
 
 
 def test_without_a_compiler_it_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -527,8 +527,8 @@ def test_a_gpu_agrees(runtime: str, choice: RuntimeConfig, tolerance: float) -> 
     (expected,) = create_runtime("onnxruntime", RuntimeConfig(1)).load(data).infer(x)
     session = create_runtime(runtime, choice).load(data)
     session.run(3)
-    (found,) = session.infer(x)
-    assert np.linalg.norm(found - expected) <= tolerance * np.linalg.norm(expected)
+    (output,) = session.infer(x)
+    assert np.linalg.norm(output - expected) <= tolerance * np.linalg.norm(expected)
 
 
 @pytest.mark.cuda
@@ -543,8 +543,8 @@ def test_cuda_graphs_agree() -> None:
     (expected,) = create_runtime("onnxruntime", RuntimeConfig(1)).load(data).infer(x)
     for session in (*sessions, *sessions):
         session.run(3)
-        (found,) = session.infer(x)
-        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+        (output,) = session.infer(x)
+        np.testing.assert_allclose(output, expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.cuda

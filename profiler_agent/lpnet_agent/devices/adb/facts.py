@@ -26,7 +26,6 @@ _ARCHITECTURES = {
 
 
 def parse_properties(output: str) -> dict[str, str]:
-    """The properties in the output of `getprop` that have a value."""
     matches = (_LINE.fullmatch(line.strip()) for line in output.splitlines())
     return {match[1]: match[2] for match in matches if match and match[2]}
 

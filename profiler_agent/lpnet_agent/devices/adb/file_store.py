@@ -80,7 +80,6 @@ class FileStore:
         self._phone.try_run(f"pkill -KILL -f '[/]{self.program[1:]} '")
 
     def __contains__(self, name: str) -> bool:
-        """Whether a network should be on the phone."""
         return name in self._networks
 
     def put_network(self, content: bytes) -> str:
@@ -97,7 +96,6 @@ class FileStore:
         return name
 
     def _put(self, name: str, content: bytes) -> None:
-        """Write a file unless one with this content is there."""
         sha256 = hashlib.sha256(content).hexdigest()
         if self._phone.run(f"sha256sum {self.folder}/{name}").out.startswith(sha256):
             return
@@ -164,7 +162,6 @@ class FileStore:
             self._evict(count)
 
     def _evict(self, count: int) -> None:
-        """Remove the least recently used networks."""
         names = [self._networks.popitem(last=False)[0] for _ in range(count)]
         self._phone.run(f"cd {self.folder} && rm -f {' '.join(names)}")
 

@@ -77,12 +77,10 @@ def to_measurement(visits: Sequence[PhoneVisit], session: str, crowded: float) -
 
 
 def _rejection(visit: PhoneVisit) -> str | None:
-    """Why a visit cannot be used, or None."""
     return THROTTLED if visit.conditions.throttled else None
 
 
 def _other_load(visit: PhoneVisit, crowded: float) -> str | None:
-    """What else ran during a visit, or None."""
     if crowded >= 1:
         return None
     busy_cores = busy_other_cores(visit.conditions, crowded)
@@ -113,7 +111,6 @@ def _weighted_median(parts: Sequence[BenchmarkTiming]) -> float:
 
 
 def _pooled_std(parts: Sequence[BenchmarkTiming]) -> float:
-    """Standard deviation of all runs together."""
     count = sum(part.count for part in parts)
     mean = sum(part.count * part.mean_ms for part in parts) / count
     squares = sum(part.count * (part.std_ms**2 + part.mean_ms**2) for part in parts) / count

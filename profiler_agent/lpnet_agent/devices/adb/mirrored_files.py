@@ -82,7 +82,6 @@ class MirroredFiles:
         self._folder.cleanup()
 
     def update(self, part: str, output: str) -> None:
-        """Replace a part of the files by those in the output of its command."""
         current, before = parse_files(output), self._parts.get(part, {})
         if part == "slow":
             current = _with_services(output, current, self._parts.get("live", {}))
@@ -103,7 +102,6 @@ class MirroredFiles:
 
     @property
     def has_live_cooling(self) -> bool:
-        """The same for cooling devices."""
         return _any(self._parts.get("live", {}), _DEVICES, "/cur_state")
 
     def _path(self, name: str) -> Path:
@@ -138,7 +136,6 @@ def _any(files: Mapping[str, str], part: str, end: str) -> bool:
 
 
 def _battery(output: str) -> dict[str, str]:
-    """From `dumpsys battery`."""
     pairs = (line.partition(":") for line in output.splitlines())
     entries = {name.strip(): value.strip() for name, colon, value in pairs if colon}
     level, scale = entries.get("level", ""), entries.get("scale", "")
@@ -173,7 +170,6 @@ def _zones(output: str) -> dict[str, str]:
 
 
 def _cooling(output: str) -> dict[str, str]:
-    """Android's thermal status as a cooling device."""
     status = _COOLING.search(output)
     if status is None:
         return {}

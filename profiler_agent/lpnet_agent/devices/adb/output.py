@@ -51,7 +51,6 @@ class BenchmarkTiming:
 
     @property
     def total_s(self) -> float:
-        """Total time of the runs, s."""
         return self.count * self.mean_ms / 1e3
 
 
@@ -95,7 +94,6 @@ def check_flags(output: str) -> None:
 
 
 def _figures(line: str) -> dict[str, float]:
-    """The figures of a line by name, in us."""
     fields = line.removeprefix("INFO: ").replace(_ALL_SAME, "").split()
     matches = [_FIELD.fullmatch(field) for field in fields]
     figures = {match[1]: float(match[2]) for match in matches if match}

@@ -46,7 +46,6 @@ class Server:
         return f"{self._client.host}:{self._client.port}"
 
     def find_problem(self) -> str | None:
-        """Why no server answers, and what to do; None if one does."""
         try:
             socket.create_connection((self._client.host, self._client.port), _CONNECT_S).close()
         except OSError as error:

@@ -147,7 +147,6 @@ class BenchmarkRunner:
         return replace(snapshot, own_cpu_s=0.0, at_s=float(uptime[0]) if uptime else 0.0)
 
     def _oom_kills(self) -> int | None:
-        """Processes that the phone's kernel killed for lack of memory; None if unknown."""
         return integer(fields(self._files.root / "proc/vmstat", " ").get("oom_kill", ""))
 
     def _to_visit(
@@ -192,7 +191,6 @@ def is_out_of_memory(result: CommandResult, printed: str, oom_killed: bool) -> b
 
 
 def _sections(output: str) -> dict[str, str]:
-    """The output between the marks of the script."""
     parts = _MARKS.split(output)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 

@@ -39,7 +39,6 @@ def fuse_activation(lowering: Lowering, name: str) -> tuple[int, str]:
 
 
 def bounds(lowering: Lowering, node: OnnxNode) -> tuple[float, float]:
-    """Lower and upper bound of a Relu or Clip."""
     if node.op == "Relu":
         return 0.0, inf
     limits = []
@@ -52,7 +51,6 @@ def bounds(lowering: Lowering, node: OnnxNode) -> tuple[float, float]:
 
 
 def clamp(lowering: Lowering, node: OnnxNode) -> None:
-    """Relu and Clip."""
     low, high = bounds(lowering, node)
     name = node.outputs[0]
     tensor = lowering.input_tensor(node)

@@ -115,7 +115,6 @@ def _fold_norm(
 
 
 def _affine(lowering: Lowering, node: OnnxNode) -> tuple[Array, Array]:
-    """Scale and shift of a BatchNorm, per channel."""
     if node.attributes.get("training_mode", 0):
         raise unsupported(node, "it uses the statistics of the batch")
     gain, bias, mean, variance = (

@@ -41,7 +41,6 @@ class Lowering:
             self._tensors[tensor.name] = self._file.tensor(tensor.name, to_nhwc(tensor.shape))
 
     def finish(self) -> bytes:
-        """The content of the file."""
         network = self._network
         return self._file.finish(
             [self._tensors[tensor.name] for tensor in network.inputs],
@@ -98,7 +97,6 @@ class Lowering:
         return readers[0] if len(readers) == 1 and not self.is_output(name) else None
 
     def is_output(self, name: str) -> bool:
-        """Whether a tensor is an output of the network."""
         return name in self._outputs
 
     def mark_fused(self, node: OnnxNode) -> None:
@@ -114,15 +112,12 @@ class Lowering:
         self._flattened[name] = shape
 
     def flattened_shape(self, name: str) -> Shape | None:
-        """The (channels, height, width) of `mark_flattened`."""
         return self._flattened.get(name)
 
     def alias(self, name: str, tensor: int) -> None:
-        """Give an existing tensor another name."""
         self._tensors[name] = tensor
 
     def constant(self, name: str, value: Array) -> int:
-        """A constant with its value as it is stored."""
         return self._file.constant(name, value)
 
     def scalar(self, name: str, value: float) -> int:

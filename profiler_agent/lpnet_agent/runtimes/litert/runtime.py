@@ -39,13 +39,11 @@ _ERRORS = (RuntimeError, ValueError, MemoryError)
 
 
 def providers() -> tuple[Provider, ...]:
-    """See base.RuntimeModule."""
     unsupported = unsupported_precisions(("fp32",), dict.fromkeys(PRECISIONS, _FLOAT))
     return (Provider("cpu", unsupported=unsupported),)
 
 
 def create(config: RuntimeConfig) -> Runtime:
-    """See base.RuntimeModule."""
     return LiteRt(config)
 
 
@@ -53,7 +51,6 @@ class LiteRt:
     """Ops that XNNPACK does not support run on LiteRT's own kernels, as in an application."""
 
     def __init__(self, config: RuntimeConfig) -> None:
-        """Raises SetupError for an unknown option or value, or if XNNPACK is missing."""
         self._config = config
         options, _ = resolve_options("litert", config.options, _OPTIONS)
         self._delegate = options["delegate"]
@@ -136,7 +133,6 @@ class _Session:
 
 
 def _transposed(value: Array, order: tuple[int, ...]) -> Array:
-    """An image in another layout."""
     return np.ascontiguousarray(value.transpose(order)) if value.ndim == 4 else value
 
 

@@ -94,7 +94,6 @@ class ImageWindow:
 
     @property
     def padding(self) -> Array:
-        """The argument of the PAD op, for (batch, height, width, channels)."""
         return np.array([(0, 0), self.h.padding, self.w.padding, (0, 0)], dtype=np.int32)
 
 

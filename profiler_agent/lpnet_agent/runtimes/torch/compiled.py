@@ -25,12 +25,10 @@ _OPTIONS: dict[str, OptionValues] = {
 
 
 def providers() -> tuple[Provider, ...]:
-    """See base.RuntimeModule."""
     return support.cpu(_no_cpp()), support.cuda(_no_triton())
 
 
 def create(config: RuntimeConfig) -> Runtime:
-    """See base.RuntimeModule."""
     return TorchCompile(config)
 
 
@@ -39,7 +37,6 @@ class TorchCompile(TorchRuntime):
     or a fallback to eager mode, which PyTorch may do silently, is an error."""
 
     def __init__(self, config: RuntimeConfig) -> None:
-        """Raises SetupError for an unknown option or value."""
         super().__init__(NAME, config, _OPTIONS[config.provider])
         torch._dynamo.config.error_on_recompile = True
         # Otherwise Triton's pool of compilers keeps starting and waiting during timing.
@@ -66,7 +63,6 @@ class TorchCompile(TorchRuntime):
 
 
 def _compiled_graphs() -> int:
-    """Graphs compiled so far in this process."""
     return torch._dynamo.utils.counters["stats"]["unique_graphs"]
 
 
@@ -79,5 +75,4 @@ def _no_cpp() -> str | None:
 
 
 def _no_triton() -> str | None:
-    """Why nothing can be compiled for a GPU here, or None."""
     return None if importlib.util.find_spec("triton") else "Triton is not installed"

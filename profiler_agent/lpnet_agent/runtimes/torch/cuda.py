@@ -36,5 +36,4 @@ class L2Cache:
         self._buffer = torch.empty(_BUFFER_FACTOR * size, dtype=torch.uint8, device=device)
 
     def clear(self) -> None:
-        """Start to overwrite the whole cache."""
         self._buffer.zero_()

@@ -8,10 +8,8 @@ from lpnet_agent.runtimes.torch.runtime import TorchRuntime
 
 
 def providers() -> tuple[Provider, ...]:
-    """See base.RuntimeModule."""
     return support.cpu(), support.cuda()
 
 
 def create(config: RuntimeConfig) -> Runtime:
-    """See base.RuntimeModule."""
     return TorchRuntime("torch", config, {})

@@ -32,7 +32,6 @@ class Op:
         return RuntimeFailed(f"{self._runtime} cannot load {self.node}: {reason}")
 
     def input_shape(self) -> tuple[int, ...]:
-        """The shape of the first input."""
         return self._network.shapes[self.node.inputs[0]]
 
     def weight(self, index: int) -> Tensor:
@@ -60,7 +59,6 @@ class Op:
         return tuple(int(number) for number in self._network.constants[name].reshape(-1))
 
     def check_single_output(self) -> None:
-        """Raises RuntimeFailed if a second output is used."""
         for name in self.node.outputs[1:]:
             if name:
                 raise self.unsupported(f"its output {name!r} is not computed")

@@ -43,7 +43,6 @@ class TorchRuntime:
     """
 
     def __init__(self, name: str, config: RuntimeConfig, more_options: OptionValues) -> None:
-        """Raises SetupError for an unknown option or value."""
         self._name = name
         self._config = config
         self._on_gpu = config.provider == "cuda"
@@ -79,7 +78,6 @@ class TorchRuntime:
 
     @property
     def pools_memory(self) -> bool:
-        """See base.PoolsMemory."""
         return True
 
     def load(self, model: bytes) -> InferenceSession:
@@ -97,7 +95,6 @@ class TorchRuntime:
         return session
 
     def forward(self, module: fx.GraphModule) -> Forward:
-        """The function that a session calls to run a module."""
         return module
 
     def settle(self, session: InferenceSession) -> None:
