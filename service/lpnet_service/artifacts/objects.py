@@ -17,7 +17,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 from obstore.store import ObjectStore as Store
 
-from lpnet_service.artifacts.protocol import LARGEST_BYTES, checked
+from lpnet_service.artifacts.protocol import MAX_BYTES, checked
 from lpnet_service.errors import DamagedArtifact, NoArtifact, SetupError
 
 _RETRIES = 2
@@ -46,7 +46,7 @@ class ObjectStore:
             except FileNotFoundError as error:
                 raise DamagedArtifact(sha256, "is missing in the artifact store") from error
             size = result.meta["size"]
-            if size > LARGEST_BYTES:
+            if size > MAX_BYTES:
                 raise DamagedArtifact(sha256, f"was changed after it was written ({size} bytes)")
             content = bytes(result.bytes())
         return checked(content, sha256)

@@ -8,7 +8,7 @@ from typing import Protocol
 from lpnet_service.errors import DamagedArtifact
 
 # An LPNet is some hundred kilobytes. A far larger object is not one, and is not loaded.
-LARGEST_BYTES = 256 * 2**20
+MAX_BYTES = 256 * 2**20
 
 
 class ArtifactStore(Protocol):

@@ -60,7 +60,7 @@ def _copy_pages(database: Database, draft: Path) -> None:
     source = Path(str(database.url.database))
     if not source.is_file():
         raise SetupError(f"{database.setting}: {database.name}: no such file")
-    database.reach()
+    database.check_connection()
     with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(draft)) as copied:
         live.backup(copied)
 

@@ -35,7 +35,7 @@ def copy(source: Database, destination: Database, progress: Progress = quiet) ->
     """
     _must_exist(source)
     must_be_current(source)
-    destination.reach()
+    destination.check_connection()
     with source.snapshot() as reader, destination.engine.begin() as writer:
         _prepare(destination, writer)
         return {table.name: _copy_table(reader, writer, table, progress) for table in _tables()}

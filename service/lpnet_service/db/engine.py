@@ -88,7 +88,7 @@ class Database:
         """The URL without its password."""
         return self.url.render_as_string(hide_password=True)
 
-    def reach(self) -> None:
+    def check_connection(self) -> None:
         """Connect once. Raises SetupError with the reason if the database cannot be opened."""
         try:
             with self._engine.connect():

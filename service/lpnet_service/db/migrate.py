@@ -31,7 +31,7 @@ def migrate(database: Database) -> None:
 
     Raises SetupError if the database cannot be opened, or was changed by a later version.
     """
-    database.reach()
+    database.check_connection()
     with database.engine.begin() as connection:
         upgrade(connection)
 
@@ -65,7 +65,7 @@ def is_current(database: Database) -> bool:
 
 def must_be_current(database: Database) -> None:
     """Raises SetupError if the database is not at the migration that this version needs."""
-    database.reach()
+    database.check_connection()
     with database.snapshot() as connection:
         current = revision(connection)
     if current != head():

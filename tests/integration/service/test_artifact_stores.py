@@ -22,7 +22,7 @@ from lpnet.schemas.lpnet import NewTraining
 from lpnet.space.table import OpTable
 from lpnet_service.api.app import Application
 from lpnet_service.artifacts.opening import open_store
-from lpnet_service.artifacts.protocol import LARGEST_BYTES, ArtifactStore
+from lpnet_service.artifacts.protocol import MAX_BYTES, ArtifactStore
 from lpnet_service.errors import DamagedArtifact, NoArtifact, SetupError
 from lpnet_service.services.learning import lpnets, trainings
 from lpnet_service.services.learning.lpnets import ActivationDecision
@@ -116,8 +116,8 @@ def test_what_is_far_too_large_is_not_read(lite: Context, tmp_path: Path) -> Non
     store = open_store(f"file://{tmp_path}/artifacts", lite.db, lite.clock)
     store.put(CONTENT)
     with (tmp_path / "artifacts" / SHA256).open("wb") as file:
-        file.truncate(LARGEST_BYTES + 1)
-    with pytest.raises(DamagedArtifact, match=str(LARGEST_BYTES + 1)):
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(DamagedArtifact, match=str(MAX_BYTES + 1)):
         store.get(SHA256)
 
 
