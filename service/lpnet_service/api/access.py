@@ -1,4 +1,4 @@
-"""Who may call an endpoint: part of its signature.
+"""The scopes that an endpoint requires, as a part of its signature.
 
     def list_targets(ctx: Ctx, caller: Lister) -> TargetList: ...
 
@@ -22,16 +22,15 @@ from lpnet_service.services.shared.context import Context
 COOKIE = "lpnet_session"
 CSRF_HEADER = "X-CSRF-Token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_UNKNOWN_MIB = 1
+_ANONYMOUS_MAX_MIB = 1
 _HOW = (
-    "send one as `Authorization: Bearer ...`; the client, its commands and the agent take it from "
-    "LPNET_TOKEN or from the file that LPNET_TOKEN_FILE names. `lpnet-service token create` makes "
-    "one"
+    "send it as `Authorization: Bearer ...`; the client, its commands and the agent read it from "
+    "LPNET_TOKEN or the file LPNET_TOKEN_FILE. `lpnet-service token create` creates a token"
 )
 
 
 class Access:
-    """Lets in callers with one of these scopes; with none given, whoever shows a good token.
+    """Requires a caller with at least one of these scopes; without scopes, any valid token.
 
     Raises Unauthenticated, TooManyRequests, Forbidden.
     """
@@ -51,16 +50,16 @@ class Access:
 
 
 def identify(request: Request) -> Caller:
-    """Who sends a request: found out once, before its body is read, and counted as one request.
+    """The sender of a request; identified and counted once, before the body is read.
 
-    Raises Unauthenticated, TooManyRequests; Forbidden for a browser's session without its proof
-    against cross-site requests.
+    Raises Unauthenticated, TooManyRequests, and Forbidden for a browser session without the CSRF
+    header.
     """
-    known: Caller | None = getattr(request.state, "caller", None)
-    if known is not None:
-        return known
+    identified: Caller | None = getattr(request.state, "caller", None)
+    if identified is not None:
+        return identified
     context: Context = request.app.state.context
-    caller = _recognised(context, request) if context.settings.tokens_required else LOCAL_CALLER
+    caller = _authenticate(context, request) if context.settings.tokens_required else LOCAL_CALLER
     if caller.token is not None:
         per_s = caller.requests_per_s or context.settings.requests_per_s
         wait_s = context.rate_limiter.acquire(caller.token, per_s, context.clock.now())
@@ -71,12 +70,12 @@ def identify(request: Request) -> Caller:
     return caller
 
 
-def _recognised(context: Context, request: Request) -> Caller:
+def _authenticate(context: Context, request: Request) -> Caller:
     header = request.headers.get("authorization")
     if header is not None:
         scheme, _, secret = header.partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
-            raise Unauthenticated(f"the Authorization header names no token: {_HOW}")
+            raise Unauthenticated(f"the Authorization header holds no token: {_HOW}")
         return tokens.recognise(context, secret.strip())
     cookie = request.cookies.get(COOKIE)
     if cookie is None:
@@ -86,31 +85,31 @@ def _recognised(context: Context, request: Request) -> Caller:
         proof = request.headers.get(CSRF_HEADER, "")
         if not hmac.compare_digest(proof.encode(), (caller.csrf or "").encode()):
             raise Forbidden(
-                f"a browser's session has to send the header {CSRF_HEADER} with what changes "
-                "something; GET /v1/session says its value"
+                f"a browser session must send the header {CSRF_HEADER} with requests that change "
+                "data; GET /v1/session returns its value"
             )
     return caller
 
 
-def largest_body_mib(request: Request) -> int:
-    """What the caller may send at once, MiB; who has shown no token may send little."""
+def max_body_mib(request: Request) -> int:
+    """Maximum size of a request body of the caller, MiB; small for a caller without a token."""
     caller: Caller | None = getattr(request.state, "caller", None)
     if caller is None:
-        return _UNKNOWN_MIB
+        return _ANONYMOUS_MAX_MIB
     context: Context = request.app.state.context
-    most = context.settings.max_body_mib
-    return most if caller.max_body_mib is None else min(caller.max_body_mib, most)
+    limit_mib = context.settings.max_body_mib
+    return limit_mib if caller.max_body_mib is None else min(caller.max_body_mib, limit_mib)
 
 
 def scopes_of(dependant: Any) -> tuple[Scope, ...] | None:
-    """The scopes that an endpoint declares; None where it declares no access."""
+    """The scopes that an endpoint declares; None if it declares none and is open."""
     for inner in dependant.dependencies:
         if isinstance(inner.call, Access):
             return inner.call.scopes
     return None
 
 
-Holder = Annotated[Caller, Depends(Access())]
+AnyCaller = Annotated[Caller, Depends(Access())]
 Lister = Annotated[Caller, Depends(Access("samples", "predict", "train"))]
 TargetReader = Annotated[Caller, Depends(Access("samples", "predict", "train", "agent"))]
 Reader = Annotated[Caller, Depends(Access("predict"))]

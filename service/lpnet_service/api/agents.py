@@ -1,4 +1,4 @@
-"""Agents: registering, and asking for jobs."""
+"""Agents: registration, leases and conditions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from lpnet.schemas.campaign import Lease, LeaseRequest
-from lpnet.schemas.condition import ConditionResponse, ConditionReport
-from lpnet.schemas.device import RegistrationResponse, Registration
+from lpnet.schemas.condition import ConditionReport, ConditionResponse
+from lpnet.schemas.device import Registration, RegistrationResponse
 from lpnet_service.api.access import DeviceAgent
 from lpnet_service.api.deps import Ctx, Id, StrictRoute
 from lpnet_service.api.problems import problems
@@ -22,43 +22,50 @@ router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=StrictRoute
 
 
 @router.post("", responses=problems(409, 413, 422))
-def register_agent(ctx: Ctx, caller: DeviceAgent, said: Registration) -> RegistrationResponse:
+def register_agent(
+    ctx: Ctx, caller: DeviceAgent, registration: Registration
+) -> RegistrationResponse:
     """Register a device, its agent and its targets. Repeating it is harmless."""
-    ownership.check_registration(caller, said)
-    return agents.register(ctx, said)
+    ownership.check_registration(caller, registration)
+    return agents.register(ctx, registration)
 
 
 @router.post(
     "/{id}/leases",
     response_model=Lease,
-    responses=problems(404, 409, 413, 422) | {204: {"description": "No job came up in `wait_s`"}},
+    responses=problems(404, 409, 413, 422)
+    | {204: {"description": "There was no job within `wait_s`"}},
 )
 async def lease_job(
-    ctx: Ctx, caller: DeviceAgent, id: Id, asked: LeaseRequest, request: Request
+    ctx: Ctx, caller: DeviceAgent, id: Id, lease_request: LeaseRequest, request: Request
 ) -> Lease | Response:
-    """Ask for a job: answered at once, or when one comes up, or with 204 after `wait_s`."""
+    """Request a job; waits until there is one, and answers 204 after `wait_s`."""
     await run_in_threadpool(ownership.check_agent, ctx, caller, id)
-    await run_in_threadpool(leasing.check_agent, ctx, id, asked.targets, asked.seat)
+    await run_in_threadpool(
+        leasing.check_agent, ctx, id, lease_request.targets, lease_request.seat
+    )
     await run_in_threadpool(sweeping.sweep, ctx)
     stopping: asyncio.Event = request.app.state.stopping
-    deadline = time.monotonic() + asked.wait_s
+    deadline = time.monotonic() + lease_request.wait_s
     while not await request.is_disconnected():
-        lease = await run_in_threadpool(leasing.claim, ctx, id, asked.targets)
-        left = deadline - time.monotonic()
+        lease = await run_in_threadpool(leasing.claim, ctx, id, lease_request.targets)
+        remaining_s = deadline - time.monotonic()
         if lease is not None:
             return lease
-        if left <= 0 or stopping.is_set():
+        if remaining_s <= 0 or stopping.is_set():
             break
-        # No thread and no connection is held here: a poll costs a query now and then.
-        await _pause(stopping, min(left, ctx.settings.poll_s))
+        # The wait needs no thread and no connection, only a query per poll.
+        await _pause(stopping, min(remaining_s, ctx.settings.poll_s))
     return Response(status_code=204)
 
 
 @router.post("/{id}/condition", responses=problems(404, 409, 413, 422))
-def report_condition(ctx: Ctx, caller: DeviceAgent, id: Id, said: ConditionReport) -> ConditionResponse:
-    """Say whether a target may be measured on. One that is paused or broken is given no jobs."""
+def report_condition(
+    ctx: Ctx, caller: DeviceAgent, id: Id, report: ConditionReport
+) -> ConditionResponse:
+    """Report the condition of a target. A paused or broken target gets no jobs."""
     ownership.check_agent(ctx, caller, id)
-    return conditions.report(ctx, id, said)
+    return conditions.report(ctx, id, report)
 
 
 async def _pause(stopping: asyncio.Event, seconds: float) -> None:

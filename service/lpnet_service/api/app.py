@@ -1,4 +1,4 @@
-"""The application: routers, errors, and its OpenAPI document."""
+"""The application: routers, error handlers and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from lpnet_service.api import (
 )
 from lpnet_service.api.access import COOKIE, scopes_of
 from lpnet_service.api.browsers import BrowserGuard
-from lpnet_service.api.deps import know_path
+from lpnet_service.api.deps import bind_path_fields
 from lpnet_service.observe.meters import Meters
 from lpnet_service.observe.requests import RequestObserver
 from lpnet_service.services.reading.metrics import CachedMetrics
@@ -67,18 +67,18 @@ _ROUTERS = (
 
 
 class Application(FastAPI):
-    """The REST API over a context. `state.stopping` is set when the server is told to stop."""
+    """The REST API on a context. `state.stopping` is set when the server shuts down."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(
             title="lpnet",
             version=version("lpnet"),
-            description="Latency models of real devices. Latencies are in milliseconds, of one "
-            "inference at the workload's batch size.",
+            description="Latency models of real devices. Latencies are those of an inference at "
+            "the batch size of the workload, in milliseconds.",
             docs_url=None,
             redoc_url=None,
             generate_unique_id_function=lambda route: route.name,
-            dependencies=[Depends(know_path)],
+            dependencies=[Depends(bind_path_fields)],
         )
         self.state.context = context
         self.state.stopping = asyncio.Event()
@@ -89,14 +89,14 @@ class Application(FastAPI):
         for module in _ROUTERS:
             self.include_router(module.router)
         pages.install(self)
-        # Around all of it: also around what makes a problem of an error that nobody expected.
+        # Outside of everything, including the handler of unexpected errors.
         self._observed = RequestObserver(super().__call__, self.state.meters)
 
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         await self._observed(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, with the schema of problems that every error refers to."""
+        """The OpenAPI document, including the schema of problems."""
         if self.openapi_schema is None:
             document = get_openapi(
                 title=self.title,
@@ -104,17 +104,17 @@ class Application(FastAPI):
                 description=self.description,
                 routes=self.routes,
             )
-            _, found = models_json_schema(
+            _, schemas = models_json_schema(
                 [(Problem, "serialization")], ref_template="#/components/schemas/{model}"
             )
-            document["components"]["schemas"] |= found["$defs"]
+            document["components"]["schemas"] |= schemas["$defs"]
             _declare_access(document)
             self.openapi_schema = document
         return self.openapi_schema
 
 
 def _declare_access(document: dict[str, Any]) -> None:
-    """What a token is needed for, and how it is shown."""
+    """Add the scopes of each endpoint, and how a token is sent."""
     bearer = {"type": "http", "scheme": "bearer", "description": "a token of the service"}
     cookie = {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "a browser session"}
     document["components"]["securitySchemes"] = {"bearer": bearer, "session": cookie}
@@ -129,7 +129,7 @@ def _declare_access(document: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Operation:
-    """An endpoint, and the scopes that let a caller in; None: open to everybody."""
+    """An endpoint, and its scopes; None if it needs no token."""
 
     method: str
     path: str
@@ -137,7 +137,7 @@ class Operation:
 
 
 def operations() -> Iterator[Operation]:
-    """Every endpoint of the application."""
+    """All endpoints of the application."""
     for module in _ROUTERS:
         for route in module.router.routes:
             assert isinstance(route, APIRoute)

@@ -1,9 +1,9 @@
-"""What a web page of somebody else could make a browser send here is refused.
+"""Refusing requests that a web page of another site may make a browser send.
 
-Without tokens whoever is on this machine may do everything, and a browser is on it too. So an open
-service answers only requests that come from loopback, by no proxy, under a loopback name (a page
-may rebind its own name to 127.0.0.1, and its requests then carry that name). Whether tokens are
-asked for or not, a page of another site changes nothing.
+A service without tokens lets any user of its machine do everything, and a browser runs there too.
+So such a service answers only requests from loopback, without a proxy, to a loopback host name: a
+page may rebind its own name to 127.0.0.1, and its requests carry that name. With and without
+tokens, pages of other sites cannot change data.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from lpnet_service.errors import Forbidden
 from lpnet_service.services.access.admission import is_loopback
 from lpnet_service.services.shared.context import Context
 
-_BY_PROXY = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-# Nobody else's page reads an answer, as a script, an image, or by guessing another type.
+_PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+# Pages of other sites cannot read answers, as a script, as an image, or by sniffing the type.
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
-_REQUIRED = "with LPNET_TOKENS=required it asks for tokens, and is open to others"
+_HINT = "set LPNET_TOKENS=required to let other machines in with tokens"
 
 
 class BrowserGuard:
-    """Refuses such requests with 403, and marks all answers."""
+    """Refuses such requests with 403, and adds protective headers to all answers."""
 
     def __init__(self, app: ASGIApp, context: Context) -> None:
         self._app = app
@@ -38,51 +38,53 @@ class BrowserGuard:
             await self._app(scope, receive, send)
             return
 
-        async def send_marked(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
         headers = Headers(scope=scope)
-        why = None if self._context.settings.tokens_required else _not_from_here(scope, headers)
-        why = why or _cross_site(scope["method"], headers)
-        if why is None:
-            await self._app(scope, receive, send_marked)
+        reason = None
+        if not self._context.settings.tokens_required:
+            reason = _not_local_reason(scope, headers)
+        reason = reason or _cross_site_reason(scope["method"], headers)
+        if reason is None:
+            await self._app(scope, receive, send_with_headers)
         else:
-            await problem_response(Forbidden(why))(scope, receive, send_marked)
+            await problem_response(Forbidden(reason))(scope, receive, send_with_headers)
 
 
-def _not_from_here(scope: Scope, headers: Headers) -> str | None:
-    """Why a request to an open service may come from elsewhere; None where it cannot."""
-    proxy = next((name for name in _BY_PROXY if name in headers), None)
+def _not_local_reason(scope: Scope, headers: Headers) -> str | None:
+    """Why a request may come from another machine or site; None if it is local."""
+    proxy = next((name for name in _PROXY_HEADERS if name in headers), None)
     if proxy is not None:
-        return f"this service is open, and takes nothing from a proxy ({proxy}): {_REQUIRED}"
+        return f"a service without tokens refuses requests by a proxy ({proxy}): {_HINT}"
     peer = (scope.get("client") or ("", 0))[0]
     if _is_address(peer) and not is_loopback(peer):
-        return f"this service is open to its own machine alone, not to {peer}: {_REQUIRED}"
-    host = _name(headers.get("host", ""))
-    # The server's own idea of its name is the address that the connection came to.
+        return f"a service without tokens answers only its own machine, not {peer}: {_HINT}"
+    host = _host_name(headers.get("host", ""))
+    # The server's address is the one that the connection was made to.
     own = (scope.get("server") or ("", 0))[0]
     if host != own and not is_loopback(host):
-        return f"this service is open, and called {host!r} by nobody on its machine: {_REQUIRED}"
+        return f"a service without tokens answers only to loopback names, not {host!r}: {_HINT}"
     return None
 
 
-def _cross_site(method: str, headers: Headers) -> str | None:
-    """Why a page of another site may have sent what changes something; None where it cannot."""
+def _cross_site_reason(method: str, headers: Headers) -> str | None:
+    """Why a request that changes data may come from a page of another site; None if not."""
     if method in SAFE_METHODS:
         return None
-    said = headers.get("sec-fetch-site")
-    if said is not None:
-        same = said in ("same-origin", "none")
+    fetch_site = headers.get("sec-fetch-site")
+    if fetch_site is not None:
+        same = fetch_site in ("same-origin", "none")
     else:
-        # Older browsers say only where a page is from; programs say neither.
+        # Older browsers send only the origin, and programs send neither header.
         origin = headers.get("origin")
         same = origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
-    return None if same else "a page of another site may not change anything here"
+    return None if same else "a page of another site must not change data of this service"
 
 
-def _name(host: str) -> str:
+def _host_name(host: str) -> str:
     """A Host header without its port: `localhost`, `127.0.0.1`, `::1`."""
     try:
         return urlsplit(f"//{host}").hostname or ""

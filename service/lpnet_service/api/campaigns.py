@@ -27,19 +27,19 @@ def list_campaigns(
         str | None, Query(pattern=TARGET_NAME, description="name of a target; absent: all")
     ] = None,
     state: Annotated[
-        CampaignState | None, Query(description="running, or how they ended; absent: all")
+        CampaignState | None, Query(description="state of the campaigns; absent: all")
     ] = None,
     after: After = None,
     limit: Annotated[int, limit(200, 50)] = 50,
 ) -> CampaignList:
-    """Campaigns, the newest first."""
+    """Campaigns, newest first."""
     sweeping.sweep(ctx)
     return campaigns.page(ctx, target=target, state=state, after=after, limit=limit)
 
 
 @router.post("", status_code=201, responses=problems(404, 409, 413, 422))
 def start_campaign(ctx: Ctx, caller: Trainer, new: NewCampaign, response: Response) -> Campaign:
-    """Have a space measured on a target: workloads drawn here, or exactly those given."""
+    """Measure a space on a target: drawn workloads, or exactly the listed ones."""
     campaign = campaigns.create(ctx, new)
     response.headers["Location"] = f"/v1/campaigns/{campaign.id}"
     return campaign
@@ -47,18 +47,18 @@ def start_campaign(ctx: Ctx, caller: Trainer, new: NewCampaign, response: Respon
 
 @router.post(":estimate", responses=problems(404, 409, 413, 422))
 def estimate_campaign(ctx: Ctx, caller: Trainer, new: NewCampaign) -> CampaignEstimate:
-    """Say what a campaign would be: samples, minutes, reach. Nothing is started."""
+    """Estimate samples, time and coverage of a campaign. Nothing is started."""
     return estimates.estimate(ctx, new)
 
 
 @router.get("/{id}", responses=problems(404, 422))
 def get_campaign(ctx: Ctx, caller: Lister, id: Id) -> Campaign:
-    """How far a campaign is."""
+    """A campaign and its progress."""
     sweeping.sweep(ctx)
     return campaigns.get(ctx, id)
 
 
 @router.post("/{id}/cancel", responses=problems(404, 422))
 def cancel_campaign(ctx: Ctx, caller: Trainer, id: Id) -> Campaign:
-    """Stop a campaign; what was measured stays. One that is over stays as it is."""
+    """Cancel a campaign; its samples are kept. A campaign that has ended does not change."""
     return campaigns.cancel(ctx, id)

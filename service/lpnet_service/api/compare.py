@@ -1,4 +1,4 @@
-"""Targets beside each other."""
+"""Comparisons of targets."""
 
 from __future__ import annotations
 
@@ -23,19 +23,16 @@ Targets = Annotated[
         alias="target",
         min_length=2,
         max_length=6,
-        description="names of targets; ratios are to the first",
+        description="names of targets; ratios are relative to the first",
     ),
 ]
 By = Annotated[
     Name | None,
-    Query(
-        description="target whose figure is sorted by; absent: the second for ratios, the first "
-        "for latencies"
-    ),
+    Query(description="target to sort by; absent: the second for ratios, the first for latencies"),
 ]
 Sort = Annotated[
     comparison_table.Sort,
-    Query(description="ascending by this; with a minus before it, descending"),
+    Query(description="column to sort by; `-` before it means descending"),
 ]
 
 
@@ -49,13 +46,13 @@ def compare_targets(
     after: After = None,
     limit: Annotated[int, limit(500, 100)] = 100,
 ) -> ComparePage:
-    """Workloads of which all targets have undisturbed samples in their current epochs."""
+    """Workloads with undisturbed samples of all targets in their current epochs."""
     return comparison_table.page(ctx, targets, by=by, sort=sort, after=after, limit=limit)
 
 
 @router.get("/summary", responses=problems(404, 422))
 def summarise_comparison(ctx: Ctx, caller: Reader, targets: Targets) -> CompareSummary:
-    """Ratios, and who is fastest how often: of all workloads in common, by kind and by block."""
+    """Ratios, and how often each target is the fastest: in total, by kind and by block."""
     return comparison_summary.summary(ctx, targets)
 
 
@@ -68,6 +65,6 @@ def export_comparison(
     sort: Sort = "ratio",
     format: Annotated[Literal["csv"], Query(description="csv")] = "csv",
 ) -> StreamingResponse:
-    """The rows of all pages as CSV; workloads as JSON in their column."""
+    """All rows as CSV; workloads are JSON."""
     lines = comparison_table.export(ctx, targets, by=by, sort=sort)
     return StreamingResponse(lines, media_type="text/csv")

@@ -1,4 +1,4 @@
-"""Curves: latency against a width."""
+"""Curves: latency as a function of a width."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ router = APIRouter(prefix="/v1/curves", tags=["predictions"], route_class=Strict
 
 
 @router.post("", responses=problems(404, 413, 422))
-def draw_curves(ctx: Ctx, caller: Reader, asked: CurveRequest) -> CurveResponse:
-    """Latency at every legal value of a width, on one or several targets: predicted with an
-    interval, measured where it was, and what follows from it in words.
+def draw_curves(ctx: Ctx, caller: Reader, request: CurveRequest) -> CurveResponse:
+    """Latency at each legal value of a width, on one or several targets.
 
-    A target that has no line (unknown, without an LPNet, or one that does not cover the space)
-    says why in its `problem`; the others answer. 404: there is no such space. 422: it has no such
-    block or width, or more values of it than can be drawn.
+    A curve holds predictions with intervals, measured samples, and advice. A target without a
+    curve (unknown, without an LPNet, or not covering the space) has a `problem`; the others are
+    not affected. 404: unknown space. 422: unknown block or width, or too many values.
     """
-    return curves.curves(ctx, asked)
+    return curves.curves(ctx, request)

@@ -1,4 +1,4 @@
-"""What endpoints ask for in their signatures."""
+"""Dependencies and parameters of endpoints."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from starlette.concurrency import run_in_threadpool
 from lpnet.logs import fields
 from lpnet.logs.secrets import lease_id
 from lpnet.schemas.base import TARGET_NAME
-from lpnet_service.api.access import identify, largest_body_mib, scopes_of
+from lpnet_service.api.access import identify, max_body_mib, scopes_of
 from lpnet_service.services.shared.context import Context
 
 HASH = r"^[0-9a-f]{64}$"
-_MOST_CONTAINERS = 2_000_000
+_MAX_CONTAINERS = 2_000_000
 _NOUNS = {"agent", "campaign", "lpnet", "run", "target"}
 _ID = r"^[a-z]{1,10}-[0-9a-f]{24}$"
 
@@ -29,8 +29,8 @@ def _context(request: Request) -> Context:
     return context
 
 
-async def know_path(request: Request) -> None:
-    """Have the lines of a request say what its path names, as an id says of what kind it is."""
+async def bind_path_fields(request: Request) -> None:
+    """Bind the ids in the path of a request to its log lines; an id begins with its kind."""
     for name, value in request.path_params.items():
         noun = "target" if name == "name" else value.partition("-")[0]
         if name == "hash":
@@ -43,7 +43,7 @@ async def know_path(request: Request) -> None:
 
 Ctx = Annotated[Context, Depends(_context)]
 TargetName = Annotated[str, Path(pattern=TARGET_NAME, description="name of the target")]
-Id = Annotated[str, Path(pattern=_ID, description="id, as the service gave it")]
+Id = Annotated[str, Path(pattern=_ID, description="id of the resource")]
 Token = Annotated[str, Path(pattern=_ID, description="token of the lease")]
 HashPath = Annotated[str, Path(pattern=HASH, description="content hash of the space")]
 
@@ -57,40 +57,40 @@ def _storable(text: str) -> str:
 Text = Annotated[str, AfterValidator(_storable)]
 After = Annotated[
     str | None,
-    Query(max_length=500, description="`next` of the page before; absent: the first page"),
+    Query(
+        max_length=500, description="`next` or `previous` of another page; absent: the first page"
+    ),
 ]
 
 
-def limit(most: int, default: int) -> Any:
-    """A query parameter: how many items a page has."""
-    return Query(
-        ge=1, le=most, description=f"items of a page, at most {most}; {default} if absent"
-    )
+def limit(maximum: int, default: int) -> Any:
+    """The query parameter for the number of items of a page."""
+    return Query(ge=1, le=maximum, description=f"items per page; absent: {default}")
 
 
 class StrictRequest(Request):
-    """A request whose body has a largest size, and whose JSON a database can keep.
+    """A request with a limited body, whose JSON a database can store.
 
-    That is: no NUL and no lone surrogate in any string. Nesting without end, and numbers of
-    thousands of digits, are refused by the parser.
+    Strings must not hold NUL or lone surrogates. The parser refuses deep nesting and numbers with
+    thousands of digits.
     """
 
     async def body(self) -> bytes:
         if not hasattr(self, "_body"):
-            most = largest_body_mib(self)
-            read = bytearray()
+            limit_mib = max_body_mib(self)
+            body = bytearray()
             async for chunk in self.stream():
-                read += chunk
-                if len(read) > most << 20:
-                    raise HTTPException(413, f"a request body may have {most} MiB")
-            self._body = bytes(read)
+                body += chunk
+                if len(body) > limit_mib << 20:
+                    raise HTTPException(413, f"a request body may have at most {limit_mib} MiB")
+            self._body = bytes(body)
         return self._body
 
     async def json(self) -> Any:
         body = await self.body()
-        # Small in bytes, a list of empty lists is large in memory.
-        if body.count(b"[") + body.count(b"{") > _MOST_CONTAINERS:
-            raise HTTPException(413, f"JSON may have {_MOST_CONTAINERS} lists and objects")
+        # A list of empty lists is small in bytes and large in memory.
+        if body.count(b"[") + body.count(b"{") > _MAX_CONTAINERS:
+            raise HTTPException(413, f"JSON may have at most {_MAX_CONTAINERS} lists and objects")
         try:
             value = from_json(body, allow_inf_nan=False)
         except ValueError as error:
@@ -101,7 +101,7 @@ class StrictRequest(Request):
 
 
 def _unreadable(reason: str) -> HTTPException:
-    return HTTPException(422, f"the body is not JSON that can be kept: {reason}")
+    return HTTPException(422, f"the body is not valid JSON: {reason}")
 
 
 def _holds_nul(value: Any) -> bool:
@@ -113,14 +113,14 @@ def _holds_nul(value: Any) -> bool:
 
 
 class StrictRoute(APIRoute):
-    """A route that reads its body through StrictRequest, once it is known whose it is."""
+    """A route that identifies the caller, and then reads the body through StrictRequest."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
-        async def strictly(request: Request) -> Response:
+        async def handle_strictly(request: Request) -> Response:
             if scopes_of(self.dependant) is not None:
                 await run_in_threadpool(identify, request)
             return await handle(StrictRequest(request.scope, request.receive))
 
-        return strictly
+        return handle_strictly

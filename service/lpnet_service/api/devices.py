@@ -14,5 +14,5 @@ router = APIRouter(prefix="/v1/devices", tags=["devices"])
 
 @router.get("")
 def list_devices(ctx: Ctx, caller: Lister) -> DeviceList:
-    """Every device, by name."""
+    """All devices, by name."""
     return DeviceList(items=tuple(targets.list_devices(ctx)))

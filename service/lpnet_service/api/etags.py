@@ -1,4 +1,4 @@
-"""Files that never change under their name: asked for again, they need not be sent."""
+"""Entity tags of files, which never change under their name and are cached by clients."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ OCTETS: Responses = {
         "content": {"application/octet-stream": _BYTES},
         "headers": {"ETag": {"description": "its sha256", "schema": {"type": "string"}}},
     },
-    304: {"description": "The file that `If-None-Match` names is this one"},
+    304: {"description": "The client has this file already"},
 }
 
 
 def matches(if_none_match: str | None, tag: str) -> bool:
-    """Whether a request says that it has the file already."""
+    """Whether the client has the file with this tag already."""
     if if_none_match is None:
         return False
-    named = [part.strip().removeprefix("W/").strip('"') for part in if_none_match.split(",")]
-    return tag in named or "*" in named
+    tags = [part.strip().removeprefix("W/").strip('"') for part in if_none_match.split(",")]
+    return tag in tags or "*" in tags

@@ -1,4 +1,4 @@
-"""What is stored, as Prometheus' metric families. docs/operate/metrics.md says what each means."""
+"""Metrics of stored data as families of Prometheus; docs/operate/metrics.md explains each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lpnet.schemas.device import TargetState
 from lpnet_service.repositories.metrics import LeasedCount
 from lpnet_service.services.reading.metrics import StoredMetrics
 
-# No name of a device or target has brackets.
+# Names of devices and targets cannot hold brackets.
 OTHER = "(other)"
 _LEASED_STATES = ("queued", "running", "expired", "done", "failed", "cancelled")
 _CAMPAIGN_STATES = ("running", "done", "cancelled")
@@ -29,44 +29,44 @@ Value = TypeVar("Value", int, float)
 
 
 class StoredFamilies(Collector):
-    """The families of some figures; without figures only that the database cannot be read.
+    """The metric families of stored data; without data only that the database cannot be read.
 
-    At most `most` devices and `most` targets are named, the first by name. What the others have is
-    added up under `(other)`; where it cannot be added, the worst of them stands there.
+    Labels are limited to the first `max_names` devices and targets by name. Values of the others
+    are added up under `(other)`, or their worst value is used if they cannot be added.
     """
 
-    def __init__(self, figures: StoredMetrics | None, most: int) -> None:
-        self._figures = figures
-        self._most = most
+    def __init__(self, metrics: StoredMetrics | None, max_names: int) -> None:
+        self._metrics = metrics
+        self._max_names = max_names
 
     def collect(self) -> Iterable[Metric]:
-        yield InfoMetricFamily("lpnet_build", "What runs here.", {"version": version("lpnet")})
-        up = float(self._figures is not None)
+        yield InfoMetricFamily("lpnet_build", "Version of lpnet.", {"version": version("lpnet")})
+        up = float(self._metrics is not None)
         yield GaugeMetricFamily("lpnet_database_up", "1 if the database can be read.", up)
-        if self._figures is not None:
-            yield from self._database(self._figures)
-            yield from _work(self._figures)
-            yield from self._devices(self._figures)
-            yield from self._learned(self._figures)
+        if self._metrics is not None:
+            yield from self._database(self._metrics)
+            yield from _work(self._metrics)
+            yield from self._devices(self._metrics)
+            yield from self._samples_and_lpnets(self._metrics)
 
-    def _database(self, seen: StoredMetrics) -> Iterator[Metric]:
+    def _database(self, metrics: StoredMetrics) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "lpnet_database_read_timestamp_seconds",
-            "When the figures of the database below were read.",
-            seen.at.timestamp(),
+            "When the metrics of the database below were read.",
+            metrics.at.timestamp(),
         )
         yield GaugeMetricFamily(
             "lpnet_database_read_duration_seconds",
-            "Time that reading them took.",
-            seen.read_s,
+            "Duration of reading them.",
+            metrics.read_s,
         )
 
-    def _devices(self, seen: StoredMetrics) -> Iterator[Metric]:
-        devices = sorted({device for device, _ in seen.targets} | set(seen.agents_last_seen))
-        named = set(devices[: self._most])
+    def _devices(self, metrics: StoredMetrics) -> Iterator[Metric]:
+        devices = sorted({device for device, _ in metrics.targets} | set(metrics.agents_last_seen))
+        names = set(devices[: self._max_names])
         counts: Counter[tuple[str, str]] = Counter()
-        for (device, state), count in seen.targets.items():
-            counts[device if device in named else OTHER, state] += count
+        for (device, state), count in metrics.targets.items():
+            counts[device if device in names else OTHER, state] += count
         targets = GaugeMetricFamily(
             "lpnet_targets", "Targets by device and state.", labels=("device", "state")
         )
@@ -74,102 +74,100 @@ class StoredFamilies(Collector):
             for state in get_args(TargetState):
                 targets.add_metric((device, state), counts[device, state])
         yield targets
-        heard = GaugeMetricFamily(
+        last_contact = GaugeMetricFamily(
             "lpnet_agent_last_seen_timestamp_seconds",
-            "When the agent of a device was heard last.",
+            "Last contact with the agent of a device.",
             labels=("device",),
         )
-        words = {device: at.timestamp() for device, at in seen.agents_last_seen.items()}
-        _add(heard, _bounded(words, self._most, min))
-        yield heard
+        timestamps = {device: at.timestamp() for device, at in metrics.agents_last_seen.items()}
+        _add(last_contact, _bounded(timestamps, self._max_names, min))
+        yield last_contact
 
-    def _learned(self, seen: StoredMetrics) -> Iterator[Metric]:
+    def _samples_and_lpnets(self, metrics: StoredMetrics) -> Iterator[Metric]:
         samples = GaugeMetricFamily(
             "lpnet_samples", "Samples stored, of every epoch.", labels=("target",)
         )
-        counts = {name: stored.count for name, stored in seen.samples.items()}
-        _add(samples, _bounded(counts, self._most, sum))
+        counts = {name: stored.count for name, stored in metrics.samples.items()}
+        _add(samples, _bounded(counts, self._max_names, sum))
         yield samples
         share = GaugeMetricFamily(
             "lpnet_samples_disturbed_ratio",
-            "Share of them that are disturbed and left out of training.",
+            "Share of samples that are disturbed and not used for training.",
             labels=("target",),
         )
         ratios = {
             name: stored.disturbed / stored.count
-            for name, stored in seen.samples.items()
+            for name, stored in metrics.samples.items()
             if stored.count
         }
-        _add(share, _bounded(ratios, self._most, max))
+        _add(share, _bounded(ratios, self._max_names, max))
         yield share
         yield GaugeMetricFamily(
-            "lpnet_lpnets_active", "Targets that have an LPNet in use.", len(seen.lpnets)
+            "lpnet_lpnets_active", "Targets that have an LPNet in use.", len(metrics.lpnets)
         )
         error = GaugeMetricFamily(
             "lpnet_lpnet_network_error_ratio",
             "Mean absolute error of the LPNet in use on held-out networks, as a ratio.",
             labels=("target",),
         )
-        errors = {name: pct / 100.0 for name, pct in seen.lpnets.items() if pct is not None}
-        _add(error, _bounded(errors, self._most, max))
+        errors = {name: pct / 100.0 for name, pct in metrics.lpnets.items() if pct is not None}
+        _add(error, _bounded(errors, self._max_names, max))
         yield error
 
 
-def _work(seen: StoredMetrics) -> Iterator[Metric]:
+def _work(metrics: StoredMetrics) -> Iterator[Metric]:
     jobs = GaugeMetricFamily("lpnet_jobs", "Jobs by state.", labels=("state",))
-    counts = Counter({row.state: row.count for row in seen.jobs})
+    counts = Counter({row.state: row.count for row in metrics.jobs})
     for state in _LEASED_STATES:
         jobs.add_metric((state,), counts[state])
     yield jobs
-    yield _oldest(seen, seen.jobs, "lpnet_jobs_oldest_waiting_seconds", "job")
-    yield _lost(seen.jobs, "lpnet_job_attempts_lost", "jobs")
+    yield _oldest(metrics, metrics.jobs, "lpnet_jobs_oldest_waiting_seconds", "job")
+    yield _lost(metrics.jobs, "lpnet_job_attempts_lost", "jobs")
     runs = GaugeMetricFamily("lpnet_runs", "Runs of the worker.", labels=("kind", "state"))
-    by_kind = {(row.kind, row.state): row.count for row in seen.runs}
-    for kind in sorted({*_KINDS, *(row.kind for row in seen.runs)}):
+    by_kind = {(row.kind, row.state): row.count for row in metrics.runs}
+    for kind in sorted({*_KINDS, *(row.kind for row in metrics.runs)}):
         for state in _LEASED_STATES:
             runs.add_metric((kind, state), by_kind.get((kind, state), 0))
     yield runs
-    yield _oldest(seen, seen.runs, "lpnet_runs_oldest_waiting_seconds", "run")
-    yield _lost(seen.runs, "lpnet_run_attempts_lost", "runs")
+    yield _oldest(metrics, metrics.runs, "lpnet_runs_oldest_waiting_seconds", "run")
+    yield _lost(metrics.runs, "lpnet_run_attempts_lost", "runs")
     durations = SummaryMetricFamily(
         "lpnet_run_duration_seconds",
         "Time from the last start of a run to its end.",
         labels=("kind", "state"),
     )
-    for ended in seen.run_times:
+    for ended in metrics.run_times:
         durations.add_metric((ended.kind, ended.state), ended.count, ended.seconds)
     yield durations
     campaigns = GaugeMetricFamily("lpnet_campaigns", "Campaigns by state.", labels=("state",))
-    for state in sorted({*_CAMPAIGN_STATES, *seen.campaigns}):
-        campaigns.add_metric((state,), seen.campaigns.get(state, 0))
+    for state in sorted({*_CAMPAIGN_STATES, *metrics.campaigns}):
+        campaigns.add_metric((state,), metrics.campaigns.get(state, 0))
     yield campaigns
 
 
-def _oldest(seen: StoredMetrics, rows: Iterable[LeasedCount], name: str, noun: str) -> Metric:
-    asked = [row.oldest for row in rows if row.state in ("queued", "expired")]
-    age = max(0.0, (seen.at - min(asked)).total_seconds()) if asked else 0.0
-    said = f"Time since the oldest {noun} that nobody works on was asked for; 0 if there is none."
-    return GaugeMetricFamily(name, said, age)
+def _oldest(metrics: StoredMetrics, rows: Iterable[LeasedCount], name: str, noun: str) -> Metric:
+    waiting = [row.oldest for row in rows if row.state in ("queued", "expired")]
+    age_s = max(0.0, (metrics.at - min(waiting)).total_seconds()) if waiting else 0.0
+    return GaugeMetricFamily(name, f"Age of the oldest waiting {noun}; 0 if there is none.", age_s)
 
 
 def _lost(rows: Iterable[LeasedCount], name: str, noun: str) -> Metric:
-    """Attempts are counted as they begin; one of work that is done went well, one of work that
-    runs may yet."""
+    """Attempts are counted when they begin: one of each running or done job is not lost."""
     lost = sum(
         row.attempts - (row.count if row.state in ("running", "done") else 0) for row in rows
     )
-    said = f"Attempts at the stored {noun} that came to nothing: expired, failed or cancelled."
-    return GaugeMetricFamily(name, said, max(0, lost))
+    documentation = f"Attempts at the stored {noun} that expired, failed or were cancelled."
+    return GaugeMetricFamily(name, documentation, max(0, lost))
 
 
 def _bounded(
-    values: Mapping[str, Value], most: int, together: Callable[[Iterable[Value]], Value]
+    values: Mapping[str, Value], max_names: int, combine: Callable[[Iterable[Value]], Value]
 ) -> dict[str, Value]:
-    """The first `most` by name, and the others together as one."""
+    """The first `max_names` values by name, and the others combined into one."""
     names = sorted(values)
-    bounded = {name: values[name] for name in names[:most]}
-    if names[most:]:
-        bounded[OTHER] = together(values[name] for name in names[most:])
+    bounded = {name: values[name] for name in names[:max_names]}
+    if names[max_names:]:
+        bounded[OTHER] = combine(values[name] for name in names[max_names:])
     return bounded
 
 

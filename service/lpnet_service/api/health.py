@@ -1,4 +1,4 @@
-"""Whether the service is up."""
+"""Health checks."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ router = APIRouter(tags=["health"])
 
 @router.get("/healthz")
 def healthz() -> Health:
-    """The process answers."""
+    """The process is alive."""
     return Health(status="ok")
 
 
 @router.get("/readyz", responses=problems(503))
 def readyz(ctx: Ctx) -> Health:
-    """The database answers too, and has the tables that this version needs."""
+    """The database is in reach and migrated."""
     try:
         current = is_current(ctx.db)
     except SQLAlchemyError as error:

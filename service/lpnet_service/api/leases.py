@@ -1,10 +1,10 @@
-"""Leases: held, completed, failed."""
+"""Leases: heartbeat, completion and failure."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lpnet.schemas.campaign import Completion, LeaseExtension, Heartbeat, JobFailure
+from lpnet.schemas.campaign import Completion, Heartbeat, JobFailure, LeaseExtension
 from lpnet.schemas.sample import IngestResult
 from lpnet_service.api.access import DeviceAgent
 from lpnet_service.api.deps import Ctx, StrictRoute, Token
@@ -22,14 +22,14 @@ router = APIRouter(
 
 @router.post("/{token}/heartbeat")
 def heartbeat(ctx: Ctx, caller: DeviceAgent, token: Token, beat: Heartbeat) -> LeaseExtension:
-    """Hold on to a lease. 409 `lease_lost`: stop, and post what was measured as samples."""
+    """Extend a lease. 409 `lease_lost`: stop, and post the results as samples."""
     ownership.check_lease(ctx, caller, token)
     return leasing.heartbeat(ctx, token, beat)
 
 
 @router.post("/{token}/complete")
 def complete(ctx: Ctx, caller: DeviceAgent, token: Token, completion: Completion) -> IngestResult:
-    """End a job with its samples, and the reasons of those that could not be measured.
+    """Complete a job with its samples, and the reasons for failed workloads.
 
     Repeating it is harmless. 409 `lease_lost`: post the samples to `samples:batch` instead.
     """
@@ -40,7 +40,7 @@ def complete(ctx: Ctx, caller: DeviceAgent, token: Token, completion: Completion
 
 @router.post("/{token}/fail", status_code=204)
 def fail(ctx: Ctx, caller: DeviceAgent, token: Token, failure: JobFailure) -> None:
-    """Give a job back undone; it is offered again, at most three times in all, unless it was only
-    postponed."""
+    """Return a job that was not done. It is given out again, up to three times, and without limit
+    if it was postponed."""
     job = leasing.find_job(ctx, token, device=caller.device)
     leasing.fail(ctx, job, failure)

@@ -1,4 +1,4 @@
-"""LPNets: their versions, weights and reports; trainings and studies are started here."""
+"""LPNets: versions, weights, reports, and starting trainings and studies."""
 
 from __future__ import annotations
 
@@ -31,13 +31,12 @@ def start_training(
     ctx: Ctx, caller: Trainer, name: TargetName, new: NewTraining, response: Response
 ) -> Training:
     """Train a new version on all samples of the target's epoch; follow it at `Location`."""
-    return _follow(response, trainings.start(ctx, name, new))
+    return _with_location(response, trainings.start(ctx, name, new))
 
 
 @router.get("/targets/{name}/studies", responses=problems(404, 422))
 def get_learning_curve(ctx: Ctx, caller: ResultReader, name: TargetName) -> LearningCurve:
-    """Finished studies and versions of the current epoch, oldest first: how many samples each
-    learned from, and its held-out errors."""
+    """Finished studies and versions of the current epoch, oldest first, with held-out errors."""
     return learning_curve.curve(ctx, name)
 
 
@@ -45,24 +44,24 @@ def get_learning_curve(ctx: Ctx, caller: ResultReader, name: TargetName) -> Lear
 def start_study(
     ctx: Ctx, caller: Trainer, name: TargetName, new: NewStudy, response: Response
 ) -> Training:
-    """Train on some samples, judge on all others; publishes nothing. Follow it at `Location`."""
-    return _follow(response, trainings.study(ctx, name, new))
+    """Train on a part of the samples and test on the others. Follow it at `Location`."""
+    return _with_location(response, trainings.study(ctx, name, new))
 
 
-def _follow(response: Response, training: Training) -> Training:
+def _with_location(response: Response, training: Training) -> Training:
     response.headers["Location"] = f"/v1/trainings/{training.id}"
     return training
 
 
 @router.get("/lpnets/{id}", responses=problems(404, 422))
 def get_lpnet(ctx: Ctx, caller: Lister, id: Id) -> LPNetInfo:
-    """One version."""
+    """A version."""
     return lpnets.get(ctx, id)
 
 
 @router.get("/lpnets/{id}/report", responses=problems(404, 422))
 def get_report(ctx: Ctx, caller: ResultReader, id: Id) -> Report:
-    """How good it was when it was trained, beside the baselines."""
+    """The errors of a version and of the baselines after its training."""
     return lpnets.report(ctx, id)
 
 
@@ -72,13 +71,13 @@ def get_residuals(
     caller: Reader,
     id: Id,
     sort: Annotated[
-        residuals.Sort, Query(description="the worst error first, or by measured latency")
+        residuals.Sort, Query(description="by error, worst first, or by measured latency")
     ] = "error",
     limit: Annotated[
         int, limit(residuals.MAX_WORKLOADS, residuals.MAX_WORKLOADS)
     ] = residuals.MAX_WORKLOADS,
 ) -> Residuals:
-    """Held-out workloads of its epoch, measured and predicted; errors by op and by latency."""
+    """Held-out workloads of its epoch with errors, also by op and by latency."""
     return residuals.residuals(ctx, id, sort=sort, limit=limit)
 
 
@@ -92,10 +91,10 @@ def get_weights(
     caller: Reader,
     id: Id,
     if_none_match: Annotated[
-        str | None, Header(description="answered with 304 if it names these weights")
+        str | None, Header(description="entity tag of weights that the client has")
     ] = None,
 ) -> Response:
-    """Its weights as a safetensors file."""
+    """The weights as a safetensors file."""
     sha256 = lpnets.weights_sha256(ctx, id)
     headers = {"ETag": f'"{sha256}"'}
     if matches(if_none_match, sha256):

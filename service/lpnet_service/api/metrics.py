@@ -18,14 +18,14 @@ router = APIRouter(tags=["health"])
 
 @router.get("/metrics", response_class=PlainTextResponse)
 def metrics(ctx: Ctx, _caller: Scraper, request: Request) -> Response:
-    """What the service did and what it holds, in the text format of Prometheus or OpenMetrics.
+    """Metrics of the service and of its data, in the text format of Prometheus or OpenMetrics.
 
-    Answered also while the database cannot be read; `lpnet_database_up` is 0 then.
+    If the database cannot be read, `lpnet_database_up` is 0.
     """
     meters: Meters = request.app.state.meters
-    figures: CachedMetrics = request.app.state.stored_metrics
+    stored: CachedMetrics = request.app.state.stored_metrics
     registry = CollectorRegistry()
     registry.register(meters)
-    registry.register(StoredFamilies(figures.get(), ctx.settings.metrics_names))
+    registry.register(StoredFamilies(stored.get(), ctx.settings.metrics_names))
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(registry), media_type=media_type)

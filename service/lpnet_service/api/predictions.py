@@ -14,11 +14,11 @@ router = APIRouter(prefix="/v1/predictions", tags=["predictions"], route_class=S
 
 
 @router.post("", responses=problems(404, 409, 413, 422, 503))
-def predict(ctx: Ctx, caller: Reader, asked: PredictionRequest) -> PredictionResponse:
-    """Latency of networks of a space on a target, with interval and, if asked for, gradient.
+def predict(ctx: Ctx, caller: Reader, request: PredictionRequest) -> PredictionResponse:
+    """Predict the latency of networks of a space on a target, with intervals and gradients.
 
-    409 `no_lpnet`: nothing was trained yet. 409 `not_covered`: the LPNet has never seen some op
-    of the space on that target. 409 `does_not_fit`: `fitting` was asked for, and a network does
-    not fit in the target's memory. 422 `widths_error`: the space has no such widths.
+    409 `no_lpnet`: the target has no LPNet yet. 409 `not_covered`: the LPNet was not trained on
+    some op of the space. 409 `does_not_fit`: with `fitting`, a network does not fit in the
+    target's memory. 422 `widths_error`: the space has no such widths.
     """
-    return predictions.predict(ctx, asked)
+    return predictions.predict(ctx, request)

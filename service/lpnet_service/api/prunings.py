@@ -20,19 +20,19 @@ router = APIRouter(prefix="/v1/prunings", tags=["prunings"], route_class=StrictR
     "",
     status_code=201,
     responses=problems(404, 409, 413, 422)
-    | {200: {"model": PruningResult, "description": "It was reported before; as it is kept"}},
+    | {200: {"model": PruningResult, "description": "The result was stored already"}},
 )
 def report_pruning(
     ctx: Ctx, caller: Trainer, result: PruningResult, response: Response
 ) -> PruningResult:
-    """Keep what a pruning job came to: a candidate. Repeating it is harmless.
+    """Store a candidate of a pruning job. Storing it again is harmless.
 
-    404: the service has no such target or space. 409: the id was reported of another network.
+    404: unknown target or space. 409: the id belongs to another network.
     """
-    kept, new = prunings.report(ctx, result)
-    response.status_code = 201 if new else 200
-    response.headers["Location"] = f"/v1/prunings/{kept.id}"
-    return kept
+    stored, is_new = prunings.report(ctx, result)
+    response.status_code = 201 if is_new else 200
+    response.headers["Location"] = f"/v1/prunings/{stored.id}"
+    return stored
 
 
 @router.get("", responses=problems(422))
@@ -47,23 +47,23 @@ def list_prunings(
     ] = None,
     chosen: Annotated[
         bool | None,
-        Query(description="only the candidates that jobs went on with, or only the others"),
+        Query(description="only the chosen candidates, or only the others; absent: all"),
     ] = None,
     after: After = None,
     limit: Annotated[int, limit(500, 100)] = 100,
 ) -> PruningPage:
-    """Results of pruning jobs, those reported last first."""
+    """Results of pruning jobs, newest first."""
     filters = {"target": target, "space": space, "chosen": chosen}
     return prunings.page(ctx, filters, after=after, limit=limit)
 
 
 @router.get("/{id}", responses=problems(404, 422))
 def get_pruning(ctx: Ctx, caller: Reader, id: Id) -> PruningResult:
-    """One result."""
+    """A result."""
     return prunings.get(ctx, id)
 
 
 @router.delete("/{id}", status_code=204, responses=problems(404, 422))
 def remove_pruning(ctx: Ctx, caller: Trainer, id: Id) -> None:
-    """Forget one result."""
+    """Delete a result."""
     prunings.remove(ctx, id)

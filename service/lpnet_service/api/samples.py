@@ -1,4 +1,4 @@
-"""Samples: in, by batches; out, by pages or as a whole."""
+"""Samples: storing batches, listing pages and exporting files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1", tags=["samples"], route_class=StrictRoute)
 _MEDIA_TYPES: dict[samples.Format, str] = {"jsonl": "application/jsonl", "csv": "text/csv"}
 _FILES: Responses = {
     200: {
-        "description": "One sample a line",
+        "description": "A sample per line",
         "content": {kind: {"schema": {"type": "string"}} for kind in _MEDIA_TYPES.values()},
     }
 }
@@ -34,23 +34,21 @@ def store_samples(
     caller: Deliverer,
     batch: SampleBatch,
     create: Annotated[
-        bool, Query(description="make an imported target of that name if there is none")
+        bool, Query(description="create an imported target of this name if there is none")
     ] = False,
-    dry_run: Annotated[
-        bool, Query(description="only check the samples: nothing is stored")
-    ] = False,
+    dry_run: Annotated[bool, Query(description="only check the samples, store nothing")] = False,
     again: Annotated[
         bool,
         Query(
-            description="they are of a job that may have been measured by others too: one whose "
-            "id is stored for another measurement is left out"
+            description="the job of these samples may have been measured twice: skip samples "
+            "whose id is stored for another measurement"
         ),
     ] = False,
 ) -> IngestResult:
-    """Store samples, all of them or none.
+    """Store samples, all or none.
 
-    An id is unique within a target. A sample that is stored already under its id is known, and
-    left as it is; an id that is stored for another sample is refused.
+    An id is unique within a target. A sample that is stored already counts as known. An id of
+    another stored sample is refused.
     """
     ownership.check_target(ctx, caller, batch.target)
     ownership.check_samples(ctx, caller, batch.samples)
@@ -74,12 +72,13 @@ def list_samples(
         Text | None, Query(max_length=100, description="id of a campaign; absent: all")
     ] = None,
     disturbed: Annotated[
-        bool | None, Query(description="only those that are, or that are not; absent: both")
+        bool | None,
+        Query(description="only disturbed samples, or only undisturbed ones; absent: both"),
     ] = None,
     after: After = None,
     limit: Annotated[int, limit(1000, 100)] = 100,
 ) -> SamplePage:
-    """Samples in the order they were stored."""
+    """Samples in the order in which they were stored."""
     filters = {
         "target": target,
         "kind": kind,
@@ -101,6 +100,6 @@ def export_samples(
     target: Annotated[str, Query(pattern=TARGET_NAME, description="name of a target")],
     format: Annotated[samples.Format, Query(description="jsonl, or csv")] = "jsonl",
 ) -> StreamingResponse:
-    """Every sample of a target, as a file that `lpnet import` reads (JSONL), or as a table."""
+    """All samples of a target, as JSON lines for `lpnet import` or as CSV."""
     lines = samples.export(ctx, target, format)
     return StreamingResponse(lines, media_type=_MEDIA_TYPES[format])

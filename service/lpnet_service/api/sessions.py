@@ -1,11 +1,11 @@
-"""Sessions of browsers: opened by a token, held by a cookie."""
+"""Browser sessions, opened with a token and kept in a cookie."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
 from lpnet.schemas.token import NewSession, SessionInfo
-from lpnet_service.api.access import COOKIE, Holder
+from lpnet_service.api.access import COOKIE, AnyCaller
 from lpnet_service.api.deps import Ctx, StrictRoute
 from lpnet_service.api.problems import problems
 from lpnet_service.services.access import sessions
@@ -16,9 +16,9 @@ router = APIRouter(prefix="/v1/session", tags=["session"], route_class=StrictRou
 
 
 @router.post("", status_code=201, responses=problems(401, 403, 413, 422))
-def open_session(ctx: Ctx, said: NewSession, request: Request, response: Response) -> SessionInfo:
-    """Log in a browser by a token: the answer sets a cookie that no script can read."""
-    caller, cookie, ends = sessions.open_session(ctx, said.token)
+def open_session(ctx: Ctx, new: NewSession, request: Request, response: Response) -> SessionInfo:
+    """Log in with a token; the answer sets a cookie that scripts cannot read."""
+    caller, cookie, ends = sessions.open_session(ctx, new.token)
     response.set_cookie(
         COOKIE,
         cookie,
@@ -31,14 +31,14 @@ def open_session(ctx: Ctx, said: NewSession, request: Request, response: Respons
 
 
 @router.get("")
-def get_session(ctx: Ctx, caller: Holder, response: Response) -> SessionInfo:
-    """Who the caller is, and what they may do, by token or session."""
+def get_session(ctx: Ctx, caller: AnyCaller, response: Response) -> SessionInfo:
+    """The identity and the scopes of the caller."""
     return _session(caller, ctx.settings, response)
 
 
 @router.delete("", status_code=204)
-def end_session(ctx: Ctx, caller: Holder, request: Request, response: Response) -> None:
-    """Log out: the session is over, whoever has a copy of its cookie."""
+def end_session(ctx: Ctx, caller: AnyCaller, request: Request, response: Response) -> None:
+    """Log out; copies of the cookie become invalid too."""
     cookie = request.cookies.get(COOKIE)
     if cookie is not None and caller.csrf is not None:
         sessions.end(ctx, cookie)

@@ -32,7 +32,7 @@ async def _body(request: Request) -> bytes:
 
 @router.get("")
 def list_spaces(ctx: Ctx, caller: Lister) -> SpaceList:
-    """Every space, oldest first."""
+    """All spaces, oldest first."""
     return SpaceList(items=tuple(spaces.list_spaces(ctx)))
 
 
@@ -41,21 +41,21 @@ def list_spaces(ctx: Ctx, caller: Lister) -> SpaceList:
     status_code=201,
     openapi_extra=_FILE,
     responses=problems(413, 422)
-    | {200: {"model": SpaceInfo, "description": "The service has it already"}},
+    | {200: {"model": SpaceInfo, "description": "The space was stored already"}},
 )
 def upload_space(
     ctx: Ctx, caller: Uploader, content: Annotated[bytes, Depends(_body)], response: Response
 ) -> SpaceInfo:
     """Upload the file of a space, as `Space.save` writes it. Repeating it is harmless."""
-    info, new = spaces.add(ctx, content)
-    response.status_code = 201 if new else 200
+    info, is_new = spaces.add(ctx, content)
+    response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/v1/spaces/{info.hash}"
     return info
 
 
 @router.get("/{hash}", responses=problems(404, 422))
 def get_space(ctx: Ctx, caller: Lister, hash: HashPath) -> SpaceInfo:
-    """One space."""
+    """A space."""
     return spaces.get(ctx, hash)
 
 
@@ -65,10 +65,10 @@ def get_space_file(
     caller: FileReader,
     hash: HashPath,
     if_none_match: Annotated[
-        str | None, Header(description="answered with 304 if it names this space")
+        str | None, Header(description="entity tag of a space that the client has")
     ] = None,
 ) -> Response:
-    """The file of a space, as it was uploaded."""
+    """The uploaded file of a space."""
     ownership.check_space(ctx, caller, hash)
     spaces.get(ctx, hash)
     headers = {"ETag": f'"{hash}"'}

@@ -1,4 +1,4 @@
-"""Latency tables: pages, files, and what they can be filtered by."""
+"""Latency tables: pages, CSV files and filter values."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Epoch = Annotated[
     int | None, Query(ge=1, le=10**9, description="epoch of the target; absent: the current one")
 ]
 Sort = Annotated[
-    table.Sort, Query(description="ascending by this; with a minus before it, descending")
+    table.Sort, Query(description="column to sort by; `-` before it means descending")
 ]
 CSV: Responses = {
     200: {
-        "description": "One row a line, after a line of names",
+        "description": "A line of names, and a line per row",
         "content": {"text/csv": {"schema": {"type": "string"}}},
     }
 }
@@ -44,24 +44,25 @@ def _filters(
         Draw | None, Query(description="how the workload was chosen; absent: all")
     ] = None,
     disturbed: Annotated[
-        bool | None, Query(description="only those that are, or that are not; absent: both")
+        bool | None,
+        Query(description="only disturbed samples, or only undisturbed ones; absent: both"),
     ] = None,
     held_out: Annotated[
         bool | None,
-        Query(description="only workloads that are held out, or trained on; absent: all"),
+        Query(description="only held-out workloads, or only training workloads; absent: all"),
     ] = None,
     min_ms: Annotated[
-        float | None, Query(ge=0, allow_inf_nan=False, description="least latency, ms")
+        float | None, Query(ge=0, allow_inf_nan=False, description="minimum latency, ms")
     ] = None,
     max_ms: Annotated[
-        float | None, Query(ge=0, allow_inf_nan=False, description="largest latency, ms")
+        float | None, Query(ge=0, allow_inf_nan=False, description="maximum latency, ms")
     ] = None,
     search: Annotated[
         Text | None,
         Query(
             max_length=200,
-            description="words, up to 10: each must occur in the name of the block or of the "
-            "space, or be the id of the sample",
+            description="up to 10 terms: each must occur in the name of the block or space, or be "
+            "the id of the sample",
         ),
     ] = None,
 ) -> Filters:
@@ -92,7 +93,7 @@ def get_table(
     after: After = None,
     limit: Annotated[int, limit(500, 100)] = 100,
 ) -> TablePage:
-    """Measured workloads of an epoch, beside what the active LPNet says of them."""
+    """Measured workloads of an epoch, with predictions of the active LPNet."""
     return table.page(ctx, name, filters, sort=sort, after=after, limit=limit, epoch=epoch)
 
 
@@ -108,12 +109,12 @@ def export_table(
     sort: Sort = "measured_at",
     format: Annotated[Literal["csv"], Query(description="csv")] = "csv",
 ) -> StreamingResponse:
-    """All rows that match, as CSV: the columns of the table, widths as JSON in theirs."""
+    """All matching rows as CSV; widths are JSON."""
     lines = table_csv.export(ctx, name, filters, sort=sort, epoch=epoch)
     return StreamingResponse(lines, media_type="text/csv")
 
 
 @router.get("/facets", responses=problems(404, 422))
 def get_facets(ctx: Ctx, caller: Reader, name: TargetName, epoch: Epoch = None) -> Facets:
-    """What the table can be filtered by: values that its rows have, with counts."""
+    """Values for filtering the table, with the number of rows of each."""
     return facets.facets(ctx, name, epoch)

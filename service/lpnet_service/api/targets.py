@@ -21,21 +21,23 @@ router = APIRouter(prefix="/v1/targets", tags=["targets"])
 
 @router.get("")
 def list_targets(ctx: Ctx, caller: Lister) -> TargetList:
-    """Every target, by name."""
+    """All targets, by name."""
     return TargetList(items=tuple(targets.list_targets(ctx)))
 
 
 @router.get("/{name}", responses=problems(404, 422))
 def get_target(ctx: Ctx, caller: TargetReader, name: TargetName) -> Target:
-    """One target."""
+    """A target."""
     ownership.check_target(ctx, caller, name)
     return targets.get_target(ctx, name)
 
 
 @router.post("/{name}/clear", responses=problems(404, 409, 422))
 def clear_target(ctx: Ctx, caller: Trainer, name: TargetName) -> Target:
-    """Say that what a target measures now is normal, which its sentinels paused or broke: an epoch
-    opens. 409 where its owner or a full disk paused it."""
+    """Accept the current sentinel readings of a paused or broken target as normal.
+
+    A new epoch begins. 409 if its owner or a full disk paused it.
+    """
     return conditions.clear(ctx, name)
 
 
@@ -43,5 +45,5 @@ def clear_target(ctx: Ctx, caller: Trainer, name: TargetName) -> Target:
 def list_sentinels(
     ctx: Ctx, caller: ResultReader, name: TargetName, limit: Annotated[int, limit(1000, 100)] = 100
 ) -> SentinelHistory:
-    """Readings of the sentinels, newest first, with their drift."""
+    """Sentinel readings with their drift, newest first."""
     return sentinels.history(ctx, name, limit)

@@ -1,4 +1,4 @@
-"""Trainings and studies: followed and cancelled."""
+"""Trainings and studies: progress and cancelling."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ router = APIRouter(prefix="/v1/trainings", tags=["trainings"], responses=problem
 
 @router.get("/{id}")
 def get_training(ctx: Ctx, caller: Trainer, id: Id) -> Training:
-    """How far a training or study is, and what came of it."""
+    """A training or study, its progress and its result."""
     sweeping.sweep(ctx)
     return trainings.get(ctx, id)
 
 
 @router.post("/{id}/cancel")
 def cancel_training(ctx: Ctx, caller: Trainer, id: Id) -> Training:
-    """Stop it. One that is over stays as it is."""
+    """Cancel it. A run that has ended does not change."""
     return trainings.cancel(ctx, id)

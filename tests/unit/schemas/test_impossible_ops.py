@@ -34,7 +34,7 @@ def test_what_keeps_channels_has_as_many_out_as_in(type: str) -> None:
 def test_groups_divide_channels(type: str) -> None:
     for groups in (1, 2, 64):
         OPS.validate_python(op(type, 64, 128, groups=groups))
-    for c_in, c_out, groups, named in ((64, 128, 7, "c_in, 64"), (6, 128, 3, "c_out, 128")):
+    for c_in, c_out, groups, named in ((64, 128, 7, "c_in"), (6, 128, 3, "c_out")):
         with pytest.raises(ValidationError, match=f"groups must divide {named}, got {groups}"):
             OPS.validate_python(op(type, c_in, c_out, groups=groups))
 
@@ -98,7 +98,7 @@ def test_the_op_is_named_where_it_is_one_of_many() -> None:
         Sample.model_validate({"workload": {"ops": ops}, "latency_ms": 1.0})
     (error,) = caught.value.errors()
     assert error["loc"] == ("workload", "ops", "ops", 1, "conv2d")
-    assert "groups: 3" in error["msg"]
+    assert "groups must divide c_in, got 3" in error["msg"]
 
 
 @pytest.mark.parametrize(
