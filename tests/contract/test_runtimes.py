@@ -1,7 +1,7 @@
-"""Every runtime computes the same function. A new one is tested by its line in the registry.
+"""Every runtime computes the same function. A new one is tested once it is in the registry.
 
-`torch-compile` runs ResNet-20 alone: it takes seconds for every network, precision and number of
-threads, and what it compiles is the module that `torch` runs here for every network.
+`torch-compile` only runs ResNet-20: it takes seconds for every network, precision and number of
+threads, and it compiles the module that `torch` runs here for every network.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from lpnet_agent.errors import RuntimeFailed, SetupError
 from lpnet_agent.runtimes.base import PRECISIONS, Runtime, RuntimeConfig
 from lpnet_agent.runtimes.registry import NAMES, create_runtime, list_support
 
-# How far outputs may be from ONNX Runtime's in float32: norm of the difference over the norm.
+# Maximum difference from the output of ONNX Runtime in float32, relative, by norms.
 TOLERANCE = {"fp32": 1e-3, "fp16": 2e-2, "bf16": 6e-2, "int8": 0.3}
-# Convolutions in float32 take TF32 on a GPU unless they are told not to.
+# On a GPU, convolutions in float32 use TF32 by default.
 TOLERANCE_TF32 = 5e-3
-# Small pictures where the network takes them: every op runs, and nobody waits.
+# Small images if the network accepts them: every op runs, and the tests stay short.
 NETWORKS = {
     "resnet20": zoo.space("resnet20"),
     "resnet34": zoo.space("resnet34").at(resolution=64),
@@ -34,39 +34,39 @@ NETWORKS = {
     "vgg16_bn": zoo.space("vgg16_bn"),
     "mobilenet_v2_32": zoo.space("mobilenet_v2_32"),
 }
-# Compiling takes seconds for every network: there, one with each kind of op will do.
+# Compiling takes seconds for every network, so one network has to do.
 SLOW = {"torch-compile": ("resnet20",)}
 
 
-def choices() -> Iterator[tuple[str, RuntimeConfig]]:
-    """Every runtime of the registry with all that it offers here, on one and on two threads."""
-    for line in list_support():
-        for precision in line.precisions:
+def supported_configs() -> Iterator[tuple[str, RuntimeConfig]]:
+    """Every runtime of the registry with all that it supports here, with one and two threads."""
+    for support in list_support():
+        for precision in support.precisions:
             for threads in (1, 2):
-                yield line.name, RuntimeConfig(threads, line.provider, precision)
+                yield support.name, RuntimeConfig(threads, support.provider, precision)
 
 
-def case(name: str, choice: RuntimeConfig, *more: str) -> ParameterSet:
-    words = (name, choice.provider, choice.precision, f"t{choice.threads}", *more)
-    marks = [] if choice.provider == "cpu" else [pytest.mark.cuda]
+def parameters(name: str, config: RuntimeConfig, *more: str) -> ParameterSet:
+    parts = (name, config.provider, config.precision, f"t{config.threads}", *more)
+    marks = [] if config.provider == "cpu" else [pytest.mark.cuda]
     # One network shows that threads change nothing.
-    if choice.threads > 1 and any(network != "resnet20" for network in more):
+    if config.threads > 1 and any(network != "resnet20" for network in more):
         marks.append(pytest.mark.slow)
-    return pytest.param(name, choice, *more, id="-".join(words), marks=marks)
+    return pytest.param(name, config, *more, id="-".join(parts), marks=marks)
 
 
-OFFERED = list(choices())
-CHOICES = [case(name, choice) for name, choice in OFFERED]
-RUNS = [
-    case(name, choice, network)
-    for name, choice in OFFERED
+SUPPORTED = list(supported_configs())
+CONFIG_CASES = [parameters(name, config) for name, config in SUPPORTED]
+NETWORK_CASES = [
+    parameters(name, config, network)
+    for name, config in SUPPORTED
     for network in SLOW.get(name, tuple(NETWORKS))
 ]
 
 
 @cache
 def network(name: str) -> tuple[bytes, NDArray[np.float32], NDArray[np.float32]]:
-    """A pruned network as ONNX, an input, and what ONNX Runtime makes of it."""
+    """A pruned network as ONNX, an input, and the output of ONNX Runtime."""
     space = NETWORKS[name]
     rng = np.random.default_rng(7)
     widths = {
@@ -77,17 +77,17 @@ def network(name: str) -> tuple[bytes, NDArray[np.float32], NDArray[np.float32]]
     }
     model = space.concrete(widths, batch=2)
     shape = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim]
-    given = rng.standard_normal(shape).astype(np.float32)
+    image = rng.standard_normal(shape).astype(np.float32)
     data: bytes = model.SerializeToString()
     (expected,) = (
-        create_runtime("onnxruntime", RuntimeConfig(1)).load(data).infer({"input": given})
+        create_runtime("onnxruntime", RuntimeConfig(1)).load(data).infer({"input": image})
     )
-    return data, given, expected
+    return data, image, expected
 
 
 @pytest.fixture(autouse=True)
 def own_settings() -> Iterator[None]:
-    """What a runtime sets for its whole process is as before after each test."""
+    """Restores the settings that a runtime changes for the whole process."""
     threads = torch.get_num_threads()
     with torch._dynamo.config.patch(error_on_recompile=False):
         yield
@@ -95,61 +95,61 @@ def own_settings() -> Iterator[None]:
 
 
 def test_every_runtime_of_the_registry_is_here() -> None:
-    assert {line.name for line in list_support() if line.available} == set(NAMES)
+    assert {support.name for support in list_support() if support.available} == set(NAMES)
 
 
-def test_of_every_precision_it_is_said_whether_there_is_one_or_why_not() -> None:
-    for line in list_support():
-        if line.available:
-            assert not set(line.precisions) & set(line.without), line
-            assert {*line.precisions, *line.without} == set(PRECISIONS), line
-            assert all(line.without.values()), line
+def test_every_precision_is_supported_or_has_a_reason() -> None:
+    for support in list_support():
+        if support.available:
+            assert not set(support.precisions) & set(support.without), support
+            assert {*support.precisions, *support.without} == set(PRECISIONS), support
+            assert all(support.without.values()), support
 
 
-@pytest.mark.parametrize(("runtime", "choice", "name"), RUNS)
+@pytest.mark.parametrize(("runtime", "config", "name"), NETWORK_CASES)
 def test_it_computes_what_onnx_runtime_computes(
-    runtime: str, choice: RuntimeConfig, name: str
+    runtime: str, config: RuntimeConfig, name: str
 ) -> None:
-    data, given, expected = network(name)
-    session = create_runtime(runtime, choice).load(data)
+    data, image, expected = network(name)
+    session = create_runtime(runtime, config).load(data)
     session.run(2)
-    (found,) = session.infer({"input": given})
-    assert found.shape == expected.shape
-    assert found.dtype == np.float32
-    error = float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
-    tf32 = choice.provider != "cpu" and choice.precision == "fp32"
-    assert error <= (TOLERANCE_TF32 if tf32 else TOLERANCE[choice.precision])
-    # What is timed afterwards is the same as before.
+    (output,) = session.infer({"input": image})
+    assert output.shape == expected.shape
+    assert output.dtype == np.float32
+    error = float(np.linalg.norm(output - expected) / np.linalg.norm(expected))
+    tf32 = config.provider != "cpu" and config.precision == "fp32"
+    assert error <= (TOLERANCE_TF32 if tf32 else TOLERANCE[config.precision])
+    # Timing in between does not change the result.
     session.run(1)
-    (again,) = session.infer({"input": given})
-    np.testing.assert_array_equal(found, again)
+    (again,) = session.infer({"input": image})
+    np.testing.assert_array_equal(output, again)
 
 
-@pytest.mark.parametrize(("runtime", "choice"), CHOICES)
-def test_it_says_what_it_is(runtime: str, choice: RuntimeConfig) -> None:
-    info = create_runtime(runtime, choice).describe()
+@pytest.mark.parametrize(("runtime", "config"), CONFIG_CASES)
+def test_it_describes_itself(runtime: str, config: RuntimeConfig) -> None:
+    info = create_runtime(runtime, config).describe()
     assert (info.name, info.provider, info.precision, info.threads) == (
         runtime,
-        choice.provider,
-        choice.precision,
-        choice.threads,
+        config.provider,
+        config.precision,
+        config.threads,
     )
     assert info.version[0].isdigit()
     assert info.variant == ""
 
 
-def of(name: str) -> Runtime:
+def runtime_named(name: str) -> Runtime:
     return create_runtime(name, RuntimeConfig(1))
 
 
 @pytest.mark.parametrize("runtime", NAMES)
-def test_what_is_no_network_is_refused_in_its_name(runtime: str) -> None:
+def test_an_invalid_model_is_refused_by_name(runtime: str) -> None:
     with pytest.raises(RuntimeFailed, match=runtime.split("-")[0]):
-        of(runtime).load(b"not a model")
+        runtime_named(runtime).load(b"not a model")
 
 
 @pytest.mark.parametrize("runtime", NAMES)
-def test_an_unknown_choice_is_refused_by_name(runtime: str) -> None:
+def test_an_unsupported_config_is_refused_by_name(runtime: str) -> None:
     with pytest.raises(SetupError, match="no-such-provider"):
         create_runtime(runtime, RuntimeConfig(1, provider="no-such-provider"))
     with pytest.raises(SetupError, match="fp7"):
@@ -158,7 +158,7 @@ def test_an_unknown_choice_is_refused_by_name(runtime: str) -> None:
         create_runtime(runtime, RuntimeConfig(1, options={"no_such_option": "1"}))
 
 
-def test_an_unknown_runtime_is_refused_with_those_that_are_known() -> None:
+def test_an_unknown_runtime_is_refused_with_the_supported_ones() -> None:
     with pytest.raises(SetupError, match=r"onnxruntime.*litert"):
         create_runtime("no-such-runtime", RuntimeConfig(1))
 
@@ -169,7 +169,7 @@ def test_without_its_package_a_runtime_says_what_to_install(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"lpnet\[openvino\]"):
         create_runtime("openvino", RuntimeConfig(1))
-    (line,) = list_support(["openvino"])
-    assert not line.available
-    assert line.reason is not None
-    assert "lpnet[openvino]" in line.reason
+    (support,) = list_support(["openvino"])
+    assert not support.available
+    assert support.reason is not None
+    assert "lpnet[openvino]" in support.reason

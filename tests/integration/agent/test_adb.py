@@ -334,11 +334,13 @@ def test_the_doctor_writes_nothing_to_the_phone_of_an_agent(
     phone.fill()
     chosen = settings(phone, runner, state_dir=tmp_path / "state", url="http://127.0.0.1:1")
     with StateDir(chosen.state_dir):
-        found = examine_phone(chosen, server_required=False)
+        examination = examine_phone(chosen, server_required=False)
     phone.free()
-    seen = {each.name: each for _, findings in found.themes for each in findings}
-    assert seen["phone"].verdict == "ok"
-    assert "an agent measures here" in seen["noise between sessions"].observation
+    findings = {
+        finding.name: finding for _, findings in examination.themes for finding in findings
+    }
+    assert findings["phone"].verdict == "ok"
+    assert "an agent measures here" in findings["noise between sessions"].observation
     assert not (phone.data / "lpnet").exists()
 
 

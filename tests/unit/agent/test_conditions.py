@@ -37,15 +37,15 @@ def machine(tmp_path: Path) -> Path:
 
 
 def test_the_measured_cores_are_read(machine: Path) -> None:
-    seen = Probe((2, 3), machine).read()
-    assert seen.steal_s == 5.0
-    assert seen.frequency_mhz == 2500.0
-    assert seen.throttles == 4
-    assert seen.temperature_c == 41.5
-    assert seen.load_1m == 0.52
-    assert seen.runnable == 3
-    assert seen.pressure_s == 2.5
-    assert seen.busy_s == pytest.approx(2 * (1 + 2 + 3 + 6 + 7) / TICKS)
+    snapshot = Probe((2, 3), machine).read()
+    assert snapshot.steal_s == 5.0
+    assert snapshot.frequency_mhz == 2500.0
+    assert snapshot.throttles == 4
+    assert snapshot.temperature_c == 41.5
+    assert snapshot.load_1m == 0.52
+    assert snapshot.runnable == 3
+    assert snapshot.pressure_s == 2.5
+    assert snapshot.busy_s == pytest.approx(2 * (1 + 2 + 3 + 6 + 7) / TICKS)
 
 
 def test_conditions_are_what_changed_meanwhile(machine: Path) -> None:
@@ -54,11 +54,11 @@ def test_conditions_are_what_changed_meanwhile(machine: Path) -> None:
     stat = machine / "proc/stat"
     stat.write_text(stat.read_text().replace(f" 7 {2 * TICKS} 9", f" 7 {3 * TICKS} 9"))
     write(machine, "sys/devices/system/cpu/cpu3/thermal_throttle/core_throttle_count", "1\n")
-    found = between(before, probe.read())
-    assert found.steal_s == 1.0
-    assert found.throttled is True
-    assert found.involuntary_switches is not None
-    assert found.involuntary_switches >= 0
+    combined = between(before, probe.read())
+    assert combined.steal_s == 1.0
+    assert combined.throttled is True
+    assert combined.involuntary_switches is not None
+    assert combined.involuntary_switches >= 0
     assert between(before, before).throttled is False
 
 
@@ -67,8 +67,8 @@ def test_what_others_had_of_the_cores_is_their_time_without_its_own(machine: Pat
     before = probe.read()
     stat = machine / "proc/stat"
     stat.write_text(stat.read_text().replace("cpu2 1 2", f"cpu2 {1 + 300 * TICKS} 2"))
-    found = between(before, probe.read())
-    assert found.others_s == pytest.approx(300, abs=5)
+    combined = between(before, probe.read())
+    assert combined.others_s == pytest.approx(300, abs=5)
     assert between(before, before).others_s == 0
 
 
@@ -88,22 +88,22 @@ def test_what_happens_on_the_other_cores_is_a_share_of_their_time(machine: Path)
 def test_visits_are_put_together() -> None:
     first = Conditions(involuntary_switches=2, steal_s=0.1, load_1m=0.5, frequency_mhz=2000)
     second = Conditions(involuntary_switches=3, steal_s=0.2, load_1m=2.0, temperature_c=60)
-    found = combine([first, second, Conditions(frequency_mhz=1000, throttled=True)])
-    assert found.involuntary_switches == 5
-    assert found.steal_s == pytest.approx(0.3)
-    assert (found.load_1m, found.frequency_mhz, found.temperature_c) == (2.0, 1500, 60)
-    assert found.throttled is True
-    assert found.pressure_s is None
+    combined = combine([first, second, Conditions(frequency_mhz=1000, throttled=True)])
+    assert combined.involuntary_switches == 5
+    assert combined.steal_s == pytest.approx(0.3)
+    assert (combined.load_1m, combined.frequency_mhz, combined.temperature_c) == (2.0, 1500, 60)
+    assert combined.throttled is True
+    assert combined.pressure_s is None
     with pytest.raises(ValueError, match="no conditions"):
         combine([])
 
 
 def test_what_is_not_exposed_is_unknown(tmp_path: Path) -> None:
     probe = Probe((0,), tmp_path)
-    found = between(probe.read(), probe.read())
+    combined = between(probe.read(), probe.read())
     unknown = ("steal_s", "others_s", "pressure_s", "throttled", "frequency_mhz", "temperature_c")
     for name in (*unknown, "load_1m", "runnable"):
-        assert getattr(found, name) is None, name
+        assert getattr(combined, name) is None, name
 
 
 @pytest.mark.parametrize("content", ["", "garbage", "1 2"])
@@ -111,11 +111,11 @@ def test_a_file_that_says_something_else_is_unknown(machine: Path, content: str)
     write(machine, "proc/loadavg", content)
     write(machine, "proc/stat", content)
     write(machine, "sys/class/thermal/thermal_zone0/temp", content)
-    seen = Probe((2, 3), machine).read()
-    assert (seen.load_1m, seen.steal_s, seen.temperature_c) == (None, None, None)
+    snapshot = Probe((2, 3), machine).read()
+    assert (snapshot.load_1m, snapshot.steal_s, snapshot.temperature_c) == (None, None, None)
 
 
 def test_this_machine_can_be_read() -> None:
-    seen = Probe(os.sched_getaffinity(0)).read()
-    assert seen.voluntary >= 0
-    assert seen.load_1m is not None
+    snapshot = Probe(os.sched_getaffinity(0)).read()
+    assert snapshot.voluntary >= 0
+    assert snapshot.load_1m is not None

@@ -88,8 +88,8 @@ def test_a_library_older_than_a_question_leaves_it_unknown() -> None:
             return super().__getattr__(name)
 
     bits = pynvml.nvmlClocksThrottleReasonHwSlowdown
-    seen = Gpu(Old(nvmlDeviceGetCurrentClocksThrottleReasons=bits), "gpu").reading()
-    assert seen.slowed_by == frozenset({"hardware"})
+    reading = Gpu(Old(nvmlDeviceGetCurrentClocksThrottleReasons=bits), "gpu").reading()
+    assert reading.slowed_by == frozenset({"hardware"})
 
 
 @pytest.mark.parametrize(
@@ -107,10 +107,10 @@ def test_a_library_older_than_a_question_leaves_it_unknown() -> None:
         (pynvml.nvmlClocksEventReasonApplicationsClocksSetting, set(), True),
     ],
 )
-def test_why_its_clock_is_held_down(bits: int, words: set[str], fixed: bool) -> None:
-    seen = a100(nvmlDeviceGetCurrentClocksEventReasons=bits).reading()
-    assert set(seen.slowed_by or ()) == words
-    assert seen.fixed == fixed
+def test_why_its_clock_is_held_down(bits: int, causes: set[str], fixed: bool) -> None:
+    reading = a100(nvmlDeviceGetCurrentClocksEventReasons=bits).reading()
+    assert set(reading.slowed_by or ()) == causes
+    assert reading.fixed == fixed
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,11 @@ def test_why_its_clock_is_held_down(bits: int, words: set[str], fixed: bool) -> 
         ((7, 8), False, 2),
     ],
 )
-def test_who_else_computes_on_it(pids: tuple[int, ...], used: bool, others: int | None) -> None:
+def test_who_else_computes_on_it(
+    pids: tuple[int, ...], used: bool, other_processes: int | None
+) -> None:
     gpu = a100(nvmlDeviceGetComputeRunningProcesses=processes(*pids))
-    assert gpu.reading(used=used).other_processes == others
+    assert gpu.reading(used=used).other_processes == other_processes
 
 
 def test_a_cpu_target_loads_no_nvml() -> None:

@@ -25,10 +25,19 @@ QUIET = GpuReading(
 
 def test_before_and_after_are_kept() -> None:
     after = replace(QUIET, sm_mhz=1380, temperature_c=52, power_w=310.0, power_ns=1_000_000_010)
-    seen = between(QUIET, after)
-    assert (seen.sm_before_mhz, seen.sm_mhz, seen.memory_mhz) == (1410, 1380, 1215)
-    assert (seen.temperature_c, seen.power_w, seen.power_s, seen.heat_s) == (52, 310, 1, 0)
-    assert (seen.slowed_by, seen.others) == ((), 0)
+    conditions = between(QUIET, after)
+    assert (conditions.sm_before_mhz, conditions.sm_mhz, conditions.memory_mhz) == (
+        1410,
+        1380,
+        1215,
+    )
+    assert (
+        conditions.temperature_c,
+        conditions.power_w,
+        conditions.power_s,
+        conditions.heat_s,
+    ) == (52, 310, 1, 0)
+    assert (conditions.slowed_by, conditions.others) == ((), 0)
 
 
 def test_what_is_unknown_stays_so() -> None:
@@ -57,9 +66,9 @@ def test_what_passes_spoils_a_visit_and_what_is_set_does_not(
     reason: SlowedBy, believed: bool
 ) -> None:
     slow = replace(QUIET, slowed_by=frozenset({reason}))
-    for seen in (between(QUIET, slow), between(slow, QUIET)):
-        assert seen.slowed_by == (reason,)
-        assert (rejection(seen) is None) == believed
+    for conditions in (between(QUIET, slow), between(slow, QUIET)):
+        assert conditions.slowed_by == (reason,)
+        assert (rejection(conditions) is None) == believed
 
 
 def test_heat_between_two_cool_moments_counts() -> None:

@@ -58,6 +58,6 @@ def test_nodes_weights_and_shapes_are_there() -> None:
         (conv([1, 3, 8, 8], TensorProto.FLOAT16), "torch cannot load"),
     ],
 )
-def test_what_cannot_be_read_is_said(model: bytes, words: str) -> None:
-    with pytest.raises(RuntimeFailed, match=words):
+def test_what_cannot_be_read_is_said(model: bytes, message: str) -> None:
+    with pytest.raises(RuntimeFailed, match=message):
         read_network(model, "torch")

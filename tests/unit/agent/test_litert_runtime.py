@@ -79,10 +79,10 @@ def agrees(model: bytes, delegate: str = "xnnpack", scale: float = 3.0) -> None:
     shape = [side.dim_value for side in loaded.graph.input[0].type.tensor_type.shape.dim]
     name = loaded.graph.input[0].name
     x = drawn(*shape) * np.float32(scale)
-    wanted = create_runtime("onnxruntime", RuntimeConfig(1)).load(model).infer({name: x})
-    found = session(model, delegate).infer({name: x})
-    assert [each.shape for each in found] == [each.shape for each in wanted]
-    for mine, other in zip(found, wanted, strict=True):
+    expected = create_runtime("onnxruntime", RuntimeConfig(1)).load(model).infer({name: x})
+    outputs = session(model, delegate).infer({name: x})
+    assert [tensor.shape for tensor in outputs] == [tensor.shape for tensor in expected]
+    for mine, other in zip(outputs, expected, strict=True):
         np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-4)
 
 
@@ -95,14 +95,14 @@ def ops(model: bytes) -> list[str]:
     """What the file that is written for a network executes."""
     file = schema.ModelT.InitFromPackedBuf(tflite(model))
     return [
-        OPS[file.operatorCodes[each.opcodeIndex].builtinCode]
-        for each in file.subgraphs[0].operators
+        OPS[file.operatorCodes[tensor.opcodeIndex].builtinCode]
+        for tensor in file.subgraphs[0].operators
     ]
 
 
-def fusion(model: bytes, place: int = -1) -> int:
+def fusion(model: bytes, index: int = -1) -> int:
     """The activation that an op of the file does by itself."""
-    number: int = written(model).operators[place].builtinOptions.fusedActivationFunction
+    number: int = written(model).operators[index].builtinOptions.fusedActivationFunction
     return number
 
 
@@ -138,12 +138,12 @@ ACTIVATIONS = [
 
 @pytest.mark.parametrize("delegate", DELEGATES)
 @pytest.mark.parametrize("shape", [SHAPE, (3, 10)])
-@pytest.mark.parametrize(("activation", "made"), ACTIVATIONS)
+@pytest.mark.parametrize(("activation", "operators"), ACTIVATIONS)
 def test_an_activation(
-    activation: Node, made: list[str], shape: Sequence[int], delegate: str
+    activation: Node, operators: list[str], shape: Sequence[int], delegate: str
 ) -> None:
     model = network([activation], shape=shape)
-    assert ops(model) == made
+    assert ops(model) == operators
     agrees(model, delegate)
 
 
@@ -160,11 +160,13 @@ CLIPS = [
 
 
 @pytest.mark.parametrize("delegate", DELEGATES)
-@pytest.mark.parametrize(("low", "high", "made"), CLIPS)
-def test_a_clip(low: float | None, high: float | None, made: list[str], delegate: str) -> None:
-    one, constants = clip(low, high)
-    model = network([one], constants)
-    assert ops(model) == made
+@pytest.mark.parametrize(("low", "high", "operators"), CLIPS)
+def test_a_clip(
+    low: float | None, high: float | None, operators: list[str], delegate: str
+) -> None:
+    clip_node, constants = clip(low, high)
+    model = network([clip_node], constants)
+    assert ops(model) == operators
     agrees(model, delegate)
 
 
@@ -196,8 +198,8 @@ def test_an_op_does_the_activation_after_it(
             first = node(before, "x x", "a")
         case _:
             first = node(before, "x", "a", kernel_shape=[2, 2])
-    one, bounds = clip(low, high, "a")
-    model = network([first, one], {**constants, **bounds}, shape)
+    second, bounds = clip(low, high, "a")
+    model = network([first, second], {**constants, **bounds}, shape)
     assert len(ops(model)) == 1
     assert fusion(model) == getattr(schema.ActivationFunctionType, code)
     agrees(model)
@@ -227,8 +229,8 @@ def windows(draw: st.DrawFn, *, pool: bool = False) -> tuple[list[int], dict[str
     kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
     stride = draw(pairs)
     dilation = (1, 1) if pool else draw(pairs)
-    most = [min(2, k // 2) if pool else 2 for k in kernel]
-    before, after = (tuple(draw(st.integers(0, most[axis])) for axis in (0, 1)) for _ in "ba")
+    max_pads = [min(2, k // 2) if pool else 2 for k in kernel]
+    before, after = (tuple(draw(st.integers(0, max_pads[axis])) for axis in (0, 1)) for _ in "ba")
     if draw(st.booleans()):
         after = before
     size = []
@@ -347,12 +349,12 @@ def test_only_zeros_are_padded_for_a_conv_and_never_the_largest_of_a_pool() -> N
     model = network([pool], shape=(1, 3, 8, 8))
     assert ops(model) == ["PADV2", "MAX_POOL_2D"]
     x = -1 - np.abs(drawn(1, 3, 8, 8))
-    (found,) = session(model).infer({"x": x})
-    assert found.max() < -1
+    (outputs,) = session(model).infer({"x": x})
+    assert outputs.max() < -1
 
 
 @pytest.mark.parametrize(
-    ("include", "stride", "made"),
+    ("include", "stride", "operators"),
     [
         (0, 1, ["AVERAGE_POOL_2D"]),
         (0, 2, ["PAD", "AVERAGE_POOL_2D", "MUL"]),
@@ -361,7 +363,7 @@ def test_only_zeros_are_padded_for_a_conv_and_never_the_largest_of_a_pool() -> N
     ],
 )
 def test_an_average_is_scaled_only_where_litert_counts_other_pixels(
-    include: int, stride: int, made: list[str]
+    include: int, stride: int, operators: list[str]
 ) -> None:
     pool = node(
         "AveragePool",
@@ -372,7 +374,7 @@ def test_an_average_is_scaled_only_where_litert_counts_other_pixels(
         count_include_pad=include,
     )
     model = network([pool], shape=(1, 3, 8, 8))
-    assert ops(model) == made
+    assert ops(model) == operators
     agrees(model)
 
 
@@ -403,7 +405,7 @@ def test_a_linear_layer_reads_a_flattened_image_in_the_order_of_onnx(
 
 
 @pytest.mark.parametrize(
-    ("shape", "made"),
+    ("shape", "operators"),
     [
         (SHAPE, ["TRANSPOSE", "RESHAPE"]),
         ((2, 6, 1, 1), ["RESHAPE"]),
@@ -412,10 +414,10 @@ def test_a_linear_layer_reads_a_flattened_image_in_the_order_of_onnx(
     ],
 )
 def test_a_flattened_image_that_no_linear_layer_reads(
-    shape: Sequence[int], made: list[str]
+    shape: Sequence[int], operators: list[str]
 ) -> None:
     model = network([node("Flatten", "x")], shape=shape)
-    assert ops(model) == made
+    assert ops(model) == operators
     agrees(model)
 
 
@@ -542,8 +544,8 @@ def test_constants_are_aligned() -> None:
     model = schema.Model.GetRootAs(data)
     start = np.frombuffer(data, np.uint8).ctypes.data
     filled = 0
-    for place in range(model.BuffersLength()):
-        content = model.Buffers(place).DataAsNumpy()
+    for index in range(model.BuffersLength()):
+        content = model.Buffers(index).DataAsNumpy()
         if isinstance(content, np.ndarray):
             filled += 1
             assert (content.ctypes.data - start) % 16 == 0
@@ -631,9 +633,9 @@ def test_what_is_timed_has_the_same_input_every_time(threads: int, delegate: str
 def test_it_keeps_quiet() -> None:
     # In a process of its own: what LiteRT has to say it says once.
     code = (
-        "from lpnet_agent.runtimes.base import Choice\n"
-        "from lpnet_agent.runtimes.registry import make\n"
-        "make('litert', Choice(1))"
+        "from lpnet_agent.runtimes.base import RuntimeConfig\n"
+        "from lpnet_agent.runtimes.registry import create_runtime\n"
+        "create_runtime('litert', RuntimeConfig(1))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (run.stdout, run.stderr) == ("", "")

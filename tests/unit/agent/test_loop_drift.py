@@ -128,9 +128,9 @@ class Server:
         if not (self.older and path.endswith("/condition") and body["cause"] == "sentinel"):
             return None
         self.older -= 1
-        known = TypeAdapter(Literal["owner", "room"])
+        causes = TypeAdapter(Literal["owner", "room"])
         with pytest.raises(ValidationError) as caught:
-            known.validate_python(body["cause"])
+            causes.validate_python(body["cause"])
         errors = [{"field": "cause", "reason": caught.value.errors()[0]["msg"]}]
         return {"status": 422, "code": "bad_request", "detail": "not valid", "errors": errors}
 
@@ -170,17 +170,17 @@ class Server:
 @pytest.fixture
 def server() -> Iterator[tuple[Server, Http]]:
     stop = Stop()
-    made = Server(zoo.space("resnet20"), stop)
+    server = Server(zoo.space("resnet20"), stop)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.reply(made.space.to_bytes(), "application/octet-stream")
+            self.reply(server.space.to_bytes(), "application/octet-stream")
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             path = self.path.split("?")[0]
-            refusal = made.refusal(path, body)
-            answer = refusal or made.answer(path, body)
+            refusal = server.refusal(path, body)
+            answer = refusal or server.answer(path, body)
             self.reply(json.dumps(answer).encode(), "application/json", 422 if refusal else 200)
 
         def reply(self, content: bytes, kind: str, status: int = 200) -> None:
@@ -197,7 +197,7 @@ def server() -> Iterator[tuple[Server, Http]]:
         thread = threading.Thread(target=listener.serve_forever)
         thread.start()
         with Http(f"http://127.0.0.1:{listener.server_port}", attempts=1, timeout=10) as http:
-            yield made, http
+            yield server, http
         listener.shutdown()
         thread.join()
     stop.close()
@@ -310,10 +310,12 @@ def test_an_older_service_that_does_not_know_a_cause_is_waited_for_and_nothing_i
     )
     with structlog.testing.capture_logs() as lines:
         run(Device(slow_from=6, slow_for=3), scripted, http, tmp_path)
-    said = [line for line in lines if line["log_level"] == "error"]
-    assert {line["event"] for line in said} == {"the service is older than this agent: upgrade it"}
-    assert "cause: Input should be 'owner' or 'room'" in said[0]["error"]
-    assert len(said) == 1
+    errors = [line for line in lines if line["log_level"] == "error"]
+    assert {line["event"] for line in errors} == {
+        "the service is older than this agent: upgrade it"
+    }
+    assert "cause: Input should be 'owner' or 'room'" in errors[0]["error"]
+    assert len(errors) == 1
     assert scripted.older == 0
     assert len(workloads(scripted.bodies("/samples:batch"))) == EVERY
     (complete,) = scripted.bodies("/complete")
@@ -371,7 +373,7 @@ def test_every_reading_reaches_the_server(server: tuple[Server, Http], tmp_path:
     scripted, http = server
     device = Device(slow_from=6, slow_for=3)
     run(device, scripted, http, tmp_path)
-    told = [s for body in scripted.bodies("/samples:batch") for s in body["samples"]]
-    readings = [sample for sample in told if sample.get("sentinel") is not None]
+    reported = [s for body in scripted.bodies("/samples:batch") for s in body["samples"]]
+    readings = [sample for sample in reported if sample.get("sentinel") is not None]
     assert len(readings) == device.busy_s - device.workloads
     assert all("ops" in sample["workload"] for sample in readings)

@@ -34,14 +34,14 @@ def test_a_device_is_named_by_its_cpu(cpu: str, name: str) -> None:
     assert re.fullmatch(TARGET_NAME, name)
 
 
-def test_a_given_name_wins() -> None:
+def test_a_configured_name_wins() -> None:
     assert device_name(DeviceFacts(cpu="AMD EPYC"), "rack-3.left") == "rack-3.left"
 
 
-@pytest.mark.parametrize("given", ["", "-x", "two words", "x" * 61, "ümlaut"])
-def test_a_name_that_cannot_be_typed_is_refused(given: str) -> None:
+@pytest.mark.parametrize("name", ["", "-x", "two words", "x" * 61, "ümlaut"])
+def test_a_name_that_cannot_be_typed_is_refused(name: str) -> None:
     with pytest.raises(SetupError, match="device name"):
-        device_name(DeviceFacts(), given)
+        device_name(DeviceFacts(), name)
 
 
 @pytest.mark.parametrize("cpu", [None, "", "(R) CPU @ 2GHz"])
@@ -90,12 +90,12 @@ def test_the_clock_policy_is_read_where_there_is_one(tmp_path: Path) -> None:
 
 @pytest.mark.x86_64  # elsewhere py-cpuinfo is asked
 def test_the_cpu_is_what_py_cpuinfo_says() -> None:
-    said = cpuinfo.get_cpu_info()
+    info = cpuinfo.get_cpu_info()
     cpu, flags = cpu_and_flags()
-    assert cpu == said["brand_raw"]
+    assert cpu == info["brand_raw"]
     # It adds those that the CPU itself names, some of them under a second spelling.
     assert flags
-    assert flags <= set(said["flags"])
+    assert flags <= set(info["flags"])
 
 
 def test_a_cpu_that_linux_does_not_name_is_named_by_py_cpuinfo(
@@ -104,8 +104,8 @@ def test_a_cpu_that_linux_does_not_name_is_named_by_py_cpuinfo(
     file = tmp_path / "proc/cpuinfo"
     file.parent.mkdir()
     file.write_text("processor\t: 0\nFeatures\t: fp asimd\n")
-    seen = {"brand_raw": "Cortex-A72", "flags": ["asimd", "fp"]}
-    monkeypatch.setattr(cpuinfo, "get_cpu_info", lambda: seen)
+    info = {"brand_raw": "Cortex-A72", "flags": ["asimd", "fp"]}
+    monkeypatch.setattr(cpuinfo, "get_cpu_info", lambda: info)
     assert cpu_and_flags(tmp_path) == ("Cortex-A72", frozenset({"asimd", "fp"}))
 
 

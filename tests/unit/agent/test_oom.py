@@ -113,5 +113,7 @@ def test_the_service_is_told() -> None:
     results = LeaseResults(lease)
     results.add(ItemResult(ITEM, None, "too large", out_of_memory=True))
     results.add(ItemResult(ITEM, None, "it crashed"))
-    said = [(one.reason, one.out_of_memory) for one in results.to_spool(None).failures]
-    assert said == [("too large", True), ("it crashed", False)]
+    failures = [
+        (failure.reason, failure.out_of_memory) for failure in results.to_spool(None).failures
+    ]
+    assert failures == [("too large", True), ("it crashed", False)]

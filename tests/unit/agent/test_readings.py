@@ -28,9 +28,9 @@ def write(root: Path, path: str, content: str) -> Path:
     return file
 
 
-def zone(root: Path, place: int, temp: str, kind: str = "cpu-thermal") -> None:
-    write(root, f"sys/class/thermal/thermal_zone{place}/temp", temp)
-    write(root, f"sys/class/thermal/thermal_zone{place}/type", kind)
+def zone(root: Path, index: int, temp: str, kind: str = "cpu-thermal") -> None:
+    write(root, f"sys/class/thermal/thermal_zone{index}/temp", temp)
+    write(root, f"sys/class/thermal/thermal_zone{index}/type", kind)
 
 
 def supply(root: Path, name: str, **fields: str) -> None:
@@ -146,8 +146,8 @@ def test_no_content_breaks_a_reading(tmp_path_factory: pytest.TempPathFactory, r
     for path in ("thermal/thermal_zone0/temp", "power_supply/BAT0/capacity"):
         write(root, f"sys/class/{path}", "").write_bytes(raw)
     write(root, "sys/class/power_supply/BAT0/type", "Battery\n")
-    found = temperature_c(root)
-    assert found is None or 1 <= found <= 150
+    hottest = temperature_c(root)
+    assert hottest is None or 1 <= hottest <= 150
     cell = battery(root)
     assert cell is not None
     assert cell.percent is None or 0 <= cell.percent <= 100
@@ -161,13 +161,13 @@ def test_lists_of_cores_are_read_back(cores: set[int]) -> None:
             parts[-1].append(core)
         else:
             parts.append([core])
-    words = ",".join(f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)
-    assert cpu_list(words) == tuple(sorted(cores))
+    text = ",".join(f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)
+    assert cpu_list(text) == tuple(sorted(cores))
 
 
-@pytest.mark.parametrize("words", ["", "a", "3-1", "1-", "-1", "0,,1", "0-99999999999"])
-def test_what_is_no_list_of_cores_is_unknown(words: str) -> None:
-    assert cpu_list(words) is None
+@pytest.mark.parametrize("text", ["", "a", "3-1", "1-", "-1", "0,,1", "0-99999999999"])
+def test_what_is_no_list_of_cores_is_unknown(text: str) -> None:
+    assert cpu_list(text) is None
 
 
 def test_a_number_may_be_read_in_another_unit(tmp_path: Path) -> None:
@@ -178,6 +178,6 @@ def test_a_number_may_be_read_in_another_unit(tmp_path: Path) -> None:
 
 
 def test_numbers_are_sorted_as_numbers(tmp_path: Path) -> None:
-    for place in (10, 2, 1):
-        (tmp_path / f"zone{place}").mkdir()
+    for index in (10, 2, 1):
+        (tmp_path / f"zone{index}").mkdir()
     assert [path.name for path in entries(tmp_path)] == ["zone1", "zone2", "zone10"]

@@ -25,27 +25,27 @@ def repeats(
 
 def test_quiet_repeats_all_count() -> None:
     rng = np.random.default_rng(0)
-    found = repeats(list(rng.normal(1, 0.005, 300)))
-    assert found.undisturbed().all()
-    assert found.steady().all()
+    taken = repeats(list(rng.normal(1, 0.005, 300)))
+    assert taken.undisturbed().all()
+    assert taken.steady().all()
 
 
 def test_a_repeat_that_waited_does_not_count_nor_what_follows_at_once() -> None:
-    found = repeats([1, 4, *[1] * 20], [0, 3, *[0] * 20])
-    assert found.undisturbed().tolist() == [True, False, *[False] * 10, *[True] * 10]
+    taken = repeats([1, 4, *[1] * 20], [0, 3, *[0] * 20])
+    assert taken.undisturbed().tolist() == [True, False, *[False] * 10, *[True] * 10]
 
 
 def test_every_long_wait_begins_a_recovery_of_its_own() -> None:
     walls, waits = [1.0] * 50, [0.0] * 50
-    for place in (5, 12):
-        walls[place], waits[place] = 2.0, 1.0
+    for index in (5, 12):
+        walls[index], waits[index] = 2.0, 1.0
     counted = np.flatnonzero(repeats(walls, waits).undisturbed()).tolist()
     assert counted == [*range(5), *range(23, 50)]
 
 
 def test_a_short_wait_leaves_the_next_repeat_alone() -> None:
-    found = repeats([1, 1.1, 1], [0, 0.1, 0])
-    assert found.undisturbed().tolist() == [True, False, True]
+    taken = repeats([1, 1.1, 1], [0, 0.1, 0])
+    assert taken.undisturbed().tolist() == [True, False, True]
 
 
 def test_housekeeping_of_the_kernel_is_not_counted() -> None:
@@ -53,8 +53,8 @@ def test_housekeeping_of_the_kernel_is_not_counted() -> None:
 
 
 def test_stolen_time_is_neither_cpu_nor_waiting() -> None:
-    found = repeats([1, 2, 1], cpu_ms=[1, 1, 1])
-    assert found.undisturbed().tolist() == [True, False, True]
+    taken = repeats([1, 2, 1], cpu_ms=[1, 1, 1])
+    assert taken.undisturbed().tolist() == [True, False, True]
 
 
 def test_several_threads_use_more_cpu_than_wall_time() -> None:
@@ -62,9 +62,9 @@ def test_several_threads_use_more_cpu_than_wall_time() -> None:
 
 
 def test_without_the_kernels_word_wall_beyond_cpu_is_waiting() -> None:
-    told = repeats([1, 4, 1, 1], [0, 3, 0, 0])
-    untold = Repeats(told.started, told.wall, told.cpu, None, 1)
-    assert untold.undisturbed().tolist() == told.undisturbed().tolist()
+    recorded = repeats([1, 4, 1, 1], [0, 3, 0, 0])
+    untold = Repeats(recorded.started, recorded.wall, recorded.cpu, None, 1)
+    assert untold.undisturbed().tolist() == recorded.undisturbed().tolist()
 
 
 def test_a_slow_spell_is_left_out() -> None:
@@ -72,13 +72,13 @@ def test_a_slow_spell_is_left_out() -> None:
     rng = np.random.default_rng(1)
     walls = rng.normal(1, 0.01, 400)
     walls[150:250] *= 1.2
-    found = repeats(list(walls))
-    assert found.undisturbed().all()
-    counted = found.steady()
+    taken = repeats(list(walls))
+    assert taken.undisturbed().all()
+    counted = taken.steady()
     assert not counted[160:240].any()
     assert counted[:140].all()
     assert counted[260:].all()
-    assert abs(np.median(found.ms[counted]) - 1) < 0.003
+    assert abs(np.median(taken.ms[counted]) - 1) < 0.003
 
 
 def test_outliers_here_and_there_are_no_slow_spell() -> None:
@@ -89,9 +89,9 @@ def test_outliers_here_and_there_are_no_slow_spell() -> None:
 
 @given(st.lists(st.tuples(st.floats(0.2, 50), st.floats(0, 1)), min_size=1, max_size=120))
 def test_what_counts_is_undisturbed_and_the_quicker_part(rows: list[tuple[float, float]]) -> None:
-    found = repeats([wall for wall, _ in rows], [wall * share for wall, share in rows])
-    undisturbed, counted = found.undisturbed(), found.steady()
+    taken = repeats([wall for wall, _ in rows], [wall * share for wall, share in rows])
+    undisturbed, counted = taken.undisturbed(), taken.steady()
     assert (counted <= undisturbed).all()
     assert counted.any() == undisturbed.any()
     if counted.any():
-        assert np.median(found.ms[counted]) <= np.median(found.ms[undisturbed]) + 1e-9
+        assert np.median(taken.ms[counted]) <= np.median(taken.ms[undisturbed]) + 1e-9

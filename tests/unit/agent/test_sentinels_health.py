@@ -43,8 +43,8 @@ def check(arithmetic: float | None, memory: float | None, *, disturbed: bool = F
 
 
 def after(health: Health, *checks: Check, policy: Policy = POLICY) -> Health:
-    for made in checks:
-        health = apply_check(health, made, policy)
+    for check in checks:
+        health = apply_check(health, check, policy)
     return health
 
 
@@ -103,28 +103,28 @@ def test_a_drift_after_checks_that_proved_nothing_needs_two_readings_too(
     first: float, second: float
 ) -> None:
     blind = after(SETTLED, *[check(None, None)] * MAX_INCONCLUSIVE)
-    seen = apply_check(blind, check(first, 0), POLICY)
-    assert (seen.state, seen.drifted, seen.failed) == ("paused", False, 0)
-    drifted = apply_check(seen, check(second, 0), POLICY)
+    once = apply_check(blind, check(first, 0), POLICY)
+    assert (once.state, once.drifted, once.failed) == ("paused", False, 0)
+    drifted = apply_check(once, check(second, 0), POLICY)
     assert (drifted.state, drifted.drifted, drifted.failed) == ("paused", True, 0)
     assert recheck_delay_s(drifted, POLICY) == POLICY.cool_s
 
 
 @given(st.lists(PAIRS, max_size=30), st.lists(st.none() | CALM, min_size=1, max_size=9))
 def test_what_is_disturbed_proves_nothing(
-    pairs: list[tuple[float, float]], seen: list[float | None]
+    pairs: list[tuple[float, float]], drifts: list[float | None]
 ) -> None:
     """Neither for the device nor against it: only the pace of re-checks moves."""
     before = after(SETTLED, *(check(*pair) for pair in pairs))
     assume(before.drifted or not before.unproven)
-    now = after(before, *(check(None, drift) for drift in seen[: MAX_INCONCLUSIVE - 1]))
+    now = after(before, *(check(None, drift) for drift in drifts[: MAX_INCONCLUSIVE - 1]))
     pace = {"waits": 0, "unproven": 0}
     assert now.model_copy(update=pace) == before.model_copy(update=pace)
 
 
 @given(NEAR | FAR, st.none() | CALM, st.sampled_from([0, 1]))
-def test_one_reading_is_not_enough(drift: float, other: float | None, place: int) -> None:
-    pair = (drift, other) if place else (other, drift)
+def test_one_reading_is_not_enough(drift: float, other: float | None, index: int) -> None:
+    pair = (drift, other) if index else (other, drift)
     health = apply_check(SETTLED, check(*pair), POLICY)
     assert (health.state, health.suspected) == ("ready", 1)
 
@@ -153,14 +153,14 @@ def test_a_great_drift_that_shrinks_only_pauses(drifts: tuple[float, ...]) -> No
 
 
 @given(st.integers(1, 9), st.lists(st.none() | NEAR | FAR, max_size=40))
-def test_it_is_broken_after_so_many_failed_checks(most: int, seen: list[float | None]) -> None:
-    policy = Policy(broken_after=most)
+def test_it_is_broken_after_so_many_failed_checks(limit: int, drifts: list[float | None]) -> None:
+    policy = Policy(broken_after=limit)
     paused = after(SETTLED, check(9, 0), check(9, 0))
-    health = after(paused, *(check(drift, 0) for drift in seen), policy=policy)
-    failed = sum(drift is not None for drift in seen)
+    health = after(paused, *(check(drift, 0) for drift in drifts), policy=policy)
+    failed = sum(drift is not None for drift in drifts)
     assert health.failed == failed
-    assert health.waits == len(seen)
-    assert health.state == ("broken" if failed >= most else "paused")
+    assert health.waits == len(drifts)
+    assert health.state == ("broken" if failed >= limit else "paused")
 
 
 @given(st.lists(st.tuples(st.none() | CALM, st.none() | CALM), max_size=20))
@@ -171,11 +171,11 @@ def test_levels_are_the_medians_of_the_first_undisturbed(
     health = after(Health(), *checks)
     assert not health.drifted
     for name in SENTINELS:
-        seen = [one.ms for made in checks if (one := made[name]) is not None]
-        enough = len(seen) >= LEVEL_READINGS
-        assert health.level_ms(name) == (median(seen[:LEVEL_READINGS]) if enough else None)
+        readings_ms = [reading.ms for c in checks if (reading := c[name]) is not None]
+        enough = len(readings_ms) >= LEVEL_READINGS
+        assert health.level_ms(name) == (median(readings_ms[:LEVEL_READINGS]) if enough else None)
     assert health.settled == all(
-        sum(made[name] is not None for made in checks) >= LEVEL_READINGS for name in SENTINELS
+        sum(c[name] is not None for c in checks) >= LEVEL_READINGS for name in SENTINELS
     )
 
 
@@ -212,33 +212,33 @@ def test_a_check_proves_something_if_nothing_is_missing(
 def test_a_disturbed_reading_within_the_limit_shows_that_the_device_is_not_slower(
     first: float, second: float
 ) -> None:
-    seen = check(first, second, disturbed=True)
-    assert is_conclusive(SETTLED, seen, POLICY)
+    readings = check(first, second, disturbed=True)
+    assert is_conclusive(SETTLED, readings, POLICY)
     drifted = after(SETTLED, check(9, 0), check(9, 0))
-    assert apply_check(drifted, seen, POLICY) == SETTLED
+    assert apply_check(drifted, readings, POLICY) == SETTLED
 
 
 @given((NEAR | FAR).filter(lambda drift: drift < 0))
 def test_a_disturbed_reading_that_is_faster_than_the_limit_is_a_drift(drift: float) -> None:
-    seen = check(0, drift, disturbed=True)
-    assert is_conclusive(SETTLED, seen, POLICY)
-    assert after(SETTLED, seen, seen, seen).drifted
+    readings = check(0, drift, disturbed=True)
+    assert is_conclusive(SETTLED, readings, POLICY)
+    assert after(SETTLED, readings, readings, readings).drifted
 
 
 @given((NEAR | FAR).filter(lambda drift: drift > 0))
 def test_a_disturbed_reading_that_is_slower_than_the_limit_proves_nothing(drift: float) -> None:
-    seen = check(0, drift, disturbed=True)
-    assert not is_conclusive(SETTLED, seen, POLICY)
-    health = after(SETTLED, *[seen] * MAX_INCONCLUSIVE)
+    readings = check(0, drift, disturbed=True)
+    assert not is_conclusive(SETTLED, readings, POLICY)
+    health = after(SETTLED, *[readings] * MAX_INCONCLUSIVE)
     assert (health.state, health.drifted, health.suspected) == ("paused", False, 0)
     assert "reading of sentinel memory in" in str(health.message)
 
 
 @given(ANY, ANY)
 def test_a_disturbed_reading_makes_no_level(first: float | None, second: float | None) -> None:
-    seen = check(first, second, disturbed=True)
-    assert not is_conclusive(Health(), seen, POLICY)
-    assert apply_check(Health(), seen, POLICY).first_ms == {}
+    readings = check(first, second, disturbed=True)
+    assert not is_conclusive(Health(), readings, POLICY)
+    assert apply_check(Health(), readings, POLICY).first_ms == {}
 
 
 def test_without_a_level_a_disturbed_reading_pauses_nothing_but_a_missing_one_does() -> None:
@@ -267,15 +267,15 @@ def test_far_is_further_where_a_sentinel_scatters() -> None:
     ms = LEVELS["memory"]
     noisy = Health(first_ms={**SETTLED.first_ms, "memory": (0.9 * ms, ms, ms, 1.1 * ms, ms)})
     for drift, state in ((50, "paused"), (70, "broken")):
-        seen = check(0, drift)
-        assert after(noisy, *[seen] * (3 if state == "broken" else 2)).state == state
-        assert after(SETTLED, seen, seen, seen).state == "broken"
+        readings = check(0, drift)
+        assert after(noisy, *[readings] * (3 if state == "broken" else 2)).state == state
+        assert after(SETTLED, readings, readings, readings).state == "broken"
 
 
 def test_the_reason_is_for_people() -> None:
     levels: dict[Sentinel, tuple[float, ...]] = {"arithmetic": (0.7,) * 5, "memory": (1.31,) * 5}
-    seen: Check = {"arithmetic": Reading(0.7), "memory": Reading(1.404)}
-    health = after(Health(first_ms=levels), seen, seen)
+    readings: Check = {"arithmetic": Reading(0.7), "memory": Reading(1.404)}
+    health = after(Health(first_ms=levels), readings, readings)
     assert health.reason == (
         "sentinel memory is 7.2% slower than the level of this epoch (1.31 ms, now 1.40 ms, "
         "limit 3.0%): cooling down"

@@ -183,7 +183,9 @@ def test_a_restart_forgets_neither_levels_nor_condition(
     assert again.health.state == "broken"
 
 
-def test_a_clearing_makes_new_levels(device: Device, monitor: Callable[[], SentinelMonitor]) -> None:
+def test_a_clearing_makes_new_levels(
+    device: Device, monitor: Callable[[], SentinelMonitor]
+) -> None:
     settled = settle(monitor(), device)
     device.slower = 1.5
     settled.check()
@@ -278,7 +280,9 @@ def test_a_target_whose_checks_stay_disturbed_is_paused_until_one_is_not(
     assert settled.health == Health(first_ms=settled.health.first_ms), "ready, and all forgotten"
 
 
-def test_every_reading_is_passed_on(device: Device, monitor: Callable[[], SentinelMonitor]) -> None:
+def test_every_reading_is_passed_on(
+    device: Device, monitor: Callable[[], SentinelMonitor]
+) -> None:
     device.disturbed = True
     fresh = monitor()
     assert not fresh.check()

@@ -72,11 +72,18 @@ def test_autocorrelation_time_is_one_for_independent_runs_and_grows() -> None:
 
 @given(positive)
 def test_a_summary_is_in_order(values: list[float]) -> None:
-    found = summarise([np.array(values)])
-    assert found.count == len(values)
-    assert min(values) == found.minimum <= found.p10 <= found.median <= found.p90 <= max(values)
-    assert found.minimum <= found.ci_low <= found.median <= found.ci_high <= max(values)
-    assert found.std >= 0
+    summary = summarise([np.array(values)])
+    assert summary.count == len(values)
+    assert (
+        min(values)
+        == summary.minimum
+        <= summary.p10
+        <= summary.median
+        <= summary.p90
+        <= max(values)
+    )
+    assert summary.minimum <= summary.ci_low <= summary.median <= summary.ci_high <= max(values)
+    assert summary.std >= 0
 
 
 @given(
@@ -90,9 +97,9 @@ def test_a_unit_changes_nothing(values: list[float], factor: float) -> None:
 
 
 def test_equal_runs_are_exact() -> None:
-    found = summarise([np.full(20, 3.5)])
-    assert (found.median, found.ci_low, found.ci_high, found.std) == (3.5, 3.5, 3.5, 0.0)
-    assert found.precision == 0.0
+    summary = summarise([np.full(20, 3.5)])
+    assert (summary.median, summary.ci_low, summary.ci_high, summary.std) == (3.5, 3.5, 3.5, 0.0)
+    assert summary.precision == 0.0
 
 
 def test_too_few_runs_are_never_precise() -> None:
@@ -114,9 +121,9 @@ def test_parts_are_resampled_each_on_its_own() -> None:
     """Two visits at different levels: the interval lies between them and holds the median."""
     rng = np.random.default_rng(3)
     low, high = rng.normal(10, 0.1, 60), rng.normal(11, 0.1, 61)
-    found = summarise([low, high])
-    assert found.count == 121
-    assert 9.9 < found.ci_low <= found.median <= found.ci_high < 11.1
+    summary = summarise([low, high])
+    assert summary.count == 121
+    assert 9.9 < summary.ci_low <= summary.median <= summary.ci_high < 11.1
     assert bootstrap_interval([low, high]) == bootstrap_interval([low, high])
 
 
