@@ -21,8 +21,8 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from tests.harness import compose, postgres
 from tests.harness.compose import ROOT, Service
-from tests.harness.processes import Running, left_of
-from tests.harness.site import HURRIED_AGENT, PATIENCE_S, free_port
+from tests.harness.processes import PATIENCE_S, Running, left_of
+from tests.harness.site import HURRIED_AGENT, free_port
 
 import lpnet
 from lpnet import Client
@@ -170,7 +170,7 @@ def test_it_comes_up_measures_trains_and_goes_down(stack: Stack) -> None:
         stack.end(place)
     assert left_of(stack.folder) == []
     stack.postgres.send_signal(signal.Signals[SERVICES["postgres"].stop_signal])
-    assert stack.postgres.wait(60) == 0
+    assert stack.postgres.wait(PATIENCE_S) == 0
     assert not stack.healthy("postgres-1")
 
 

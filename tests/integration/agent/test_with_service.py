@@ -8,11 +8,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from tests.harness.processes import PATIENCE_S
 from tests.harness.site import Site
 
 from lpnet.schemas.workload import workload_key
-
-PATIENCE_S = 90.0
 
 
 def test_a_campaign_is_measured(site: Site) -> None:

@@ -17,13 +17,13 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import pytest
+from tests.harness.processes import PATIENCE_S
 
 from lpnet.errors import NotAllowed, ServerUnreachable
 from lpnet.http import Http
 from lpnet.schemas.campaign import NewCampaign
 from lpnet.space.space import Space
 
-PATIENCE_S = 90.0
 _NOTHING: Mapping[str, str] = {}
 
 

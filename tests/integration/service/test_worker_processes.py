@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 from tests.harness import postgres as postgres_
+from tests.harness.processes import PATIENCE_S
 from tests.harness.worker import DEADLY, ENDLESS
 
 from lpnet.schemas.lpnet import NewTraining, Training
@@ -26,7 +27,6 @@ from lpnet_service.services.measuring import ingest
 from lpnet_service.services.shared.context import Context
 
 Bench = Any
-PATIENCE_S = 90.0
 ROOT = Path(__file__).parents[3]
 
 
