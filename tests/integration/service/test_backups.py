@@ -23,7 +23,7 @@ from typer.testing import Result
 
 from lpnet.http import Http
 from lpnet.schemas.campaign import Completion, Lease, LeaseRequest, NewCampaign
-from lpnet.schemas.device import DeviceFacts, RegistrationResponse, Registration, TargetSpec
+from lpnet.schemas.device import DeviceFacts, Registration, RegistrationResponse, TargetSpec
 from lpnet.schemas.sample import Sample, SampleBatch
 from lpnet.space.space import Space
 from lpnet_demo.processes import LocalLoop
@@ -205,7 +205,9 @@ class Load:
                 targets=(TargetSpec(name=TARGET),),
                 agent_version="1",
             )
-            self.agent = RegistrationResponse.model_validate(http.post("/v1/agents", registration)).agent
+            self.agent = RegistrationResponse.model_validate(
+                http.post("/v1/agents", registration)
+            ).agent
             content = "application/octet-stream"
             http.post_bytes("/v1/spaces", space.to_bytes(), content_type=content)
             new = NewCampaign(target=TARGET, space=space.hash, blocks=2000, networks=200)

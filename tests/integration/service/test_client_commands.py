@@ -19,7 +19,7 @@ from lpnet.errors import Conflict
 from lpnet.http import Http
 from lpnet.schemas.campaign import Completion, ItemFailure, Lease, LeaseRequest, NewCampaign
 from lpnet.schemas.condition import ConditionReport
-from lpnet.schemas.device import DeviceFacts, RegistrationResponse, Registration, TargetSpec
+from lpnet.schemas.device import DeviceFacts, Registration, RegistrationResponse, TargetSpec
 from lpnet.schemas.sample import Sample
 from lpnet.space.space import Space
 from lpnet_demo.processes import LocalLoop

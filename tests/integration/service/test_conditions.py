@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from lpnet.schemas.campaign import Campaign, Completion, JobFailure, Lease, NewCampaign
-from lpnet.schemas.condition import LEVEL_READINGS, ConditionResponse, Condition, ConditionReport
+from lpnet.schemas.condition import LEVEL_READINGS, Condition, ConditionReport, ConditionResponse
 from lpnet.schemas.device import TargetSpec
 from lpnet.schemas.lpnet import NewTraining
 from lpnet.schemas.sample import Sample, SampleBatch

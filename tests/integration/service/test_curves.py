@@ -122,7 +122,7 @@ def test_measured_points_are_those_on_the_line(bench: Bench, api: TestClient) ->
 def test_of_many_points_the_newest_are_shown(
     bench: Bench, api: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(curves_, "_MOST_POINTS", 3)
+    monkeypatch.setattr(curves_, "_MAX_POINTS", 3)
     for number in range(5):
         store(bench, bench.sample(workload=bench.workload(wide=number + 1), id=f"sample-{number}"))
     (curve,) = drawn(api, bench).curves
@@ -228,4 +228,4 @@ def test_a_width_of_too_many_values_is_refused(
     monkeypatch.setattr(curves_, "MAX_VALUES", 31)
     answer = http.post("/v1/curves", json=request(lite_bench))
     assert answer.status_code == 422
-    assert "32 values; at most 31" in answer.json()["errors"][0]["reason"]
+    assert "at most 31 values, got 32" in answer.json()["errors"][0]["reason"]

@@ -55,7 +55,7 @@ def test_two_machines_are_not_one_device(bench: Bench, register: Register) -> No
     spec = TargetSpec(name="twin-cpu")
     first = register("twin", spec, machine="machine-1")
     assert register("twin", spec, machine="machine-1") == first
-    with pytest.raises(NameTaken, match=r"'twin' is another machine.*--device"):
+    with pytest.raises(NameTaken, match=r"'twin' is registered for another machine.*--device"):
         register("twin", spec, machine="machine-2")
     assert register("twin", spec) == first
     with pytest.raises(NameTaken, match="another machine"):

@@ -34,10 +34,10 @@ def http(closed: Context) -> Iterator[TestClient]:
 def make(closed: Context) -> Make:
     """Makes a token; returns its secret."""
 
-    def make_(*scopes: Scope, **wish: Any) -> str:
+    def make_(*scopes: Scope, **request: Any) -> str:
         secret = tokens.new_secret()
         tokens.create(
-            closed, tokens.TokenRequest(f"t-{secret[-8:].strip('-_')}", scopes, **wish), secret
+            closed, tokens.TokenRequest(f"t-{secret[-8:].strip('-_')}", scopes, **request), secret
         )
         return secret
 
@@ -232,38 +232,38 @@ def test_cookies_are_for_https_where_that_is_used_or_configured(
 
 
 def test_a_token_is_made_once_of_a_secret(closed: Context, clock: Clock) -> None:
-    wish, secret = tokens.TokenRequest("ci", ("train", "predict")), "s" * 40
-    first, new = tokens.create(closed, wish, secret)
-    again, not_new = tokens.create(closed, replace(wish, scopes=("predict", "train")), secret)
+    request, secret = tokens.TokenRequest("ci", ("train", "predict")), "s" * 40
+    first, new = tokens.create(closed, request, secret)
+    again, not_new = tokens.create(closed, replace(request, scopes=("predict", "train")), secret)
     assert (first, new, not_new) == (again, True, False)
     for other, message in [
-        (replace(wish, scopes=("admin",)), "with scopes 'predict train'"),
-        (replace(wish, name="another"), "token 'ci'"),
+        (replace(request, scopes=("admin",)), "with scopes 'predict train'"),
+        (replace(request, name="another"), "token 'ci'"),
     ]:
         with pytest.raises(SetupError, match=message):
             tokens.create(closed, other, secret)
     with pytest.raises(SetupError, match="another secret"):
-        tokens.create(closed, wish, "t" * 40)
+        tokens.create(closed, request, "t" * 40)
     tokens.revoke(closed, "ci")
     with pytest.raises(SetupError, match="was revoked"):
-        tokens.create(closed, wish, secret)
-    assert tokens.create(closed, wish, "t" * 40)[1]
+        tokens.create(closed, request, secret)
+    assert tokens.create(closed, request, "t" * 40)[1]
 
 
 @pytest.mark.parametrize(
-    ("wish", "message"),
+    ("token_request", "message"),
     [
         (tokens.TokenRequest("a", ()), "--scope"),
         (tokens.TokenRequest("a", ("agent",)), "--device"),
         (tokens.TokenRequest("a", ("predict",), device="desk"), "--device"),
-        (tokens.TokenRequest("a", ("agent", "predict"), device="desk"), "no other scope"),
+        (tokens.TokenRequest("a", ("agent", "predict"), device="desk"), "cannot be combined"),
     ],
 )
 def test_a_token_that_contradicts_itself_is_not_made(
-    closed: Context, wish: tokens.TokenRequest, message: str
+    closed: Context, token_request: tokens.TokenRequest, message: str
 ) -> None:
     with pytest.raises(SetupError, match=message):
-        tokens.create(closed, wish, tokens.new_secret())
+        tokens.create(closed, token_request, tokens.new_secret())
 
 
 def test_a_service_that_others_reach_needs_a_token_that_is_good(
@@ -277,13 +277,13 @@ def test_a_service_that_others_reach_needs_a_token_that_is_good(
     for service, host in [(ctx, "0.0.0.0"), (ctx, "example.org"), (required, "127.0.0.1")]:
         with pytest.raises(SetupError, match="lpnet-service token create"):
             admission.check(service, host)
-    wish = tokens.TokenRequest("me", ("admin",), lifetime=timedelta(hours=1))
-    token: Token = tokens.create(ctx, wish, tokens.new_secret())[0]
+    request = tokens.TokenRequest("me", ("admin",), lifetime=timedelta(hours=1))
+    token: Token = tokens.create(ctx, request, tokens.new_secret())[0]
     assert admission.check(ctx, "0.0.0.0") == admission.CLOSED
     clock.advance(3600)
     with pytest.raises(SetupError):
         admission.check(ctx, "0.0.0.0")
-    tokens.create(ctx, replace(wish, name="you"), tokens.new_secret())
+    tokens.create(ctx, replace(request, name="you"), tokens.new_secret())
     assert admission.check(required, "127.0.0.1") == admission.CLOSED
     tokens.revoke(ctx, "you")
     tokens.revoke(ctx, token.id)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from lpnet.logs import fields
-from lpnet.schemas.device import RegistrationResponse, Registration, TargetSpec
+from lpnet.schemas.device import Registration, RegistrationResponse, TargetSpec
 from lpnet_service.db.rows import AgentRow, DeviceRow, TargetRow
 from lpnet_service.errors import DeviceBusy, NameTaken, NotFound
 from lpnet_service.ids import new_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lpnet.logs import fields
-from lpnet.schemas.condition import ConditionResponse, ConditionReport
+from lpnet.schemas.condition import ConditionReport, ConditionResponse
 from lpnet.schemas.device import Target
 from lpnet.schemas.problem import FieldError
 from lpnet_service.errors import Conflict, DeviceBusy, NotFound
@@ -44,7 +44,9 @@ def report(ctx: Context, agent: str, condition: ConditionReport) -> ConditionRes
     return answer
 
 
-def _store(ctx: Context, agent_id: str, condition: ConditionReport) -> tuple[ConditionResponse, bool]:
+def _store(
+    ctx: Context, agent_id: str, condition: ConditionReport
+) -> tuple[ConditionResponse, bool]:
     now = ctx.clock.now()
     with ctx.db.write() as session:
         agent = DeviceRepository(session).get_agent(agent_id)

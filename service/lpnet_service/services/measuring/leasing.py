@@ -9,7 +9,14 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from lpnet.logs import fields
-from lpnet.schemas.campaign import Completion, LeaseExtension, Heartbeat, JobFailure, Lease, LeasedItem
+from lpnet.schemas.campaign import (
+    Completion,
+    Heartbeat,
+    JobFailure,
+    Lease,
+    LeasedItem,
+    LeaseExtension,
+)
 from lpnet.schemas.problem import FieldError
 from lpnet_service.db.rows import CampaignRow, JobRow
 from lpnet_service.errors import DeviceBusy, LeaseLost, NotFound

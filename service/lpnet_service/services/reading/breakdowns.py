@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lpnet.schemas.breakdown import Breakdown, LatencyPart, DenseNetwork
+from lpnet.schemas.breakdown import Breakdown, DenseNetwork, LatencyPart
 
 if TYPE_CHECKING:
     from torch import Tensor

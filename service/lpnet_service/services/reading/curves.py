@@ -85,7 +85,7 @@ def _sweep(ctx: Context, request: CurveRequest) -> _Sweep:
     max_width, granule = limits[request.width]
     values = range(granule, max_width + 1, granule)
     if len(values) > MAX_VALUES:
-        raise _bad_request("width", f"it has {len(values)} values, more than {MAX_VALUES}")
+        raise _bad_request("width", f"it must have at most {MAX_VALUES} values, got {len(values)}")
     dense = {name: limit for name, (limit, _) in limits.items()}
     widths = dense | (request.at or {}) | {request.width: max_width}
     errors = [
