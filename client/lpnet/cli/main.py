@@ -26,7 +26,7 @@ def lpnet(version: Version = False) -> None:
 
 _panels: dict[str, dict[str, Callable[..., None]]] = {
     "Start here": {point.name: point.load() for point in entry_points(group="lpnet.commands")},
-    "What is there": {
+    "List and show": {
         "devices": devices,
         "targets": targets,
         "table": table,
@@ -34,7 +34,7 @@ _panels: dict[str, dict[str, Callable[..., None]]] = {
         "report": report,
         "sentinels": sentinels,
     },
-    "Measure and learn": {
+    "Measure and train": {
         "space": space,
         "profile": profile,
         "train": train,
@@ -44,7 +44,7 @@ _panels: dict[str, dict[str, Callable[..., None]]] = {
     },
     "Predict": {"predict": predict},
     "Prune": {"prune": prune},
-    "Samples in and out": {"import": import_, "export": export},
+    "Import and export samples": {"import": import_, "export": export},
 }
 for _panel, _commands in _panels.items():
     for _name, _command in _commands.items():
