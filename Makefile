@@ -31,6 +31,7 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/plain-words
 	$(BIN)/deno fmt --check
 	$(BIN)/deno lint
 
