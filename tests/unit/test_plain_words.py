@@ -34,6 +34,7 @@ def test_product_code_stays_below_the_limit() -> None:
         "_known: int = 1",
         "with open(path) as seen: pass",
         "rows = [said for said in messages]",
+        "from rows import count as most",
     ],
 )
 def test_a_vague_name_is_listed_with_its_line_where_it_is_bound(code: str, tmp_path: Path) -> None:
