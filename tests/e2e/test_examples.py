@@ -119,6 +119,7 @@ def widths_within_budget(
     return widths
 
 
+@pytest.mark.slow
 def test_a_plain_loop_trains_within_the_budget_and_has_it_measured(
     site: Site, client: lpnet.Client, target: str, space: lpnet.Space
 ) -> None:
@@ -187,7 +188,14 @@ def test_numpy_is_all_that_rest_takes() -> None:
     assert names - sys.stdlib_module_names == {"numpy"}
 
 
-@pytest.mark.parametrize("script", ["plain_loop.py", "torch_pruning_ratios.py", "rest_only.py"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param("plain_loop.py", marks=pytest.mark.slow),
+        pytest.param("torch_pruning_ratios.py", marks=pytest.mark.slow),
+        "rest_only.py",
+    ],
+)
 def test_a_target_without_an_lpnet_is_to_be_profiled_first(
     script: str, site: Site, client: lpnet.Client, space: lpnet.Space, tmp_path: Path
 ) -> None:
