@@ -6,7 +6,7 @@ import os
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 from lpnet_agent.setting_fields import SettingFields
 
 # Variables of earlier releases, with what to do instead.
@@ -27,7 +27,7 @@ class Settings(SettingFields, BaseSettings):
 
 
 def check_removed_variables() -> None:
-    """Raises BadSetup for a variable that earlier releases read and this one does not."""
+    """Raises SetupError for a variable that earlier releases read and this one does not."""
     for name, advice in _REMOVED.items():
         if os.environ.get(name):
-            raise BadSetup(f"{name} was removed: the agent no longer changes clocks. {advice}")
+            raise SetupError(f"{name} was removed: the agent no longer changes clocks. {advice}")

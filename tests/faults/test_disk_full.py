@@ -20,7 +20,7 @@ def test_an_agent_without_room_loses_nothing_and_says_so(site: Site) -> None:
     site.until(lambda: site.target().state == "paused", "the target is paused", agent)
     reason = site.target().state_reason or ""
     assert str(state) in reason
-    assert "Free space there" in reason
+    assert "Free some space" in reason
     second = site.ask(blocks=12)
     assert site.campaign(second).waiting
     disk.free(agent)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpnet_agent.errors import BadSetup
+from lpnet_agent.errors import SetupError
 from lpnet_agent.owner.hysteresis import Hysteresis
 from lpnet_agent.owner.limits import Limits, limits_of
 from lpnet_agent.owner.owner_rules import OwnerRules
@@ -124,7 +124,7 @@ def test_a_pause_is_whole_for_whoever_looks(tmp_path: Path) -> None:
 
 def test_a_pause_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadSetup, match="file/state"):
+    with pytest.raises(SetupError, match="file/state"):
         PauseFile(tmp_path / "file" / "state").write(Pause())
 
 
@@ -135,19 +135,19 @@ def test_durations_add_up(days: int, hours: int, minutes: int, seconds: int) -> 
     if span:
         assert time_after(text, NOW) - NOW == span
     else:
-        with pytest.raises(BadSetup, match="--for"):
+        with pytest.raises(SetupError, match="--for"):
             time_after(text, NOW)
 
 
 @pytest.mark.parametrize("text", ["", "2", "h", "2 h", "-2h", "2w", "1.5h", "999999d", "0s"])
 def test_a_duration_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(BadSetup, match="--for"):
+    with pytest.raises(SetupError, match="--for"):
         time_after(text, NOW)
 
 
 @pytest.mark.parametrize("text", ["", "7", "24:00", "07:60", "7pm"])
 def test_a_time_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(BadSetup, match="--until"):
+    with pytest.raises(SetupError, match="--until"):
         next_time_of_day(text, NOW)
 
 
@@ -230,7 +230,7 @@ def test_others_come_first(device: Device, tmp_path: Path) -> None:
 def test_a_limit_that_cannot_be_kept_is_not_ignored(
     limits: Limits, words: str, owner: Callable[[Limits], OwnerRules]
 ) -> None:
-    with pytest.raises(BadSetup, match=words):
+    with pytest.raises(SetupError, match=words):
         owner(limits)
 
 
