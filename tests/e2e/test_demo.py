@@ -32,7 +32,7 @@ def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "COLUMNS": "200", "LPNET_AGENT_THREADS": "2"},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=1800,
         check=False,
     )
 

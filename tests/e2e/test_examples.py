@@ -89,7 +89,7 @@ def run(script: str, site: Site, *arguments: str) -> subprocess.CompletedProcess
         env=os.environ | {"LPNET_URL": site.http.base_url, "NO_PROXY": "127.0.0.1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1800,
         check=False,
     )
 

@@ -74,7 +74,7 @@ def command(
         env={**os.environ, **environment, "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=1800,
         check=False,
     )
 

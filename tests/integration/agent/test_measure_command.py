@@ -36,7 +36,7 @@ def agent(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         env=os.environ | FAST | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

@@ -30,7 +30,7 @@ def agent(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=os.environ | FAST | state,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

@@ -158,7 +158,7 @@ def test_traces_are_switched_off_as_elsewhere(
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc'"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "got 'grpc'"),
         (None, "", r"OTEL_EXPORTER_OTLP_ENDPOINT is set.*pip install 'lpnet\[telemetry\]'"),
     ],
 )

@@ -254,7 +254,7 @@ def test_two_mebibytes_take_no_gigabytes(bomb: str) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (20, 20)),
     )
     assert int(done.stdout) < 400, done.stdout
