@@ -62,19 +62,19 @@ def open_batch(tmp_path: Path) -> Path:
 def measured(folder: Path, file: Path, *more: str) -> dict[str, Any]:
     done = agent(folder, "--onnx", str(file), "--json", *more)
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 def test_it_is_timed_as_it_is(open_batch: Path, tmp_path: Path) -> None:
     before = open_batch.read_bytes()
     out = tmp_path / "mine.json"
-    found = measured(tmp_path, open_batch, "--out", str(out))
-    assert found == json.loads(out.read_text())
-    assert found["inputs"] == {"picture": [1, 3, 16, 16]}
-    assert found["sha256"] == hashlib.sha256(before).hexdigest()
-    assert 0 < found["ci_low_ms"] <= found["latency_ms"] <= found["ci_high_ms"]
-    assert found["target"]["runtime"] == "onnxruntime"
+    result = measured(tmp_path, open_batch, "--out", str(out))
+    assert result == json.loads(out.read_text())
+    assert result["inputs"] == {"picture": [1, 3, 16, 16]}
+    assert result["sha256"] == hashlib.sha256(before).hexdigest()
+    assert 0 < result["ci_low_ms"] <= result["latency_ms"] <= result["ci_high_ms"]
+    assert result["target"]["runtime"] == "onnxruntime"
     assert open_batch.read_bytes() == before
     # Nothing waits to be delivered to anyone.
     assert not list((tmp_path / "state").rglob("*.onnx"))
@@ -89,34 +89,34 @@ def test_open_sides_are_asked_for_and_given(tmp_path: Path) -> None:
     file = write(tmp_path / "mine.onnx", ["n", 3, "height", "width"])
     done = agent(tmp_path, "--onnx", str(file))
     assert done.returncode == 1
-    assert "side 2 (height) of input 'picture' is open" in done.stderr
-    found = measured(tmp_path, file, "--shape", "picture=2,3,8,12")
-    assert found["inputs"] == {"picture": [2, 3, 8, 12]}
+    assert "dimension 2 (height) of input 'picture' is open" in done.stderr
+    result = measured(tmp_path, file, "--shape", "picture=2,3,8,12")
+    assert result["inputs"] == {"picture": [2, 3, 8, 12]}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
-        (("--shape", "image=1,3,8,8"), "no such input: picture"),
-        (("--shape", "picture=1,3,8"), "3 sides for an input of 4"),
-        (("--shape", "picture=1,4,16,16"), "side 1 is 3 in"),
-        (("--shape", "picture"), "not a name and its sides"),
-        (("--shape", "picture=1,3,0,8"), "not a name and its sides"),
-        (("--blocks", "3"), "--blocks is for a space"),
-        (("--space", "space.onnx"), "one of --space and --onnx"),
+        (("--shape", "image=1,3,8,8"), "no such input; its inputs are picture"),
+        (("--shape", "picture=1,3,8"), "3 sizes for an input with 4 dimensions"),
+        (("--shape", "picture=1,4,16,16"), "dimension 1 is 3 in"),
+        (("--shape", "picture"), "write a name and its sizes"),
+        (("--shape", "picture=1,3,0,8"), "write a name and its sizes"),
+        (("--blocks", "3"), "--blocks needs --space"),
+        (("--space", "space.onnx"), "give either --space or --onnx"),
         (("--runtime", "tensorflow"), "unknown runtime 'tensorflow'"),
-        (("--provider", "npu"), "knows no provider 'npu'"),
+        (("--provider", "npu"), "has no provider 'npu'"),
         (("--precision", "int4"), "no precision 'int4'"),
-        (("--option", "spinning=2"), "spinning='2' is none of 1, 0"),
-        (("--option", "spinning"), "'spinning' is not name=value"),
+        (("--option", "spinning=2"), "option spinning of onnxruntime must be one of 1, 0"),
+        (("--option", "spinning"), "'spinning' must have the form name=value"),
     ],
 )
 def test_what_is_wrong_is_named(
-    open_batch: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
+    open_batch: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     done = agent(tmp_path, "--onnx", str(open_batch), *arguments)
     assert done.returncode == 1
-    assert words in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -137,14 +137,14 @@ def test_weights_in_another_file_are_refused_by_name(open_batch: Path, tmp_path:
     onnx.save(model, file, save_as_external_data=True, location="weights.bin", size_threshold=0)
     done = agent(tmp_path, "--onnx", str(file))
     assert done.returncode == 1
-    assert "weight 'weight' lies in another file" in done.stderr
+    assert "weight 'weight' is stored in another file" in done.stderr
 
 
 @pytest.mark.parametrize("runtime", ["torch", "openvino", "litert"])
 def test_other_runtimes_time_it_too(open_batch: Path, tmp_path: Path, runtime: str) -> None:
-    found = measured(tmp_path, open_batch, "--runtime", runtime)
-    assert found["target"]["runtime"] == runtime
-    assert found["latency_ms"] > 0
+    result = measured(tmp_path, open_batch, "--runtime", runtime)
+    assert result["target"]["runtime"] == runtime
+    assert result["latency_ms"] > 0
 
 
 @pytest.mark.parametrize("runtime", ["torch", "litert"])

@@ -69,11 +69,11 @@ def settle(site: Site, enough: Callable[[Site], bool] = knows) -> Running:
 
 
 def edit(site: Site, factor: float) -> None:
-    """As if the device had been so many times as slow when the epoch began."""
+    """Multiply the levels, as if the device had been slower when the epoch began."""
     before = kept(site)
     first = {
-        name: (factor * found[0],) * LEVEL_READINGS
-        for name, found in before.health.first_ms.items()
+        name: (factor * readings[0],) * LEVEL_READINGS
+        for name, readings in before.health.first_ms.items()
     }
     health = before.health.model_copy(update={"first_ms": first})
     after = before.model_copy(update={"health": health})
@@ -82,13 +82,13 @@ def edit(site: Site, factor: float) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("simulated")
-def test_readings_and_levels_are_told(site: Site) -> None:
+def test_readings_and_levels_are_reported(site: Site) -> None:
     settle(site, lambda site: kept(site).health.settled)
-    told = history(site)
-    assert set(told.level_ms) == set(SENTINELS)
+    reported = history(site)
+    assert set(reported.level_ms) == set(SENTINELS)
     for name in SENTINELS:
-        assert told.level_ms[name] == pytest.approx(kept(site).health.level_ms(name))
-    assert {reading.sentinel for reading in told.items} == set(SENTINELS)
+        assert reported.level_ms[name] == pytest.approx(kept(site).health.level_ms(name))
+    assert {reading.sentinel for reading in reported.items} == set(SENTINELS)
 
 
 @pytest.mark.usefixtures("simulated")
@@ -102,7 +102,7 @@ def test_a_drift_pauses_breaks_is_cleared_and_the_campaign_ends(site: Site) -> N
     second = site.start_agent(environment=QUICK)
     site.until(lambda: state(site)[0] == "broken", "the target is broken", second)
     assert "faster than the level of this epoch" in state(site)[1]
-    assert "did not come back in 2 re-checks" in state(site)[1]
+    assert "did not recover in 2 re-checks" in state(site)[1]
     since = second.said[len(before) :]
     assert "state=paused" in since, "it was paused first"
     assert "job=" not in since, "it asked for no work"
