@@ -18,8 +18,8 @@ def test_only_the_first_is_served(site: Site) -> None:
     site.until(lambda: "registered" in first.said, "the first registers", first)
     copy = shutil.copytree(site.state.path, site.folder / "copy")
     others = {
-        "another agent uses it; choose another folder with --state-dir": site.start_agent("same-folder"),
-        "device 'box' is another machine": site.start_agent(
+        "another agent uses it": site.start_agent("same-folder"),
+        "device 'box' is registered for another machine": site.start_agent(
             "other-folder", state=site.folder / "other"
         ),
         "device 'box' has an agent already": site.start_agent(
