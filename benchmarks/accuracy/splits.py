@@ -2,7 +2,7 @@
 
     python -m benchmarks.accuracy.splits samples.jsonl --model mobilenet_v2 [--splits 10]
 
-Each split draws the networks and blocks to learn from and judges on all others; the samples are
+Each split draws the networks and blocks to train on, and tests on all others. The samples are
 those of `benchmarks.network_accuracy --out`, of `lpnet export`, or of `lpnet-agent measure`.
 """
 
@@ -23,7 +23,7 @@ from lpnet.space.space import Space
 from lpnet.space.table import OpTable
 from lpnet_service.training import Record, train
 
-ASKED_COVERAGE = (85.0, 95.0)
+EXPECTED_COVERAGE = (85.0, 95.0)
 
 
 def main() -> int:
@@ -31,13 +31,13 @@ def main() -> int:
     parser.add_argument("samples", type=Path)
     parser.add_argument("--model", default="mobilenet_v2", choices=zoo.NAMES)
     parser.add_argument("--splits", type=int, default=10)
-    parser.add_argument("--blocks", type=int, default=300, help="blocks to learn from")
-    parser.add_argument("--networks", type=int, default=30, help="networks to learn from")
+    parser.add_argument("--blocks", type=int, default=300, help="blocks to train on")
+    parser.add_argument("--networks", type=int, default=30, help="networks to train on")
     options = parser.parse_args()
-    known = list(records(options.samples, zoo.space(options.model)))
+    samples = list(records(options.samples, zoo.space(options.model)))
     reports = []
     for seed in range(options.splits):
-        drawn = split(known, options.blocks, options.networks, seed)
+        drawn = split(samples, options.blocks, options.networks, seed)
         _, report = train(
             drawn,
             target="benchmark",
@@ -75,18 +75,18 @@ def records(path: Path, space: Space) -> Iterator[Record]:
         )
 
 
-def split(known: list[Record], blocks: int, networks: int, seed: int) -> list[Record]:
-    """The records with `held_out` set: workloads drawn until so many records are learnt from."""
+def split(samples: list[Record], blocks: int, networks: int, seed: int) -> list[Record]:
+    """The records with `held_out` set: workloads are drawn until so many records are not."""
     rng = np.random.default_rng(seed)
-    keys = rng.permutation(sorted({record.key for record in known}))
-    turn = {key: place for place, key in enumerate(keys)}
-    left = {"block": blocks, "network": networks}
-    learnt: set[str] = set()
-    for record in sorted(known, key=lambda record: turn[record.key]):
-        if left[record.kind] > 0 or record.key in learnt:
-            learnt.add(record.key)
-            left[record.kind] -= 1
-    return [_held_out(record, record.key not in learnt) for record in known]
+    keys = rng.permutation(sorted({record.key for record in samples}))
+    position = {key: index for index, key in enumerate(keys)}
+    remaining = {"block": blocks, "network": networks}
+    drawn: set[str] = set()
+    for record in sorted(samples, key=lambda record: position[record.key]):
+        if remaining[record.kind] > 0 or record.key in drawn:
+            drawn.add(record.key)
+            remaining[record.kind] -= 1
+    return [_held_out(record, record.key not in drawn) for record in samples]
 
 
 def _held_out(record: Record, held_out: bool) -> Record:
@@ -96,7 +96,7 @@ def _held_out(record: Record, held_out: bool) -> Record:
 def _line(report: Report) -> str:
     network, flops = report.held_out.network, report.baselines.flops_linear.network
     if network is None or flops is None:
-        raise SystemExit("no network is left to judge: measure more, or learn from fewer")
+        raise SystemExit("no network is left to test on: measure more, or train on fewer")
     covered = report.interval.covered_pct
     block = report.held_out.block
     return (
@@ -110,10 +110,10 @@ def _summary(reports: list[Report]) -> int:
     errors = [r.held_out.network.mape_pct for r in reports if r.held_out.network is not None]
     covered = [r.interval.covered_pct for r in reports if r.interval.covered_pct is not None]
     mean = statistics.mean(covered)
-    low, high = ASKED_COVERAGE
+    low, high = EXPECTED_COVERAGE
     print(
         f"{len(reports)} splits: networks {statistics.mean(errors):.2f}%, "
-        f"90% intervals hold {mean:.1f}% (asked: {low:.0f} to {high:.0f}), "
+        f"90% intervals hold {mean:.1f}% (expected: {low:.0f} to {high:.0f}), "
         f"from {min(covered):.1f} to {max(covered):.1f}"
     )
     return 0 if low <= mean <= high else 1

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from benchmarks.measuring import tables
 from benchmarks.measuring.disturbers import DESCRIPTIONS, NOT_TUNED_ON, TUNED_ON, running

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 # Recordings of the first were used to choose the rules, recordings of the second were not.
 TUNED_ON = ("cpu", "memory", "cache", "mixed", "tree", "other-core")

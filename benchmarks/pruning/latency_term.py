@@ -2,8 +2,8 @@
 
     python -m benchmarks.pruning.latency_term [--model resnet20] [--batch 64] [--steps 15]
 
-Three training steps take turns on copies of one network: as it is, with gates, and with gates and
-the term. The LPNet has the size that a training makes; its weights do not matter here.
+Training steps of three copies of one network take turns: plain, with gates, and with gates and the
+term. The LPNet is untrained, of the default size.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.prediction_speed import untrained
 from lpnet import zoo
 from lpnet.pruning import WGates
 
-ASKED_SHARE = 0.02
+MAX_SHARE = 0.02
 
 
 def main() -> int:
@@ -31,10 +31,10 @@ def main() -> int:
     options = parser.parse_args()
     torch.manual_seed(0)
     space = zoo.space(options.model)
-    pictures = torch.randn(options.batch, *space.input_shape)
+    images = torch.randn(options.batch, *space.input_shape)
     first = zoo.model(options.model)
     steps = {
-        name: _Step(copy.deepcopy(first), pictures, options.model, name)
+        name: _Step(copy.deepcopy(first), images, options.model, name)
         for name in ("plain", "gates", "gates and term")
     }
     times: dict[str, list[float]] = {name: [] for name in steps}
@@ -44,7 +44,7 @@ def main() -> int:
             step.take()
             if turn:  # the first warms up
                 times[name].append(time.perf_counter() - began)
-    medians = {name: statistics.median(found) for name, found in times.items()}
+    medians = {name: statistics.median(seconds) for name, seconds in times.items()}
     print(f"{options.model}, batch {options.batch}, {torch.get_num_threads()} threads, medians")
     for name, seconds in medians.items():
         share = seconds / medians["plain"]
@@ -53,16 +53,16 @@ def main() -> int:
         after / before - 1
         for before, after in zip(times["gates"], times["gates and term"], strict=True)
     )
-    print(f"the term adds {added:.1%} to a step with gates (asked: at most {ASKED_SHARE:.0%})")
-    return 0 if added <= ASKED_SHARE else 1
+    print(f"the term adds {added:.1%} to a step with gates (limit: {MAX_SHARE:.0%})")
+    return 0 if added <= MAX_SHARE else 1
 
 
 class _Step:
     """A training step of one of the three kinds."""
 
-    def __init__(self, model: nn.Module, pictures: torch.Tensor, name: str, kind: str) -> None:
-        self._model, self._pictures = model, pictures
-        self._labels = torch.randint(0, 10, (len(pictures),))
+    def __init__(self, model: nn.Module, images: torch.Tensor, name: str, kind: str) -> None:
+        self._model, self._images = model, images
+        self._labels = torch.randint(0, 10, (len(images),))
         self._gates = None
         parameters = list(model.parameters())
         if kind != "plain":
@@ -73,7 +73,7 @@ class _Step:
         self._optimiser = torch.optim.SGD(parameters, lr=1e-4)
 
     def take(self) -> None:
-        loss = nn.functional.cross_entropy(self._model(self._pictures), self._labels)
+        loss = nn.functional.cross_entropy(self._model(self._images), self._labels)
         if self._with_term and self._gates is not None:
             loss = loss + self._gates.latency_loss()
         self._optimiser.zero_grad()

@@ -1,10 +1,11 @@
-"""A pruned network timed without lpnet: does ONNX Runtime alone agree with what was promised?
+"""A pruned network timed without lpnet: does ONNX Runtime alone agree with the report?
 
     python -m benchmarks.pruning.outside lpnet-prune [--threads 1] [--runs 3]
 
-Takes the folder that `lpnet prune` wrote. Imports neither lpnet nor its agent: a session of ONNX
-Runtime in a process of its own for each run, pinned to the last core, warmed up, the median of two
-seconds of back-to-back runs; the median of those is held against `measured_ms` of report.json.
+Takes the folder that `lpnet prune` wrote. It imports neither lpnet nor its agent. Each run is an
+ONNX Runtime session in a process of its own, pinned to the last core and warmed up; its result is
+the median of two seconds of back-to-back inferences. The median of all runs is compared with
+`measured_ms` of report.json.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import time
 from pathlib import Path
 
 _WARM_S, _TIMED_S = 1.0, 2.0
-# A device is said to have a noise floor of about this, on a machine that is shared.
+# The typical noise floor of a shared machine.
 _AGREES_PCT = 5.0
 
 
@@ -35,16 +36,18 @@ def main() -> int:
         print(timed_ms(model, options.threads))
         return 0
     again = [sys.executable, __file__, str(options.folder), "--threads", str(options.threads)]
-    found = [
+    runs_ms = [
         float(subprocess.run([*again, "--one"], check=True, capture_output=True).stdout)
         for _ in range(options.runs)
     ]
     chosen = json.loads((options.folder / "report.json").read_text())["chosen"]
-    promised, median = chosen["measured_ms"], statistics.median(found)
-    off = 100 * (median / promised - 1)
-    print(f"ONNX Runtime alone: {', '.join(f'{ms:.4f}' for ms in found)} ms, median {median:.4f}")
-    print(f"lpnet measured {promised:.4f} ms: {off:+.1f}% off")
-    return 0 if abs(off) <= _AGREES_PCT else 1
+    measured_ms, median = chosen["measured_ms"], statistics.median(runs_ms)
+    deviation = 100 * (median / measured_ms - 1)
+    print(
+        f"ONNX Runtime alone: {', '.join(f'{ms:.4f}' for ms in runs_ms)} ms, median {median:.4f}"
+    )
+    print(f"lpnet measured {measured_ms:.4f} ms: {deviation:+.1f}% off")
+    return 0 if abs(deviation) <= _AGREES_PCT else 1
 
 
 def timed_ms(file: Path, threads: int) -> float:
@@ -53,12 +56,12 @@ def timed_ms(file: Path, threads: int) -> float:
     import onnxruntime as ort
 
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
-    asked = ort.SessionOptions()
-    asked.intra_op_num_threads, asked.inter_op_num_threads = threads, 1
-    session = ort.InferenceSession(file, asked, providers=["CPUExecutionProvider"])
-    (given,) = session.get_inputs()
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
+    session = ort.InferenceSession(file, settings, providers=["CPUExecutionProvider"])
+    (model_input,) = session.get_inputs()
     rng = np.random.default_rng(0)
-    feed = {given.name: rng.standard_normal(given.shape, dtype=np.float32)}
+    feed = {model_input.name: rng.standard_normal(model_input.shape, dtype=np.float32)}
     times: list[float] = []
     began = time.perf_counter()
     while time.perf_counter() - began < _WARM_S + _TIMED_S:

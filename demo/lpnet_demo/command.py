@@ -18,7 +18,7 @@ import typer
 from lpnet.cli.base import Seed
 
 if TYPE_CHECKING:
-    from lpnet.pruning.job.images import Pictures
+    from lpnet.pruning.job.images import ImageDataset
     from lpnet_demo.processes import LocalLoop
 
 
@@ -67,13 +67,13 @@ def demo(
     from rich.console import Console
 
     from lpnet.cli.layout import print_line
-    from lpnet.pruning.job.images import open_pictures
+    from lpnet.pruning.job.images import open_images
     from lpnet_demo.compare import compare, second_runtime
     from lpnet_demo.processes import LocalLoop, check_extras
     from lpnet_demo.prune import BLOCKS, NETWORK, NETWORKS
 
     check_extras()
-    images = open_pictures("digits")
+    images = open_images("digits")
     if json_file is not None:
         # Fail before the measuring, not after it.
         json_file.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def _run_prune(
     loop: LocalLoop,
     target: str,
     model: str,
-    images: Pictures,
+    images: ImageDataset,
     epochs: int,
     seed: int,
     seconds: dict[str, float],

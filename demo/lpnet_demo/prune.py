@@ -15,7 +15,7 @@ from lpnet.progress import terminal_progress
 
 if TYPE_CHECKING:
     from lpnet.client import Client
-    from lpnet.pruning.job.images import Pictures
+    from lpnet.pruning.job.images import ImageDataset
     from lpnet.pruning.job.job import Outcome
     from lpnet.space.space import Space
 
@@ -48,7 +48,9 @@ def profile_network(client: Client, target: str, measured: Space, seed: int) -> 
     )
 
 
-def prune_digits(client: Client, target: str, images: Pictures, epochs: int, seed: int) -> Outcome:
+def prune_digits(
+    client: Client, target: str, images: ImageDataset, epochs: int, seed: int
+) -> Outcome:
     """Train NETWORK, prune it to half its latency or the smallest feasible share, and measure it.
 
     Raises BudgetTooSmall if no share is feasible.

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 from tests.harness import compose, postgres
 from tests.harness.compose import ROOT, Service

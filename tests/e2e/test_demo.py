@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 from tests.harness.simulation import simulated_device
 

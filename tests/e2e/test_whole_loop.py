@@ -292,4 +292,4 @@ def test_a_pruning_job_is_killed_goes_on_and_says_whether_it_kept_its_promise(
         assert Path(found[name]).stat().st_size > 0
     refused = command(loop, *asked[:-1], "--seed", "1")
     assert refused.returncode == 1
-    assert "is of another job" in refused.stderr
+    assert "belongs to another job" in refused.stderr

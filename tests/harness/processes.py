@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 # How long a process may take to end: it does at once, but for a machine that is busy.
 PATIENCE_S = 300.0

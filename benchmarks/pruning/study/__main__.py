@@ -62,7 +62,7 @@ def _run(cells: list[Cell], options: argparse.Namespace) -> None:
     folder = options.out / f"{first.model}-b{first.batch}-t{first.threads}-seed{first.seed}"
     folder.mkdir(parents=True, exist_ok=True)
     first.folder.mkdir(parents=True, exist_ok=True)
-    pictures = cifar(options.pictures, options.out)
+    images = cifar(options.pictures, options.out)
     with opened(folder / "loop", space) as device:
         profile = profiled(device, folder, options.blocks, options.networks)
         dense_ms = _dense(device, folder)
@@ -74,18 +74,18 @@ def _run(cells: list[Cell], options: argparse.Namespace) -> None:
             counted = Device(device.client, device.target, space)
             start = fresh(cell)
             budget = cell.share * dense_ms
-            bench = Bench(cell, space, pictures, counted, budget, start, folder, say)
+            bench = Bench(cell, space, images, counted, budget, start, folder, say)
             trained(bench, folder / "start.pt")
             try:
-                _write(cell.file, _one(bench, profile, dense_ms))
+                _write(cell.file, _run_cell(bench, profile, dense_ms))
             except LpnetError as error:  # its row stays empty, the others go on
-                say(f"{cell.model}, {cell.method} came to nothing: {error}")
+                say(f"{cell.model}, {cell.method} failed: {error}")
         if options.compare or len(cells) == len(METHODS):
             _compare(first, device, space)
 
 
-def _one(bench: Bench, profile: dict[str, Any], dense_ms: float) -> dict[str, Any]:
-    """A cell: find the small network, tune it, and say what it came to and cost."""
+def _run_cell(bench: Bench, profile: dict[str, Any], dense_ms: float) -> dict[str, Any]:
+    """Run a cell: find the small network, tune it, and return its figures and costs."""
     cell, space = bench.cell, bench.space
 
     def mlp() -> WidthMLP:
@@ -93,25 +93,25 @@ def _one(bench: Bench, profile: dict[str, Any], dense_ms: float) -> dict[str, An
 
     lpnet = predictor(bench.device, bench.folder)
     start = torch.load(bench.folder / "start.pt", weights_only=True)
-    found = method_of(cell.method, lpnet, mlp)(bench)
-    untuned = accuracy(found.small, bench.pictures)
-    bench.train("tune", found.small)
-    top1 = accuracy(found.small, bench.pictures)
-    bench.say(f"  {100 * top1:.2f}% of test pictures right")
+    pruned = method_of(cell.method, lpnet, mlp)(bench)
+    untuned = accuracy(pruned.small, bench.images)
+    bench.train("tune", pruned.small)
+    top1 = accuracy(pruned.small, bench.images)
+    bench.say(f"  {100 * top1:.2f}% of test images right")
     learned = {"wgates": profile, "magnitude": profile, "wgates-mlp": profile["mlp"]}
     once = learned.get(cell.method, {"seconds": 0.0, "samples": 0})
-    torch.save(found.small.state_dict(), bench.folder / f"{cell.method}.pt")
+    torch.save(pruned.small.state_dict(), bench.folder / f"{cell.method}.pt")
     return {
         "cell": cell.as_dict(),
         "target": profile["target"],
         "hardware": _hardware(),
         "dense_ms": dense_ms,
         "budget_ms": bench.budget_ms,
-        "predicted_ms": found.predicted_ms,
-        "lpnet_predicted_ms": float(lpnet(found.widths)),
-        "widths": found.widths,
-        "macs": space.macs(found.widths),
-        "params": space.params(found.widths),
+        "predicted_ms": pruned.predicted_ms,
+        "lpnet_predicted_ms": float(lpnet(pruned.widths)),
+        "widths": pruned.widths,
+        "macs": space.macs(pruned.widths),
+        "params": space.params(pruned.widths),
         "dense_macs": space.macs(space.dense),
         "dense_params": space.params(space.dense),
         "top1_start": start["accuracy"],
@@ -129,25 +129,25 @@ def _dense(device: Device, folder: Path) -> float:
     file = folder / "dense.json"
     if not file.exists():
         named = device.space.named(device.space.dense)
-        found = device.compare({"dense": named}, _COMPARED)["dense"]
-        _write(file, {"ms": statistics.median(found), "all": found})
+        latencies = device.compare({"dense": named}, _COMPARED)["dense"]
+        _write(file, {"ms": statistics.median(latencies), "all": latencies})
     dense: float = json.loads(file.read_text())["ms"]
     return dense
 
 
 def _compare(first: Cell, device: Device, space: Space) -> None:
-    """Measure all networks that were found, in turn; only where there is one that is new."""
+    """Measure all pruned networks in turn, if one of them is new."""
     cells = [Cell(**{**vars(first), "method": name}) for name in METHODS]
-    found = {
+    results = {
         cell.method: json.loads(cell.file.read_text()) for cell in cells if cell.file.exists()
     }
     file = first.folder / "compared.json"
-    known = json.loads(file.read_text())["networks"] if file.exists() else {}
+    compared = json.loads(file.read_text())["networks"] if file.exists() else {}
     networks = {"dense": space.named(space.dense)}
-    networks |= {method: cell["widths"] for method, cell in found.items()}
-    if {name: one["widths"] for name, one in known.items()} == networks:
+    networks |= {method: cell["widths"] for method, cell in results.items()}
+    if {name: row["widths"] for name, row in compared.items()} == networks:
         return
-    say(f"measuring {len(found)} networks of {first.model} in turn")
+    say(f"measuring {len(results)} networks of {first.model} in turn")
     rounds = {
         name: {"ms": statistics.median(ms), "all": ms, "widths": networks[name]}
         for name, ms in device.compare(networks, _COMPARED).items()
@@ -156,10 +156,10 @@ def _compare(first: Cell, device: Device, space: Space) -> None:
 
 
 def _require_same(cell: Cell) -> None:
-    """A result of another schedule is not one of this table."""
-    known = json.loads(cell.file.read_text())["cell"]
-    if known != cell.as_dict():
-        raise LpnetError(f"{cell.file} is of {known}, not of {cell.as_dict()}")
+    """A result of another schedule does not belong in this table."""
+    saved = json.loads(cell.file.read_text())["cell"]
+    if saved != cell.as_dict():
+        raise LpnetError(f"{cell.file} is of {saved}, not of {cell.as_dict()}")
 
 
 def _hardware() -> dict[str, Any]:
@@ -173,9 +173,9 @@ def _hardware() -> dict[str, Any]:
     }
 
 
-def _write(file: Path, found: dict[str, Any]) -> None:
+def _write(file: Path, content: dict[str, Any]) -> None:
     part = file.with_suffix(".part")
-    part.write_text(json.dumps(found, indent=1) + "\n")
+    part.write_text(json.dumps(content, indent=1) + "\n")
     part.replace(file)
 
 

@@ -1,4 +1,4 @@
-"""A cell's workbench: the trained network to start from, its pictures, and the device."""
+"""The workbench of a cell: the trained network to start from, its images, and the device."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from benchmarks.pruning.study.setting import Cell
 from lpnet import zoo
 from lpnet.errors import LpnetError
 from lpnet.pruning.channels.recalibrate import recalibrate
-from lpnet.pruning.job.images import Labelled, Pictures, open_pictures
+from lpnet.pruning.job.images import ImageDataset, LabelledImages, open_images
 from lpnet.pruning.job.job import KEPT_HIGH
-from lpnet.pruning.job.training import Recipe, Trainer, accuracy
+from lpnet.pruning.job.training import Trainer, TrainingSettings, accuracy
 from lpnet.pruning.methods.base import PruningMethod
 from lpnet.pruning.methods.magnitude import strongest
 from lpnet.space.space import Space
 
-PICTURES = 10_000
-_RECALIBRATED_ON = 20
+TRAINING_IMAGES = 10_000
+_RECALIBRATION_BATCHES = 20
 _SPENT = 0.97
-# After the gates the rate is this share of what it was, as in `lpnet prune`.
+# The learning rate after the gates, relative to before; as in `lpnet prune`.
 _TUNED_AT = 0.2
 _PHASES = ("pretrain", "gate", "tune")
 
@@ -39,7 +39,7 @@ class Bench:
 
     cell: Cell
     space: Space
-    pictures: Pictures
+    images: ImageDataset
     device: Device
     budget_ms: float
     start: nn.Module
@@ -54,15 +54,15 @@ class Bench:
 
     def steps(self, phase: str) -> int:
         """Steps of the optimiser in a phase."""
-        return self._epochs(phase) * -(-len(self.pictures.train) // self.cell.schedule.batch)
+        return self._epochs(phase) * -(-len(self.images.train) // self.cell.schedule.batch)
 
     def train(self, phase: str, model: nn.Module, method: PruningMethod | None = None) -> None:
         """A phase of the schedule."""
         schedule, epochs = self.cell.schedule, self._epochs(phase)
         rate = schedule.lr * (_TUNED_AT if phase == "tune" else 1.0)
         seed = 3 * self.cell.seed + _PHASES.index(phase)
-        recipe = Recipe(max(1, epochs), lr=rate, batch=schedule.batch)
-        trainer = Trainer(model, self.pictures, recipe, seed, method)
+        settings = TrainingSettings(max(1, epochs), lr=rate, batch=schedule.batch)
+        trainer = Trainer(model, self.images, settings, seed, method)
         for number in range(epochs):
             began = time.monotonic()
             loss = trainer.epoch(number)
@@ -82,19 +82,19 @@ class Bench:
 
     def some(self) -> list[Tensor]:
         """Batches to take statistics from."""
-        train, batch = self.pictures.train, self.cell.schedule.batch
-        draw = torch.Generator().manual_seed(self.cell.seed)
-        order = torch.randperm(len(train), generator=draw)[: _RECALIBRATED_ON * batch]
-        parts = torch.split(train.pictures[order], batch)
-        return [self.pictures.normal(part) for part in parts]
+        train, batch = self.images.train, self.cell.schedule.batch
+        generator = torch.Generator().manual_seed(self.cell.seed)
+        order = torch.randperm(len(train), generator=generator)[: _RECALIBRATION_BATCHES * batch]
+        parts = torch.split(train.images[order], batch)
+        return [self.images.normalised(part) for part in parts]
 
-    def tried(self, widths: Mapping[str, int], **said: float) -> float:
+    def tried(self, widths: Mapping[str, int], **facts: float) -> float:
         """Measure a candidate, once, and note it."""
-        known = [one["measured_ms"] for one in self.tries if one["widths"] == dict(widths)]
-        ms = known[0] if known else self.device.one(widths)
+        measured = [row["measured_ms"] for row in self.tries if row["widths"] == dict(widths)]
+        ms = measured[0] if measured else self.device.measure_one(widths)
         share = ms / self.budget_ms
-        self.tries.append({**said, "measured_ms": ms, "share": share, "widths": dict(widths)})
-        self.say(f"  {said}: {ms:.4f} ms measured, {100 * share:.1f}% of the budget")
+        self.tries.append({**facts, "measured_ms": ms, "share": share, "widths": dict(widths)})
+        self.say(f"  {facts}: {ms:.4f} ms measured, {100 * share:.1f}% of the budget")
         return ms
 
     def enough(self, ms: float) -> bool:
@@ -109,8 +109,8 @@ class Bench:
         return epochs
 
 
-def cifar(archive: Path, folder: Path) -> Pictures:
-    """10,000 training pictures, a thousand of each class, and all test pictures."""
+def cifar(archive: Path, folder: Path) -> ImageDataset:
+    """10,000 training images, a thousand of each class, and all test images."""
     cached = folder / "pictures.pt"
     if not cached.exists():
         unpacked = folder / "cifar10"
@@ -119,19 +119,19 @@ def cifar(archive: Path, folder: Path) -> Pictures:
             with tarfile.open(archive) as tar:
                 tar.extractall(part, filter="data")
             part.rename(unpacked)
-        (root,) = [found.parent for found in unpacked.rglob("train") if found.is_dir()]
-        read = open_pictures(str(root), PICTURES)
+        (root,) = [path.parent for path in unpacked.rglob("train") if path.is_dir()]
+        read = open_images(str(root), TRAINING_IMAGES)
         keep(
             cached,
             {
                 "classes": read.classes,
-                "train": (read.train.pictures, read.train.labels),
-                "test": (read.test.pictures, read.test.labels),
+                "train": (read.train.images, read.train.labels),
+                "test": (read.test.images, read.test.labels),
             },
         )
     saved = torch.load(cached, weights_only=True)
-    train, test = Labelled(*saved["train"]), Labelled(*saved["test"])
-    return Pictures("cifar10", tuple(saved["classes"]), train, test, flip=True)
+    train, test = LabelledImages(*saved["train"]), LabelledImages(*saved["test"])
+    return ImageDataset("cifar10", tuple(saved["classes"]), train, test, flip=True)
 
 
 def trained(bench: Bench, file: Path) -> None:
@@ -139,7 +139,7 @@ def trained(bench: Bench, file: Path) -> None:
     if not file.exists():
         bench.say(f"training {bench.cell.model} to start from")
         bench.train("pretrain", bench.start)
-        share = accuracy(bench.start, bench.pictures)
+        share = accuracy(bench.start, bench.images)
         keep(
             file,
             {

@@ -1,4 +1,4 @@
-"""The device: what it costs to ask it, and what it says."""
+"""The device: its measurements, and what they cost."""
 
 from __future__ import annotations
 
@@ -31,36 +31,36 @@ class Device:
 
     def measure(self, networks: Sequence[Widths]) -> list[float]:
         """Milliseconds of each, in order. What was disturbed is measured again, and counted."""
-        found: list[float | None] = [None] * len(networks)
+        latencies: list[float | None] = [None] * len(networks)
         began = time.monotonic()
         for _ in range(_AGAIN):
-            missing = [place for place, ms in enumerate(found) if ms is None]
+            missing = [index for index, ms in enumerate(latencies) if ms is None]
             if not missing:
                 break
-            asked = [dict(networks[place]) for place in missing]
-            samples = self.client.measure(self.target, self.space, asked)
+            widths = [dict(networks[index]) for index in missing]
+            samples = self.client.measure(self.target, self.space, widths)
             self.samples += len(samples)
-            for place, sample in zip(missing, samples, strict=True):
+            for index, sample in zip(missing, samples, strict=True):
                 if not sample.disturbed:
-                    found[place] = sample.latency_ms
+                    latencies[index] = sample.latency_ms
         self.seconds += time.monotonic() - began
-        if None in found:
+        if None in latencies:
             raise LpnetError("the machine stays busy: a network was never measured undisturbed")
-        return [ms for ms in found if ms is not None]
+        return [ms for ms in latencies if ms is not None]
 
-    def one(self, widths: Widths) -> float:
+    def measure_one(self, widths: Widths) -> float:
         (ms,) = self.measure([widths])
         return ms
 
     def compare(self, networks: Mapping[str, Widths], rounds: int) -> dict[str, list[float]]:
         """All networks in turn, so that a slow hour is slow for all of them."""
         names = list(networks)
-        found: dict[str, list[float]] = {name: [] for name in names}
+        latencies: dict[str, list[float]] = {name: [] for name in names}
         for number in range(rounds):
             order = names if number % 2 else names[::-1]
             for name, ms in zip(order, self.measure([networks[n] for n in order]), strict=True):
-                found[name].append(ms)
-        return found
+                latencies[name].append(ms)
+        return latencies
 
 
 @contextmanager
@@ -71,8 +71,10 @@ def opened(folder: Path, space: Space) -> Iterator[Device]:
 
 
 def profiled(device: Device, folder: Path, blocks: int, networks: int) -> dict[str, Any]:
-    """Measure and learn, once for all methods that use an LPNet; kept in `folder`. As many
-    networks as take the same time are for the paper's MLP, which learns from nothing else."""
+    """Measure and train, once for all methods that use an LPNet; kept in `folder`.
+
+    The paper's MLP, which learns from networks alone, gets networks for the same measuring time.
+    """
     file = folder / "profile.json"
     if not file.exists():
         client, target, space = device.client, device.target, device.space
@@ -83,7 +85,7 @@ def profiled(device: Device, folder: Path, blocks: int, networks: int) -> dict[s
         report = client.train(target)
         trained = time.monotonic() - began - seconds
         (folder / "lpnet.safetensors").write_bytes(save(client.predictor(target, space).lpnet))
-        found = {
+        profile = {
             "target": target,
             "seconds": seconds,
             "training_seconds": trained,
@@ -92,12 +94,12 @@ def profiled(device: Device, folder: Path, blocks: int, networks: int) -> dict[s
             "mlp": _for_the_mlp(device, seconds),
         }
         part = file.with_suffix(".part")
-        part.write_text(json.dumps(found, indent=1) + "\n")
+        part.write_text(json.dumps(profile, indent=1) + "\n")
         part.replace(file)
-    found = json.loads(file.read_text())
-    if found["target"] != device.target:
-        raise LpnetError(f"{file} is of target {found['target']}, this is {device.target}")
-    return dict(found)
+    profile = json.loads(file.read_text())
+    if profile["target"] != device.target:
+        raise LpnetError(f"{file} is of target {profile['target']}, this is {device.target}")
+    return dict(profile)
 
 
 def predictor(device: Device, folder: Path) -> Predictor:
@@ -107,18 +109,18 @@ def predictor(device: Device, folder: Path) -> Predictor:
 def _for_the_mlp(device: Device, seconds: float) -> dict[str, Any]:
     """Networks drawn and measured for as long as the LPNet's profile took."""
     space, client, target = device.space, device.client, device.target
-    before = {one.id for one in client.samples(target=target)}
+    before = {sample.id for sample in client.samples(target=target)}
     began = time.monotonic()
     seed = 1
     while time.monotonic() - began < seconds:
         client.campaign(target, space, networks=30, blocks=0, pruned=0, repeats=0, seed=seed)
         seed += 1
     spent = time.monotonic() - began
-    found = client.samples(target=target, disturbed=False)
+    samples = client.samples(target=target, disturbed=False)
     rows = [
-        {"widths": one.workload.widths, "ms": one.latency_ms}
-        for one in found
-        if isinstance(one.workload, SpaceWorkload) and one.id not in before
+        {"widths": sample.workload.widths, "ms": sample.latency_ms}
+        for sample in samples
+        if isinstance(sample.workload, SpaceWorkload) and sample.id not in before
     ]
     return {"seconds": spent, "samples": len(rows), "networks": rows}
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lpnet.client import Client
     from lpnet.predictor.predictor import Predictor
-    from lpnet.pruning.job.images import Pictures
+    from lpnet.pruning.job.images import ImageDataset
     from lpnet.pruning.job.job import Measure, Outcome, Plan
     from lpnet.pruning.methods.base import PruningMethod
     from lpnet.space.space import Space
@@ -93,7 +93,7 @@ def prune(
     """
     import torch
 
-    from lpnet.pruning.job.images import open_pictures
+    from lpnet.pruning.job.images import open_images
     from lpnet.pruning.job.job import Plan
     from lpnet.pruning.job.report import figures, write
     from lpnet.space.space import Space
@@ -101,21 +101,21 @@ def prune(
     if threads is not None:
         torch.set_num_threads(threads)
     budget_ms, share = read_budget(budget)
-    pictures = open_pictures(data, limit)
+    images = open_images(data, limit)
     torch.manual_seed(seed)
     network = open_model(model)
-    space = Space.from_model(network, torch.zeros(1, *pictures.shape), name=model)
-    _require_classes(network, space, len(pictures.classes))
+    space = Space.from_model(network, torch.zeros(1, *images.shape), name=model)
+    _require_classes(network, space, len(images.classes))
     plan = Plan(budget_ms, share, pretrain, gate, tune, seed)
     with connect(url, token) as client, terminal_progress() as progress:
         predictor = _predictor(client, target, space, out)
         outcome = run_job(
-            client, predictor, network, pictures, plan, out, progress, method=method, upper=upper
+            client, predictor, network, images, plan, out, progress, method=method, upper=upper
         )
         files = write(outcome, space, out)
         if report:
             # Only the name of a folder: its path is private.
-            data = Path(pictures.name).name
+            data = Path(images.name).name
             report_outcome(client, outcome, plan, predictor, method=method, model=model, data=data)
     if as_json:
         print_json(figures(outcome) | {name: str(file) for name, file in files.items()})
@@ -128,7 +128,7 @@ def run_job(
     client: Client,
     predictor: Predictor,
     network: nn.Module,
-    pictures: Pictures,
+    images: ImageDataset,
     plan: Plan,
     out: Path,
     progress: Progress,
@@ -144,7 +144,7 @@ def run_job(
     from lpnet.pruning.job.job import PruneJob
 
     space = predictor.space
-    steps = plan.gate * math.ceil(len(pictures.train) / plan.batch)
+    steps = plan.gate * math.ceil(len(images.train) / plan.batch)
 
     def new_method(model: nn.Module, budget_ms: float) -> PruningMethod:
         return _method(method, model, space, predictor, budget_ms, upper, steps // 2)
@@ -153,7 +153,7 @@ def run_job(
         network,
         space,
         predictor,
-        pictures,
+        images,
         plan,
         new_method,
         out,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from lpnet.schemas.device import DeviceFacts
 from lpnet_agent.device_info.sysfs import fields

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import onnx
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 import torch
 from onnx import helper

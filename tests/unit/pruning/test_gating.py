@@ -13,8 +13,8 @@ from lpnet.errors import SpaceError
 from lpnet.pruning.channels.filters import largest
 from lpnet.pruning.channels.gates import Gates
 from lpnet.pruning.channels.gating import Gating
-from lpnet.pruning.channels.members import Member, members
-from lpnet.pruning.channels.threshold import slope, step
+from lpnet.pruning.channels.layers import Member, members
+from lpnet.pruning.channels.step_function import slope, step
 from lpnet.space.axis import Width
 from lpnet.space.space import Space
 
@@ -173,7 +173,7 @@ def test_an_activation_that_wakes_a_closed_channel_is_refused(function: str) -> 
 
     model = Waking(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 3)).eval()
     space = Space.from_model(model, torch.randn(1, 3, 8, 8))
-    with pytest.raises(SpaceError, match="of a closed channel is not zero"):
+    with pytest.raises(SpaceError, match="of zero is not zero"):
         Gating(model, space)
     assert not model._forward_pre_hooks
 

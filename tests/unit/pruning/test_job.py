@@ -19,8 +19,8 @@ from lpnet.errors import BudgetTooSmall, DoesNotFit, LpnetError, NothingFits
 from lpnet.model.ensemble import Ensemble
 from lpnet.predictor.predictor import Predictor
 from lpnet.pruning import Magnitude, PruningMethod, WGates
-from lpnet.pruning.job.images import Labelled, Pictures, open_pictures
-from lpnet.pruning.job.job import CHECKPOINT, Outcome, Plan, PruneJob, keeps
+from lpnet.pruning.job.images import ImageDataset, LabelledImages, open_images
+from lpnet.pruning.job.job import CHECKPOINT, Outcome, Plan, PruneJob, meets_budget
 from lpnet.pruning.job.report import figures, write
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.space.memory import MIB
@@ -33,10 +33,10 @@ OFF = 1.12
 
 
 @pytest.fixture(scope="module")
-def digits() -> Pictures:
-    found = open_pictures("digits")
-    few = Labelled(found.train.pictures[:600], found.train.labels[:600])
-    return Pictures("digits", found.classes, few, found.test, flip=False)
+def digits() -> ImageDataset:
+    found = open_images("digits")
+    few = LabelledImages(found.train.images[:600], found.train.labels[:600])
+    return ImageDataset("digits", found.classes, few, found.test, flip=False)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def little(predictor: Predictor) -> Predictor:
 
 
 @pytest.fixture(scope="module")
-def start_in(little: Predictor, digits: Pictures) -> Callable[..., PruneJob]:
+def start_in(little: Predictor, digits: ImageDataset) -> Callable[..., PruneJob]:
     """Starts a job in a folder."""
 
     def measure(widths: Mapping[str, int]) -> float:
@@ -57,7 +57,7 @@ def start_in(little: Predictor, digits: Pictures) -> Callable[..., PruneJob]:
 
     def started(folder: Path, plan: Plan = PLAN, **given: object) -> PruneJob:
         torch.manual_seed(0)
-        arguments = {"make": make, "measure": measure} | given
+        arguments = {"make_method": make, "measure": measure} | given
         return PruneJob(
             comb.network(),
             little.space,
@@ -179,7 +179,7 @@ def test_a_round_that_was_not_measured_is_not_preferred(
 def test_a_share_of_a_latency_that_nobody_could_measure_is_refused(
     start: Callable[..., PruneJob],
 ) -> None:
-    with pytest.raises(LpnetError, match="could not be measured undisturbed"):
+    with pytest.raises(LpnetError, match="were disturbed"):
         start(measure=lambda widths: None).run()
 
 
@@ -197,7 +197,7 @@ def test_a_share_of_a_latency_that_nobody_could_measure_is_refused(
 def test_a_promise_is_kept_by_coming_close_from_below(
     measured: float | None, whole: bool, kept: bool | None
 ) -> None:
-    assert keeps(measured, 1.0, whole=whole) is kept
+    assert meets_budget(measured, 1.0, dense=whole) is kept
 
 
 def test_without_a_device_nothing_is_claimed(start: Callable[..., PruneJob]) -> None:
@@ -213,7 +213,7 @@ def test_magnitude_pruning_is_another_method(
         return Magnitude(model, little.space, little, budget_ms=budget_ms)
 
     plan = Plan(share=0.6, pretrain=2, gate=0, tune=1, lr=0.02)
-    assert start(plan, make=make).run().kept
+    assert start(plan, make_method=make).run().kept
 
 
 def test_a_budget_out_of_reach_costs_no_training(
@@ -228,16 +228,16 @@ def test_a_budget_out_of_reach_costs_no_training(
 
 def test_the_folder_of_another_job_is_refused(start: Callable[..., PruneJob]) -> None:
     start(Plan(share=0.9, pretrain=0, gate=0, tune=0)).run()
-    with pytest.raises(LpnetError, match=f"{CHECKPOINT} is of another job"):
+    with pytest.raises(LpnetError, match=f"{CHECKPOINT} belongs to another job"):
         start(Plan(share=0.8, pretrain=0, gate=0, tune=0))
 
 
 def test_pictures_of_another_size_are_refused(
-    little: Predictor, digits: Pictures, tmp_path: Path
+    little: Predictor, digits: ImageDataset, tmp_path: Path
 ) -> None:
-    large = Labelled(torch.zeros(2, 3, 48, 48, dtype=torch.uint8), torch.tensor([0, 1]))
-    wrong = Pictures("large", ("a", "b"), large, large, flip=False)
-    with pytest.raises(LpnetError, match="pictures are 3x48x48, the network takes 3x32x32"):
+    large = LabelledImages(torch.zeros(2, 3, 48, 48, dtype=torch.uint8), torch.tensor([0, 1]))
+    wrong = ImageDataset("large", ("a", "b"), large, large, flip=False)
+    with pytest.raises(LpnetError, match="images are 3x48x48, the network takes 3x32x32"):
         PruneJob(
             comb.network(),
             little.space,
@@ -260,7 +260,7 @@ def crowded(little: Predictor, share: float) -> Predictor:
 
 @pytest.mark.parametrize("kind", [WGates, Magnitude])
 def test_what_does_not_fit_in_memory_is_neither_chosen_nor_measured(
-    little: Predictor, digits: Pictures, tmp_path: Path, kind: type
+    little: Predictor, digits: ImageDataset, tmp_path: Path, kind: type
 ) -> None:
     predictor, measured = crowded(little, 0.5), list[Mapping[str, int]]()
 
@@ -295,7 +295,7 @@ def test_where_nothing_fits_it_is_memory_that_is_named(little: Predictor, kind: 
 
 
 def test_a_method_of_ones_own_is_held_to_it_too(
-    little: Predictor, digits: Pictures, tmp_path: Path
+    little: Predictor, digits: ImageDataset, tmp_path: Path
 ) -> None:
     predictor = crowded(little, 0.5)
     # It asks a predictor that knows nothing of memory.

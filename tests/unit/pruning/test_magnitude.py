@@ -56,5 +56,5 @@ def test_what_it_cannot_do_is_said_before_training(
 ) -> None:
     with pytest.raises(BudgetTooSmall, match="held up by"):
         Magnitude(model, space, predictor, budget_ms=1e-3)
-    with pytest.raises(LpnetError, match="of another space"):
+    with pytest.raises(LpnetError, match="for another space"):
         Magnitude(model, zoo.space("resnet20"), predictor, budget_ms=1.0)

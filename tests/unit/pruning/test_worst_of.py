@@ -13,7 +13,7 @@ from lpnet.errors import BudgetTooSmall, LpnetError
 from lpnet.predictor.predictor import Predictor
 from lpnet.predictor.worst_case import WorstOf, worst_of
 from lpnet.pruning import Magnitude, PruningMethod, WGates
-from lpnet.pruning.job.images import Labelled, Pictures
+from lpnet.pruning.job.images import ImageDataset, LabelledImages
 from lpnet.pruning.job.job import Plan, PruneJob
 from lpnet.space.space import Space
 
@@ -83,8 +83,8 @@ def test_a_budget_that_one_device_cannot_meet_is_refused_before_training(
 def test_a_job_is_another_one_for_other_budgets(
     model: nn.Module, space: Space, worst: WorstOf, tmp_path: Path
 ) -> None:
-    noise = Labelled(torch.zeros(8, 3, 64, 64, dtype=torch.uint8), torch.arange(8))
-    pictures = Pictures("noise", tuple("abcdefghij"), noise, noise, flip=False)
+    noise = LabelledImages(torch.zeros(8, 3, 64, 64, dtype=torch.uint8), torch.arange(8))
+    pictures = ImageDataset("noise", tuple("abcdefghij"), noise, noise, flip=False)
     plan = Plan(budget_ms=worst.budgets[0], pretrain=0, gate=0, tune=0)
 
     def started(predictor: WorstOf) -> PruneJob:

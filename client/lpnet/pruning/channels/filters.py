@@ -1,4 +1,4 @@
-"""The filters that give the channels of a width, side by side, and how large they are."""
+"""The filters that produce the channels of a width, and their magnitudes."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lpnet.pruning.channels.members import Member
+from lpnet.pruning.channels.layers import Member
 from lpnet.space.axis import Width
 
 
 def filters(width: Width, members: Sequence[Member], model: nn.Module) -> list[Tensor]:
     """Per member, the flattened filters (max / granule, values), differentiable.
 
-    A width with a granule of G belongs to a grouped conv: channels at the same place of each of
-    its G groups stay or go together, and share a row.
+    A width with a granule of G belongs to a grouped conv: channels at the same position in each
+    of its G groups are kept or removed together, and share a row.
     """
-    found = []
+    rows = []
     for member in members:
-        rows = member.filters(model)
-        apart = rows.reshape(width.granule, -1, rows.shape[1])
-        found.append(apart.transpose(0, 1).flatten(1))
-    return found
+        weights = member.filters(model)
+        by_group = weights.reshape(width.granule, -1, weights.shape[1])
+        rows.append(by_group.transpose(0, 1).flatten(1))
+    return rows
 
 
 def magnitude(width: Width, members: Sequence[Member], model: nn.Module) -> Tensor:
-    """Root mean square of the filters (max / granule,), each member's as a share of its mean."""
+    """Root mean square of the filters (max / granule,), relative to the mean of each member."""
     parts = []
     for rows in filters(width, members, model):
         size = rows.detach().square().mean(1).sqrt()

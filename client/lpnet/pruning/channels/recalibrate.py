@@ -13,8 +13,8 @@ _Norm = nn.modules.batchnorm._BatchNorm
 def recalibrate(model: nn.Module, inputs: Iterable[Tensor]) -> int:
     """Replace the running statistics of every BatchNorm by the mean over batches of inputs.
 
-    Nothing else of the model changes, its modes included; gradients are not computed. Without a
-    batch the statistics stay as they are. Returns how many batches there were.
+    Nothing else of the model changes, not even its modes; gradients are not computed. Without a
+    batch the statistics stay as they are. Returns the number of batches.
     """
     norms = [m for m in model.modules() if isinstance(m, _Norm) and m.track_running_stats]
     momenta = [norm.momentum for norm in norms]
@@ -29,7 +29,7 @@ def recalibrate(model: nn.Module, inputs: Iterable[Tensor]) -> int:
                 if not batches:
                     for norm in norms:
                         norm.reset_running_stats()
-                        norm.momentum = None  # a mean over all batches, each counted alike
+                        norm.momentum = None  # a mean over all batches, equally weighted
                 model(batch)
                 batches += 1
     finally:

@@ -2,8 +2,8 @@
 
     pretrain -> gate -> choose, measured on the device and corrected -> finish -> tune
 
-After every epoch all of it is in a checkpoint; a job that is started again with the same folder
-goes on from there, and ends as if it had never stopped.
+A checkpoint is saved after every epoch. A job that is started again with the same folder
+continues from it, with the same result as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -23,29 +23,32 @@ from torch import nn
 from lpnet.errors import BudgetTooSmall, LpnetError
 from lpnet.progress import Progress, quiet
 from lpnet.pruning.channels.recalibrate import recalibrate
-from lpnet.pruning.job.images import Pictures
-from lpnet.pruning.job.training import Recipe, Trainer, accuracy
+from lpnet.pruning.job.images import ImageDataset
+from lpnet.pruning.job.training import Trainer, TrainingSettings, accuracy
 from lpnet.pruning.methods.base import PruningMethod
 from lpnet.pruning.predictor import JobPredictor
 from lpnet.space.space import Space
 
 CHECKPOINT = "checkpoint.pt"
-# A candidate within these shares of the budget keeps the promise; else the widths are solved
-# again, with what was measured, so often.
+# A candidate within these shares of the budget meets it. Otherwise the budget is corrected by the
+# measurement, for so many rounds.
 KEPT_LOW, KEPT_HIGH = 0.93, 1.02
 ROUNDS = 3
-_RECALIBRATED_ON = 20
+_RECALIBRATION_BATCHES = 20
 
-# Takes widths, gives measured ms; None where it stays disturbed.
+# Takes widths, returns measured ms; None where all measurements were disturbed.
 Measure = Callable[[Mapping[str, int]], float | None]
 # Takes the model and the budget in ms.
-Make = Callable[[nn.Module, float], PruningMethod]
+MakeMethod = Callable[[nn.Module, float], PruningMethod]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a job is asked for: a budget in ms, or as a share of the dense latency (measured, where
-    something measures), and epochs of each phase. The same seed gives the same job."""
+    """The parameters of a job; the same seed gives the same result.
+
+    The budget is in ms, or a share of the dense latency (measured, if the job measures). Epochs
+    are given for each phase.
+    """
 
     budget_ms: float | None = None
     share: float | None = None
@@ -59,7 +62,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Round:
-    """A candidate: what it was asked to take, what the predictor and the device said of it."""
+    """A candidate: the budget that it was chosen for, its predicted and its measured latency."""
 
     asked_ms: float
     predicted_ms: float
@@ -69,11 +72,11 @@ class Round:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job came to. Latencies in ms, accuracies as shares of the test pictures.
+    """The outcome of a job. Latencies in ms, accuracies as shares of the test images.
 
     `chosen` is the candidate that became `small`. `kept`: its measured latency is between 93% and
-    102% of the budget; None where nothing measured it. `job` and `began_at` (ISO 8601) are those
-    of the job's first start.
+    102% of the budget; None if it was not measured. `job` and `began_at` (ISO 8601) are those of
+    the job's first start.
     """
 
     job: str
@@ -94,75 +97,79 @@ class Outcome:
 
     @property
     def kept(self) -> bool | None:
-        whole = self.macs_after == self.macs_before
-        return keeps(self.chosen.measured_ms, self.budget_ms, whole=whole)
+        dense = self.macs_after == self.macs_before
+        return meets_budget(self.chosen.measured_ms, self.budget_ms, dense=dense)
 
 
-def keeps(measured_ms: float | None, budget_ms: float, *, whole: bool) -> bool | None:
-    """Whether a latency keeps the promise: not over the budget, and not far below it either,
-    unless the network is the `whole` one, which has nothing more to spend it on."""
+def meets_budget(measured_ms: float | None, budget_ms: float, *, dense: bool) -> bool | None:
+    """Whether a latency is not over the budget and, unless the network is dense, not far below."""
     if measured_ms is None:
         return None
-    return (whole or measured_ms >= KEPT_LOW * budget_ms) and measured_ms <= KEPT_HIGH * budget_ms
+    return (dense or measured_ms >= KEPT_LOW * budget_ms) and measured_ms <= KEPT_HIGH * budget_ms
 
 
 class PruneJob:
-    """Prunes a network on pictures. `make` makes the method once the network is trained, and
-    `method` says in words which, with its options; `measure` asks the device, and is None where
-    there is none."""
+    """Prunes a network on images.
+
+    `make_method` constructs the method once the network is trained; `method` describes it with its
+    options. `measure` measures widths on the device; None if there is none.
+    """
 
     def __init__(
         self,
         model: nn.Module,
         space: Space,
         predictor: JobPredictor,
-        pictures: Pictures,
+        images: ImageDataset,
         plan: Plan,
-        make: Make,
+        make_method: MakeMethod,
         folder: Path,
         measure: Measure | None = None,
         progress: Progress = quiet,
         method: str = "",
     ) -> None:
         if (plan.budget_ms is None) == (plan.share is None):
-            raise LpnetError("one of budget_ms and share has to be given, and not both")
-        if pictures.shape != space.input_shape:
+            raise LpnetError("pass either budget_ms or share")
+        if images.shape != space.input_shape:
             raise LpnetError(
-                f"pictures are {_size(pictures.shape)}, the network takes "
-                f"{_size(space.input_shape)}"
+                f"images are {_size(images.shape)}, the network takes {_size(space.input_shape)}"
             )
         self._model, self._space, self._predictor = model, space, predictor
-        self._pictures, self._plan, self._make = pictures, plan, make
+        self._images, self._plan, self._make_method = images, plan, make_method
         self._measure, self._progress, self._method = measure, progress, method
         self._file = folder / CHECKPOINT
         folder.mkdir(parents=True, exist_ok=True)
         self._state = self._load()
 
     def run(self) -> Outcome:
-        """Do what is left of the job. Raises BudgetTooSmall before any training for a budget that
-        no widths meet, LpnetError for a checkpoint of another job."""
+        """Run the rest of the job.
+
+        Raises BudgetTooSmall, before any training, for a budget that no widths meet, and
+        LpnetError for a checkpoint of another job.
+        """
         plan, budget = self._plan, self._budget()
         self._dense_ms()
-        self._make(self._model, budget).remove()  # what cannot be is said before any training
+        # A method that raises does so before any training.
+        self._make_method(self._model, budget).remove()
         self._phase("pretrain", self._model, plan.pretrain)
-        before = self._once("accuracy_before", lambda: accuracy(self._model, self._pictures))
-        method = self._make(self._model, budget)
-        # Without anything of its own to train a method has no use for epochs.
-        trains = bool(list(method.parameters()))
-        self._phase("gate", self._model, plan.gate if trains else 0, method)
+        before = self._once("accuracy_before", lambda: accuracy(self._model, self._images))
+        method = self._make_method(self._model, budget)
+        # A method without parameters has nothing to train.
+        has_parameters = bool(list(method.parameters()))
+        self._phase("gate", self._model, plan.gate if has_parameters else 0, method)
         rounds = self._rounds(method, budget)
         chosen = _best(rounds, budget)
         if method.choose(chosen.asked_ms) != chosen.widths:
-            raise LpnetError(f"{self._file}: the widths that were measured cannot be found again")
+            raise LpnetError(f"{self._file}: the method does not choose the measured widths again")
         small = method.finish()
         method.remove()
-        recalibrate(small, self._some())
+        recalibrate(small, self._calibration_batches())
         self._phase("tune", small, plan.tune)
-        after = self._once("accuracy_after", lambda: accuracy(small, self._pictures))
+        after = self._once("accuracy_after", lambda: accuracy(small, self._images))
         return self._outcome(budget, rounds, chosen, (before, after), small.eval())
 
     def _budget(self) -> float:
-        """In ms. Settled once: a measured dense latency is another one the next time."""
+        """In ms; saved, since the dense latency would be measured differently the next time."""
         if "budget_ms" not in self._state:
             budget = self._plan.budget_ms
             if budget is None:
@@ -170,59 +177,59 @@ class PruneJob:
                 dense_ms = self._dense_ms()
                 if self._measure is not None and dense_ms is None and self._dense_fits:
                     raise LpnetError(
-                        "the dense network could not be measured undisturbed, so a share of its "
-                        "latency is unknown; try again, or give the budget in ms"
+                        "all measurements of the dense network were disturbed, so a share of its "
+                        "latency is unknown; try again, or pass the budget in ms"
                     )
                 budget = self._plan.share * (dense_ms or self._predicted(self._dense))
             self._state["budget_ms"] = budget
             self._save()
-        found: float = self._state["budget_ms"]
-        return found
+        saved: float = self._state["budget_ms"]
+        return saved
 
     def _rounds(self, method: PruningMethod, budget: float) -> list[Round]:
-        """Candidates, until one keeps the promise or there were enough."""
+        """Candidates, until one meets the budget or there are ROUNDS."""
         rounds = [Round(**saved) for saved in self._state.setdefault("rounds", [])]
         if self._measure is not None:
-            rounds = [one for one in rounds if one.measured_ms is not None]
-        asked = self._corrected(rounds, budget)
-        while asked is not None:
+            rounds = [r for r in rounds if r.measured_ms is not None]
+        next_budget = self._corrected(rounds, budget)
+        while next_budget is not None:
             try:
-                widths = method.choose(asked)
+                widths = method.choose(next_budget)
             except BudgetTooSmall:
                 if not rounds:
                     raise
-                break  # the device is slower than the predictor believes, and this is its floor
-            self._predictor.check(widths)  # whatever the method, what does not fit is not built
-            if any(one.widths == widths for one in rounds):
-                break  # nothing lies in between
+                break  # the device is slower than predicted, and this is its floor
+            self._predictor.check(widths)  # never build what does not fit, whatever the method
+            if any(r.widths == widths for r in rounds):
+                break  # there are no widths in between
             measured = None if self._measure is None else self._measure(widths)
-            rounds.append(Round(asked, self._predicted(widths), measured, widths))
-            self._state["rounds"] = [vars(one) for one in rounds]
+            rounds.append(Round(next_budget, self._predicted(widths), measured, widths))
+            self._state["rounds"] = [vars(r) for r in rounds]
             self._save()
-            asked = self._corrected(rounds, budget)
+            next_budget = self._corrected(rounds, budget)
         return rounds
 
     def _corrected(self, rounds: list[Round], budget_ms: float) -> float | None:
-        """The budget to solve for next; None where the last round is good enough."""
+        """The budget for the next round; None if there is none to come."""
         if not rounds:
             return budget_ms
         last = rounds[-1]
         if last.measured_ms is None or len(rounds) >= ROUNDS:
             return None
-        if keeps(last.measured_ms, budget_ms, whole=last.widths == self._dense):
+        if meets_budget(last.measured_ms, budget_ms, dense=last.widths == self._dense):
             return None
         return last.asked_ms * budget_ms / last.measured_ms
 
     def _phase(
         self, name: str, model: nn.Module, epochs: int, method: PruningMethod | None = None
     ) -> None:
-        """Train the epochs that are left of a phase; past ones are loaded."""
+        """Train the remaining epochs of a phase; earlier ones come from the checkpoint."""
         plan = self._plan
-        recipe = Recipe(
+        settings = TrainingSettings(
             max(1, epochs), batch=plan.batch, lr=plan.lr * (1 if name != "tune" else 0.2)
         )
         seed = plan.seed * 3 + ("pretrain", "gate", "tune").index(name)
-        trainer = Trainer(model, self._pictures, recipe, seed, method)
+        trainer = Trainer(model, self._images, settings, seed, method)
         saved = self._state.get(name)
         done = 0
         if saved is not None:
@@ -235,8 +242,8 @@ class PruneJob:
             began = time.monotonic()
             trainer.epoch(number)
             self._progress(f"{name} for {epochs} epochs", number + 1, epochs)
-            spent = self._state.setdefault("seconds", {})
-            spent[name] = spent.get(name, 0.0) + time.monotonic() - began
+            seconds = self._state.setdefault("seconds", {})
+            seconds[name] = seconds.get(name, 0.0) + time.monotonic() - began
             self._state[name] = {
                 "epochs": number + 1,
                 "model": {name: tensor.clone() for name, tensor in model.state_dict().items()},
@@ -245,20 +252,20 @@ class PruneJob:
             }
             self._save()
 
-    def _once(self, name: str, find: Callable[[], float]) -> float:
+    def _once(self, name: str, compute: Callable[[], float]) -> float:
         if name not in self._state:
-            self._state[name] = find()
+            self._state[name] = compute()
             self._save()
-        found: float = self._state[name]
-        return found
+        value: float = self._state[name]
+        return value
 
-    def _some(self) -> list[torch.Tensor]:
-        """Batches to take statistics from, of all classes."""
-        train, batch = self._pictures.train, self._plan.batch
-        draw = torch.Generator().manual_seed(self._plan.seed)
-        order = torch.randperm(len(train), generator=draw)[: _RECALIBRATED_ON * batch]
-        parts = torch.split(train.pictures[order], batch)
-        return [self._pictures.normal(part) for part in parts]
+    def _calibration_batches(self) -> list[torch.Tensor]:
+        """Random batches of training images, for the statistics of BatchNorms."""
+        train, batch = self._images.train, self._plan.batch
+        generator = torch.Generator().manual_seed(self._plan.seed)
+        order = torch.randperm(len(train), generator=generator)[: _RECALIBRATION_BATCHES * batch]
+        parts = torch.split(train.images[order], batch)
+        return [self._images.normalised(part) for part in parts]
 
     @property
     def _dense(self) -> dict[str, int]:
@@ -266,8 +273,8 @@ class PruneJob:
 
     @property
     def _dense_fits(self) -> bool:
-        """Whether the dense network may be measured at all; a budget that is a share of its
-        latency is a share of the predicted one where it does not fit in the target's memory."""
+        """Whether the dense network may be measured; if it does not fit in the target's memory, a
+        share of its latency is a share of the predicted one."""
         return self._predictor.memory(self._dense).verdict != "does not fit"
 
     def _predicted(self, widths: Mapping[str, int]) -> float:
@@ -309,8 +316,8 @@ class PruneJob:
         if self._state.get("dense_ms") is None:
             self._state["dense_ms"] = self._measure(self._dense)
             self._save()
-        found: float | None = self._state["dense_ms"]
-        return found
+        measured: float | None = self._state["dense_ms"]
+        return measured
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -320,10 +327,10 @@ class PruneJob:
             "lpnet": self._predictor.fingerprint,
             "method": self._method,
             "pictures": [
-                self._pictures.name,
-                list(self._pictures.classes),
-                len(self._pictures.train),
-                len(self._pictures.test),
+                self._images.name,
+                list(self._images.classes),
+                len(self._images.train),
+                len(self._images.test),
             ],
             "plan": vars(self._plan),
         }
@@ -336,13 +343,13 @@ class PruneJob:
             return {"job": self._identity()} | new
         if state.get("job") != self._identity():
             raise LpnetError(
-                f"{self._file} is of another job: another network, target, LPNet, method, budget, "
-                "data or plan. Give this one a folder of its own"
+                f"{self._file} belongs to another job: its network, target, LPNet, method, "
+                "budget, data or plan differs. Use another folder for this one"
             )
         return new | state
 
     def _save(self) -> None:
-        """All or nothing: a job that is killed while it saves has the checkpoint from before."""
+        """Atomic: a job that is killed while saving keeps the previous checkpoint."""
         part = self._file.with_suffix(".part")
         with part.open("wb") as file:
             torch.save(self._state, file)
@@ -352,14 +359,14 @@ class PruneJob:
 
 
 def _best(rounds: list[Round], budget_ms: float) -> Round:
-    """Of the measured rounds the one closest to the budget, those within it first."""
+    """The measured round closest to the budget, those within it first."""
 
-    def distance(one: Round) -> tuple[bool, float]:
-        assert one.measured_ms is not None
-        share = one.measured_ms / budget_ms
+    def distance(candidate: Round) -> tuple[bool, float]:
+        assert candidate.measured_ms is not None
+        share = candidate.measured_ms / budget_ms
         return share > KEPT_HIGH, abs(share - 1)
 
-    measured = [one for one in rounds if one.measured_ms is not None]
+    measured = [r for r in rounds if r.measured_ms is not None]
     return min(measured, key=distance) if measured else rounds[-1]
 
 

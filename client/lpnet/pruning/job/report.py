@@ -1,4 +1,4 @@
-"""What a pruning job leaves behind: figures, a picture of the widths, and the network itself."""
+"""The files of a pruning job: its report, a chart of the widths, and the network."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from lpnet.pruning.job.job import Outcome
 from lpnet.space.space import Space
 from lpnet.space.trace import hidden_output
 
-# Of the picture, in pixels.
+# Sizes in the chart, in pixels.
 _ROW, _BAR, _MARGIN, _LABEL = 16, 360, 12, 7
 
 
 def figures(outcome: Outcome) -> dict[str, Any]:
-    """Everything but the network, as plain data."""
+    """The outcome without the network, as plain data."""
     plain = asdict(replace(outcome, small=nn.Identity()))
     del plain["small"]
     return plain | {"kept": outcome.kept}
 
 
 def write(outcome: Outcome, space: Space, folder: Path) -> dict[str, Path]:
-    """Write report, picture, weights and ONNX into a folder; the files by what they are.
+    """Write report, chart, weights and ONNX into a folder; returns the files by content.
 
     The weights are a state dict whose metadata holds the widths: prune a model of the same class
     to those widths with `Space.prune`, or rebuild it, and load them.
@@ -40,7 +40,7 @@ def write(outcome: Outcome, space: Space, folder: Path) -> dict[str, Path]:
         "onnx": folder / "model.onnx",
     }
     files["report"].write_text(json.dumps(figures(outcome), indent=2) + "\n", encoding="utf-8")
-    files["widths"].write_text(picture(outcome.chosen.widths, space), encoding="utf-8")
+    files["widths"].write_text(chart(outcome.chosen.widths, space), encoding="utf-8")
     state = {name: value.contiguous() for name, value in outcome.small.state_dict().items()}
     widths = {"widths": json.dumps(outcome.chosen.widths), "space": space.hash}
     save_file(state, files["weights"], metadata=widths)
@@ -58,16 +58,16 @@ def export(small: nn.Module, space: Space, file: Path) -> None:
     program.save(str(file))
 
 
-def picture(widths: dict[str, int], space: Space) -> str:
-    """A bar for each width in execution order: the channels that stayed, of those there were."""
-    longest = max(len(name) for name in widths)
-    left = _MARGIN + _LABEL * longest
-    most = max(width.max for width in space.widths)
+def chart(widths: dict[str, int], space: Space) -> str:
+    """SVG with a bar for each width in execution order: channels kept, of all."""
+    name_length = max(len(name) for name in widths)
+    left = _MARGIN + _LABEL * name_length
+    max_channels = max(width.max for width in space.widths)
     rows = []
-    for place, width in enumerate(space.widths):
-        top = _MARGIN + place * _ROW
+    for index, width in enumerate(space.widths):
+        top = _MARGIN + index * _ROW
         kept = widths[width.name]
-        scale = _BAR / most
+        scale = _BAR / max_channels
         rows += [
             f'<text x="{left - 6}" y="{top + 11}" text-anchor="end">{escape(width.name)}</text>',
             f'<rect x="{left}" y="{top + 2}" width="{width.max * scale:.1f}" height="11" '

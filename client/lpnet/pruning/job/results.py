@@ -1,4 +1,4 @@
-"""What a pruning job came to, as the service keeps it."""
+"""The results of a pruning job, as the service stores them."""
 
 from __future__ import annotations
 
@@ -27,15 +27,17 @@ def results(
     model: str,
     data: str,
 ) -> list[PruningResult]:
-    """The candidates that were measured, and the chosen one: one result each. The same job gives
-    the same ids, however often it is asked."""
+    """One result for each candidate that was measured, and for the chosen one.
+
+    The ids depend on the job alone, so they can be sent again.
+    """
     space = predictor.space
-    found = []
+    rows = []
     for number, candidate in enumerate(outcome.rounds, 1):
         chosen = candidate == outcome.chosen
         if candidate.measured_ms is None and not chosen:
             continue
-        found.append(
+        rows.append(
             PruningResult(
                 id=_id(outcome.job, number),
                 job=outcome.job,
@@ -67,7 +69,7 @@ def results(
                 lpnet_version=version("lpnet"),
             )
         )
-    return found
+    return rows
 
 
 def _id(job: str, number: int) -> str:
@@ -75,7 +77,7 @@ def _id(job: str, number: int) -> str:
 
 
 def _interval(predictor: JobPredictor, widths: Mapping[str, int]) -> dict[str, Any]:
-    """Empty where the LPNet was never calibrated."""
+    """Empty where the predictor has no intervals."""
     try:
         with torch.no_grad():
             low, high = predictor.interval(widths, COVERAGE)

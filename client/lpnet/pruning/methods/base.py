@@ -1,4 +1,4 @@
-"""What every pruning method is to a training loop."""
+"""The interface between a pruning method and a training loop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class PruningMethod(nn.Module, ABC):
 
     A loop trains the method's parameters with the model's, adds `latency_loss()` to the task's
     loss in every step, and ends with `choose` and `finish`. Checkpoints hold the method's
-    `state_dict` beside the model's; what was chosen is not in it, and is chosen again.
+    `state_dict` beside the model's. It does not contain the choice: call `choose` again.
     """
 
     def latency_loss(self) -> Tensor:
@@ -21,19 +21,21 @@ class PruningMethod(nn.Module, ABC):
         return torch.zeros(())
 
     def remove(self) -> None:
-        """Take off the model whatever hangs on it: it is as it was, but for its weights."""
+        """Remove all hooks from the model; its weights stay as trained."""
 
     @abstractmethod
     def widths(self) -> dict[str, int]:
-        """Channels of every width that would stay now."""
+        """The number of channels of each width that would stay now."""
 
     @abstractmethod
     def choose(self, budget_ms: float | None = None) -> dict[str, int]:
-        """Decide which channels stay, for this budget or the one that the method was made with;
-        their widths. It may be asked again, with what a measurement taught about the budget.
-        Raises BudgetTooSmall."""
+        """Decide which channels stay, and return their widths.
+
+        `budget_ms` defaults to the budget of the constructor. It may be called again with a budget
+        that a measurement has corrected. Raises BudgetTooSmall.
+        """
 
     @abstractmethod
     def finish(self) -> nn.Module:
-        """A plain model with all other channels physically removed; what was chosen stands, or is
-        chosen now."""
+        """A plain model with all other channels physically removed; calls `choose` if it was not
+        called yet."""

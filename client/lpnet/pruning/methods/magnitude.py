@@ -1,4 +1,4 @@
-"""Magnitude pruning with widths that spend a latency budget on capacity."""
+"""Magnitude pruning, at the widths of highest capacity within a latency budget."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from torch import nn
 
 from lpnet.pruning.budget import require_reachable, require_same_space
 from lpnet.pruning.channels.filters import largest, magnitude, per_channel
-from lpnet.pruning.channels.members import members
+from lpnet.pruning.channels.layers import members
 from lpnet.pruning.methods.base import PruningMethod
 from lpnet.pruning.predictor import PruningPredictor
 from lpnet.space.space import Space
 
 
 class Magnitude(PruningMethod):
-    """How many channels stay: `predictor.widest`, as many MACs as the budget buys, by projected
-    gradient on the envelope and local search. Which: those with the largest filters, averaged over
-    the layers that a width ties together (Li et al., Pruning Filters for Efficient ConvNets, arXiv
-    1608.08710).
+    """Keeps the largest filters, at the widths of `predictor.widest`.
 
-    It takes no part in training: choose, finish, and train the small network. `keep` is the least
-    share of any width. Raises BudgetTooSmall before any training if no widths meet the budget.
+    The widths have as many MACs as the budget allows. Filters are averaged over the layers that a
+    width couples (Li et al., Pruning Filters for Efficient ConvNets, arXiv 1608.08710).
+
+    There is nothing to train with it: choose, finish, and train the small network. No width goes
+    below the share `keep` of its max. Raises BudgetTooSmall, before any training, if no widths
+    meet the budget.
     """
 
     def __init__(
@@ -38,38 +39,38 @@ class Magnitude(PruningMethod):
         require_same_space(predictor, space)
         require_reachable(predictor, budget_ms, keep=keep)
         self.space, self.budget_ms, self._keep = space, budget_ms, keep
-        # In a tuple: their parameters are not ours.
-        self._others = (model, predictor)
+        # In tuples, so that their parameters are not registered here.
+        self._model, self._predictor = (model,), (predictor,)
         self._chosen: dict[str, int] | None = None
 
     def widths(self) -> dict[str, int]:
-        """See PruningMethod: the chosen ones, or the dense ones before."""
+        """See PruningMethod; dense before `choose`."""
         return self._chosen or self.space.named(self.space.dense)
 
     def choose(self, budget_ms: float | None = None) -> dict[str, int]:
         """See PruningMethod."""
         budget = self.budget_ms if budget_ms is None else budget_ms
-        self._chosen = self.space.named(self._others[1].widest(budget, keep=self._keep))
+        self._chosen = self.space.named(self._predictor[0].widest(budget, keep=self._keep))
         return self._chosen
 
     def kept(self) -> dict[str, list[int]]:
         """The channels of every width that stay, ascending."""
-        return strongest(self._others[0], self.space, self.widths())
+        return strongest(self._model[0], self.space, self.widths())
 
     def finish(self) -> nn.Module:
         """See PruningMethod."""
         if self._chosen is None:
             self.choose()
         with torch.no_grad():
-            return self.space.prune(self._others[0], self.kept())
+            return self.space.prune(self._model[0], self.kept())
 
 
 def strongest(model: nn.Module, space: Space, widths: Mapping[str, int]) -> dict[str, list[int]]:
-    """The channels of every width with the largest filters, as many as `widths` says, ascending;
+    """The channels of every width with the largest filters, as many as `widths` says, ascending:
     what Space.prune takes."""
-    given, found = members(space.template), {}
+    layers, kept = members(space.template), {}
     for width in space.widths:
-        sizes = magnitude(width, given[width.name], model)
+        sizes = magnitude(width, layers[width.name], model)
         gates = per_channel(width, largest(width, sizes, widths[width.name]))
-        found[width.name] = gates.nonzero().flatten().tolist()
-    return found
+        kept[width.name] = gates.nonzero().flatten().tolist()
+    return kept

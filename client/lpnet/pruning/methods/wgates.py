@@ -1,7 +1,7 @@
 """W-Gates: weight-dependent gates, trained together with the network that they prune.
 
-After Li et al., Weight-dependent Gates for Differentiable Neural Network Pruning (arXiv
-2007.02066). docs/start/pruning.md says where this departs from the paper, and why.
+Based on Li et al., Weight-dependent Gates for Differentiable Neural Network Pruning (arXiv
+2007.02066). docs/start/pruning.md lists the differences from the paper, and the reasons.
 """
 
 from __future__ import annotations
@@ -17,30 +17,29 @@ from lpnet.pruning.predictor import PruningPredictor
 from lpnet.pruning.pressure import BudgetPressure, FixedPressure, Form
 from lpnet.space.space import Space
 
-# Snapping to an upper end asks again, with less to spend, so often.
-_TRIES = 8
+# Attempts to snap to an upper end, each with a smaller budget.
+_ATTEMPTS = 8
 _SLACK = 1e-4
 _HALVINGS = 20
 
 
 class WGates(PruningMethod):
-    """Gates on every width of a space, and the price of what they leave open.
+    """Gates on every width of a space, and the latency of the channels that they leave open.
 
         gates = WGates(model, space, predictor, budget_ms=4.0)
         optimiser = Adam([{"params": model.parameters()}, {"params": gates.parameters()}])
-        loss = task_loss(model(pictures), labels) + gates.latency_loss()
+        loss = task_loss(model(images), labels) + gates.latency_loss()
         ...
         small = gates.finish()
 
-    `model` is the one the space was made from, or one of the same structure; it is gated by hooks
-    until `remove`. Of `budget_ms` and `alpha` one is given: a budget that is steered to, or the
-    paper's fixed strength. `upper`, say 0.95, asks that the upper end of the prediction's
-    one-sided interval of that coverage meets the budget, not the prediction itself. `form`: see
-    FixedPressure; `ramp`: see BudgetPressure.
+    `model` is the one that the space was made from, or one of the same structure; hooks gate it
+    until `remove`. Pass either `budget_ms`, a budget to steer to, or `alpha`, the paper's fixed
+    strength. With `upper`, say 0.95, the upper end of the prediction's one-sided interval of that
+    coverage has to meet the budget, not the prediction itself. `form`: see FixedPressure; `ramp`:
+    see BudgetPressure.
 
     Raises SpaceError where a closed channel would not be zero for its consumers, LpnetError for
-    arguments that contradict each other, and BudgetTooSmall, before any training, if no widths
-    meet the budget.
+    contradictory arguments, and BudgetTooSmall, before any training, if no widths meet the budget.
     """
 
     def __init__(
@@ -57,12 +56,14 @@ class WGates(PruningMethod):
     ) -> None:
         super().__init__()
         if (budget_ms is None) == (alpha is None):
-            raise LpnetError("one of budget_ms and alpha has to be given, and not both")
-        if upper is not None and (budget_ms is None or not 0.5 < upper < 1):
-            raise LpnetError(f"upper={upper} is a share between 0.5 and 1, and needs a budget_ms")
+            raise LpnetError("pass either budget_ms or alpha")
+        if upper is not None and budget_ms is None:
+            raise LpnetError("upper needs a budget_ms")
+        if upper is not None and not 0.5 < upper < 1:
+            raise LpnetError(f"upper must be between 0.5 and 1, got {upper}")
         require_same_space(predictor, space)
         self.space, self.budget_ms, self.upper = space, budget_ms, upper
-        # In a tuple: its parameters are not ours.
+        # In a tuple, so that its parameters are not registered here.
         self._predictor = (predictor,)
         self.pressure: nn.Module
         with torch.no_grad():
@@ -82,47 +83,46 @@ class WGates(PruningMethod):
         return self._predictor[0]
 
     def widths(self) -> dict[str, int]:
-        """Open channels of every width now, as the next forward pass will have them."""
+        """Open channels of every width, as the next forward pass will have them."""
         return self.space.named(self.gating.widths().round().long())
 
     def latency_ms(self) -> float:
-        """What the predictor says of these widths, ms, after rounding them up to fast ones."""
+        """Predicted ms of these widths after rounding them up to fast ones."""
         with torch.no_grad():
-            return float(self.predictor.envelope(self._seen(self.gating.widths())))
+            return float(self.predictor.envelope(self._on_device(self.gating.widths())))
 
     def latency_loss(self) -> Tensor:
         """The term to add to the task's loss: a scalar, differentiable in gate layers and filters.
 
-        To be called once for each step of the optimiser: a budget's pressure moves with it.
+        Call it once per step of the optimiser: the current budget moves with each call.
         """
-        widths = self._seen(self.gating.soft_widths())
-        latency = self.predictor.envelope(widths) * self._safety(widths.detach())
+        widths = self._on_device(self.gating.soft_widths())
+        latency = self.predictor.envelope(widths) * self._upper_factor(widths.detach())
         term: Tensor = self.pressure(latency)
         return term.to(latency.dtype)
 
     def choose(self, budget_ms: float | None = None) -> dict[str, int]:
-        """Snap the widths to fast ones near by, up as well as down, and fix the gates there: of
-        each width the channels with the highest scores. Under a budget they are within it,
-        widened together first where training left some of it unspent, and filled up to it where
-        snapping did. Returns the widths.
+        """Snap the widths to fast ones nearby, up or down, and fix the gates there; returns them.
 
-        Asked again, it starts again from where training ended.
+        The channels with the highest scores stay. With a budget the widths are within it: if
+        training left some of it unspent, all widths are scaled up first, and if snapping did,
+        widths are filled up after it. Every call starts from where training ended.
         """
         self.gating.release()
         budget_ms = self.budget_ms if budget_ms is None else budget_ms
         with torch.no_grad():
-            widths = self.space.named(self._snapped(self._seen(self.gating.widths()), budget_ms))
+            trained = self._on_device(self.gating.widths())
+            widths = self.space.named(self._snapped(trained, budget_ms))
         self.gating.hold(widths)
         return widths
 
     def finish(self) -> nn.Module:
-        """A plain model with the closed channels physically removed: those of `choose`, which is
-        called where it was not.
+        """A plain model with the closed channels physically removed; calls `choose` if it was not
+        called yet.
 
-        In evaluation mode its outputs are those of the model with its gates, and its channel
-        counts are those that the predictor was asked about. The gates stay on the model, fixed,
-        until `remove`. What snapping opened or closed moves activations: `recalibrate` the
-        statistics of its BatchNorms afterwards.
+        In evaluation mode its outputs are those of the gated model, and its channel counts are
+        those of the prediction. The gates stay on the model, fixed, until `remove`. Snapping opens
+        and closes channels, which shifts activations: `recalibrate` the BatchNorms afterwards.
         """
         if not self.gating.held:
             self.choose()
@@ -135,37 +135,38 @@ class WGates(PruningMethod):
                 self.gating.attach()
 
     def remove(self) -> None:
-        """Take the gates off the model: it is as it was, with the weights it has now."""
+        """See PruningMethod."""
         self.gating.remove()
 
-    def _snapped(self, widths: Tensor, asked_ms: float | None) -> Tensor:
-        """Fast widths (L,) near widths (L,), that spend the budget in the sense that was asked."""
-        if asked_ms is None:
+    def _snapped(self, widths: Tensor, budget_ms: float | None) -> Tensor:
+        """Fast widths (L,) near widths (L,); their latency, or its upper end, meets the budget."""
+        if budget_ms is None:
             return self.predictor.snap(widths)
-        budget = asked_ms
+        budget = budget_ms
         try:
-            for _ in range(_TRIES):
+            for _ in range(_ATTEMPTS):
                 near = self.predictor.snap(widened(self.predictor, widths, budget), budget)
-                found = self.predictor.fill(near, budget)
-                ms = float(self.predictor(found.double()))
-                upper_ms = ms * float(self._safety(found.double()))
-                if upper_ms <= asked_ms * (1 + _SLACK):
-                    return found
+                filled = self.predictor.fill(near, budget)
+                ms = float(self.predictor(filled.double()))
+                upper_ms = ms * float(self._upper_factor(filled.double()))
+                if upper_ms <= budget_ms * (1 + _SLACK):
+                    return filled
                 # The interval is wider at some widths than at others.
-                budget = min(budget, asked_ms * ms / upper_ms) * (1 - _SLACK)
+                budget = min(budget, budget_ms * ms / upper_ms) * (1 - _SLACK)
         except BudgetTooSmall as error:
-            detail = "" if self.upper is None else f"and its interval of {self.upper} ends above"
-            raise BudgetTooSmall(asked_ms, error.floor_ms, detail) from None
+            detail = "" if self.upper is None else f"its upper end at {self.upper} is higher"
+            raise BudgetTooSmall(budget_ms, error.floor_ms, detail) from None
         raise LpnetError(
-            f"no widths were found whose upper end of {self.upper} is within {asked_ms:.4g} ms"
+            f"found no widths whose upper end at {self.upper} is within {budget_ms:.4g} ms; use a "
+            "larger budget or a smaller upper"
         )
 
-    def _seen(self, widths: Tensor) -> Tensor:
-        """Widths where the predictor is."""
+    def _on_device(self, widths: Tensor) -> Tensor:
+        """Widths on the predictor's device."""
         return widths.to(self.predictor.low.device)
 
-    def _safety(self, widths: Tensor) -> Tensor | float:
-        """How far the asked upper end is above the prediction, as a factor."""
+    def _upper_factor(self, widths: Tensor) -> Tensor | float:
+        """The upper end over the prediction; 1 without `upper`."""
         if self.upper is None:
             return 1.0
         with torch.no_grad():
@@ -175,18 +176,18 @@ class WGates(PruningMethod):
 
 
 def widened(predictor: PruningPredictor, widths: Tensor, budget_ms: float) -> Tensor:
-    """Widths (L,) times the factor, at least 1, at which their envelope takes the budget; none
+    """Widths (L,) times the largest factor, at least 1, whose envelope is within the budget; none
     above its max."""
     high = predictor.high.to(widths)
 
-    def times(factor: float) -> Tensor:
+    def scaled(factor: float) -> Tensor:
         return torch.minimum(factor * widths, high)
 
     low, top = 1.0, float((high / widths).max())
     for _ in range(_HALVINGS):
         middle = (low * top) ** 0.5
-        if float(predictor.envelope(times(middle))) <= budget_ms:
+        if float(predictor.envelope(scaled(middle))) <= budget_ms:
             low = middle
         else:
             top = middle
-    return times(low)
+    return scaled(low)

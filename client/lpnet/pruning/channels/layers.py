@@ -1,4 +1,4 @@
-"""Where the channels of a width come from in a model, and where a gate can close them."""
+"""The layers that produce the channels of a width, and where gates can close them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from lpnet.space.axis import Axis
 from lpnet.space.graph import Node
 from lpnet.space.template import Template
 
-# Activations that make something of a zero: a closed channel would not be zero for its consumer.
+# Activations whose value at zero is not zero: a closed channel would reach its consumers.
 _NOT_ZERO_AT_ZERO = frozenset({"sigmoid", "hardsigmoid"})
 
 
 @dataclass(frozen=True)
 class Member:
-    """A layer that gives channels of a width: rows `start` to `start + count * inner` of its
-    weight, `inner` neighbouring ones per channel."""
+    """A layer that produces channels of a width: rows `start` to `start + count * inner` of its
+    weight, `inner` neighbouring rows per channel."""
 
     module: str
     start: int
@@ -27,15 +27,15 @@ class Member:
     inner: int
 
     def filters(self, model: nn.Module) -> Tensor:
-        """The weights that give each channel, flattened: (count, values)."""
+        """The weights of each channel, flattened: (count, values)."""
         weight = model.get_submodule(self.module).weight
         assert isinstance(weight, Tensor)
         return weight[self.start : self.start + self.count * self.inner].reshape(self.count, -1)
 
 
 @dataclass(frozen=True)
-class Place:
-    """A module whose output is multiplied: its channels lie along `axis`, in dimension `dim`."""
+class GatePosition:
+    """A module whose output gates multiply; its channels lie along `axis`, in dimension `dim`."""
 
     module: str
     axis: Axis
@@ -43,8 +43,8 @@ class Place:
 
 
 def members(template: Template) -> dict[str, tuple[Member, ...]]:
-    """By width, every conv and linear that gives its channels; a depthwise conv is one."""
-    found: dict[str, list[Member]] = {width.name: [] for width in template.widths}
+    """By width, every conv (depthwise too) and linear layer that produces its channels."""
+    by_width: dict[str, list[Member]] = {width.name: [] for width in template.widths}
     for index, node in enumerate(template.graph.nodes):
         if not node.weighted:
             continue
@@ -52,36 +52,37 @@ def members(template: Template) -> dict[str, tuple[Member, ...]]:
         for segment in template.axes[index].segments:
             if segment.width is not None:
                 member = Member(node.module, start, segment.size, segment.inner)
-                found[segment.width].append(member)
+                by_width[segment.width].append(member)
             start += segment.size * segment.inner
-    return {name: tuple(given) for name, given in found.items()}
+    return {name: tuple(layers) for name, layers in by_width.items()}
 
 
-def places(template: Template) -> tuple[Place, ...]:
-    """Where gates multiply: after the last BatchNorm of every layer that gives channels, so that a
-    closed channel is exactly zero for whoever reads it. (A zero before a BatchNorm is none after
-    it.)
+def gate_positions(template: Template) -> tuple[GatePosition, ...]:
+    """Where gates multiply: after the last BatchNorm of every layer that produces channels.
 
-    Raises SpaceError, naming the node, where an activation makes something of a zero.
+    There a closed channel is exactly zero for its consumers; a BatchNorm would turn the zero into
+    something else. Raises SpaceError, naming the node, where an activation does.
     """
-    return tuple(_places(template))
+    return tuple(_positions(template))
 
 
-def _places(template: Template) -> Iterator[Place]:
+def _positions(template: Template) -> Iterator[GatePosition]:
     for index, node in enumerate(template.graph.nodes):
         axis = template.axes[index]
         if not axis.widths:
             continue
         if node.type == "activation" and not _keeps_zero(node):
             raise SpaceError(
-                f"{node.name}: {node.function} of a closed channel is not zero, so its consumers "
-                "would see it"
+                f"{node.name}: {node.function} of zero is not zero, so a closed channel would "
+                "still reach its consumers"
             )
         if node.weighted:
             linear = node.type == "linear" and not node.norms
-            yield Place(node.norms[-1] if node.norms else node.module, axis, -1 if linear else 1)
+            yield GatePosition(
+                node.norms[-1] if node.norms else node.module, axis, -1 if linear else 1
+            )
         elif node.type == "batch_norm":
-            yield Place(node.module, axis, 1)
+            yield GatePosition(node.module, axis, 1)
 
 
 def _keeps_zero(node: Node) -> bool:

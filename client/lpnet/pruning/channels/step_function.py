@@ -1,4 +1,4 @@
-"""The step of a gate, and what stands in for its derivative."""
+"""The step function of gates, with a surrogate for its derivative."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ class _Step(torch.autograd.Function):
 
 
 def step(scores: Tensor) -> Tensor:
-    """1 where a score is positive and 0 otherwise; backwards, `slope` is its derivative."""
+    """1 where a score is positive and 0 otherwise; its gradient is `slope`."""
     opened: Tensor = _Step.apply(scores)  # type: ignore[no-untyped-call]
     return opened
 
 
 def slope(scores: Tensor) -> Tensor:
-    """The derivative that replaces that of the step: that of a piecewise quadratic, 2 + 4x on
-    [-1/2, 0), 2 - 4x on [0, 1/2), 0 outside (Liu et al., Bi-Real Net, arXiv 1808.00278, whose
-    interval of [-1, 1] W-Gates, arXiv 2007.02066, halve). Its integral is 1, as the step's is.
+    """The surrogate for the derivative of the step: 2 + 4x on [-1/2, 0), 2 - 4x on [0, 1/2), 0
+    elsewhere.
+
+    It is the derivative of a piecewise quadratic (Liu et al., Bi-Real Net, arXiv 1808.00278), on
+    half the interval, as in W-Gates (arXiv 2007.02066). Its integral is 1, like the step's rise.
     """
     return (2 - 4 * scores.abs()).clamp(min=0)
