@@ -30,9 +30,7 @@ class TallyRepository:
         Otherwise two transactions that store samples of one workload would each miss the samples
         of the other. To avoid deadlocks, lock campaigns and jobs before this, samples after.
         """
-        if (
-            self._session.get_bind().dialect.name != "sqlite"
-        ):  # SQLite has one writer at a time
+        if self._session.get_bind().dialect.name != "sqlite":  # SQLite has one writer at a time
             statement = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
             self._session.execute(statement, {"name": f"samples of {target}"})
 
