@@ -22,7 +22,7 @@ def test_only_the_first_is_served(site: Site) -> None:
         "device 'box' is registered for another machine": site.start_agent(
             "other-folder", state=site.folder / "other"
         ),
-        "device 'box' has an agent already": site.start_agent(
+        "device 'box' already has an agent": site.start_agent(
             "copied-folder", state=copy, LPNET_AGENT_TAKEOVER_S="0"
         ),
     }
