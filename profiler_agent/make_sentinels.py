@@ -18,7 +18,7 @@ from torch import nn
 from lpnet.schemas.sample import Sentinel
 from lpnet.space.space import Space
 
-FOLDER = Path(__file__).parent / "lpnet_agent" / "sentinels"
+FOLDER = Path(__file__).parent / "lpnet_agent" / "measure" / "sentinel_spaces"
 
 
 def spaces() -> dict[Sentinel, Space]:

@@ -8,8 +8,8 @@ from lpnet.schemas.device import Budgets, TargetSpec
 from lpnet.stop import Stop
 from lpnet_agent.device_info.facts import read_facts
 from lpnet_agent.device_info.names import device_name
-from lpnet_agent.device_info.target import target_spec
 from lpnet_agent.devices.base import measure_setup
+from lpnet_agent.devices.target import target_spec
 from lpnet_agent.measure import cores
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import SessionInfo

@@ -13,8 +13,8 @@ from lpnet.stop import Stop
 from lpnet_agent.errors import SetupError
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import Setup
+from lpnet_agent.measure.sentinel_workloads import SentinelTemplate, template
 from lpnet_agent.runtimes.registry import NAMES, list_support
-from lpnet_agent.sentinels.templates import SentinelTemplate, template
 from lpnet_agent.setting_fields import parse_pairs
 from lpnet_agent.settings import Settings
 from lpnet_agent.state import is_agent_running

@@ -18,8 +18,8 @@ from lpnet_agent.errors import OutOfMemory, RuntimeFailed
 from lpnet_agent.measure.clock import Clock
 from lpnet_agent.measure.messages import AnyRequest, FileRequest, Item
 from lpnet_agent.measure.networks import SpaceNetwork, load_network
+from lpnet_agent.measure.sentinel_workloads import template
 from lpnet_agent.runtimes.base import InferenceSession, Runtime
-from lpnet_agent.sentinels.templates import template
 
 # The standard library's: structlog and its imports would take 9 MB of the measuring process.
 log = logging.getLogger(__name__)

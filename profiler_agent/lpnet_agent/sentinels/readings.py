@@ -9,8 +9,8 @@ import structlog
 from lpnet.schemas.sample import Sample, Sentinel
 from lpnet_agent.errors import Interrupted, MeasureFailed
 from lpnet_agent.measure.job import SupportsMeasure
+from lpnet_agent.measure.sentinel_workloads import template
 from lpnet_agent.sentinels.health import Reading
-from lpnet_agent.sentinels.templates import template
 
 log = structlog.get_logger()
 

@@ -12,8 +12,8 @@ from lpnet.schemas.device import TargetSpec
 from lpnet.schemas.sample import Sentinel
 from lpnet_agent.errors import SetupError, WriteFailed
 from lpnet_agent.files import write_atomically
+from lpnet_agent.measure.sentinel_workloads import template
 from lpnet_agent.sentinels.health import SENTINELS, Health
-from lpnet_agent.sentinels.templates import template
 
 log = structlog.get_logger()
 

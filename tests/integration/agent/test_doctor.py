@@ -33,8 +33,8 @@ from lpnet_agent.doctor.finding import Check, CheckContext, Finding
 from lpnet_agent.doctor.server_probe import probe_server
 from lpnet_agent.doctor.trial_run import TrialRun, run_trial
 from lpnet_agent.measure.cores import choose
+from lpnet_agent.measure.sentinel_workloads import template
 from lpnet_agent.owner.pause import Pause, PauseFile
-from lpnet_agent.sentinels.templates import template
 from lpnet_agent.settings import Settings
 
 VERSION = metadata.version("lpnet")

@@ -12,7 +12,7 @@ from lpnet.schemas.base import TARGET_NAME
 from lpnet.schemas.device import DeviceFacts
 from lpnet_agent.device_info.facts import clock_policy, cpu_and_flags, read_facts, vector_flags
 from lpnet_agent.device_info.names import device_name, target_name
-from lpnet_agent.device_info.target import target_spec
+from lpnet_agent.devices.target import target_spec
 from lpnet_agent.errors import SetupError
 from lpnet_agent.measure.messages import SessionInfo, Setup
 

@@ -8,8 +8,8 @@ import pytest
 from lpnet.schemas.sample import Sample, Sentinel
 from lpnet.schemas.workload import OpsWorkload
 from lpnet.space.space import Space
+from lpnet_agent.measure.sentinel_workloads import template
 from lpnet_agent.sentinels.health import SENTINELS
-from lpnet_agent.sentinels.templates import template
 from make_sentinels import FOLDER, spaces
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from lpnet.errors import MissingExtra
 from lpnet.schemas.device import Budgets, TargetSpec
 from lpnet.stop import Stop
-from lpnet_agent.device_info.target import target_spec
 from lpnet_agent.devices.adb import mirrored_files
 from lpnet_agent.devices.adb.binary import Binary, read_binary
 from lpnet_agent.devices.adb.clusters import Cluster, read_clusters, select_cluster
@@ -28,6 +27,7 @@ from lpnet_agent.devices.adb.phone import Phone
 from lpnet_agent.devices.adb.session import Convert, PhoneSession
 from lpnet_agent.devices.adb.visit import MIN_WARMUP_S, BenchmarkRunner
 from lpnet_agent.devices.base import measure_setup
+from lpnet_agent.devices.target import target_spec
 from lpnet_agent.errors import DeviceUnavailable, MeasureFailed, SetupError
 from lpnet_agent.measure.job import Measurer
 from lpnet_agent.measure.messages import SessionInfo
