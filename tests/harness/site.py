@@ -199,10 +199,10 @@ class Site:
 
     def close(self) -> None:
         # All at once: an agent keeps what it can no longer deliver.
-        for process in self._running:
-            process.ask_to_end()
-        for process in self._running:
-            process.put_down()
+        for running in self._running:
+            running.ask_to_end()
+        for running in self._running:
+            running.put_down()
         self.http.close()
         if self._served:
             self._served.close()
