@@ -93,7 +93,7 @@ def test_a_library_older_than_a_question_leaves_it_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bits", "words", "fixed"),
+    ("bits", "causes", "fixed"),
     [
         (pynvml.nvmlClocksEventReasonSwPowerCap, {"power_cap"}, False),
         (pynvml.nvmlClocksEventReasonSwThermalSlowdown, {"heat_driver"}, False),
@@ -114,7 +114,7 @@ def test_why_its_clock_is_held_down(bits: int, causes: set[str], fixed: bool) ->
 
 
 @pytest.mark.parametrize(
-    ("pids", "used", "others"),
+    ("pids", "used", "other_processes"),
     [
         ((), True, None),  # the driver names nobody, though this process is there
         ((1,), True, 0),  # this one, by the number it has outside of its container

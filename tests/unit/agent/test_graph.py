@@ -51,7 +51,7 @@ def test_nodes_weights_and_shapes_are_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "words"),
+    ("model", "message"),
     [
         (b"nonsense", "torch cannot load the network"),
         (conv(["n", 3, 8, 8]), "tensor 'x' has no concrete shape"),
