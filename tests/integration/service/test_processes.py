@@ -247,7 +247,7 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path, sqlite_url: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "environment", "message"),
     [
-        (["--no-worker", "--workers", "2"], {}, "--no-worker and --workers 2"),
+        (["--no-worker", "--workers", "2"], {}, "--no-worker contradicts --workers 2"),
         ([], {"LPNET_API_PROCESSES": "0"}, "LPNET_API_PROCESSES"),
         ([], {"LPNET_WORKERS": "many"}, "LPNET_WORKERS"),
     ],
