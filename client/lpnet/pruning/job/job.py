@@ -238,10 +238,13 @@ class PruneJob:
             trainer.restore(saved["optimisers"])
             if method is not None:
                 method.load_state_dict(saved["method"])
+        stage = f"{name}, {epochs} epoch{'s' if epochs > 1 else ''}"
+        if done < epochs:
+            self._progress(stage, done, epochs)
         for number in range(done, epochs):
             began = time.monotonic()
             trainer.epoch(number)
-            self._progress(f"{name} for {epochs} epochs", number + 1, epochs)
+            self._progress(stage, number + 1, epochs)
             seconds = self._state.setdefault("seconds", {})
             seconds[name] = seconds.get(name, 0.0) + time.monotonic() - began
             self._state[name] = {
