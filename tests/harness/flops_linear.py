@@ -19,7 +19,7 @@ from lpnet_service.training.trainer import Progress, Trainer
 class FlopsLinear(LatencyModel):
     """ms = a * FLOPs + b for every kernel; `coefficients` (2,) are a and b."""
 
-    kind = "flops_linear"
+    kind = "flops_linear_in_tests"
 
     coefficients: Tensor
 

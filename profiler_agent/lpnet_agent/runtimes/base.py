@@ -47,8 +47,15 @@ class Provider:
 def unsupported_precisions(
     precisions: Collection[str], reasons: Mapping[str, str]
 ) -> dict[str, str]:
-    """The reasons for those of PRECISIONS that are not in `precisions`, for Provider."""
-    return {name: reasons[name] for name in PRECISIONS if name not in precisions}
+    """The reasons for those of PRECISIONS that are not in `precisions`, for Provider.
+
+    Raises ValueError for a precision without a reason.
+    """
+    missing = [name for name in PRECISIONS if name not in precisions]
+    unexplained = [name for name in missing if name not in reasons]
+    if unexplained:
+        raise ValueError(f"say why there is no {', '.join(unexplained)}: `reasons` has no entry")
+    return {name: reasons[name] for name in missing}
 
 
 @dataclass(frozen=True)

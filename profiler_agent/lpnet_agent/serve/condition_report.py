@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from lpnet.http import Http
-from lpnet.schemas.condition import ConditionResponse, ConditionReport
+from lpnet.schemas.condition import ConditionReport, ConditionResponse
 from lpnet_agent.serve.readiness import Readiness
 
 _MAX_REASON = 500

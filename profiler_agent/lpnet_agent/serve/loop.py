@@ -20,7 +20,7 @@ from lpnet.http import Http
 from lpnet.logs import fields
 from lpnet.logs.secrets import lease_id
 from lpnet.schemas.campaign import Lease, LeaseRequest
-from lpnet.schemas.device import RegistrationResponse, Registration
+from lpnet.schemas.device import Registration, RegistrationResponse
 from lpnet.stop import Stop
 from lpnet_agent.errors import Interrupted, SetupError, WriteFailed
 from lpnet_agent.measure.job import Measurer

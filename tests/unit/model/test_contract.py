@@ -133,5 +133,5 @@ def test_a_file_of_an_unknown_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -
     header = FlopsLinear.header_type(target="t", batches=(1,), coverage=())
     data = save(FlopsLinear(header))
     monkeypatch.delitem(KINDS, FlopsLinear.kind)
-    with pytest.raises(FileFormatError, match="kind of latency model 'flops_linear'"):
+    with pytest.raises(FileFormatError, match="kind of latency model 'flops_linear_in_tests'"):
         load(data)
