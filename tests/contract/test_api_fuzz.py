@@ -103,7 +103,7 @@ def guarded(application: Application) -> tuple[Any, str]:
     )
     closed = context(asking, db=ctx.db)
     secret = tokens.new_secret()
-    tokens.create(closed, tokens.Wish("desk", ("agent",), "desk"), secret)
+    tokens.create(closed, tokens.TokenRequest("desk", ("agent",), "desk"), secret)
     return schemathesis.openapi.from_asgi("/openapi.json", Application(closed)), secret
 
 
