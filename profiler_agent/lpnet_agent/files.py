@@ -49,13 +49,14 @@ def check_free_space(folder: Path) -> None:
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove incomplete files that a crash left behind. Nobody may be writing there."""
+    """Remove incomplete files that a crash left behind. Call it only while no other process writes
+    there."""
     for path in folder.glob(".*.part"):
         path.unlink(missing_ok=True)
 
 
 def _flush_folder(folder: Path) -> None:
-    """Flush a folder to disk: the name of a new file is stored there, not in the file."""
+    # The name of a new file is stored in its folder, not in the file.
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -11,5 +11,4 @@ if TYPE_CHECKING:
 
 
 def configure(settings: Settings, verbose: bool = False) -> None:
-    """Log as the settings say; `verbose` includes debug messages."""
     setup.configure(settings.log_format, "debug" if verbose else settings.log_level)

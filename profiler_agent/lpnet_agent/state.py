@@ -63,7 +63,6 @@ class StateDir:
         os.close(self._lock)
 
     def _acquire_lock(self) -> bool:
-        """False if another process holds the lock until the timeout."""
         end = time.monotonic() + _LOCK_TIMEOUT_S
         while True:
             try:

@@ -169,7 +169,7 @@ def _plan(
     seed: int,
     batch: int,
 ) -> MeasurePlan:
-    """The plan; by default nothing is drawn if widths are given."""
+    """By default nothing is drawn if widths are given."""
     from lpnet_agent.offline.measure_space import MeasurePlan
 
     fixed_widths = tuple(_parse_widths(text) for text in widths)
@@ -184,7 +184,7 @@ def _plan(
 
 
 def _parse_widths(text: str) -> Widths:
-    """Widths as JSON; the space checks their names and values later."""
+    """Parse JSON; the space checks names and values later."""
     try:
         widths = json.loads(text)
     except ValueError as error:

@@ -29,7 +29,7 @@ def list_runtimes(as_json: AsJson = False) -> None:
 
 
 def _entries() -> Iterator[RuntimeSupport]:
-    """One runtime at a time, because importing one may take seconds."""
+    # One runtime at a time, because importing one may take seconds.
     from lpnet_agent.runtimes.registry import NAMES, list_support
 
     for name in NAMES:

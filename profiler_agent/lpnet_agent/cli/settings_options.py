@@ -47,10 +47,10 @@ LIMIT_SETTINGS = (
 def with_settings(*names: str) -> Callable[[Command], Command]:
     """Give a command one option for each of these settings, and pass it all settings.
 
-    The command has a keyword parameter `settings`; the options stand in its place. Without an
-    option, a setting comes from the environment or is its default. A command that also has a
-    parameter named after a setting gets what that option was set to. Errors that lpnet raises on
-    purpose end the command in one line.
+    The options replace the command's keyword parameter `settings`. A setting without an option
+    comes from the environment or is its default. A parameter that is named after a setting
+    receives the value of that option. Errors that lpnet raises on purpose end the command in one
+    line.
     """
 
     def decorate(command: Command) -> Command:

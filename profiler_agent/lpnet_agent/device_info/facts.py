@@ -56,8 +56,8 @@ def read_facts(provider: str = "cpu") -> DeviceFacts:
 def cpu_and_flags(root: Path = Path("/")) -> tuple[str | None, frozenset[str]]:
     """The CPU's name, and the flags of its instruction sets.
 
-    Linux on x86 lists both in /proc/cpuinfo. Elsewhere py-cpuinfo is used, which takes more than a
-    second there because it times the CPU's clock.
+    Linux on x86 lists both in /proc/cpuinfo. Other systems need py-cpuinfo, which takes more than
+    a second because it times the CPU's clock.
     """
     entries = fields(root / "proc/cpuinfo")
     if entries.get("model name") and entries.get("flags"):

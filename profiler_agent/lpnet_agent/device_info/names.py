@@ -18,9 +18,9 @@ _MAX_DEVICE_LENGTH = 60
 
 
 def device_name(facts: DeviceFacts, configured: str | None) -> str:
-    """The configured name, or a short form of the CPU's: "Intel(R) Xeon(R) Gold 6230 CPU @
-    2.10GHz" becomes "intel-xeon-gold-6230". Raises SetupError without either, or for an invalid
-    name."""
+    """The configured name, or a short form of the CPU's name: "Intel(R) Xeon(R) Gold 6230 CPU @
+    2.10GHz" becomes "intel-xeon-gold-6230". Raises SetupError if both are missing, or the name is
+    invalid."""
     if configured is not None:
         if not re.fullmatch(TARGET_NAME, configured) or len(configured) > _MAX_DEVICE_LENGTH:
             raise SetupError(

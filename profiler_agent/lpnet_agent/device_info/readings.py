@@ -53,7 +53,7 @@ class Zone:
 
 
 def thermal_zones(root: Path = Path("/")) -> tuple[Zone, ...]:
-    """The readable zones; those that are off or fail are left out."""
+    """The readable zones, without those that are off or fail."""
     zones = []
     for folder in entries(root / "sys/class/thermal", "thermal_zone*"):
         # Every zone is in millidegrees (sysfs-class-thermal). A small number therefore means that
@@ -81,7 +81,7 @@ def cpu_cooling(root: Path = Path("/")) -> dict[str, int]:
 def battery(root: Path = Path("/")) -> Battery | None:
     """The battery of this device; None if none is exposed.
 
-    Of several batteries the lowest charge counts, and one that discharges is enough.
+    With several batteries the lowest charge counts, and the device discharges if any of them does.
     """
     batteries = [
         _battery(folder)

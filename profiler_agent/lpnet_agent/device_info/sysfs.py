@@ -13,8 +13,8 @@ _MAX_DIGITS = 20
 def text(path: Path) -> str:
     """The stripped content of a file; "" if it is missing, unreadable or its driver fails.
 
-    It uses system calls because a Jetson's zone returns EAGAIN while its unit is off, which
-    Python's file objects turn into a TypeError. It never blocks, not even on a pipe.
+    It uses system calls because a Jetson's zone returns EAGAIN while its unit is off. Python's
+    file objects turn that into a TypeError. It never blocks, not even on a pipe.
     """
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -40,7 +40,6 @@ def number(path: Path, scale: float) -> float | None: ...
 
 
 def number(path: Path, scale: float | None = None) -> float | None:
-    """The integer in a file, times `scale` if given; None for anything else."""
     value = integer(text(path))
     return value if value is None or scale is None else value * scale
 

@@ -16,8 +16,10 @@ from lpnet_agent.settings import Settings
 
 @contextmanager
 def open_device(settings: Settings, stop: Stop) -> Iterator[Device]:
-    """This machine, or the phone that `adb` names, within the context. Raises SetupError, and
-    MissingExtra if the packages for phones are not installed."""
+    """This machine, or the phone that `adb` names, within the context.
+
+    Raises SetupError, and MissingExtra if the packages for phones are not installed.
+    """
     if settings.adb is None:
         if settings.cluster is not None:
             raise SetupError("--cluster selects the cores of a phone: use it with --adb")

@@ -17,8 +17,8 @@ def target_spec(
     root: Path = Path("/"),
     variant: str | None = None,
 ) -> TargetSpec:
-    """Identity of a target from the requested setup and the runtime that was loaded. `variant`
-    replaces the runtime's in the name."""
+    """Identity of a target from the requested setup and the loaded runtime. `variant` replaces the
+    runtime's variant in the name."""
     return TargetSpec(
         name=target_name(
             device,

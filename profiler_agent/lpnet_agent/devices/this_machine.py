@@ -25,8 +25,8 @@ class ThisMachine:
     """Measures in a separate process, pinned to cores that the agent does not run on."""
 
     def __init__(self, settings: Settings) -> None:
-        """Starts nothing yet. Raises SetupError if there are too few cores, or for owner's limits
-        that cannot be kept here."""
+        """Starts nothing yet. Raises SetupError if there are too few cores, or if this machine
+        cannot keep the owner's limits."""
         self._settings = settings
         self.facts = read_facts(settings.provider)
         self.name = device_name(self.facts, settings.device)

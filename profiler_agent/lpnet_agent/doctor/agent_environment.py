@@ -107,7 +107,6 @@ def check_owner(owner: OwnerPolicy) -> Finding:
 
 
 def runtime(context: CheckContext) -> Finding:
-    """Whether the runtime of the settings works here, with its provider and precision."""
     subject = Subject("runtime", "lpnet-agent list-runtimes")
     settings = context.settings
     if not context.live:
@@ -144,7 +143,6 @@ _LIMITS = Subject("owner's limits", "pause, quiet hours, temperature, battery, l
 
 
 def _write_error(path: Path) -> str | None:
-    """Why no file can be written in a folder; leaves nothing behind."""
     try:
         with tempfile.TemporaryFile(dir=path) as file:
             file.write(b"\0" * 4096)

@@ -35,7 +35,6 @@ def governor(context: CheckContext) -> Finding:
 
 
 def boost(context: CheckContext) -> Finding:
-    """Whether the clock may exceed its nominal value while heat and idle cores allow."""
     subject = Subject("turbo", "intel_pstate/no_turbo, cpufreq/boost")
     no_turbo = number(context.root / _CPUS / "intel_pstate/no_turbo")
     boost_state = number(context.root / _CPUS / "cpufreq/boost")
@@ -56,7 +55,6 @@ def boost(context: CheckContext) -> Finding:
 
 
 def ceiling(context: CheckContext) -> Finding:
-    """The present clock, and whether its limit is below what the chip supports."""
     subject = Subject("clock now", "cpufreq/scaling_cur_freq, scaling_max_freq, cpuinfo_max_freq")
     descriptions, capped = [], False
     for core in context.cores or ():
@@ -82,7 +80,6 @@ def ceiling(context: CheckContext) -> Finding:
 
 
 def clusters(context: CheckContext) -> Finding:
-    """On chips with fast and slow cores, which of them are measured."""
     subject = Subject("kind of cores", "cpu_capacity of every core")
     capacities = {
         int(folder.name[3:]): capacity

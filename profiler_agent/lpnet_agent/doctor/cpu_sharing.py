@@ -47,7 +47,6 @@ def allowed(context: CheckContext) -> Finding:
 
 
 def quota(context: CheckContext) -> Finding:
-    """Whether a CPU quota pauses the process once it is used up, as in a container."""
     subject = Subject("CPU quota", "cgroup cpu.max, or cpu.cfs_quota_us")
     quotas = list(_quotas(context.root))
     if not quotas:
@@ -98,7 +97,6 @@ def siblings(context: CheckContext) -> Finding:
 
 
 def isolation(context: CheckContext) -> Finding:
-    """Whether the kernel keeps cores free of other work. For information: few devices do."""
     subject = Subject("isolated cores", "/sys/devices/system/cpu/isolated")
     path = context.root / "sys/devices/system/cpu/isolated"
     if not path.exists():
@@ -140,7 +138,6 @@ def load(context: CheckContext) -> Finding:
 
 
 def steal(context: CheckContext) -> Finding:
-    """Whether this is a virtual machine, and how much CPU time its host takes away."""
     subject = Subject("virtual machine", "flags in /proc/cpuinfo; steal in /proc/stat")
     virtual = _is_virtual(context.root)
     if virtual is None:
@@ -160,18 +157,16 @@ def steal(context: CheckContext) -> Finding:
 
 
 def allowed_cores(root: Path) -> tuple[int, ...] | None:
-    """The cores that this process may use; None if not exposed."""
     return cpu_list(fields(root / "proc/self/status").get("Cpus_allowed_list", ""))
 
 
 def _is_virtual(root: Path) -> bool | None:
-    """Whether there is a hypervisor; None if the CPU has no such flag, as on other than x86."""
+    """Whether there is a hypervisor; None if the CPU lists no flags, as outside x86."""
     flags = fields(root / "proc/cpuinfo").get("flags", "").split()
     return "hypervisor" in flags if flags else None
 
 
 def _pinning_error(cores: tuple[int, ...]) -> str | None:
-    """Why this process cannot be pinned to the cores; its own affinity is restored."""
     before = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, cores)

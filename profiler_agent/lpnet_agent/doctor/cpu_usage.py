@@ -50,7 +50,7 @@ class _CoreTimes:
 
 
 def read_cpu_usage(seconds: float = DURATION_S) -> CpuUsage:
-    """Observe this machine for some seconds. This process sleeps meanwhile, and is left out."""
+    """Observe this machine for some seconds. This process sleeps meanwhile, and is not counted."""
     other_processes = _other_processes()
     swapped_in, before = _swapped_in(), _core_times()
     time.sleep(seconds)
@@ -73,7 +73,8 @@ def read_cpu_usage(seconds: float = DURATION_S) -> CpuUsage:
 
 
 def _core_times() -> dict[int, _CoreTimes]:
-    """By core, as the kernel numbers them: psutil only counts them, wrongly if one is off."""
+    """Times by the kernel's core numbers. psutil numbers the cores by counting, which is wrong if
+    one is off."""
     times = {}
     for name, line in fields(Path("/proc/stat"), " ").items():
         ticks = [integer(column) or 0 for column in line.split()[:8]]

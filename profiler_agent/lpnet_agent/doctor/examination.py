@@ -88,8 +88,8 @@ class Examination:
 def examine(settings: Settings, server_required: bool) -> Examination:
     """Examine this machine, which takes about 11 s, or a recorded one at the settings' `root`.
 
-    Of a recorded machine only files are known. `server_required`: without a server the device
-    counts as unfit.
+    A recorded machine only has files. With `server_required`, a device without a server counts as
+    unfit.
     """
     root = settings.root
     started, live = ClockPair.now(), root == Path("/")

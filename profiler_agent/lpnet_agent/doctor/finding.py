@@ -54,7 +54,7 @@ class Subject:
         return Finding(self.name, "bad", self.source, observation, remedy)
 
     def unknown(self, reason: str = NOT_EXPOSED) -> Finding:
-        """A value that cannot be read is never called ok."""
+        # A value that cannot be read is never called ok.
         return Finding(self.name, "unknown", self.source, reason)
 
 

@@ -24,7 +24,6 @@ class GpuState:
 
 
 def read_gpu_state(settings: Settings) -> GpuState | None:
-    """The state of the GPU that networks would run on; None if they run on no GPU."""
     if not on_gpu(settings.provider):
         return None
     try:

@@ -53,7 +53,6 @@ def power(context: CheckContext) -> Finding:
 
 
 def mode(context: CheckContext) -> Finding:
-    """The power mode, which is part of the target: a Jetson's, or a platform profile of ACPI."""
     subject = Subject(
         "power mode", "/var/lib/nvpmodel/status, /sys/firmware/acpi/platform_profile"
     )

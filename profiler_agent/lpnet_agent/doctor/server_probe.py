@@ -35,7 +35,6 @@ class ServerProbe:
 
 
 def probe_server(settings: Settings) -> ServerProbe:
-    """Ask the server of the settings for its readiness, version and time, and try the token."""
     url, token = settings.url, settings.token is not None
     ahead_s, uncertain_s = None, 0.0
     timeout_s = min(settings.request_s, MAX_TIMEOUT_S)
@@ -57,7 +56,7 @@ def _clock_difference(
 ) -> tuple[float | None, float]:
     """How far the server's clock is ahead, and the uncertainty, both in seconds.
 
-    The date header is cut to whole seconds, and was written at some time between the two.
+    The Date header is cut to whole seconds, and was written between `sent_at` and `received_at`.
     """
     try:
         server_time = parsedate_to_datetime(date or "").timestamp() + 0.5
@@ -77,7 +76,7 @@ def _version(http: Http) -> str | None:
 
 
 def _try_token(http: Http) -> tuple[str | None, str | None]:
-    """Why the token is not accepted for an agent, and the device that it belongs to."""
+    """The reason why the token is not accepted for an agent, and the device that it belongs to."""
     try:
         session = SessionInfo.model_validate(http.get("/v1/session"))
     except NotAllowed as error:

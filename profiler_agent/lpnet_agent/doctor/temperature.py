@@ -67,7 +67,7 @@ def cooling(context: CheckContext) -> Finding:
 
 
 def _limit_c(context: CheckContext, zone: Zone) -> float | None:
-    """The lowest trip point at which the zone slows something down; active ones start a fan."""
+    """The lowest trip point that throttles something. Active trip points only start a fan."""
     limits = []
     for kind in entries(context.root / _THERMAL / zone.name, "trip_point_*_type"):
         value = number(kind.with_name(kind.name.removesuffix("type") + "temp"))

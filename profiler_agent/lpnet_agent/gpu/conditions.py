@@ -38,8 +38,8 @@ def between(before: GpuReading, after: GpuReading) -> GpuConditions:
 
 
 def combine(parts: Sequence[GpuConditions | None]) -> GpuConditions | None:
-    """The conditions of several visits combined: clocks are averaged, times added, and of the rest
-    the worst is kept. None without a GPU."""
+    """The conditions of several visits combined: clocks are averaged, times are added, and of all
+    other values the worst is kept. None without a GPU."""
     present = [part for part in parts if part is not None]
     if not present:
         return None

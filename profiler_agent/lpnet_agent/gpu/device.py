@@ -92,7 +92,7 @@ class Gpu:
         )
 
     def reading(self, used: bool = True) -> GpuReading:
-        """The current state. `used`: this process computes on the GPU."""
+        """The current state. `used`: whether this process computes on the GPU."""
         bits = self._query("nvmlDeviceGetCurrentClocksEventReasons")
         if bits is None:
             # Its name in drivers before 535.
@@ -154,7 +154,7 @@ class Gpu:
 
 
 def _text(value: Any) -> str | None:
-    """Older releases of the library return bytes."""
+    # Older releases of the library return bytes.
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
@@ -175,5 +175,5 @@ def _dotted(parts: Any) -> str | None:
 
 
 def _cuda(version: int | None) -> str | None:
-    """12040 is 12.4."""
+    # 12040 stands for 12.4.
     return None if version is None else f"{version // 1000}.{version % 1000 // 10}"

@@ -81,7 +81,7 @@ def _first_gpu(library: Any, environment: Mapping[str, str]) -> Gpu | None:
 
 
 def _by_uuid(library: Any, uuid: str) -> Gpu:
-    """For a MIG instance the whole GPU, as an instance reports little."""
+    """The GPU with this id. A MIG instance reports little, so its whole GPU is used instead."""
     handle = library.nvmlDeviceGetHandleByUUID(uuid)
     if uuid.startswith(_INSTANCE):
         handle = library.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(handle)

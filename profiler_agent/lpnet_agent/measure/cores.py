@@ -8,8 +8,8 @@ from lpnet_agent.errors import SetupError
 
 
 def choose(threads: int) -> tuple[int, ...] | None:
-    """As many cores as threads, taken from the end of the allowed ones: interrupts and other
-    processes gather on the first cores.
+    """The last allowed cores, one per thread. Interrupts and other processes gather on the first
+    cores.
 
     None if processes cannot be pinned here. Raises SetupError if too few cores are allowed.
     """

@@ -53,7 +53,6 @@ class VisitRecord:
 
     @property
     def median_ms(self) -> float | None:
-        """Median of `values`, ms; None if too few repeats count."""
         values = self.values
         return float(np.median(values)) if values.size >= MIN_COUNTED else None
 
@@ -84,8 +83,8 @@ class VisitRecord:
 
 @dataclass(frozen=True)
 class VisitSelection:
-    """The visits that the latency is computed from. `reasons` say what is wrong with them, for
-    people; none means that no further visit is needed."""
+    """The visits that the latency is computed from. `reasons` say in plain text what is wrong with
+    them; if empty, no further visit is needed."""
 
     visits: tuple[VisitRecord, ...]
     reasons: tuple[str, ...]
@@ -96,10 +95,10 @@ class VisitSelection:
 
 
 def select_visits(records: Sequence[VisitRecord], crowded: float = CROWDED) -> VisitSelection:
-    """Select among the visits to one workload, in the order in which they were made.
+    """Select among the visits to one workload, in chronological order.
 
     At least two visits have to agree, and one of them must have had no other load: other work may
-    slow every visit alike, through caches and memory. `crowded` is the busy share of the other
+    slow all visits equally, through caches and memory. `crowded` is the busy share of the other
     cores above which they count as other load.
     """
     usable = [(record.median_ms, record) for record in records if record.rejection is None]

@@ -55,8 +55,8 @@ class VisitSchedule:
     gap_s: float = 0.25
 
     def gap_before_s(self, visit: int) -> float:
-        """Seconds from the start of the previous visit to the start of this one, counted from
-        0."""
+        """Seconds from the start of the previous visit to the start of this one. Visits are
+        counted from 0."""
         return self.gap_s * 2.0 ** (visit - 1) if visit else 0.0
 
 
@@ -86,8 +86,11 @@ class SupportsVisits(Protocol):
     def schedule(self) -> VisitSchedule: ...
 
     def visit(self, item: Item, space_file: Path, *, first: bool, visits: int) -> Sample | None:
-        """Time a workload once more, or for the first time. Its sample after the last of at most
-        `visits` visits, None if another one is needed. Raises as SupportsMeasure.measure does."""
+        """Time a workload once more, or for the first time.
+
+        Returns None if another visit is needed, and its sample otherwise, at the latest after
+        `visits` visits. Raises as SupportsMeasure.measure does.
+        """
         ...
 
     def wait(self, seconds: float) -> None:
@@ -150,8 +153,11 @@ class Measurer:
 
     @contextmanager
     def heartbeat(self, callback: Callable[[], object]) -> Iterator[None]:
-        """Within the context, `callback` is called about every second of a long operation that
-        reports progress: sending a large network to a phone may take longer than a lease."""
+        """Within the context, call `callback` about every second of a long operation that reports
+        progress.
+
+        Sending a large network to a phone may take longer than a lease.
+        """
         self._heartbeat = callback
         try:
             yield
@@ -159,7 +165,6 @@ class Measurer:
             self._heartbeat = None
 
     def beat(self) -> None:
-        """Report progress of a long operation: calls the heartbeat's callback."""
         if self._heartbeat is not None:
             self._heartbeat()
 
@@ -272,7 +277,7 @@ def measure_all(
 def _visit(
     measurer: SupportsVisits, item: Item, space_file: Path, first: bool, visits: int
 ) -> ItemResult | None:
-    """The result of a visit, without sample and reason if another one is needed; None if the
+    """The result of a visit, without sample and reason if another visit is needed; None if the
     agent is stopping."""
     try:
         return ItemResult(item, measurer.visit(item, space_file, first=first, visits=visits))
@@ -286,7 +291,7 @@ def _visit(
 def _wait_until(
     measurer: SupportsVisits, start_at: float, should_continue: Callable[[], bool]
 ) -> bool:
-    """Wait; False if measuring ends first."""
+    """Returns False if measuring ends first."""
     while (seconds := start_at - time.monotonic()) > 0:
         if not should_continue():
             return False

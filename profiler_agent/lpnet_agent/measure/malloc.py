@@ -7,8 +7,8 @@ import sys
 
 
 def release_freed_memory() -> None:
-    """Return freed memory to the system. glibc keeps that of unloaded networks, which is a lot on
-    a small board. Does nothing where the C library has no `malloc_trim`."""
+    """Return freed memory to the system. glibc keeps the memory of unloaded networks, which is a
+    lot on a small board. Does nothing if the C library has no `malloc_trim`."""
     if sys.platform == "linux":
         malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if malloc_trim is not None:

@@ -48,7 +48,6 @@ class MemoryMonitor:
 
     @property
     def session(self) -> InferenceSession | None:
-        """The loaded memory sentinel; None if it cannot be run."""
         return self._session
 
     def is_loaded(self, request: AnyRequest) -> bool:
@@ -65,7 +64,6 @@ class MemoryMonitor:
         return self.read_ms()
 
     def read_ms(self) -> float | None:
-        """Median of a few runs, ms; None if the sentinel cannot be run."""
         if self._session is None:
             return None
         try:

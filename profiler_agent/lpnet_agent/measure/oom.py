@@ -18,7 +18,6 @@ class OomKills:
         self._files = [folder / name for folder in _cgroup_folders(root) for name in _FILES]
 
     def count(self) -> int | None:
-        """The number so far; None if the kernel does not report it."""
         for file in self._files:
             for line in sysfs.text(file).splitlines():
                 name, _, value = line.partition(" ")

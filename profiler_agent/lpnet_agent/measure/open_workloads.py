@@ -17,15 +17,15 @@ Work = TypeVar("Work")
 
 
 class OpenWorkloads(Generic[Work]):
-    """Keeps one `Work` per workload between its visits, and drops the one visited longest ago if
-    there are too many. `create` makes one, given the id of its sample."""
+    """Keeps one `Work` per workload between its visits. If there are too many, it drops the one
+    with the oldest last visit. `create` makes a `Work` from the id of its sample."""
 
     def __init__(self, create: Callable[[str], Work]) -> None:
         self._create = create
         self._works: OrderedDict[str, Work] = OrderedDict()
 
     def __iter__(self) -> Iterator[Work]:
-        """From the one visited longest ago to the one visited last."""
+        """Ordered by their last visit, the oldest first."""
         return iter(self._works.values())
 
     def get(self, request: AnyRequest) -> Work:

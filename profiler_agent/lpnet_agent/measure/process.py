@@ -30,8 +30,10 @@ class MeasuringProcess:
     """
 
     def __init__(self, setup: Setup, stop: Stop, root: Path = Path("/")) -> None:
-        """Start it. `root` replaces `/` for the kernel's counters. Raises SetupError with the last
-        line that it printed if it cannot start."""
+        """Start the process. `root` replaces `/` for the kernel's counters.
+
+        Raises SetupError, with the last line that the process printed, if it cannot start.
+        """
         self._stop = stop
         self._buffer = b""
         self._oom_kills = OomKills(root)
@@ -139,7 +141,6 @@ class MeasuringProcess:
         return WorkerDied(f"the measuring process ended with code {code}: {last[:500]}")
 
     def _was_oom_killed(self) -> bool:
-        """Whether the kernel has killed anything for lack of memory since this process started.
-        The counter tells such kills from other senders of signal 9."""
+        # The counter distinguishes the kernel's kills from other senders of signal 9.
         kills = self._oom_kills.count()
         return None not in (kills, self._kills_before) and kills != self._kills_before

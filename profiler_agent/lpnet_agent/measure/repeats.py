@@ -58,7 +58,7 @@ class Repeats:
         return self.wall / (self.inner * 1e6)
 
     def undisturbed(self) -> Mask:
-        """Repeats in which no other work had their CPU, nor shortly before."""
+        """Repeats whose CPU no other work used, neither during the repeat nor shortly before."""
         waiting = self._waiting()
         mask: Mask = (waiting <= MAX_WAITING * self.wall) & (self._missing() <= 0)
         evicted = np.flatnonzero(waiting >= EVICTING_NS)

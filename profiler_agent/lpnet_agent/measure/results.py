@@ -16,7 +16,7 @@ from lpnet_agent.measure.statistics import summarise
 
 
 def to_result(request: AnyRequest, id_: str, measurement: Measurement | None) -> VisitResult:
-    """The result of a visit; without a measurement another visit is needed."""
+    """Without a measurement, another visit is needed."""
     if measurement is not None and isinstance(request, WorkloadRequest):
         return VisitResult(sample=to_sample(request.item, id_, measurement))
     return VisitResult(measurement=measurement)

@@ -9,8 +9,8 @@ from lpnet_agent.runtimes.base import RuntimeInfo
 
 
 def session_info(session: str, info: RuntimeInfo, gpu: Gpu | None) -> SessionInfo:
-    """The runtime's identity. On a GPU its name, MIG and ECC modes are part of the options, null
-    if they are unknown."""
+    """The runtime's identity. A GPU's name, MIG and ECC modes are part of the options, null if
+    unknown."""
     facts = None if gpu is None else gpu.facts()
     options = dict(info.options)
     if on_gpu(info.provider):

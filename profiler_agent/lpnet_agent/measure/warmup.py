@@ -15,8 +15,8 @@ Run = Callable[[int], None]
 def calibrate(run: Run, repeat_s: float, clock: Clock) -> int:
     """Inferences per timed repeat: doubled until a repeat lasts at least `repeat_s`.
 
-    The first call of each size fills buffers and caches and is not trusted. A first call that is a
-    thousand times too long settles it without a second one.
+    The first call of each size fills buffers and caches, so its time is ignored, unless it is a
+    thousand times too long.
     """
     inner = 1
     if _time_ns(run, inner, clock) >= 1000 * repeat_s * 1e9:

@@ -60,16 +60,16 @@ def main() -> None:
 
 
 def _redirect_stdout() -> TextIO:
-    """Returns the standard output and points file descriptor 1 at the standard error, so that
-    output of native code does not end up among the answers."""
+    """Returns the standard output, and points file descriptor 1 at the standard error. Output of
+    native code then does not end up among the answers."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return answers
 
 
 def _read_lines(source: TextIO) -> queue.Queue[str]:
-    """A queue of lines. At their end this process exits at once, even inside native code: if the
-    agent is killed, nothing may keep running."""
+    """A queue of lines. At their end this process exits at once, even inside native code, because
+    nothing may keep running if the agent is killed."""
     lines: queue.Queue[str] = queue.Queue()
 
     def read() -> None:

@@ -142,7 +142,7 @@ def _fix_input(
 
 
 def _infer_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Infer the shapes that follow from the inputs; the model as it is if onnx cannot."""
+    """Infer the shapes that follow from the inputs; returns the model unchanged if onnx cannot."""
     del model.graph.value_info[:]
     for output in model.graph.output:
         for dim in output.type.tensor_type.shape.dim:

@@ -75,10 +75,8 @@ def read_space(path: Path) -> Space:
 
 
 def plan_items(space: Space, measure_plan: MeasurePlan) -> list[Item]:
-    """The workloads of a plan.
-
-    Raises WidthsError for fixed widths that the space does not have, SetupError for an empty plan.
-    """
+    """Raises WidthsError for fixed widths that the space does not have, SetupError for an empty
+    plan."""
     drawn = plan(
         space,
         blocks=measure_plan.blocks,
@@ -155,8 +153,8 @@ def _measure_in_batches(
 ) -> Iterator[ItemResult]:
     """Measure the items in random order, in batches.
 
-    A batch has no results until its workloads were visited twice, and is lost if the command is
-    ended before.
+    A batch has no results until its workloads were visited twice. It is lost if the command ends
+    before that.
     """
     order = rng.permutation(len(items))
     for start in range(0, len(items), _BATCH_ITEMS):

@@ -18,10 +18,7 @@ def summarise_space(
     seconds: dict[str, float],
     drift_limit_pct: float,
 ) -> dict[str, Any]:
-    """How many samples were measured, on which target, and how reliable they are.
-
-    `drifted` is null if a sentinel has no undisturbed reading before or after.
-    """
+    """`drifted` is null if a sentinel has no undisturbed reading before or after."""
     drifts = list(result.drift_pct.values())
     above_limit = any(drift is not None and abs(drift) > drift_limit_pct for drift in drifts)
     return {

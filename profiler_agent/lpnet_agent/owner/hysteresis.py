@@ -19,7 +19,7 @@ class Hysteresis:
     trigger: float | None = field(default=None, init=False)
 
     def update(self, value: float) -> bool:
-        """Take a new value into account. Returns whether the limit is in effect now."""
+        """Returns whether the limit is in effect now."""
         if self.trigger is None:
             if value < self.limit if self.low else value > self.limit:
                 self.trigger = value

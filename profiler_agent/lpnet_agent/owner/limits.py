@@ -40,7 +40,8 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def check_limits(limits: Limits, root: Path = Path("/")) -> None:
-    """Raises SetupError for limits that this device cannot keep: none is ignored silently."""
+    """Raises SetupError for limits that this device cannot keep, because no limit may be ignored
+    silently."""
     faults = list(_unsupported(limits, root))
     if faults:
         raise SetupError("; ".join(faults))

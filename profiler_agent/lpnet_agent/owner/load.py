@@ -14,7 +14,6 @@ _WINDOW_S = 10.0
 
 
 def other_runnable_processes(root: Path = Path("/")) -> int | None:
-    """Processes that run or wait for a CPU now, without this one; None if not exposed."""
     _, runnable = load(root)
     return None if runnable is None else max(0, runnable - 1)
 

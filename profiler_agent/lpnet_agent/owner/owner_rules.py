@@ -52,10 +52,10 @@ class OwnerRules:
             self._budget_rule = TimeBudgetRule(limits.max_share, self._budget)
 
     def refusal(self, now: datetime, *, in_job: bool = False) -> Refusal | None:
-        """Why nothing may be measured now. A value that can no longer be read is a reason.
+        """Why nothing may be measured now. A value that can no longer be read counts as a reason.
 
-        The time budget refuses between jobs only: a job that exceeds it would otherwise never
-        end. Its excess is saved up before the next job.
+        The time budget refuses between jobs only: otherwise a job that exceeds it would never end.
+        The excess is saved up before the next job.
         """
         refusals = (rule.refusal(now.astimezone()) for rule in self._rules)
         refusal = next((refusal for refusal in refusals if refusal is not None), None)
@@ -69,7 +69,7 @@ class OwnerRules:
 
 
 def _rules(limits: Limits, state: Path, root: Path, load: RecentLoad) -> Iterator[_Rule]:
-    """In order of precedence: a pause, which the owner has just requested, comes first."""
+    # In order of precedence: a pause, which the owner has just requested, comes first.
     yield PauseRule(PauseFile(state))
     if limits.quiet_hours:
         yield QuietHoursRule(limits.quiet_hours)

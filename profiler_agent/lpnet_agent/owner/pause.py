@@ -58,7 +58,8 @@ class PauseFile:
             raise SetupError(f"{self.state / _FILE}: {error.strerror}") from error
 
     def read(self, now: datetime) -> Pause | None:
-        """The current pause, if any. An unreadable file counts as a pause: its owner meant one."""
+        """The current pause, if any. An unreadable file counts as a pause, because its owner
+        wanted one."""
         path = self.state / _FILE
         try:
             pause = Pause.model_validate_json(path.read_bytes())

@@ -14,10 +14,9 @@ _CAPACITY = 0.1
 class TimeBudget:
     """A token bucket whose tokens are seconds of measuring.
 
-    In any stretch of `window_s`, at most `share` of it is spent measuring, plus what the last job
-    takes beyond that. That excess is a debt, paid before the next job. Hence the bucket fills a
-    little more slowly than `share`. It is empty at first, so that restarting an agent gains
-    nothing.
+    In any period of `window_s`, at most `share` of it is spent measuring, plus the excess of the
+    last job. That excess is a debt, paid before the next job, so the bucket fills a little more
+    slowly than `share`. It is empty at first, so that restarting an agent gains nothing.
     """
 
     def __init__(
@@ -44,7 +43,6 @@ class TimeBudget:
         return 0.0
 
     def spend(self, seconds: float) -> None:
-        """Record seconds that were spent measuring, up to now."""
         self._fill()
         self._tokens -= seconds
 

@@ -119,7 +119,7 @@ def _node(node: onnx.NodeProto) -> OnnxNode:
 
 
 def _shape(info: onnx.ValueInfoProto) -> tuple[int, ...]:
-    """The dimensions of a tensor; -1 for an unknown one."""
+    """An unknown dimension is -1."""
     dims = info.type.tensor_type.shape.dim
     return tuple(dim.dim_value if dim.HasField("dim_value") else -1 for dim in dims)
 

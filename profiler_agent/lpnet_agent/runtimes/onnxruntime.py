@@ -125,7 +125,7 @@ class OnnxRuntime:
         return _BoundSession(self._create_session(str(model)), self._config.provider)
 
     def _convert(self, model: bytes) -> bytes:
-        """The network in the target's precision; TensorRT converts by itself."""
+        # TensorRT converts networks itself.
         if self._config.precision == "int8":
             from lpnet_agent.runtimes.quantise import quantise
 
@@ -137,7 +137,6 @@ class OnnxRuntime:
         return model
 
     def _create_session(self, model: bytes | str) -> Any:
-        """A session for a model, or for the path of its file."""
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._config.threads
         options.inter_op_num_threads = 1
@@ -220,7 +219,6 @@ class _BoundSession:
 
 
 def _library_versions(provider: str) -> dict[str, str | None]:
-    """Versions of the libraries that a GPU's provider uses; null if unknown."""
     if provider == "cpu":
         return {}
     versions = {"cuda": getattr(ort, "cuda_version", None) or None}

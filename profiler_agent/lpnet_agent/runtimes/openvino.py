@@ -106,7 +106,8 @@ class OpenVino:
             raise _error("load", error) from error
 
     def _require(self, compiled: Any, name: Any, requested: object) -> None:
-        """Raises RuntimeFailed if OpenVINO took a requested setting for a mere hint."""
+        """Raises RuntimeFailed if OpenVINO treated a requested setting as a hint and did not apply
+        it."""
         actual = compiled.get_property(name)
         if actual != requested:
             raise RuntimeFailed(f"openvino runs with {name} of {actual}, not {requested}")

@@ -111,7 +111,7 @@ def create_runtime(name: str, config: RuntimeConfig) -> Runtime:
 
 
 def list_support(names: Iterable[str] = NAMES) -> tuple[RuntimeSupport, ...]:
-    """What these runtimes can do on this machine. Imports those that are installed."""
+    """Imports the runtimes that are installed."""
     return tuple(support for name in names for support in _list_support(runtime_entry(name)))
 
 

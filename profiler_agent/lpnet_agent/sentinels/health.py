@@ -65,9 +65,9 @@ class Health(Wire):
     """The health of a device. `first_ms` are the readings that set the levels.
 
     `drifted`: it is paused or broken because a drift was confirmed, which `reason` describes.
-    `suspected` counts checks in a row that saw a drift before it was confirmed. Since then,
-    `failed` counts the re-checks that saw it again, and `waits` all re-checks. `unproven` counts
-    the latest inconclusive checks in a row.
+    `suspected` counts consecutive checks that saw a drift before it was confirmed. Since the
+    confirmation, `failed` counts the re-checks that saw it again, and `waits` all re-checks.
+    `unproven` counts the latest consecutive inconclusive checks.
     """
 
     first_ms: dict[Sentinel, tuple[float, ...]] = Field(default_factory=dict)
@@ -81,13 +81,11 @@ class Health(Wire):
 
     @property
     def message(self) -> str | None:
-        """The reason, and whether re-checks are inconclusive; None while ready."""
         if self.reason is None or not self.drifted or self.unproven < MAX_INCONCLUSIVE:
             return self.reason
         return f"{self.reason}; re-checks are inconclusive: {_DISTURBED}"
 
     def level_ms(self, sentinel: Sentinel) -> float | None:
-        """The level of a sentinel, ms; None if there are too few readings."""
         first = self.first_ms.get(sentinel, ())
         return level(first) if len(first) >= LEVEL_READINGS else None
 
@@ -131,8 +129,8 @@ def _three_digits(ms: float) -> str:
 
 
 def apply_check(health: Health, check: Check, policy: Policy) -> Health:
-    """The health after a check. From an inconclusive one only the undisturbed readings are used,
-    to set levels."""
+    """The health after a check. An inconclusive check only contributes its undisturbed readings,
+    which set levels."""
     drifts = [
         drift
         for sentinel, reading in check.items()
@@ -168,7 +166,6 @@ def recheck_delay_s(health: Health, policy: Policy) -> float:
 
 
 def _drift(health: Health, sentinel: Sentinel, reading: Reading, policy: Policy) -> Drift | None:
-    """None if the sentinel has no level yet."""
     level_ms = health.level_ms(sentinel)
     if level_ms is None:
         return None
@@ -190,7 +187,8 @@ def _shows_state(
 def _is_unread(
     health: Health, sentinel: Sentinel, reading: Reading | None, policy: Policy
 ) -> bool:
-    """Whether a reading failed, or is inconclusive although there is a level to compare with."""
+    """Whether a reading failed, or is inconclusive although there is a level to compare it
+    with."""
     expected = reading is None or health.level_ms(sentinel) is not None
     return expected and not _shows_state(health, sentinel, reading, policy)
 

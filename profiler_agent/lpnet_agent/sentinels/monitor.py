@@ -84,8 +84,8 @@ class SentinelMonitor:
 
     @property
     def good_at(self) -> datetime | None:
-        """End of the last check that passed. If none has passed yet, the start of the first one;
-        None if there was no check since the levels were reset."""
+        """End of the last check that passed, or the start of the first check if none has passed
+        yet. None if there was no check since the levels were reset."""
         return self._state.good_at
 
     def wait_s(self) -> float:
@@ -103,11 +103,11 @@ class SentinelMonitor:
         return self._measurer.busy_s - self._checked_at_busy_s >= interval_s
 
     def check(self, should_continue: ShouldContinue | None = None) -> bool:
-        """Make a check, and if it sees a drift, further ones in new sessions. `should_continue` is
-        called throughout.
+        """Make a check, and if it sees a drift, further ones in new sessions.
 
-        True if the check passed, so that everything measured until now is valid. Raises
-        Interrupted if the agent is stopping, and SetupError if no session can be started.
+        `should_continue` is called throughout. Returns whether the check passed, so that
+        everything measured until now is valid. Raises Interrupted if the agent is stopping, and
+        SetupError if no session can be started.
         """
         if self.health.state != "ready":
             self._measurer.renew()  # one bad session must not keep a device from working
@@ -124,7 +124,7 @@ class SentinelMonitor:
         return good
 
     def clear(self, cleared: int) -> None:
-        """Reset the levels: a person has declared the device's present state as normal."""
+        """Reset the levels, because a person has declared the device's current state as normal."""
         log.info("cleared: the sentinels get new levels")
         self._save(Health(), cleared, None)
         self._checked_at_busy_s, self._inconclusive = None, 0

@@ -42,7 +42,7 @@ class SentinelStore:
 
     def load(self) -> SentinelState:
         """The saved state, or an initial one. Raises SetupError for an unreadable file, because it
-        may say that this device has drifted."""
+        may record that this device has drifted."""
         try:
             state = SentinelState.model_validate_json(self._path.read_bytes())
         except FileNotFoundError:

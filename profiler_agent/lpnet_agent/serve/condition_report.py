@@ -31,14 +31,13 @@ class ConditionReporter:
         self._last = None
 
     def wait_s(self) -> float:
-        """Seconds until an unchanged condition is reported again."""
         return max(0.0, self._last_at + self._every_s - time.monotonic())
 
     def report(self, agent: str, readiness: Readiness, cleared: int) -> int | None:
         """Report the condition, if a report is due.
 
-        Returns the server's number of clearings if it exceeds `cleared`, those already handled.
-        Raises what Http raises.
+        Returns the server's number of clearings if it exceeds `cleared`, the number handled
+        already. Raises what Http raises.
         """
         report = ConditionReport(
             target=self._target,

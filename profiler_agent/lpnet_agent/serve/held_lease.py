@@ -54,11 +54,10 @@ class LeaseResults:
             )
 
     def confirm(self) -> None:
-        """A check has passed: all samples so far are valid."""
+        """Mark all samples so far as valid, because a check has passed."""
         self._confirmed = len(self.samples)
 
     def drop_unconfirmed(self) -> int:
-        """Remove the samples that are not confirmed; returns their number."""
         dropped = len(self.samples) - self._confirmed
         del self.samples[self._confirmed :]
         return dropped

@@ -83,7 +83,7 @@ class JobRunner:
         heartbeat = LeaseHeartbeat(self._http, lease)
 
         def keep_lease() -> bool:
-            """Called during sentinel checks, which take seconds."""
+            # Called during sentinel checks, which take seconds.
             self._alive.touch()
             heartbeat.send_if_due(len(results.samples))
             return not self._stop.is_set()

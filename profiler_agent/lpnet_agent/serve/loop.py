@@ -77,8 +77,8 @@ class Agent:
         """Work until the agent is stopped.
 
         Waits for a server that is unreachable, fails, or is older than the agent. Raises
-        NotAllowed, BadRequest or SetupError where waiting cannot help; by then all results are on
-        disk.
+        NotAllowed, BadRequest or SetupError if waiting cannot help; all results are on disk by
+        then.
         """
         fields.reset(device=self._registration.device)
         backoff = Backoff()
@@ -145,7 +145,7 @@ class Agent:
             self._jobs.run(lease)
 
     def _check_disk(self, readiness: Readiness) -> Readiness:
-        """The readiness, but paused while results cannot be written to disk."""
+        """The readiness, changed to paused while results cannot be written to disk."""
         if readiness.state == "ready":
             try:
                 self._spool.check_free_space()
@@ -154,7 +154,7 @@ class Agent:
         return readiness
 
     def _wait_for_server(self, seconds: float) -> None:
-        """Wait, and meanwhile check the device, whose condition does not depend on a server."""
+        """Wait, and check the device meanwhile, whose condition does not depend on a server."""
         end = time.monotonic() + seconds
         try:
             while not self._stop.is_set() and (remaining_s := end - time.monotonic()) > 0:

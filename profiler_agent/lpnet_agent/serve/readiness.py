@@ -17,8 +17,8 @@ class Readiness:
     """The condition of the target, as it is reported, and after how many seconds to check again.
 
     `cause` names what prevents measuring. `drifted`: a sentinel drifted, so samples taken since
-    the last good check, which ended at `since`, are invalid. `confirmed`: a good check was made
-    just now, so samples taken before it are valid.
+    the last passed check, which ended at `since`, are invalid. `confirmed`: a check has just
+    passed, so samples taken before it are valid.
     """
 
     state: Condition = "ready"
@@ -36,7 +36,6 @@ class ReadinessCheck:
     def __init__(
         self, owner: OwnerPolicy, monitor: SentinelMonitor, busy_s: Callable[[], float]
     ) -> None:
-        """`busy_s` returns the total time spent measuring, in seconds."""
         self._owner = owner
         self._monitor = monitor
         self._busy_s = busy_s
@@ -44,7 +43,6 @@ class ReadinessCheck:
 
     @property
     def cleared(self) -> int:
-        """Number of clearings of the target that were handled."""
         return self._monitor.cleared
 
     def clear(self, cleared: int) -> None:

@@ -11,7 +11,7 @@ OLDER_SERVICE = "the service is older than this agent: upgrade it"
 
 
 def is_older_service(error: BadRequest) -> bool:
-    """Whether the service rejects something that only newer versions know.
+    """Whether the service rejects a field or value that only newer versions know.
 
     It will accept the request once it is upgraded.
     """

@@ -129,10 +129,8 @@ class Spool:
             self._drop_unwritten(reason)
 
     def set_aside(self, path: Path, reason: str) -> None:
-        """Move an undeliverable result to a folder where someone can inspect it.
-
-        Raises WriteFailed.
-        """
+        """Move an undeliverable result to a folder where a person can inspect it. Raises
+        WriteFailed."""
         destination = self._aside / path.name
         try:
             self._aside.mkdir(exist_ok=True)

@@ -47,7 +47,7 @@ def read_clusters(root: Path) -> tuple[Cluster, ...]:
 
 
 def select_cluster(name: str | None, clusters: Sequence[Cluster], threads: int) -> Cluster:
-    """The cluster with a name, or cores that are listed as 0-3 or 4,6. Without a name it is the
+    """The cluster with this name, or the cores listed as 0-3 or 4,6. Without a name it is the
     fastest cluster with more than one core. Raises SetupError, listing the clusters."""
     cluster = _default(clusters) if name is None else _by_name(name, clusters)
     if cluster is None:
@@ -86,7 +86,7 @@ def _by_name(name: str, clusters: Sequence[Cluster]) -> Cluster | None:
 
 
 def _cores_name(cores: tuple[int, ...]) -> str:
-    """For example cores0-3, or cores4.6."""
+    """For example "cores0-3" or "cores4.6"."""
     runs: list[list[int]] = []
     for core in cores:
         if runs and core == runs[-1][-1] + 1:
@@ -99,7 +99,6 @@ def _cores_name(cores: tuple[int, ...]) -> str:
 
 
 def _speed(root: Path, core: int) -> int:
-    """The core's capacity or else its maximum clock; 0 if neither is exposed."""
     folder = cpu_folder(root, core)
     for file in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"):
         value = number(folder / file)

@@ -45,10 +45,10 @@ _CANNOT_EXECUTE = (126, 127)
 
 @contextmanager
 def open_phone(settings: Settings, stop: Stop, user: str = "agent") -> Iterator[PhoneDevice]:
-    """The phone that the settings name, within the context. Nothing is written to it before a
-    measurer starts, and the agent's files are removed at the end. `user`: see FileStore.
+    """The phone that the settings name, within the context.
 
-    Raises SetupError, saying what to do, and MissingExtra.
+    Nothing is written to it before a measurer starts, and the agent's files are removed at the
+    end. `user`: see FileStore. Raises SetupError, saying what to do, and MissingExtra.
     """
     serial = settings.adb
     assert serial is not None
@@ -129,12 +129,12 @@ class PhoneDevice:
         return measurer
 
     def target(self, info: SessionInfo) -> TargetSpec:
-        """The cluster is part of the name, unless it is the phone's only one."""
+        # The cluster is part of the name, unless it is the phone's only one.
         variant = "" if self.cluster.name == "all" else self.cluster.name
         return target_spec(self.name, self._setup, info, self._files.root, variant)
 
     def _session_info(self) -> SessionInfo:
-        """benchmark_model does not print the version of LiteRT; its hash identifies the build."""
+        # benchmark_model does not print the version of LiteRT; its hash identifies the build.
         return SessionInfo(
             session=uuid.uuid4().hex,
             runtime=RUNTIME,
@@ -182,7 +182,7 @@ def _check_pinning(phone: Phone, cluster: Cluster) -> None:
 
 
 def _check_execution(phone: Phone, program: str) -> None:
-    """Run the program without a network: it then prints an error, if it can be executed."""
+    # Without a network the program prints an error, if it can be executed.
     result = phone.run(program)
     if result.code in _CANNOT_EXECUTE:
         abi = phone.run("getprop ro.product.cpu.abi").out.strip() or "unknown"

@@ -31,7 +31,6 @@ def parse_properties(output: str) -> dict[str, str]:
 
 
 def phone_facts(properties: Mapping[str, str], root: Path) -> DeviceFacts:
-    """`root` holds the phone's files."""
     cores = cpu_list(text(root / "sys/devices/system/cpu/present"))
     memory = integer(fields(root / "proc/meminfo").get("MemTotal", "").removesuffix("kB"))
     flags = fields(root / "proc/cpuinfo").get("Features", "").split()
@@ -48,8 +47,8 @@ def phone_facts(properties: Mapping[str, str], root: Path) -> DeviceFacts:
 
 
 def phone_name(properties: Mapping[str, str], configured: str | None) -> str:
-    """The configured name, or the model's: "Pixel 7" becomes "pixel-7". Raises SetupError without
-    either."""
+    """The configured name, or the model's: "Pixel 7" becomes "pixel-7". Raises SetupError if both
+    are missing."""
     model = properties.get("ro.product.model")
     if configured is None and model is None:
         raise SetupError("the phone's model is unknown: name the device with --device")
@@ -57,7 +56,7 @@ def phone_name(properties: Mapping[str, str], configured: str | None) -> str:
 
 
 def _chip(properties: Mapping[str, str]) -> str | None:
-    """From the properties that Android has for it, the newest first."""
+    # Recent versions of Android have the first two properties.
     maker, model = properties.get("ro.soc.manufacturer"), properties.get("ro.soc.model")
     if model:
         return f"{maker} {model}" if maker else model

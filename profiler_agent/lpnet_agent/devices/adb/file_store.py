@@ -68,14 +68,14 @@ class FileStore:
             self._installed = False
 
     def invalidate(self) -> None:
-        """Assume nothing about the phone, which was away. It may have been restarted, or the
-        program may still be running, so it is killed."""
+        """Forget what is on the phone, which was away and may have restarted. Kill the program,
+        which may still be running."""
         self._networks.clear()
         if self._installed:
             self.kill()
 
     def kill(self) -> None:
-        """Kill the program of this store; those of other stores are left alone."""
+        """Kill the program of this store, but not those of other stores."""
         # The brackets keep the pattern from matching the command that holds it.
         self._phone.try_run(f"pkill -KILL -f '[/]{self.program[1:]} '")
 
@@ -115,8 +115,8 @@ class FileStore:
             )
 
     def install(self) -> None:
-        """Write the program. The first call also removes what a killed agent has left, and kills
-        its program. Raises as `put_network` does."""
+        """Write the program. The first call also removes what a killed agent left behind, and
+        kills its program. Raises as `put_network` does."""
         if not self._installed:
             self._installed = True
             self.kill()
@@ -124,13 +124,13 @@ class FileStore:
         self._put(self.program.rpartition("/")[2], self._program.content)
 
     def restore(self, missing_network: str) -> None:
-        """Handle a network that is missing on the phone: it is forgotten, and the program, which
-        may be missing too, is written again. Raises as `put_network` does."""
+        """Forget a network that is missing on the phone, and write the program again, which may be
+        missing too. Raises as `put_network` does."""
         self._networks.pop(missing_network, None)
         self.install()
 
     def check_space(self) -> str | None:
-        """Why nothing can be written if the phone is still full, or None. Raises
+        """Why nothing can be written while the phone is full; None if there is space. Raises
         DeviceUnavailable."""
         if not self._needed_kib:
             return None

@@ -36,7 +36,7 @@ class PhoneVisitSelection:
 
 
 def select_visits(visits: Sequence[PhoneVisit], crowded: float) -> PhoneVisitSelection:
-    """`crowded` is the busy share of the other cores above which they count as other load; with 1
+    """`crowded` is the busy share of the other cores above which they count as other load; at 1,
     no other load counts."""
     usable = sorted((visit for visit in visits if _rejection(visit) is None), key=_median)
     agreeing = [visit for visit in usable if _agrees(visit, usable[0])]
@@ -97,14 +97,13 @@ def _median(visit: PhoneVisit) -> float:
 
 
 def _agrees(visit: PhoneVisit, fastest: PhoneVisit) -> bool:
-    """Whether medians differ by little, or by less than benchmark_model can resolve."""
+    # A difference below the resolution of benchmark_model does not count.
     fastest_ms = _median(fastest)
     return _median(visit) <= max((1 + AGREEMENT) * fastest_ms, fastest_ms + RESOLUTION_MS)
 
 
 def _weighted_median(parts: Sequence[BenchmarkTiming]) -> float:
-    """Mean of the medians, weighted by their runs. It is clipped to their range, which rounding
-    could leave."""
+    # Clipped, because rounding could leave the range of the medians.
     medians = [part.median_ms for part in parts]
     mean = sum(part.count * part.median_ms for part in parts) / sum(part.count for part in parts)
     return min(max(mean, min(medians)), max(medians))

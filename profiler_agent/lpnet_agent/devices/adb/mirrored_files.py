@@ -62,8 +62,8 @@ _FIRST_NUMBER = 9000
 
 
 class MirroredFiles:
-    """The mirror, a folder that exists within the context. A file that has disappeared from the
-    phone, or is no longer readable, is removed."""
+    """The mirror, a folder that exists within the context. It loses files that disappear from the
+    phone or become unreadable."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="lpnet-phone-")
@@ -96,8 +96,8 @@ class MirroredFiles:
 
     @property
     def has_live_temperature(self) -> bool:
-        """Whether temperatures are current, as part of the live files. Otherwise they are those
-        that Android's services printed last."""
+        """Whether temperatures are current, as part of the live files. Otherwise they are the last
+        ones that Android's services printed."""
         return _any(self._parts.get("live", {}), _ZONES, "/temp")
 
     @property
@@ -119,7 +119,6 @@ def parse_files(output: str) -> dict[str, str]:
 
 
 def _with_services(output: str, files: dict[str, str], live: Mapping[str, str]) -> dict[str, str]:
-    """The files, completed by those that only Android's services print."""
     _, _, services = output.partition("@battery\n")
     battery, _, thermal = services.partition("@thermal\n")
     if not any(name.endswith("/capacity") for name in files):
@@ -156,8 +155,6 @@ def _battery(output: str) -> dict[str, str]:
 
 
 def _zones(output: str) -> dict[str, str]:
-    """The CPU's temperatures from `dumpsys thermalservice`: current ones if it has them, else
-    cached ones."""
     _, heading, current = output.partition("Current temperatures from HAL")
     files = {}
     readings = _TEMPERATURE.findall(current if heading else output)

@@ -113,7 +113,7 @@ class Phone:
         return identity
 
     def _connection_problem(self, error: Exception) -> str:
-        """The state of the phone explains more than the error of the connection."""
+        # The state of the phone explains more than the error of the connection.
         _, problem = self._server.resolve(self.serial)
         if problem is not None:
             return problem

@@ -62,7 +62,7 @@ class Server:
 
     def resolve(self, serial: str) -> tuple[str, str | None]:
         """The phone's serial, where `auto` stands for the only phone; and why it cannot be used
-        and what to do, or None."""
+        and what to do (None if it can be used)."""
         problem = self.find_problem()
         if problem is not None:
             return serial, problem
@@ -85,8 +85,8 @@ class Server:
     def connection(self, serial: str, timeout_s: float) -> Iterator[AdbConnection]:
         """A connection to a phone for one service of its adbd. Raises AdbError and OSError.
 
-        The one of adbutils leaves the socket open if the phone is away, and starts a server if
-        there is none.
+        The connection of adbutils leaves the socket open if the phone is away, and starts a server
+        if there is none.
         """
         problem = self.find_problem()
         if problem is not None:

@@ -87,7 +87,7 @@ class PhoneSession:
         return result.model_copy(update={"visits": len(work.visits), **times})
 
     def close(self) -> None:
-        """Only files remain on the phone, which the store removes."""
+        # Only files remain on the phone, and the store removes them.
         self.alive = False
 
     def _run_benchmark(

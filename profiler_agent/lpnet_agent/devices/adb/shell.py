@@ -58,11 +58,11 @@ def run(
     stop: Stop | None,
     heartbeat: Callable[[], None] | None = None,
 ) -> CommandResult:
-    """Run a command line in the phone's shell with `stdin` as its standard input. `heartbeat` is
-    called every second until it ends.
+    """Run a command line in the phone's shell with `stdin` as its standard input.
 
-    Raises ConnectionLost, CommandTimeout, Interrupted if the agent is stopping and the command
-    takes too long, and the errors of adbutils.
+    `heartbeat` is called every second until the command ends. Raises ConnectionLost,
+    CommandTimeout, Interrupted if the agent is stopping and the command takes too long, and the
+    errors of adbutils.
     """
     connection.send_command(f"shell,v2,raw:{command}")
     connection.check_okay()

@@ -135,7 +135,6 @@ class BenchmarkRunner:
         return self._to_visit(timing, before, after, _cpu_s(sections.get("times", "")))
 
     def _snapshot(self, counters: str) -> Snapshot:
-        """The phone's counters, timed by its own clock."""
         self._files.update("counters", counters)
         uptime = text(self._files.root / "proc/uptime").split()
         snapshot = replace(self._probe.read(), voluntary=0, involuntary=0, major_faults=0)

@@ -27,8 +27,11 @@ _SLOPE_TOLERANCE = 1e-5
 
 
 def fuse_activation(lowering: Lowering, name: str) -> tuple[int, str]:
-    """The activation that the op of a tensor can apply itself, because nothing else reads the
-    tensor; and the name of the resulting tensor. NONE and the same name if there is none."""
+    """The activation that the op of a tensor can apply itself, and the name of the resulting
+    tensor.
+
+    That is possible if nothing else reads the tensor. Otherwise NONE and the same name.
+    """
     reader = lowering.only_reader(name)
     if reader is not None and reader.op in ("Relu", "Clip"):
         activation = _FUSED.get(bounds(lowering, reader))

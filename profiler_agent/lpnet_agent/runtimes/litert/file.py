@@ -39,7 +39,6 @@ class TfliteFile:
         return self._add(name, shape, schema.TensorType.FLOAT32, 0)
 
     def constant(self, name: str, value: Array) -> int:
-        """A float32 or int32 tensor that is part of the file."""
         self._buffers.append(_Buffer(value))
         return self._add(name, value.shape, _TYPES[value.dtype], len(self._buffers) - 1)
 
@@ -84,7 +83,7 @@ class TfliteFile:
         return len(self._tensors) - 1
 
     def _estimated_bytes(self) -> int:
-        """A builder that has to grow copies everything."""
+        # A builder that has to grow copies everything.
         entries = len(self._tensors) + len(self._operators) + len(self._buffers)
         return sum(buffer.size for buffer in self._buffers) + 512 * (entries + 1)
 

@@ -49,7 +49,6 @@ def conv(lowering: Lowering, node: OnnxNode) -> None:
 
 
 def linear(lowering: Lowering, node: OnnxNode) -> None:
-    """FULLY_CONNECTED, with weights in the order of a flatten before it."""
     if node.attributes.get("transA", 0):
         raise unsupported(node, "its input is transposed")
     weight = lowering.parameter(node, 1)

@@ -61,21 +61,18 @@ class Lowering:
         return shape
 
     def image_shape(self, node: OnnxNode) -> Shape:
-        """The ONNX shape of the first input of a node, which has to be an image."""
         shape = self.shape(node, node.inputs[0])
         if len(shape) != 4:
             raise unsupported(node, f"{node.inputs[0]!r} has no height and width: {shape}")
         return shape
 
     def input_tensor(self, node: OnnxNode, index: int = 0) -> int:
-        """The tensor of a node's input, which has to be computed by an op."""
         name = node.inputs[index]
         if name not in self._tensors:
             raise unsupported(node, f"its input {name!r} is not computed by an op")
         return self._tensors[name]
 
     def constant_input(self, node: OnnxNode, index: int) -> Array | None:
-        """The value of a node's input; None if it is omitted or not a constant."""
         name = node.optional_input(index)
         return None if name is None else self._network.constants.get(name)
 
@@ -100,7 +97,6 @@ class Lowering:
         return name in self._outputs
 
     def mark_fused(self, node: OnnxNode) -> None:
-        """Skip a node later, because an op before it does its work."""
         self._fused.add(node.outputs[0])
 
     def is_fused(self, node: OnnxNode) -> bool:
@@ -146,13 +142,11 @@ class Lowering:
         options: Any = None,
         version: int = 1,
     ) -> None:
-        """An op whose output is the network's tensor with this name."""
         shape = to_nhwc(self.shape(node, name))
         self._tensors[name] = self.add_op(name, shape, code, inputs, options, version)
 
 
 def to_nhwc(shape: Shape) -> Shape:
-    """An ONNX shape as it is stored in the file."""
     return tuple(shape[axis] for axis in TO_NHWC) if len(shape) == 4 else shape
 
 

@@ -64,12 +64,10 @@ def average_pool(lowering: Lowering, node: OnnxNode) -> None:
 
 
 def global_average_pool(lowering: Lowering, node: OnnxNode) -> None:
-    """MEAN over height and width."""
     _mean(lowering, node, keep=True)
 
 
 def mean(lowering: Lowering, node: OnnxNode) -> None:
-    """MEAN, only over height and width."""
     axes = node.attributes.get("axes")
     if axes is None and (axes_input := lowering.constant_input(node, 1)) is not None:
         axes = axes_input.reshape(-1).tolist()

@@ -85,7 +85,7 @@ class LiteRt:
         return interpreter
 
     def _has_delegate(self) -> bool:
-        """Whether a delegate takes over a network; there is no public way to ask."""
+        # There is no public way to ask whether a delegate takes over a network.
         file = TfliteFile()
         source, result = file.tensor("x", (1, 8)), file.tensor("y", (1, 8))
         file.op(Code.RELU, [source], result, None, 1)
@@ -138,8 +138,8 @@ def _transposed(value: Array, order: tuple[int, ...]) -> Array:
 
 @contextmanager
 def _silenced_stderr() -> Iterator[None]:
-    """LiteRT prints its delegates to the standard error and has no switch for that; it raises its
-    errors."""
+    # LiteRT prints its delegates to the standard error, which cannot be switched off. Its errors
+    # are raised.
     sys.stderr.flush()
     stderr = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)

@@ -18,7 +18,7 @@ def flatten(lowering: Lowering, node: OnnxNode) -> None:
     """RESHAPE, also for a Reshape that flattens.
 
     ONNX flattens (channels, height, width). If only linear layers read the result, their weights
-    are reordered to the order of the file; otherwise a TRANSPOSE comes first.
+    are reordered to match the file; otherwise a TRANSPOSE comes first.
     """
     shape = lowering.shape(node, node.inputs[0])
     name, tensor = node.outputs[0], lowering.input_tensor(node)
@@ -45,7 +45,6 @@ def flatten(lowering: Lowering, node: OnnxNode) -> None:
 
 
 def arithmetic(lowering: Lowering, node: OnnxNode) -> None:
-    """ADD and MUL of two tensors with the same number of dimensions, or with a constant."""
     code, kind = _ARITHMETIC[node.op]
     options = kind()
     inputs = [_operand(lowering, node, index) for index in (0, 1)]
@@ -54,7 +53,6 @@ def arithmetic(lowering: Lowering, node: OnnxNode) -> None:
 
 
 def concat(lowering: Lowering, node: OnnxNode) -> None:
-    """CONCATENATION of channels or features."""
     rank = len(lowering.shape(node, node.outputs[0]))
     if int(node.attributes["axis"]) not in (1, 1 - rank):
         raise unsupported(node, "only concatenation of channels or features is supported")
@@ -65,7 +63,6 @@ def concat(lowering: Lowering, node: OnnxNode) -> None:
 
 
 def identity(lowering: Lowering, node: OnnxNode) -> None:
-    """No op: the tensor gets another name."""
     lowering.alias(node.outputs[0], lowering.input_tensor(node))
 
 

@@ -67,7 +67,6 @@ class AxisWindow:
 
     @property
     def _extent(self) -> int:
-        """Pixels from the first to the last that one position covers."""
         return (self.kernel - 1) * self.dilation + 1
 
     @property
@@ -124,8 +123,8 @@ def image_window(lowering: Lowering, node: OnnxNode, kernel: Shape = ()) -> Imag
 def padded_input(
     lowering: Lowering, node: OnnxNode, window: ImageWindow, fill: float = 0.0
 ) -> tuple[int, int]:
-    """The tensor that a window slides over, and the rule: the node's input if one of the rules
-    gives the positions of ONNX, otherwise the input with `fill` around it."""
+    """The tensor that a window slides over, and the padding rule. The tensor is the node's input
+    if a rule gives the positions of ONNX, otherwise the input with `fill` around it."""
     source = lowering.input_tensor(node)
     if window.valid:
         return source, schema.Padding.VALID
@@ -137,7 +136,6 @@ def padded_input(
 def explicitly_padded(
     lowering: Lowering, node: OnnxNode, window: ImageWindow, fill: float = 0.0
 ) -> int:
-    """The input of a node with `fill` around it, by a PAD op."""
     name = f"{node.outputs[0]}/padded"
     padding = window.padding
     shape = tuple(int(n) for n in padding.sum(axis=1) + to_nhwc(lowering.image_shape(node)))

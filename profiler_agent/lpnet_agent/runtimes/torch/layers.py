@@ -108,7 +108,7 @@ def _clip(op: Op) -> list[nn.Module]:
 
 
 def _bound(op: Op, index: int, name: str) -> float | None:
-    """An input since opset 11, an attribute before."""
+    # An input since opset 11, an attribute before.
     bound = op.optional_weight(index)
     value = op.attribute(name, None) if bound is None else bound.item()
     return None if value is None else float(value)
@@ -126,7 +126,7 @@ def _gelu(op: Op) -> list[nn.Module]:
 
 
 def _reduce_mean(op: Op) -> list[nn.Module]:
-    """The axes are an input since opset 18, an attribute before."""
+    # The axes are an input since opset 18, an attribute before.
     axes = op.integers(1) or tuple(op.attribute("axes", ()))
     empty_is_noop = bool(op.attribute("noop_with_empty_axes", 0))
     keepdim = bool(op.attribute("keepdims", 1))

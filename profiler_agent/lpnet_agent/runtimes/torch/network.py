@@ -79,7 +79,7 @@ class _Builder:
         return value
 
     def _is_gate(self, node: OnnxNode) -> bool:
-        """Whether a sigmoid is only multiplied by its own input, which together is a silu."""
+        """Whether a sigmoid is only multiplied by its own input; together they are a silu."""
         (gate,) = node.outputs
         if self._readers[gate] != 1:
             return False

@@ -42,7 +42,6 @@ class Op:
         return weight
 
     def optional_weight(self, index: int) -> Tensor | None:
-        """As `weight`; None if the input is omitted."""
         name = self._constant_name(index)
         if name is None:
             return None
@@ -52,7 +51,6 @@ class Op:
         return torch.tensor(array)
 
     def integers(self, index: int) -> tuple[int, ...] | None:
-        """A constant input of integers; None if it is omitted."""
         name = self._constant_name(index)
         if name is None:
             return None

@@ -32,7 +32,6 @@ class Placement:
         return tensor
 
     def move_module(self, module: torch.nn.Module) -> None:
-        """In place."""
         layout = torch.channels_last if self.channels_last else torch.preserve_format
         module.to(self.device, self.dtype, memory_format=layout)  # type: ignore[call-overload]
 

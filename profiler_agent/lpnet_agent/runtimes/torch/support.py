@@ -32,7 +32,6 @@ def cpu(unavailable: str | None = None) -> Provider:
 
 
 def cuda(unavailable: str | None = None) -> Provider:
-    """The first visible GPU."""
     if not torch.backends.cuda.is_built():  # type: ignore[no-untyped-call]
         return Provider("cuda", unavailable="this build of torch has no CUDA")
     if not torch.cuda.is_available():

@@ -87,12 +87,11 @@ def _window(op: Op, kernel: Sequence[int] = ()) -> Window:
 
 
 def _is_symmetric(window: Window) -> bool:
-    """Whether both ends have the same pads, as PyTorch's own layers require."""
     return window.before == window.after
 
 
 def _needs_padding_layer(window: Window) -> bool:
-    """PyTorch's pools pad both ends alike, and at most by half the kernel."""
+    # PyTorch's pools pad both ends alike, and at most by half the kernel.
     wide = any(2 * pad > k for pad, k in zip(window.before, window.kernel, strict=True))
     return wide or not _is_symmetric(window)
 
