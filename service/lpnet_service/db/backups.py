@@ -43,7 +43,7 @@ def backup(database: Database, file: Path, progress: Progress = quiet) -> Counts
 
 
 def _create(draft: Path) -> None:
-    """With access for the owner only, from the start."""
+    # The file is private to its owner from the start.
     _remove(draft)
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL, 0o600))
 
@@ -92,7 +92,6 @@ def _check(draft: Path) -> Counts:
 
 
 def _flush(path: Path) -> None:
-    """Make sure that it survives a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -119,7 +119,7 @@ def _count(connection: Connection, table: Table) -> int:
 
 
 def _set_sequence(connection: Connection, table: Table) -> None:
-    """Number new rows after the copied ones."""
+    """Make the numbers of new rows continue after the copied ones."""
     column = table.autoincrement_column
     # SQLite continues from the largest number by itself.
     if column is None or connection.dialect.name == "sqlite":

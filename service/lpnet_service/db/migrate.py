@@ -54,7 +54,6 @@ def head() -> str | None:
 
 
 def revision(connection: Connection) -> str | None:
-    """The migration that a database is at; None if it has no tables."""
     return MigrationContext.configure(connection).get_current_revision()
 
 

@@ -50,15 +50,14 @@ class ArtifactRepository:
         return [(sha256, elsewhere) for sha256, elsewhere in rows]
 
     def unreferenced(self, before: datetime) -> Sequence[str]:
-        """Artifacts of no LPNet, registered before a time."""
         query = select(ArtifactRow.sha256).where(
             ~_is_referenced(), ArtifactRow.created_at < before
         )
         return self._session.scalars(query.order_by(ArtifactRow.sha256)).all()
 
     def delete_if_unreferenced(self, sha256: str, before: datetime) -> bool | None:
-        """Delete a row that is still unreferenced; None if it is not, else whether its bytes are
-        elsewhere."""
+        """Delete a row if it is still unreferenced. Returns whether its bytes are elsewhere, None
+        if it was not deleted."""
         statement = delete_(ArtifactRow).where(
             ArtifactRow.sha256 == sha256, ~_is_referenced(), ArtifactRow.created_at < before
         )

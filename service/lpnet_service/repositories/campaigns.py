@@ -51,7 +51,7 @@ class CampaignRepository:
         limit: int,
         oldest_first: bool = False,
     ) -> Sequence[CampaignRow]:
-        """Campaigns behind the pair (creation, id), newest first unless `oldest_first`."""
+        """Campaigns after the pair (creation time, id), newest first unless `oldest_first`."""
         query = select(CampaignRow)
         if target is not None:
             query = query.where(CampaignRow.target == target)
@@ -81,7 +81,6 @@ class CampaignRepository:
         return counts
 
     def failures(self, campaigns: Sequence[str]) -> dict[str, list[str]]:
-        """By campaign, the reason of each workload that failed."""
         failures: dict[str, list[str]] = {id_: [] for id_ in campaigns}
         query = select(JobRow.campaign, JobRow.failures_json).where(
             # As text: otherwise the partial index of jobs with failures is not used.
@@ -103,8 +102,8 @@ class CampaignRepository:
     def lock(self, id_: str) -> CampaignRow | None:
         """The campaign, locked until the transaction ends.
 
-        Lock the campaign before ending one of its jobs: of two jobs that end at once, the second
-        then sees that it is the last.
+        Lock the campaign before ending one of its jobs. If two jobs end at once, the second then
+        sees that it is the last.
         """
         return self._session.scalar(
             select(CampaignRow)
@@ -141,8 +140,8 @@ class CampaignRepository:
         }
 
     def queue_ahead(self, target: str, priority: int) -> Row[int, int]:
-        """How many jobs go before a new job of this priority, and how many workloads of these
-        are not measured yet."""
+        """How many jobs precede a new job of this priority, and how many of their workloads are
+        not measured yet."""
         goes_first = or_(JobRow.priority >= priority, JobRow.state == "running")
         unmeasured = func.coalesce(func.sum(JobRow.items - JobRow.measured), 0)
         query = select(func.count(), unmeasured)
@@ -151,7 +150,7 @@ class CampaignRepository:
         ).one()
 
     def finished_jobs(self, target: str, limit: int) -> Sequence[JobRow]:
-        """The latest jobs of a target that were done in one lease, newest first."""
+        """The latest jobs of a target that were completed in one lease, newest first."""
         query = select(JobRow).where(
             JobRow.target == target,
             JobRow.state == "done",
@@ -165,11 +164,9 @@ class CampaignRepository:
 
 
 def offer_order() -> Sequence[Any]:
-    """The order in which jobs are claimed: by priority, then by age."""
     return (JobRow.priority.desc(), JobRow.created_at, JobRow.position, JobRow.id)
 
 
 def on_ready_targets(targets: Sequence[str]) -> ColumnElement[bool]:
-    """Jobs of those targets that are neither paused nor broken."""
     ready = select(TargetRow.name).where(TargetRow.condition == "ready")
     return JobRow.target.in_(ready.where(TargetRow.name.in_(targets)))

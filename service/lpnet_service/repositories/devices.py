@@ -39,7 +39,6 @@ class DeviceRepository:
         return self._session.get(TargetRow, name)
 
     def lock_target(self, name: str) -> TargetRow | None:
-        """The target, locked until the transaction ends."""
         # A key-share lock: inserts of its samples only need its name to stay, and do not wait.
         query = select(TargetRow).where(TargetRow.name == name).with_for_update(key_share=True)
         return self._session.scalar(query)

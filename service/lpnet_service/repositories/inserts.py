@@ -50,7 +50,7 @@ def insert_or_replace(
 
 
 def insert_if_new(session: Session, row: type[Base], values: dict[str, Any], *, key: str) -> bool:
-    """Insert a row unless its `key` is stored; returns whether it was new."""
+    """Insert a row unless its `key` is stored; returns whether it was inserted."""
     statement = insert_ignoring(session, row, key).values(values)
     inserted = session.execute(statement.returning(statement.table.c[key]))
     return inserted.scalar() is not None

@@ -38,8 +38,8 @@ _MAX_MERGED_GROUPS = 200
 class Selection:
     """Which samples of an epoch a table shows, without sentinels.
 
-    They are those of `groups` (keys; None: all groups) and those whose `seq` is in `extra`, as far
-    as they meet the other conditions. `held_out` is the side of the workload.
+    They belong to one of `groups` (keys; None: all groups) or have a `seq` in `extra`, and meet
+    the other conditions. `held_out` is the side of the workload.
     """
 
     target: str
@@ -52,7 +52,6 @@ class Selection:
 
     @property
     def by_group(self) -> bool:
-        """Whether groups are the only condition, so that their counts are the answer."""
         return self.held_out is None and not self.ranged
 
     @property
@@ -75,9 +74,10 @@ class LatencyTableRepository:
         self._session = session
 
     def count(self, selection: Selection, in_groups: int) -> tuple[int, bool]:
-        """How many samples match, and whether that is exact.
+        """How many samples match, and whether that number is exact.
 
-        At most EXACT samples of the groups are examined. `in_groups` is how many the groups have.
+        At most EXACT samples of the groups are examined. `in_groups` is the number of samples in
+        the groups.
         """
         if selection.held_out is None:
             conditions = (*_in_groups(selection), *_in_range(selection))
@@ -117,8 +117,8 @@ class LatencyTableRepository:
 def _workload_keys(selection: Selection, in_groups: int) -> Any:
     """Workload keys of the samples that match all conditions but the side.
 
-    Many samples are read in key order: one index then holds all that is needed, and the sides are
-    stored in the same order.
+    Large numbers of samples are read in key order: one index then holds all needed columns, and
+    the sides are stored in the same order.
     """
     key = select(SampleRow.workload_key.label("key"))
     if selection.ranged or in_groups <= EXACT:
@@ -160,7 +160,6 @@ def _page_queries(
 
 
 def _walk_conditions(selection: Selection, ranged_by_time: bool) -> list[ColumnElement[bool]]:
-    """Conditions for walking an epoch in order until enough rows match."""
     # As an expression if rows are not in latency order: otherwise the database would read all
     # matches by the index of latencies, and sort them.
     latency = SampleRow.latency_ms + 0.0 if ranged_by_time else SampleRow.latency_ms
@@ -174,8 +173,8 @@ def _walk_conditions(selection: Selection, ranged_by_time: bool) -> list[ColumnE
 def _merged_groups(
     selection: Selection, order: Order, behind: Sequence[ColumnElement[bool]], limit: int
 ) -> Any:
-    """The groups side by side, each in order. The database merges them, and reads no more of a
-    group than the page takes from it."""
+    """The union of the groups, each in order. The database merges them, and reads no more rows of
+    a group than the page needs."""
     parts = []
     for key in selection.groups or ():
         in_group = SampleRow.group_key == key
@@ -215,7 +214,8 @@ def _in_groups(selection: Selection) -> list[ColumnElement[bool]]:
 
 
 def _in_groups_by_filter(selection: Selection) -> list[ColumnElement[bool]]:
-    """The same, without the index of groups: rows are then read in the order of another index."""
+    """Like `_in_groups`, but hides the column from the index of groups (`+ 0`), so that rows are
+    read in the order of another index."""
     if selection.groups is None:
         return _in_epoch(selection)
     return [*_in_epoch(selection), (SampleRow.group_key + 0).in_(selection.groups)]

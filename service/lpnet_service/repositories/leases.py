@@ -97,7 +97,6 @@ class LeaseRepository(Generic[Row]):
         return list(self._session.scalars(query))
 
     def lock_exhausted(self, id_: str, *, now: datetime, max_attempts: int) -> Row | None:
-        """The row, locked; None if it is no longer exhausted."""
         query = select(self._row).where(self._row.id == id_, self._is_exhausted(now, max_attempts))
         return self._session.scalar(query.with_for_update())
 
@@ -108,13 +107,12 @@ class LeaseRepository(Generic[Row]):
         )
 
     def has_future_times(self, *, now: datetime, lease_s: float, pause_s: float) -> bool:
-        """Whether `clamp_future_times` would change a row."""
         lease_too_long, pause_too_long = self._future_times(now, lease_s, pause_s)
         query = select(self._row.id).where(or_(lease_too_long, pause_too_long)).limit(1)
         return self._session.scalar(query) is not None
 
     def clamp_future_times(self, *, now: datetime, lease_s: float, pause_s: float) -> None:
-        """Correct times written by a clock that was ahead.
+        """Correct times that were written by a clock that was ahead.
 
         Leases then end at most `lease_s` from now, and queued rows are available at once.
         """
@@ -128,7 +126,7 @@ class LeaseRepository(Generic[Row]):
     def _future_times(
         self, now: datetime, lease_s: float, pause_s: float
     ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-        """Leases and pauses that end later than any that is given now."""
+        """Conditions for leases and pauses that end later than any that could start now."""
         row = self._row
         # Another process may have read the clock slightly later.
         slack = timedelta(seconds=_CLOCK_SLACK_S)

@@ -17,7 +17,6 @@ class LPNetRepository:
         self._session = session
 
     def versions(self, target: str) -> Sequence[LPNetRow]:
-        """All versions, newest first."""
         return self._session.scalars(
             select(LPNetRow).where(LPNetRow.target == target).order_by(LPNetRow.version.desc())
         ).all()

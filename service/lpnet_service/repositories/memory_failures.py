@@ -27,7 +27,6 @@ class MemoryFailureRepository:
             )
 
     def of_epoch(self, target: str, epoch: int) -> dict[str, str]:
-        """The workloads that failed, as JSON, by key."""
         query = select(MemoryFailureRow.workload_key, MemoryFailureRow.workload_json).where(
             MemoryFailureRow.target == target, MemoryFailureRow.epoch == epoch
         )

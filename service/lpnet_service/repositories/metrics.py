@@ -68,7 +68,7 @@ class MetricsRepository:
         ]
 
     def run_times(self) -> Sequence[RunTime]:
-        """Of the runs that ended and whose start is known."""
+        """Only runs that ended and whose start is known."""
         seconds = func.sum(self._seconds(RunRow.started_at, RunRow.finished_at))
         ended = and_(RunRow.started_at.is_not(None), RunRow.finished_at.is_not(None))
         query = select(RunRow.kind, RunRow.state, func.count(), seconds).where(ended)
@@ -95,7 +95,6 @@ class MetricsRepository:
         return {name: count for name, count in rows}
 
     def lpnet_errors(self) -> dict[str, float | None]:
-        """Error of each active LPNet on held-out networks, percent, by target."""
         query = select(LPNetRow.target, LPNetRow.network_mape_pct).where(LPNetRow.active.is_(True))
         return {target: pct for target, pct in self._session.execute(query)}
 

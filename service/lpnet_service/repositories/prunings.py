@@ -19,7 +19,6 @@ class PruningRepository:
         self._session = session
 
     def page(self, filters: Filters, before: int | None, limit: int) -> Sequence[PruningRow]:
-        """Matching results with a `seq` below `before`, newest first."""
         query = select(PruningRow).where(
             *(
                 getattr(PruningRow, name) == value
@@ -35,7 +34,6 @@ class PruningRepository:
         return self._session.scalar(select(PruningRow).where(PruningRow.id == id_))
 
     def delete(self, id_: str) -> bool:
-        """Returns whether there was such a result."""
         deleted = self._session.execute(
             delete(PruningRow).where(PruningRow.id == id_).returning(PruningRow.id)
         )

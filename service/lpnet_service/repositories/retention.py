@@ -42,7 +42,7 @@ class ExpiredRows:
     levels: Collection[int] = ()
 
     def samples(self) -> dict[str, ColumnElement[bool]]:
-        """Expired samples by reason; a sample has one reason."""
+        """Expired samples by reason; each sample has exactly one reason."""
         old = and_(
             SampleRow.target == self.target, SampleRow.stored_at < self.before, _campaign_is_over()
         )
@@ -56,7 +56,6 @@ class ExpiredRows:
         }
 
     def campaigns(self) -> ColumnElement[bool]:
-        """Campaigns that are over and of which no sample stays."""
         sample_stays = exists().where(
             SampleRow.campaign == CampaignRow.id, not_(or_(*self.samples().values()))
         )
@@ -122,7 +121,7 @@ class RetentionRepository:
     def lock_samples(
         self, where: ColumnElement[bool], limit: int
     ) -> Sequence[Row[int, int, str, str]]:
-        """`seq`, epoch, workload key and body of the first matching samples, locked; samples that
+        """`seq`, epoch, workload key and body of the first matching samples, locked. Samples that
         another transaction has locked are skipped."""
         columns = (SampleRow.seq, SampleRow.epoch, SampleRow.workload_key, SampleRow.body_json)
         query = select(*columns).where(where).order_by(SampleRow.seq)

@@ -21,11 +21,9 @@ class RunRepository:
         return self._session.get(RunRow, id_)
 
     def lock(self, id_: str) -> RunRow | None:
-        """The run, locked until the transaction ends."""
         return self._session.scalar(select(RunRow).where(RunRow.id == id_).with_for_update())
 
     def studies(self, target: str, limit: int) -> Sequence[RunRow]:
-        """The newest finished studies of a target, newest first."""
         query = select(RunRow).where(
             RunRow.target == target, RunRow.kind == "study", RunRow.state == "done"
         )
@@ -42,5 +40,4 @@ class RunRepository:
 
 
 def offer_order() -> Sequence[Any]:
-    """The order in which runs are claimed: oldest first."""
     return (RunRow.created_at, RunRow.id)

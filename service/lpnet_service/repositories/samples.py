@@ -49,7 +49,6 @@ class SampleRepository:
         return int(inserted.rowcount)
 
     def disturbed_by_id(self, target: str, ids: Sequence[str]) -> dict[str, bool]:
-        """Whether the sample is disturbed, by id, for those of the ids that are stored."""
         disturbed: dict[str, bool] = {}
         for start in range(0, len(ids), _CHUNK):
             query = select(SampleRow.id, SampleRow.disturbed).where(
@@ -71,21 +70,21 @@ class SampleRepository:
     def campaigns_undisturbed_since(
         self, target: str, epoch: int, since: datetime
     ) -> Sequence[str | None]:
-        """Campaigns that have such samples; None stands for samples of no campaign."""
+        """Campaigns with samples that `lock_undisturbed_since` selects; None stands for samples of
+        no campaign."""
         query = select(SampleRow.campaign).where(
             _trainable(target, epoch), SampleRow.taken_at > since
         )
         return self._session.scalars(query.distinct().order_by(SampleRow.campaign)).all()
 
     def locate(self, target: str, ids: Sequence[str]) -> Sequence[Row[str, int | None, int]]:
-        """Id, group key and `seq` of those of the ids that are stored for a target."""
+        """Id, group key and `seq` of the stored samples among `ids`."""
         query = select(SampleRow.id, SampleRow.group_key, SampleRow.seq)
         return self._session.execute(
             query.where(SampleRow.target == target, SampleRow.id.in_(ids))
         ).all()
 
     def bodies_by_id(self, target: str, ids: Sequence[str]) -> dict[str, str]:
-        """The sample as it was sent, as JSON, by id, for those of the ids that are stored."""
         bodies: dict[str, str] = {}
         for start in range(0, len(ids), _CHUNK):
             query = select(SampleRow.id, SampleRow.body_json).where(
@@ -95,7 +94,7 @@ class SampleRepository:
         return bodies
 
     def assign_campaign(self, target: str, campaign: str, ids: Sequence[str]) -> None:
-        """Give the campaign to samples that arrived before their job was completed."""
+        """Assign the campaign to samples that arrived before their job was completed."""
         self._session.execute(
             update(SampleRow)
             .where(SampleRow.target == target, SampleRow.id.in_(ids), SampleRow.campaign.is_(None))
@@ -103,12 +102,10 @@ class SampleRepository:
         )
 
     def page(self, filters: Filters, after: int, limit: int) -> Sequence[SampleRow]:
-        """Samples with a `seq` above `after`, in the order they were stored."""
         query = select(SampleRow).where(SampleRow.seq > after, *_matching(filters))
         return self._session.scalars(query.order_by(SampleRow.seq).limit(limit)).all()
 
     def sentinel_readings(self, target: str, limit: int) -> Sequence[SampleRow]:
-        """The newest readings of a target's sentinels, newest first."""
         query = select(SampleRow).where(
             SampleRow.target == target, SampleRow.sentinel.is_not(None)
         )
@@ -118,7 +115,6 @@ class SampleRepository:
     def first_sentinel_readings(
         self, target: str, epochs: Collection[int], *, limit: int
     ) -> Sequence[SampleRow]:
-        """The first `limit` undisturbed readings of each sentinel in each epoch, oldest first."""
         number = func.row_number().over(
             partition_by=(SampleRow.epoch, SampleRow.sentinel),
             order_by=(SampleRow.taken_at, SampleRow.seq),
@@ -144,7 +140,6 @@ class SampleRepository:
         return self._session.scalars(query).all()
 
     def trainable_workloads(self, target: str, epoch: int) -> Sequence[Row[str, str, str | None]]:
-        """Key, kind and draw of the workloads of the trainable samples."""
         columns = (SampleRow.workload_key, SampleRow.kind, SampleRow.draw)
         query = select(*columns).where(_trainable(target, epoch)).distinct()
         return self._session.execute(query).all()
@@ -157,7 +152,6 @@ class SampleRepository:
         return set(self._session.scalars(query.distinct()))
 
     def body_by_workload(self, target: str, epoch: int, keys: Sequence[str]) -> dict[str, str]:
-        """A sample of each workload as it was sent, as JSON, by workload key."""
         bodies: dict[str, str] = {}
         for start in range(0, len(keys), _CHUNK):
             query = select(SampleRow.workload_key, SampleRow.body_json).where(
@@ -172,7 +166,6 @@ class SampleRepository:
     def latest_trainable(
         self, target: str, epoch: int, keys: Sequence[str], limit: int
     ) -> Sequence[SampleRow]:
-        """The newest `limit` trainable samples of those workloads, newest first."""
         rows: list[SampleRow] = []
         for start in range(0, len(keys), _CHUNK):
             query = select(SampleRow).where(
@@ -182,13 +175,11 @@ class SampleRepository:
         return sorted(rows, key=lambda row: -row.seq)[:limit]
 
     def count_trainable_workloads(self, target: str, epoch: int) -> int:
-        """How many different workloads have trainable samples."""
         count = func.count(distinct(SampleRow.workload_key))
         return self._session.scalar(select(count).where(_trainable(target, epoch))) or 0
 
 
 def _replaces_stored(new: Any) -> ColumnElement[bool]:
-    """Whether a new row replaces the stored row of the same target and id."""
     return and_(
         SampleRow.disturbed.is_(True),
         new.disturbed.is_(False),

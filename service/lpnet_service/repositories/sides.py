@@ -24,7 +24,6 @@ class SideRepository:
         return {key: (kind, held_out) for key, kind, held_out in self._session.execute(query)}
 
     def of_keys(self, target: str, epoch: int, keys: Sequence[str]) -> dict[str, bool]:
-        """Whether held out, by workload key, for workloads that have a side."""
         query = select(SideRow.workload_key, SideRow.held_out).where(
             SideRow.target == target, SideRow.epoch == epoch, SideRow.workload_key.in_(keys)
         )

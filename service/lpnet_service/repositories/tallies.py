@@ -35,7 +35,6 @@ class TallyRepository:
             self._session.execute(statement, {"name": f"samples of {target}"})
 
     def workloads_of_samples(self, target: str, ids: Sequence[str]) -> set[EpochWorkload]:
-        """The workloads of those of the samples that are stored for a target."""
         workloads: set[EpochWorkload] = set()
         for start in range(0, len(ids), _CHUNK):
             query = select(SampleRow.epoch, SampleRow.workload_key).where(
@@ -45,7 +44,6 @@ class TallyRepository:
         return workloads
 
     def counts_by_group(self, target: str, workloads: Collection[EpochWorkload]) -> Counter[int]:
-        """How many samples of these workloads each group has, without sentinels."""
         counts: Counter[int] = Counter()
         for chunk in _chunks(SampleRow, target, workloads):
             query = select(SampleRow.group_key, func.count()).where(chunk)
@@ -55,7 +53,7 @@ class TallyRepository:
         return counts
 
     def samples_of(self, target: str, workloads: Collection[EpochWorkload]) -> Iterator[Any]:
-        """The samples of these workloads, in the order they were stored; neither sentinels nor
+        """The samples of these workloads in the order they were stored, without sentinels and
         bodies."""
         columns = (
             *(SampleRow.epoch, SampleRow.workload_key, SampleRow.group_key, SampleRow.kind),
@@ -79,7 +77,6 @@ class TallyRepository:
         return spreads
 
     def spreads(self, target: str, epoch: int) -> Sequence[float]:
-        """All spreads of an epoch, ascending."""
         query = select(WorkloadRow.spread).where(
             WorkloadRow.target == target,
             WorkloadRow.epoch == epoch,
@@ -94,7 +91,6 @@ class TallyRepository:
         rows: Mapping[EpochWorkload, dict[str, Any]],
         removed: Collection[EpochWorkload],
     ) -> None:
-        """Insert or replace the rows of workloads, and delete those of `removed`."""
         if rows:
             key = ("target", "epoch", "workload_key")
             replace = insert_or_replace(self._session, WorkloadRow, *key, when=lambda _: true())
@@ -149,11 +145,9 @@ class TallyRepository:
         self._session.execute(statement, execution_options=_WITHOUT_SYNC)
 
     def get_epoch(self, target: str, number: int) -> EpochRow | None:
-        """The row of an epoch; None if it has no samples."""
         return self._session.get(EpochRow, (target, number))
 
     def list_epochs(self, target: str | None = None) -> Sequence[EpochRow]:
-        """Epochs with samples, of one target or of all, oldest first."""
         query = select(EpochRow)
         if target is not None:
             query = query.where(EpochRow.target == target)
@@ -167,7 +161,6 @@ class TallyRepository:
 def _chunks(
     row: Any, target: str, workloads: Iterable[EpochWorkload]
 ) -> Iterator[ColumnElement[bool]]:
-    """Conditions for the rows of these workloads, each for a chunk of them."""
     by_epoch: dict[int, list[str]] = defaultdict(list)
     for epoch, key in workloads:
         by_epoch[epoch].append(key)

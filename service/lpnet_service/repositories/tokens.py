@@ -18,7 +18,6 @@ class TokenRepository:
         self._session = session
 
     def all(self) -> Sequence[TokenRow]:
-        """All tokens, oldest first."""
         return self._session.scalars(
             select(TokenRow).order_by(TokenRow.created_at, TokenRow.id)
         ).all()
@@ -35,7 +34,6 @@ class TokenRepository:
         return self._session.scalar(select(TokenRow.id).where(_usable(now)).limit(1)) is not None
 
     def lock_not_revoked(self, id_or_name: str) -> Sequence[TokenRow]:
-        """Tokens with that id or name that are not revoked, locked."""
         matches = or_(TokenRow.id == id_or_name, TokenRow.name == id_or_name)
         query = select(TokenRow).where(matches, TokenRow.revoked_at.is_(None))
         return self._session.scalars(query.with_for_update()).all()
@@ -44,7 +42,6 @@ class TokenRepository:
         self._session.execute(update(TokenRow).where(TokenRow.id == id_).values(last_used_at=now))
 
     def find_session(self, sha256: str) -> tuple[SessionRow, TokenRow] | None:
-        """A browser session and its token."""
         query = (
             select(SessionRow, TokenRow)
             .join(TokenRow, TokenRow.id == SessionRow.token)

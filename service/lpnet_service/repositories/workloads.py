@@ -27,7 +27,7 @@ class WorkloadRepository:
         self._session = session
 
     def key_at(self, target: str, epoch: int, offset: int) -> str | None:
-        """The key with `offset` keys before it; None if there are fewer keys."""
+        """The key at position `offset` in key order; None if there are fewer keys."""
         query = select(WorkloadRow.workload_key).where(
             WorkloadRow.target == target, WorkloadRow.epoch == epoch
         )
@@ -39,13 +39,12 @@ class WorkloadRepository:
         self, target: str, epoch: int, before: str | None
     ) -> Sequence[Row[str, float, str, str | None, str | None]]:
         """Key, median latency, kind, space and block of the workloads whose key is before `before`
-        (None: of all), in the order of keys."""
+        (None: of all), in key order."""
         rows: Sequence[Row[str, float, str, str | None, str | None]]
         rows = self._before(select(*_COLUMNS), target, epoch, before)
         return rows
 
     def medians(self, target: str, epoch: int, before: str | None) -> dict[str, float]:
-        """Median latencies of the same workloads, by key."""
         query = select(WorkloadRow.workload_key, WorkloadRow.latency_ms)
         return {key: ms for key, ms in self._before(query, target, epoch, before)}
 
@@ -59,7 +58,6 @@ class WorkloadRepository:
     def held_out(
         self, target: str, epoch: int, limit: int
     ) -> Sequence[Row[str, float, str, str | None, str | None]]:
-        """Key, median latency, kind, space and block of held-out workloads, in key order."""
         same = and_(
             WorkloadRow.target == SideRow.target,
             WorkloadRow.epoch == SideRow.epoch,
@@ -72,7 +70,6 @@ class WorkloadRepository:
     def first_samples(
         self, target: str, epoch: int, keys: Sequence[str]
     ) -> dict[str, tuple[str, str | None]]:
-        """Id and draw of the first undisturbed sample of each workload."""
         samples: dict[str, tuple[str, str | None]] = {}
         for start in range(0, len(keys), _CHUNK):
             first = (
