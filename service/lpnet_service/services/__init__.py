@@ -1,4 +1,5 @@
-"""What the service does, in six rooms: reading > access | upkeep > learning > measuring > shared.
+"""Work of the service in six packages: reading > access | upkeep > learning > measuring > shared.
 
-A room imports only rooms to its right.
+A package imports only packages to its right. Functions raise NotFound for an unknown id or name,
+and BadRequest for a page cursor (`after`) that no page returned.
 """

@@ -15,7 +15,6 @@ CLOSED = "tokens required"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address can only be reached from this machine."""
     try:
         return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -23,15 +22,15 @@ def is_loopback(host: str) -> bool:
 
 
 def effective_settings(settings: Settings, hosts: Iterable[str]) -> Settings:
-    """The settings of a process that listens on these addresses: `auto` requires tokens if any of
-    them is not loopback."""
+    """The settings of a process that listens on these addresses. `auto` requires tokens if any
+    address is not loopback."""
     if settings.tokens_required or all(is_loopback(host) for host in hosts):
         return settings
     return settings.model_copy(update={"tokens": "required"})
 
 
 def check(ctx: Context, host: str) -> str:
-    """Describe in a line who has access to a service on this address.
+    """Describe in one line who has access to a service on this address.
 
     Raises SetupError if tokens are required and no usable token is stored.
     """

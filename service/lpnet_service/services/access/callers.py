@@ -29,7 +29,7 @@ class Caller:
     csrf: str | None = None
 
     def has_any(self, *scopes: Scope) -> bool:
-        """Whether the caller has one of the scopes; `admin` includes all of them."""
+        """Whether the caller has one of the scopes; `admin` includes every scope."""
         return "admin" in self.scopes or any(scope in self.scopes for scope in scopes)
 
 

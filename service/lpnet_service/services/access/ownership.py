@@ -22,9 +22,10 @@ from lpnet_service.services.shared.context import Context
 
 
 def check_registration(caller: Caller, registration: Registration) -> None:
-    """Allow only the own device, and targets whose names begin with the device's name.
+    """Allow only the caller's own device, and targets whose names begin with the device's name.
 
-    So an agent can neither learn nor take the names of others. Raises Forbidden, BadRequest.
+    An agent can thus neither learn nor claim the names of other devices. Raises Forbidden,
+    BadRequest.
     """
     if caller.device is None:
         return

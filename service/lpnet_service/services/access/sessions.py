@@ -21,7 +21,8 @@ from lpnet_service.services.shared.context import Context
 
 
 def open_session(ctx: Context, token: str) -> tuple[Caller, str, datetime]:
-    """Open a session with a token: the caller, the cookie's secret, and when the session ends.
+    """Open a session with a token. Returns the caller, the cookie's secret, and when the session
+    ends.
 
     Raises Unauthenticated.
     """
@@ -55,7 +56,6 @@ def recognise(ctx: Context, cookie: str) -> Caller:
 
 
 def end(ctx: Context, cookie: str) -> None:
-    """End a session. Repeating it is harmless."""
     with ctx.db.write() as session:
         TokenRepository(session).delete_session(tokens.sha256(cookie))
 

@@ -48,10 +48,10 @@ def sha256(secret: str) -> str:
 
 
 def create(ctx: Context, request: TokenRequest, secret: str) -> tuple[Token, bool]:
-    """Create a token with this secret; returns it and whether it is new.
+    """Create a token with this secret; returns the token and whether it is new.
 
-    Repeating it changes nothing. Raises SetupError for options that contradict each other, and for
-    a name or secret of another token.
+    Repeating it changes nothing. Raises SetupError for contradictory options, and for a name or
+    secret of another token.
     """
     _check(request)
     now, digest = ctx.clock.now(), sha256(secret)
@@ -93,7 +93,8 @@ def _check(request: TokenRequest) -> None:
 
 
 def _require_same(row: TokenRow, request: TokenRequest, now: datetime) -> Token:
-    """The token that has this secret. Raises SetupError if it is over or differs."""
+    """The token that has this secret. Raises SetupError if it is revoked, expired or differs from
+    the request."""
     if row.revoked_at is not None:
         raise SetupError("this secret was revoked: write another one into the file")
     if row.expires_at is not None and row.expires_at <= now:
@@ -118,13 +119,12 @@ def _token(row: TokenRow) -> Token:
 
 
 def list_tokens(ctx: Context) -> list[Token]:
-    """Every token, oldest first, with revoked and expired ones."""
     with ctx.db.read() as session:
         return [_token(row) for row in TokenRepository(session).all()]
 
 
 def revoke(ctx: Context, id_or_name: str) -> list[Token]:
-    """End the tokens with that id or name, and all sessions that they opened.
+    """Revoke the tokens with that id or name, and end all sessions that they opened.
 
     Raises SetupError if there is none, or all are revoked already.
     """
@@ -154,7 +154,6 @@ def recognise(ctx: Context, secret: str) -> Caller:
 
 
 def authenticate(ctx: Context, session: Session, secret: str) -> tuple[Caller, TokenRow]:
-    """The caller who has this secret, and their token. Raises Unauthenticated."""
     row = TokenRepository(session).find_by_sha256(sha256(secret))
     if row is None:
         raise Unauthenticated("this token is not known here")
@@ -180,7 +179,8 @@ def caller_of(row: TokenRow, now: datetime) -> Caller:
 
 
 def note_use(ctx: Context, row: TokenRow) -> None:
-    """Store when a token was last used, to the minute: not every request should write."""
+    """Store when a token was last used. The time is rounded to the minute, so that few requests
+    write."""
     now = ctx.clock.now()
     if row.last_used_at is not None:
         age_s = abs((now - row.last_used_at).total_seconds())

@@ -32,34 +32,29 @@ class ActivationDecision:
 
 
 def of_target(ctx: Context, target: str) -> list[LPNetInfo]:
-    """Versions of a target's LPNet, newest first. Raises NotFound for an unknown target."""
     with ctx.db.read() as session:
         require_target(session, target)
         return [_info(row) for row in LPNetRepository(session).versions(target)]
 
 
 def get(ctx: Context, id_: str) -> LPNetInfo:
-    """One LPNet. Raises NotFound."""
     return _info(require_lpnet(ctx, id_))
 
 
 def report(ctx: Context, id_: str) -> Report:
-    """The report of an LPNet's training. Raises NotFound."""
     return Report.model_validate_json(require_lpnet(ctx, id_).report_json)
 
 
 def weights_sha256(ctx: Context, id_: str) -> str:
-    """The sha256 of an LPNet's file. Raises NotFound."""
     return require_lpnet(ctx, id_).weights_sha256
 
 
 def weights(ctx: Context, id_: str) -> bytes:
-    """The safetensors file of an LPNet. Raises NotFound, NoArtifact."""
+    """The safetensors file of an LPNet. Raises NoArtifact."""
     return artifacts.read(ctx, weights_sha256(ctx, id_))
 
 
 def require_lpnet(ctx: Context, id_: str) -> LPNetRow:
-    """The row of an LPNet. Raises NotFound."""
     with ctx.db.read() as session:
         row = LPNetRepository(session).get(id_)
     if row is None:
@@ -68,7 +63,6 @@ def require_lpnet(ctx: Context, id_: str) -> LPNetRow:
 
 
 def active(ctx: Context, target: str) -> str | None:
-    """The id of a target's active LPNet."""
     with ctx.db.read() as session:
         row = LPNetRepository(session).active(target)
     return row.id if row else None
@@ -85,11 +79,11 @@ def publish(
     seed: int,
     batches: tuple[int, ...],
 ) -> LPNetInfo:
-    """Store a trained LPNet as its target's next version, and end the run that made it.
+    """Store a trained LPNet as the next version of its target, and end its training run.
 
-    It becomes active as decided, unless its epoch is over by now. Stores nothing if it raises
-    LeaseLost (the run was cancelled or taken over), ActiveVersionChanged (the decision compares
-    with a version that is no longer active) or NoArtifact (the file cannot be written).
+    It becomes active as decided, unless its epoch has been superseded. Nothing is stored if this
+    raises LeaseLost (the run was cancelled or taken over), ActiveVersionChanged (the decision
+    compares with a version that is no longer active) or NoArtifact (the file cannot be written).
     """
     sha256 = artifacts.keep(ctx, content)
     now, id_ = ctx.clock.now(), new_id("lpnet")

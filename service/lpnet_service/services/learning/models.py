@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 
 def lpnet(ctx: Context, id_: str) -> LatencyModel:
-    """An LPNet by its id. Raises NotFound."""
-
     def load() -> LatencyModel:
         is_first = "torch" not in sys.modules
         import torch
@@ -36,10 +34,9 @@ def lpnet(ctx: Context, id_: str) -> LatencyModel:
 
 
 def predictor(ctx: Context, row: LPNetRow, space: str, block: str | None, batch: int) -> Predictor:
-    """An LPNet bound to a space, or to a block of it, at a batch size.
+    """An LPNet bound to a space, or to one of its blocks, at a batch size.
 
-    Raises NotFound for an unknown space, lpnet.errors.NotCovered for a space that the LPNet does
-    not cover.
+    Raises lpnet.errors.NotCovered for a space that the LPNet does not cover.
     """
 
     def bind() -> Predictor:

@@ -30,7 +30,6 @@ class ClaimedRun:
 
 
 def claim(ctx: Context) -> ClaimedRun | None:
-    """The oldest free run, under a new lease; None if there is none."""
     now, settings = ctx.clock.now(), ctx.settings
     with ctx.db.read() as session:
         runs = LeaseRepository(session, RunRow)
@@ -74,7 +73,6 @@ def lock_claimed(session: Session, run: ClaimedRun) -> RunRow:
 def finish(
     session: Session, ctx: Context, row: RunRow, report: Report | None, lpnet: str | None
 ) -> None:
-    """End a run as done, with its results, in the caller's transaction."""
     row.progress, row.stage = 1.0, None
     row.report_json = report.model_dump_json() if report else None
     row.lpnet = lpnet
@@ -82,7 +80,6 @@ def finish(
 
 
 def finish_study(ctx: Context, run: ClaimedRun, report: Report) -> None:
-    """End a study; its report is its only result."""
     with ctx.db.write() as session:
         finish(session, ctx, lock_claimed(session, run), report, None)
 
@@ -114,7 +111,7 @@ def finish_plan(
 
 
 def fail(ctx: Context, run: ClaimedRun, reason: str) -> None:
-    """Fail a run. A campaign that waited for its plan ends without pruned networks."""
+    """Fail a run. A campaign that was waiting for its plan ends without pruned networks."""
     with ctx.db.write() as session:
         if run.campaign is not None:
             CampaignRepository(session).lock(run.campaign)
@@ -136,7 +133,7 @@ def _fail(session: Session, ctx: Context, row: RunRow, reason: str) -> None:
 
 
 def give_back(ctx: Context, run: ClaimedRun) -> None:
-    """Release a run for another worker because this one was asked to stop. The attempt does not
+    """Release a run for another worker because this worker is stopping. The attempt does not
     count."""
     with ctx.db.write() as session:
         row = LeaseRepository(session, RunRow).find_by_token(run.token, lock=True)

@@ -52,7 +52,8 @@ def draw_sides(
 
 
 def _rank(candidate: Candidate) -> tuple[bool, str]:
-    """If a workload was drawn in several ways, the highest rank counts, in any sample order."""
+    # If a workload was drawn in several ways, the highest rank counts, whatever the order of
+    # samples.
     return candidate.draw == "dense", candidate.draw or ""
 
 
@@ -70,7 +71,6 @@ def _draw_held_out(
 
 
 def held_out_count(kind: Kind, count: int) -> int:
-    """How many of `count` workloads of a kind are held out."""
     if kind == "block":
         return round(BLOCK_SHARE * count)
     return min(max(MIN_NETWORKS, ceil(NETWORK_SHARE * count)), count // 2)

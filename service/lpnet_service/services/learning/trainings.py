@@ -18,15 +18,15 @@ _VISIBLE_KINDS = ("training", "study")
 
 
 def start(ctx: Context, target: str, new: NewTraining) -> Training:
-    """Queue a training. Raises NotFound for an unknown target, NoSamples if it has none."""
+    """Queue a training. Raises NoSamples if the target has none."""
     return _queue(ctx, target, "training", new)
 
 
 def study(ctx: Context, target: str, new: NewStudy) -> Training:
     """Queue a study.
 
-    Raises NotFound for an unknown target, NoSamples if it has none, BadRequest if so many training
-    samples would leave no workload to test on.
+    Raises NoSamples if the target has none, BadRequest if so many training samples would leave no
+    workload to test on.
     """
     return _queue(ctx, target, "study", new)
 
@@ -65,7 +65,6 @@ def _check_study(samples: int, workloads: int, target: str) -> None:
 
 
 def get(ctx: Context, id_: str) -> Training:
-    """One training or study. Raises NotFound."""
     with ctx.db.read() as session:
         row = RunRepository(session).get(id_)
     if row is None or row.kind not in _VISIBLE_KINDS:
@@ -74,9 +73,9 @@ def get(ctx: Context, id_: str) -> Training:
 
 
 def cancel(ctx: Context, id_: str) -> Training:
-    """Stop a training or study; the worker notices within a second or so.
+    """Cancel a training or study; the worker notices within about a second.
 
-    Cancelling one that is over changes nothing. Raises NotFound.
+    A run that has ended does not change.
     """
     with ctx.db.write() as session:
         row = RunRepository(session).lock(id_)

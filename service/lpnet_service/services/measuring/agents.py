@@ -21,10 +21,10 @@ _CHOOSE_ANOTHER_NAME = "choose another name for this device, by --device of lpne
 def register(ctx: Context, registration: Registration) -> RegistrationResponse:
     """Store a device, its agent and its targets. Repeating it updates what changed.
 
-    A device has one agent: whoever registers it again is that agent, restarted. An imported device
-    of the same name becomes the agent's. Raises NameTaken for a device of another machine and for
-    a target of another device or of an import, DeviceBusy while another agent of the device is
-    alive.
+    A device has one agent: a repeated registration means that this agent was restarted. An
+    imported device of the same name becomes the agent's. Raises NameTaken for a device of another
+    machine and for a target of another device or of an import, DeviceBusy while another agent of
+    the device is alive.
     """
     now = ctx.clock.now()
     silence = timedelta(seconds=ctx.settings.offline_s)
@@ -86,7 +86,6 @@ def _put_agent(
 
 
 def is_other_seat(agent: AgentRow, seat: str | None) -> bool:
-    """Whether a request from this seat comes from another agent than the device's current one."""
     return None not in (seat, agent.seat) and seat != agent.seat
 
 

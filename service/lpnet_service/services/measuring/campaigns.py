@@ -45,8 +45,8 @@ _SORT = "-created_at"
 def create(ctx: Context, new: NewCampaign) -> Campaign:
     """Start a campaign.
 
-    Raises NotFound for an unknown target or space, BadRequest for workloads that the space does
-    not have, Conflict for a target that no agent measures.
+    Raises BadRequest for workloads that the space does not have, Conflict for a target that no
+    agent measures.
     """
     drawn = draw(ctx, new)
     now = ctx.clock.now()
@@ -89,7 +89,8 @@ def priority(new: NewCampaign) -> int:
 
 
 def draw(ctx: Context, new: NewCampaign) -> DrawnWorkloads:
-    """The workloads of a campaign; the same request always gives the same. Raises as `create`."""
+    """The workloads of a campaign; equal requests give equal workloads. Raises as `create`
+    does."""
     with ctx.db.read() as session:
         if require_target(session, new.target).source == "imported":
             raise Conflict(f"target {new.target!r} is imported: no agent measures it")
@@ -137,7 +138,6 @@ def add_jobs(
 
 
 def get(ctx: Context, id_: str) -> Campaign:
-    """One campaign. Raises NotFound."""
     with ctx.db.read() as session:
         row = CampaignRepository(session).get(id_)
         if row is None:
@@ -154,7 +154,6 @@ def page(
     after: str | None = None,
     limit: int,
 ) -> CampaignList:
-    """Campaigns, newest first. Raises BadRequest for an `after` that no page returned."""
     cursor = cursors.parse_cursor(after, _SORT, cursors.parse_time, str)
     with ctx.db.read() as session:
         rows = CampaignRepository(session).page(
@@ -172,10 +171,9 @@ def page(
 
 
 def cancel(ctx: Context, id_: str) -> Campaign:
-    """Stop a campaign: its jobs are no longer offered, and leases on them are lost.
+    """Cancel a campaign: its jobs are no longer offered, and leases on them are lost.
 
-    Samples that were measured stay. Cancelling a campaign that is over changes nothing. Raises
-    NotFound.
+    Measured samples stay. A campaign that has ended does not change.
     """
     now = ctx.clock.now()
     with ctx.db.write() as session:
@@ -194,7 +192,7 @@ def cancel(ctx: Context, id_: str) -> Campaign:
 
 
 def advance(session: Session, row: CampaignRow, now: datetime) -> None:
-    """Move a campaign to its next stage if all its jobs are over. The caller has locked it."""
+    """Move a campaign to its next stage if all its jobs have ended. The caller holds its lock."""
     session.flush()
     campaigns = CampaignRepository(session)
     if row.state != "running" or row.stage == "planning":

@@ -24,11 +24,10 @@ _CAUSES = {
 def report(ctx: Context, agent: str, condition: ConditionReport) -> ConditionResponse:
     """Store what an agent reports about one of its targets.
 
-    A report based on a level that a person has cleared since is not stored: the answer tells the
-    agent about the clearing, and it reports again. Samples that its sentinels no longer vouch for
-    are marked as disturbed and measured again. Raises NotFound for an unknown agent, BadRequest
-    for a target of another device, DeviceBusy if another agent of the device has replaced this
-    one.
+    A report based on a level that a person has cleared since is not stored. The answer then tells
+    the agent about the clearing, and it reports again. Samples that its sentinels no longer
+    confirm are marked as disturbed and measured again. Raises BadRequest for a target of another
+    device, DeviceBusy if another agent of the device has replaced this one.
     """
     answer, stored = _store(ctx, agent, condition)
     is_drift = condition.state != "ready" and condition.cause == "sentinel"
@@ -80,10 +79,10 @@ def _cause(condition: ConditionReport) -> str | None:
 
 
 def clear(ctx: Context, name: str) -> Target:
-    """Accept what the sentinels of a target measure now as normal: it is ready, in a new epoch.
+    """Accept the current sentinel readings of a target as normal: it is ready, in a new epoch.
 
-    Raises NotFound for an unknown target, Conflict if it is neither paused nor broken, or if
-    something else than its sentinels paused it.
+    Raises Conflict if it is neither paused nor broken, or if something other than its sentinels
+    paused it.
     """
     now = ctx.clock.now()
     with ctx.db.write() as session:

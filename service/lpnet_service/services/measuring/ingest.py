@@ -31,9 +31,8 @@ def store(
 ) -> IngestResult:
     """Store all samples of a batch, or none.
 
-    A sample without an id gets one. `create` makes an imported target and its device if the target
-    is unknown; see `add_samples` for `again`. Raises BadRequest naming `samples.i.field`, NotFound
-    for an unknown target.
+    A sample without an id gets one. `create` creates an imported target and its device if the
+    target is unknown; see `add_samples` for `again`. Raises BadRequest naming `samples.i.field`.
     """
     check_workloads(ctx, batch.samples)
     fields.bind(target=batch.target)
@@ -50,7 +49,7 @@ def store(
 def check_only(
     ctx: Context, batch: SampleBatch, *, create: bool = False, again: bool = False
 ) -> IngestResult:
-    """Raise whatever `store` would raise, and store nothing."""
+    """Raise the same errors as `store`, and store nothing."""
     check_workloads(ctx, batch.samples)
     with ctx.db.read() as session:
         if DeviceRepository(session).get_target(batch.target) is None and not create:
@@ -178,8 +177,8 @@ def sample_columns(
 
 
 def _epoch_at(target: TargetRow, taken_at: datetime) -> int:
-    """Samples measured before the current epoch belong to the one before: an agent may deliver
-    them late."""
+    # An agent may deliver samples late. Samples measured before the current epoch belong to the
+    # previous one.
     started_at = target.epoch_started_at
     return target.epoch if started_at is None or taken_at >= started_at else target.epoch - 1
 
@@ -189,7 +188,6 @@ def _body(sample: Sample) -> str:
 
 
 def _create_imported(session: Session, name: str, now: datetime) -> TargetRow:
-    """A target for imported samples, on a device of the same name."""
     device = {"name": name, "source": "imported", "created_at": now}
     device["facts_json"] = DeviceFacts().model_dump_json()
     insert_if_new(session, DeviceRow, device, key="name")

@@ -32,8 +32,8 @@ _NOT_REPORTED = "the agent reported neither a sample nor a failure"
 def complete(ctx: Context, job: JobRow, completion: Completion) -> IngestResult:
     """End a job: store its samples, count its failures. Repeating it is harmless.
 
-    `job` is as `find_job` returns it. Raises LeaseLost, or BadRequest for samples that do not
-    belong to the job.
+    `job` comes from `find_job`. Raises LeaseLost, or BadRequest for samples that do not belong to
+    the job.
     """
     bind_log_fields(job)
     _check_completion(ctx, items_of(job), completion)
@@ -80,7 +80,7 @@ def _check_completion(ctx: Context, items: Sequence[LeasedItem], completion: Com
 
 
 def _is_of_current_epoch(job: JobRow, target: TargetRow) -> bool:
-    """Whether the lease was given in the current epoch, whatever the agent's clock says."""
+    """Whether the lease began in the current epoch. This does not depend on the agent's clock."""
     started_at = target.epoch_started_at
     return started_at is None or (job.started_at is not None and job.started_at >= started_at)
 
@@ -109,7 +109,6 @@ def _add_memory_failures(
 def _end_or_reopen(
     ctx: Context, session: Session, job: JobRow, completion: Completion, now: datetime
 ) -> None:
-    """End the job, or offer its disturbed items again after a pause."""
     reasons = {failure.item: failure.reason for failure in completion.failures}
     count_results(session, job, reasons, _NOT_REPORTED)
     job.ended += 1
@@ -123,7 +122,6 @@ def _end_or_reopen(
 def count_results(
     session: Session, job: JobRow, reasons: Mapping[str, str], default_reason: str
 ) -> None:
-    """Count the items with a sample, and record why the others have none: `reasons` by item."""
     ids = item_ids(job)
     samples = SampleRepository(session)
     disturbed = samples.disturbed_by_id(job.target, ids)

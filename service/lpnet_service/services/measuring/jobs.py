@@ -30,8 +30,8 @@ def item_ids(job: JobRow) -> list[str]:
 
 
 def lock_leased(session: Session, job: JobRow) -> tuple[CampaignRow, JobRow]:
-    """The campaign and the job, both locked in this order. Raises LeaseLost if the job has
-    another lease by now."""
+    """The campaign and the job, locked in this order. Raises LeaseLost if the job's lease has
+    changed."""
     assert job.lease_token is not None
     campaign = CampaignRepository(session).lock(job.campaign)
     locked = LeaseRepository(session, JobRow).find_by_token(job.lease_token, lock=True)

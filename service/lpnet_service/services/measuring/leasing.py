@@ -37,10 +37,10 @@ from lpnet_service.services.shared.context import Context
 
 
 def check_agent(ctx: Context, agent: str, targets: Sequence[str], seat: str | None = None) -> None:
-    """Check that an agent may ask for jobs of these targets.
+    """Check that an agent may request jobs of these targets.
 
-    Raises NotFound for an unknown agent, BadRequest for targets of other devices, DeviceBusy if
-    another agent of the device has replaced this one.
+    Raises BadRequest for targets of other devices, DeviceBusy if another agent of the device has
+    replaced this one.
     """
     with ctx.db.write() as session:
         row = DeviceRepository(session).get_agent(agent)
@@ -106,8 +106,8 @@ def _claim_job(
 def _items_to_measure(session: Session, job: JobRow) -> list[LeasedItem]:
     """Items without an undisturbed sample.
 
-    In a job that was completed before, only items with a disturbed sample count: the reason why
-    the others have no sample is known.
+    In a job that was completed before, only items with a disturbed sample count. The reasons for
+    the other missing samples are already known.
     """
     items = items_of(job)
     disturbed = SampleRepository(session).disturbed_by_id(job.target, [item.id for item in items])
@@ -115,8 +115,8 @@ def _items_to_measure(session: Session, job: JobRow) -> list[LeasedItem]:
 
 
 def _count_measured(job: JobRow, measured: int) -> None:
-    """Update `job.measured`, with `measured` of the offered items. All items of a job that was
-    completed before count already."""
+    """Update `job.measured`, given how many of the offered items were `measured`. After a first
+    completion, all items are counted already."""
     if not job.ended:
         job.measured = min(job.items - job.offered + measured, job.items)
 
@@ -135,8 +135,8 @@ def _lease(job: JobRow, items: Sequence[LeasedItem], expires_s: float) -> Lease:
 
 
 def find_job(ctx: Context, token: str, *, device: str | None = None) -> JobRow:
-    """The job that is held, or was completed, under a lease; with `device`, only if it is a job
-    of that device. Raises LeaseLost."""
+    """The job that is held, or was completed, under a lease; with `device`, only a job of that
+    device. Raises LeaseLost."""
     with ctx.db.read() as session:
         job = LeaseRepository(session, JobRow).find_by_token(token)
         if job is None:
@@ -162,8 +162,8 @@ def heartbeat(ctx: Context, token: str, beat: Heartbeat) -> LeaseExtension:
 
 
 def fail(ctx: Context, job: JobRow, failure: JobFailure) -> None:
-    """Return a job undone. It is offered again until its attempts are used up; a postponed job
-    always is. `job` is as `find_job` returns it. Raises LeaseLost."""
+    """Return an unfinished job. It is offered again until its attempts are used up; a postponed
+    job is always offered again. `job` comes from `find_job`. Raises LeaseLost."""
     now, settings = ctx.clock.now(), ctx.settings
     bind_log_fields(job)
     with ctx.db.write() as session:
@@ -183,8 +183,8 @@ def fail(ctx: Context, job: JobRow, failure: JobFailure) -> None:
 def _give_up(
     session: Session, campaign: CampaignRow, job: JobRow, reason: str, now: datetime
 ) -> None:
-    """Fail a job for good, or end it as done if it was completed before. Items that have a sample
-    count as measured."""
+    """Fail a job permanently, or end it as done if it was completed before. Items that have a
+    sample count as measured."""
     count_results(session, job, {}, reason)
     job.end("done" if job.ended else "failed", now=now)
     campaigns.advance(session, campaign, now)

@@ -17,7 +17,6 @@ MIN_BUDGET_SHARE, MAX_BUDGET_SHARE = 0.35, 0.95
 
 
 def cut_into_jobs(workloads: Iterable[PlannedWorkload]) -> list[list[PlannedWorkload]]:
-    """Group workloads, in their order, into jobs of at most JOB_WEIGHT."""
     jobs: list[list[PlannedWorkload]] = []
     free_weight = 0
     for planned in workloads:
@@ -31,7 +30,7 @@ def cut_into_jobs(workloads: Iterable[PlannedWorkload]) -> list[list[PlannedWork
 
 
 def repeats(workloads: Sequence[PlannedWorkload], count: int, seed: int) -> list[PlannedWorkload]:
-    """Workloads to measure again, chosen at random: networks and blocks in turn."""
+    """Workloads to measure again, drawn at random, alternating between networks and blocks."""
     rng = np.random.default_rng((seed, 1))
     shuffled = [workloads[i] for i in rng.permutation(len(workloads))]
     networks = [planned for planned in shuffled if planned.kind == "network"]

@@ -50,7 +50,7 @@ class CommonWorkloads:
 
     @property
     def fastest(self) -> NDArray[np.int64]:
-        """Index of the fastest target of each workload; the first one of several."""
+        """Index of the fastest target of each workload; the first one of a tie."""
         return self.latency.argmin(axis=1) if len(self.keys) else np.zeros(0, dtype=np.int64)
 
     def summary_fields(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class CommonWorkloads:
 def common_workloads(session: Session, names: Sequence[str]) -> CommonWorkloads:
     """The workloads with undisturbed samples in the current epoch of every target.
 
-    Raises NotFound for an unknown target, BadRequest for a target that is named twice.
+    Raises BadRequest for a target that is named twice.
     """
     if len(set(names)) < len(names):
         raise BadRequest("target: name each target once")

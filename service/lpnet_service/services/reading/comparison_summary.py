@@ -18,10 +18,6 @@ MAX_BLOCKS = 200
 
 
 def summary(ctx: Context, targets: Sequence[str]) -> CompareSummary:
-    """Ratios to the first target, and how often each target is the fastest.
-
-    Raises NotFound for an unknown target, BadRequest for a target that is named twice.
-    """
     with ctx.db.read() as session:
         common = common_workloads(session, targets)
         names = SpaceRepository(session).names()

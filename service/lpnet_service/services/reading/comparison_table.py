@@ -38,9 +38,8 @@ def page(
 ) -> ComparePage:
     """Workloads that all targets measured, sorted by the latency or ratio of target `by`.
 
-    `by` is by default the second target for ratios and the first for latencies. Raises NotFound
-    for an unknown target, BadRequest for a target that is named twice, for a `by` that is not
-    among the targets, and for an `after` that no page of this sort returned.
+    By default `by` is the second target for ratios and the first for latencies. Raises BadRequest
+    for a target that is named twice, and for a `by` that is not among the targets.
     """
     column = _column(targets, by, sort)
     cursor_sort = f"{sort} {targets[column]}"
@@ -62,9 +61,9 @@ def page(
 
 
 def export(ctx: Context, targets: Sequence[str], *, by: str | None, sort: Sort) -> Iterator[str]:
-    """The rows of all pages as CSV, a thousand in memory at a time.
+    """The rows of all pages as CSV, with a thousand rows in memory at a time.
 
-    Raises as `page`, before any text is produced.
+    Raises as `page` does, before any text is produced.
     """
     column = _column(targets, by, sort)
     with ctx.db.read() as session:
@@ -100,7 +99,6 @@ def _sorted_entries(common: CommonWorkloads, column: int, sort: Sort) -> list[_E
 def _entries_from(
     entries: list[_Entry], cursor: PageCursor | None, sort: Sort, count: int
 ) -> list[_Entry]:
-    """Up to `count` entries behind a cursor, in its direction."""
     if cursor is None:
         return entries[:count]
     descending = sort.startswith("-")

@@ -57,10 +57,10 @@ class _Sweep:
 
 
 def curves(ctx: Context, request: CurveRequest) -> CurveResponse:
-    """The curve of each target, in their order; a target without a curve says why.
+    """The curve of each target, in their order; a target without a curve has a `problem` instead.
 
-    Raises NotFound for an unknown space, BadRequest for a block or width that it does not have or
-    a width with more than MAX_VALUES values, WidthsError for wrong values in `at`.
+    Raises BadRequest for an unknown block or width, or a width with more than MAX_VALUES values;
+    WidthsError for wrong values in `at`.
     """
     sweep = _sweep(ctx, request)
     fixed = {name: value for name, value in sweep.workload.widths.items() if name != request.width}
@@ -193,8 +193,8 @@ def _line(
 
 
 def _count_fitting(ctx: Context, target: TargetRow, predictor: Predictor, sweep: _Sweep) -> int:
-    """How many of the ascending values fit in the target's memory, as far as is known. The need
-    of a network grows with each of its widths."""
+    """How many of the ascending values fit in the target's memory, as far as is known. Memory use
+    grows with every width."""
     import torch
 
     memories = predictor.memories.with_limits(memory.limits(ctx, target))

@@ -39,8 +39,8 @@ _MAX_FINISHED_JOBS = 200
 
 
 def estimate(ctx: Context, new: NewCampaign) -> CampaignEstimate:
-    """The estimate of a campaign; draws the same workloads as `campaigns.create`, and raises the
-    same."""
+    """The estimate of a campaign. Draws the same workloads, and raises the same errors, as
+    `campaigns.create`."""
     drawn = campaigns.draw(ctx, new)
     with ctx.db.read() as session:
         row = require_target(session, new.target)
@@ -78,8 +78,8 @@ def _kind(kind: Kind, drawn: DrawnWorkloads, pace: Pace) -> KindEstimate:
 
 
 def _paces(jobs: Sequence[JobRow], space: str) -> tuple[Mapping[Kind, Pace], str]:
-    """Seconds per workload, from jobs of this space if they suffice, else from all; and the
-    source as text."""
+    """Seconds per workload, and their source as text: jobs of this space if they suffice, else all
+    jobs."""
     parsed = [(_items(job), job) for job in jobs]
     of_space = [(items, job) for items, job in parsed if items[0].workload.space == space]
     space_paces = paces([_finished_job(items, job) for items, job in of_space])

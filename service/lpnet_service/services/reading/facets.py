@@ -16,7 +16,6 @@ MAX_VALUES = 500
 
 
 def facets(ctx: Context, target: str, epoch: int | None = None) -> Facets:
-    """The facets of an epoch, by default the current one. Raises NotFound."""
     with ctx.db.read() as session:
         row = require_target(session, target)
         epoch = row.epoch if epoch is None else epoch

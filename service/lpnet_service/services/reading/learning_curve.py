@@ -19,7 +19,6 @@ _REPORT_FIELDS = (
 
 
 def curve(ctx: Context, target: str) -> LearningCurve:
-    """The points of a target's current epoch, oldest first. Raises NotFound."""
     with ctx.db.read() as session:
         epoch = require_target(session, target).epoch
         versions = LPNetRepository(session).versions(target)

@@ -73,7 +73,8 @@ def read(ctx: Context) -> StoredMetrics:
 
 
 class CachedMetrics:
-    """Metrics that are cached for 5 s or for twenty times their reading time, the longer one."""
+    """Metrics that are cached for 5 s, or for twenty times their reading time if that is
+    longer."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx

@@ -31,7 +31,8 @@ def predicted_ms(ctx: Context, lpnet: LPNetRow, workloads: Workloads) -> dict[st
 
 
 def predicted_spread(ctx: Context, lpnet: LPNetRow, workloads: Workloads) -> dict[str, float]:
-    """Relative spread of the predictions by workload key; NaN likewise."""
+    """Relative spread of the predictions by workload key; NaN if the LPNet does not cover the
+    workload."""
     # In float32, which halves the time: a spread needs only a few digits.
     return _figures(ctx, ctx.spreads, lpnet, workloads, lambda b, w: b.spread(w.float()))
 
@@ -81,7 +82,6 @@ def _of_part(
     workloads: Sequence[SpaceWorkload],
     figure: _Figure,
 ) -> list[float]:
-    """Figures of workloads of one part: (space, block, batch)."""
     import torch
 
     try:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 def predict(ctx: Context, request: PredictionRequest) -> PredictionResponse:
     """Latency, interval and gradient of networks of a space.
 
-    Raises NotFound for an unknown target or space, NoLPNet if no LPNet is active, NotCovered if it
-    does not cover the space or batch, WidthsError for widths that the space does not have, and
-    DoesNotFit if the request is to refuse networks that do not fit in memory.
+    Raises NoLPNet if no LPNet is active, NotCovered if it does not cover the space or batch,
+    WidthsError for widths that the space does not have, and DoesNotFit if the request excludes
+    networks that do not fit in memory.
     """
     with ctx.db.read() as session:
         target = require_target(session, request.target)

@@ -16,9 +16,8 @@ from lpnet_service.services.shared.width_limits import width_errors
 def report(ctx: Context, result: PruningResult) -> tuple[PruningResult, bool]:
     """Store a result; returns the stored result and whether it is new.
 
-    A result that was reported before stays as it was. Raises NotFound for an unknown target or
-    space, WidthsError for widths that the space does not have, Conflict if the id belongs to
-    another network.
+    A result that was reported before does not change. Raises WidthsError for widths that the space
+    does not have, Conflict if the id belongs to another network.
     """
     limits = loaded_spaces.load_space(ctx, result.space).limits[None]
     errors = list(width_errors(limits, result.widths))
@@ -49,7 +48,6 @@ def _network(result: PruningResult) -> tuple[object, ...]:
 
 
 def page(ctx: Context, filters: Filters, *, after: str | None, limit: int) -> PruningPage:
-    """Matching results, newest first. Raises BadRequest for an `after` that no page returned."""
     before = cursors.parse_seq(after)
     with ctx.db.read() as session:
         rows = PruningRepository(session).page(filters, before, limit + 1)
@@ -60,7 +58,6 @@ def page(ctx: Context, filters: Filters, *, after: str | None, limit: int) -> Pr
 
 
 def get(ctx: Context, id_: str) -> PruningResult:
-    """One result. Raises NotFound."""
     with ctx.db.read() as session:
         row = PruningRepository(session).get(id_)
     if row is None:
@@ -69,7 +66,6 @@ def get(ctx: Context, id_: str) -> PruningResult:
 
 
 def remove(ctx: Context, id_: str) -> None:
-    """Delete a result. Raises NotFound."""
     with ctx.db.write() as session:
         if not PruningRepository(session).delete(id_):
             raise NotFound("pruning result", id_)

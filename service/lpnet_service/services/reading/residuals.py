@@ -40,7 +40,6 @@ _WORKLOAD: TypeAdapter[OpsWorkload | SpaceWorkload] = TypeAdapter(Workload)
 
 
 def residuals(ctx: Context, id_: str, *, sort: Sort, limit: int) -> Residuals:
-    """The residuals of an LPNet; sort `error` puts the largest first. Raises NotFound."""
     row = lpnets.require_lpnet(ctx, id_)
     with ctx.db.read() as session:
         repository = WorkloadRepository(session)
@@ -134,7 +133,6 @@ def _factor(ctx: Context, row: LPNetRow, kind: Kind) -> float | None:
 def _interval(
     output: _Output, factor: float | None
 ) -> tuple[float | None, float | None, float | None]:
-    """Predicted ms, and the ends of its interval; None for what is unknown."""
     if not math.isfinite(output.ms):
         return None, None, None
     if factor is None:

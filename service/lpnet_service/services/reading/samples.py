@@ -26,7 +26,6 @@ COLUMNS = (
 
 
 def page(ctx: Context, filters: Filters, *, after: str | None, limit: int) -> SamplePage:
-    """Matching samples, oldest first. Raises BadRequest for an `after` that no page returned."""
     after_seq = cursors.parse_seq(after) or 0
     with ctx.db.read() as session:
         rows = SampleRepository(session).page(filters, after_seq, limit + 1)
@@ -43,7 +42,6 @@ def _stored_sample(row: SampleRow) -> StoredSample:
 
 
 def export(ctx: Context, target: str, form: Format) -> Iterator[str]:
-    """Every sample of a target as text, a page at a time. Raises NotFound."""
     with ctx.db.read() as session:
         require_target(session, target)
     return _csv(ctx, target) if form == "csv" else _jsonl(ctx, target)

@@ -52,7 +52,6 @@ class Selected:
 
 
 def select(session: Session, target: str, epoch: int, filters: Filters) -> Selected:
-    """The samples of an epoch that meet all filters."""
     terms = (filters.get("search") or "").split()[:MAX_TERMS]
     values = {name: value for name in _GROUP_FILTERS if (value := filters.get(name)) is not None}
     groups: Sequence[GroupRow] | None = None
@@ -81,8 +80,8 @@ def _meets(group: GroupRow, values: Mapping[str, object]) -> bool:
 def _search(
     session: Session, target: str, groups: Sequence[GroupRow], terms: Sequence[str]
 ) -> tuple[list[GroupRow], list[int]]:
-    """Groups whose names contain all terms, and the `seq` of samples in other groups whose id is
-    the only term that their names do not contain."""
+    """Groups whose names contain all terms. Also the `seq` of samples in other groups whose id
+    equals the only term missing from their names."""
     names = SpaceRepository(session).names()
     missing = {group.key: _missing_terms(group, names, terms) for group in groups}
     matching = [group for group in groups if not missing[group.key]]

@@ -25,7 +25,6 @@ LevelReadings = dict[tuple[int, str], list[SampleRow]]
 
 
 def history(ctx: Context, target: str, limit: int) -> SentinelHistory:
-    """The newest readings, and the levels of the current epoch. Raises NotFound."""
     with ctx.db.read() as session:
         current_epoch = require_target(session, target).epoch
         rows = SampleRepository(session).sentinel_readings(target, limit)

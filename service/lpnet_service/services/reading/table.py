@@ -38,11 +38,6 @@ def page(
     limit: int,
     epoch: int | None = None,
 ) -> TablePage:
-    """Samples of an epoch, by default the current one, in the order of `sort`.
-
-    Raises NotFound for an unknown target, BadRequest for an `after` that no page of this sort
-    returned.
-    """
     by_time = sort.endswith("measured_at")
     parse_value = cursors.parse_time if by_time else cursors.parse_number
     cursor = cursors.parse_cursor(after, sort, parse_value, int)

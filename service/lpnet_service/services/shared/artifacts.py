@@ -32,7 +32,7 @@ def keep(ctx: Context, content: bytes) -> str:
 
 
 def read(ctx: Context, sha256: str) -> bytes:
-    """The bytes with this sha256, from wherever they are.
+    """The bytes with this sha256, from any store that holds them.
 
     Raises NoArtifact if the store is unreachable, DamagedArtifact if the bytes are missing or
     changed.
@@ -92,7 +92,6 @@ def _move(ctx: Context, sha256: str, source: ArtifactStore) -> None:
 
 
 def unused(ctx: Context) -> int:
-    """How many artifacts belong to no LPNet."""
     with ctx.db.read() as session:
         return len(ArtifactRepository(session).unreferenced(ctx.clock.now() - _GRACE))
 

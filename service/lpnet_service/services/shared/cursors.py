@@ -45,7 +45,7 @@ def parse_cursor(
     """Read the `after` of a request; None for the first page.
 
     `parse_value` checks and converts the sorted value. Raises BadRequest for a text that no page
-    of this sort returned.
+    with this sort returned.
     """
     if after is None:
         return None
@@ -75,7 +75,7 @@ def cut_page(
 ) -> PageRows[Row]:
     """Make a page of `rows`, up to `limit` + 1 rows in the direction of `after`.
 
-    `position` gives the sorted value and the tie of a row, as JSON has them.
+    `position` returns the sorted value and the tie of a row as JSON values.
     """
     has_more = len(rows) > limit
     page = list(rows[:limit])

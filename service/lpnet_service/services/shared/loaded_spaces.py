@@ -14,8 +14,6 @@ from lpnet_service.services.shared.width_limits import LoadedSpace, width_errors
 
 
 def load_space(ctx: Context, hash_: str) -> LoadedSpace:
-    """A stored space. Raises NotFound."""
-
     def load() -> LoadedSpace:
         with ctx.db.read() as session:
             content = SpaceRepository(session).file(hash_)
@@ -29,7 +27,7 @@ def load_space(ctx: Context, hash_: str) -> LoadedSpace:
 def workload_errors(
     ctx: Context, kind: Kind, workload: OpsWorkload | SpaceWorkload
 ) -> Iterator[FieldError]:
-    """What is wrong with a workload, as paths below it."""
+    """The errors of a workload, with paths relative to it."""
     if isinstance(workload, OpsWorkload):
         return
     if (kind == "network") != (workload.block is None):

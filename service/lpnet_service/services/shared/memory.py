@@ -25,7 +25,7 @@ _ELEMENT_BYTES = {"fp16": 2, "bf16": 2, "int8": 1}
 
 
 def limits(ctx: Context, target: TargetRow) -> MemoryLimits | None:
-    """The limits in a target's current epoch; None if everything fitted so far.
+    """The limits in a target's current epoch; None if everything has fitted so far.
 
     A workload that ran out of memory once and was measured another time does fit: something else
     used the memory when it failed.
@@ -53,11 +53,12 @@ def limits(ctx: Context, target: TargetRow) -> MemoryLimits | None:
 def limits_between(
     fitted: Iterable[float], failed: Iterable[float], element_bytes: int
 ) -> MemoryLimits | None:
-    """The limits, from the needs (in numbers) of networks that fitted and of those that failed.
+    """The limits, from the memory needs (in numbers) of networks that fitted and of those that
+    failed.
 
-    None if no failure counts. The failure of a network no larger than one that fitted is ignored:
-    something else used the memory then. Otherwise one accidental failure of a small network would
-    refuse all the larger ones that are known to run.
+    None if no failure counts. A failure of a network no larger than one that fitted is ignored,
+    because something else used the memory then. Otherwise one accidental failure of a small
+    network would exclude all larger ones that are known to run.
     """
     largest_fit = max(fitted, default=None)
     failures = [need for need in failed if largest_fit is None or need > largest_fit]
@@ -71,7 +72,6 @@ def limits_between(
 
 
 def _need(ctx: Context, key: str, workload: object) -> float:
-    """How many numbers a workload, given as plain JSON values, holds in memory."""
     return ctx.needs.get(key, lambda: _compute_need(ctx, workload))
 
 

@@ -17,7 +17,8 @@ class RateLimiter:
         self._buckets: dict[str, tuple[float, datetime]] = {}
 
     def acquire(self, key: str, per_s: float, now: datetime) -> float:
-        """Take one request from a bucket; 0 if granted, else the seconds to wait."""
+        """Take one request from a bucket. Returns 0 if it is granted, otherwise the seconds to
+        wait."""
         capacity = max(1.0, _BURST_S * per_s)
         with self._lock:
             level, updated_at = self._buckets.get(key, (capacity, now))

@@ -54,7 +54,6 @@ def list_spaces(ctx: Context) -> list[SpaceInfo]:
 
 
 def get(ctx: Context, hash_: str) -> SpaceInfo:
-    """One space. Raises NotFound."""
     with ctx.db.read() as session:
         row = SpaceRepository(session).get(hash_)
     if row is None:
@@ -63,7 +62,6 @@ def get(ctx: Context, hash_: str) -> SpaceInfo:
 
 
 def file(ctx: Context, hash_: str) -> bytes:
-    """The file of a space, as it was uploaded. Raises NotFound."""
     with ctx.db.read() as session:
         content = SpaceRepository(session).file(hash_)
     if content is None:

@@ -75,7 +75,7 @@ def _state(
 
 
 def _duration(silence: timedelta) -> str:
-    """In the largest unit that gives at least 2."""
+    # The largest unit in which the number is at least 2.
     seconds = silence.total_seconds()
     for unit, size in (("days", 86_400), ("hours", 3_600), ("min", 60)):
         if seconds >= 2 * size:

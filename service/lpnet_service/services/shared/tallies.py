@@ -35,7 +35,7 @@ def group_key(
     draw: str | None,
     disturbed: bool,
 ) -> int:
-    """The key of the group of such samples: 63 bits of a hash."""
+    """The key of the group with these values: 63 bits of a hash."""
     text = json.dumps([target, epoch, kind, space, block, draw, disturbed])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
 

@@ -53,7 +53,6 @@ def list_targets(ctx: Context) -> list[Target]:
 
 
 def get_target(ctx: Context, name: str) -> Target:
-    """One target. Raises NotFound."""
     with ctx.db.read() as session:
         row = require_target(session, name)
         related = _load_related(ctx, session, [row], name)
@@ -61,7 +60,6 @@ def get_target(ctx: Context, name: str) -> Target:
 
 
 def require_target(session: Session, name: str) -> TargetRow:
-    """The row of a target. Raises NotFound."""
     row = DeviceRepository(session).get_target(name)
     if row is None:
         raise NotFound("target", name)
@@ -70,7 +68,6 @@ def require_target(session: Session, name: str) -> TargetRow:
 
 
 def noise_floor_pct_of(session: Session, target: TargetRow) -> float | None:
-    """The noise floor of a target's current epoch, percent; None if it is unknown."""
     epoch = TallyRepository(session).get_epoch(target.name, target.epoch)
     return epoch.noise_floor_pct if epoch else None
 

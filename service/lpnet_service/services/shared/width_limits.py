@@ -38,7 +38,7 @@ def _limits(space: Space) -> Limits:
 
 
 def width_errors(limits: Limits, widths: Mapping[str, int]) -> Iterator[FieldError]:
-    """What is wrong with widths, as paths below the workload."""
+    """The errors of widths, with paths relative to the workload."""
     for name, (max_width, granule) in limits.items():
         width = widths.get(name)
         if width is None:

@@ -60,8 +60,8 @@ class RetentionResult:
 def preview(ctx: Context, before: datetime) -> RetentionResult:
     """What `retain` would delete now.
 
-    `artifacts` counts the files that belong to no LPNet yet; those of LPNets that would be deleted
-    come in addition.
+    `artifacts` does not include the files of LPNets that would be deleted, only files that belong
+    to no LPNet already.
     """
     removed = {}
     for target in _target_names(ctx):
@@ -131,7 +131,8 @@ def _target_names(ctx: Context) -> list[str]:
 
 
 def _expired_rows(session: Session, target: str, before: datetime) -> ExpiredRows:
-    """The conditions as of this transaction: an epoch may have begun since the last one."""
+    """The conditions as of this transaction, because an epoch may have begun since the last
+    one."""
     row = DeviceRepository(session).get_target(target)
     lpnet = LPNetRepository(session).active(target)
     assert row is not None
@@ -178,7 +179,7 @@ def _export_file(folder: Path | None, target: str) -> Iterator[IO[str] | None]:
 
 
 def _write(file: IO[str], bodies: list[str]) -> None:
-    """Write samples to the disk before they are deleted."""
+    # The samples must be on the disk before they are deleted.
     file.writelines(f"{body}\n" for body in bodies)
     file.flush()
     os.fsync(file.fileno())

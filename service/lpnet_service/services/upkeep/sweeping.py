@@ -14,7 +14,10 @@ from lpnet_service.services.shared.context import Context
 
 
 def sweep(ctx: Context) -> None:
-    """Fail such jobs and runs, and end their campaigns. Writes nothing if there are none."""
+    """Fail jobs and runs whose last permitted lease has expired, and end their campaigns.
+
+    Writes nothing if there are none.
+    """
     _clamp_future_times(ctx)
     leasing.sweep(ctx)
     runs.sweep(ctx)
