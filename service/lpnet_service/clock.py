@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The only source of time for leases, ages and timestamps, so tests need not sleep."""
+    """The only source of time for leases, ages and timestamps, so that tests need not sleep."""
 
     def now(self) -> datetime:
         """The current time, in UTC."""

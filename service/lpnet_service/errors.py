@@ -108,7 +108,7 @@ class MethodNotAllowed(ServiceError):
 
 
 class Conflict(ServiceError):
-    """The request contradicts what the service holds now."""
+    """The request contradicts the current state of the service."""
 
     status = 409
 

@@ -20,7 +20,7 @@ _GRACE_S = 4
 
 
 class Server(uvicorn.Server):
-    """Ends waiting polls as soon as it is asked to stop."""
+    """Ends waiting polls as soon as the server is told to stop."""
 
     def __init__(self, application: Application, config: uvicorn.Config):
         super().__init__(config)
@@ -32,7 +32,6 @@ class Server(uvicorn.Server):
 
 
 def serve_api(settings: Settings, sockets: Sequence[socket.socket]) -> None:
-    """Answer requests that come in on `sockets` until SIGTERM or SIGINT."""
     # Its own addresses decide whether tokens are required, not another process.
     hosts = [bound.getsockname()[0] for bound in sockets]
     ctx = context(admission.effective_settings(settings, hosts))

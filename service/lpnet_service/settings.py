@@ -97,7 +97,6 @@ class Settings(BaseSettings):
 
     @property
     def tokens_required(self) -> bool:
-        """Whether requests need a token."""
         return self.tokens == "required"
 
 

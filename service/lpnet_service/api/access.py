@@ -92,7 +92,6 @@ def _authenticate(context: Context, request: Request) -> Caller:
 
 
 def max_body_mib(request: Request) -> int:
-    """Maximum size of a request body of the caller, MiB; small for a caller without a token."""
     caller: Caller | None = getattr(request.state, "caller", None)
     if caller is None:
         return _ANONYMOUS_MAX_MIB
@@ -102,7 +101,7 @@ def max_body_mib(request: Request) -> int:
 
 
 def scopes_of(dependant: Any) -> tuple[Scope, ...] | None:
-    """The scopes that an endpoint declares; None if it declares none and is open."""
+    """The scopes that an endpoint requires; None if it needs no token."""
     for inner in dependant.dependencies:
         if isinstance(inner.call, Access):
             return inner.call.scopes

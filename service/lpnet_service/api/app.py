@@ -96,7 +96,6 @@ class Application(FastAPI):
         await self._observed(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, including the schema of problems."""
         if self.openapi_schema is None:
             document = get_openapi(
                 title=self.title,
@@ -114,7 +113,6 @@ class Application(FastAPI):
 
 
 def _declare_access(document: dict[str, Any]) -> None:
-    """Add the scopes of each endpoint, and how a token is sent."""
     bearer = {"type": "http", "scheme": "bearer", "description": "a token of the service"}
     cookie = {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "a browser session"}
     document["components"]["securitySchemes"] = {"bearer": bearer, "session": cookie}
@@ -137,7 +135,6 @@ class Operation:
 
 
 def operations() -> Iterator[Operation]:
-    """All endpoints of the application."""
     for module in _ROUTERS:
         for route in module.router.routes:
             assert isinstance(route, APIRoute)

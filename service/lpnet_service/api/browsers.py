@@ -27,7 +27,8 @@ _HINT = "set LPNET_TOKENS=required to let other machines in with tokens"
 
 
 class BrowserGuard:
-    """Refuses such requests with 403, and adds protective headers to all answers."""
+    """Refuses requests of other machines and sites with 403, and adds protective headers to all
+    answers."""
 
     def __init__(self, app: ASGIApp, context: Context) -> None:
         self._app = app
@@ -55,7 +56,6 @@ class BrowserGuard:
 
 
 def _not_local_reason(scope: Scope, headers: Headers) -> str | None:
-    """Why a request may come from another machine or site; None if it is local."""
     proxy = next((name for name in _PROXY_HEADERS if name in headers), None)
     if proxy is not None:
         return f"a service without tokens refuses requests by a proxy ({proxy}): {_HINT}"
@@ -71,7 +71,6 @@ def _not_local_reason(scope: Scope, headers: Headers) -> str | None:
 
 
 def _cross_site_reason(method: str, headers: Headers) -> str | None:
-    """Why a request that changes data may come from a page of another site; None if not."""
     if method in SAFE_METHODS:
         return None
     fetch_site = headers.get("sec-fetch-site")

@@ -64,7 +64,6 @@ After = Annotated[
 
 
 def limit(maximum: int, default: int) -> Any:
-    """The query parameter for the number of items of a page."""
     return Query(ge=1, le=maximum, description=f"items per page; absent: {default}")
 
 

@@ -16,7 +16,6 @@ OCTETS: Responses = {
 
 
 def matches(if_none_match: str | None, tag: str) -> bool:
-    """Whether the client has the file with this tag already."""
     if if_none_match is None:
         return False
     tags = [part.strip().removeprefix("W/").strip('"') for part in if_none_match.split(",")]

@@ -29,10 +29,10 @@ Value = TypeVar("Value", int, float)
 
 
 class StoredFamilies(Collector):
-    """The metric families of stored data; without data only that the database cannot be read.
+    """The metric families of stored data. If the database cannot be read, only that is reported.
 
-    Labels are limited to the first `max_names` devices and targets by name. Values of the others
-    are added up under `(other)`, or their worst value is used if they cannot be added.
+    Labels are limited to the first `max_names` devices and targets by name. The values of all
+    other names are summed under `(other)`; of values that cannot be summed, the worst is shown.
     """
 
     def __init__(self, metrics: StoredMetrics | None, max_names: int) -> None:
@@ -152,7 +152,7 @@ def _oldest(metrics: StoredMetrics, rows: Iterable[LeasedCount], name: str, noun
 
 
 def _lost(rows: Iterable[LeasedCount], name: str, noun: str) -> Metric:
-    """Attempts are counted when they begin: one of each running or done job is not lost."""
+    # Attempts are counted when they begin, so one attempt of each running or done job is not lost.
     lost = sum(
         row.attempts - (row.count if row.state in ("running", "done") else 0) for row in rows
     )
@@ -163,7 +163,6 @@ def _lost(rows: Iterable[LeasedCount], name: str, noun: str) -> Metric:
 def _bounded(
     values: Mapping[str, Value], max_names: int, combine: Callable[[Iterable[Value]], Value]
 ) -> dict[str, Value]:
-    """The first `max_names` values by name, and the others combined into one."""
     names = sorted(values)
     bounded = {name: values[name] for name in names[:max_names]}
     if names[max_names:]:

@@ -56,7 +56,6 @@ def problems(*statuses: int) -> Responses:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of the app with a problem document."""
     app.add_exception_handler(ServiceError, _handle_service_error)
     app.add_exception_handler(RequestValidationError, _handle_validation_error)
     app.add_exception_handler(HTTPException, _handle_http_error)
@@ -64,7 +63,6 @@ def install(app: FastAPI) -> None:
 
 
 def problem_response(error: ServiceError) -> Response:
-    """The problem document of a refusal."""
     return _response(type(error), error.status, error.detail, error.errors, error.headers)
 
 

@@ -41,7 +41,6 @@ _tracer: Tracer | None = None
 
 
 def is_enabled() -> bool:
-    """Whether the environment names a collector and does not disable traces."""
     off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
     none = os.environ.get("OTEL_TRACES_EXPORTER", "otlp") == "none"
     return not off and not none and any(os.environ.get(name) for name in _ENDPOINTS)
@@ -140,7 +139,6 @@ def _instrument(app: FastAPI, provider: TracerProvider) -> None:
 
 
 def _annotate_span(span: Span, scope: dict[str, Any]) -> None:
-    """Link the span of a request and its log lines to each other."""
     if not span.is_recording():
         return
     span.set_attribute("lpnet.request_id", fields.current()["request_id"])

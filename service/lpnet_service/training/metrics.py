@@ -10,7 +10,6 @@ from lpnet_service.training.records import Vector
 
 
 def metrics(predicted: Vector, measured: Vector) -> Metrics | None:
-    """Errors relative to what was measured; None for no workloads at all."""
     if len(measured) == 0:
         return None
     error = 100.0 * np.abs(predicted - measured) / measured
@@ -25,7 +24,7 @@ def metrics(predicted: Vector, measured: Vector) -> Metrics | None:
 
 
 def spearman(a: Vector, b: Vector) -> float | None:
-    """Rank correlation; None for fewer than three values or where one side is constant."""
+    """Rank correlation; None for fewer than three values or if one side is constant."""
     if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
     return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])

@@ -19,8 +19,8 @@ MAX_NETWORKS = 40
 def network_over_blocks(
     trainer: Trainer[Any], model: LatencyModel, training: RecordSet
 ) -> tuple[float | None, str | None]:
-    """Median of measured networks over the sum of their blocks, each priced as if it ran alone;
-    or None and the reason."""
+    """Median ratio of a network's measured latency to the sum of its blocks, each priced as if it
+    ran alone; or None and the reason."""
     networks = [r for r in training.records if r.kind == "network"][:MAX_NETWORKS]
     if not networks:
         return None, "no network was measured"

@@ -23,9 +23,9 @@ MIN_SAMPLES = 4
 class Record:
     """One measured workload.
 
-    `key` is the workload's; the same workload measured twice has two records of one key. `table`
-    has no widths: they are worked into its constants. `space` (hash) and `widths` are None for a
-    workload that was described op by op.
+    `key` identifies the workload: a workload measured twice has two records with the same key.
+    `table` has no widths, because their values are folded into its constants. `space` (hash) and
+    `widths` are None for a workload that was described op by op.
     """
 
     key: str
@@ -49,7 +49,7 @@ class RecordSet:
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> RecordSet:
-        """Raises LpnetError for no records, and for latencies that are not positive numbers."""
+        """Raises LpnetError if there are no records, or if a latency is not a positive number."""
         if not records:
             raise LpnetError("there are no samples")
         for record in records:
@@ -77,7 +77,7 @@ def by_workload(records: Sequence[Record]) -> Index:
 
 
 def require_samples(training: Sequence[Record], purpose: str) -> None:
-    """Raises LpnetError, counting what there is, where there is too little to train on."""
+    """Raises LpnetError, with the counts, if there are too few samples to train on."""
     if len(training) < MIN_SAMPLES:
         blocks = sum(record.kind == "block" for record in training)
         raise LpnetError(

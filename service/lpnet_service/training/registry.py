@@ -13,7 +13,7 @@ TRAINERS: dict[str, Trainer[Any]] = {Ensemble.kind: EnsembleTrainer()}
 
 
 def trainer_of(kind: str) -> Trainer[Any]:
-    """The trainer of a kind. Raises LpnetError for a kind that has none."""
+    """Raises LpnetError for a kind without a trainer."""
     if kind not in TRAINERS:
         raise LpnetError(
             f"no trainer for latency models of kind {kind!r}; there are {', '.join(TRAINERS)}"

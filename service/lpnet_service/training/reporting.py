@@ -34,8 +34,11 @@ def report(
     seed: int,
     progress: Callable[[float, str], None],
 ) -> Report:
-    """How good a model is on `test` (None: nothing was held out), beside the baselines trained on
-    `training`. `progress` takes the share that is done and what is being done."""
+    """The errors of a model on `test` (None: nothing was held out), with the baselines trained on
+    `training`.
+
+    `progress` receives the completed share and the current stage.
+    """
     reasons = {"granule_change": LATER, "regret_pct": LATER}
     progress(0.0, "judging")
     test_records = () if test is None else test.records
@@ -121,7 +124,6 @@ def _intervals(
 
 
 def _groups(test: RecordSet, max_widths: MaxWidths) -> dict[str, NDArray[np.bool_]]:
-    """Which held-out records each figure of the report is about."""
     draws = np.array([_draw(record, max_widths) for record in test.records])
     network = test.network
     return {
@@ -134,7 +136,7 @@ def _groups(test: RecordSet, max_widths: MaxWidths) -> dict[str, NDArray[np.bool
 
 
 def _draw(record: Record, max_widths: MaxWidths) -> str:
-    """random, aligned, pruned, or other; inferred from the widths where it was not recorded."""
+    """random, aligned, pruned, or other; inferred from the widths if it was not recorded."""
     if record.draw in ("random", "mixed"):
         return "random"
     if record.draw in ("aligned", "dense"):
@@ -151,7 +153,7 @@ def _draw(record: Record, max_widths: MaxWidths) -> str:
 
 
 def _max_widths(records: Sequence[Record]) -> MaxWidths:
-    """The largest measured value of each width of each space, which stands for its max."""
+    """The largest measured value of each width of each space, used in place of its maximum."""
     widths: MaxWidths = {}
     for record in records:
         for name, kept in (record.widths or {}).items():

@@ -34,12 +34,12 @@ def train(
     memory: MemoryLimits | None = None,
     kind: str = DEFAULT_KIND,
 ) -> tuple[LatencyModel, Report]:
-    """A model of that kind trained on the records that are not held out, and its report on those
-    that are.
+    """Train a model of that kind on the records that are not held out, and report its errors on
+    those that are.
 
-    `noise_floor_pct` is the spread between sessions, in percent; None where nobody measured it.
-    `memory` says where networks stop fitting, and travels with the model. Raises LpnetError for
-    too few samples, counting what there is.
+    `noise_floor_pct` is the spread between sessions, in percent; None if it was not measured.
+    `memory` says which networks do not fit, and is stored with the model. Raises LpnetError, with
+    the counts, for too few samples.
     """
     training, test = _split(records, [record.held_out for record in records])
     header = _header(training, target, epoch, seed, noise_floor_pct, memory)
@@ -60,9 +60,9 @@ def study(
 ) -> Report:
     """The report of a training on `samples` records drawn with `seed`, tested on all others.
 
-    Whether a record is held out does not matter here. Records of one workload are all drawn or
-    none of them, until no further workload fits in `samples`. Raises LpnetError where there are
-    not more than `samples` records.
+    Ignores which records are held out. Records of one workload are drawn together, until no
+    further workload fits in `samples`. Raises LpnetError if there are not more than `samples`
+    records.
     """
     workloads = by_workload(records)
     drawn = _drawn_workloads(workloads, samples, seed)
@@ -80,7 +80,8 @@ def provisional(
     memory: MemoryLimits | None = None,
     kind: str = DEFAULT_KIND,
 ) -> LatencyModel:
-    """A quick, rough fit to all records, for planning what to measure next; roughly calibrated.
+    """A quick, rough fit to all records, for planning what to measure next; its intervals are
+    rough too.
 
     Raises LpnetError for too few samples.
     """
@@ -93,7 +94,6 @@ def provisional(
 
 
 def _drawn_workloads(workloads: np.ndarray, samples: int, seed: int) -> set[int]:
-    """Workloads, drawn with `seed`, that have at most `samples` records together."""
     count = len(workloads)
     if count <= samples:
         raise LpnetError(f"a study on {samples} samples needs more than that; there are {count}")
@@ -143,7 +143,6 @@ def _fit_and_report(
 
 
 def _split(records: Sequence[Record], held_out: Sequence[bool]) -> tuple[RecordSet, list[Record]]:
-    """Records to train on, and to test on."""
     pairs = list(zip(records, held_out, strict=True))
     training = [record for record, out in pairs if not out]
     require_samples(training, "a training")
@@ -158,7 +157,6 @@ def _header(
     noise_floor_pct: float | None,
     memory: MemoryLimits | None = None,
 ) -> Header:
-    """What a model of these records covers."""
     tables = [record.table for record in training.records]
     ops = dict.fromkeys(op for table in tables for op in coverage(table))
     channels = np.concatenate([np.concatenate((table.b_in, table.b_out)) for table in tables])

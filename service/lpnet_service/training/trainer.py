@@ -41,9 +41,9 @@ class Trainer(ABC, Generic[M]):
         """
 
     def predict(self, model: M, records: RecordSet) -> Predictions:
-        """Latency and spread of records that the model covers, each bound by itself.
+        """Latency and spread of records that the model covers, each bound separately.
 
-        A kind may override it with something faster.
+        A subclass may override it with a faster method.
         """
         no_widths = torch.zeros(0)
         with torch.no_grad():

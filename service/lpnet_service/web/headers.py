@@ -31,7 +31,8 @@ HEADERS: Mapping[str, str] = {
 
 
 class BrowserHeaders:
-    """Adds them to every answer. JSON needs them too: a link may open it in a browser."""
+    """Adds the headers to every answer. JSON needs them too, because a link may open it in a
+    browser."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

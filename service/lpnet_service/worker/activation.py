@@ -26,10 +26,11 @@ Errors = dict[str, float]
 
 
 def decide(ctx: Context, content: bytes, data: Dataset) -> ActivationDecision:
-    """Compare a trained LPNet, the bytes of its file, with the active one of its target.
+    """Compare a trained LPNet, given as the bytes of its file, with the active one of its target.
 
     The new one takes over unless it is worse on networks or on blocks. If only one of them covers
-    a held-out workload, that one wins; if each covers some that the other does not, the new one.
+    a held-out workload, that one wins. If each covers some that the other does not, the new one
+    wins.
     """
     active = lpnets.active(ctx, data.target)
     held_out = [record for record in data.records if record.held_out]

@@ -47,9 +47,9 @@ def load(ctx: Context, target: str) -> Dataset:
 
 
 def draw_missing_sides(ctx: Context, target: str) -> None:
-    """Draw a side for every workload of the current epoch that has none; it never changes.
+    """Draw a side for every workload of the current epoch that has none; sides never change.
 
-    Only a training does this. A plan or a study comes too early: no network chosen by a pruner is
+    Only a training does this. At the time of a plan or a study, no network chosen by a pruner is
     measured yet, so none of them would be held out.
     """
     with ctx.db.write() as session:
@@ -92,7 +92,6 @@ def _records(ctx: Context, samples: Sequence[SampleRow], held_out: set[str]) -> 
 
 
 def table(ctx: Context, workload: OpsWorkload | SpaceWorkload) -> OpTable:
-    """The op table of a workload, with constant channel counts."""
     if isinstance(workload, OpsWorkload):
         return OpTable.from_ops(workload.ops)
     space = loaded_spaces.load_space(ctx, workload.space).space

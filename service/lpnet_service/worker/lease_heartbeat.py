@@ -23,8 +23,8 @@ class LeaseHeartbeat:
     """Extends the lease of a run from its own thread until the block ends, and touches the
     worker's alive file.
 
-    The work calls `progress` now and then, which raises LeaseLost once the run was cancelled or
-    taken over.
+    The work calls `progress` regularly, which raises LeaseLost once the run was cancelled or taken
+    over.
     """
 
     def __init__(self, ctx: Context, run: ClaimedRun, alive: AliveFile) -> None:

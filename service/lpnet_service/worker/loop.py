@@ -32,7 +32,8 @@ class Stopped(BaseException):
 
 
 def tick(ctx: Context, kinds: Mapping[str, Work], alive: AliveFile | None = None) -> bool:
-    """Sweep leases and do one run, by the function of its kind; returns whether there was one."""
+    """Sweep leases, then do one run with the function for its kind; returns whether there was
+    one."""
     alive = alive or AliveFile(None)
     sweeping.sweep(ctx)
     run = runs.claim(ctx)

@@ -69,7 +69,6 @@ def _publish(
 
 
 def run_study(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
-    """Train on a random part, test on the remainder, publish only the report."""
     request = NewStudy.model_validate_json(run.params_json)
     progress(0.0, "reading samples")
     data = dataset.load(ctx, run.target)

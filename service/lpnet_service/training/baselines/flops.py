@@ -9,8 +9,8 @@ from lpnet_service.training.records import Record, Vector
 
 
 def flops_linear(task: Task) -> Vector:
-    """FLOPs are those of conv and linear ops. Raises NotApplicable where there are none, and for
-    fewer than two samples."""
+    """Counts the FLOPs of conv and linear ops. Raises NotApplicable if there are none, or fewer
+    than two samples."""
     if len(task.training) < 2:
         raise NotApplicable(f"only {len(task.training)} samples to train on")
     training = np.array([flops(record) for record in task.training])
@@ -24,5 +24,4 @@ def flops_linear(task: Task) -> Vector:
 
 
 def flops(record: Record) -> float:
-    """FLOPs of one run of a record's workload."""
     return 2.0 * record.batch * float(record.table.macs(np.zeros(0)))

@@ -28,7 +28,6 @@ MAX_GP_SAMPLES = 600
 
 
 def ridge_widths(task: Task) -> Vector:
-    """Ridge on the widths of networks of one space."""
     folds(len(task.training))
     train, test = width_vectors(task.training, task.test)
     model = RidgeCV(alphas=np.logspace(-4, 3, 15))
@@ -52,7 +51,7 @@ def width_mlp(task: Task) -> Vector:
 
 
 def gradient_boosting(task: Task) -> Vector:
-    """Boosted trees, on widths or on summaries, whichever does better."""
+    """Boosted trees on widths or on summaries, whichever is better in cross-validation."""
     candidates = [
         lambda rate=rate, leaf=leaf: HistGradientBoostingRegressor(
             learning_rate=rate,
@@ -69,7 +68,8 @@ def gradient_boosting(task: Task) -> Vector:
 
 
 def gaussian_process(task: Task) -> Vector:
-    """Matern 3/2 with one length per column or one for all, whichever does better."""
+    """Matern 3/2 with one length per column or one for all, whichever is better in
+    cross-validation."""
     rng = np.random.default_rng(task.seed)
     count = len(task.training)
     if count > MAX_GP_SAMPLES:
@@ -99,9 +99,9 @@ def _gaussian_process(kernel: Any) -> Any:
 def _best(
     task: Task, vectors: Sequence[Vectors], candidates: Sequence[Callable[[], Any]]
 ) -> Vector:
-    """Predictions of the model and vectors that do best in cross-validation.
+    """Predictions of the combination of model and vectors that is best in cross-validation.
 
-    Raises NotApplicable where no kind of vector applies.
+    Raises NotApplicable if no kind of vector applies.
     """
     splitter = KFold(folds(len(task.training)), shuffle=True, random_state=task.seed)
     target = np.log(task.latency)

@@ -19,8 +19,8 @@ NEIGHBOURS = (1, 2, 4, 8)
 class BlockTable:
     """Measured blocks of one signature: ms by the logs of their channels.
 
-    In between, the ms per FLOP of the nearest blocks are averaged by inverse squared distance. How
-    many count is chosen by leaving out each measured block in turn.
+    Between measured blocks, the ms per FLOP of the nearest ones are averaged by inverse squared
+    distance. Their number is chosen by leave-one-out cross-validation.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
@@ -29,7 +29,6 @@ class BlockTable:
         self.neighbours = min(NEIGHBOURS, key=self._left_out)
 
     def price(self, table: OpTable) -> float:
-        """Latency in ms of a block of this signature."""
         point = _point(table)
         return self._interpolated(point, self.points, self.rates, self.neighbours)
 
@@ -53,9 +52,10 @@ class BlockTable:
 
 
 def lookup(task: Task) -> Vector:
-    """Blocks from blocks of the same signature; networks cut into signatures that were measured.
+    """Prices a block by measured blocks of the same signature, and a network by cutting it into
+    such blocks.
 
-    Raises NotApplicable where a workload has a part that was not measured as a block.
+    Raises NotApplicable if part of a workload was not measured as a block.
     """
     tables = block_tables(task.blocks)
     if not tables:
@@ -70,7 +70,6 @@ def lookup(task: Task) -> Vector:
 
 
 def block_tables(blocks: Sequence[Record]) -> dict[Signature, BlockTable]:
-    """Measured blocks by signature."""
     by_signature: dict[Signature, list[Record]] = defaultdict(list)
     for record in blocks:
         by_signature[signature(record.table, record.batch)].append(record)
@@ -80,7 +79,8 @@ def block_tables(blocks: Sequence[Record]) -> dict[Signature, BlockTable]:
 def cut(
     table: OpTable, batch: int, signatures: Mapping[Signature, object]
 ) -> tuple[OpTable, ...] | None:
-    """A table cut into consecutive parts of these signatures, longest first; None if it cannot."""
+    """A table cut into consecutive parts of these signatures, longest first; None if that is
+    impossible."""
     lengths = sorted({len(key) - 1 for key in signatures}, reverse=True)
     parts, start = [], 0
     while start < len(table.rows):
@@ -96,7 +96,7 @@ def cut(
 
 
 def signature(table: OpTable, batch: int) -> Signature:
-    """What blocks that differ only in channels have in common."""
+    """The properties that are equal in blocks that differ only in channels."""
     rows = (
         (
             row.type,
@@ -112,7 +112,7 @@ def signature(table: OpTable, batch: int) -> Signature:
 
 
 def _point(table: OpTable) -> Vector:
-    """Log FLOPs (of elements, where nothing is multiplied), then the logs of all channels."""
+    """Log FLOPs (log elements if nothing is multiplied), then the logs of all channels."""
     no_widths = np.zeros(0)
     c_in, c_out = table.c_in(no_widths), table.c_out(no_widths)
     pixels = np.array([row.h_out * row.w_out for row in table.rows])

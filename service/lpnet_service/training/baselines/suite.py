@@ -36,7 +36,7 @@ def baselines(
     seed: int,
     progress: Callable[[float, str], None],
 ) -> tuple[Baselines, dict[str, str]]:
-    """Every baseline on the held-out blocks and networks, and why some are null."""
+    """Every baseline on the held-out blocks and networks, and the reasons for null baselines."""
     reasons: dict[str, str] = {}
     results: dict[str, dict[str, Metrics | None]] = {name: {} for name in ALL}
     for kind in ("block", "network"):

@@ -25,7 +25,6 @@ class Task:
 
     @property
     def latency(self) -> Vector:
-        """Measured ms of the training records."""
         return np.array([record.latency_ms for record in self.training])
 
 

@@ -18,7 +18,8 @@ MAX_DESCRIBED = 8
 
 
 def width_vectors(training: Sequence[Record], test: Sequence[Record]) -> tuple[Matrix, Matrix]:
-    """The widths of workloads of one space, over the largest. Raises NotApplicable for others."""
+    """The widths of workloads of one space, divided by the largest. Raises NotApplicable for other
+    workloads."""
     records = [*training, *test]
     if any(record.widths is None for record in records):
         raise NotApplicable("these workloads are described op by op and have no widths")
@@ -35,8 +36,8 @@ def width_vectors(training: Sequence[Record], test: Sequence[Record]) -> tuple[M
 def summaries(training: Sequence[Record], test: Sequence[Record]) -> tuple[Matrix, Matrix]:
     """Totals, and the shape and channels of each conv and linear op of short workloads.
 
-    Columns that do not vary, or repeat another, are left out; the others are standardised.
-    Raises NotApplicable where nothing varies.
+    Columns that are constant or repeat another are dropped; the others are standardised. Raises
+    NotApplicable if all are constant.
     """
     values = np.array([_summary(record) for record in (*training, *test)])
     train = values[: len(training)]
@@ -82,7 +83,6 @@ def _summary(record: Record) -> list[float]:
 
 
 def _function_after(record: Record, index: int) -> float:
-    """The activation that follows an op, as a number; 0 for none."""
     after = record.table.rows[index + 1 : index + 2]
     if not after or after[0].type != "activation":
         return 0.0

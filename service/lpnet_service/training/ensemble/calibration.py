@@ -50,7 +50,6 @@ class Outputs:
 
 
 def outputs(ensemble: Ensemble, inputs: KernelInputs) -> Outputs:
-    """An ensemble on all records at once."""
     standardised = ((inputs.features - ensemble.mean) * ensemble.scale).float()
     segment, count, members = inputs.segment(), len(inputs), ensemble.header.members
     with torch.no_grad():
@@ -75,10 +74,10 @@ def calibrate(
     held_out: Mask,
     noise_floor_pct: float | None,
 ) -> Ensemble:
-    """Sets the leverage, base spread and calibration of an ensemble from its training data.
+    """Set the leverage, base spread and calibration of an ensemble from its training data.
 
-    `network` (N,) says which records are networks, `held_out` (M, N) which records each member
-    was not fitted to.
+    `network` (N,) says which records are networks, `held_out` (M, N) which records each member was
+    not fitted to.
     """
     predicted = outputs(ensemble, inputs)
     cross = _CrossPredictions.of(predicted, np.log(inputs.latency), held_out)
@@ -103,10 +102,11 @@ def calibrate(
 class _CrossPredictions:
     """Each record as predicted by the members that were not fitted to it.
 
-    `members` (M, N) are those, or all of them where each was fitted to it; `scored` (N,) tells
-    which case it is. `error` (N,) is the absolute log error of their mean, `disagreement` (N,)
-    the variance of the log among all members, corrected for having been fitted to the record. All
-    members together err a little less than these few, so intervals are rather wide than narrow.
+    `members` (M, N) selects these members, or all members if every member was fitted to the
+    record; `scored` (N,) says which case applies. `error` (N,) is the absolute log error of their
+    mean. `disagreement` (N,) is the variance of the log among all members, corrected for having
+    been fitted to the record. The full ensemble errs slightly less than these few members, so
+    intervals tend to be too wide rather than too narrow.
     """
 
     members: Mask
@@ -147,7 +147,6 @@ def _per_term(share: Tensor, hidden: Tensor) -> Tensor:
 
 
 def _scales(cross: _CrossPredictions, network: Mask) -> Vector:
-    """Robust standard deviation of the log error of blocks and of networks."""
     scales = []
     for kind in (False, True):
         of_kind = cross.error[cross.scored & (network == kind)]
@@ -157,7 +156,7 @@ def _scales(cross: _CrossPredictions, network: Mask) -> Vector:
 
 
 def _base_spread(scale: Vector, variance: Vector, noise_floor_pct: float | None) -> float:
-    """The part of typical errors that `variance` does not explain; never under the noise floor."""
+    """The part of typical errors that `variance` does not explain; at least the noise floor."""
     typical = float(np.median(scale)) ** 2
     floor = MIN_SPREAD if noise_floor_pct is None else noise_floor_pct / 100.0
     unexplained = max(typical - float(np.median(variance)), typical / 16.0)

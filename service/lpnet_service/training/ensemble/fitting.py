@@ -44,8 +44,8 @@ def held_out_by(records: RecordSet, members: int, seed: int) -> Mask:
     """Which records each member is not fitted to, (M, N).
 
     Members come in pairs. Each pair leaves out its share of the blocks and of the networks, and
-    all records of a workload together. Nothing is left out of a kind with fewer than 4 workloads,
-    or by a single pair.
+    always all records of a workload together. A single pair leaves out nothing, and no pair leaves
+    out a kind with fewer than 4 workloads.
     """
     pairs, workloads = members // 2, by_workload(records.records)
     rng = np.random.default_rng(seed)
@@ -67,9 +67,10 @@ def fit(
     held_out: Mask,
     progress: Callable[[float], None],
 ) -> Ensemble:
-    """An ensemble fitted by AdamW on the log of summed prices; deterministic by `header.seed`.
+    """An ensemble fitted by AdamW on the log of summed prices; deterministic for a given
+    `header.seed`.
 
-    Member m is not fitted to records where `held_out[m]` (M, N).
+    Member m is not fitted to records where `held_out[m]` (M, N) is true.
     """
     ensemble = Ensemble(header)
     _standardise(ensemble, inputs)
@@ -118,7 +119,6 @@ class _Batch:
 def _batches(
     ensemble: Ensemble, inputs: KernelInputs, steps: int, seed: int
 ) -> Iterator[tuple[_Batch, Tensor]]:
-    """The records of each step, and their indices."""
     kernels = int(inputs.bounds[-1])
     if kernels <= MAX_KERNELS_PER_STEP:
         whole, every = _Batch.of(ensemble, inputs), torch.arange(len(inputs))

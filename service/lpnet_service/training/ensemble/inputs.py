@@ -37,7 +37,6 @@ class KernelInputs:
         return len(self.latency)
 
     def pick(self, chosen: Index) -> KernelInputs:
-        """Some of the records, in the order of `chosen`."""
         counts = np.diff(self.bounds)[chosen]
         kernels = torch.from_numpy(
             np.concatenate([np.arange(self.bounds[i], self.bounds[i + 1]) for i in chosen])

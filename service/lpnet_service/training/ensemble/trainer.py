@@ -21,7 +21,6 @@ class EnsembleTrainer(Trainer[Ensemble]):
     def fit(
         self, records: RecordSet, header: Header, progress: Progress, *, quick: bool = False
     ) -> Ensemble:
-        """See Trainer."""
         settings = QUICK if quick else FULL
         size = {"members": settings.members, "hidden": settings.hidden}
         own_header = EnsembleHeader.model_validate(header.model_dump() | size)
@@ -36,6 +35,5 @@ class EnsembleTrainer(Trainer[Ensemble]):
         return calibrate(ensemble, inputs, records.network, held_out, header.noise_floor_pct)
 
     def predict(self, model: Ensemble, records: RecordSet) -> Predictions:
-        """See Trainer; all records at once."""
         predicted = outputs(model, KernelInputs.of(records))
         return Predictions(predicted.latency, predicted.spread(model))
