@@ -46,7 +46,6 @@ class Axis:
 
     @property
     def dense(self) -> int:
-        """Channels with every width at its max."""
         return sum(segment.size * segment.inner for segment in self.segments)
 
     @property
@@ -54,17 +53,16 @@ class Axis:
         return frozenset(s.width for s in self.segments if s.width is not None)
 
     def repeat(self, times: int) -> Axis:
-        """The axis with each channel repeated `times` times."""
+        """Each channel is repeated `times` times."""
         return Axis(tuple(replace(s, inner=s.inner * times) for s in self.segments))
 
     def rename(self, name: Callable[[str], str | None]) -> Axis:
-        """The axis with renamed widths; a width renamed to None becomes constant."""
+        """A width renamed to None becomes constant."""
         return Axis(
             tuple(s if s.width is None else replace(s, width=name(s.width)) for s in self.segments)
         )
 
     def count(self, widths: Mapping[str, int]) -> int:
-        """Channels at concrete widths."""
         return sum(
             (s.size if s.width is None else widths[s.width]) * s.inner for s in self.segments
         )

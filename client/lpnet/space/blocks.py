@@ -51,7 +51,7 @@ def _pieces(nodes: tuple[Node, ...]) -> list[tuple[int, int]]:
 
 
 def _is_cut(nodes: tuple[Node, ...], cut: int) -> bool:
-    """Whether the nodes from `cut` on read no earlier output than that of the node before it."""
+    """True if the nodes from `cut` on read no output before that of node `cut` - 1."""
     return all(i >= cut - 1 for node in nodes[cut:] for i in node.inputs)
 
 
@@ -65,8 +65,8 @@ def _layers(nodes: tuple[Node, ...], start: int, stop: int) -> int:
 
 
 def _names(nodes: tuple[Node, ...], spans: list[tuple[int, int]]) -> list[str]:
-    """The common module path of a block's layers if no layer of another block is under it, else
-    the path of its first layer."""
+    # A block is named after the common module path of its layers, or after its first layer if
+    # another block has a layer under that path.
     layers = [[n.name for n in nodes[a:b] if n.weighted] or [nodes[a].name] for a, b in spans]
     names = []
     for index, own in enumerate(layers):

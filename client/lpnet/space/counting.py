@@ -96,7 +96,7 @@ def _layer(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> Layer:
 
 
 def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """Shapes of all tensors. Large weights become inputs: inference would copy them."""
+    # Large weights become inputs, because inference would copy them.
     light = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
     light.graph.name = model.graph.name
     light.graph.node.extend(model.graph.node)

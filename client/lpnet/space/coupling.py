@@ -71,7 +71,7 @@ class _Groups:
         return name
 
     def union(self, left: str, right: str) -> None:
-        """Merge two groups under the name of the group that was opened first."""
+        # The name of the group that was opened first remains.
         roots = {self.find(left), self.find(right)}
         first = next(name for name in self.parent if name in roots)
         for root in roots - {first}:

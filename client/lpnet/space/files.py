@@ -42,7 +42,6 @@ class Content:
 
 
 def to_model(content: Content) -> onnx.ModelProto:
-    """The ONNX model of a space."""
     template = content.template
     graph_parts = parts(template, None)
     weights = [tensor(weight.name, weight.dims) for weight in graph_parts.weights]
@@ -68,7 +67,7 @@ def to_model(content: Content) -> onnx.ModelProto:
 
 
 def _batch(template: Template) -> str:
-    """The symbol of the batch dimension, which differs from the names of all widths."""
+    # The symbol must differ from the names of all widths.
     symbol = "batch"
     while any(width.name == symbol for width in template.widths):
         symbol += "_"
@@ -76,10 +75,8 @@ def _batch(template: Template) -> str:
 
 
 def from_bytes(data: bytes) -> Content:
-    """The content of a space file; the caller compares the hash.
-
-    Raises FileFormatError if it is no space file, is damaged or too large, or has a later format.
-    """
+    """Raises FileFormatError if `data` is no space file, is damaged or too large, or has a later
+    format. The caller compares the hash."""
     check_bytes(data)
     try:
         model = onnx.load_model_from_string(data)
@@ -161,7 +158,7 @@ def _dense_dim(value: int | str, dims: Mapping[str, Axis]) -> int:
 
 
 def _text(value: str | bytes) -> str:
-    """A text field; protobuf returns bytes if it is not UTF-8."""
+    # protobuf returns bytes if the text is not UTF-8.
     if isinstance(value, bytes):
         raise ValueError(f"the name {value!r} is not UTF-8")
     return value
@@ -194,7 +191,7 @@ def _raw(model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> RawGraph:
 
 
 def _with_paths(graph: Graph, model: onnx.ModelProto) -> Graph:
-    """Add the module paths from the metadata of the nodes; names may differ from them."""
+    # The module paths are in the metadata of the nodes; names may differ from them.
     props = {n.name: {p.key: _text(p.value) for p in n.metadata_props} for n in model.graph.node}
     return replace(
         graph,

@@ -115,7 +115,7 @@ class _SecondMoment:
 
 
 def _output_moment(node: Node, incoming: list[_SecondMoment]) -> _SecondMoment:
-    """The moment of the output of an op without weights; a rough estimate for pools."""
+    # A rough estimate for pools.
     first = incoming[0]
     if node.type == "add":
         return _SecondMoment(
@@ -132,7 +132,7 @@ def _output_moment(node: Node, incoming: list[_SecondMoment]) -> _SecondMoment:
 
 
 def _last_convs_of_branches(graph: Graph) -> set[int]:
-    """For each add, the conv that ends its longer branch."""
+    # Only the longer of the two branches of an add counts.
     depth: list[int] = []
     last: set[int] = set()
     for node in graph.nodes:

@@ -61,7 +61,7 @@ class Graph:
     flat: bool = False
 
     def sizes(self) -> tuple[tuple[int, int], ...]:
-        """Height and width of each node's output. Raises SpaceError if one has no pixels."""
+        """(height, width) for each output. Raises SpaceError if one has no pixels."""
         return self._sizes
 
     @cached_property
@@ -77,7 +77,7 @@ class Graph:
         return (self.h, self.w) if index == INPUT else sizes[index]
 
     def flats(self) -> tuple[bool, ...]:
-        """Whether each node's output is (batch, features)."""
+        """True for each node whose output is (batch, features)."""
         return self._flats
 
     @cached_property
@@ -89,12 +89,12 @@ class Graph:
         return tuple(flats)
 
     def depthwise(self, index: int, c_in: Axis) -> bool:
-        """Whether each group of a conv has a single input channel, which ties output to input."""
+        """True if each group of a conv has a single input channel, which ties output to input."""
         node = self.nodes[index]
         return node.type == "conv2d" and node.groups > 1 and node.groups == c_in.dense
 
     def slice(self, start: int, stop: int) -> tuple[Node, ...]:
-        """Nodes start to stop; the output of earlier nodes becomes their input."""
+        """The outputs of earlier nodes become the input."""
         return tuple(
             replace(node, inputs=tuple(i - start if i >= start else INPUT for i in node.inputs))
             for node in self.nodes[start:stop]
@@ -102,7 +102,6 @@ class Graph:
 
 
 def output_size(node: Node, size: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of the output of an op, for an input of `size`."""
     if node.type == "flatten" or node.mode == "global":
         return 1, 1
     if not node.windowed:

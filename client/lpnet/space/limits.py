@@ -106,7 +106,6 @@ def _check_shape(name: str, sides: Any) -> None:
 
 
 def external_tensor(model: onnx.ModelProto) -> str | None:
-    """The name of a tensor whose data is in another file, or None."""
     for tensor in _tensors(model):
         if tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL:
             return str(tensor.name)

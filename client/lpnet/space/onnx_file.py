@@ -1,4 +1,4 @@
-"""Writing a network into an ONNX file weight by weight, so that it never is whole in memory.
+"""Writing a network into an ONNX file weight by weight, so that it is never whole in memory.
 
 An ONNX file is a protobuf message, and protobuf merges messages that follow each other. So the
 file holds the network without weights, and then, for each weight, a network with only that weight.
@@ -34,7 +34,6 @@ def append(file: BinaryIO, name: str, shape: Sequence[int], chunks: Iterable[byt
 
 
 def _field_header(field: int, length: int) -> bytes:
-    """The bytes before the content of a field."""
     return bytes((*_varint(field << 3 | 2), *_varint(length)))
 
 

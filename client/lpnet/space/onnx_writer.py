@@ -35,7 +35,6 @@ class Weight:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The dimensions in a network at concrete widths."""
         return tuple(int(side) for side in self.dims)
 
 
@@ -49,7 +48,7 @@ class Parts:
 
 
 def parts(template: Template, widths: Mapping[str, int] | None) -> Parts:
-    """Nodes, weights and constants; with symbolic channels if `widths` is None."""
+    """Channels are symbolic if `widths` is None."""
     writer = _Writer(template, widths)
     for index in range(len(template.graph.nodes)):
         writer.node(index)
@@ -63,7 +62,6 @@ def assemble(
     *,
     inputs: Sequence[onnx.ValueInfoProto] = (),
 ) -> onnx.ModelProto:
-    """A model of these parts. The same parts give the same bytes."""
     graph = helper.make_graph(
         parts.nodes, name or "space", [ends[0], *inputs], [ends[1]], initializer=parts.constants
     )
@@ -76,7 +74,6 @@ def assemble(
 def ends(
     template: Template, widths: Mapping[str, int] | None, batch: Dim
 ) -> tuple[onnx.ValueInfoProto, onnx.ValueInfoProto]:
-    """The input and the output of a graph."""
     graph = template.graph
     last = graph.nodes[-1]
     source = [batch, dim(template.input, widths)]
@@ -91,7 +88,7 @@ def tensor(name: str, dims: Sequence[Dim]) -> onnx.ValueInfoProto:
 
 
 def dim(axis: Axis, widths: Mapping[str, int] | None, groups: int = 1) -> Dim:
-    """A channel dimension: a number, or its affine form as text."""
+    """A number, or its affine form as text."""
     if widths is not None:
         return axis.count(widths) // groups
     if not axis.widths:

@@ -22,7 +22,6 @@ _Norm = nn.modules.batchnorm._BatchNorm
 
 
 def prune(template: Template, model: nn.Module, kept: Mapping[str, Sequence[int]]) -> nn.Module:
-    """A pruned copy; see Space.prune."""
     indices = _kept_indices(template.widths, kept)
     pruned = copy.deepcopy(model)
     for index, node in enumerate(template.graph.nodes):
@@ -93,7 +92,7 @@ def _prune_conv(
 
 
 def _prune_grouped(node: Node, conv: nn.Conv2d, c_in: list[int], c_out: list[int]) -> None:
-    """Prune each group on its own; Torch-Pruning would use the first group's input channels."""
+    # Prune each group on its own; Torch-Pruning would use the first group's input channels.
     share_in, share_out = conv.in_channels // conv.groups, conv.out_channels // conv.groups
     reads = [[c % share_in for c in c_in if c // share_in == g] for g in range(conv.groups)]
     gives = [[c for c in c_out if c // share_out == g] for g in range(conv.groups)]
@@ -122,7 +121,6 @@ def _prune_linear(node: Node, model: nn.Module, axes: tuple[Axis, Axis], kept: K
 
 
 def _removed(axis: Axis, kept: Kept) -> list[int]:
-    """Positions along an axis to remove."""
     return sorted(set(range(axis.dense)).difference(axis.kept(kept)))
 
 
@@ -143,7 +141,7 @@ def _check_channels(path: str, channels: tuple[int, ...], expected: tuple[int, .
 
 @contextmanager
 def _same_grad(layer: nn.Module) -> Iterator[None]:
-    """Keep requires_grad of the parameters that pruning replaces."""
+    # Pruning replaces parameters, and with them their requires_grad.
     before = {name: p.requires_grad for name, p in layer.named_parameters(recurse=False)}
     yield
     for name, parameter in layer.named_parameters(recurse=False):

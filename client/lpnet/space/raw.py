@@ -41,7 +41,7 @@ class RawGraph:
     shapes: Mapping[str, Shape] = field(default_factory=dict)
 
     def scalar(self, name: str) -> float | None:
-        """The value of a constant with one element, else None."""
+        """None if the name is not a constant with one element."""
         value = self.constants.get(name)
         return (
             float(np.asarray(value).reshape(())) if value is not None and value.size == 1 else None

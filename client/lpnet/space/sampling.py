@@ -30,7 +30,7 @@ SHARES: tuple[tuple[Draw, float], ...] = (
 
 
 def draw_widths(space: Space, rng: np.random.Generator, aligned: float) -> NDArray[np.int64]:
-    """A legal width vector of the space; a share `aligned` of its widths is aligned."""
+    """`aligned` is the probability that a width is a multiple of one of ALIGNMENTS."""
     ratio = rng.uniform(0.1, 1.0)
     return np.array(
         [_draw_width(width.max, width.granule, ratio, aligned, rng) for width in space.widths],
@@ -84,7 +84,7 @@ def _networks(
 def _block_widths(
     part: Space, turn: int, rng: np.random.Generator
 ) -> tuple[Draw, NDArray[np.int64]]:
-    """Turn 0 of a block is dense, every seventh turn sweeps a width, the others are random."""
+    # Turn 0 of a block is dense, every seventh turn sweeps a width, the others are random.
     dense = np.array([width.max for width in part.widths], dtype=np.int64)
     if turn == 0 or not len(dense):
         return "dense", dense

@@ -291,7 +291,6 @@ class Space:
     def _without_values(
         self, widths: Widths, batch: int | None
     ) -> tuple[onnx.ModelProto, list[onnx_writer.Weight]]:
-        """The network at concrete widths without weights, and the weights to add."""
         named = self.named(widths)
         batch = self.batch if batch is None else _positive("batch", batch)
         parts = onnx_writer.parts(self.template, named)
@@ -328,7 +327,6 @@ def _positive(name: str, value: Any) -> int:
 
 @contextmanager
 def _extra(what: str) -> Iterator[None]:
-    """Name the missing extra instead of the missing module."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -67,11 +67,10 @@ class OpTable:
         return np.asarray(widths @ self.a_in.T + self.b_in)
 
     def c_out(self, widths: Matrix) -> Matrix:
-        """Output channels of every op."""
         return np.asarray(widths @ self.a_out.T + self.b_out)
 
     def groups(self, widths: Matrix) -> Matrix:
-        """Groups of every op; 1 for ops without groups."""
+        """1 for ops without groups."""
         return np.asarray(widths @ self.a_g.T + self.b_g)
 
     def macs(self, widths: Matrix) -> Vector:
@@ -98,7 +97,6 @@ class OpTable:
         return np.asarray((self._weights(widths) + (bias + norm) * self.c_out(widths)).sum(-1))
 
     def ops(self, widths: Vector) -> tuple[wire.Op, ...]:
-        """The ops at concrete integer widths, in the schema of the wire."""
         c_in, c_out, groups = self.c_in(widths), self.c_out(widths), self.groups(widths)
         return tuple(
             to_wire(row, round(c_in[i]), round(c_out[i]), round(groups[i]))
@@ -124,7 +122,7 @@ class OpTable:
 
     @classmethod
     def from_ops(cls, ops: Sequence[wire.Op]) -> OpTable:
-        """A table without widths: every channel count is a constant."""
+        """Every channel count is a constant."""
         rows = tuple(from_wire(op, index) for index, op in enumerate(ops))
         no_widths = np.zeros((len(rows), 0))
         return cls(
@@ -163,7 +161,6 @@ _BY_TYPE: dict[str, Any] = {
 
 
 def to_wire(row: OpRow, c_in: int, c_out: int, groups: int) -> wire.Op:
-    """A row at concrete channel counts, in the schema of the wire."""
     fields: dict[str, Any] = {"c_in": c_in, "c_out": c_out, "h": row.h, "w": row.w}
     fields["inputs"] = row.inputs
     if row.type in ("conv2d", "conv_transpose2d", "pool"):
@@ -186,7 +183,6 @@ def to_wire(row: OpRow, c_in: int, c_out: int, groups: int) -> wire.Op:
 
 
 def _rounds_up(row: OpRow) -> bool:
-    """Whether a pool rounds its output size up (ceil mode)."""
     if row.padding is None:
         return False
     sides = zip((row.h, row.w), (row.h_out, row.w_out), strict=True)
@@ -198,7 +194,7 @@ def _rounds_up(row: OpRow) -> bool:
 
 
 def from_wire(op: wire.Op, index: int) -> OpRow:
-    """The row of an op from the wire; `index` is its position among the workload's ops."""
+    """`index` is the position among the workload's ops."""
     window = op if isinstance(op, wire.Conv2d | wire.ConvTranspose2d | wire.Pool) else None
     h_out, w_out = _output_size(op)
     return OpRow(
@@ -219,7 +215,7 @@ def from_wire(op: wire.Op, index: int) -> OpRow:
 
 
 def _output_size(op: wire.Op) -> tuple[int, int]:
-    """Height and width of the output. Unknown padding is assumed to keep the size."""
+    # Unknown padding is assumed to keep the size.
     if isinstance(op, wire.Flatten):
         return 1, 1
     if isinstance(op, wire.Pool) and op.mode == "global":

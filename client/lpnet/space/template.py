@@ -46,14 +46,13 @@ class Template:
         return cls(graph, widths, source, axes)
 
     def axis_in(self, index: int) -> Axis:
-        """Channels that enter a node."""
         return axis_of(self.graph.nodes[index].inputs[0], self.input, self.axes)
 
     def depthwise(self, index: int) -> bool:
         return self.graph.depthwise(index, self.axis_in(index))
 
     def slice(self, start: int, stop: int) -> Template:
-        """Nodes start to stop as a template of their own, with only the widths in them."""
+        """Only the widths in these nodes remain."""
         sizes, flats = self.graph.sizes(), self.graph.flats()
         previous = start - 1
         source = axis_of(previous, self.input, self.axes)

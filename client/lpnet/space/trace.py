@@ -23,7 +23,7 @@ from lpnet.space.raw import RawGraph, RawNode, Shape
 
 
 def trace(model: nn.Module, example_input: Tensor) -> RawGraph:
-    """The graph of a model in evaluation mode, constants folded. The model's modes are restored.
+    """The graph of a model in evaluation mode with constants folded. The model keeps its modes.
 
     Raises SpaceError for wrong types, and if torch cannot export the model.
     """
@@ -83,10 +83,8 @@ def _export(model: nn.Module, example_input: Tensor) -> ir.Model:
 
 @contextmanager
 def hidden_output() -> Iterator[None]:
-    """Hide the exporter's output: missing operator libraries, and graphs that it cannot export.
-
-    Its exception holds what a user needs.
-    """
+    # The exporter complains of missing operator libraries and of graphs that it cannot export.
+    # Its exception holds what a user needs.
     torch_names = [name for name in logging.root.manager.loggerDict if name.startswith("torch.")]
     loggers = [logging.getLogger(name) for name in ("torch", *torch_names)]
     levels = [logger.level for logger in loggers]
@@ -114,10 +112,8 @@ def _node(node: ir.Node, leaves: set[str]) -> RawNode:
 
 
 def _path(node: ir.Node, leaves: set[str]) -> str:
-    """The path of a node's module, followed by the name of the call unless the module is a leaf.
-
-    The exporter records the scopes as the text of a list.
-    """
+    # The name of the call follows the path of the module unless the module is a leaf. The exporter
+    # records the scopes as the text of a list.
     text = node.metadata_props.get("pkg.torch.onnx.name_scopes")
     scopes: list[str] = ast.literal_eval(text) if text else []
     if len(scopes) < 2:

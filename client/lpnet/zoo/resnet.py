@@ -52,8 +52,8 @@ class Bottleneck(nn.Module):
 
 
 def _shortcut(c_in: int, c_out: int, stride: int) -> nn.Module:
-    """A 1x1 conv if the shape changes. The parameter-free shortcut of the CIFAR networks pads with
-    zeros, which would couple the channels of successive stages."""
+    # A 1x1 conv if the shape changes. The parameter-free shortcut of the CIFAR networks pads with
+    # zeros, which would couple the channels of successive stages.
     if stride == 1 and c_in == c_out:
         return nn.Identity()
     return nn.Sequential(
@@ -106,7 +106,6 @@ class ResNet(nn.Module):
 
 
 def resnet20() -> ResNet:
-    """ResNet-20 for CIFAR-10."""
     return ResNet(BasicBlock, (3, 3, 3), planes=16, classes=10, cifar=True)
 
 

@@ -1,1 +1,1 @@
-"""From an ONNX graph to the normalised one: BatchNorm folded, idioms known, the rest refused."""
+"""Reads an ONNX graph: folds BatchNorm, recognises idioms, and refuses unsupported ops."""

@@ -27,7 +27,7 @@ def plain(builder: Builder, node: RawNode) -> None:
 
 
 def sigmoid(builder: Builder, node: RawNode) -> None:
-    """Read a sigmoid; one that only multiplies its own input is part of a silu."""
+    # A sigmoid that only multiplies its own input is part of a silu.
     builder.source(node)
     gate = node.outputs[0]
     reader = builder.only_reader(gate)

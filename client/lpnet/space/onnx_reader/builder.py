@@ -41,7 +41,6 @@ class Builder:
         self._readers = {name: node for node in raw.nodes for name in node.inputs}
 
     def source(self, node: RawNode, position: int = 0) -> Value:
-        """The data input of a node at this position."""
         name = node.inputs[position] if position < len(node.inputs) else ""
         value = self.values.get(name)
         if value is None:
@@ -52,7 +51,6 @@ class Builder:
         return value
 
     def image(self, node: RawNode) -> Value:
-        """The data input of a node that works on images."""
         value = self.source(node)
         if len(value.shape) != 4:
             raise unsupported(node, f"its input must be images, got shape {[*value.shape]}")
@@ -89,11 +87,10 @@ class Builder:
         self.values[node.outputs[0]] = replace(value, shared=shared)
 
     def is_only_reader(self, node: RawNode, value: Value) -> bool:
-        """Whether no other node reads the first input of this node."""
         return self._uses[node.inputs[0]] == 1 and not value.shared
 
     def only_reader(self, name: str) -> RawNode | None:
-        """The node that reads a tensor, or None if there are several or none."""
+        """None if several nodes, or none, read the tensor."""
         return self._readers.get(name) if self._uses[name] == 1 else None
 
 

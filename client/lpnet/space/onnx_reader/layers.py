@@ -47,7 +47,7 @@ def linear(builder: Builder, node: RawNode) -> None:
 
 
 def batch_norm(builder: Builder, node: RawNode) -> None:
-    """Fold it into the conv or linear before it, if nothing else reads that; else keep it."""
+    # Fold it into the conv or linear before it if nothing else reads that.
     value = builder.source(node)
     if node.attr("training_mode", 0):
         raise unsupported(node, "training mode, which depends on the batch, is not supported")
@@ -62,7 +62,6 @@ def batch_norm(builder: Builder, node: RawNode) -> None:
 
 
 def _norm_path(node: RawNode) -> str:
-    """Path of a BatchNorm's module, from the name of any of its tensors."""
     for name in node.inputs[1:]:
         for suffix in (".weight", ".bias", ".running_mean", ".running_var"):
             if name.endswith(suffix):
@@ -102,7 +101,7 @@ def global_pool(builder: Builder, node: RawNode) -> None:
 
 
 def mean(builder: Builder, node: RawNode) -> None:
-    """Read a mean over height and width as a global pool, with or without a flatten."""
+    # A mean over height and width is a global pool, with or without a flatten.
     value = builder.image(node)
     axes = node.attr("axes", None)
     if axes is None and len(node.inputs) > 1:

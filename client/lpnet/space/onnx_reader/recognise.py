@@ -32,10 +32,7 @@ _READERS: dict[str, Callable[[Builder, RawNode], None]] = {
 
 
 def recognise(raw: RawGraph) -> Graph:
-    """The normalised graph.
-
-    Raises UnsupportedOp, naming node and op, for anything that is not supported.
-    """
+    """Raises UnsupportedOp, naming node and op, for anything that is not supported."""
     shape = raw.input_shape
     if len(shape) not in (2, 4):
         raise SpaceError(

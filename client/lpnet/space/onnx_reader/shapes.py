@@ -31,7 +31,7 @@ def multiply(builder: Builder, node: RawNode) -> None:
 
 
 def _skip_neutral(builder: Builder, node: RawNode, neutral: float) -> bool:
-    """Skip a node that adds 0 or multiplies by 1, as exported activations do."""
+    # Exported activations add 0 or multiply by 1.
     for position in (0, 1):
         if (
             node.inputs[position] in builder.values
@@ -43,11 +43,8 @@ def _skip_neutral(builder: Builder, node: RawNode, neutral: float) -> bool:
 
 
 def reshape(builder: Builder, node: RawNode) -> None:
-    """Treat successive reshapes as a single one.
-
-    A reshape that is neither a flatten nor the identity is recorded, and refused when another op
-    reads it.
-    """
+    # Successive reshapes count as one. A reshape that is neither a flatten nor the identity is
+    # recorded, and refused when another op reads it.
     value = builder.values.get(node.inputs[0])
     if value is None:
         raise unsupported(node, f"its input {node.inputs[0]!r} is not a tensor of the graph")
