@@ -2,11 +2,11 @@
 
 Two values of a width cost **the same** if their latencies differ by no more than twice the noise
 floor. One **costs more** if it exceeds the other by more than that, and its interval lies above
-the other's. Nothing is said about what is neither. The intervals are those of the kernels that
-the width affects, since the others are common to both.
+the other's. Pairs of values that do neither are not mentioned. The intervals are those of the
+kernels that the width affects, since the others are common to both.
 
 **Stops** are counted from the widest value down: a stop is the widest value that is cheaper than
-the stop above it by more than twice the noise floor. Between one stop and the next, keeping less
+the stop above it by more than twice the noise floor. Between two stops, keeping fewer channels
 than the upper one gains nothing.
 """
 
@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from lpnet.schemas.curve import Advice
 
-# Used for twice the noise floor where that is unknown: the value of a quiet device.
+# Stands for twice the noise floor if that is unknown: the value of a quiet device.
 UNKNOWN_NOISE_PCT = 2.0
-# An edge is a fall within this part of the stretch above it, by so many times its variation.
+# An edge is a fall within this part of the stretch above it, by this multiple of its variation.
 _EDGE_PART, _EDGE_TIMES = 4, 2.0
-# A comb has at least so many teeth, and this share of the multiples between them are teeth.
+# Min number of teeth of a comb, and min share of the multiples between them that are teeth.
 _TEETH, _TEETH_SHARE = 3, 0.75
 # The value named beside a cliff is the widest that costs nearly as much as the worst one.
 _NEARLY = 0.95
@@ -36,7 +36,6 @@ Vector = NDArray[np.float64]
 
 
 def same_within_pct(noise_floor_pct: float | None) -> float:
-    """Latencies that differ by no more than this percentage count as the same."""
     return UNKNOWN_NOISE_PCT if noise_floor_pct is None else 2.0 * noise_floor_pct
 
 
@@ -68,7 +67,6 @@ class LineCosts:
         return bool(beyond and self.low[index] > self.high[other])
 
     def cost_the_same(self, first: int, last: int) -> bool:
-        """Whether all values from index `first` to `last` cost the same."""
         part = self.ms[first : last + 1]
         return bool(part.max() <= part.min() * (1.0 + self.within))
 
@@ -95,8 +93,8 @@ class LineCosts:
         return stretches
 
     def cliff(self, stretch: Stretch) -> int | None:
-        """The value of a stretch that costs more than its stop, if any: the widest of those that
-        cost nearly as much as the worst."""
+        """The value of a stretch that costs more than its stop, if any. It is the widest of those
+        that cost nearly as much as the worst."""
         inner = self.ms[stretch.first : stretch.stop]
         if not len(inner):
             return None
@@ -104,8 +102,8 @@ class LineCosts:
         return worst if self.costs_more(worst, stretch.stop) else None
 
     def is_flat(self, stretch: Stretch) -> bool:
-        """Whether a stretch of several values costs the same, and ends in an edge: a fall to a
-        lower cost, steeper than anything on the stretch."""
+        """A flat has several values of the same cost, and ends in an edge: a fall to a lower cost
+        that is steeper than anything on the stretch."""
         first, stop = stretch
         if stop == first or first == 0 or not self.cost_the_same(first, stop):
             return False
@@ -123,8 +121,8 @@ def advise(
     high: Vector,
     noise_floor_pct: float | None = None,
 ) -> tuple[Advice, ...]:
-    """At most seven sentences about latency `ms` (N,) at ascending `values` of a width, the most
-    useful first.
+    """At most seven sentences about latency `ms` (N,) at ascending `values` of a width. The most
+    useful comes first.
 
     `low` and `high` (N,) are the intervals of the kernels that the width affects, plus the
     predicted latency of all others.
@@ -142,7 +140,7 @@ def advise(
     comb = _multiples(costs, [*cliffs, *flats])
     steepest = sorted(cliffs, key=lambda part: -costs.ratio(cliffs[part], part.stop))
     widest = sorted(flats, key=lambda part: part.first - part.stop)
-    # Where a comb is named, one of its teeth is example enough.
+    # One tooth is enough as the example of a comb.
     advice = [
         *comb,
         *(_cliff(costs, cliffs[part], part.stop) for part in steepest[: 1 if comb else _CLIFFS]),
@@ -163,10 +161,8 @@ def _nothing(costs: LineCosts, noise: str) -> Advice:
 
 
 def _multiples(costs: LineCosts, stretches: Sequence[Stretch]) -> list[Advice]:
-    """If nearly all stops with a cliff or a flat below them are multiples of a power of two.
-
-    The max is always a stop, so it is no argument against a multiple.
-    """
+    # Applies if nearly all stops with a cliff or a flat below them are multiples of a power of
+    # two. The max is always a stop, so it does not count against a multiple.
     stops = sorted(costs.values[part.stop] for part in stretches)
     teeth = [value for value in stops if value != costs.values[-1]]
     step = gcd(*teeth)
@@ -202,7 +198,7 @@ def _same(costs: LineCosts, stretch: Stretch, noise: str) -> Advice:
 
 
 def _floor(costs: LineCosts, lowest: Stretch) -> list[Advice]:
-    """The lowest stretch has no stop below it: nothing is cheaper than its widest value."""
+    # The lowest stretch has no stop below it, so nothing is cheaper than its widest value.
     if lowest.stop == lowest.first:
         return []
     keep = costs.values[lowest.stop]
@@ -212,7 +208,6 @@ def _floor(costs: LineCosts, lowest: Stretch) -> list[Advice]:
 
 
 def _gain(costs: LineCosts) -> list[Advice]:
-    """What half of the channels cost, where no value stands out."""
     last = len(costs.values) - 1
     half = int(np.searchsorted(costs.values, costs.values[-1] / 2.0, side="right")) - 1
     if half < 0 or not costs.costs_more(last, half):

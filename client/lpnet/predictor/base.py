@@ -54,11 +54,11 @@ class BasePredictor(nn.Module, ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """SHA-256, in hexadecimal, of all that its numbers come from except the space."""
+        """SHA-256, in hexadecimal, of everything that its numbers come from except the space."""
 
     @abstractmethod
     def at(self, batch: int) -> Self:
-        """The same at another batch size. Raises NotCovered."""
+        """The same predictor at another batch size. Raises NotCovered."""
 
     def forward(self, widths: WidthsLike) -> Tensor:
         """Milliseconds: widths (B, L) to (B,), or (L,) to a scalar. Raises WidthsError."""
@@ -68,10 +68,9 @@ class BasePredictor(nn.Module, ABC):
         """Milliseconds after rounding up to fast widths, linear in between; shapes as in forward.
 
         It is continuous and never falls in any width, so it is the form for a loss. Below the
-        smallest fast width it is flat. It equals forward at the dense widths. At other fast
-        widths it differs by what a kernel's price depends on a neighbour's channels, which are
-        taken as dense. It is lower where a kernel alone would be faster wider and its network
-        would not.
+        smallest fast width it is flat. It equals forward at the dense widths. At other fast widths
+        it may differ, because it takes the channels of a kernel's neighbours as dense. It is lower
+        where more channels would make a kernel faster but not its network.
 
         The first call tabulates prices, in about a second; make it before torch.compile.
         """
@@ -79,10 +78,10 @@ class BasePredictor(nn.Module, ABC):
 
     @abstractmethod
     def interval(self, widths: WidthsLike, coverage: float = 0.9) -> tuple[Tensor, Tensor]:
-        """Low and high in ms, shaped as forward's; the share `coverage` of measurements lies in
+        """Low and high in ms, shaped as in forward. The share `coverage` of measurements lies in
         between.
 
-        Raises ValueError for a coverage not between 0 and 1, LpnetError where an LPNet was never
+        Raises ValueError for a coverage not between 0 and 1, LpnetError if an LPNet was never
         calibrated.
         """
 
@@ -90,7 +89,8 @@ class BasePredictor(nn.Module, ABC):
         """Raise unless widths (B, L) or (L,) are those of a network that may fit on the target.
 
         WidthsError names the first width that is out of range, not whole or off its granule.
-        DoesNotFit names need and limit of a network that needs as much memory as one that failed.
+        DoesNotFit names the need and the limit of a network that needs as much memory as one that
+        failed.
         """
         tensor = self._tensor(widths)
         width_checks.require_in_range(tensor, self.low, self.high, self.widths)
@@ -119,7 +119,6 @@ class BasePredictor(nn.Module, ABC):
         return width_checks.as_tensor(widths, self.widths, self.low.device)
 
     def _vector(self, widths: WidthsLike) -> Tensor:
-        """One width vector (L,) in range, float64, without a gradient."""
         vector = self._tensor(widths).detach()
         if vector.dim() != 1:
             raise WidthsError(f"expected one width vector, got shape {list(vector.shape)}")
@@ -141,5 +140,4 @@ class BasePredictor(nn.Module, ABC):
 
     @property
     @abstractmethod
-    def memories(self) -> TargetMemories:
-        """The memory of the target, or of each of several."""
+    def memories(self) -> TargetMemories: ...

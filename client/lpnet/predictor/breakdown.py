@@ -16,8 +16,10 @@ from lpnet.space.space import Space
 
 
 def parts_ms(bound: BoundModel, space: Space, widths: Tensor) -> Tensor:
-    """Milliseconds of each block in order, then of both edges together, then of the call: widths
-    (..., L) to (..., blocks + 2). They add up to the latency."""
+    """Milliseconds of each block in order, then of both edges together, then of the call.
+
+    Widths (..., L) to (..., blocks + 2). The parts add up to the latency.
+    """
     return bound.kernel_ms(widths) @ _parts_of_kernels(space).to(widths)
 
 

@@ -13,7 +13,7 @@ from lpnet.search.prices import KernelPricer
 
 
 class Line(NamedTuple):
-    """Latency in ms along ascending legal values of a width, each (N,), float64 but `values`
+    """Latency in ms along ascending legal values of a width, each (N,), float64 except `values`
     (int64) and `fast` (bool).
 
     `low` and `high` are the predictor's interval. `touched_low` and `touched_high` treat the
@@ -67,8 +67,8 @@ def line(
 
 
 def rounded_up(values: Tensor, ms: Tensor, fast: Tensor) -> Tensor:
-    """The cost of ascending values (N,) rounded up to fast ones, linear in between; flat below
-    the first fast one. (N,) in ms."""
+    """The cost (N,) in ms of ascending values (N,) rounded up to fast ones, linear in between. It
+    is flat below the first fast one."""
     grid, cost = values[fast].to(ms), ms[fast]
     after = torch.searchsorted(grid, values.to(ms)).clamp(max=len(grid) - 1)
     before = (after - 1).clamp(min=0)
@@ -80,7 +80,8 @@ def rounded_up(values: Tensor, ms: Tensor, fast: Tensor) -> Tensor:
 def _sums(
     bound: BoundModel, pricer: KernelPricer, base: Tensor, index: int, values: Tensor
 ) -> tuple[PartialSum, PartialSum]:
-    """Of the kernels that the width affects, at each value (N,), and of all others, (1,)."""
+    """The sum over the kernels that the width affects, at each value (N,), and the sum over all
+    others, (1,)."""
     affected = pricer.affected[index].nonzero()[:, 0]
     unaffected = (~pricer.affected[index]).nonzero()[:, 0]
     context = [part.unsqueeze(-1) for part in pricer.contexts(base)]

@@ -27,9 +27,9 @@ from lpnet.space.space import Space
 
 
 class Predictor(SearchingPredictor):
-    """Latency in ms of a space on a target, at any widths; runs locally, and differentiably.
+    """Latency in ms of a space on a target, at any widths. Runs locally; differentiable.
 
-    See BasePredictor for the forms that widths take. Raises NotCovered where the LPNet was not
+    See BasePredictor for the forms that widths take. Raises NotCovered if the LPNet was not
     trained on an op of the space, or on the batch size.
     """
 
@@ -64,10 +64,10 @@ class Predictor(SearchingPredictor):
         return type(self)(self.lpnet, self.space, batch)
 
     def interval(self, widths: WidthsLike, coverage: float = 0.9) -> tuple[Tensor, Tensor]:
-        """Low and high in ms, shaped as forward's; the share `coverage` of measurements lies in
+        """Low and high in ms, shaped as in forward. The share `coverage` of measurements lies in
         between.
 
-        Raises ValueError for a coverage not between 0 and 1, LpnetError where the LPNet was never
+        Raises ValueError for a coverage not between 0 and 1, LpnetError if the LPNet was never
         calibrated.
         """
         factor = self.bound.quantile(coverage, self.kind)
@@ -76,8 +76,8 @@ class Predictor(SearchingPredictor):
         return ms / ratio, ms * ratio
 
     def breakdown(self, widths: WidthsLike) -> Tensor:
-        """Where the time goes: ms of each of the space's blocks in order, then of the edges (input
-        and output) and of the call.
+        """Milliseconds of each block of the space in order, then of the edges (input and output)
+        and of the call.
 
         Widths (B, L) to (B, blocks + 2), or (L,) to (blocks + 2,); the parts add up to forward.
         Raises WidthsError.
@@ -86,11 +86,11 @@ class Predictor(SearchingPredictor):
 
     @one_thread()
     def line(self, name: str, at: WidthsLike | None = None, coverage: float = 0.9) -> Line:
-        """Latency at every legal value of a width, with intervals, and which values are fast; the
-        others are as in `at` (L,), by default at their max.
+        """Latency at every legal value of a width, with intervals, and which values are fast. The
+        other widths are as in `at` (L,), by default at their max.
 
         Raises WidthsError for an unknown name or widths out of range, ValueError for a coverage
-        not between 0 and 1, LpnetError where the LPNet was never calibrated.
+        not between 0 and 1, LpnetError if the LPNet was never calibrated.
         """
         index = self._index(name)
         base = self.high if at is None else self._vector(at)
@@ -108,7 +108,6 @@ class Predictor(SearchingPredictor):
 
     @cached_property
     def memories(self) -> TargetMemories:
-        """The memory of the target."""
         need, header = MemoryNeed(self.space.table), self.lpnet.header
         return TargetMemories([TargetMemory(self.target, need, self.batch, header.memory)])
 

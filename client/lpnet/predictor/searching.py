@@ -25,10 +25,11 @@ class SearchingPredictor(BasePredictor):
 
     @one_thread()
     def fast_widths(self, name: str, at: WidthsLike | None = None) -> list[int]:
-        """Values of a width that are cheaper than every larger one, ascending; its max is one.
+        """Values of a width that are cheaper than every larger one, ascending. Its max is always
+        one.
 
-        w is fast when forward at w is less than at every larger legal value, the other widths
-        being as in `at` (L,), by default at their max. Raises WidthsError for an unknown name.
+        A value w is fast if forward at w is less than at every larger legal value, with the other
+        widths as in `at` (L,), by default at their max. Raises WidthsError for an unknown name.
         """
         index = self._index(name)
         if at is None:
@@ -42,9 +43,9 @@ class SearchingPredictor(BasePredictor):
         """The nearest fast widths, up or down, by ratio: int64, shaped as `widths`.
 
         With a budget, forward at the result is within it, and a local search keeps the sum of
-        |log(new / old)| small. (Values at the lowest latency are allowed too, fast or not.) What
-        does not fit in the target's memory is never returned. Raises BudgetTooSmall if the lowest
-        latency of the space is above the budget, NothingFits if no widths fit.
+        |log(new / old)| small. Values at the lowest latency are then allowed too, fast or not.
+        Widths that do not fit in the target's memory are never returned. Raises BudgetTooSmall if
+        the lowest latency of the space is above the budget, NothingFits if no widths fit.
         """
         tensor = self._tensor(widths).detach()
         width_checks.require_in_range(tensor, self.low, self.high, self.widths)
@@ -69,13 +70,13 @@ class SearchingPredictor(BasePredictor):
     ) -> Tensor:
         """Widths (L,) int64 within the budget, with as many MACs as the search reaches.
 
-        The search follows the gradient of the envelope from several starts, drawn with `seed`,
-        and also reduces the dense network step by step; an exact local search over fast widths
+        The search follows the gradient of the envelope from several starts, drawn with `seed`, and
+        also reduces the dense network step by step. An exact local search over fast widths
         continues from both. With `thorough=False` it is several times faster and reaches a few
-        percent fewer MACs. No width goes below the share `keep` of its max: predictions for much
-        narrower widths than were measured are unreliable. What does not fit in the target's memory
-        is never returned. Raises BudgetTooSmall, with the lowest latency of such widths, and
-        NothingFits if none fit.
+        percent fewer MACs. No width goes below the share `keep` of its max, because predictions
+        for widths much narrower than the measured ones are unreliable. Widths that do not fit in
+        the target's memory are never returned. Raises BudgetTooSmall, naming the lowest latency of
+        such widths, and NothingFits if none fit.
         """
         budget = _finite(budget_ms)
         widths = self._search.widest(budget, keep=_share(keep), seed=seed, thorough=thorough)
@@ -87,8 +88,8 @@ class SearchingPredictor(BasePredictor):
         dense latency.
 
         No width goes below the share `keep` of its max. Each point comes from a quicker search
-        than that of `widest`. All of them fit in the target's memory; raises NothingFits if no
-        widths do.
+        than that of `widest`. Widths that do not fit in the target's memory are never returned.
+        Raises NothingFits if no widths fit.
         """
         if points < 2:
             raise ValueError(f"points must be at least 2, got {points}")
@@ -96,8 +97,7 @@ class SearchingPredictor(BasePredictor):
 
     @property
     @abstractmethod
-    def _pricer(self) -> Pricer:
-        """What prices the steps of a search."""
+    def _pricer(self) -> Pricer: ...
 
     # Computed at the first use, and again after the module moves to another device.
 

@@ -42,7 +42,7 @@ def as_tensor(widths: WidthsLike, names: Sequence[str], device: torch.device) ->
 
 
 def in_range(widths: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Which vectors (..., L) are in the range of every width; NaN is not: (...) bool."""
+    """Which vectors (..., L) have every width in range, as bool (...). NaN is out of range."""
     return ((widths >= low) & (widths <= high)).all(-1)
 
 
@@ -71,7 +71,7 @@ def require_legal(widths: Tensor, granule: Tensor, names: Sequence[str]) -> None
 
 
 def is_unreadable(widths: Tensor) -> bool:
-    """Whether the values cannot be read: in compile, vmap, or a CUDA graph capture."""
+    """True in torch.compile, vmap and a CUDA graph capture."""
     if torch.compiler.is_compiling():
         return True
     stack = torch._C._functorch.get_interpreter_stack()

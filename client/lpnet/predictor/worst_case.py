@@ -66,15 +66,15 @@ class WorstOf(SearchingPredictor):
         return type(self)([predictor.at(batch) for predictor in self.predictors], self.budgets)
 
     def interval(self, widths: WidthsLike, coverage: float = 0.9) -> tuple[Tensor, Tensor]:
-        """The worst low end and the worst high end of all targets in ms, shaped as forward's.
+        """The worst low end and the worst high end of all targets in ms, shaped as in forward.
 
         `coverage` is that of each target's own interval, which is assumed to miss as often above
-        as below. So `high` holds for each target by itself: of its measurements, scaled as forward
-        is, at least the share (1 + coverage) / 2 is at most `high`. That all n targets are at most
-        `high` at once is only guaranteed for the share 1 - n (1 - coverage) / 2, and that the
-        worst is also at least `low` for 1 - (n + 1) (1 - coverage) / 2.
+        as below. So `high` holds for each target by itself: at least the share (1 + coverage) / 2
+        of its measurements, scaled as in forward, is at most `high`. For all n targets together,
+        only the share 1 - n (1 - coverage) / 2 is guaranteed to be at most `high`. The worst is
+        guaranteed to be at least `low` as well for the share 1 - (n + 1) (1 - coverage) / 2.
 
-        Raises ValueError for a coverage not between 0 and 1, LpnetError where an LPNet was never
+        Raises ValueError for a coverage not between 0 and 1, LpnetError if an LPNet was never
         calibrated.
         """
         ends = [predictor.interval(widths, coverage) for predictor in self.predictors]
@@ -89,7 +89,6 @@ class WorstOf(SearchingPredictor):
 
     @cached_property
     def memories(self) -> TargetMemories:
-        """Those of all targets: a network has to fit on each."""
         return TargetMemories(
             [m for predictor in self.predictors for m in predictor.memories.memories]
         )
@@ -111,11 +110,9 @@ class WorstOf(SearchingPredictor):
         )
 
     def _ladder_values(self) -> FastValues:
-        """One ladder per target and width.
-
-        The worst target at the dense widths need not be the worst within the budget. The values
-        of all targets are not merged: a step along one target would then meet many of the others.
-        """
+        # One ladder per target and width: the worst target at the dense widths need not be the
+        # worst within the budget. The values of all targets are not merged, because a step along
+        # one target would then meet many values of the others.
         ladders = zip(*(p._search.ladder_values for p in self.predictors), strict=True)
         return [tuple(chain.from_iterable(targets)) for targets in ladders]
 
@@ -139,7 +136,7 @@ class _WorstPricer:
 
 
 def _worst(ms: Iterable[Tensor], scales: Iterable[float]) -> Tensor:
-    """The max over targets; its gradient is the mean of those that share it."""
+    # The gradient is the mean over the targets that share the max.
     return _scaled(ms, scales).amax(0)
 
 

@@ -41,9 +41,9 @@ def ascend(
 ) -> Tensor:
     """Widths (B, L), between rungs, for budgets (B,) in ms; float64.
 
-    Maximises log MACs subject to envelope <= budget by the augmented Lagrangian method with Adam
-    on unconstrained parameters, every row by itself. Half way the budget is corrected by the ratio
-    of the prediction (`total`) to the envelope at the nearest rungs.
+    Maximises log MACs subject to envelope <= budget, for each row by itself, by the augmented
+    Lagrangian method with Adam on unconstrained parameters. Halfway, the budget is corrected by
+    the ratio of the prediction (`total`) to the envelope at the nearest rungs.
     """
     widths = starts(problem, budgets, seed)
     widths = _climb(problem, widths, budgets.log(), steps)
@@ -54,7 +54,8 @@ def ascend(
 
 
 def starts(problem: AscentProblem, budgets: Tensor, seed: int) -> Tensor:
-    """Jittered uniform shrinks (B, L) whose envelope meets the budgets (B,); the first is even."""
+    """Uniform shrinks (B, L) with jitter whose envelope meets the budgets (B,). The first has no
+    jitter."""
     generator = torch.Generator().manual_seed(seed)
     shape = (len(budgets), len(problem.low))
     noise = torch.randn(shape, generator=generator, dtype=torch.float64).to(problem.low.device)

@@ -36,19 +36,16 @@ class SearchContext:
 
     @cached_property
     def dense_ms(self) -> float:
-        """Milliseconds with every width at its max."""
         return self.local_search().ms(self.ladders.top)
 
     def local_search(self) -> LocalSearch:
-        """A search for capacity."""
         return LocalSearch(self.pricer, self.ladders, self.capacity, self.memories)
 
     def may_fit(self, widths: Tensor) -> bool:
-        """Whether widths (L,) fit in memory, or may."""
         return self.memories is None or bool(self.memories.may_fit(widths[None]))
 
     def ascended(self, budgets: Tensor, seed: int) -> Tensor:
-        """The rungs (B, L) nearest to where the ascent for budgets (B,) ends."""
+        """The rungs (B, L) nearest to the end of the ascent for budgets (B,)."""
         device = self.pricer.device
 
         def total(widths: Tensor) -> Tensor:
@@ -58,7 +55,7 @@ class SearchContext:
         return self.ladders.nearest(widths.cpu())
 
     def effective_budget(self, budget_ms: float) -> float:
-        """The budget, less what rounding may add to a prediction.
+        """The budget less the rounding that a prediction may add.
 
         A budget that equals the floor or the dense latency is met exactly. Raises BudgetTooSmall
         below the floor.

@@ -13,12 +13,12 @@ from lpnet.space.space import Width
 
 
 def legal_values(width: Width) -> Tensor:
-    """All legal values of a width, ascending: the multiples of its granule up to its max."""
+    """The multiples of its granule up to its max, ascending."""
     return torch.arange(width.granule, width.max + 1, width.granule)
 
 
 def cheaper_than_larger(cost: Tensor) -> Tensor:
-    """Which of ascending widths with this cost (N,) cost less than every larger one: (N,) bool.
+    """(N,) bool: which of ascending widths with this cost (N,) cost less than every larger one.
 
     The last one always does.
     """
@@ -31,10 +31,10 @@ def cheaper_than_larger(cost: Tensor) -> Tensor:
 def fast_widths(
     pricer: Pricer, widths: Sequence[Width], at: Tensor, indices: Sequence[int]
 ) -> list[tuple[Tensor, Tensor]]:
-    """For each of `indices`: the fast values of that width and their cost, both ascending.
+    """The fast values and their cost for each width in `indices`, both ascending.
 
-    The other widths are as in `at` (L,), and the cost is in milliseconds beyond that of `at`. w
-    is fast when f(w) < f(w') for every legal w' > w; the max always is. Values are int64.
+    The other widths are as in `at` (L,), and the cost is in milliseconds beyond that of `at`. w is
+    fast when f(w) < f(w') for every legal w' > w; the max always is. Values are int64.
     """
     candidates = [legal_values(widths[index]) for index in indices]
     sizes = [len(values) for values in candidates]
@@ -51,10 +51,10 @@ def fast_widths(
 
 
 def thinned(values: Tensor, cost: Tensor, max_count: int) -> Tensor:
-    """At most `max_count` of ascending fast values, both ends among them.
+    """At most `max_count` of ascending fast values, including both ends.
 
-    Of each stretch it keeps the value before the greatest step up. That is where latency steps;
-    where it does not, any value will do.
+    Of each stretch, the value before the greatest step up remains, because latency steps there. If
+    there is no such step, any value will do.
     """
     if len(values) <= max_count:
         return values

@@ -18,9 +18,9 @@ from lpnet.model.base import KernelContext
 from lpnet.search.fast_widths import thinned
 from lpnet.search.prices import KernelPricer
 
-# Points of an axis at most; two such axes still make a small table.
+# Max points of an axis. Two such axes still make a small table.
 MAX_POINTS = 40
-# A channel count that is a sum of several widths has no fast widths; multiples of this serve.
+# The grid of a channel count that is a sum of several widths, which has no fast widths.
 _STEP = 8
 
 
@@ -89,8 +89,8 @@ class _TableBuilder:
         self.axes: list[Axis] = []
 
     def query(self, kernel: int) -> _Query:
-        """Rows follow the input channels; columns the output channels, if these are not tied to
-        the input."""
+        # Rows follow the input channels. Columns follow the output channels, unless these are tied
+        # to the input.
         rows = self._axis(self.slopes.c_in[:, kernel], self.constants.c_in[kernel])
         columns = self._axis(self.slopes.c_out[:, kernel], self.constants.c_out[kernel])
         if rows < 0 or columns < 0 or self._ratio("c_out", kernel, rows) is None:
@@ -108,8 +108,8 @@ class _TableBuilder:
         return _Query(rows, columns, shape, context)
 
     def _along_grid(self, name: str, kernel: int, *axes: tuple[int, Tensor]) -> Tensor:
-        """A channel count over a kernel's grid: along the axis that it follows, if any, else as
-        when dense."""
+        # A channel count follows an axis of the grid if it can; otherwise it is as in the dense
+        # network.
         for axis, grid in axes:
             ratio = None if axis < 0 else self._ratio(name, kernel, axis)
             if ratio is not None:
@@ -134,7 +134,7 @@ class _TableBuilder:
         return ratio if torch.equal(slope, ratio * along) else None
 
     def _axis(self, slope: Tensor, constant: Tensor) -> int:
-        """Index of the axis with this map, created if new; -1 where nothing varies."""
+        """Index of the axis with this map, which is created if new; -1 if nothing varies."""
         if not bool(slope.any()):
             return -1
         for index, axis in enumerate(self.axes):

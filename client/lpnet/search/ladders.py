@@ -15,7 +15,7 @@ from lpnet.search.memory import TargetMemories
 from lpnet.search.prices import Pricer
 from lpnet.space.space import Width
 
-# The floor is looked for among all legal values of a width, if they are no more than this.
+# The floor is searched among all legal values of a width if there are no more than this.
 _NARROW = 64
 _PASSES = 6
 
@@ -35,21 +35,18 @@ class Ladders:
 
     @cached_property
     def rungs(self) -> tuple[Tensor, ...]:
-        """Per width all values that a search may give it, ascending."""
         return tuple(_union(*ladders) for ladders in self.per_width)
 
     @property
     def top(self) -> Tensor:
-        """Every width at its max: (L,) int64."""
         return torch.tensor([int(rungs[-1]) for rungs in self.rungs], dtype=torch.long)
 
     def nearest(self, widths: Tensor) -> Tensor:
-        """The rung nearest to each width of (..., L); see `nearest`."""
         return nearest(self.rungs, widths)
 
 
 def nearest(rungs: Sequence[Tensor], widths: Tensor) -> Tensor:
-    """The rung of each width that is nearest by ratio, the upper one in a tie: (..., L) int64."""
+    """(..., L) int64: the nearest rung by ratio of each width, the upper one in a tie."""
     rounded = torch.empty(widths.shape, dtype=torch.long)
     for index, values in enumerate(rungs):
         log = widths[..., index].double().log().unsqueeze(-1)
@@ -90,7 +87,8 @@ def ladders(
 
 
 def _fitting(starts: Tensor, memories: TargetMemories) -> Tensor:
-    """Those of starts (N, L) that fit in memory; the last one is the narrowest of the space."""
+    """The rows of starts (N, L) that fit in memory. The last row is the narrowest network. Raises
+    NothingFits if that does not fit."""
     try:
         memories.require(starts[-1:])
     except DoesNotFit as error:
@@ -101,7 +99,6 @@ def _fitting(starts: Tensor, memories: TargetMemories) -> Tensor:
 def _descend(
     pricer: Pricer, start: Tensor, choices: Sequence[Tensor], memories: TargetMemories | None
 ) -> Tensor:
-    """Sets one width after the other to its cheapest choice, until none improves."""
     widths = start.clone()
     for _ in range(_PASSES):
         before = widths.clone()
@@ -113,7 +110,7 @@ def _descend(
                 rows = widths.repeat(len(values), 1)
                 rows[:, index] = values
                 change = change.where(memories.may_fit(rows), torch.inf)
-            # Among equals the widest; a change within rounding counts as none.
+            # The widest of equals. A change within rounding counts as none.
             widths[index] = int(values[change <= change.min() + 1e-12][-1])
         if torch.equal(before, widths):
             break

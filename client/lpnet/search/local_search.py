@@ -38,7 +38,7 @@ class Moves:
 class LocalSearch:
     """Looks for widths of high `gain` ((N, L) to (N,)) among rungs; deterministic.
 
-    From widths that fit in `memories` no step leads to widths that do not.
+    If the start fits in `memories`, so does every step.
     """
 
     def __init__(
@@ -54,12 +54,11 @@ class LocalSearch:
         self.memories = memories
 
     def ms(self, widths: Tensor) -> float:
-        """Predicted milliseconds of one width vector (L,)."""
         return float(self._totals(widths.unsqueeze(0))[0])
 
     def reduce(self, widths: Tensor, budget: float) -> Tensor | None:
-        """Takes the step that saves the most ms per gain lost until within the budget; None where
-        no step saves anything. Widths that do not fit in memory are made to fit first."""
+        """Take the step that saves the most ms per gain lost until within the budget. None if no
+        step saves anything. Widths that do not fit in memory are made to fit first."""
         if self.memories is not None:
             fitting = self._reduce_memory(widths, self.memories)
             if fitting is None:
@@ -80,8 +79,8 @@ class LocalSearch:
         return None
 
     def _reduce_memory(self, widths: Tensor, memories: TargetMemories) -> Tensor | None:
-        """Takes the step that frees the most memory per gain lost until the widths fit; None
-        where no step frees any."""
+        """Take the step that frees the most memory per gain lost until the widths fit. None if no
+        step frees any."""
         for _ in range(_ROUNDS):
             share = memories.share(widths[None])
             if share[0] < 1.0:
@@ -97,7 +96,7 @@ class LocalSearch:
         return None
 
     def improve(self, widths: Tensor, budget: float, *, swaps: bool = True) -> Tensor:
-        """Raises the gain within the budget until neither a move nor a swap raises it."""
+        """Raise the gain within the budget until neither a move nor a swap raises it."""
         for _ in range(_ROUNDS):
             moves, ms = self._moves(widths), self.ms(widths)
             better = self._best_move(widths, moves, budget - ms)
@@ -109,8 +108,8 @@ class LocalSearch:
         return widths
 
     def fill(self, widths: Tensor, budget: float) -> Tensor:
-        """Raises widths, lowering none, for as long as a step up is within the budget; widths that
-        are above it already stay."""
+        """Raise widths, lowering none, while a step up is within the budget. Widths above the
+        budget stay as they are."""
         for _ in range(_ROUNDS):
             slack = budget - self.ms(widths)
             if slack < 0:
@@ -124,7 +123,6 @@ class LocalSearch:
         return widths
 
     def _best_move(self, widths: Tensor, moves: Moves, slack_ms: float) -> Tensor | None:
-        """The move of the most gain per ms among those that the slack allows."""
         fits = (moves.ms <= slack_ms) & (moves.gain > _TINY)
         if not bool(fits.any()):
             return None
@@ -133,7 +131,6 @@ class LocalSearch:
         return _moved(widths, moves, best)
 
     def _best_swap(self, widths: Tensor, moves: Moves, budget: float, ms: float) -> Tensor | None:
-        """The best pair of moves of two widths, one gaining and one saving."""
         up = (moves.gain > _TINY).nonzero().flatten()
         down = (moves.ms < -_TINY).nonzero().flatten()
         gain = moves.gain[up, None] + moves.gain[down]
@@ -165,7 +162,7 @@ class LocalSearch:
         return Moves(index, value, ms, self._gains(rows) - self._gains(widths.unsqueeze(0)))
 
     def _neighbours(self, widths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Changes of one width each: its index (N,), its new value (N,), the new widths (N, L)."""
+        """Changes of a single width: its index (N,), its new value (N,), the new widths (N, L)."""
         indices: list[int] = []
         values: list[int] = []
         for index, ladders in enumerate(self.ladders.per_width):
@@ -192,7 +189,6 @@ class LocalSearch:
 
 
 def _near(rungs: Tensor, value: int) -> list[int]:
-    """The rungs some strides above and below a value."""
     above = int(torch.searchsorted(rungs, value, right=True))
     below = int(torch.searchsorted(rungs, value)) - 1
     near = [above + stride - 1 for stride in _STRIDES]

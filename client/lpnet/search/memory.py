@@ -1,4 +1,4 @@
-"""Whether networks fit in the memory of their targets, as far as measurements tell."""
+"""Whether networks fit in the memory of their targets, as far as measurements show."""
 
 from __future__ import annotations
 
@@ -38,13 +38,12 @@ class TargetMemory:
     limits: MemoryLimits | None
 
     def need_mib(self, widths: Tensor) -> NDArray[np.float64]:
-        """MiB of widths (..., L): (...,)."""
+        """MiB (...,) of widths (..., L)."""
         rows = widths.detach().cpu().double().numpy()
         element_bytes = 4 if self.limits is None else self.limits.element_bytes
         return np.asarray(self.need.bytes(rows, self.batch, element_bytes)) / MIB
 
     def fit(self, need_mib: float) -> Fit:
-        """Whether a network that needs so much fits."""
         limits = self.limits
         if limits is None:
             return Fit("unknown", need_mib)
@@ -62,18 +61,17 @@ class TargetMemories:
         self._limited = [(m, m.limits.fails_mib) for m in memories if m.limits is not None]
 
     def with_limits(self, limits: MemoryLimits | None) -> TargetMemories:
-        """The same memories under other limits."""
         return TargetMemories([replace(memory, limits=limits) for memory in self.memories])
 
     @property
     def limited(self) -> bool:
-        """Whether a network has run out of memory on any of the targets."""
         return bool(self._limited)
 
     def share(self, widths: Tensor) -> Tensor:
-        """What widths (N, L) need of the size that failed, the largest share of all targets: (N,).
+        """The need of widths (N, L) as a share (N,) of the size that failed: the largest over all
+        targets.
 
-        Widths do not fit from a share of 1 on.
+        Widths with a share of 1 or more do not fit.
         """
         share = np.zeros(widths.shape[:-1])
         for memory, fails_mib in self._limited:
@@ -81,11 +79,11 @@ class TargetMemories:
         return torch.from_numpy(share)
 
     def may_fit(self, widths: Tensor) -> Tensor:
-        """Which of widths (N, L) fit, or may: (N,) bool."""
+        """(N,) bool: which of widths (N, L) fit, or may fit."""
         return self.share(widths) < 1.0
 
     def fits(self, widths: Tensor) -> list[Fit]:
-        """For each of widths (N, L) the worst Fit of all targets."""
+        """The worst Fit over all targets, for each row of widths (N, L)."""
         needs = [memory.need_mib(widths).tolist() for memory in self.memories]
         return [
             min(
@@ -96,7 +94,7 @@ class TargetMemories:
         ]
 
     def require(self, widths: Tensor) -> None:
-        """Raises DoesNotFit for the first of widths (N, L) that does not fit."""
+        """Raises DoesNotFit for the first row of widths (N, L) that does not fit."""
         for memory, fails_mib in self._limited:
             for need_mib in memory.need_mib(widths).tolist():
                 if need_mib >= fails_mib:

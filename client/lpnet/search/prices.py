@@ -46,14 +46,12 @@ class KernelPricer:
 
     @torch.no_grad()
     def total(self, widths: Tensor) -> Tensor:
-        """See Pricer."""
         rows = widths.to(torch.float64)
         ms: Tensor = self.model(rows) if len(rows) else rows.new_zeros(0)
         return ms
 
     @torch.no_grad()
     def contexts(self, widths: Tensor) -> KernelContext:
-        """The context of every kernel at widths (..., L), each part (..., U)."""
         return self.model.contexts(widths.to(torch.float64))
 
     @torch.no_grad()
@@ -70,7 +68,6 @@ class KernelPricer:
 
     @torch.no_grad()
     def changes(self, base: Tensor, indices: Tensor, values: Tensor) -> Tensor:
-        """See Pricer."""
         rows = base.to(torch.float64).repeat(len(indices), 1)
         rows[torch.arange(len(indices), device=self.device), indices] = values.to(torch.float64)
         row, kernel = self.affected[indices].nonzero(as_tuple=True)

@@ -33,8 +33,8 @@ class Reachable:
 
 
 def reachable(context: SearchContext, names: Sequence[str], points: int, seed: int) -> Reachable:
-    """The floor, and the front at `points` budgets from there to the dense latency; `names` are
-    those of the widths."""
+    """The floor, and the front at `points` budgets from there to the dense latency. `names` are
+    the names of the widths."""
     floor_ms, dense_ms = context.ladders.floor_ms, context.dense_ms
     if floor_ms < dense_ms:
         budgets = torch.linspace(floor_ms, dense_ms, points, dtype=torch.float64)
@@ -52,9 +52,10 @@ def reachable(context: SearchContext, names: Sequence[str], points: int, seed: i
 
 
 def _front(context: SearchContext, budgets: Tensor, seed: int) -> list[tuple[float, Tensor]]:
-    """Per budget of ascending budgets (B,), the budget and the widths (L,) of the most MACs.
+    """The budget and the widths (L,) with the most MACs, for each of ascending budgets (B,).
 
-    A larger budget never has fewer MACs: its search starts from the result of the smaller one.
+    A larger budget never has fewer MACs, because its search starts from the result of the smaller
+    one.
     """
     search, front = context.local_search(), list[tuple[float, Tensor]]()
     best = context.ladders.floor

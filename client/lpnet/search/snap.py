@@ -9,10 +9,10 @@ from lpnet.search.local_search import LocalSearch
 
 
 def snapped(context: SearchContext, widths: Tensor, near: Tensor, budget_ms: float) -> Tensor:
-    """Rungs (L,) int64 within a budget, starting from the rungs `near` to widths (L,).
+    """Rungs (L,) int64 within a budget. The search starts from `near`, the rungs near widths (L,).
 
-    The sum of |log(rung / width)| is kept small. The budget must not be below the floor; it may
-    be infinite, which leaves memory as the only limit.
+    The sum of |log(rung / width)| is kept small. The budget must not be below the floor. If it is
+    infinite, memory is the only limit.
     """
     target = widths.double().log()
 

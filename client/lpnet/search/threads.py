@@ -10,10 +10,10 @@ import torch
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch uses one thread in this context, then as many as before.
+    """Make torch use one thread in this context, then as many as before.
 
-    A search makes thousands of small products. A second thread gains little on an idle machine.
-    On a busy one each product waits for a thread that is not running: forty times slower.
+    A search makes thousands of small products. A second thread gains little on an idle machine. On
+    a busy machine each product waits for a thread that is not running: forty times slower.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -8,10 +8,10 @@ from torch import Tensor
 from lpnet.search.context import SearchContext
 from lpnet.search.local_search import LocalSearch
 
-# Starts of the ascent, and how many of the best results the local search goes on from.
+# Starts of the ascent, and the number of best results from which the local search continues.
 _STARTS = 12
 _FINALISTS = 3
-# Then the best is perturbed so often: so many widths, by up to so many rungs each.
+# Perturbations of the best result, the widths that each one changes, and the max rungs per width.
 _PERTURBATIONS = 24
 _PERTURBED_WIDTHS = 5
 _PERTURBED_RUNGS = 4
@@ -42,7 +42,6 @@ def widest(context: SearchContext, budget_ms: float, seed: int, thorough: bool) 
 def _perturbed(
     context: SearchContext, search: LocalSearch, best: Tensor, budget: float, seed: int
 ) -> Tensor:
-    """Moves a few widths by some rungs, searches again, and keeps the better result."""
     generator = torch.Generator().manual_seed(seed)
     for _ in range(_PERTURBATIONS):
         start = best.clone()

@@ -1,4 +1,4 @@
-"""The searches over the widths of a space, with what they compute once and use again."""
+"""The searches over the widths of a space, and the results that they share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class WidthSearch:
     """Searches over the widths of a space on a target, or on several.
 
     `high` (L,) are the dense widths, on the pricer's device. `fast_values`, by default those of
-    the pricer alone, gives the values that a search may step along.
+    the pricer alone, gives the values that a search may step along. SearchingPredictor documents
+    the results of `snap`, `fill`, `widest` and `reachable`.
     """
 
     def __init__(
@@ -50,19 +51,18 @@ class WidthSearch:
 
     @cached_property
     def fast(self) -> list[tuple[Tensor, Tensor]]:
-        """Fast values of each width, the others dense, and their cost; see `fast_widths`."""
+        """The fast values and their cost for each width, with the others dense."""
         indices = range(len(self.space.widths))
         return fast_widths(self.pricer, self.space.widths, self._high, indices)
 
     @cached_property
     def ladder_values(self) -> FastValues:
-        """Per width, the values to step along on each target."""
         if self._fast_values is not None:
             return self._fast_values()
         return [(values,) for values, _ in self.fast]
 
     def context(self, keep: float = 0.0) -> SearchContext:
-        """What searches share that let no width go below the share `keep` of its max."""
+        """Shared by all searches that keep every width at or above the share `keep` of its max."""
         if keep not in self._contexts:
             widths = self.space.widths
             memories = self.memories if self.memories.limited else None
@@ -74,11 +74,9 @@ class WidthSearch:
         return self._contexts[keep]
 
     def fast_values_at(self, index: int, base: Tensor) -> Tensor:
-        """Fast values of one width, the others as in `base` (L,)."""
         return fast_widths(self.pricer, self.space.widths, base, [index])[0][0]
 
     def snap(self, widths: Tensor, budget_ms: float | None) -> Tensor:
-        """The nearest fast widths (..., L) int64, within a budget and in memory."""
         budget = None if budget_ms is None else self.context().effective_budget(budget_ms)
         near = nearest([values for values, _ in self.fast], widths)
         for row in np.ndindex(widths.shape[:-1]):
@@ -88,14 +86,11 @@ class WidthSearch:
         return near
 
     def fill(self, widths: Tensor, budget_ms: float) -> Tensor:
-        """Legal widths (L,) int64, raised to fast values within the budget."""
         return self.context().local_search().fill(widths, budget_ms * (1 - ROUNDING))
 
     def widest(self, budget_ms: float, *, keep: float, seed: int, thorough: bool) -> Tensor:
-        """Widths (L,) int64 of the most MACs within a budget."""
         return widest(self.context(keep), budget_ms, seed, thorough)
 
     def reachable(self, points: int, *, keep: float, seed: int) -> Reachable:
-        """The floor, and the front of capacity against latency."""
         names = [width.name for width in self.space.widths]
         return reachable(self.context(keep), names, points, seed)
