@@ -35,7 +35,7 @@ class KernelContext(NamedTuple):
     groups: Tensor
 
     def at(self, index: Any) -> KernelContext:
-        """The same index of every part."""
+        """Index every part alike."""
         return KernelContext(*(part[index] for part in self))
 
 
@@ -50,7 +50,7 @@ class PartialSum(Protocol):
         """Milliseconds, (N,)."""
 
     def spread(self) -> Tensor:
-        """Relative spread (N,): what the log of a measurement over `ms` is expected to vary by."""
+        """Relative spread (N,): the scale of log(measured / ms)."""
 
     def __add__(self, other: Self, /) -> Self: ...
 
@@ -94,7 +94,7 @@ class BoundModel(nn.Module, ABC):
     def partial_sum(self, kernels: Tensor, context: KernelContext) -> PartialSum:
         """The sum over kernels (K,), at N points each: `context` parts are (K, N).
 
-        Here its spread is `header.base_spread` everywhere.
+        By default its spread is `header.base_spread` everywhere.
         """
         ms = self.prices(kernels, KernelContext(*(part.T for part in context))).sum(-1)
         return FixedSpreadSum(ms, self.header.base_spread)
@@ -131,8 +131,8 @@ class BoundModel(nn.Module, ABC):
 class LatencyModel(nn.Module, ABC):
     """The latency model of one target (an LPNet), independent of any space until bound to one.
 
-    It can be built from its header alone, untrained. Its parameters and buffers, with the
-    header, are what its file holds.
+    It can be built from its header alone, untrained. Its file holds the header, the
+    parameters and the buffers.
     """
 
     kind: ClassVar[str]

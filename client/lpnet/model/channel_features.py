@@ -23,7 +23,7 @@ from torch import Tensor
 STEPS = (4.0, 8.0, 16.0, 32.0, 64.0)
 # A neighbour that does not exist counts as two channels: a multiple of no step.
 ABSENT = 2.0
-# Of a neighbour's channels only the bumps at the first steps are features.
+# Only the bumps at the first steps of a neighbour's channels are features.
 NEIGHBOUR_STEPS = 3
 # Features in order: name, which channel count (as stacked), which step. The last five are the
 # logs of c_in, c_out, c_in per group, FLOPs and bytes.
@@ -41,13 +41,14 @@ RAW = 2 * _COUNTED + 7
 def raw(cost: Tensor, channels: Tensor, steps: Tensor) -> Tensor:
     """The parts of the features, from the channels of U kernels: (..., 5, U) to (..., RAW, U).
 
-    `channels` are c_in, c_out, producers' c_in, consumers' c_out and groups. For each step, how
-    far each of the first four is from its multiples (0 at one, 1 from one channel away), then the
-    log of what each is rounded up to, in steps; the logs of all five; the logs of FLOPs and
-    bytes. `cost` (5, U) is that of `KernelTensors`, `steps` is `steps_like` of the channels.
+    `channels` are c_in, c_out, producers' c_in, consumers' c_out and groups. The parts are, for
+    each step and each of the first four: the distance to a multiple of the step (0 at a multiple,
+    1 from one channel away), and the log of the count rounded up, in steps. Then the logs of all
+    five, and those of FLOPs and bytes. `cost` (5, U) is that of `KernelTensors`, `steps` comes
+    from `steps_like`.
 
-    Differentiable once: value and slopes are computed without autograd, which sees one linear
-    map. Going through all these small operations would take three times as long.
+    Differentiable once. Value and slopes are computed without autograd, which sees one linear map:
+    it would take three times as long to go through all these small operations.
     """
     fixed = channels.detach()
     value, slopes = _raw(cost, fixed, steps, torch.is_grad_enabled())
@@ -61,7 +62,7 @@ def raw(cost: Tensor, channels: Tensor, steps: Tensor) -> Tensor:
 
 
 def steps_like(tensor: Tensor) -> Tensor:
-    """STEPS as `raw` takes them, (5, 1, 1), with the type and device of a tensor."""
+    """STEPS (5, 1, 1), with the type and device of a tensor."""
     return torch.tensor(STEPS, dtype=tensor.dtype, device=tensor.device)[:, None, None]
 
 
@@ -87,7 +88,7 @@ def mix() -> tuple[Tensor, Tensor]:
 
 
 def rarely_relevant() -> list[bool]:
-    """Which channel features (DYNAMIC,) rarely matter: those of neighbours, and of wide steps."""
+    """Which channel features (DYNAMIC,) rarely matter: those of neighbours and of wide steps."""
     return [
         "log" not in feature and (channel >= 2 or step >= NEIGHBOUR_STEPS)
         for feature, channel, step in _MIXED
@@ -137,7 +138,7 @@ def _raw(
 
 
 def _totals(weighted: Tensor, share: Tensor) -> Tensor:
-    """Slopes (..., 2, 5, U) of log FLOPs and log bytes; `share` (..., 3, U) of the bytes."""
+    """Slopes (..., 2, 5, U) of log FLOPs and log bytes; `share` is (..., 3, U), of the bytes."""
     read, written, weights = share.unbind(-2)
     work = weighted.expand_as(weights)
     zero, unit = torch.zeros_like(weights), torch.ones_like(weights)

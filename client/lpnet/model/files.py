@@ -21,7 +21,6 @@ _MAX_HEADER_BYTES = 8 << 20
 
 
 def save(lpnet: LatencyModel) -> bytes:
-    """A latency model as the bytes of its file."""
     tensors = {name: value.contiguous() for name, value in lpnet.state_dict().items()}
     # Fields that are null are left out, so that an older lpnet need not know their names.
     header = lpnet.header.model_dump_json(exclude_none=True)
@@ -31,7 +30,7 @@ def save(lpnet: LatencyModel) -> bytes:
 
 
 def load(data: bytes) -> LatencyModel:
-    """The latency model in the bytes of a file. Raises FileFormatError, saying what is wrong."""
+    """Raises FileFormatError, saying what is wrong."""
     model_type, header = _read_header(data)
     # Built without memory first: a header may ask for gigabytes that the file does not hold.
     with torch.device("meta"):
@@ -48,7 +47,7 @@ def load(data: bytes) -> LatencyModel:
 
 
 def read(path: str | Path) -> LatencyModel:
-    """The latency model in a file. Raises FileFormatError, naming the file."""
+    """Raises FileFormatError, naming the file."""
     try:
         return load(Path(path).read_bytes())
     except FileFormatError as error:
@@ -56,7 +55,7 @@ def read(path: str | Path) -> LatencyModel:
 
 
 def read_header(data: bytes) -> Header:
-    """The header alone, without the tensors. Raises FileFormatError."""
+    """Read the header without the tensors. Raises FileFormatError."""
     return _read_header(data)[1]
 
 

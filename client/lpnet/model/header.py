@@ -1,4 +1,4 @@
-"""What every latency model says about itself; travels as JSON in the header of its file."""
+"""The facts of a latency model, stored as JSON in the header of its file."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Header(Wire):
     calibration: Calibration = Calibration()
 
     def uncovered(self, table: OpTable, batch: int) -> list[str]:
-        """What of a table the model was not trained on: ops, then the batch size."""
+        """The ops of a table, and the batch size, that training did not have."""
         covered = set(self.coverage)
         missing = [op for op in coverage(table) if op not in covered]
         if batch not in self.batches:

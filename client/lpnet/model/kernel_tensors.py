@@ -53,7 +53,6 @@ class KernelTensors:
 
     @classmethod
     def of(cls, table: OpTable, batch: int) -> KernelTensors:
-        """The kernels of a table, run on `batch` inferences at once."""
         if not table.rows:
             raise LpnetError("a table without ops has no latency")
         priced = kernels(table)
@@ -76,7 +75,7 @@ class KernelTensors:
 
     @classmethod
     def cat(cls, parts: Sequence[KernelTensors]) -> KernelTensors:
-        """Several tables without widths as one; `segment` numbers them."""
+        """The tables must have no widths. `segment` numbers them."""
         total = sum(part.count for part in parts)
         offsets = np.cumsum([0, *(part.count for part in parts)])
         joined: dict[str, Tensor] = {
@@ -98,7 +97,8 @@ class KernelTensors:
 
 
 def _channel_maps(table: OpTable, priced: Sequence[Kernel]) -> tuple[np.ndarray, ...]:
-    """a_in, b_in, a_out, b_out, a_g, b_g of the kernels; edges have the channels they pass."""
+    """a_in, b_in, a_out, b_out, a_g, b_g of the kernels. An edge has the channels that it
+    passes."""
     rows = np.array([kernel.row for kernel in priced])
     a_in, b_in = table.a_in[rows].copy(), table.b_in[rows].copy()
     a_out, b_out = table.a_out[rows].copy(), table.b_out[rows].copy()
@@ -116,7 +116,7 @@ def _channel_maps(table: OpTable, priced: Sequence[Kernel]) -> tuple[np.ndarray,
 
 
 def _cost(table: OpTable, kernel: Kernel, batch: int) -> list[float]:
-    """Whether weights multiply, log FLOPs per channel product, bytes per channel in and out, and
+    """1 if weights multiply, log FLOPs per channel product, bytes per channel in and out, and
     bytes of weights per channel product."""
     row = table.rows[kernel.row]
     pixels_in, pixels_out = pixels(row, kernel)
@@ -130,6 +130,7 @@ def _cost(table: OpTable, kernel: Kernel, batch: int) -> list[float]:
     work = pixels_in if row.type == "conv_transpose2d" else pixels_out
     flops = math.log(2.0 * area * work * batch) if weighted else math.log(area * work * batch)
     weights = _BYTES_PER_NUMBER * area if weighted else 0.0
-    # A concat's later inputs are what its output has beyond the first; only adds read c_in again.
+    # An add or a product reads c_in channels from each input. The later inputs of a concat are the
+    # channels that its output has beyond the first.
     reads = len(row.inputs) if row.type in ("add", "mul") else 1
     return [float(weighted), flops, moved * pixels_in * reads, moved * pixels_out, weights]

@@ -60,7 +60,7 @@ def kernels(table: OpTable) -> tuple[Kernel, ...]:
 
 
 def absorbed_rows(table: OpTable) -> frozenset[int]:
-    """Activations that run inside the kernel before them: its only consumer, and it can."""
+    """Activations that run inside the kernel before them. They are its only consumer."""
     consumers = _consumers(table)
     absorbed = set()
     for index, row in enumerate(table.rows):
@@ -73,14 +73,13 @@ def absorbed_rows(table: OpTable) -> frozenset[int]:
 
 
 def coverage(table: OpTable) -> tuple[str, ...]:
-    """Descriptions of the ops in a table, each once, in order."""
     absorbed = absorbed_rows(table)
     ops = (describe_op(table, index, index in absorbed) for index in range(len(table.rows)))
     return tuple(dict.fromkeys(op for op in ops if op is not None))
 
 
 def _ends_in(table: OpTable, tail: int, reader: int) -> bool:
-    """Whether an add follows directly; one that a skip connection reaches later does not count."""
+    # An add that a skip connection reaches later does not count.
     row = table.rows[reader]
     return row.type == "add" and max(row.inputs) == tail
 
@@ -95,7 +94,7 @@ def _consumers(table: OpTable) -> list[list[int]]:
 
 
 def _before(table: OpTable, index: int) -> int:
-    """The nearest channel-changing row before a row, along its latest inputs; -1: none."""
+    """The nearest channel-changing row before a row, along its latest inputs, or -1."""
     inputs = table.rows[index].inputs
     return _through(table, max(inputs)) if inputs else -1
 
@@ -107,7 +106,7 @@ def _through(table: OpTable, index: int) -> int:
 
 
 def _after(table: OpTable, consumers: list[list[int]], readers: list[int]) -> int:
-    """The nearest channel-changing row after, along the earliest readers; -1: none."""
+    """The nearest channel-changing row after a row, along its earliest readers, or -1."""
     while readers:
         index = min(readers)
         if table.rows[index].type not in PASSING:

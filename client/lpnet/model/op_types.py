@@ -42,7 +42,7 @@ FUNCTIONS = (
     "other",
 )
 WEIGHTED = frozenset({"conv2d", "conv_transpose2d", "linear"})
-# An activation that alone follows one of these runs inside its kernel.
+# An activation that is the only reader of one of these runs inside its kernel.
 ABSORBING = WEIGHTED | {"add", "batch_norm"}
 # These leave the channel axis as it is: a kernel's neighbour is the next op beyond them.
 PASSING = frozenset({"add", "activation", "batch_norm", "pool", "flatten", "resize"})
@@ -52,7 +52,7 @@ FREE = "flatten"
 def grouping(table: OpTable, index: int) -> str:
     """`dense`, `depthwise` or `grouped`, the same for all widths of a conv.
 
-    A conv from one channel to one, with a window, counts as a depthwise one pruned that far.
+    A conv with a window from one channel to one counts as a depthwise conv pruned that far.
     """
     row = table.rows[index]
     same = np.array_equal(table.a_g[index], table.a_in[index])
@@ -66,7 +66,7 @@ def grouping(table: OpTable, index: int) -> str:
 
 
 def kernel_type(table: OpTable, index: int) -> str:
-    """The type of kernel that a row is priced as; one of TYPES."""
+    """One of TYPES."""
     row = table.rows[index]
     if row.type == "conv2d":
         return f"conv_{grouping(table, index)}"
@@ -74,14 +74,13 @@ def kernel_type(table: OpTable, index: int) -> str:
 
 
 def function_feature(name: str) -> str:
-    """The entry of FUNCTIONS that stands for an activation function."""
     if not name:
         return "unknown"
     return name if name in FUNCTIONS else "other"
 
 
 def describe_op(table: OpTable, index: int, absorbed: bool) -> str | None:
-    """A row as coverage lists it, or None if it costs nothing."""
+    """None if the op costs nothing."""
     row = table.rows[index]
     if row.type == FREE:
         return None

@@ -6,13 +6,13 @@ from lpnet.errors import LpnetError
 from lpnet.model.base import LatencyModel
 from lpnet.model.ensemble import Ensemble
 
-# What a file without a kind holds, and what is trained unless something else is chosen.
+# The kind of a file that names none, and the default kind for training.
 DEFAULT_KIND = Ensemble.kind
 KINDS: dict[str, type[LatencyModel]] = {model.kind: model for model in (Ensemble,)}
 
 
 def model_class(kind: str) -> type[LatencyModel]:
-    """The class of a kind. Raises LpnetError for one that this lpnet does not have."""
+    """Raises LpnetError for a kind that this lpnet does not have."""
     if kind not in KINDS:
         raise LpnetError(
             f"unknown kind of latency model {kind!r}; this lpnet has {', '.join(KINDS)}"

@@ -15,7 +15,6 @@ STATIC = len(TYPES) + len(FUNCTIONS) + _SHAPES + CONTEXT
 
 
 def static_features(table: OpTable, kernel: Kernel, batch: int) -> list[float]:
-    """The STATIC features of a kernel, which do not depend on the widths."""
     row = table.rows[kernel.row]
     edge = kernel.type in ("edge_in", "edge_out", "call")
     window = (1, 1) if edge else row.kernel
@@ -43,7 +42,6 @@ def static_features(table: OpTable, kernel: Kernel, batch: int) -> list[float]:
 
 
 def pixels(row: OpRow, kernel: Kernel) -> tuple[int, int]:
-    """Pixels of a kernel's input and of its output."""
     if kernel.type == "call":
         return 1, 1
     before, after = row.h * row.w, row.h_out * row.w_out

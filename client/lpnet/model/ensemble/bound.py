@@ -29,9 +29,9 @@ _CHUNK = 512
 
 
 class BoundEnsemble(BoundModel):
-    """An ensemble whose work that does not depend on the widths is done already.
+    """An ensemble with all work that does not depend on the widths done in advance.
 
-    Differentiable once.
+    The prices of the members are averaged. Differentiable once.
     """
 
     header: EnsembleHeader
@@ -52,28 +52,23 @@ class BoundEnsemble(BoundModel):
         self.eval()
 
     def prices(self, kernels: Tensor | None, context: KernelContext) -> Tensor:
-        """See BoundModel; members are averaged."""
         terms, _ = self._terms(kernels, torch.stack(context, -2))
         return terms.sum(-2).transpose(-1, -2).mean(-1)
 
     def forward(self, widths: Tensor) -> Tensor:
-        """Milliseconds (...,) of widths (..., L)."""
         terms, _ = self._terms(None, self.channel_maps(widths))
         return terms.sum((-1, -2, -3)) / self.header.members
 
     def kernel_ms(self, widths: Tensor) -> Tensor:
-        """See BoundModel."""
         terms, _ = self._terms(None, self.channel_maps(widths))
         return terms.sum(-2).mean(-2)
 
     def spread(self, widths: Tensor) -> Tensor:
-        """See BoundModel, and `relative_spread` for its parts."""
         terms, hidden = self._terms(None, self.channel_maps(widths))
         total, slope = terms.sum((-1, -2)), last_layer_slope(terms, hidden)
         return relative_spread(total, slope, self.leverage.to(total), self.header.base_spread)
 
     def partial_sum(self, kernels: Tensor, context: KernelContext) -> EnsembleSum:
-        """See BoundModel."""
         points = max(1, _CHUNK // max(1, len(kernels)))
         chunks = torch.split(torch.stack(context), points, -1)
         sums = [self._chunk_sum(kernels, channels) for channels in chunks]
@@ -109,7 +104,6 @@ class BoundEnsemble(BoundModel):
         return terms.reshape(*terms.shape[:-1], *shape), hidden.reshape(*hidden.shape[:-1], *shape)
 
     def _outer_layers(self, inputs: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
-        """`_terms`, from the raw features and the first layer."""
         by_member = first.reshape(*inputs.shape[:-2], *self.b2.shape[:2], inputs.shape[-1])
         hidden = nn.functional.silu(self.w2.to(inputs) @ by_member + self.b2.to(inputs))
         outputs = self.w3.to(inputs) @ hidden + self.b3.to(inputs)
@@ -142,7 +136,6 @@ class EnsembleSum:
 
 
 def _folded(ensemble: Ensemble, kernels: KernelTensors) -> dict[str, Tensor]:
-    """The weights with standardisation, mix and the static features worked in, float32."""
     weights = ensemble.w1.detach().double().transpose(1, 2) * ensemble.scale.double()
     mean = ensemble.mean.double()
     blend, shift = mix()

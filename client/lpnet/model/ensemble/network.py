@@ -62,7 +62,6 @@ class Ensemble(LatencyModel):
         self.register_buffer("leverage", torch.zeros(m, side, side))
 
     def bind_kernels(self, kernels: KernelTensors) -> BoundEnsemble:
-        """See LatencyModel."""
         return BoundEnsemble(self, kernels)
 
     def inputs(self, kernels: KernelTensors) -> tuple[Tensor, Tensor]:

@@ -9,9 +9,9 @@ from torch import Tensor
 def relative_spread(total: Tensor, slope: Tensor, leverage: Tensor, base: float) -> Tensor:
     """Spread (...,) of predictions `total` (..., M) in ms.
 
-    It is the root of three variances of the log: `base` squared, the members' disagreement, and
-    the squared distance from the training data, which is the leverage of the linearised model.
-    `slope` (..., M, D) is that of log ms by the last layer's weights.
+    It is the root of the sum of three variances of the log: `base` squared, the disagreement of
+    the members, and the squared distance from the training data, which is the leverage of the
+    linearised model. `slope` (..., M, D) is the derivative of log ms by the last layer's weights.
     """
     return spread_of(total, leveraged(slope, leverage), base)
 
@@ -24,7 +24,7 @@ def leveraged(slope: Tensor, leverage: Tensor) -> Tensor:
 
 
 def spread_of(total: Tensor, leveraged_slope: Tensor, base: float) -> Tensor:
-    """`relative_spread`, where the slope was multiplied by the leverage already."""
+    """`relative_spread` of a slope that `leveraged` has multiplied."""
     distance = leveraged_slope.square().sum(-1).mean(-1)
     disagreement = torch.log(total).var(-1, correction=0)
     return torch.sqrt(base**2 + disagreement + distance)
