@@ -1,4 +1,4 @@
-"""What pruning needs of a predictor: `Predictor` and `WorstOf` have it, and so may others."""
+"""The predictor interface of pruning. `Predictor` and `WorstOf` implement it; others may."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class PruningPredictor(Protocol):
     ) -> tuple[Tensor, Tensor]:
         """Low and high in ms; the share `coverage` of measurements lies in between.
 
-        Raises LpnetError where the model has no intervals.
+        Raises LpnetError if the model has no intervals.
         """
 
     def snap(self, widths: Tensor, budget_ms: float | None = None, /) -> Tensor:
@@ -58,14 +58,14 @@ class PruningPredictor(Protocol):
 
 
 class JobPredictor(PruningPredictor, Protocol):
-    """What a pruning job needs besides: to tell jobs apart, and what not to build."""
+    """A predictor that can also identify jobs and check whether networks fit in memory."""
 
     @property
     def fingerprint(self) -> str:
-        """Identifies all that the predictions come from, the space excepted."""
+        """Identifies everything that the predictions come from, except the space."""
 
     def check(self, widths: Mapping[str, int], /) -> None:
-        """Raises WidthsError or DoesNotFit unless the widths are of a network that may fit."""
+        """Raises WidthsError or DoesNotFit unless a network of these widths may fit."""
 
     def memory(self, widths: Mapping[str, int], /) -> Fit:
         """Whether widths fit in the target's memory, and what they need."""

@@ -33,7 +33,7 @@ class FixedPressure(nn.Module):
         self._unit_ms = dense_ms if form == "relative" else 1.0
 
     def forward(self, latency_ms: Tensor) -> Tensor:
-        """Scalar of a scalar in ms."""
+        """Maps a scalar in ms to a scalar."""
         return self.alpha * torch.log1p(latency_ms / self._unit_ms)
 
 
@@ -67,7 +67,8 @@ class BudgetPressure(nn.Module):
         return budget
 
     def forward(self, latency_ms: Tensor) -> Tensor:
-        """Scalar of a scalar in ms. In training mode each call counts as a step of the ramp."""
+        """Maps a scalar in ms to a scalar. In training mode each call counts as a step of the
+        ramp."""
         if self.training and torch.is_grad_enabled():
             with torch.no_grad():
                 self.steps += 1

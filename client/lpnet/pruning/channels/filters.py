@@ -35,7 +35,7 @@ def magnitude(width: Width, members: Sequence[Member], model: nn.Module) -> Tens
 
 
 def largest(width: Width, scores: Tensor, count: int) -> Tensor:
-    """Gates (max / granule,), 1 or 0, that keep `count` channels: those of the highest scores."""
+    """Gates (max / granule,), 1 for the `count` channels with the highest scores, else 0."""
     kept = torch.zeros_like(scores)
     kept[scores.argsort(descending=True, stable=True)[: count // width.granule]] = 1.0
     return kept

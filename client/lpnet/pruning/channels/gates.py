@@ -13,7 +13,7 @@ from lpnet.pruning.channels.layers import Member
 from lpnet.pruning.channels.step_function import step
 from lpnet.space.axis import Width
 
-# Scores start around the middle, spread by importance: open, and where the surrogate is not 0.
+# Scores start in this range, ordered by importance. All are open, and the surrogate is not 0.
 _MIDDLE, _SPREAD = 0.25, 0.2
 _RIDGE = 1e-3
 
@@ -53,7 +53,7 @@ class Gates(nn.Module):
         return scores
 
     def open(self, scores: Tensor) -> Tensor:
-        """1.0 or 0.0 for each score; where no score is positive, the highest one is open."""
+        """1.0 or 0.0 for each score. If no score is positive, the highest one is open."""
         detached = scores.detach()
         best = detached.argmax()
         # Computed in any case, so that the device need not be waited for. The score is raised to
@@ -64,7 +64,6 @@ class Gates(nn.Module):
         return step(torch.where(raised, scores - detached + tiny, scores))
 
     def weights(self, model: nn.Module) -> list[Tensor]:
-        """All weights that the scores depend on."""
         filters = [model.get_submodule(member.module).weight for member in self._members]
         layer = [self.score.weight, self.score.bias]
         return [*layer, *(weight for weight in filters if isinstance(weight, Tensor))]
@@ -77,14 +76,13 @@ class Gates(nn.Module):
 
 
 def _size(rows: Tensor) -> Tensor:
-    """Mean magnitude of a layer's filters, a scalar without a gradient."""
     total = torch.linalg.vector_norm(rows.detach(), ord=1)
     return torch.clamp(total / rows.numel(), min=torch.finfo(rows.dtype).tiny)
 
 
 def _ordering(rows: Tensor, importance: Tensor) -> Tensor:
-    """Weights (1, values) that take rows (n, values) to scores around 0 that ascend with
-    importance (n,). Solved in the space of the rows, of which there are usually fewer."""
+    """Weights (1, values) that map rows (n, values) to scores around 0 that ascend with importance
+    (n,). Solved in the space of the rows, which are usually fewer than the values."""
     n = len(importance)
     ranks = importance.argsort().argsort().to(torch.float64)
     target = _SPREAD * (2 * (ranks + 0.5) / n - 1)

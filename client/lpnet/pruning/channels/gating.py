@@ -53,7 +53,7 @@ class Gating(nn.Module):
             return self._counts(self._open())
 
     def soft_widths(self) -> Tensor:
-        """The same (L,), differentiable in gate layers and filters.
+        """Open channels (L,), differentiable in gate layers and filters.
 
         Counts the gates of the last forward pass, unless weights have changed since.
         """
@@ -61,7 +61,8 @@ class Gating(nn.Module):
         return self._counts(self._opened if current and self._opened else self._open())
 
     def hold(self, widths: Mapping[str, int]) -> None:
-        """Fix the gates: of each width the given number of channels, by the highest scores."""
+        """Fix the gates. Each width keeps the given number of channels, those with the highest
+        scores."""
         counts = self.space.vector(widths).tolist()
         with torch.no_grad():
             self._held = [
@@ -71,7 +72,6 @@ class Gating(nn.Module):
         self._opened = self._opened_by = None
 
     def release(self) -> None:
-        """Let the weights decide again."""
         self._held = self._opened = self._opened_by = None
 
     @property
@@ -79,7 +79,6 @@ class Gating(nn.Module):
         return self._held is not None
 
     def kept(self) -> dict[str, list[int]]:
-        """The open channels of every width, ascending."""
         with torch.no_grad():
             return {
                 gate.width.name: per_channel(gate.width, opened).nonzero().flatten().tolist()
@@ -87,7 +86,6 @@ class Gating(nn.Module):
             }
 
     def attach(self) -> None:
-        """Put the hooks on the model, once."""
         self.remove()
         self._handles.append(self.model.register_forward_pre_hook(self._begin))
         for position in self._positions:
@@ -100,7 +98,6 @@ class Gating(nn.Module):
         return bool(self._handles)
 
     def remove(self) -> None:
-        """Take the hooks off the model: it is as it was, with the weights it has now."""
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
@@ -119,16 +116,14 @@ class Gating(nn.Module):
         return torch.stack([gate.width.granule * gates.float().sum() for gate, gates in pairs])
 
     def _begin(self, *_: object) -> None:
-        """Before a forward pass of the model."""
         self._opened = self._open()
         self._opened_by = self._weights() if torch.is_grad_enabled() and not self.held else None
 
     def _inputs(self) -> list[Tensor]:
-        """All weights that open gates."""
         return [weight for gate in self._width_gates() for weight in gate.weights(self.model)]
 
     def _weights(self) -> list[tuple[int, int]]:
-        """The identity of each, and how often it was changed in place."""
+        """The identity of each weight, and how often it was changed in place."""
         return [(id(weight), weight._version) for weight in self._inputs()]
 
     def _multiply(
@@ -159,7 +154,6 @@ class _GateFunction(torch.autograd.Function):
 
     @staticmethod
     def of(opened: list[Tensor], weights: list[Tensor]) -> list[Tensor]:
-        """Gates opened by these weights, as outputs of a node whose inputs are the weights."""
         if not any(gates.requires_grad for gates in opened):
             return opened
         return list(_GateFunction.apply(opened, *weights))  # type: ignore[no-untyped-call]

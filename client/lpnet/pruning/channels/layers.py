@@ -43,7 +43,8 @@ class GatePosition:
 
 
 def members(template: Template) -> dict[str, tuple[Member, ...]]:
-    """By width, every conv (depthwise too) and linear layer that produces its channels."""
+    """Every conv (depthwise too) and linear layer that produces the channels of a width, by
+    width."""
     by_width: dict[str, list[Member]] = {width.name: [] for width in template.widths}
     for index, node in enumerate(template.graph.nodes):
         if not node.weighted:
@@ -60,8 +61,8 @@ def members(template: Template) -> dict[str, tuple[Member, ...]]:
 def gate_positions(template: Template) -> tuple[GatePosition, ...]:
     """Where gates multiply: after the last BatchNorm of every layer that produces channels.
 
-    There a closed channel is exactly zero for its consumers; a BatchNorm would turn the zero into
-    something else. Raises SpaceError, naming the node, where an activation does.
+    There a closed channel is exactly zero for its consumers, while a BatchNorm would turn the zero
+    into something else. Raises SpaceError, naming the node, if an activation does so too.
     """
     return tuple(_positions(template))
 

@@ -43,13 +43,13 @@ class ImageDataset:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of an image."""
+        """(channels, height, width) of an image."""
         _, c, h, w = self.train.images.shape
         return c, h, w
 
     def normalised(self, images: Tensor) -> Tensor:
-        """Inputs of the network: float32, each channel less the training set's mean, over its
-        deviation."""
+        """Inputs of the network in float32, standardised per channel by the training set's mean
+        and deviation."""
         mean, deviation = self._scale
         return (images.float() - mean) / deviation
 
@@ -63,9 +63,9 @@ class ImageDataset:
 def open_images(name: str, limit: int | None = None) -> ImageDataset:
     """`digits`, or a folder that holds `train/<class>/*` and `test/<class>/*`.
 
-    `limit` is the number of training images to keep, from a folder evenly spread over the classes.
-    Raises LpnetError, naming file or folder, for what is missing, cannot be read or differs in
-    size, and MissingExtra without the packages that read images.
+    `limit` is the number of training images to keep. From a folder they are spread evenly over the
+    classes. Raises LpnetError, naming the file or folder, if one is missing, cannot be read or
+    differs in size, and MissingExtra without the packages that read images.
     """
     if name == "digits":
         return _digits(limit)
@@ -81,7 +81,7 @@ def open_images(name: str, limit: int | None = None) -> ImageDataset:
 
 
 def _digits(limit: int | None) -> ImageDataset:
-    """1,797 digits of 8 x 8 pixels, enlarged to 32 x 32; a fifth of them is the test set."""
+    # 1,797 digits of 8 x 8 pixels, enlarged to 32 x 32. A fifth of them is the test set.
     try:
         from sklearn.datasets import load_digits
     except ModuleNotFoundError as error:

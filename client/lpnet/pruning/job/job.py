@@ -30,8 +30,8 @@ from lpnet.pruning.predictor import JobPredictor
 from lpnet.space.space import Space
 
 CHECKPOINT = "checkpoint.pt"
-# A candidate within these shares of the budget meets it. Otherwise the budget is corrected by the
-# measurement, for so many rounds.
+# A candidate within these shares of the budget meets it. Otherwise the measurement corrects the
+# budget, for at most this many rounds.
 KEPT_LOW, KEPT_HIGH = 0.93, 1.02
 ROUNDS = 3
 _RECALIBRATION_BATCHES = 20
@@ -102,7 +102,8 @@ class Outcome:
 
 
 def meets_budget(measured_ms: float | None, budget_ms: float, *, dense: bool) -> bool | None:
-    """Whether a latency is not over the budget and, unless the network is dense, not far below."""
+    """True if a latency is within the budget and not far below it. A dense network may be far
+    below."""
     if measured_ms is None:
         return None
     return (dense or measured_ms >= KEPT_LOW * budget_ms) and measured_ms <= KEPT_HIGH * budget_ms
@@ -169,7 +170,7 @@ class PruneJob:
         return self._outcome(budget, rounds, chosen, (before, after), small.eval())
 
     def _budget(self) -> float:
-        """In ms; saved, since the dense latency would be measured differently the next time."""
+        # The budget in ms is saved, since a second measurement of the dense latency would differ.
         if "budget_ms" not in self._state:
             budget = self._plan.budget_ms
             if budget is None:
@@ -187,7 +188,6 @@ class PruneJob:
         return saved
 
     def _rounds(self, method: PruningMethod, budget: float) -> list[Round]:
-        """Candidates, until one meets the budget or there are ROUNDS."""
         rounds = [Round(**saved) for saved in self._state.setdefault("rounds", [])]
         if self._measure is not None:
             rounds = [r for r in rounds if r.measured_ms is not None]
@@ -210,7 +210,7 @@ class PruneJob:
         return rounds
 
     def _corrected(self, rounds: list[Round], budget_ms: float) -> float | None:
-        """The budget for the next round; None if there is none to come."""
+        """The budget for the next round, or None after the last round."""
         if not rounds:
             return budget_ms
         last = rounds[-1]
@@ -223,7 +223,7 @@ class PruneJob:
     def _phase(
         self, name: str, model: nn.Module, epochs: int, method: PruningMethod | None = None
     ) -> None:
-        """Train the remaining epochs of a phase; earlier ones come from the checkpoint."""
+        # Earlier epochs come from the checkpoint.
         plan = self._plan
         settings = TrainingSettings(
             max(1, epochs), batch=plan.batch, lr=plan.lr * (1 if name != "tune" else 0.2)
@@ -263,7 +263,6 @@ class PruneJob:
         return value
 
     def _calibration_batches(self) -> list[torch.Tensor]:
-        """Random batches of training images, for the statistics of BatchNorms."""
         train, batch = self._images.train, self._plan.batch
         generator = torch.Generator().manual_seed(self._plan.seed)
         order = torch.randperm(len(train), generator=generator)[: _RECALIBRATION_BATCHES * batch]
@@ -276,8 +275,8 @@ class PruneJob:
 
     @property
     def _dense_fits(self) -> bool:
-        """Whether the dense network may be measured; if it does not fit in the target's memory, a
-        share of its latency is a share of the predicted one."""
+        # A dense network that does not fit cannot be measured. A share of its latency is then a
+        # share of the predicted one.
         return self._predictor.memory(self._dense).verdict != "does not fit"
 
     def _predicted(self, widths: Mapping[str, int]) -> float:
@@ -352,7 +351,7 @@ class PruneJob:
         return new | state
 
     def _save(self) -> None:
-        """Atomic: a job that is killed while saving keeps the previous checkpoint."""
+        # Atomic: a job that is killed while saving keeps the previous checkpoint.
         part = self._file.with_suffix(".part")
         with part.open("wb") as file:
             torch.save(self._state, file)
@@ -362,8 +361,7 @@ class PruneJob:
 
 
 def _best(rounds: list[Round], budget_ms: float) -> Round:
-    """The measured round closest to the budget, those within it first."""
-
+    # Rounds within the budget come first; among them, the closest to it.
     def distance(candidate: Round) -> tuple[bool, float]:
         assert candidate.measured_ms is not None
         share = candidate.measured_ms / budget_ms

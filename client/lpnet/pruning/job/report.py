@@ -21,7 +21,6 @@ _ROW, _BAR, _MARGIN, _LABEL = 16, 360, 12, 7
 
 
 def figures(outcome: Outcome) -> dict[str, Any]:
-    """The outcome without the network, as plain data."""
     plain = asdict(replace(outcome, small=nn.Identity()))
     del plain["small"]
     return plain | {"kept": outcome.kept}
@@ -49,7 +48,6 @@ def write(outcome: Outcome, space: Space, folder: Path) -> dict[str, Path]:
 
 
 def export(small: nn.Module, space: Space, file: Path) -> None:
-    """The network with its weights as ONNX, at the space's batch size."""
     example = torch.zeros(space.batch, *space.input_shape)
     small.eval()
     with hidden_output():

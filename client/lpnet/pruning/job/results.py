@@ -77,7 +77,6 @@ def _id(job: str, number: int) -> str:
 
 
 def _interval(predictor: JobPredictor, widths: Mapping[str, int]) -> dict[str, Any]:
-    """Empty where the predictor has no intervals."""
     try:
         with torch.no_grad():
             low, high = predictor.interval(widths, COVERAGE)

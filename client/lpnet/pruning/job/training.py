@@ -31,10 +31,10 @@ class TrainingSettings:
 
 
 class Trainer:
-    """Trains a network, with a pruning method if there is one. Its state is its optimisers'.
+    """Trains a network, with a pruning method if there is one.
 
-    Random draws in an epoch depend on the seed and the number of the epoch alone, so a resumed run
-    gives the same result at the same number of threads.
+    Its state is that of its optimisers. Random draws in an epoch depend on the seed and the number
+    of the epoch alone, so a resumed run gives the same result at the same number of threads.
     """
 
     def __init__(
@@ -62,7 +62,6 @@ class Trainer:
 
     @property
     def steps(self) -> int:
-        """Steps of the optimiser in an epoch."""
         return math.ceil(len(self._images.train) / self._settings.batch)
 
     def state(self) -> list[dict[str, object]]:
@@ -73,7 +72,7 @@ class Trainer:
             optimiser.load_state_dict(saved)
 
     def epoch(self, number: int) -> float:
-        """Train epoch `number`, counted from 0; returns the mean loss of the task."""
+        """Train epoch `number`, counted from 0. Returns the mean loss of the task."""
         self.model.train()
         if self.method is not None:
             self.method.train()
@@ -97,7 +96,6 @@ class Trainer:
             group["lr"] = self._settings.lr * factor
 
     def _batches(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Shuffled, shifted by a few pixels and, if the dataset allows, mirrored."""
         generator = torch.Generator().manual_seed(_seed(self._seed, number, 1))
         train = self._images.train
         order = torch.randperm(len(train), generator=generator)
@@ -114,7 +112,6 @@ def _seed(*parts: int) -> int:
 
 
 def _shifted(images: Tensor, max_shift: int, generator: torch.Generator) -> Tensor:
-    """Each moved by up to `max_shift` pixels in both directions, padded with zeros."""
     if not max_shift:
         return images
     n, c, h, w = images.shape

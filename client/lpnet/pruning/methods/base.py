@@ -17,7 +17,8 @@ class PruningMethod(nn.Module, ABC):
     """
 
     def latency_loss(self) -> Tensor:
-        """The term to add to the task's loss, a scalar; once for each step of the optimiser."""
+        """The term to add to the task's loss: a scalar. Call it once for each step of the
+        optimiser."""
         return torch.zeros(())
 
     def remove(self) -> None:
@@ -37,5 +38,5 @@ class PruningMethod(nn.Module, ABC):
 
     @abstractmethod
     def finish(self) -> nn.Module:
-        """A plain model with all other channels physically removed; calls `choose` if it was not
-        called yet."""
+        """A plain model with all other channels physically removed. Calls `choose` first if
+        nothing has."""

@@ -44,11 +44,10 @@ class Magnitude(PruningMethod):
         self._chosen: dict[str, int] | None = None
 
     def widths(self) -> dict[str, int]:
-        """See PruningMethod; dense before `choose`."""
+        """Dense before `choose`."""
         return self._chosen or self.space.named(self.space.dense)
 
     def choose(self, budget_ms: float | None = None) -> dict[str, int]:
-        """See PruningMethod."""
         budget = self.budget_ms if budget_ms is None else budget_ms
         self._chosen = self.space.named(self._predictor[0].widest(budget, keep=self._keep))
         return self._chosen
@@ -58,7 +57,6 @@ class Magnitude(PruningMethod):
         return strongest(self._model[0], self.space, self.widths())
 
     def finish(self) -> nn.Module:
-        """See PruningMethod."""
         if self._chosen is None:
             self.choose()
         with torch.no_grad():
@@ -66,8 +64,8 @@ class Magnitude(PruningMethod):
 
 
 def strongest(model: nn.Module, space: Space, widths: Mapping[str, int]) -> dict[str, list[int]]:
-    """The channels of every width with the largest filters, as many as `widths` says, ascending:
-    what Space.prune takes."""
+    """The channels of every width with the largest filters, ascending, as many as in `widths`.
+    Space.prune takes them."""
     layers, kept = members(space.template), {}
     for width in space.widths:
         sizes = magnitude(width, layers[width.name], model)

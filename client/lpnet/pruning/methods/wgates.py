@@ -94,7 +94,7 @@ class WGates(PruningMethod):
     def latency_loss(self) -> Tensor:
         """The term to add to the task's loss: a scalar, differentiable in gate layers and filters.
 
-        Call it once per step of the optimiser: the current budget moves with each call.
+        Call it once per step of the optimiser, because each call moves the current budget.
         """
         widths = self._on_device(self.gating.soft_widths())
         latency = self.predictor.envelope(widths) * self._upper_factor(widths.detach())
@@ -102,11 +102,13 @@ class WGates(PruningMethod):
         return term.to(latency.dtype)
 
     def choose(self, budget_ms: float | None = None) -> dict[str, int]:
-        """Snap the widths to fast ones nearby, up or down, and fix the gates there; returns them.
+        """Snap the widths to fast ones nearby, up or down, and fix the gates there. Returns the
+        widths.
 
-        The channels with the highest scores stay. With a budget the widths are within it: if
-        training left some of it unspent, all widths are scaled up first, and if snapping did,
-        widths are filled up after it. Every call starts from where training ended.
+        The channels with the highest scores stay. With a budget the widths are within it. If
+        training left part of it unused, all widths are scaled up before snapping. If snapping left
+        part of it unused, widths are filled up afterwards. Every call starts from the end of
+        training. Raises BudgetTooSmall.
         """
         self.gating.release()
         budget_ms = self.budget_ms if budget_ms is None else budget_ms
@@ -117,12 +119,13 @@ class WGates(PruningMethod):
         return widths
 
     def finish(self) -> nn.Module:
-        """A plain model with the closed channels physically removed; calls `choose` if it was not
-        called yet.
+        """A plain model with the closed channels physically removed. Calls `choose` first if
+        nothing has.
 
         In evaluation mode its outputs are those of the gated model, and its channel counts are
         those of the prediction. The gates stay on the model, fixed, until `remove`. Snapping opens
-        and closes channels, which shifts activations: `recalibrate` the BatchNorms afterwards.
+        and closes channels, which shifts activations: call `recalibrate` on the BatchNorms
+        afterwards.
         """
         if not self.gating.held:
             self.choose()
@@ -135,11 +138,10 @@ class WGates(PruningMethod):
                 self.gating.attach()
 
     def remove(self) -> None:
-        """See PruningMethod."""
         self.gating.remove()
 
     def _snapped(self, widths: Tensor, budget_ms: float | None) -> Tensor:
-        """Fast widths (L,) near widths (L,); their latency, or its upper end, meets the budget."""
+        """Fast widths (L,) near widths (L,). Their latency, or its upper end, meets the budget."""
         if budget_ms is None:
             return self.predictor.snap(widths)
         budget = budget_ms
@@ -162,11 +164,10 @@ class WGates(PruningMethod):
         )
 
     def _on_device(self, widths: Tensor) -> Tensor:
-        """Widths on the predictor's device."""
         return widths.to(self.predictor.low.device)
 
     def _upper_factor(self, widths: Tensor) -> Tensor | float:
-        """The upper end over the prediction; 1 without `upper`."""
+        """The upper end over the prediction, or 1 without `upper`."""
         if self.upper is None:
             return 1.0
         with torch.no_grad():
@@ -176,8 +177,8 @@ class WGates(PruningMethod):
 
 
 def widened(predictor: PruningPredictor, widths: Tensor, budget_ms: float) -> Tensor:
-    """Widths (L,) times the largest factor, at least 1, whose envelope is within the budget; none
-    above its max."""
+    """Widths (L,) times the largest factor, at least 1, whose envelope is within the budget. No
+    width exceeds its max."""
     high = predictor.high.to(widths)
 
     def scaled(factor: float) -> Tensor:
