@@ -24,7 +24,7 @@ class AliveFile:
         self._touched_at = -_PERIOD_S
 
     def touch(self) -> None:
-        """Record that this process is alive. Writes at most once a second."""
+        """Writes at most once a second."""
         now = time.monotonic()
         if self._path is None or now - self._touched_at < _PERIOD_S:
             return
@@ -44,10 +44,7 @@ class AliveFile:
 
 
 def not_alive_reason(path: Path, within_s: float) -> str | None:
-    """None if a process touched the file within the last `within_s`; else the reason.
-
-    The reason is a missing file, a process that is gone, or a file that is too old.
-    """
+    """None if a process touched the file within the last `within_s`; else the reason."""
     try:
         pid, touched_at = int(path.read_text()), path.stat().st_mtime
     except OSError as error:
@@ -62,7 +59,6 @@ def not_alive_reason(path: Path, within_s: float) -> str | None:
 
 
 def process_exists(pid: int) -> bool:
-    """Whether there is a process with this id, of any user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -22,7 +22,6 @@ WidthsLike = Mapping[str, int] | Sequence[float] | ArrayLike
 
 
 def path_segment(name: str) -> str:
-    """A name, quoted so that it is a single segment of a URL path."""
     return quote(name, safe="")
 
 

@@ -392,7 +392,8 @@ class Client:
         return IngestResult(stored=stored, known=duplicates)
 
     def check_samples(self, target: str, samples: Sequence[Sample]) -> dict[int, str]:
-        """The reason for each sample that the service would refuse, by index; stores nothing."""
+        """The reason for each sample that the service would refuse, by its index. Stores
+        nothing."""
         refused: dict[int, str] = {}
         for start in range(0, len(samples), IMPORT_BATCH):
             pending = list(range(start, min(len(samples), start + IMPORT_BATCH)))

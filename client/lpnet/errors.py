@@ -300,7 +300,7 @@ LEGACY_CODES = {
     "invalid_widths": problem_code(WidthsError),
     "no_room": problem_code(DiskFull),
 }
-# Of an answer without a code that is known: from a newer service, or from a proxy.
+# For an answer with an unknown code or none, from a newer service or a proxy.
 _BY_STATUS: dict[int, type[ApiError]] = {
     400: BadRequest,
     401: Unauthenticated,
@@ -319,7 +319,6 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 def api_error(
     status: int, code: str, detail: str, errors: Sequence[Mapping[str, Any]] = ()
 ) -> ApiError:
-    """The error of an answer with this HTTP status and problem code."""
     code = LEGACY_CODES.get(code, code)
     default = ServerFault if status >= 500 else _BY_STATUS.get(status, ApiError)
     return _BY_CODE.get(code, default)(status, code, detail, errors)

@@ -115,15 +115,14 @@ class Http:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; the object must not be used afterwards."""
         self._client.close()
 
     def get(self, path: str, *, params: Params | None = None) -> Any:
-        """The JSON at `path`; None if the answer has no body."""
+        """Return the JSON of the answer, or None if it has no body."""
         return _json(self._send("GET", path, idempotent=True, params=_without_none(params)))
 
     def headers(self, path: str) -> dict[str, str]:
-        """The headers of the answer to a GET of `path`, with names in lower case."""
+        """Header names are in lower case."""
         return dict(self._send("GET", path, idempotent=True).headers)
 
     def post(
@@ -135,7 +134,7 @@ class Http:
         idempotent: bool = False,
         timeout: float | None = None,
     ) -> Any:
-        """Post a schema or plain JSON; returns the JSON of the answer, or None for 204.
+        """Post a schema or plain JSON; return the JSON of the answer, or None for 204.
 
         `timeout` (seconds) replaces the default one, for a long poll.
         """
@@ -145,12 +144,10 @@ class Http:
         return _json(self._send("POST", path, idempotent=idempotent, **options))
 
     def put(self, path: str, body: BaseModel | Any = None, *, params: Params | None = None) -> Any:
-        """Put a schema or plain JSON; returns the JSON of the answer, or None for 204."""
         options = {"params": _without_none(params)} | _content(body)
         return _json(self._send("PUT", path, idempotent=True, **options))
 
     def delete(self, path: str, *, params: Params | None = None) -> Any:
-        """Delete the resource at `path`; returns the JSON of the answer, or None for 204."""
         return _json(self._send("DELETE", path, idempotent=True, params=_without_none(params)))
 
     def get_bytes(
@@ -174,7 +171,6 @@ class Http:
         params: Params | None = None,
         idempotent: bool = True,
     ) -> Any:
-        """Post bytes; returns the JSON of the answer, or None for 204."""
         return _json(
             self._send(
                 "POST",
@@ -234,7 +230,8 @@ class Http:
         raise AssertionError("a retry loop ends by returning or raising")
 
     def _retry_after(self, error: ApiError) -> bool | float:
-        """The pause that the server asks for, s; True without one, False if it is too long."""
+        """The pause in seconds that the server asks for: True for none, False if it is too
+        long."""
         pause_s = error.retry_after_s
         return not pause_s or (pause_s <= self._patience_s and pause_s)
 
@@ -270,7 +267,7 @@ class Http:
 
 
 def _server_url(text: str) -> httpx.URL:
-    """Raises ServerUnreachable for a URL that no server can have."""
+    """Raises ServerUnreachable for an invalid URL."""
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as error:
@@ -331,7 +328,6 @@ def _json(response: httpx.Response) -> Any:
 
 
 def _error(response: httpx.Response) -> ApiError:
-    """The error of a response from the server, or from a proxy in front of it."""
     status = response.status_code
     try:
         body = response.json()
@@ -349,6 +345,6 @@ def _error(response: httpx.Response) -> ApiError:
 
 
 def _seconds(retry_after: str) -> float | None:
-    """Retry-After in seconds; its other form, a date, is ignored."""
+    # The other form of Retry-After, a date, is ignored.
     text = retry_after.strip()
     return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -20,15 +20,15 @@ class Progress(Protocol):
     def __call__(self, stage: str, done: float, total: float) -> None: ...
 
 
-def quiet(stage: str, done: float, total: float) -> None:
-    """Show nothing."""
+def quiet(stage: str, done: float, total: float) -> None: ...
 
 
 @contextmanager
 def terminal_progress() -> Iterator[Progress]:
-    """A bar per stage where standard error is a terminal.
+    """Show a bar per stage where standard error is a terminal.
 
-    Elsewhere, as in a log or a pipe, lines: when a stage begins, once a minute, and when it ends.
+    Elsewhere, as in a log or a pipe, print a line when a stage begins, once a minute, and when it
+    ends.
     """
     if not sys.stderr.isatty():
         lines = ProgressLines(sys.stderr)
@@ -86,7 +86,6 @@ class ProgressLines:
             self._print(f"{100 * done / total:.0f}% after {self._elapsed_s():.0f} s")
 
     def close(self) -> None:
-        """End the current stage, if there is one."""
         if self._stage is not None:
             self._print(f"done after {self._elapsed_s():.0f} s")
         self._completed_stage, self._stage = self._stage, None

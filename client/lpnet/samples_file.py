@@ -37,13 +37,13 @@ class SamplesFile:
 
 
 def to_line(sample: Sample) -> str:
-    """A sample as a line of JSON, without unknown values and unset marks."""
+    """Unknown values and unset marks are left out."""
     unset = {name for name in ("sentinel", "disturbed", "reasons") if not getattr(sample, name)}
     return sample.model_dump_json(exclude_none=True, exclude=unset)
 
 
 def write(path: Path, samples: Iterable[Sample]) -> None:
-    """Write a samples file; an existing file is replaced only after all is written."""
+    """An existing file is replaced only after all samples are written."""
     draft = path.with_name(path.name + ".part")
     with draft.open("w", encoding="utf-8") as file:
         for sample in samples:
@@ -52,10 +52,9 @@ def write(path: Path, samples: Iterable[Sample]) -> None:
 
 
 def read(path: Path, *, target: str = "") -> SamplesFile:
-    """Read a samples file.
-
-    A line without an id gets one, a hash of the target, the line, and how often the line occurred
-    before. So importing the same file again stores nothing twice, and equal lines are two samples.
+    """A line without an id gets one: a hash of the target, the line, and how often the line
+    occurred before. So importing the same file again stores nothing twice, and equal lines are two
+    samples.
 
     Raises FileFormatError if the file is missing or not text.
     """

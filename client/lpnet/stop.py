@@ -1,4 +1,4 @@
-"""A request that a process end, made by a signal."""
+"""A request to end the process, made by a signal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Stop:
         self._second_signal_ends = True
 
     def fileno(self) -> int:
-        """A file descriptor that is readable once the request was made."""
+        """Readable once the request was made."""
         return self._reader
 
     def on_signals(self, *, second_signal_ends: bool = True) -> None:
@@ -38,7 +38,7 @@ class Stop:
         os.write(self._writer, b"x")
 
     def wait(self, seconds: float) -> bool:
-        """Sleep, but wake up when the request is made. Returns whether it was."""
+        """Sleep until the request is made, at most `seconds`. Returns whether it was made."""
         select.select([self._reader], [], [], max(0.0, seconds))
         return self._set
 

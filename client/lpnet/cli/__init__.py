@@ -1,1 +1,1 @@
-"""The commands of `lpnet`, one module each; what they need is imported when they run."""
+"""The commands of `lpnet`, one per module. Each imports what it needs when it runs."""

@@ -76,7 +76,7 @@ class _Commands(TyperGroup):
 
 
 def new_app(text: str) -> typer.Typer:
-    """An app whose expected errors end in one line and status 1."""
+    """Expected errors end in one line and status 1."""
     return typer.Typer(
         cls=_Commands,
         help=text,
@@ -94,7 +94,6 @@ def connect(url: str | None, token: str | None) -> Client:
 
 
 def print_json(value: BaseModel | Iterable[BaseModel] | dict[str, Any]) -> None:
-    """Print a value as indented JSON on standard output."""
     if isinstance(value, BaseModel):
         plain: Any = value.model_dump(mode="json")
     elif isinstance(value, dict):

@@ -15,7 +15,6 @@ UNKNOWN = "-"
 
 
 def print_all(*items: Any) -> None:
-    """Print texts with markup, and other rich renderables."""
     console = Console()
     for item in items:
         console.print(item, soft_wrap=isinstance(item, str))
@@ -27,7 +26,7 @@ def print_line(text: str) -> None:
 
 
 def new_grid(title: str | None, *columns: str, numbers: Sequence[str] = ()) -> Table:
-    """A grid with these columns; those in `numbers` are aligned to the right."""
+    """Columns in `numbers` are aligned to the right."""
     grid = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for index, column in enumerate(columns):
         # Users copy the first column into the next command, so it is never cut.
@@ -37,7 +36,7 @@ def new_grid(title: str | None, *columns: str, numbers: Sequence[str] = ()) -> T
 
 
 def ms(value: float | None) -> str:
-    """Milliseconds with four significant digits."""
+    """Four significant digits."""
     return UNKNOWN if value is None else f"{value:#.4g}".rstrip(".")
 
 
@@ -46,14 +45,12 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def noise(value: float | None, reason: str | None = None) -> str:
-    """The noise floor, or the reason why it is unknown."""
     if value is None:
         return f"noise floor unknown: {reason or NOISE_UNKNOWN}"
     return f"noise floor {percent(value, 2)}"
 
 
 def ago(when: datetime | None) -> str:
-    """How long ago, in the largest unit that fits."""
     if when is None:
         return "never"
     seconds = (datetime.now(UTC) - when).total_seconds()

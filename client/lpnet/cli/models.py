@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def open_model(name: str) -> nn.Module:
-    """A new network of the zoo, or the one that `pkg.mod:factory` returns. Raises LpnetError."""
+    """Raises LpnetError. `name` is a network of the zoo or `pkg.mod:factory`."""
     if ":" in name:
         return call_factory(name)
     zoo = import_module("lpnet.zoo")

@@ -173,7 +173,8 @@ def report_outcome(
     model: str,
     data: str,
 ) -> None:
-    """Store the outcome in the service. A failure prints a warning: the folder has the results."""
+    """Store the outcome in the service. A failure only prints a warning, as the folder holds the
+    results."""
     from lpnet.pruning.job.results import results
 
     try:
@@ -190,7 +191,7 @@ def report_outcome(
 
 
 def read_budget(text: str) -> tuple[float | None, float | None]:
-    """Milliseconds and None, or None and a share of the dense latency. Raises LpnetError."""
+    """Return (ms, None) or (None, share of the dense latency). Raises LpnetError."""
     value = text.strip().lower()
     for suffix, factor in (("ms", 1.0), ("%", 0.01)):
         with contextlib.suppress(ValueError):

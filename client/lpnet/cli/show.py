@@ -53,7 +53,6 @@ def print_devices(devices: Sequence[Device]) -> None:
 
 
 def print_targets(targets: Sequence[Target]) -> None:
-    """A grid of 80 columns; below it a line per target with its state and the reason for it."""
     numbers = ["samples", "noise", "error"]
     grid = new_grid(None, "target", "state", *numbers, numbers=numbers)
     for target in targets:
@@ -86,7 +85,6 @@ def memory(limits: MemoryLimits) -> str:
 
 
 def state(target: Target) -> str:
-    """The state of a target, the reason for it, and since when it holds."""
     text = target.state + (f": {target.state_reason}" if target.state_reason else "")
     # An imported target never changes, and the reason for `offline` says how long it has lasted.
     timed = target.state_since is not None and target.state not in ("imported", "offline")
@@ -145,7 +143,6 @@ def print_campaign(campaign: Campaign) -> None:
 
 
 def print_predictions(predictions: Sequence[Prediction], coverage: float) -> None:
-    """Predictions with their intervals, memory and gradients."""
     for prediction in predictions:
         print_all(
             f"[bold]{ms(prediction.latency_ms)} ms[/bold]  "
@@ -178,7 +175,6 @@ def print_samples(samples: Iterable[Sample]) -> None:
 
 
 def space_facts(space: Space) -> dict[str, Any]:
-    """The facts of a space as plain values, for JSON."""
     return {
         "name": space.name,
         "hash": space.hash,
@@ -208,7 +204,6 @@ def print_space(space: Space) -> None:
 
 
 def print_report(report: Report) -> None:
-    """The errors of an LPNet and of its baselines on the same held-out workloads."""
     trained = report.trained_on
     floor = noise(report.noise_floor_pct, report.reasons.get("noise_floor_pct"))
     print_all(
@@ -267,7 +262,6 @@ def _interval(report: Report) -> str:
 
 
 def print_sentinels(target: Target, history: SentinelHistory) -> None:
-    """The sentinel readings of a target, newest first."""
     levels = ", ".join(
         f"{name} {ms(value)} ms (limit {history.limit_pct[name]:.1f}%)"
         for name, value in history.level_ms.items()

@@ -7,8 +7,7 @@ from lpnet.schemas.compare import CompareFigures, CompareSummary
 
 
 def print_summary(summary: CompareSummary, blocks: int) -> None:
-    """Each target against the first: all common workloads, each kind of workload, and those
-    `blocks` blocks that have the largest number of common workloads."""
+    """`blocks` is the number of blocks to show, those with the most common workloads first."""
     first, *targets = (compared.target for compared in summary.targets)
     if summary.all is None:
         print_all(

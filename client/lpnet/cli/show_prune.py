@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 
 def print_outcome(outcome: Outcome, target: str) -> None:
-    """Dense and pruned network side by side, and whether the pruned one meets the budget."""
     numbers = ["ms predicted", "ms measured", "accuracy", "MACs", "parameters"]
     grid = new_grid(None, "network", *numbers, numbers=numbers)
     for name, predicted, measured, accuracy, macs, params in (

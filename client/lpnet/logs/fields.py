@@ -21,9 +21,9 @@ def reset(**fields: Any) -> None:
 
 
 def bind(**fields: Any) -> None:
-    """Add fields to the current context; all its threads log them.
+    """Add fields to the current context, for all of its threads.
 
-    None is left out. Without a context nothing happens.
+    A field that is None is left out. Without a context, nothing happens.
     """
     context = _fields.get()
     if context is not None:
@@ -31,7 +31,6 @@ def bind(**fields: Any) -> None:
 
 
 def current() -> dict[str, Any]:
-    """The fields of the current context."""
     return dict(_fields.get() or {})
 
 
@@ -46,7 +45,7 @@ def bound(**fields: Any) -> Iterator[None]:
 
 
 def merge_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
-    """A structlog processor that adds the current fields; the line's own take precedence."""
+    """A structlog processor. The event's own fields take precedence."""
     return current() | dict(event)
 
 

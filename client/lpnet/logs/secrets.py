@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _HIDDEN = "***"
-# Enough of a lease token stays to find its lines, and too little to use it.
+# The part of a lease token that remains finds its lines but cannot be used.
 _LEASE = re.compile(r"(lease-[0-9a-f]{6})[0-9a-f]{18}")
 _REPLACEMENTS = (
     (_LEASE, r"\1"),
@@ -24,7 +24,6 @@ _REPLACEMENTS = (
 
 
 def redact(text: str) -> str:
-    """The text with tokens, passwords and secret header values replaced."""
     for pattern, replacement in _REPLACEMENTS:
         text = pattern.sub(replacement, text)
     return text

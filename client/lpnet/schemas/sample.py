@@ -156,7 +156,7 @@ class Sample(Measurement):
     @field_validator("sentinel", mode="before")
     @classmethod
     def _false_is_none(cls, value: object) -> object:
-        """Files of lpnet 0.1 have false for a workload."""
+        # Files of lpnet 0.1 have false for a workload.
         return None if value is False else value
 
 

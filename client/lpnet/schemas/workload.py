@@ -71,12 +71,11 @@ Workload = Annotated[
 
 
 def workload_key(workload: OpsWorkload | SpaceWorkload) -> str:
-    """A key of the workload that does not depend on the order of its widths."""
+    """Does not depend on the order of the widths."""
     return hashlib.sha256(_text(workload).encode()).hexdigest()
 
 
 def keys_along(workload: SpaceWorkload, width: str, values: Sequence[int]) -> list[str]:
-    """Keys of a workload with a width at each of these values."""
     first, second = (
         _text(workload.model_copy(update={"widths": workload.widths | {width: digit}}))
         for digit in (0, 1)
