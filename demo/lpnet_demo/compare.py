@@ -22,7 +22,7 @@ _VALUES = (4, 8, 12, 15, 16, 17, 24, 31, 32, 33, 40, 47, 48, 49, 56, 63, 64)
 
 
 def second_runtime() -> str | None:
-    """Name of an installed runtime other than ONNX Runtime, or None."""
+    """An installed runtime other than ONNX Runtime, or None."""
     installed = (name for name, module in _MODULES.items() if importlib.util.find_spec(module))
     return next(installed, None)
 

@@ -144,7 +144,7 @@ class LocalLoop:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
     def _stop(self) -> None:
-        """Stop the agent first, so that it can return its job to the service."""
+        # The agent stops first, so that it can return its job to the service.
         for name in ("agent", "service"):
             self._end(name)
         self.client.close()

@@ -88,7 +88,7 @@ def prune_to_smallest_share(prune: Callable[[float], T]) -> T:
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """The outcome in the demo's JSON: latencies in ms, accuracies as shares, channels by width."""
+    """Latencies in ms, accuracies as shares, channels by width."""
     return {
         "dense_ms": outcome.dense_ms,
         "budget_ms": outcome.budget_ms,

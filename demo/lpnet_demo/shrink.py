@@ -88,7 +88,7 @@ def _measure_medians(
     networks: list[NDArray[np.int64]],
     progress: Progress,
 ) -> list[float]:
-    """Median latency of each network, ms. The networks take turns, so that drift affects all.
+    """Median latency of each network in ms. The networks take turns, so that drift affects all.
 
     Disturbed measurements are repeated. Raises LpnetError if all attempts on a network are
     disturbed.
@@ -125,7 +125,6 @@ def uniform_shrink(space: Space, macs: int) -> NDArray[np.int64]:
 
 
 def print_shrink(result: dict[str, Any], noise_floor: str) -> None:
-    """Predicted and measured latencies of the dense, the shrunk and the uniform network."""
     dense_ms, budget_ms = result["dense_ms"], result["budget_ms"]
     numbers = ["MACs", "predicted ms", "measured ms", "error", "of dense"]
     grid = new_grid(None, "network", *numbers, numbers=numbers)
