@@ -61,7 +61,7 @@ def test_a_frozen_agent_loses_its_lease_and_no_sample(site: Site) -> None:
     site.until(lambda: "samples delivered" in first.said, "its samples are taken")
     assert len({sample.session for sample in site.complete(campaign)}) == 2
     assert first.process.wait(20) == 1
-    assert "has an agent already" in first.said
+    assert "already has an agent" in first.said
     assert second.alive
 
 

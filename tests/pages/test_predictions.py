@@ -104,7 +104,7 @@ def test_a_curve_is_drawn_with_its_advice(service: Service, tab: Watched) -> Non
     section = page.get_by_label("Advice")
     for curve in curves["curves"]:
         for advice in curve["advice"]:
-            assert advice["text"] in section.inner_text()
+            expect(section).to_contain_text(advice["text"])
     assert f"width={width}" in page.url
     chart = page.get_by_role("img", name=f"against the channels of {width}")
     assert chart.locator("canvas").evaluate("canvas => canvas.width") > 300

@@ -307,7 +307,7 @@ def test_the_runtime_says_what_it_is() -> None:
         ("torch", {"channels_last": "yes"}, "channels_last of torch must be one of 0, 1"),
         ("torch", {"mode": "default"}, "'mode'"),
         ("torch", {"cudnn_benchmark": "1"}, "'cudnn_benchmark'"),
-        ("torch-compile", {"mode": "reduce-overhead"}, "mode='reduce-overhead'"),
+        ("torch-compile", {"mode": "reduce-overhead"}, "mode .* one of default, got .*reduce"),
     ],
 )
 def test_an_unknown_option_or_value_is_refused(

@@ -179,6 +179,6 @@ def test_limits_travel_in_the_file_and_older_files_have_none(tight: Predictor) -
 
 
 def test_limits_that_contradict_each_other_are_refused() -> None:
-    with pytest.raises(ValidationError, match="not below"):
+    with pytest.raises(ValidationError, match="must be below"):
         MemoryLimits(fits_mib=2.0, fails_mib=2.0)
     assert EnsembleHeader(target="t", batches=(1,), coverage=()).memory is None
