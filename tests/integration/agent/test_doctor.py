@@ -163,7 +163,10 @@ def test_it_says_not_fit_by_its_exit_status(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     last = done.stdout.splitlines()[-1]
-    assert last.startswith("Not fit for measuring, because of: cores, server")
+    # A busy machine adds causes of its own.
+    opening, _, causes = last.partition(".")[0].partition(": ")
+    assert opening == "Not fit for measuring, because of"
+    assert {"cores", "server"} <= set(causes.split(", "))
     assert f"to do: lpnet-agent doctor --threads {cores}" in done.stdout
 
 
