@@ -1,38 +1,5 @@
-"""A small network, and a predictor taught on a comb: latencies that step every 16 channels."""
+"""A predictor trained on a comb, on one thread."""
 
-from __future__ import annotations
+from tests.harness.comb_fixtures import one_thread, predictor, space, truth
 
-from collections.abc import Iterator
-from typing import Any
-
-import pytest
-import torch
-from tests.harness import comb
-
-from lpnet.predictor.predictor import Predictor
-from lpnet.space.space import Space
-from lpnet.space.table import OpTable
-
-
-@pytest.fixture(scope="package", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="session")
-def predictor() -> Predictor:
-    return comb.predictor()
-
-
-@pytest.fixture(scope="session")
-def space(predictor: Predictor) -> Space:
-    return predictor.space
-
-
-@pytest.fixture(scope="session")
-def truth(space: Space) -> Any:
-    """Widths (L,) to the comb's milliseconds."""
-    return lambda widths: comb.comb_ms(OpTable.from_ops(space.ops(widths)))
+__all__ = ["one_thread", "predictor", "space", "truth"]
