@@ -24,6 +24,19 @@ _SOURCES: dict[str, tuple[str, str, int]] = {
     "mobilenet_v2_32": ("lpnet.zoo.mobilenet", "mobilenet_v2_32", 32),
 }
 NAMES = tuple(_SOURCES)
+# Models without a space so far.
+_MODELS: dict[str, tuple[str, str, int]] = {
+    "mobilenet_v3_small": ("lpnet.zoo.mobilenet_v3", "mobilenet_v3_small", 224),
+    "densenet121": ("lpnet.zoo.densenet", "densenet121", 224),
+    "preact_resnet20": ("lpnet.zoo.preact_resnet", "preact_resnet20", 32),
+    "resnext50_32x4d": ("lpnet.zoo.resnet", "resnext50_32x4d", 224),
+    "shufflenet_v2_x1_0": ("lpnet.zoo.shufflenet", "shufflenet_v2_x1_0", 224),
+    "yolo_n": ("lpnet.zoo.yolo", "yolo_n", 640),
+    "yolo_n_decoded": ("lpnet.zoo.yolo", "yolo_n_decoded", 640),
+    "unet": ("lpnet.zoo.unet", "unet", 128),
+    "vit_tiny": ("lpnet.zoo.vit", "vit_tiny", 224),
+    "vit_tiny_32": ("lpnet.zoo.vit", "vit_tiny_32", 32),
+}
 
 
 def model(name: str) -> nn.Module:
@@ -66,6 +79,6 @@ def _require_torch() -> None:
 
 def _source(name: str) -> tuple[str, str, int]:
     try:
-        return _SOURCES[name]
+        return (_SOURCES | _MODELS)[name]
     except KeyError:
         raise SpaceError(f"the zoo has no {name!r}; it has {', '.join(NAMES)}") from None

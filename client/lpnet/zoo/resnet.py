@@ -1,4 +1,7 @@
-"""Residual networks (He et al., arXiv 1512.03385) for ImageNet and, with three stages, CIFAR."""
+"""Residual networks (He et al., arXiv 1512.03385) for ImageNet and, with three stages, CIFAR.
+
+And ResNeXt (Xie et al., arXiv 1611.05431), whose 3x3 convs are grouped.
+"""
 
 from __future__ import annotations
 
@@ -31,15 +34,19 @@ class Bottleneck(nn.Module):
     """1x1, 3x3 (which holds the stride), 1x1, and a shortcut."""
 
     expansion = 4
+    widening = 1
+    groups = 1
 
     def __init__(self, c_in: int, planes: int, stride: int) -> None:
         super().__init__()
-        c_out = planes * self.expansion
-        self.conv1 = nn.Conv2d(c_in, planes, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(planes)
-        self.conv2 = nn.Conv2d(planes, planes, 3, stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(planes)
-        self.conv3 = nn.Conv2d(planes, c_out, 1, bias=False)
+        hidden, c_out = planes * self.widening, planes * self.expansion
+        self.conv1 = nn.Conv2d(c_in, hidden, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(hidden)
+        self.conv2 = nn.Conv2d(
+            hidden, hidden, 3, stride, padding=1, groups=self.groups, bias=False
+        )
+        self.bn2 = nn.BatchNorm2d(hidden)
+        self.conv3 = nn.Conv2d(hidden, c_out, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(c_out)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _shortcut(c_in, c_out, stride)
@@ -49,6 +56,13 @@ class Bottleneck(nn.Module):
         out = self.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
         return self.relu(out + self.downsample(x))  # type: ignore[no-any-return]
+
+
+class ResNeXtBottleneck(Bottleneck):
+    """A bottleneck of twice the channels, in 32 groups: 4 a group in the first stage."""
+
+    widening = 2
+    groups = 32
 
 
 def _shortcut(c_in: int, c_out: int, stride: int) -> nn.Module:
@@ -115,3 +129,7 @@ def resnet34() -> ResNet:
 
 def resnet50() -> ResNet:
     return ResNet(Bottleneck, (3, 4, 6, 3))
+
+
+def resnext50_32x4d() -> ResNet:
+    return ResNet(ResNeXtBottleneck, (3, 4, 6, 3))

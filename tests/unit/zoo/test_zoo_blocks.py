@@ -1,0 +1,57 @@
+"""Blocks without a network."""
+
+from __future__ import annotations
+
+import pytest
+
+from lpnet.errors import SpaceError
+from lpnet.zoo.blocks import BUILDERS, block
+
+IMAGES = {"channels": 16, "hidden": 24, "side": 10}
+TOKENS = {"channels": 16, "hidden": 24, "tokens": 10}
+SIZES = {
+    "conv": IMAGES,
+    "dwconv": IMAGES,
+    "mbconv": IMAGES | {"squeeze": True},
+    "linear": TOKENS,
+    "ffn": TOKENS | {"norm": True},
+    "swiglu": TOKENS,
+    "attention": {"channels": 16, "heads": 3, "head_dim": 8, "tokens": 10},
+}
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_blocks_return_the_shape_of_their_input(kind: str) -> None:
+    sizes = SIZES[kind]
+    module, example = block(kind, **sizes, batch=2)
+    is_image = "side" in sizes
+    assert example.shape == ((2, 16, 10, 10) if is_image else (2, 10, 16))
+    for _ in range(2):
+        output = module(example)
+        assert output.shape == example.shape
+        output.sum().backward()
+    assert all(parameter.grad is not None for parameter in module.parameters())
+
+
+def test_squeeze_excite_and_norm_are_options() -> None:
+    def parameters(kind: str, **sizes: int) -> int:
+        return sum(p.numel() for p in block(kind, **sizes)[0].parameters())
+
+    assert parameters("mbconv", **IMAGES, squeeze=True) - parameters("mbconv", **IMAGES) == (
+        24 * 4 + 4 + 4 * 24 + 24
+    )
+    assert parameters("ffn", **TOKENS, norm=True) - parameters("ffn", **TOKENS) == 2 * 16
+
+
+def test_wrong_sizes_are_refused_in_words() -> None:
+    with pytest.raises(SpaceError, match="no block is called 'lstm'; there are conv, dwconv"):
+        block("lstm", hidden=3)
+    with pytest.raises(SpaceError, match=r"'tokens'.*its sizes are channels, hidden, side"):
+        block("conv", channels=1, hidden=2, side=3, tokens=4)
+    with pytest.raises(SpaceError, match=r"missing.*'hidden'"):
+        block("ffn", channels=1, tokens=4)
+    with pytest.raises(SpaceError, match="hidden must be at least 1, got 0"):
+        block("ffn", channels=1, hidden=0, tokens=4)
+    with pytest.raises(SpaceError, match="kernel must be odd, got 4"):
+        block("conv", channels=1, hidden=2, side=3, kernel=4)
+    block("ffn", channels=1, hidden=1, tokens=4, norm=False)
