@@ -22,10 +22,9 @@ class PreActBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.relu(self.bn1(x))
-        shortcut = x if self.downsample is None else self.downsample(out)
-        out = self.conv2(self.relu(self.bn2(self.conv1(out))))
-        return shortcut + out  # type: ignore[no-any-return]
+        active = self.relu(self.bn1(x))
+        out: Tensor = self.conv2(self.relu(self.bn2(self.conv1(active))))
+        return out + (x if self.downsample is None else self.downsample(active))
 
 
 class PreActResNet(nn.Module):

@@ -46,8 +46,11 @@ class ShuffleUnit(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        left, right = (x, x) if self.stride > 1 else x.chunk(2, dim=1)
-        return shuffle(torch.cat((self.branch1(left), self.branch2(right)), 1))
+        if self.stride > 1:
+            return shuffle(torch.cat((self.branch1(x), self.branch2(x)), 1))
+        # Not `chunk`: in a pruned network what passes and what branch2 reads differ in size.
+        read: int = self.branch2[0].in_channels  # type: ignore[assignment]
+        return shuffle(torch.cat((x[:, :-read], self.branch2(x[:, -read:])), 1))
 
 
 class ShuffleNetV2(nn.Module):
