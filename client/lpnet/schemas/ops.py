@@ -1,7 +1,9 @@
 """The ops of a network at concrete channel counts.
 
-`h` and `w` of an op are the size of its input in pixels, 1 x 1 for a tensor without pixels. Its
-input is the op before it, unless `inputs` lists earlier ops by index; -1 is the workload's input.
+`h` and `w` of an op are the size of its input in pixels, 1 x 1 for a tensor without pixels. Tokens
+are pixels of a single column: a tensor (batch, tokens, channels) has h = tokens and w = 1. The
+input of an op is the op before it, unless `inputs` lists earlier ops by index; -1 is the first
+input of the workload, -2 its second one.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ _Amount = Annotated[int, Field(ge=0, le=10_000)]
 _Count = Annotated[int, Field(ge=1, le=10_000)]
 Pair = tuple[_Amount, _Amount]
 PositivePair = tuple[_Count, _Count]
+MAX_INPUTS = 64
 
 
 def window_span(kernel: int, dilation: int) -> int:
@@ -36,15 +39,21 @@ def positions(side: int, window: int, stride: int, padding: int, *, ceil: bool =
     return count
 
 
+def _require_divisible(groups: int, c_in: int, c_out: int) -> None:
+    for name, channels in (("c_in", c_in), ("c_out", c_out)):
+        if channels % groups:
+            raise ValueError(f"groups must divide {name}, got {groups} and {channels}")
+
+
 class _Op(Wire):
     c_in: Channels = Field(description="channels of the (first) input")
     c_out: Channels = Field(description="channels of the output")
     h: Side = Field(description="height of the input in pixels")
     w: Side = Field(description="width of the input in pixels")
-    inputs: tuple[Annotated[int, Field(ge=-1)], ...] | None = Field(
+    inputs: tuple[Annotated[int, Field(ge=-MAX_INPUTS)], ...] | None = Field(
         default=None,
-        description="indices of the ops that compute the inputs, -1 for the workload's input; "
-        "absent: the op before",
+        description="indices of the ops that compute the inputs; -1 for the workload's first "
+        "input, -2 for its second one, and so on; absent: the op before",
     )
 
 
@@ -56,6 +65,13 @@ class _SameChannels(_Op):
         if self.c_out != self.c_in:
             raise ValueError(f"c_out must equal c_in, got {self.c_out} and {self.c_in}")
         return self
+
+
+class _Resized(_Op):
+    """An op whose output size does not follow from its other fields."""
+
+    h_out: Side = Field(description="height of the output in pixels")
+    w_out: Side = Field(description="width of the output in pixels")
 
 
 class _Window(_Op):
@@ -99,12 +115,7 @@ class _Grouped(_Window):
 
     @model_validator(mode="after")
     def _groups_divide(self) -> Self:
-        if self.groups > 1:
-            for name, channels in (("c_in", self.c_in), ("c_out", self.c_out)):
-                if channels % self.groups:
-                    raise ValueError(
-                        f"groups must divide {name}, got {self.groups} and {channels}"
-                    )
+        _require_divisible(self.groups, self.c_in, self.c_out)
         return self
 
 
@@ -124,17 +135,62 @@ class ConvTranspose2d(_Grouped):
 
 
 class Linear(_Op):
-    """A fully connected layer."""
+    """A fully connected layer, applied to every pixel or token."""
 
     type: Literal["linear"] = Field(default="linear", description="kind of op")
     h: Side = Field(default=1, description="height of the input in pixels")
     w: Side = Field(default=1, description="width of the input in pixels")
+    # Left out where it is 1: the keys of workloads from before this field stay the same.
+    groups: Channels = Field(
+        default=1,
+        exclude_if=lambda groups: groups == 1,
+        description="groups of channels to which the same weight is applied",
+    )
+
+    @model_validator(mode="after")
+    def _groups_divide(self) -> Self:
+        _require_divisible(self.groups, self.c_in, self.c_out)
+        return self
+
+
+class MatMul(_Op):
+    """A product of two activations: per head, (rows, summed) times (summed, columns).
+
+    c_in = heads * summed, c_out = heads * columns, groups = heads, h = rows and w = 1.
+    """
+
+    type: Literal["matmul"] = Field(default="matmul", description="kind of op")
+    c_in: Channels = Field(description="heads times the length of the axis that is summed over")
+    c_out: Channels = Field(description="heads times columns of the output")
+    h: Side = Field(description="rows of the first input and of the output")
+    w: Side = Field(default=1, description="1")
+    groups: Channels = Field(default=1, description="heads: products side by side")
+
+    @model_validator(mode="after")
+    def _groups_divide(self) -> Self:
+        _require_divisible(self.groups, self.c_in, self.c_out)
+        return self
 
 
 class BatchNorm(_SameChannels):
     """A BatchNorm that cannot be folded into a conv before it."""
 
     type: Literal["batch_norm"] = Field(default="batch_norm", description="kind of op")
+
+
+class Norm(_SameChannels):
+    """A normalisation whose statistics come from its input."""
+
+    type: Literal["norm"] = Field(default="norm", description="kind of op")
+    function: Literal["layer", "group", "instance", "rms"] = Field(
+        description="which values share a mean and a variance; rms has no mean"
+    )
+
+
+class Softmax(_SameChannels):
+    """A softmax along one axis."""
+
+    type: Literal["softmax"] = Field(default="softmax", description="kind of op")
 
 
 class Activation(_SameChannels):
@@ -145,18 +201,18 @@ class Activation(_SameChannels):
         default="unknown",
         max_length=40,
         description="relu, relu6, silu, hardswish, hardsigmoid, sigmoid, tanh, gelu, leaky_relu, "
-        "elu, or unknown",
+        "elu, another function's name in lower case, or unknown",
     )
 
 
 class Add(_SameChannels):
-    """The sum of tensors of the same shape."""
+    """A sum or difference of tensors; a smaller one is broadcast. The sizes are the output's."""
 
     type: Literal["add"] = Field(default="add", description="kind of op")
 
 
 class Mul(_SameChannels):
-    """The product of tensors of the same shape, or with a value per channel."""
+    """A product or quotient of tensors; a smaller one is broadcast. The sizes are the output's."""
 
     type: Literal["mul"] = Field(default="mul", description="kind of op")
 
@@ -208,11 +264,43 @@ class Flatten(_Op):
         return self
 
 
+class Move(_Resized):
+    """Values copied to other places: c_out * h_out * w_out values come out."""
+
+    type: Literal["move"] = Field(default="move", description="kind of op")
+    function: str = Field(
+        min_length=1,
+        max_length=40,
+        description="transpose, reshape, slice, gather, pad, tile, expand, or another name",
+    )
+
+
+class Reduce(_Resized):
+    """A reduction over channels, pixels or both."""
+
+    type: Literal["reduce"] = Field(default="reduce", description="kind of op")
+    function: str = Field(
+        min_length=1, max_length=40, description="mean, max, min, sum, or another name"
+    )
+
+
+class Opaque(_Resized):
+    """An op of which only the sizes are known. It is priced from blocks that contain it."""
+
+    type: Literal["opaque"] = Field(default="opaque", description="kind of op")
+    function: str = Field(
+        min_length=1, max_length=100, description="name of the ONNX op, for example LSTM"
+    )
+
+
 Op = Annotated[
     Conv2d
     | ConvTranspose2d
     | Linear
+    | MatMul
     | BatchNorm
+    | Norm
+    | Softmax
     | Activation
     | Add
     | Mul
@@ -220,6 +308,9 @@ Op = Annotated[
     | Split
     | Pool
     | Resize
-    | Flatten,
+    | Flatten
+    | Move
+    | Reduce
+    | Opaque,
     Field(discriminator="type"),
 ]

@@ -38,8 +38,9 @@ class OpsWorkload(Wire):
             if not isinstance(op, Add | Mul):
                 continue
             for source in op.inputs or ():
-                # The channels of the workload's input (-1) are unknown.
-                if source >= 0 and self.ops[source].c_out != op.c_in:
+                # The channels of the workload's inputs are unknown. Fewer channels are broadcast:
+                # one to all, or those of a head to all heads.
+                if source >= 0 and op.c_in % self.ops[source].c_out:
                     raise ValueError(
                         f"ops[{index}].inputs: op {source} has {self.ops[source].c_out} output "
                         f"channels, but this {op.type} has {op.c_in} input channels"

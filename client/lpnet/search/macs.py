@@ -6,12 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lpnet.model.op_types import WEIGHTED
-from lpnet.space.table import OpTable
+from lpnet.space.table import MULTIPLYING, OpTable
 
 
 class Macs(nn.Module):
-    """MACs of conv and linear ops, as OpTable.macs counts them: widths (..., L) to (...,)."""
+    """MACs as OpTable.macs counts them: widths (..., L) to (...,)."""
 
     slopes: Tensor
     constants: Tensor
@@ -19,7 +18,7 @@ class Macs(nn.Module):
 
     def __init__(self, table: OpTable) -> None:
         super().__init__()
-        kept = [i for i, row in enumerate(table.rows) if row.type in WEIGHTED]
+        kept = [i for i, row in enumerate(table.rows) if row.type in MULTIPLYING]
         # One product for all three channel counts.
         maps = np.concatenate([part[kept] for part in (table.a_in, table.a_out, table.a_g)])
         constants = np.concatenate([part[kept] for part in (table.b_in, table.b_out, table.b_g)])

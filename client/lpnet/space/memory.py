@@ -16,9 +16,8 @@ import numpy as np
 from lpnet.space.table import Matrix, OpTable, Vector
 
 MIB = 2**20
-_WEIGHTED = frozenset({"conv2d", "conv_transpose2d", "linear"})
-# Scale, shift, mean and variance.
-_NUMBERS_PER_NORM = 4
+# The mean and variance of a BatchNorm.
+_STATISTICS = 2
 
 
 class MemoryNeed:
@@ -27,35 +26,34 @@ class MemoryNeed:
     def __init__(self, table: OpTable) -> None:
         self._table = table
         rows, steps = table.rows, len(table.rows)
-        # Tensors are the table's input, then each row's output.
-        last = np.full(steps + 1, -1)
+        # Tensors are the table's inputs, the last one first, then each row's output.
+        entries = max(1, -min((i for row in rows for i in row.inputs), default=-1))
+        last = np.full(entries + steps, -1)
         for index, row in enumerate(rows):
             for source in row.inputs:
-                last[source + 1] = index
-        last[1:][last[1:] < 0] = steps  # outputs of the network stay alive
+                last[source + entries] = index
+        last[entries:][last[entries:] < 0] = steps  # outputs of the network stay alive
         step = np.arange(steps)[:, None]
-        self._alive = ((np.arange(-1, steps) <= step) & (step <= last)).astype(np.float64)
+        first = np.maximum(np.arange(-entries, steps), -1)
+        self._alive = ((first <= step) & (step <= last)).astype(np.float64)
         for index, row in enumerate(rows):
             if row.type == "activation" and row.function == "silu":
-                self._alive[index, index + 1] += 1
-        entries = [row.h * row.w for row in rows if -1 in row.inputs]
-        self._entry = next((i for i, row in enumerate(rows) if -1 in row.inputs), 0)
+                self._alive[index, index + entries] += 1
+        self._entries = [_first_reader(table, -number) for number in range(entries, 0, -1)]
+        read = [0 if i is None else rows[i].h * rows[i].w for i in self._entries]
         out = [row.h_out * row.w_out for row in rows]
-        self._pixels = np.array([entries[0] if entries else 0, *out], dtype=np.float64)
-        self._area = np.array([row.kernel[0] * row.kernel[1] for row in rows], dtype=np.float64)
-        self._weighted = np.array([row.type in _WEIGHTED for row in rows], dtype=np.float64)
-        self._norm = np.array([_NUMBERS_PER_NORM * (row.type == "batch_norm") for row in rows])
+        self._pixels = np.array([*read, *out], dtype=np.float64)
+        self._statistics = np.array([_STATISTICS * (row.type == "batch_norm") for row in rows])
 
     def weights(self, widths: Matrix) -> Vector:
         """Number of weights: (..., widths) to (...,)."""
-        c_out = self._table.c_out(widths)
-        dense = self._table.c_in(widths) / self._table.groups(widths) * self._area + 1
-        return np.asarray((c_out * (self._weighted * dense + self._norm)).sum(-1))
+        statistics = (self._table.c_out(widths) * self._statistics).sum(-1)
+        return np.asarray(self._table.params(widths) + statistics)
 
     def activations(self, widths: Matrix) -> Vector:
         """Maximum number of live activations, for a single input: (..., widths) to (...,)."""
-        entry = self._table.c_in(widths)[..., self._entry : self._entry + 1]
-        tensors = np.concatenate((entry, self._table.c_out(widths)), -1) * self._pixels
+        read = self._table.c_in(widths)[..., [i or 0 for i in self._entries]]
+        tensors = np.concatenate((read, self._table.c_out(widths)), -1) * self._pixels
         return np.asarray((tensors @ self._alive.T).max(-1))
 
     def bytes(self, widths: Matrix, batch: int = 1, element_bytes: int = 4) -> Vector:
@@ -64,3 +62,12 @@ class MemoryNeed:
         `element_bytes` is the size of a number: 4 in fp32, 2 in fp16, 1 in 8 bits.
         """
         return (self.weights(widths) + batch * self.activations(widths)) * element_bytes
+
+
+def _first_reader(table: OpTable, source: int) -> int | None:
+    """The row whose input size is that of an input of the table: it reads it, if possible first.
+
+    The size of a second input is not in the table; it counts as large as the first one.
+    """
+    readers = [i for i, row in enumerate(table.rows) if source in row.inputs]
+    return min(readers, key=lambda i: table.rows[i].inputs[0] != source, default=None)

@@ -27,8 +27,9 @@ class OpRow:
     """An op without its channel counts.
 
     `name` is the path of its module or the name of its node, `h, w` the size of its input and
-    `h_out, w_out` that of its output. `inputs` are row indices, or -1 for the table's input.
-    `function` belongs to activations, `mode` to pools. `padding` is None if it is unknown.
+    `h_out, w_out` that of its output. `inputs` are row indices, or -1, -2, ... for the table's
+    inputs. `function` belongs to activations, norms, moves, reductions and opaque ops, `mode` to
+    pools. `padding` is None if it is unknown.
     """
 
     name: str
@@ -74,27 +75,31 @@ class OpTable:
         return np.asarray(widths @ self.a_g.T + self.b_g)
 
     def macs(self, widths: Matrix) -> Vector:
-        """Multiply-accumulates of conv and linear ops for an inference: (..., widths) to (...,).
+        """Multiply-accumulates of convs, linear ops and products of activations, for an inference:
+        (..., widths) to (...,).
 
         c_in / groups * c_out * kernel area * output pixels; for a transposed conv, input pixels.
         """
-        weight = self._weights(widths)
+        products = self._products(widths, MULTIPLYING)
         pixels = np.array(
             [
                 row.h * row.w if row.type == "conv_transpose2d" else row.h_out * row.w_out
                 for row in self.rows
             ]
         )
-        return np.asarray((weight * pixels).sum(-1))
+        return np.asarray((products * pixels).sum(-1))
 
     def params(self, widths: Matrix) -> Vector:
         """Parameters after BatchNorm is folded: weights and a bias per output channel.
 
-        A BatchNorm that is not folded has a scale and a shift per channel.
+        A norm, or a BatchNorm that is not folded, has a scale and a shift per channel; an RMS norm
+        has a scale.
         """
-        bias = np.array([row.type in _WITH_BIAS for row in self.rows], dtype=float)
-        norm = np.array([2.0 * (row.type == "batch_norm") for row in self.rows])
-        return np.asarray((self._weights(widths) + (bias + norm) * self.c_out(widths)).sum(-1))
+        per_channel = np.array([_PER_CHANNEL.get(_kind(row), 0.0) for row in self.rows])
+        weights = self._products(widths, WEIGHTED) + per_channel * self.c_out(widths)
+        # The groups of a linear op share its weight.
+        shared = np.array([row.type == "linear" for row in self.rows])
+        return np.asarray((weights / np.where(shared, self.groups(widths), 1.0)).sum(-1))
 
     def ops(self, widths: Vector) -> tuple[wire.Op, ...]:
         c_in, c_out, groups = self.c_in(widths), self.c_out(widths), self.groups(widths)
@@ -135,20 +140,38 @@ class OpTable:
             np.array([getattr(op, "groups", 1) for op in ops], dtype=float),
         )
 
-    def _weights(self, widths: Matrix) -> Matrix:
+    def _products(self, widths: Matrix, types: frozenset[str]) -> Matrix:
         area = np.array(
-            [row.kernel[0] * row.kernel[1] if row.type in _WEIGHTED else 0 for row in self.rows]
+            [row.kernel[0] * row.kernel[1] if row.type in types else 0 for row in self.rows]
         )
         return np.asarray(self.c_in(widths) / self.groups(widths) * self.c_out(widths) * area)
 
 
-_WEIGHTED = frozenset({"conv2d", "conv_transpose2d", "linear"})
-_WITH_BIAS = _WEIGHTED
+def _kind(row: OpRow) -> str:
+    return f"{row.type} {row.function}" if row.type == "norm" else row.type
+
+
+WEIGHTED = frozenset({"conv2d", "conv_transpose2d", "linear"})
+MULTIPLYING = WEIGHTED | {"matmul"}
+_PER_CHANNEL = {
+    **dict.fromkeys(WEIGHTED, 1.0),
+    "batch_norm": 2.0,
+    "norm layer": 2.0,
+    "norm group": 2.0,
+    "norm instance": 2.0,
+    "norm rms": 1.0,
+}
+_WITH_GROUPS = frozenset({"conv2d", "conv_transpose2d", "linear", "matmul"})
+_WITH_FUNCTION = frozenset({"activation", "norm", "move", "reduce", "opaque"})
+_WITH_OUTPUT_SIZE = frozenset({"move", "reduce", "opaque"})
 _BY_TYPE: dict[str, Any] = {
     "conv2d": wire.Conv2d,
     "conv_transpose2d": wire.ConvTranspose2d,
     "linear": wire.Linear,
+    "matmul": wire.MatMul,
     "batch_norm": wire.BatchNorm,
+    "norm": wire.Norm,
+    "softmax": wire.Softmax,
     "activation": wire.Activation,
     "add": wire.Add,
     "mul": wire.Mul,
@@ -157,6 +180,9 @@ _BY_TYPE: dict[str, Any] = {
     "pool": wire.Pool,
     "resize": wire.Resize,
     "flatten": wire.Flatten,
+    "move": wire.Move,
+    "reduce": wire.Reduce,
+    "opaque": wire.Opaque,
 }
 
 
@@ -170,10 +196,12 @@ def to_wire(row: OpRow, c_in: int, c_out: int, groups: int) -> wire.Op:
             "padding": row.padding,
             "dilation": row.dilation,
         }
-    if row.type in ("conv2d", "conv_transpose2d"):
+    if row.type in _WITH_GROUPS:
         fields["groups"] = groups
-    if row.type == "activation":
+    if row.type in _WITH_FUNCTION:
         fields["function"] = row.function or "unknown"
+    if row.type in _WITH_OUTPUT_SIZE:
+        fields |= {"h_out": row.h_out, "w_out": row.w_out}
     if row.type == "pool":
         fields |= {"mode": row.mode, "ceil_mode": _rounds_up(row)}
     if row.type == "resize":
@@ -209,7 +237,7 @@ def from_wire(op: wire.Op, index: int) -> OpRow:
         stride=window.stride if window else (1, 1),
         padding=window.padding if window else (0, 0),
         dilation=window.dilation if window else (1, 1),
-        function=op.function if isinstance(op, wire.Activation) else "",
+        function=getattr(op, "function", ""),
         mode=op.mode if isinstance(op, wire.Pool) else "",
     )
 
@@ -218,6 +246,8 @@ def _output_size(op: wire.Op) -> tuple[int, int]:
     # Unknown padding is assumed to keep the size.
     if isinstance(op, wire.Flatten):
         return 1, 1
+    if isinstance(op, wire.Move | wire.Reduce | wire.Opaque):
+        return op.h_out, op.w_out
     if isinstance(op, wire.Pool) and op.mode == "global":
         return 1, 1
     if isinstance(op, wire.Resize) and op.scale is not None:

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lpnet.model.op_types import FUNCTIONS, WEIGHTED, function_feature
+from lpnet.model.op_types import FUNCTIONS, function_feature
+from lpnet.space.table import MULTIPLYING
 from lpnet_service.training.baselines.task import NotApplicable
 from lpnet_service.training.records import Record
 
 Matrix = NDArray[np.float64]
-# Workloads with more conv and linear ops are described by their totals alone.
+# Workloads with more convs, linear ops and products are described by their totals alone.
 MAX_DESCRIBED = 8
 
 
@@ -34,7 +35,7 @@ def width_vectors(training: Sequence[Record], test: Sequence[Record]) -> tuple[M
 
 
 def summaries(training: Sequence[Record], test: Sequence[Record]) -> tuple[Matrix, Matrix]:
-    """Totals, and the shape and channels of each conv and linear op of short workloads.
+    """Totals, and the shape and channels of each op that multiplies, for short workloads.
 
     Columns that are constant or repeat another are dropped; the others are standardised. Raises
     NotApplicable if all are constant.
@@ -55,7 +56,7 @@ def _summary(record: Record) -> list[float]:
     groups = table.groups(no_widths)
     pixels = [row.h_out * row.w_out for row in table.rows]
     moved = float((c_out * pixels).sum())
-    weighted = [i for i, row in enumerate(table.rows) if row.type in WEIGHTED]
+    weighted = [i for i, row in enumerate(table.rows) if row.type in MULTIPLYING]
     totals = [
         math.log(record.batch),
         math.log1p(float(table.macs(no_widths))),
