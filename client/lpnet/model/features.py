@@ -7,9 +7,17 @@ from torch import Tensor, nn
 
 from lpnet.model.channel_features import ABSENT, DYNAMIC, mix, rarely_relevant, raw, steps_like
 from lpnet.model.kernel_tensors import KernelTensors
-from lpnet.model.static_features import CONTEXT, STATIC
+from lpnet.model.static_features import CONTEXT, FIRST_STATIC, STATIC, STATIC_SIZES
 
-__all__ = ["DYNAMIC", "STATIC", "feature_scales", "features_of"]
+__all__ = [
+    "DYNAMIC",
+    "STATIC",
+    "STATIC_SIZES",
+    "feature_scales",
+    "features_of",
+    "required_static",
+    "with_first_static",
+]
 
 
 def features_of(kernels: KernelTensors) -> tuple[Tensor, Tensor]:
@@ -24,13 +32,26 @@ def features_of(kernels: KernelTensors) -> tuple[Tensor, Tensor]:
     return torch.cat((kernels.static, (weights @ computed).T + shift), 1), computed[-2:]
 
 
-def feature_scales() -> Tensor:
-    """The prior of each standardised feature (STATIC + DYNAMIC,): how strongly it may act.
+def with_first_static(features: Tensor, static: int) -> Tensor:
+    """Features (U, STATIC + DYNAMIC) without the last static ones: (U, static + DYNAMIC)."""
+    return torch.cat((features[:, :static], features[:, STATIC:]), 1)
+
+
+def required_static(features: Tensor) -> int:
+    """The smallest of STATIC_SIZES that loses nothing of these features.
+
+    An lpnet that computes fewer features can read a model that is trained without the others.
+    """
+    return STATIC if bool(features[:, FIRST_STATIC:STATIC].any()) else FIRST_STATIC
+
+
+def feature_scales(static: int = STATIC) -> Tensor:
+    """The prior of each standardised feature (static + DYNAMIC,): how strongly it may act.
 
     A kernel's neighbours, and steps wider than a vector register, rarely matter. They need more
     evidence; with equal scales they would explain small sets of samples.
     """
-    scale = torch.ones(STATIC + DYNAMIC)
-    scale[STATIC - CONTEXT : STATIC] = 0.3
-    scale[STATIC:][torch.tensor(rarely_relevant())] = 0.1
+    scale = torch.ones(static + DYNAMIC)
+    scale[FIRST_STATIC - CONTEXT : FIRST_STATIC] = 0.3
+    scale[static:][torch.tensor(rarely_relevant())] = 0.1
     return scale

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lpnet.model.op_types import ABSORBING, FREE, PASSING, describe_op, kernel_type
@@ -12,10 +13,11 @@ from lpnet.space.table import OpTable
 class Kernel:
     """One priced kernel.
 
-    `row` is its row of the table: for edge_in the first row that reads the table's input, for
+    `row` is its row of the table: for edge_in the first row that reads this input, for
     edge_out the last row, for call none (-1). `function` is that of the activation it absorbs or
     is; None without one. `producer` and `consumer` are the rows of the nearest kernels before and
-    after it that change the channel axis; -1 without one.
+    after it that change the channel axis; -1 without one. `outputs` counts the network's outputs
+    for edge_out.
     """
 
     type: str
@@ -25,10 +27,11 @@ class Kernel:
     consumer: int = -1
     consumers: int = 1
     before_add: bool = False
+    outputs: int = 1
 
 
 def kernels(table: OpTable) -> tuple[Kernel, ...]:
-    """The kernels of a table in order, then edge_in, edge_out and call."""
+    """The kernels of a table in order, then an edge_in per input, edge_out and call."""
     consumers = _consumers(table)
     absorbed = absorbed_rows(table)
     priced = []
@@ -52,11 +55,10 @@ def kernels(table: OpTable) -> tuple[Kernel, ...]:
                 before_add=any(_ends_in(table, tail, reader) for reader in readers),
             )
         )
-    first = [i for i, row in enumerate(table.rows) if -1 in row.inputs]
     last = len(table.rows) - 1
-    entry = Kernel("edge_in", first[0] if first else 0, consumer=_after(table, consumers, first))
-    leaving = Kernel("edge_out", last, producer=_through(table, last))
-    return (*priced, entry, leaving, Kernel("call", -1))
+    outputs = sum(not readers for readers in consumers)
+    leaving = Kernel("edge_out", last, producer=_through(table, last), outputs=outputs)
+    return (*priced, *_entries(table, consumers), leaving, Kernel("call", -1))
 
 
 def absorbed_rows(table: OpTable) -> frozenset[int]:
@@ -76,6 +78,14 @@ def coverage(table: OpTable) -> tuple[str, ...]:
     absorbed = absorbed_rows(table)
     ops = (describe_op(table, index, index in absorbed) for index in range(len(table.rows)))
     return tuple(dict.fromkeys(op for op in ops if op is not None))
+
+
+def _entries(table: OpTable, consumers: list[list[int]]) -> Iterator[Kernel]:
+    inputs = {source for row in table.rows for source in row.inputs if source < 0}
+    for source in sorted(inputs | {-1}, reverse=True):
+        readers = [i for i, row in enumerate(table.rows) if source in row.inputs]
+        row = readers[0] if readers else 0
+        yield Kernel("edge_in", row, consumer=_after(table, consumers, readers))
 
 
 def _ends_in(table: OpTable, tail: int, reader: int) -> bool:
@@ -102,7 +112,7 @@ def _before(table: OpTable, index: int) -> int:
 def _through(table: OpTable, index: int) -> int:
     while index >= 0 and table.rows[index].type in PASSING:
         index = max(table.rows[index].inputs, default=-1)
-    return index
+    return max(index, -1)
 
 
 def _after(table: OpTable, consumers: list[list[int]], readers: list[int]) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lpnet.space.table import OpRow, OpTable
+from lpnet.space.table import WEIGHTED, Matrix, OpRow, OpTable, Vector
 
+# The order of types and functions is that of features in files of latency models: add new ones to
+# the end of MORE_TYPES and MORE_FUNCTIONS.
 TYPES = (
     "conv_dense",
     "conv_depthwise",
@@ -26,6 +28,8 @@ TYPES = (
     "edge_out",
     "call",
 )
+EDGES = ("edge_in", "edge_out", "call")
+MORE_TYPES = ("matmul", "norm", "softmax", "move", "reduce", "opaque")
 FUNCTIONS = (
     "none",
     "relu",
@@ -41,11 +45,22 @@ FUNCTIONS = (
     "unknown",
     "other",
 )
-WEIGHTED = frozenset({"conv2d", "conv_transpose2d", "linear"})
+MORE_FUNCTIONS = ("erf", "exp", "mish", "pow", "prelu", "softplus", "sqrt")
+# Functions of the ops that have one, beside activations.
+VARIANTS = (
+    *(("norm", function) for function in ("layer", "group", "instance", "rms")),
+    *(
+        ("move", function)
+        for function in ("transpose", "reshape", "slice", "gather", "pad", "tile", "expand")
+    ),
+    *(("reduce", function) for function in ("mean", "max", "sum")),
+)
 # An activation that is the only reader of one of these runs inside its kernel.
-ABSORBING = WEIGHTED | {"add", "batch_norm"}
+ABSORBING = WEIGHTED | {"add", "batch_norm", "matmul", "norm"}
 # These leave the channel axis as it is: a kernel's neighbour is the next op beyond them.
-PASSING = frozenset({"add", "activation", "batch_norm", "pool", "flatten", "resize"})
+PASSING = frozenset(
+    {"add", "activation", "batch_norm", "pool", "flatten", "resize", "norm", "softmax"}
+)
 FREE = "flatten"
 
 
@@ -66,7 +81,7 @@ def grouping(table: OpTable, index: int) -> str:
 
 
 def kernel_type(table: OpTable, index: int) -> str:
-    """One of TYPES."""
+    """One of TYPES or MORE_TYPES."""
     row = table.rows[index]
     if row.type == "conv2d":
         return f"conv_{grouping(table, index)}"
@@ -91,7 +106,23 @@ def describe_op(table: OpTable, index: int, absorbed: bool) -> str | None:
         return f"{row.type} {_window(row)} {grouping(table, index)}"
     if row.type == "pool":
         return "pool global" if row.mode == "global" else f"pool {row.mode} {_window(row)}"
+    if row.type in ("norm", "move", "reduce"):
+        return f"{row.type} {row.function}"
+    if row.type == "opaque":
+        return f"opaque {row.function} {_sizes(table, index)}"
     return row.type
+
+
+def _sizes(table: OpTable, index: int) -> str:
+    row = table.rows[index]
+    before = f"{_channels(table.a_in, table.b_in, index)}x{row.h}x{row.w}"
+    after = f"{_channels(table.a_out, table.b_out, index)}x{row.h_out}x{row.w_out}"
+    return f"{before} to {after}"
+
+
+def _channels(slopes: Matrix, constants: Vector, index: int) -> str:
+    # Never covered where it varies: the price of an opaque op is known at measured sizes only.
+    return "any" if slopes[index].any() else f"{constants[index]:.0f}"
 
 
 def _window(row: OpRow) -> str:

@@ -5,18 +5,36 @@ from __future__ import annotations
 import math
 
 from lpnet.model.kernels import Kernel
-from lpnet.model.op_types import FUNCTIONS, TYPES, function_feature, kernel_type
+from lpnet.model.op_types import (
+    EDGES,
+    FUNCTIONS,
+    MORE_FUNCTIONS,
+    MORE_TYPES,
+    TYPES,
+    VARIANTS,
+    function_feature,
+    kernel_type,
+)
 from lpnet.space.table import OpRow, OpTable
 
 _NEIGHBOURS = ("dense", "depthwise", "other")
 _SHAPES = 9
 CONTEXT = 3 + 2 * (1 + len(_NEIGHBOURS))
-STATIC = len(TYPES) + len(FUNCTIONS) + _SHAPES + CONTEXT
+_MORE_SHAPES = 2
+# New features follow the ones before. A model uses the first ones, as many as it was trained on.
+FIRST_STATIC = len(TYPES) + len(FUNCTIONS) + _SHAPES + CONTEXT
+STATIC = FIRST_STATIC + len(MORE_TYPES) + len(VARIANTS) + len(MORE_FUNCTIONS) + _MORE_SHAPES
+STATIC_SIZES = (FIRST_STATIC, STATIC)
 
 
 def static_features(table: OpTable, kernel: Kernel, batch: int) -> list[float]:
+    """All STATIC features."""
+    return [*_first_features(table, kernel, batch), *_more_features(table, kernel)]
+
+
+def _first_features(table: OpTable, kernel: Kernel, batch: int) -> list[float]:
     row = table.rows[kernel.row]
-    edge = kernel.type in ("edge_in", "edge_out", "call")
+    edge = kernel.type in EDGES
     window = (1, 1) if edge else row.kernel
     stride = (1, 1) if edge else row.stride
     pixels_in, pixels_out = pixels(row, kernel)
@@ -39,6 +57,27 @@ def static_features(table: OpTable, kernel: Kernel, batch: int) -> list[float]:
         *_neighbour(table, kernel.producer),
         *_neighbour(table, kernel.consumer),
     ]
+
+
+def _more_features(table: OpTable, kernel: Kernel) -> list[float]:
+    variant = (kernel.type, table.rows[kernel.row].function)
+    return [
+        *(float(kernel.type == name) for name in MORE_TYPES),
+        *(float(variant == other) for other in VARIANTS),
+        *(float(kernel.function == name) for name in MORE_FUNCTIONS),
+        _broadcast(table, kernel),
+        math.log(max(1, kernel.outputs)),
+    ]
+
+
+def _broadcast(table: OpTable, kernel: Kernel) -> float:
+    """Log pixels of the output over those of the smallest input, for a sum or product."""
+    row = table.rows[kernel.row]
+    if kernel.type not in ("add", "mul"):
+        return 0.0
+    read = [table.rows[i].h_out * table.rows[i].w_out for i in row.inputs if i >= 0]
+    after = row.h_out * row.w_out
+    return math.log(after / min((after, *read)))
 
 
 def pixels(row: OpRow, kernel: Kernel) -> tuple[int, int]:

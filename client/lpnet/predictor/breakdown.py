@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lpnet.model.base import BoundModel
 from lpnet.model.kernels import kernels
+from lpnet.model.op_types import EDGES
 from lpnet.space.space import Space
 
 
@@ -27,9 +28,10 @@ def _parts_of_kernels(space: Space) -> Tensor:
     """(U, blocks + 2): 1 where a kernel belongs to a part."""
     blocks, priced = space.blocks, kernels(space.table)
     parts = torch.zeros(len(priced), len(blocks) + 2, dtype=torch.float64)
-    for index, kernel in enumerate(priced[:-3]):
+    for index, kernel in enumerate(priced):
+        if kernel.type in EDGES:
+            parts[index, -1 if kernel.type == "call" else -2] = 1.0
+            continue
         part = next(i for i, block in enumerate(blocks) if block.start <= kernel.row < block.stop)
         parts[index, part] = 1.0
-    parts[-3:-1, -2] = 1.0
-    parts[-1, -1] = 1.0
     return parts

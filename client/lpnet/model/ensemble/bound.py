@@ -18,7 +18,6 @@ from lpnet.model.ensemble.spread import (
     spread_of,
     weighted_hidden,
 )
-from lpnet.model.features import STATIC
 from lpnet.model.kernel_tensors import KernelTensors
 
 if TYPE_CHECKING:
@@ -139,13 +138,14 @@ def _folded(ensemble: Ensemble, kernels: KernelTensors) -> dict[str, Tensor]:
     weights = ensemble.w1.detach().double().transpose(1, 2) * ensemble.scale.double()
     mean = ensemble.mean.double()
     blend, shift = mix()
-    from_static = weights[..., :STATIC] @ (kernels.static - mean[:STATIC]).T
-    from_shift = weights[..., STATIC:] @ (shift - mean[STATIC:])
+    count = ensemble.header.static
+    from_static = weights[..., :count] @ (kernels.static[:, :count] - mean[:count]).T
+    from_shift = weights[..., count:] @ (shift - mean[count:])
     base = from_static + from_shift.unsqueeze(-1) + ensemble.b1.detach().double().transpose(1, 2)
     folded = {
         "cost": kernels.cost,
         "steps": steps_like(kernels.cost),
-        "w1": (weights[..., STATIC:] @ blend).flatten(0, 1),
+        "w1": (weights[..., count:] @ blend).flatten(0, 1),
         "b1": base.flatten(0, 1),
         "w2": ensemble.w2.transpose(1, 2),
         "b2": ensemble.b2.transpose(1, 2),

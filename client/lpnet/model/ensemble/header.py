@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from lpnet.model.features import DYNAMIC, STATIC
+from lpnet.model.features import DYNAMIC, STATIC, STATIC_SIZES
 from lpnet.model.header import Header
 
 # Files keep the order of fields from before there were several kinds, and so their hashes.
@@ -23,10 +23,11 @@ class EnsembleHeader(Header):
 
     @model_validator(mode="after")
     def _features_match(self) -> EnsembleHeader:
-        if (self.static, self.dynamic) != (STATIC, DYNAMIC):
+        if self.static not in STATIC_SIZES or self.dynamic != DYNAMIC:
+            sizes = " or ".join(str(size) for size in STATIC_SIZES)
             raise ValueError(
                 f"trained on {self.static} static and {self.dynamic} channel features, this "
-                f"lpnet computes {STATIC} and {DYNAMIC}: train again"
+                f"lpnet computes {sizes} and {DYNAMIC}: train again"
             )
         return self
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lpnet.model.base import LatencyModel
 from lpnet.model.ensemble.bound import BoundEnsemble
 from lpnet.model.ensemble.header import EnsembleHeader
-from lpnet.model.features import DYNAMIC, STATIC, features_of
+from lpnet.model.features import DYNAMIC, features_of, with_first_static
 from lpnet.model.header import Header
 from lpnet.model.kernel_tensors import KernelTensors
 
@@ -25,7 +25,8 @@ START = (-17.0, -16.0)
 
 
 class Ensemble(LatencyModel):
-    """M members of H hidden units, over the STATIC and DYNAMIC features of kernels.
+    """M members of H hidden units, over the first static features of kernels, as many as the
+    header says, and the DYNAMIC ones.
 
     Features are standardised by `mean` and `scale`; one that never varied in training has scale 0
     and no influence. `leverage` (M, D, D), D = 2 (H + 1), factors the inverse information matrix
@@ -43,7 +44,7 @@ class Ensemble(LatencyModel):
     def __init__(self, header: Header) -> None:
         super().__init__(header)
         assert isinstance(header, EnsembleHeader)
-        m, h, f = header.members, header.hidden, STATIC + DYNAMIC
+        m, h, f = header.members, header.hidden, header.static + DYNAMIC
         generator = torch.Generator().manual_seed(header.seed)
 
         def drawn(*shape: int, gain: float) -> nn.Parameter:
@@ -65,13 +66,18 @@ class Ensemble(LatencyModel):
         return BoundEnsemble(self, kernels)
 
     def inputs(self, kernels: KernelTensors) -> tuple[Tensor, Tensor]:
-        """Inputs of the MLPs for tables without widths: standardised features (U, STATIC +
+        """Inputs of the MLPs for tables without widths: standardised features (U, static +
         DYNAMIC), and logs (2, U) of FLOPs and bytes."""
         features, logs = features_of(kernels)
-        return ((features - self.mean) * self.scale).to(self.w1.dtype), logs.to(self.w1.dtype)
+        return self.standardised(features).to(self.w1.dtype), logs.to(self.w1.dtype)
+
+    def standardised(self, features: Tensor) -> Tensor:
+        """All features (U, STATIC + DYNAMIC) to standardised ones of this model (U, static +
+        DYNAMIC)."""
+        return (with_first_static(features, self.header.static) - self.mean) * self.scale
 
     def hidden(self, inputs: Tensor) -> Tensor:
-        """Last hidden layer (M, U, H) of standardised inputs (U, STATIC + DYNAMIC)."""
+        """Last hidden layer (M, U, H) of standardised inputs (U, static + DYNAMIC)."""
         first = nn.functional.silu(inputs @ self.w1 + self.b1)
         return nn.functional.silu(first @ self.w2 + self.b2)
 

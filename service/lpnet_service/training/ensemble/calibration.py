@@ -50,7 +50,7 @@ class Outputs:
 
 
 def outputs(ensemble: Ensemble, inputs: KernelInputs) -> Outputs:
-    standardised = ((inputs.features - ensemble.mean) * ensemble.scale).float()
+    standardised = ensemble.standardised(inputs.features).float()
     segment, count, members = inputs.segment(), len(inputs), ensemble.header.members
     with torch.no_grad():
         hidden = ensemble.hidden(standardised)

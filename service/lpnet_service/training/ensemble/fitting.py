@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lpnet.model.ensemble import Ensemble, EnsembleHeader
-from lpnet.model.features import feature_scales
+from lpnet.model.features import feature_scales, required_static, with_first_static
 from lpnet_service.training.ensemble.inputs import KernelInputs
 from lpnet_service.training.records import Mask, RecordSet, by_workload
 
@@ -68,11 +68,12 @@ def fit(
     progress: Callable[[float], None],
 ) -> Ensemble:
     """An ensemble fitted by AdamW on the log of summed prices; deterministic for a given
-    `header.seed`.
+    `header.seed`. It has as many static features as the records need.
 
     Member m is not fitted to records where `held_out[m]` (M, N) is true.
     """
-    ensemble = Ensemble(header)
+    static = required_static(inputs.features)
+    ensemble = Ensemble(header.model_copy(update={"static": static}))
     _standardise(ensemble, inputs)
     weights = _weights(held_out)
     optimiser = torch.optim.AdamW(
@@ -106,7 +107,7 @@ class _Batch:
 
     @classmethod
     def of(cls, ensemble: Ensemble, inputs: KernelInputs) -> _Batch:
-        standardised = ((inputs.features - ensemble.mean) * ensemble.scale).float()
+        standardised = ensemble.standardised(inputs.features).float()
         target = torch.from_numpy(np.log(inputs.latency)).float()
         return cls(standardised, inputs.logs.float(), inputs.segment(), target)
 
@@ -142,11 +143,13 @@ def summed(
 
 
 def _standardise(ensemble: Ensemble, inputs: KernelInputs) -> None:
-    deviation = inputs.features.std(0, correction=0)
+    static = ensemble.header.static
+    features = with_first_static(inputs.features, static)
+    deviation = features.std(0, correction=0)
     varied = deviation > 1e-6
     scale = torch.where(varied, 1.0 / (deviation + MIN_DEVIATION), torch.zeros_like(deviation))
-    ensemble.mean.copy_(inputs.features.mean(0))
-    ensemble.scale.copy_(scale * feature_scales())
+    ensemble.mean.copy_(features.mean(0))
+    ensemble.scale.copy_(scale * feature_scales(static))
 
 
 def _weights(held_out: Mask) -> Tensor:
