@@ -27,6 +27,7 @@ from lpnet.errors import (
     TooManyRequests,
     api_error,
 )
+from lpnet.proxies import Proxy, find_proxy
 from lpnet.tokens import check_secret
 
 Param = str | int | float | bool
@@ -39,6 +40,8 @@ _REQUEST_ID = "X-Request-Id"
 _TRACE_PARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
+# What the creation of a TLS context reads.
+_SSL_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 _OCTETS = "application/octet-stream"
 
 
@@ -68,8 +71,10 @@ class Http:
     With `traceparent` (W3C Trace Context, default: TRACEPARENT) the traces of the server continue
     those of the caller.
 
+    A proxy that the environment names is used, except for a server on this machine.
+
     Raises ApiError for an error response, and ServerUnreachable if there is no answer, or at once
-    if `base_url` is not a valid URL of a server.
+    if `base_url` or the proxy is not valid.
     """
 
     def __init__(
@@ -94,13 +99,15 @@ class Http:
         headers |= _trace_context(traceparent)
         self.request_id: str | None = None
         url = _server_url(self.base_url)
+        # A proxy cannot reach the loopback of this machine.
+        use_environment = transport is None and not _is_loopback(url.host)
+        self._proxy = find_proxy(url.scheme, url.host, url.port) if use_environment else None
         self._client = httpx.Client(
             base_url=url,
             headers=headers,
-            transport=transport,
+            transport=transport or _new_transport(url.host, self._proxy, use_environment),
             timeout=timeout,
-            # A proxy cannot reach the loopback of this machine.
-            trust_env=not _is_loopback(url.host),
+            trust_env=use_environment,
         )
 
     def __enter__(self) -> Self:
@@ -200,7 +207,7 @@ class Http:
         ):
             if not response.is_success:
                 response.read()
-                raise _error(response)
+                raise _error(response, self._proxy)
             yield response.iter_bytes()
 
     def _send(self, method: str, path: str, *, idempotent: bool, **options: Any) -> httpx.Response:
@@ -240,7 +247,7 @@ class Http:
             response = self._client.request(method, path, **options)
         if response.is_success or response.status_code == httpx.codes.NOT_MODIFIED:
             return response
-        raise _error(response)
+        raise _error(response, self._proxy)
 
     def _new_request_id(self) -> dict[str, str]:
         self.request_id = secrets.token_hex(16)
@@ -248,22 +255,45 @@ class Http:
 
     @contextmanager
     def _transport_errors(self) -> Iterator[None]:
+        proxy = self._proxy
+        server = self.base_url if proxy is None else f"{self.base_url} through the proxy {proxy}"
         try:
             yield
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise _NotSent(
-                f"no answer from {self.base_url}: {error}. Is the server running?"
-            ) from error
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+            question = "Is the server running?"
+            if proxy is not None:
+                question = "Are both running? To reach the server directly, add it to NO_PROXY."
+            raise _NotSent(f"no answer from {server}: {error}. {question}") from error
         except httpx.TimeoutException as error:
-            raise ServerUnreachable(f"no answer from {self.base_url} in time") from error
+            raise ServerUnreachable(f"no answer from {server} in time") from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise ServerUnreachable(
                 f"{self.base_url!r} is not the URL of a server: {error}"
             ) from error
         except httpx.RequestError as error:
             raise ServerUnreachable(
-                f"the connection to {self.base_url} broke: {error or type(error).__name__}"
+                f"the connection to {server} broke: {error or type(error).__name__}"
             ) from error
+
+
+def _new_transport(host: str, proxy: Proxy | None, use_environment: bool) -> httpx.BaseTransport:
+    try:
+        return httpx.HTTPTransport(
+            trust_env=use_environment, proxy=None if proxy is None else proxy.url
+        )
+    except ImportError as error:
+        assert proxy is not None
+        raise ServerUnreachable(
+            f"{proxy}: a SOCKS proxy needs the package 'socksio': pip install 'httpx[socks]'. "
+            f"Or unset {proxy.variable}, or add {host} to NO_PROXY"
+        ) from error
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ServerUnreachable(f"{proxy} is not the URL of a proxy: {error}") from error
+    except OSError as error:
+        names = [name for name in _SSL_VARIABLES if os.environ.get(name)]
+        raise LpnetError(
+            f"the TLS settings in {', '.join(names) or 'this system'} cannot be used: {error}"
+        ) from error
 
 
 def _server_url(text: str) -> httpx.URL:
@@ -327,7 +357,7 @@ def _json(response: httpx.Response) -> Any:
         ) from error
 
 
-def _error(response: httpx.Response) -> ApiError:
+def _error(response: httpx.Response, proxy: Proxy | None) -> ApiError:
     status = response.status_code
     try:
         body = response.json()
@@ -335,6 +365,8 @@ def _error(response: httpx.Response) -> ApiError:
         body = None
     problem: dict[str, Any] = body if isinstance(body, dict) else {}
     detail = str(problem.get("detail") or f"{response.reason_phrase} ({response.url})")
+    if not problem and proxy is not None:
+        detail += f", possibly from the proxy {proxy}"
     errors = problem.get("errors")
     faults = [e for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
     error = api_error(status, str(problem.get("code") or f"http_{status}"), detail, faults)
