@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from lpnet.errors import FileFormatError
 from lpnet.schemas.sample import Sample
+from lpnet.text_file import BYTE_ORDER_MARK, open_text
 
 _MAX_LINE_LENGTH = 16 << 20
 
@@ -56,7 +57,8 @@ def read(path: Path, *, target: str = "") -> SamplesFile:
     occurred before. So importing the same file again stores nothing twice, and equal lines are two
     samples.
 
-    Raises FileFormatError if the file is missing or not text.
+    Raises FileFormatError if the file is missing or not UTF-8 text. Byte order marks are no part
+    of the text.
     """
     samples: list[Sample] = []
     numbers: list[int] = []
@@ -80,19 +82,16 @@ def read(path: Path, *, target: str = "") -> SamplesFile:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        with path.open(encoding="utf-8") as file:
-            lines = iter(lambda: file.readline(_MAX_LINE_LENGTH + 1), "")
-            for number, line in enumerate(lines, start=1):
-                if len(line) > _MAX_LINE_LENGTH:
-                    limit = f"{_MAX_LINE_LENGTH >> 20} Mi characters"
-                    raise FileFormatError(f"{path}: line {number} is longer than {limit}")
-                if line.strip():
-                    yield number, line.strip()
-    except OSError as error:
-        raise FileFormatError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise FileFormatError(f"{path} is not a text file: {error.reason}") from error
+    with open_text(path) as file:
+        lines = iter(lambda: file.readline(_MAX_LINE_LENGTH + 1), "")
+        for number, line in enumerate(lines, start=1):
+            if len(line) > _MAX_LINE_LENGTH:
+                limit = f"{_MAX_LINE_LENGTH >> 20} Mi characters"
+                raise FileFormatError(f"{path}: line {number} is longer than {limit}")
+            # Files that were joined have the marks of each inside.
+            content = line.removeprefix(BYTE_ORDER_MARK).strip()
+            if content:
+                yield number, content
 
 
 def _reason(error: ValidationError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from pathlib import Path
 
 from lpnet.errors import LpnetError
@@ -17,14 +18,16 @@ def read_secret(path: Path) -> str:
     """
     try:
         with path.open("rb") as file:
-            raw = file.read(_MAX_LENGTH + 2)
+            # Room for a byte order mark, a line end, and a character too many.
+            raw = file.read(len(BOM_UTF8) + _MAX_LENGTH + 3)
     except OSError as error:
         raise LpnetError(f"{path}: {error.strerror}") from error
     try:
-        return check_secret(raw.decode("ascii"))
+        return check_secret(raw.removeprefix(BOM_UTF8).decode("ascii"))
     except (UnicodeDecodeError, ValueError) as error:
         raise LpnetError(
-            f"{path} must hold a token: {_MAX_LENGTH} ASCII characters at most, without spaces"
+            f"{path} must hold a token: {_MAX_LENGTH} ASCII characters at most, without spaces, "
+            "in UTF-8"
         ) from error
 
 

@@ -14,7 +14,8 @@ import typer
 from pydantic import BaseModel
 from typer.core import TyperGroup
 
-from lpnet.errors import LpnetError, MissingExtra
+from lpnet.errors import FileFormatError, LpnetError, MissingExtra
+from lpnet.text_file import open_text
 
 if TYPE_CHECKING:
     from lpnet.client import Client
@@ -131,11 +132,11 @@ def read_widths(text: str, space: Space) -> list[dict[str, int]]:
     if text == "dense":
         return [space.named(space.dense)]
     if text.startswith("@"):
-        path = Path(text[1:])
         try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise LpnetError(f"--widths: {path}: {error.strerror}") from error
+            with open_text(Path(text[1:])) as file:
+                text = file.read()
+        except FileFormatError as error:
+            raise FileFormatError(f"--widths: {error}") from error
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:

@@ -7,46 +7,20 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.harness.ops import ops_workloads
 
 from lpnet import samples_file
 from lpnet.errors import FileFormatError
-from lpnet.schemas.ops import Activation, Conv2d, Linear
 from lpnet.schemas.sample import Conditions, Sample
 from lpnet.schemas.workload import OpsWorkload, SpaceWorkload, workload_key
 
-channels = st.integers(1, 4096)
-sides = st.integers(1, 512)
-convs = st.builds(
-    Conv2d,
-    c_in=channels,
-    c_out=channels,
-    h=st.integers(7, 512),
-    w=st.integers(7, 512),
-    kernel=st.sampled_from([(1, 1), (3, 3), (7, 7)]),
-    padding=st.sampled_from([None, (0, 0), (1, 1)]),
-)
-acts = channels.flatmap(
-    lambda c: st.builds(
-        Activation,
-        c_in=st.just(c),
-        c_out=st.just(c),
-        h=sides,
-        w=sides,
-        function=st.sampled_from(["relu", "unknown"]),
-    )
-)
-linears = st.builds(Linear, c_in=channels, c_out=channels)
 workloads = st.one_of(
-    st.builds(
-        OpsWorkload,
-        ops=st.lists(st.one_of(convs, acts, linears), min_size=1, max_size=4).map(tuple),
-        batch=st.integers(1, 64),
-    ),
+    ops_workloads,
     st.builds(
         SpaceWorkload,
         space=st.text("0123456789abcdef", min_size=64, max_size=64),
         block=st.none() | st.text(max_size=20),
-        widths=st.dictionaries(st.text(min_size=1, max_size=20), channels, max_size=5),
+        widths=st.dictionaries(st.text(min_size=1, max_size=20), st.integers(1, 4096), max_size=5),
         batch=st.integers(1, 64),
     ),
 )
@@ -139,3 +113,48 @@ def test_a_line_without_end_is_refused_by_its_number(tmp_path: Path) -> None:
     path.write_text("{}\n" + "9" * ((16 << 20) + 1))
     with pytest.raises(FileFormatError, match="line 2 is longer than 16 Mi characters"):
         samples_file.read(path)
+
+
+WINDOWS = (GOOD + "\r\n").encode()
+MARK = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [MARK + 2 * WINDOWS, WINDOWS + MARK + WINDOWS, WINDOWS + MARK + b"\r\n" + WINDOWS],
+    ids=["at the start", "files that were joined", "on an empty line"],
+)
+def test_a_byte_order_mark_and_line_ends_of_windows_are_no_content(
+    tmp_path: Path, content: bytes
+) -> None:
+    path, plain = tmp_path / "windows.jsonl", tmp_path / "plain.jsonl"
+    path.write_bytes(content)
+    plain.write_text(f"{GOOD}\n{GOOD}\n")
+    read = samples_file.read(path, target="t")
+    assert not read.bad
+    assert [s.id for s in read.samples] == [
+        s.id for s in samples_file.read(plain, target="t").samples
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_utf_16_is_refused_with_a_remedy(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(f"{GOOD}\n".encode(encoding))
+    with pytest.raises(FileFormatError, match=r"samples\.jsonl is UTF-16 .* save it as UTF-8"):
+        samples_file.read(path)
+
+
+def test_another_encoding_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(GOOD.encode() + b"\n\x93quoted\x94\n")
+    with pytest.raises(FileFormatError, match=r"is not UTF-8 text; save it as UTF-8"):
+        samples_file.read(path)
+
+
+def test_scripts_may_use_the_earlier_name_of_the_module(tmp_path: Path) -> None:
+    from lpnet import samples
+
+    path = tmp_path / "samples.jsonl"
+    path.write_text(GOOD)
+    assert len(samples.read(path).samples) == 1

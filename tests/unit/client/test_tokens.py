@@ -48,3 +48,18 @@ def test_a_file_that_is_not_there_is_named(file: Path) -> None:
         from_environment()
     with pytest.raises(LpnetError, match="Is a directory"):
         read_secret(file.parent)
+
+
+@pytest.mark.parametrize("length", [17, 500])
+def test_a_file_that_windows_wrote_is_read(file: Path, length: int) -> None:
+    file.write_bytes(b"\xef\xbb\xbf" + b"t" * length + b"\r\n")
+    assert from_environment() == "t" * length
+    file.write_bytes(b"\xef\xbb\xbf" + b"t" * 501)
+    with pytest.raises(LpnetError, match="500 ASCII characters at most"):
+        from_environment()
+
+
+def test_a_token_in_utf_16_is_refused_with_a_remedy(file: Path) -> None:
+    file.write_bytes("lpnet_secret\r\n".encode("utf-16"))
+    with pytest.raises(LpnetError, match=r"LPNET_TOKEN_FILE: .* in UTF-8"):
+        from_environment()
