@@ -12,7 +12,7 @@ from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import OpsWorkload
 
 OPS: TypeAdapter[Op] = TypeAdapter(Op)
-KEEPING = ("batch_norm", "activation", "add", "mul", "pool", "resize")
+KEEPING = ("batch_norm", "norm", "softmax", "activation", "add", "mul", "pool", "resize")
 
 
 def op(type: str, c_in: int = 8, c_out: int = 8, side: int = 5, **fields: Any) -> dict[str, Any]:
@@ -20,6 +20,8 @@ def op(type: str, c_in: int = 8, c_out: int = 8, side: int = 5, **fields: Any) -
         fields = {"mode": "max", "kernel": (2, 2)} | fields
     if type in ("conv2d", "conv_transpose2d"):
         fields = {"kernel": (3, 3)} | fields
+    if type == "norm":
+        fields = {"function": "layer"} | fields
     return {"type": type, "c_in": c_in, "c_out": c_out, "h": side, "w": side, **fields}
 
 
@@ -30,7 +32,7 @@ def test_what_keeps_channels_has_as_many_out_as_in(type: str) -> None:
         OPS.validate_python(op(type, c_out=9))
 
 
-@pytest.mark.parametrize("type", ["conv2d", "conv_transpose2d"])
+@pytest.mark.parametrize("type", ["conv2d", "conv_transpose2d", "linear", "matmul"])
 def test_groups_divide_channels(type: str) -> None:
     for groups in (1, 2, 64):
         OPS.validate_python(op(type, 64, 128, groups=groups))
@@ -85,6 +87,36 @@ def test_what_is_added_or_multiplied_has_the_same_channels(type: str) -> None:
         match=rf"ops\[2\].inputs: op 1 has 16 output channels, but this {type} has 8",
     ):
         OpsWorkload.model_validate({"ops": [*convs, op(type, inputs=(0, 1))]})
+
+
+@pytest.mark.parametrize("type", ["add", "mul"])
+def test_a_smaller_tensor_is_broadcast(type: str) -> None:
+    for fewer in (1, 4):
+        ops = [op("conv2d", 3, 8), op("conv2d", 3, fewer), op(type, inputs=(0, 1))]
+        OpsWorkload.model_validate({"ops": ops})
+    ops = [op("conv2d", 3, 8), op("conv2d", 3, 3), op(type, inputs=(0, 1))]
+    with pytest.raises(ValidationError, match="op 1 has 3 output channels"):
+        OpsWorkload.model_validate({"ops": ops})
+
+
+def test_a_workload_has_up_to_64_inputs() -> None:
+    OpsWorkload.model_validate({"ops": [op("add", inputs=(-1, -2, -64))]})
+    with pytest.raises(ValidationError, match=r"inputs.*\n.*greater than or equal to -64"):
+        OpsWorkload.model_validate({"ops": [op("add", inputs=(-65,))]})
+
+
+@pytest.mark.parametrize("type", ["move", "reduce", "opaque"])
+def test_an_op_of_free_size_states_its_output_and_function(type: str) -> None:
+    whole = op(type, c_out=3, function="mean", h_out=2, w_out=1)
+    assert OPS.validate_python(whole).c_out == 3
+    for missing in ("function", "h_out", "w_out"):
+        with pytest.raises(ValidationError, match=missing):
+            OPS.validate_python({k: v for k, v in whole.items() if k != missing})
+
+
+def test_a_norm_states_one_of_four_functions() -> None:
+    with pytest.raises(ValidationError, match="'layer', 'group', 'instance' or 'rms'"):
+        OPS.validate_python(op("norm", function="lp"))
 
 
 def sample(**fields: float) -> Sample:

@@ -125,6 +125,19 @@ def test_by_hand() -> None:
     assert float(MemoryNeed(skip).activations(nothing)) == 100 * (8 + 8 + 8)
 
 
+def test_further_inputs_and_norms_count() -> None:
+    norm = wire.Norm(c_in=8, c_out=8, h=5, w=1, function="layer")
+    keys = wire.Linear(c_in=6, c_out=8, h=5, inputs=(-2,))
+    both = wire.Add(c_in=8, c_out=8, h=5, w=1, inputs=(0, 1))
+    need = MemoryNeed(OpTable.from_ops([norm, keys, both]))
+    nothing = np.zeros(0)
+    assert float(need.weights(nothing)) == 2 * 8 + 6 * 8 + 8
+    # The norm runs while both inputs of the network wait.
+    assert float(need.activations(nothing)) == 5 * (8 + 8 + 8)
+    skipped = OpTable.from_ops([norm, keys, both.model_copy(update={"inputs": (0, 1, -1, -2)})])
+    assert float(MemoryNeed(skipped).activations(nothing)) == 5 * (8 + 8 + 8 + 8 + 6)
+
+
 def test_many_vectors_at_once_are_what_each_is(residual: Space) -> None:
     rng = np.random.default_rng(0)
     rows = np.stack([rng.integers(1, residual.dense + 1) for _ in range(20)])

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.harness.budget import examples
+from tests.harness.ops import op_lists
 from torch import nn
 
 from lpnet import zoo
@@ -84,6 +85,42 @@ def test_a_window_larger_than_its_image_counts_where_torch_counts_it(space_of: M
     space = space_of(nn.Conv2d(3, 8, 1), nn.MaxPool2d(3, 2, ceil_mode=True), shape=(1, 3, 2, 2))
     assert (space.table.rows[-1].h_out, space.table.rows[-1].w_out) == (1, 1)
     check(space, space.dense)
+
+
+@given(op_lists())
+def test_a_table_of_ops_gives_them_back(ops: list[wire.Op]) -> None:
+    table = OpTable.from_ops(ops)
+    again = OpTable.from_ops(table.ops(np.zeros(0)))
+    assert nameless(again) == nameless(table)
+    for name in ("b_in", "b_out", "b_g"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(table, name))
+
+
+def test_products_and_norms_count() -> None:
+    nothing = np.zeros(0)
+    # 4 heads of 16 channels and 49 tokens: scores, then their product with the values.
+    scores = wire.MatMul(c_in=64, c_out=196, h=49, groups=4)
+    values = wire.MatMul(c_in=196, c_out=64, h=49, groups=4)
+    table = OpTable.from_ops([scores, values])
+    assert float(table.macs(nothing)) == 2 * 4 * 49 * 49 * 16
+    assert float(table.params(nothing)) == 0
+    norms = {
+        function: OpTable.from_ops([wire.Norm(c_in=8, c_out=8, h=4, w=4, function=function)])
+        for function in ("layer", "group", "instance", "rms")
+    }
+    params = {function: float(norm.params(nothing)) for function, norm in norms.items()}
+    assert params == {"layer": 16, "group": 16, "instance": 16, "rms": 8}
+    assert all(float(norm.macs(nothing)) == 0 for norm in norms.values())
+
+
+def test_a_linear_op_runs_on_every_token_and_shares_its_weight_among_groups() -> None:
+    nothing = np.zeros(0)
+    tokens = OpTable.from_ops([wire.Linear(c_in=8, c_out=16, h=49)])
+    assert float(tokens.macs(nothing)) == 8 * 16 * 49
+    assert float(tokens.params(nothing)) == 8 * 16 + 16
+    grouped = OpTable.from_ops([wire.Linear(c_in=5 * 8, c_out=5 * 16, groups=5)])
+    assert float(grouped.macs(nothing)) == 5 * 8 * 16
+    assert float(grouped.params(nothing)) == 8 * 16 + 16
 
 
 def test_sizes_of_ops_that_no_space_has() -> None:
