@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from lpnet_agent.cli.settings_options import TARGET_SETTINGS, with_settings
 if TYPE_CHECKING:
     from lpnet.stop import Stop
     from lpnet_agent.offline.measure_space import MeasurePlan, Widths
+    from lpnet_agent.offline.network_file import NetworkOptions
     from lpnet_agent.settings import Settings
 
 SpaceFile = Annotated[
@@ -26,7 +28,11 @@ OnnxFile = Annotated[
 ]
 Shape = Annotated[
     list[str] | None,
-    typer.Option("--shape", help="Shape of an input of --onnx: input=1,3,224,224. Repeatable."),
+    typer.Option("--shape", help="Shape of an input of --onnx: input=1x3x224x224. Repeatable."),
+]
+ZeroSubnormals = Annotated[
+    bool,
+    typer.Option("--zero-subnormals", help="Measure --onnx with its subnormal weights at zero."),
 ]
 Out = Annotated[
     Path | None,
@@ -72,6 +78,7 @@ def measure(
     seed: Seed = 0,
     batch: Batch = None,
     shape: Shape = None,
+    zero_subnormals: ZeroSubnormals = False,
     settings: Settings,
     force: Force = False,
     as_json: AsJson = False,
@@ -94,6 +101,8 @@ def measure(
     stop = Stop()
     stop.on_signals()
     if onnx is not None:
+        from lpnet_agent.offline.network_file import NetworkOptions
+
         for name, value in {
             "blocks": blocks,
             "networks": networks,
@@ -103,10 +112,13 @@ def measure(
         }.items():
             if value:
                 raise SetupError(f"--{name} needs --space and cannot be combined with --onnx")
-        _measure_onnx(settings, onnx, batch, _parse_shapes(shape or []), out, stop, as_json)
+        options = NetworkOptions(batch, _parse_shapes(shape or []), zero_subnormals)
+        _measure_onnx(settings, onnx, options, out, stop, as_json)
         return
     if shape:
         raise SetupError("--shape needs --onnx: a space contains its input shape")
+    if zero_subnormals:
+        raise SetupError("--zero-subnormals needs --onnx: a space has no weights")
     if space is None or out is None:
         raise SetupError("--space needs --out, the file to write samples to")
     plan = _plan(blocks, networks, widths or [], repeats, seed, batch or 1)
@@ -128,8 +140,7 @@ def _measure_space(
 def _measure_onnx(
     settings: Settings,
     file: Path,
-    batch: int | None,
-    shapes: dict[str, tuple[int, ...]],
+    options: NetworkOptions,
     out: Path | None,
     stop: Stop,
     as_json: bool,
@@ -137,7 +148,7 @@ def _measure_onnx(
     from lpnet_agent.offline import summaries
     from lpnet_agent.offline.start import measure_network_file
 
-    summary = measure_network_file(settings, file, batch, shapes, stop)
+    summary = measure_network_file(settings, file, options, stop)
     text = json.dumps(summary)
     if out is not None:
         out.write_text(text + "\n", encoding="utf-8")
@@ -145,18 +156,18 @@ def _measure_onnx(
 
 
 def _parse_shapes(texts: list[str]) -> dict[str, tuple[int, ...]]:
-    """Shapes by input name, from texts such as `input=1,3,224,224`."""
+    """Shapes by input name, from texts such as `input=1x3x224x224` or `input=1,3,224,224`."""
     from lpnet_agent.errors import SetupError
 
     shapes = {}
     for text in texts:
         name, equals, sizes = text.rpartition("=")
         try:
-            shape = tuple(int(size) for size in sizes.split(","))
+            shape = tuple(int(size) for size in re.split("[x,]", sizes))
         except ValueError:
             shape = ()
         if not (name and equals and shape) or min(shape) < 1:
-            raise SetupError(f"--shape {text!r}: write a name and its sizes, as input=1,3,224,224")
+            raise SetupError(f"--shape {text!r}: write a name and its sizes, as input=1x3x224x224")
         shapes[name] = shape
     return shapes
 

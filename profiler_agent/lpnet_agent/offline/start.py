@@ -12,8 +12,9 @@ from lpnet.stop import Stop
 from lpnet_agent.devices.select import open_device
 from lpnet_agent.errors import SetupError
 from lpnet_agent.offline import summaries
-from lpnet_agent.offline.measure_network import Shapes, measure_network, network_file
+from lpnet_agent.offline.measure_network import measure_network
 from lpnet_agent.offline.measure_space import MeasurePlan, measure_space, plan_items, read_space
+from lpnet_agent.offline.network_file import NetworkOptions, network_file
 from lpnet_agent.owner.limits import limits_of
 from lpnet_agent.owner.policy import OwnerPolicy
 from lpnet_agent.settings import Settings
@@ -43,14 +44,14 @@ def measure_space_file(
 
 
 def measure_network_file(
-    settings: Settings, file: Path, batch: int | None, shapes: Shapes, stop: Stop
+    settings: Settings, file: Path, options: NetworkOptions, stop: Stop
 ) -> dict[str, Any]:
     """Measure an ONNX file; returns a summary. Nothing is kept or sent anywhere.
 
     Raises FileFormatError, SetupError and MeasureFailed.
     """
     with (
-        network_file(file, batch, shapes) as network,
+        network_file(file, options) as network,
         StateDir(settings.state_dir),
         open_device(settings, stop) as device,
     ):

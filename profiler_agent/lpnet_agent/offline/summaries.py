@@ -7,8 +7,9 @@ from typing import Any
 
 from lpnet.schemas.device import TargetSpec
 from lpnet.schemas.sample import Measurement
-from lpnet_agent.offline.measure_network import NetworkFile
 from lpnet_agent.offline.measure_space import SpaceResult
+from lpnet_agent.offline.network_file import NetworkFile
+from lpnet_agent.offline.subnormals import advice
 
 
 def summarise_space(
@@ -62,6 +63,7 @@ def summarise_network(
         "onnx": str(file),
         "sha256": network.sha256,
         "inputs": {name: list(shape) for name, shape in network.inputs.items()},
+        "subnormal_pct": round(network.subnormal_pct, 4),
         "target": target.model_dump(mode="json"),
         **measurement.model_dump(mode="json", exclude_none=True),
     }
@@ -69,7 +71,8 @@ def summarise_network(
 
 def format_network(summary: dict[str, Any]) -> str:
     inputs = ", ".join(
-        f"{name} {'x'.join(map(str, shape))}" for name, shape in summary["inputs"].items()
+        f"{name} {'x'.join(map(str, shape)) or 'scalar'}"
+        for name, shape in summary["inputs"].items()
     )
     # Phones report no interval.
     low, high = summary.get("ci_low_ms"), summary.get("ci_high_ms")
@@ -82,6 +85,8 @@ def format_network(summary: dict[str, Any]) -> str:
     ]
     if summary["disturbed"]:
         lines.append(f"disturbed, so not reliable: {'; '.join(summary['reasons'])}")
+    if summary["subnormal_pct"]:
+        lines.append(advice(summary["subnormal_pct"]))
     return "\n".join(lines)
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+import numpy as np
 import onnx
+from numpy.typing import DTypeLike
 from onnx import numpy_helper, shape_inference
 
 from lpnet_agent.errors import RuntimeFailed
@@ -23,6 +25,7 @@ class OnnxTensor:
 
     name: str
     shape: tuple[int, ...]
+    dtype: DTypeLike = np.float32
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,9 @@ class OnnxNetwork:
     shapes: Mapping[str, tuple[int, ...]]
 
 
-def read_network(model: bytes, runtime: str) -> OnnxNetwork:
+def read_network(model: bytes, runtime: str, *, any_type: bool = False) -> OnnxNetwork:
     """Parse an ONNX model. Raises RuntimeFailed, naming `runtime`, for a model that is not ONNX,
-    has no concrete shapes, or has inputs or outputs that are not float32."""
+    has no concrete shapes, or, except with `any_type`, inputs or outputs that are not float32."""
     try:
         proto = onnx.load_from_string(model)
         constants = {
@@ -72,17 +75,18 @@ def read_network(model: bytes, runtime: str) -> OnnxNetwork:
     inputs = [info for info in graph.input if info.name not in constants]
     for info in (*inputs, *graph.output):
         kind = info.type.tensor_type.elem_type
-        if kind != onnx.TensorProto.FLOAT:
+        if kind != onnx.TensorProto.FLOAT and not any_type:
             dtype = onnx.TensorProto.DataType.Name(kind).lower()
             raise RuntimeFailed(
-                f"{runtime} cannot load tensor {info.name!r}: its type is {dtype}, not float32"
+                f"{runtime} cannot load tensor {info.name!r}: its type is {dtype}, not float32 "
+                "(onnxruntime and openvino take other types)"
             )
     shapes = {name: tuple(value.shape) for name, value in constants.items()}
     for info in (*inputs, *graph.value_info, *graph.output):
         shapes[info.name] = _shape(info)
     return OnnxNetwork(
-        inputs=tuple(_tensor(info.name, shapes) for info in inputs),
-        outputs=tuple(_tensor(info.name, shapes) for info in graph.output),
+        inputs=tuple(_tensor(info, shapes) for info in inputs),
+        outputs=tuple(_tensor(info, shapes) for info in graph.output),
         nodes=tuple(_node(node) for node in graph.node if node.op_type != "Constant"),
         constants=constants,
         shapes=shapes,
@@ -124,8 +128,9 @@ def _shape(info: onnx.ValueInfoProto) -> tuple[int, ...]:
     return tuple(dim.dim_value if dim.HasField("dim_value") else -1 for dim in dims)
 
 
-def _tensor(name: str, shapes: Mapping[str, tuple[int, ...]]) -> OnnxTensor:
-    shape = shapes[name]
+def _tensor(info: onnx.ValueInfoProto, shapes: Mapping[str, tuple[int, ...]]) -> OnnxTensor:
+    shape = shapes[info.name]
     if any(dim < 0 for dim in shape):
-        raise RuntimeFailed(f"tensor {name!r} has no concrete shape: {shape}")
-    return OnnxTensor(name, shape)
+        raise RuntimeFailed(f"tensor {info.name!r} has no concrete shape: {shape}")
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
+    return OnnxTensor(info.name, shape, dtype)

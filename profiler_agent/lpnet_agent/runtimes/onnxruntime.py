@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from lpnet_agent.runtimes.base import (
     unsupported_precisions,
 )
 from lpnet_agent.runtimes.failures import Action, runtime_error
+from lpnet_agent.runtimes.filling import Inputs, candidates, random_input
 from lpnet_agent.runtimes.options import resolve_options
 
 _PROVIDERS = {
@@ -44,7 +45,16 @@ _UNSUPPORTED = {
     },
     "tensorrt": {"bf16": _TRT_PRECISIONS, "int8": _TRT_PRECISIONS},
 }
-_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(bool)": np.bool_,
+    **{
+        f"tensor({name})": getattr(np, name)
+        for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+    },
+}
 _LEVELS = {
     "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
     "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
@@ -185,20 +195,47 @@ class _BoundSession:
     def __init__(self, session: Any, provider: str) -> None:
         self._session = session
         self._binding = session.io_binding()
-        device = "cpu" if provider == "cpu" else "cuda"
+        self._device = "cpu" if provider == "cpu" else "cuda"
         rng = np.random.default_rng(0)
+        inputs = {
+            tensor.name: random_input(_shape(tensor), _dtype(tensor), rng)
+            for tensor in session.get_inputs()
+        }
         try:
-            for tensor in session.get_inputs():
-                array = rng.standard_normal(_shape(tensor)).astype(_dtype(tensor))
-                value = ort.OrtValue.ortvalue_from_numpy(array, device)
-                self._binding.bind_ortvalue_input(tensor.name, value)
             for tensor in session.get_outputs():
-                value = ort.OrtValue.ortvalue_from_shape_and_type(
-                    _shape(tensor), _dtype(tensor), device
-                )
-                self._binding.bind_ortvalue_output(tensor.name, value)
+                self._bind_output(tensor)
+            self._bind_accepted(inputs)
         except _ERRORS as error:
             raise _error("load", error) from error
+
+    def _bind_output(self, tensor: Any) -> None:
+        if tensor.shape and tensor.type in _DTYPES and _is_concrete(tensor.shape):
+            value = ort.OrtValue.ortvalue_from_shape_and_type(
+                list(tensor.shape), _DTYPES[tensor.type], self._device
+            )
+            self._binding.bind_ortvalue_output(tensor.name, value)
+        else:
+            # Its size depends on the values of the inputs, so every inference allocates it.
+            self._binding.bind_output(tensor.name, self._device)
+
+    def _bind_accepted(self, inputs: Inputs) -> None:
+        """Bind the first candidate that the network accepts. Only integers can be rejected, so
+        other inputs are not tried."""
+        errors: list[Exception] = []
+        choices = list(candidates(inputs))
+        for choice in choices:
+            for name, array in choice.items():
+                value = ort.OrtValue.ortvalue_from_numpy(array, self._device)
+                self._binding.bind_ortvalue_input(name, value)
+            if len(choices) == 1:
+                return
+            try:
+                self._session.run_with_iobinding(self._binding)
+            except _ERRORS as error:
+                errors.append(error)
+            else:
+                return
+        raise errors[0]
 
     def run(self, n: int) -> None:
         # It returns when the outputs are complete, on a GPU too.
@@ -239,13 +276,19 @@ def _error(action: Action, error: Exception) -> RuntimeFailed:
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:
-    shape = tuple(tensor.shape)
-    if not all(isinstance(dim, int) for dim in shape):
-        raise RuntimeFailed(f"tensor {tensor.name!r} has no concrete shape: {shape}")
-    return shape
+    if not _is_concrete(tensor.shape):
+        raise RuntimeFailed(f"tensor {tensor.name!r} has no concrete shape: {tuple(tensor.shape)}")
+    return tuple(tensor.shape)
+
+
+def _is_concrete(shape: Sequence[Any]) -> bool:
+    return all(isinstance(dim, int) for dim in shape)
 
 
 def _dtype(tensor: Any) -> Any:
     if tensor.type not in _DTYPES:
-        raise RuntimeFailed(f"tensor {tensor.name!r} has the unsupported type {tensor.type}")
+        raise RuntimeFailed(
+            f"input {tensor.name!r} is a {tensor.type}, which cannot be filled; the types that "
+            f"can are {', '.join(_DTYPES)}"
+        )
     return _DTYPES[tensor.type]

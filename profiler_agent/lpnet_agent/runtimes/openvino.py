@@ -22,6 +22,7 @@ from lpnet_agent.runtimes.base import (
     unsupported_precisions,
 )
 from lpnet_agent.runtimes.failures import Action, runtime_error
+from lpnet_agent.runtimes.filling import candidates, random_input
 from lpnet_agent.runtimes.options import OptionValues, resolve_options
 
 _DEVICE = "CPU"
@@ -31,6 +32,15 @@ _CAPABILITIES = {"fp32": "FP32", "fp16": "FP16", "bf16": "BF16", "int8": "INT8"}
 # Networks are quantised with ONNX Runtime's tools.
 _CAN_QUANTISE = importlib.util.find_spec("onnxruntime") is not None
 _UNSUPPORTED = "OpenVINO does not compute in it on this CPU"
+# NumPy's types by OpenVINO's names.
+_DTYPES = {
+    "f32": np.float32,
+    "f16": np.float16,
+    "f64": np.float64,
+    "boolean": np.bool_,
+    **{f"i{bits}": getattr(np, f"int{bits}") for bits in (8, 16, 32, 64)},
+    **{f"u{bits}": getattr(np, f"uint{bits}") for bits in (8, 16, 32, 64)},
+}
 _OPTIONS: OptionValues = {}
 _MEMORY_MESSAGES = ("bad_alloc", "could not allocate", "failed to allocate", "out of memory")
 
@@ -94,10 +104,9 @@ class OpenVino:
 
                 model = quantise(model)
             network = self._core.read_model(model)
-            for port in (*network.inputs, *network.outputs):
+            for port in network.inputs:
                 if port.partial_shape.is_dynamic:
-                    name = port.any_name
-                    raise RuntimeFailed(f"tensor {name!r} has no concrete shape")
+                    raise RuntimeFailed(f"tensor {_name(port)!r} has no concrete shape")
             compiled = self._core.compile_model(network, _DEVICE, config)
             self._require(compiled, properties.inference_num_threads, self._config.threads)
             self._require(compiled, hint.inference_precision, config[hint.inference_precision])
@@ -118,13 +127,24 @@ class _Session:
 
     def __init__(self, compiled: Any) -> None:
         self._request = compiled.create_infer_request()
-        self._inputs = {port.any_name: port for port in compiled.inputs}
+        self._inputs = {_name(port): port for port in compiled.inputs}
         self._outputs = list(compiled.outputs)
         rng = np.random.default_rng(0)
-        for port in compiled.inputs:
-            array = rng.standard_normal(tuple(port.shape)).astype(np.float32)
-            self._request.set_tensor(port, ov.Tensor(array))
-        self._request.infer()
+        inputs = {
+            name: random_input(tuple(port.shape), _dtype(port), rng)
+            for name, port in self._inputs.items()
+        }
+        errors: list[Exception] = []
+        for choice in candidates(inputs):
+            for name, array in choice.items():
+                self._request.set_tensor(self._inputs[name], ov.Tensor(array))
+            try:
+                self._request.infer()
+            except RuntimeError as error:
+                errors.append(error)
+            else:
+                return
+        raise errors[0]
 
     def run(self, n: int) -> None:
         infer = self._request.infer
@@ -140,15 +160,31 @@ class _Session:
         }
         try:
             for name, value in inputs.items():
-                array = np.ascontiguousarray(value, dtype=np.float32)
-                self._request.set_tensor(self._inputs[name], ov.Tensor(array))
+                port = self._inputs[name]
+                array = np.ascontiguousarray(value, dtype=_dtype(port))
+                self._request.set_tensor(port, ov.Tensor(array))
             self._request.infer()
-            return tuple(self._request.get_tensor(port).data.copy() for port in self._outputs)
+            outputs = [self._request.get_tensor(port).data for port in self._outputs]
+            return tuple(np.array(output, np.float32) for output in outputs)
         except (RuntimeError, MemoryError) as error:
             raise _error("run", error) from error
         finally:
             for name, tensor in timed_inputs.items():
                 self._request.set_tensor(self._inputs[name], tensor)
+
+
+def _name(port: Any) -> str:
+    return str(port.any_name)
+
+
+def _dtype(port: Any) -> Any:
+    dtype = _DTYPES.get(port.element_type.get_type_name())
+    if dtype is None:
+        raise RuntimeFailed(
+            f"input {_name(port)!r} is a tensor of {port.element_type.get_type_name()}, which "
+            f"cannot be filled; the types that can are {', '.join(_DTYPES)}"
+        )
+    return dtype
 
 
 def _error(action: Action, error: Exception) -> RuntimeFailed:

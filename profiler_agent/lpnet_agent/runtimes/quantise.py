@@ -14,6 +14,7 @@ import onnx
 
 from lpnet_agent.errors import RuntimeFailed
 from lpnet_agent.runtimes.base import Array
+from lpnet_agent.runtimes.filling import random_input
 from lpnet_agent.runtimes.graph import OnnxTensor, read_network
 
 _CALIBRATION_INPUTS = 4
@@ -27,7 +28,7 @@ def quantise(model: bytes) -> bytes:
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    network = read_network(model, "onnxruntime")
+    network = read_network(model, "onnxruntime", any_type=True)
     inputs = _RandomInputs(network.inputs)
     for node in network.nodes:
         if node.op == "BatchNormalization":
@@ -73,10 +74,7 @@ class _RandomInputs:
     def __init__(self, tensors: tuple[OnnxTensor, ...]) -> None:
         rng = np.random.default_rng(0)
         self._remaining = [
-            {
-                tensor.name: rng.standard_normal(tensor.shape).astype(np.float32)
-                for tensor in tensors
-            }
+            {tensor.name: random_input(tensor.shape, tensor.dtype, rng) for tensor in tensors}
             for _ in range(_CALIBRATION_INPUTS)
         ]
 

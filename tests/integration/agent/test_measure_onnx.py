@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 FAST = {
@@ -131,13 +132,114 @@ def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
     assert "No such file" in done.stderr
 
 
-def test_weights_in_another_file_are_refused_by_name(open_batch: Path, tmp_path: Path) -> None:
+def test_weights_in_another_file_are_read_from_the_folder(
+    open_batch: Path, tmp_path: Path
+) -> None:
     model = onnx.load(open_batch)
     file = tmp_path / "split.onnx"
-    onnx.save(model, file, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    onnx.save(model, file, save_as_external_data=True, location="split.data", size_threshold=0)
+    assert measured(tmp_path, file)["latency_ms"] > 0
+    assert measured(tmp_path, file, "--runtime", "torch")["latency_ms"] > 0
+    (tmp_path / "split.data").unlink()
     done = agent(tmp_path, "--onnx", str(file))
     assert done.returncode == 1
-    assert "weight 'weight' is stored in another file" in done.stderr
+    assert "weight 'weight' is stored in 'split.data'" in done.stderr
+    assert "external_data=False" in done.stderr
+
+
+def test_a_network_as_torch_exports_it_by_default_is_timed(tmp_path: Path) -> None:
+    layers = [torch.nn.Conv2d(3, 64, 3), torch.nn.ReLU(), torch.nn.Flatten()]
+    file = tmp_path / "mine.onnx"
+    model = torch.nn.Sequential(*layers).eval()
+    torch.onnx.export(model, (torch.randn(1, 3, 16, 16),), file, verbose=False)
+    assert (tmp_path / "mine.onnx.data").exists()
+    (shape,) = measured(tmp_path, file)["inputs"].values()
+    assert shape == [1, 3, 16, 16]
+
+
+@pytest.mark.parametrize("side", [0, -1])
+def test_a_side_of_zero_or_less_is_open(tmp_path: Path, side: int) -> None:
+    file = write(tmp_path / "mine.onnx", [side, 3, 16, 16])
+    assert measured(tmp_path, file)["inputs"] == {"picture": [1, 3, 16, 16]}
+    file = write(tmp_path / "mine.onnx", [side, 3, side, side])
+    done = agent(tmp_path, "--onnx", str(file))
+    assert done.returncode == 1
+    assert "input 'picture' is open; set it with --shape picture=1x3x224x224" in done.stderr
+    result = measured(tmp_path, file, "--shape", "picture=2x3x8x12")
+    assert result["inputs"] == {"picture": [2, 3, 8, 12]}
+
+
+def test_an_input_without_a_shape_is_asked_for(tmp_path: Path) -> None:
+    file = write(tmp_path / "mine.onnx", [1, 3, 16, 16])
+    model = onnx.load(file)
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    onnx.save(model, file)
+    done = agent(tmp_path, "--onnx", str(file))
+    assert done.returncode == 1
+    assert "input 'picture' has no shape; set it with --shape picture=1x3x224x224" in done.stderr
+    result = measured(tmp_path, file, "--shape", "picture=1x3x16x16")
+    assert result["inputs"] == {"picture": [1, 3, 16, 16]}
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_images_in_bytes_a_mask_and_two_outputs(tmp_path: Path, runtime: str) -> None:
+    weight = np.random.default_rng(3).standard_normal((8, 3, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["image"], ["x"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["mask"], ["m"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["x", "m"], ["masked"]),
+        helper.make_node("Conv", ["masked", "weight"], ["scores"]),
+        helper.make_node("ArgMax", ["scores"], ["best"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "deployed",
+        [
+            helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", 3, 16, 16]),
+            helper.make_tensor_value_info("mask", TensorProto.BOOL, ["n", 1, 16, 16]),
+        ],
+        [
+            helper.make_tensor_value_info("scores", TensorProto.FLOAT, None),
+            helper.make_tensor_value_info("best", TensorProto.INT64, None),
+        ],
+        [numpy_helper.from_array(weight, "weight")],
+    )
+    file = tmp_path / "mine.onnx"
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save(model, file)
+    result = measured(tmp_path, file, "--batch", "2", "--runtime", runtime)
+    assert result["inputs"] == {"image": [2, 3, 16, 16], "mask": [2, 1, 16, 16]}
+
+
+def test_another_element_type_names_the_runtimes_that_take_it(tmp_path: Path) -> None:
+    file = write(tmp_path / "mine.onnx", [1, 3, 16, 16])
+    model = onnx.load(file)
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    model.graph.node.insert(
+        0, helper.make_node("Cast", ["picture"], ["cast"], to=TensorProto.FLOAT)
+    )
+    model.graph.node[1].input[0] = "cast"
+    onnx.save(model, file)
+    done = agent(tmp_path, "--onnx", str(file), "--runtime", "torch")
+    assert done.returncode == 1
+    assert "its type is uint8, not float32 (onnxruntime and openvino take" in done.stderr
+    assert measured(tmp_path, file, "--precision", "int8")["latency_ms"] > 0
+
+
+def test_subnormal_weights_are_shown_with_a_remedy(tmp_path: Path) -> None:
+    file = write(tmp_path / "mine.onnx", [1, 3, 16, 16])
+    assert measured(tmp_path, file)["subnormal_pct"] == 0
+    model = onnx.load(file)
+    weight = numpy_helper.to_array(model.graph.initializer[0]).copy()
+    weight[:4] = 1e-39
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(weight, "weight"))
+    onnx.save(model, file)
+    done = agent(tmp_path, "--onnx", str(file))
+    assert done.returncode == 0, done.stderr
+    assert "50.0% of the weights are subnormal" in done.stdout
+    assert "--zero-subnormals" in done.stdout
+    assert measured(tmp_path, file)["subnormal_pct"] == 50
+    assert measured(tmp_path, file, "--zero-subnormals")["subnormal_pct"] == 0
 
 
 @pytest.mark.parametrize("runtime", ["torch", "openvino", "litert"])

@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 from lpnet_agent.errors import RuntimeFailed, SetupError
 from lpnet_agent.runtimes.base import RuntimeConfig
 from lpnet_agent.runtimes.onnxruntime import OnnxRuntime, providers
+from lpnet_agent.runtimes.registry import create_runtime
 
 
 def relu(shape: list[int | str], kind: int = TensorProto.FLOAT, op: str = "Relu") -> bytes:
@@ -56,7 +57,7 @@ def test_the_runtime_says_what_it_is(runtime: OnnxRuntime) -> None:
         (b"not a model", "cannot load"),
         (relu([1, 3], op="NoSuchOp"), "cannot load"),
         (relu(["batch", 3]), "no concrete shape"),
-        (relu([1, 3], TensorProto.INT64, op="Identity"), "int64"),
+        (relu([1, 3], TensorProto.STRING, op="Identity"), r"input 'x' is a tensor\(string\)"),
     ],
 )
 def test_what_cannot_run_is_said_so(runtime: OnnxRuntime, model: bytes, reason: str) -> None:
@@ -110,3 +111,70 @@ def test_what_its_build_lacks_is_said() -> None:
     assert by_name["cpu"].unavailable is None
     assert by_name["cpu"].precisions == ("fp32", "int8")
     assert set(by_name) == {"cpu", "cuda", "tensorrt"}
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(
+    "name", ["UINT8", "INT8", "INT64", "INT32", "BOOL", "DOUBLE", "FLOAT16", "UINT16"]
+)
+def test_inputs_of_other_element_types_are_filled(name: str, runtime: str) -> None:
+    model = relu([1, 3], getattr(TensorProto, name), op="Identity")
+    create_runtime(runtime, RuntimeConfig(1)).load(model).run(2)
+
+
+def gather(rows: int, kind: int) -> bytes:
+    """Rows of a table, by an index."""
+    table = helper.make_tensor("table", TensorProto.FLOAT, [rows, 2], [1.0] * 2 * rows)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["ids"], ["index"], to=TensorProto.INT64),
+            helper.make_node("Gather", ["table", "index"], ["y"]),
+        ],
+        "lookup",
+        [helper.make_tensor_value_info("ids", kind, [1, 12])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 12, 2])],
+        [table],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+@pytest.mark.parametrize("rows", [1, 2, 100])
+@pytest.mark.parametrize("kind", [TensorProto.INT64, TensorProto.INT32, TensorProto.UINT8])
+def test_indices_are_in_the_range_of_their_table(
+    runtime: OnnxRuntime, rows: int, kind: int
+) -> None:
+    runtime.load(gather(rows, kind)).run(2)
+
+
+def test_a_size_is_not_zero(runtime: OnnxRuntime) -> None:
+    graph = helper.make_graph(
+        [
+            helper.make_node("Range", ["start", "n", "step"], ["r"]),
+            helper.make_node("ReduceMax", ["r"], ["y"], keepdims=0),
+        ],
+        "sizes",
+        [helper.make_tensor_value_info("n", TensorProto.INT64, [])],
+        [helper.make_tensor_value_info("y", TensorProto.INT64, [])],
+        [
+            helper.make_tensor("start", TensorProto.INT64, [], [0]),
+            helper.make_tensor("step", TensorProto.INT64, [], [1]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    runtime.load(model.SerializeToString()).run(2)
+
+
+def test_an_output_whose_size_depends_on_values_is_allocated(runtime: OnnxRuntime) -> None:
+    graph = helper.make_graph(
+        [helper.make_node("NonZero", ["x"], ["y"]), helper.make_node("Relu", ["x"], ["z"])],
+        "detections",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 8])],
+        [
+            helper.make_tensor_value_info("y", TensorProto.INT64, [2, "n"]),
+            helper.make_tensor_value_info("z", TensorProto.FLOAT, [1, 8]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    runtime.load(model.SerializeToString()).run(3)

@@ -58,6 +58,7 @@ OPTIONS = {
         "--seed": "int",
         "--batch": "int",
         "--shape": "list[str]",
+        "--zero-subnormals": "bool",
         "--force": "bool",
         "--json": "bool",
     },
