@@ -74,6 +74,13 @@ def prune(
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the results.")] = Path(
         "lpnet-prune"
     ),
+    zero_subnormals: Annotated[
+        bool,
+        typer.Option(
+            "--zero-subnormals",
+            help="Set subnormal weights of the pruned network to zero (below 1.2e-38).",
+        ),
+    ] = False,
     report: Annotated[
         bool, typer.Option(help="Store the results in the service, which shows them on a page.")
     ] = True,
@@ -93,6 +100,7 @@ def prune(
     """
     import torch
 
+    from lpnet.pruning.job import subnormals
     from lpnet.pruning.job.images import open_images
     from lpnet.pruning.job.job import Plan
     from lpnet.pruning.job.report import figures, write
@@ -112,6 +120,8 @@ def prune(
         outcome = run_job(
             client, predictor, network, images, plan, out, progress, method=method, upper=upper
         )
+        if zero_subnormals:
+            subnormals.zero_subnormals(outcome.small)
         files = write(outcome, space, out)
         if report:
             # Only the name of a folder: its path is private.

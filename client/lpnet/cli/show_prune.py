@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpnet.cli.layout import ms, new_grid, percent, print_all
+from lpnet.cli.layout import ms, new_grid, percent, print_all, print_line
 
 if TYPE_CHECKING:
     from lpnet.pruning.job.job import Outcome
@@ -40,6 +40,8 @@ def print_outcome(outcome: Outcome, target: str) -> None:
             f"{params / 1e3:.0f} k",
         )
     print_all(grid, "", _verdict(outcome, target))
+    if outcome.subnormal_pct:
+        print_line(_subnormal_advice(outcome.subnormal_pct))
 
 
 def _verdict(outcome: Outcome, target: str) -> str:
@@ -52,4 +54,14 @@ def _verdict(outcome: Outcome, target: str) -> str:
     return (
         f"{verdict}: {ms(measured_ms)} ms measured on {target}, "
         f"{100 * measured_ms / budget_ms:.1f}% of the budget of {ms(budget_ms)} ms"
+    )
+
+
+def _subnormal_advice(share_pct: float) -> str:
+    share = f"{share_pct:.1f}%" if share_pct >= 0.1 else "under 0.1%"
+    return (
+        f"{share} of the pruned network's weights are subnormal (below 1.2e-38): many CPUs compute "
+        "with them several times slower, and the measured latency, with random weights, does not "
+        "show it. Run the command again with --zero-subnormals: it continues from its checkpoint "
+        "and writes the network with them at zero"
     )

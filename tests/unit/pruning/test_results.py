@@ -11,12 +11,14 @@ from tests.harness import comb
 from torch import nn
 
 from lpnet.cli.pruning import report_outcome
+from lpnet.cli.show_prune import print_outcome
 from lpnet.client import Client
 from lpnet.errors import ServerUnreachable
 from lpnet.model.ensemble import Ensemble
 from lpnet.model.header import Calibration
 from lpnet.predictor.predictor import Predictor
 from lpnet.pruning.job.job import Outcome, Plan, Round
+from lpnet.pruning.job.report import figures
 from lpnet.pruning.job.results import results
 from lpnet.schemas.pruning import PruningResult
 from lpnet.space.space import Space
@@ -127,3 +129,17 @@ def test_a_job_whose_results_cannot_be_reported_says_so_and_goes_on(
     long = "x" * 201
     report_outcome(cast(Client, service), outcome, PLAN, small, model=long, data="digits")
     assert "the service did not store the results: model: " in capsys.readouterr().err
+
+
+def test_subnormal_weights_of_the_result_are_shown_with_a_remedy(
+    outcome: Outcome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decayed = nn.Linear(4, 4, bias=False)
+    nn.init.constant_(decayed.weight[:2], 1e-39)
+    print_outcome(outcome, "t")
+    assert "subnormal" not in capsys.readouterr().out
+    print_outcome(replace(outcome, small=decayed), "t")
+    out = capsys.readouterr().out
+    assert "50.0% of the pruned network's weights are subnormal" in out
+    assert "--zero-subnormals" in out
+    assert figures(replace(outcome, small=decayed))["subnormal_pct"] == 50

@@ -24,6 +24,7 @@ from lpnet.errors import BudgetTooSmall, LpnetError
 from lpnet.progress import Progress, quiet
 from lpnet.pruning.channels.recalibrate import recalibrate
 from lpnet.pruning.job.images import ImageDataset
+from lpnet.pruning.job.subnormals import subnormal_pct
 from lpnet.pruning.job.training import Trainer, TrainingSettings, accuracy
 from lpnet.pruning.methods.base import PruningMethod
 from lpnet.pruning.predictor import JobPredictor
@@ -99,6 +100,12 @@ class Outcome:
     def kept(self) -> bool | None:
         dense = self.macs_after == self.macs_before
         return meets_budget(self.chosen.measured_ms, self.budget_ms, dense=dense)
+
+    @property
+    def subnormal_pct(self) -> float:
+        """The share of subnormal weights in `small`, in percent. The device measured other
+        weights, so its latencies do not show their effect."""
+        return subnormal_pct(self.small)
 
 
 def meets_budget(measured_ms: float | None, budget_ms: float, *, dense: bool) -> bool | None:

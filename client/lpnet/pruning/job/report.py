@@ -23,7 +23,7 @@ _ROW, _BAR, _MARGIN, _LABEL = 16, 360, 12, 7
 def figures(outcome: Outcome) -> dict[str, Any]:
     plain = asdict(replace(outcome, small=nn.Identity()))
     del plain["small"]
-    return plain | {"kept": outcome.kept}
+    return plain | {"kept": outcome.kept, "subnormal_pct": round(outcome.subnormal_pct, 4)}
 
 
 def write(outcome: Outcome, space: Space, folder: Path) -> dict[str, Path]:
