@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lpnet.model.ensemble import Ensemble, EnsembleHeader
-from lpnet.model.features import features_of
+from lpnet.model.features import features_of, required_static, with_first_static
 from lpnet.model.header import Calibration
 from lpnet.model.kernel_tensors import KernelTensors
 from lpnet.model.kernels import coverage
@@ -98,8 +98,11 @@ def _taught_on(space: Space, step: int) -> Ensemble:
 
 
 def _taught(tables: list[OpTable], covered: tuple[str, ...], step: int) -> Ensemble:
+    units = KernelTensors.cat([KernelTensors.of(table, 1) for table in tables])
+    features, logs = features_of(units)
     header = EnsembleHeader(
         target=f"comb{step}",
+        static=required_static(features),
         members=3,
         hidden=24,
         batches=(1, 4),
@@ -108,10 +111,7 @@ def _taught(tables: list[OpTable], covered: tuple[str, ...], step: int) -> Ensem
         calibration=Calibration(coverages=(0.5, 0.9), block=(0.7, 1.7), network=(0.8, 1.8)),
     )
     lpnet = Ensemble(header)
-    units = KernelTensors.cat([KernelTensors.of(table, 1) for table in tables])
-
-    features, logs = features_of(units)
-    inputs, logs = features.float(), logs.float()
+    inputs, logs = with_first_static(features, header.static).float(), logs.float()
     spread = inputs.std(0)
     lpnet.mean.copy_(inputs.mean(0))
     lpnet.scale.copy_(torch.where(spread > 1e-6, 1 / spread.clamp(min=1e-6), 0.0))

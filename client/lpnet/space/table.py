@@ -109,9 +109,16 @@ class OpTable:
         )
 
     def slice(self, start: int, stop: int) -> OpTable:
-        """Rows start to stop as a table of their own; earlier outputs become its input."""
+        """Rows start to stop as a table of their own.
+
+        Earlier outputs become its inputs -1, -2, ... in the order in which they are read.
+        """
+        outside = dict.fromkeys(
+            i for row in self.rows[start:stop] for i in row.inputs if i < start
+        )
+        renumbered = {source: -1 - number for number, source in enumerate(outside)}
         rows = tuple(
-            replace(row, inputs=tuple(i - start if i >= start else -1 for i in row.inputs))
+            replace(row, inputs=tuple(renumbered.get(i, i - start) for i in row.inputs))
             for row in self.rows[start:stop]
         )
         part = np.s_[start:stop]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from tests.harness import comb
+from tests.harness import comb, tokens
 from tests.harness.flops_linear import FlopsLinear
 
 from lpnet.errors import FileFormatError, NotCovered
@@ -16,7 +16,9 @@ from lpnet.model.header import Calibration
 from lpnet.model.kernels import coverage, kernels
 from lpnet.model.registry import KINDS, model_class
 from lpnet.predictor.predictor import Predictor
+from lpnet.schemas import ops as wire
 from lpnet.space.space import Space
+from lpnet.space.table import OpTable
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,6 +34,12 @@ def space() -> Space:
     return Space.from_model(comb.network(), torch.randn(1, 3, 64, 64), name="comb")
 
 
+@pytest.fixture(scope="module", params=["comb", "tokens"])
+def table(request: pytest.FixtureRequest, space: Space) -> OpTable:
+    """Of the comb's space, or with every type of op that networks of tokens add."""
+    return space.table if request.param == "comb" else tokens.table()
+
+
 @pytest.fixture(scope="module", params=[*KINDS, FlopsLinear.kind])
 def model(request: pytest.FixtureRequest, space: Space) -> LatencyModel:
     """Untrained, of each kind."""
@@ -39,29 +47,30 @@ def model(request: pytest.FixtureRequest, space: Space) -> LatencyModel:
     header = kind.header_type(
         target="t",
         batches=(1,),
-        coverage=coverage(space.table),
+        coverage=(*coverage(space.table), *coverage(tokens.table())),
         calibration=Calibration(coverages=(0.5, 0.9), block=(0.5, 1.5), network=(0.7, 2.0)),
     )
     return kind(header).requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
-def bound(model: LatencyModel, space: Space) -> BoundModel:
-    return model.bind(space.table, 1)
+def bound(model: LatencyModel, table: OpTable) -> BoundModel:
+    return model.bind(table, 1)
 
 
 @pytest.fixture(scope="module")
-def widths(space: Space) -> torch.Tensor:
-    high = torch.tensor([width.max for width in space.widths]).double()
+def widths(table: OpTable, space: Space) -> torch.Tensor:
+    dense = [width.max for width in space.widths] if table is space.table else tokens.DENSE
+    high = torch.tensor(dense).double()
     return torch.stack((high, (0.5 * high).ceil(), 0.3 * high + 1.5))
 
 
 def test_it_prices_every_kernel_and_adds_up(
-    bound: BoundModel, space: Space, widths: torch.Tensor
+    bound: BoundModel, table: OpTable, widths: torch.Tensor
 ) -> None:
     ms, context = bound(widths), bound.contexts(widths)
-    assert bound.n_widths == len(space.widths)
-    assert bound.kernels.count == len(kernels(space.table))
+    assert bound.n_widths == table.n_widths
+    assert bound.kernels.count == len(kernels(table))
     assert (bound.kernel_ms(widths) > 0).all()
     for prices in (bound.kernel_ms(widths), bound.prices(None, context)):
         assert prices.shape == (3, bound.kernels.count)
@@ -97,13 +106,13 @@ def test_its_spread_is_positive_and_calibrated(bound: BoundModel, widths: torch.
 
 
 def test_a_file_gives_back_the_same_model(
-    model: LatencyModel, space: Space, widths: torch.Tensor
+    model: LatencyModel, table: OpTable, widths: torch.Tensor
 ) -> None:
     data = save(model)
     again = load(data)
     assert type(again) is type(model)
     assert again.header == model.header == read_header(data)
-    assert torch.equal(again.bind(space.table, 1)(widths), model.bind(space.table, 1)(widths))
+    assert torch.equal(again.bind(table, 1)(widths), model.bind(table, 1)(widths))
     assert save(again) == data
 
 
@@ -113,6 +122,25 @@ def test_what_it_does_not_cover_is_refused(model: LatencyModel, space: Space) ->
     narrow = type(model)(model.header.model_copy(update={"coverage": ("add",)}))
     with pytest.raises(NotCovered, match="conv2d"):
         narrow.bind(space.table, 1)
+
+
+def test_the_ops_of_a_network_cost_what_its_table_says(model: LatencyModel) -> None:
+    bound = model.bind(tokens.table(), 1)
+    for widths in (tokens.DENSE, (2 * tokens.HEAD, 33, 7), (tokens.HEAD, 1, 1)):
+        ops = model.bind(OpTable.from_ops(tokens.ops_at(*widths)), 1)
+        expected = ops.kernel_ms(torch.zeros(0).double())
+        torch.testing.assert_close(bound.kernel_ms(torch.tensor(widths).double()), expected)
+
+
+def test_an_opaque_op_is_covered_at_its_own_sizes(model: LatencyModel) -> None:
+    def at(channels: int) -> OpTable:
+        sizes = {"c_in": channels, "c_out": 32, "h": tokens.TOKENS, "w": 1}
+        lstm = wire.Opaque(function="LSTM", h_out=tokens.TOKENS, w_out=1, **sizes)
+        return OpTable.from_ops([lstm])
+
+    assert model.bind(at(tokens.CHANNELS), 1)(torch.zeros(0)) > 0
+    with pytest.raises(NotCovered, match="opaque LSTM 47x49x1 to 32x49x1"):
+        model.bind(at(47), 1)
 
 
 def test_a_predictor_finds_widths_with_it(model: LatencyModel, space: Space) -> None:

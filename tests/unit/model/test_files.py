@@ -8,15 +8,18 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from tests.harness import tokens
 
-from lpnet.errors import FileFormatError
+from lpnet.errors import FileFormatError, NotCovered
 from lpnet.model.ensemble import Ensemble, EnsembleHeader
 from lpnet.model.files import load, read, read_header, save
 from lpnet.model.header import Calibration
 from lpnet.model.kernels import coverage
+from lpnet.model.static_features import FIRST_STATIC, STATIC
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +83,23 @@ def test_a_cut_file_is_refused(lpnet: Ensemble, tmp_path: Path) -> None:
     (tmp_path / "cut").write_bytes(save(lpnet)[:-10])
     with pytest.raises(FileFormatError, match=r"cut: not a whole safetensors file"):
         read(tmp_path / "cut")
+
+
+def test_a_file_from_before_there_were_more_features_predicts_the_same(
+    residual_table: Any,
+) -> None:
+    data = (Path(__file__).parent / "first_features.safetensors").read_bytes()
+    lpnet, no_widths = load(data), torch.zeros(0)
+    assert isinstance(lpnet, Ensemble)
+    assert lpnet.header.static == FIRST_STATIC < STATIC
+    assert save(lpnet) == data
+    tables = (residual_table(24, 144), residual_table(17, 97, "silu"))
+    predicted = [[float(lpnet.bind(t, batch)(no_widths)) for t in tables] for batch in (1, 8)]
+    expected = [[0.80007869, 0.45506328], [6.37162638, 3.62297416]]
+    np.testing.assert_allclose(predicted, expected, rtol=1e-6)
+    # What it was not trained on has other names, so it does not price it.
+    with pytest.raises(NotCovered, match="norm layer; move transpose; matmul; softmax"):
+        lpnet.bind(tokens.table(), 1)
 
 
 def _with(lpnet: Ensemble, header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> bytes:

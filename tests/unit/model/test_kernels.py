@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from tests.harness import tokens
+
 from lpnet.model.kernels import coverage, kernels
 from lpnet.schemas import ops as wire
 from lpnet.space.table import OpTable
@@ -73,6 +76,50 @@ def test_coverage_says_type_window_stride_and_groups(residual_table: Any) -> Non
         c_in=8, c_out=8, h=9, w=9, kernel=(3, 5), stride=(2, 1), dilation=(2, 2), groups=2
     )
     assert coverage(OpTable.from_ops([grouped])) == ("conv2d 3x5 stride 2x1 dilation 2 grouped",)
+
+
+def test_tokens_have_kernels_of_their_own() -> None:
+    table = tokens.table()
+    priced = kernels(table)
+    assert [kernel.type for kernel in priced] == [
+        *("norm", "linear", "linear", "linear", "move", "matmul", "softmax", "matmul", "linear"),
+        *("add", "norm", "linear", "linear", "opaque", "move", "conv_dense", "reduce"),
+        *("activation", "mul", "reduce", "add", "edge_in", "edge_in", "edge_out", "call"),
+    ]
+    by_row = {kernel.row: kernel for kernel in priced[:-4]}
+    assert by_row[11].function == "gelu"
+    # A norm and a softmax leave the channel axis as it is.
+    assert (by_row[5].consumer, by_row[7].producer) == (7, 5)
+    assert (by_row[8].consumer, by_row[11].producer) == (11, 8)
+    first, second = priced[-4:-2]
+    assert (first.row, second.row) == (0, 21)
+    assert {"matmul", "softmax", "norm layer", "norm rms", "move transpose", "reduce max"} <= set(
+        coverage(table)
+    )
+    assert "opaque LSTM 48x49x1 to 32x49x1" in coverage(table)
+
+
+@pytest.mark.parametrize("source", ["matmul", "norm", "add", "softmax", "move"])
+def test_an_activation_runs_inside_a_product_norm_or_sum(source: str) -> None:
+    side = {"c_in": 8, "c_out": 8, "h": 9, "w": 1}
+    ops: dict[str, wire.Op] = {
+        "matmul": wire.MatMul(inputs=(-1, -2), **side),
+        "norm": wire.Norm(function="layer", **side),
+        "add": wire.Add(inputs=(-1, -2), **side),
+        "softmax": wire.Softmax(**side),
+        "move": wire.Move(function="slice", h_out=9, w_out=1, **side),
+    }
+    table = OpTable.from_ops([ops[source], wire.Activation(function="relu", **side)])
+    absorbed = source in ("matmul", "norm", "add")
+    assert (kernels(table)[0].function == "relu") == absorbed
+    assert ("activation relu" in coverage(table)) == absorbed
+
+
+def test_outputs_are_counted() -> None:
+    side = {"c_in": 8, "c_out": 8, "h": 9, "w": 1}
+    heads = [wire.Linear(c_in=8, c_out=8, inputs=(0,)) for _ in range(3)]
+    table = OpTable.from_ops([wire.Norm(function="layer", **side), *heads])
+    assert [kernel.outputs for kernel in kernels(table) if kernel.type == "edge_out"] == [3]
 
 
 def test_a_depthwise_conv_pruned_to_one_channel_is_still_one() -> None:

@@ -8,12 +8,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.harness import tokens
 from torch import Tensor
 
 from lpnet.errors import BudgetTooSmall, LpnetError, WidthsError
 from lpnet.predictor.predictor import Predictor
 from lpnet.search.macs import Macs
 from lpnet.space.space import Space
+from lpnet.space.table import OpTable
 
 HALF = 0.5
 
@@ -41,6 +43,15 @@ def test_macs_are_those_of_the_table(space: Space, seed: int) -> None:
     rows = np.stack([rng.integers(1, space.dense + 1) for _ in range(4)])
     found = Macs(space.table)(torch.from_numpy(rows).double())
     assert [round(float(m)) for m in found] == [space.macs(row) for row in rows]
+
+
+def test_macs_of_tokens_are_those_of_the_table() -> None:
+    table = tokens.table()
+    widths = np.array([tokens.DENSE, (2 * tokens.HEAD, 33, 7)], dtype=float)
+    found = Macs(table)(torch.from_numpy(widths))
+    assert found.tolist() == pytest.approx(table.macs(widths).tolist())
+    ops = OpTable.from_ops(tokens.ops_at(*tokens.DENSE))
+    assert found[0].item() == pytest.approx(float(ops.macs(np.zeros(0))))
 
 
 def test_macs_have_a_gradient(space: Space) -> None:

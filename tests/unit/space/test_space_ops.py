@@ -96,6 +96,21 @@ def test_a_table_of_ops_gives_them_back(ops: list[wire.Op]) -> None:
         np.testing.assert_array_equal(getattr(again, name), getattr(table, name))
 
 
+def test_a_part_of_a_table_numbers_what_it_reads() -> None:
+    side = {"c_in": 8, "c_out": 8, "h": 9, "w": 1}
+    table = OpTable.from_ops(
+        [
+            wire.Softmax(**side),
+            wire.Softmax(**side),
+            wire.Add(inputs=(1, -2), **side),
+            wire.Add(inputs=(2, 0), **side),
+            wire.Add(inputs=(1, 3), **side),
+        ]
+    )
+    assert [row.inputs for row in table.slice(2, 5).rows] == [(-1, -2), (0, -3), (-1, 1)]
+    assert [row.inputs for row in table.slice(0, 2).rows] == [(-1,), (0,)]
+
+
 def test_products_and_norms_count() -> None:
     nothing = np.zeros(0)
     # 4 heads of 16 channels and 49 tokens: scores, then their product with the values.

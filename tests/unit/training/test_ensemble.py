@@ -7,9 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.harness import tokens
 
 from lpnet.model.ensemble import Ensemble, EnsembleHeader
+from lpnet.model.static_features import FIRST_STATIC, STATIC
+from lpnet.space.table import OpTable
 from lpnet_service.training import Record
+from lpnet_service.training.baselines.flops import flops_linear
+from lpnet_service.training.baselines.learned import gradient_boosting
+from lpnet_service.training.baselines.lookup import lookup
+from lpnet_service.training.baselines.task import Task
 from lpnet_service.training.conformal import COVERAGES
 from lpnet_service.training.ensemble.calibration import calibrate, outputs
 from lpnet_service.training.ensemble.fitting import FitSettings, fit, held_out_by
@@ -96,3 +103,43 @@ def test_large_sets_are_learnt_in_parts(data: RecordSet, monkeypatch: pytest.Mon
     )
     error = np.abs(outputs(lpnet, KernelInputs.of(data)).latency / data.latency - 1.0)
     assert np.median(error) < 0.15
+
+
+def _token_record(number: int, widths: tuple[int, int, int]) -> Record:
+    """Milliseconds by MACs, by padded hidden channels, and 0.1 for the opaque op."""
+    heads, hidden, squeezed = widths
+    table = OpTable.from_ops(tokens.ops_at(*widths))
+    padded = 16 * -(-hidden // 16)
+    ms = 0.1 + 1e-6 * float(table.macs(np.zeros(0))) + 1e-3 * padded + 1e-3 * squeezed
+    named = {"heads": heads, "hidden": hidden, "squeezed": squeezed}
+    return Record(str(number), "block", table, 1, ms, None, "d" * 64, named, number % 3 == 2)
+
+
+def test_it_learns_ops_of_tokens() -> None:
+    rng = np.random.default_rng(0)
+    records = [
+        _token_record(
+            number,
+            (
+                tokens.HEAD * int(rng.integers(1, 5)),
+                int(rng.integers(1, 97)),
+                int(rng.integers(1, 25)),
+            ),
+        )
+        for number in range(150)
+    ]
+    training, test = RecordSet.of(records[:100]), RecordSet.of(records[100:])
+    header = EnsembleHeader(target="t", members=4, hidden=8, batches=(1,), coverage=())
+    held_out = held_out_by(training, 4, 0)
+    settings = replace(SETTINGS, steps=400)
+    lpnet = fit(KernelInputs.of(training), header, settings, held_out, lambda share: None)
+    assert lpnet.header.static == STATIC
+    error = np.abs(outputs(lpnet, KernelInputs.of(test)).latency / test.latency - 1.0)
+    assert np.median(error) < 0.03
+    task = Task(training.records, test.records, training.records, seed=0)
+    for baseline in (flops_linear, lookup, gradient_boosting):
+        assert np.isfinite(baseline(task)).all()
+
+
+def test_it_is_trained_on_no_more_features_than_its_records_have(fitted: Ensemble) -> None:
+    assert fitted.header.static == FIRST_STATIC
