@@ -147,12 +147,15 @@ def _measure_onnx(
 ) -> None:
     from lpnet_agent.offline import summaries
     from lpnet_agent.offline.start import measure_network_file
+    from lpnet_agent.offline.subnormals import advice
 
     summary = measure_network_file(settings, file, options, stop)
     text = json.dumps(summary)
     if out is not None:
         out.write_text(text + "\n", encoding="utf-8")
     typer.echo(text if as_json else summaries.format_network(summary))
+    if summary["subnormal_pct"]:
+        typer.echo(advice(summary["subnormal_pct"]), err=as_json)
 
 
 def _parse_shapes(texts: list[str]) -> dict[str, tuple[int, ...]]:

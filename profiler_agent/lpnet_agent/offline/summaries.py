@@ -9,7 +9,6 @@ from lpnet.schemas.device import TargetSpec
 from lpnet.schemas.sample import Measurement
 from lpnet_agent.offline.measure_space import SpaceResult
 from lpnet_agent.offline.network_file import NetworkFile
-from lpnet_agent.offline.subnormals import advice
 
 
 def summarise_space(
@@ -85,8 +84,6 @@ def format_network(summary: dict[str, Any]) -> str:
     ]
     if summary["disturbed"]:
         lines.append(f"disturbed, so not reliable: {'; '.join(summary['reasons'])}")
-    if summary["subnormal_pct"]:
-        lines.append(advice(summary["subnormal_pct"]))
     return "\n".join(lines)
 
 

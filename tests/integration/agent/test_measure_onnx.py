@@ -238,7 +238,9 @@ def test_subnormal_weights_are_shown_with_a_remedy(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "50.0% of the weights are subnormal" in done.stdout
     assert "--zero-subnormals" in done.stdout
-    assert measured(tmp_path, file)["subnormal_pct"] == 50
+    done = agent(tmp_path, "--onnx", str(file), "--json")
+    assert json.loads(done.stdout)["subnormal_pct"] == 50
+    assert "--zero-subnormals" in done.stderr
     assert measured(tmp_path, file, "--zero-subnormals")["subnormal_pct"] == 0
 
 
