@@ -45,15 +45,19 @@ FUNCTIONS = (
     "unknown",
     "other",
 )
-MORE_FUNCTIONS = ("erf", "exp", "mish", "pow", "prelu", "softplus", "sqrt")
+MORE_FUNCTIONS = (
+    *("abs", "cast", "clip", "erf", "exp", "log", "max", "min", "mish", "neg", "p_relu", "pow"),
+    *("reciprocal", "selu", "softplus", "sqrt", "swish"),
+)
+_MOVES = (
+    *("transpose", "reshape", "slice", "gather", "pad", "tile", "expand", "part"),
+    *("depth_to_space", "space_to_depth"),
+)
 # Functions of the ops that have one, beside activations.
 VARIANTS = (
     *(("norm", function) for function in ("layer", "group", "instance", "rms")),
-    *(
-        ("move", function)
-        for function in ("transpose", "reshape", "slice", "gather", "pad", "tile", "expand")
-    ),
-    *(("reduce", function) for function in ("mean", "max", "sum")),
+    *(("move", function) for function in _MOVES),
+    *(("reduce", function) for function in ("mean", "max", "min", "sum", "l2")),
 )
 # An activation that is the only reader of one of these runs inside its kernel.
 ABSORBING = WEIGHTED | {"add", "batch_norm", "matmul", "norm"}

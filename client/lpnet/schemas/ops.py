@@ -271,7 +271,8 @@ class Move(_Resized):
     function: str = Field(
         min_length=1,
         max_length=40,
-        description="transpose, reshape, slice, gather, pad, tile, expand, or another name",
+        description="transpose, reshape, slice, gather, pad, tile, expand, depth_to_space, "
+        "space_to_depth, part (one output of several), or another name",
     )
 
 
@@ -280,7 +281,7 @@ class Reduce(_Resized):
 
     type: Literal["reduce"] = Field(default="reduce", description="kind of op")
     function: str = Field(
-        min_length=1, max_length=40, description="mean, max, min, sum, or another name"
+        min_length=1, max_length=40, description="mean, max, min, sum, l2, or another name"
     )
 
 
