@@ -5,7 +5,7 @@ BIN := .venv/bin
 # otherwise.
 WORKERS ?= 2
 
-.PHONY: demo demo-postgres test test-all lint bench screenshots format clean
+.PHONY: demo demo-postgres test test-all lint bench spaces-bench screenshots format clean
 
 demo: .venv/installed
 	$(BIN)/lpnet demo
@@ -37,6 +37,15 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks
+
+# `make spaces-bench SPACES="timm --again"`: see benchmarks/spaces/__main__.py. It takes hours.
+spaces-bench: .venv-spaces/installed
+	.venv-spaces/bin/python -m benchmarks.spaces $(SPACES)
+
+# Networks written by others, beside what .venv has: torch is installed once.
+.venv-spaces/installed: .venv/installed benchmarks/spaces/requirements.txt
+	$(BIN)/python -m benchmarks.spaces.environment .venv-spaces
+	touch $@
 
 # Of the database that `make demo` left last, and of one with a million samples, made if missing.
 DEMO ?= $(shell ls -t lpnet-demo/*.db 2>/dev/null | head -n 1)

@@ -1,0 +1,201 @@
+"""What must be true of a space and of each pruning."""
+
+from __future__ import annotations
+
+import copy
+from functools import cached_property
+
+import onnx
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.utils._pytree import tree_leaves
+
+from benchmarks.spaces import counts, reference
+from benchmarks.spaces.drawing import Kept
+from benchmarks.spaces.exporting import export
+from benchmarks.spaces.networks import Example, difference, double, in_double, run, run_onnx
+from benchmarks.spaces.record import Recorder, Wrong
+from lpnet.space.space import Space
+
+# Of the largest number of an output. Double precision leaves 1e-13 or so.
+TOLERANCE = 1e-7
+FLOAT_TOLERANCE = 1e-3
+# A pruning that changes the outputs by less shows nothing.
+LEAST_EFFECT = 1e-4
+# Double precision of larger networks takes more memory and time than it is worth.
+_MOST_PARAMETERS = 80_000_000
+_MOST_MACS = 1_500_000_000
+
+
+class Checks:
+    """The checks of a family's space. Each notes its failures in the recorder."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        example: Example,
+        dense: list[Tensor],
+        space: Space,
+        recorder: Recorder,
+    ) -> None:
+        self._model = model
+        self._example = example
+        self._dense = dense
+        self._space = space
+        self._recorder = recorder
+        self._exported: onnx.ModelProto | None = None
+        self._loaded: Space | None = None
+        size = sum(parameter.numel() for parameter in model.parameters())
+        self._in_double = size <= _MOST_PARAMETERS and space.macs(space.dense) <= _MOST_MACS
+
+    def untouched(self) -> None:
+        """The user's model is left as it was."""
+        with self._recorder.stage("untouched"):
+            if any(module.training for module in self._model.modules()):
+                raise Wrong("from_model left a module in training mode")
+            _check_attributes(self._model)
+            if difference(run(self._model, self._example), self._dense) > 0:
+                raise Wrong("from_model changed what the model computes")
+
+    def saved(self) -> None:
+        """The file of a space is the space."""
+        with self._recorder.stage("loaded"):
+            loaded = Space.from_bytes(self._space.to_bytes())
+            if loaded != self._space or loaded.widths != self._space.widths:
+                raise Wrong("a space that is saved and loaded is another")
+            self._loaded = loaded
+
+    def pruning(self, kept: Kept, *, retrace: bool) -> None:
+        """A pruned copy computes, counts and runs as the space says."""
+        stage = self._recorder.stage
+        pruned: nn.Module | None = None
+        with stage("prune"):
+            pruned = self._space.prune(self._model, kept)
+        if pruned is None:
+            return
+        widths = {name: len(channels) for name, channels in kept.items()}
+        outputs: list[Tensor] = []
+        with stage("runs"):
+            outputs = self._runs(pruned)
+        if not outputs:
+            return
+        with stage("function"):
+            self._function(pruned)
+        with stage("macs"):
+            self._macs(pruned, widths)
+        with stage("concrete"):
+            self._concrete(widths, outputs)
+        if hasattr(self._space, "prune_onnx"):
+            with stage("onnx"):
+                self._onnx(kept, outputs)
+        if self._loaded is not None:
+            with stage("loaded"):
+                self._prunes_alike(self._loaded, pruned, kept)
+        if retrace:
+            with stage("retraced"):
+                self._retraced(pruned, widths)
+
+    def _runs(self, pruned: nn.Module) -> list[Tensor]:
+        try:
+            outputs = run(pruned, self._example)
+        except Exception as error:
+            raise Wrong(f"the pruned module does not run: {error}") from error
+        if [t.shape for t in outputs] != [t.shape for t in self._dense]:
+            raise Wrong(
+                f"the pruned module returns {[tuple(t.shape) for t in outputs]}, "
+                f"the dense one {[tuple(t.shape) for t in self._dense]}"
+            )
+        return outputs
+
+    def _function(self, pruned: nn.Module) -> None:
+        record = self._recorder.record
+        try:
+            positions = reference.kept_positions(self._model, pruned)
+        except reference.Mismatch as error:
+            raise Wrong(str(error)) from error
+        example, tolerance = self._example, FLOAT_TOLERANCE
+        result = pruned
+        if self._in_double:
+            example, tolerance = double(example), TOLERANCE
+            result = in_double(pruned)
+        dense, before = self._reference
+        outputs = run(result, example)
+        if not all(torch.isfinite(t).all() for t in outputs if t.is_floating_point()):
+            raise Wrong("outputs are not finite")
+        worst, effect = 0.0, 0.0
+        for seed in (1, 2):
+            masked = run(reference.masked(dense, positions, seed), example)
+            worst = max(worst, difference(outputs, masked))
+            effect = max(effect, difference(masked, before) if positions else 0.0)
+        record.difference = max(worst, record.difference or 0.0)
+        record.effect = max(effect, record.effect or 0.0)
+        if worst > tolerance:
+            raise Wrong(f"outputs differ by {worst:.1e} from the dense network's without them")
+        if positions and effect < LEAST_EFFECT:
+            record.notes.append(f"a pruning changes the outputs by {effect:.0e} only")
+
+    @cached_property
+    def _reference(self) -> tuple[nn.Module, list[Tensor]]:
+        """The dense network, and what it returns, in the precision of comparisons."""
+        if not self._in_double:
+            return self._model, self._dense
+        dense = in_double(self._model)
+        return dense, run(dense, double(self._example))
+
+    def _macs(self, pruned: nn.Module, widths: dict[str, int]) -> None:
+        own, counted = self._space.macs(widths), counts.macs(pruned, self._example)
+        self._recorder.record.macs_kept.append(
+            round(own / max(self._space.macs(self._space.dense), 1), 3)
+        )
+        if own != counted:
+            raise Wrong(f"{own} MACs, torch counts {counted}")
+
+    def _retraced(self, pruned: nn.Module, widths: dict[str, int]) -> None:
+        anew = Space.from_model(copy.deepcopy(pruned), self._example)
+        pairs = (
+            ("MACs", self._space.macs(widths), anew.macs(anew.dense)),
+            ("parameters", self._space.params(widths), anew.params(anew.dense)),
+        )
+        for name, own, counted in pairs:
+            if own != counted:
+                raise Wrong(f"{own} {name}, the pruned module traced anew has {counted}")
+        for own_op, op in zip(self._space.ops(widths), anew.ops(anew.dense), strict=True):
+            if own_op != op:
+                raise Wrong(f"op {own_op!r}, traced anew {op!r}")
+
+    def _concrete(self, widths: dict[str, int], outputs: list[Tensor]) -> None:
+        results = run_onnx(self._space.concrete(widths), None)
+        expected = [tuple(tensor.shape) for tensor in outputs]
+        if [array.shape for array in results] != expected:
+            raise Wrong(
+                f"the concrete model returns {[array.shape for array in results]}, "
+                f"the pruned module {expected}"
+            )
+
+    def _onnx(self, kept: Kept, outputs: list[Tensor]) -> None:
+        if self._exported is None:
+            self._exported = export(self._model, self._example)
+        model = self._space.prune_onnx(self._exported, kept)
+        results = [torch.from_numpy(array) for array in run_onnx(model, self._example)]
+        gap = difference(results, outputs)
+        if gap > FLOAT_TOLERANCE:
+            raise Wrong(f"the pruned ONNX model differs from the pruned module by {gap:.1e}")
+
+    def _prunes_alike(self, loaded: Space, pruned: nn.Module, kept: Kept) -> None:
+        alike = loaded.prune(self._model, kept)
+        first, second = pruned.state_dict(), alike.state_dict()
+        if first.keys() != second.keys() or not all(
+            reference.same(first[name], second[name]) for name in first
+        ):
+            raise Wrong("a loaded space prunes otherwise")
+
+
+def _check_attributes(model: nn.Module) -> None:
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if isinstance(value, FakeTensor) or (
+                isinstance(value, list | tuple | dict)
+                and any(isinstance(leaf, FakeTensor) for leaf in tree_leaves(value))
+            ):
+                raise Wrong(f"from_model left a traced tensor in {path}.{name}")

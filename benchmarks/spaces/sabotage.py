@@ -1,0 +1,183 @@
+"""Breaking lpnet on purpose: the harness has to see each error, and none without.
+
+`apply` changes functions of lpnet in this process. Checks that lpnet makes of itself are switched
+off with it, so that the harness alone is on trial.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from benchmarks.spaces.catalogue import chosen
+from benchmarks.spaces.record import Record
+from benchmarks.spaces.running import Limits, judge
+
+CONTROL = "nothing"
+
+
+@dataclass(frozen=True)
+class Sabotage:
+    """An error, and the family that it is tried on. `what` completes "lpnet ..."."""
+
+    name: str
+    what: str
+    family: str
+    apply: Callable[[], None]
+
+
+def apply(name: str) -> None:
+    """Break this process's lpnet in one way; for `nothing` only its own checks are off."""
+    _trust_everything()
+    for sabotage in SABOTAGES:
+        if sabotage.name == name:
+            sabotage.apply()
+
+
+def main(limits: Limits) -> int:
+    """Judge each family broken and whole. 1 if an error is not seen, or one is seen in whole."""
+    seen = []
+    wholes = {
+        family: _judge(family, CONTROL, limits)
+        for family in dict.fromkeys(sabotage.family for sabotage in SABOTAGES)
+    }
+    for sabotage in SABOTAGES:
+        whole = wholes[sabotage.family]
+        broken = _judge(sabotage.family, sabotage.name, limits)
+        seen.append(bool(broken.silent) and not whole.failures)
+        stages = ", ".join(dict.fromkeys(failure.stage for failure in broken.silent))
+        before = f"; whole: {whole.failures[0].error}" if whole.failures else ""
+        first = f" ({broken.failures[0].error:.120})" if broken.failures else ""
+        verdict = f"seen by {stages}" if broken.silent else "NOT SEEN"
+        print(f"{sabotage.name}, {sabotage.family}: {verdict}{first}{before}", flush=True)
+    print(f"{sum(seen)} of {len(SABOTAGES)} seen")
+    return 0 if all(seen) else 1
+
+
+def _judge(family: str, sabotage: str, limits: Limits) -> Record:
+    with tempfile.TemporaryDirectory() as folder:
+        return judge(
+            chosen([family])[0], Path(folder) / "record.json", limits, ["--sabotage", sabotage]
+        )
+
+
+def _patch(path: str, change: Callable[[Any], Any]) -> None:
+    """Replace an attribute, by its dotted path, by what `change` makes of it."""
+    owner_path, _, name = path.rpartition(".")
+    try:
+        owner = import_module(owner_path)
+    except ModuleNotFoundError:
+        module, _, kind = owner_path.rpartition(".")
+        owner = getattr(import_module(module), kind)
+    setattr(owner, name, change(getattr(owner, name)))
+
+
+def _trust_everything() -> None:
+    pass
+
+
+def _forget_additions() -> None:
+    def change(unite: Any) -> Any:
+        def forgetful(state: Any, left: Any, right: Any, node: Any, *reason: Any) -> None:
+            if node.op != "Add":
+                unite(state, left, right, node, *reason)
+
+        return forgetful
+
+    _patch("lpnet.space.solver.state.State.unite", change)
+
+
+def _reverse_concats() -> None:
+    def change(rules: Any) -> Any:
+        concat = rules["Concat"]
+        backwards = {
+            "Concat": lambda state, node: concat(state, replace(node, inputs=node.inputs[::-1]))
+        }
+        return {**rules, **backwards}
+
+    for module in ("rules.registry", "solution"):
+        _patch(f"lpnet.space.solver.{module}.RULES", change)
+
+
+def _forget_groups() -> None:
+    _patch("lpnet.space.solver.solution.settle_grouped", lambda _: lambda state, arrays: [])
+
+
+def _cut_beside() -> None:
+    def change(kept: Any) -> Any:
+        def beside(parameter: Any, atoms: Any) -> Any:
+            return [
+                indices
+                if indices is None or axis != 1 or len(indices) == side
+                else sorted((index + 1) % side for index in indices)
+                for axis, (indices, side) in enumerate(
+                    zip(kept(parameter, atoms), parameter.dense, strict=True)
+                )
+            ]
+
+        return beside
+
+    _patch("lpnet.space.parameters.Parameter.kept", change)
+
+
+def _keep_attributes() -> None:
+    _patch("lpnet.space.prune.update_attributes", lambda _: lambda before, after: None)
+
+
+def _forget_macs() -> None:
+    def change(macs: Any) -> Any:
+        def short(table: Any, widths: Any) -> Any:
+            last = max(i for i, row in enumerate(table.rows) if row.type in ("conv2d", "linear"))
+            return macs(table, widths) - macs(table.slice(last, last + 1), widths)
+
+        return short
+
+    _patch("lpnet.space.table.OpTable.macs", change)
+
+
+SABOTAGES = (
+    Sabotage(
+        "residual",
+        "does not tie what an addition adds",
+        "transformers/EfficientNetModel",
+        _forget_additions,
+    ),
+    Sabotage(
+        "concat",
+        "takes the inputs of a concat in reverse order",
+        "monai/UNet",
+        _reverse_concats,
+    ),
+    Sabotage(
+        "groups",
+        "does not align the groups of a grouped convolution",
+        "transformers/RegNetModel",
+        _forget_groups,
+    ),
+    Sabotage(
+        "indices",
+        "cuts the inputs of each weight one channel off",
+        "transformers/ResNetForImageClassification",
+        _cut_beside,
+    ),
+    Sabotage(
+        "attributes",
+        "does not update the numbers of channels and groups of modules",
+        "transformers/MobileNetV2Model",
+        _keep_attributes,
+    ),
+    Sabotage(
+        "macs",
+        "forgets the multiply-accumulates of the last layer",
+        "transformers/ResNetForImageClassification",
+        _forget_macs,
+    ),
+)
+
+if __name__ == "__main__":
+    sys.exit(main(Limits(600, 12)))
