@@ -129,6 +129,8 @@ def prune(
             report_outcome(client, outcome, plan, predictor, method=method, model=model, data=data)
     if as_json:
         print_json(figures(outcome) | {name: str(file) for name, file in files.items()})
+        if outcome.subnormal_pct:
+            typer.echo(show_prune.subnormal_advice(outcome.subnormal_pct), err=True)
     else:
         show_prune.print_outcome(outcome, target)
         layout.print_all(*(f"{name}: {file}" for name, file in files.items()))

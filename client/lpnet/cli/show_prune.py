@@ -41,7 +41,7 @@ def print_outcome(outcome: Outcome, target: str) -> None:
         )
     print_all(grid, "", _verdict(outcome, target))
     if outcome.subnormal_pct:
-        print_line(_subnormal_advice(outcome.subnormal_pct))
+        print_line(subnormal_advice(outcome.subnormal_pct))
 
 
 def _verdict(outcome: Outcome, target: str) -> str:
@@ -57,11 +57,11 @@ def _verdict(outcome: Outcome, target: str) -> str:
     )
 
 
-def _subnormal_advice(share_pct: float) -> str:
+def subnormal_advice(share_pct: float) -> str:
     share = f"{share_pct:.1f}%" if share_pct >= 0.1 else "under 0.1%"
     return (
-        f"{share} of the pruned network's weights are subnormal (below 1.2e-38): many CPUs compute "
-        "with them several times slower, and the measured latency, with random weights, does not "
-        "show it. Run the command again with --zero-subnormals: it continues from its checkpoint "
-        "and writes the network with them at zero"
+        f"{share} of the pruned network's weights are subnormal (below 1.2e-38): many CPUs "
+        "compute with them several times slower, and the measured latency, with random weights, "
+        "does not show it. Run the command again with --zero-subnormals: it continues from its "
+        "checkpoint and writes the network with them at zero"
     )

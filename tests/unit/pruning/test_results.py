@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tests.harness import comb
 from torch import nn
 
+from lpnet.cli import pruning
 from lpnet.cli.pruning import report_outcome
 from lpnet.cli.show_prune import print_outcome
 from lpnet.client import Client
@@ -143,3 +149,33 @@ def test_subnormal_weights_of_the_result_are_shown_with_a_remedy(
     assert "50.0% of the pruned network's weights are subnormal" in out
     assert "--zero-subnormals" in out
     assert figures(replace(outcome, small=decayed))["subnormal_pct"] == 50
+
+
+@pytest.mark.parametrize("zero", [False, True])
+def test_the_command_writes_subnormal_weights_as_zero_if_asked(
+    outcome: Outcome,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    zero: bool,
+) -> None:
+    decayed = nn.Linear(4, 4, bias=False)
+    nn.init.constant_(decayed.weight, 1.0)
+    nn.init.constant_(decayed.weight[:1], 1e-39)
+    classes = [str(number) for number in range(comb.network()(torch.zeros(1, 3, 32, 32)).shape[1])]
+    images = SimpleNamespace(name="digits", shape=(3, 32, 32), classes=classes)
+    monkeypatch.setattr("lpnet.pruning.job.images.open_images", lambda *_: images)
+    monkeypatch.setattr("lpnet.pruning.job.report.export", lambda *_: None)
+    monkeypatch.setattr(pruning, "open_model", lambda _: comb.network())
+    monkeypatch.setattr(pruning, "connect", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(pruning, "_predictor", lambda *_: None)
+    monkeypatch.setattr(pruning, "run_job", lambda *_, **__: replace(outcome, small=decayed))
+    pruning.prune(
+        "t", "60%", out=tmp_path, report=False, as_json=True, zero_subnormals=zero, model="little"
+    )
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["subnormal_pct"] == (0 if zero else 25)
+    assert ("--zero-subnormals" in printed.err) is not zero
+    weight = load_file(tmp_path / "model.safetensors")["weight"]
+    assert bool(weight[0].any()) is not zero
+    assert weight[1:].eq(1).all()
