@@ -7,27 +7,58 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
+class Run:
+    """Atoms `first` to `first + count` of a width, each `inner` times in a row."""
+
+    first: int
+    count: int
+    inner: int
+
+
+@dataclass(frozen=True)
 class Width:
     """A variable of a space: the number of channels that are kept in a group.
 
-    Legal values are the multiples of `granule` from `granule` to `max`.
+    Legal values are the multiples of `granule` from `granule` to `max`. An atom is what is removed
+    as a whole. Without a `layout` each channel is an atom, and a granule above 1 is the number of
+    groups of a grouped conv, each of which keeps the same number of channels. A layout lists the
+    atoms of the channels in order, for heads of attention or for channels that are tied.
     """
 
     name: str
     max: int
     granule: int
+    layout: tuple[Run, ...] = ()
+
+    @property
+    def atoms(self) -> int:
+        return self.max // self.granule if self.layout else self.max
+
+    def atom_of(self) -> list[int]:
+        """The atom of each channel."""
+        if not self.layout:
+            return list(range(self.max))
+        return [
+            run.first + i
+            for run in self.layout
+            for i in range(run.count)
+            for _ in range(run.inner)
+        ]
 
 
 @dataclass(frozen=True)
 class Segment:
-    """`size` channels of a group, or of a constant number if `width` is None.
+    """Atoms `first` to `first + size` of a width, or `size` constant channels if it is None.
 
-    Each stands for `inner` neighbouring channels of the tensor, as after a flatten.
+    Each stands for `inner` neighbouring channels of the tensor, as after a flatten. `of` is the
+    max of the width; 0 where the segment is the whole width and each atom is a channel.
     """
 
     width: str | None
     size: int
     inner: int = 1
+    first: int = 0
+    of: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,40 +87,75 @@ class Axis:
         """Each channel is repeated `times` times."""
         return Axis(tuple(replace(s, inner=s.inner * times) for s in self.segments))
 
+    def divide(self, size: int) -> Axis:
+        """Blocks of `size` channels, each of a single atom or constant."""
+        return Axis(
+            tuple(
+                replace(s, size=s.size * s.inner // size, inner=1)
+                if s.width is None
+                else replace(s, inner=s.inner // size, of=s.of or s.size)
+                for s in self.segments
+            )
+        )
+
     def rename(self, name: Callable[[str], str | None]) -> Axis:
         """A width renamed to None becomes constant."""
         return Axis(
             tuple(s if s.width is None else replace(s, width=name(s.width)) for s in self.segments)
         )
 
-    def count(self, widths: Mapping[str, int]) -> int:
-        return sum(
-            (s.size if s.width is None else widths[s.width]) * s.inner for s in self.segments
+    def count(self, widths: Mapping[str, int] | None) -> int:
+        """Channels at concrete widths; all of them without widths."""
+        if widths is None:
+            return self.dense
+        terms, constant = self._terms()
+        return constant + sum(
+            channels * widths[name] // most for name, (channels, most) in terms.items()
         )
 
-    def affine(self) -> tuple[dict[str, int], int]:
+    def affine(self) -> tuple[dict[str, float], int]:
         """The number of channels as a factor per width and a constant."""
-        factors: dict[str, int] = {}
+        terms, constant = self._terms()
+        return {name: _ratio(*term) for name, term in terms.items()}, constant
+
+    def _terms(self) -> tuple[dict[str, tuple[int, int]], int]:
+        # Dense channels of each width on this axis, with its max, and constant channels.
+        terms: dict[str, tuple[int, int]] = {}
         constant = 0
         for s in self.segments:
             if s.width is None:
                 constant += s.size * s.inner
             else:
-                factors[s.width] = factors.get(s.width, 0) + s.inner
-        return factors, constant
+                channels = terms[s.width][0] if s.width in terms else 0
+                terms[s.width] = channels + s.size * s.inner, s.of or s.size
+        return terms, constant
 
     def label(self) -> str:
-        """The affine form as text: "64", "conv1", "49*features.40"."""
-        factors, constant = self.affine()
-        terms = [name if k == 1 else f"{k}*{name}" for name, k in factors.items()]
-        return "+".join(terms + ([str(constant)] if constant or not terms else []))
+        """The affine form as text: "64", "conv1", "49*features.40", "attention/64"."""
+        terms, constant = self._terms()
+        texts = [_term(name, *term) for name, term in terms.items()]
+        return "+".join(texts + ([str(constant)] if constant or not texts else []))
 
     def kept(self, kept: Mapping[str, Sequence[int]]) -> list[int]:
-        """Positions along the axis that are kept, for the channels `kept` in each width."""
+        """Positions along the axis that are kept, for the atoms `kept` in each width."""
         positions: list[int] = []
         start = 0
         for s in self.segments:
-            channels = range(s.size) if s.width is None else kept[s.width]
-            positions += [start + c * s.inner + i for c in channels for i in range(s.inner)]
+            atoms: Sequence[int] = range(s.size)
+            if s.width is not None:
+                atoms = [a - s.first for a in kept[s.width] if s.first <= a < s.first + s.size]
+            positions += [start + a * s.inner + i for a in atoms for i in range(s.inner)]
             start += s.size * s.inner
         return positions
+
+
+def _ratio(channels: int, most: int) -> float:
+    return channels // most if channels % most == 0 else channels / most
+
+
+def _term(name: str, channels: int, most: int) -> str:
+    if channels == most:
+        return name
+    if channels % most == 0:
+        return f"{channels // most}*{name}"
+    return f"{name}/{most // channels}" if most % channels == 0 else f"{channels}/{most}*{name}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import onnx
@@ -16,37 +16,31 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import helper, numpy_helper
 
 from lpnet.errors import FileFormatError, SpaceError
+from lpnet.space import general_file
 from lpnet.space.axis import Axis, Segment, Width
 from lpnet.space.blocks import Block
+from lpnet.space.content import Content, batch_symbol
 from lpnet.space.graph import Graph
 from lpnet.space.limits import MAX_ALL_SEGMENTS, MAX_TABLE, check_bytes, check_graph
 from lpnet.space.meta import Meta, MetaFormat
+from lpnet.space.onnx_parts import tensor
 from lpnet.space.onnx_reader.recognise import recognise
-from lpnet.space.onnx_writer import INPUT_NAME, assemble, ends, parts, tensor
+from lpnet.space.onnx_writer import INPUT_NAME, assemble, ends, parts
 from lpnet.space.raw import RawGraph, RawNode, Shape
-from lpnet.space.template import Template
+from lpnet.space.template import Template, lean
 
 FORMAT = 1
 _KEY = "lpnet"
 
 
-@dataclass(frozen=True)
-class Content:
-    """The content of a space file."""
-
-    name: str
-    batch: int
-    hash: str
-    template: Template
-    blocks: tuple[Block, ...]
-
-
 def to_model(content: Content) -> onnx.ModelProto:
     template = content.template
+    if template.layout is not None:
+        return general_file.to_model(content)
     graph_parts = parts(template, None)
     weights = [tensor(weight.name, weight.dims) for weight in graph_parts.weights]
     model = assemble(
-        content.name, graph_parts, ends(template, None, _batch(template)), inputs=weights
+        content.name, graph_parts, ends(template, None, batch_symbol(template)), inputs=weights
     )
     axes = [template.input, *template.axes]
     meta = {
@@ -54,7 +48,7 @@ def to_model(content: Content) -> onnx.ModelProto:
         "name": content.name,
         "batch": content.batch,
         "hash": content.hash,
-        "widths": [asdict(width) for width in template.widths],
+        "widths": [lean(width) for width in template.widths],
         "blocks": [asdict(block) for block in content.blocks],
         "dims": {
             axis.label(): [[s.width, s.size, s.inner] for s in axis.segments]
@@ -64,14 +58,6 @@ def to_model(content: Content) -> onnx.ModelProto:
     }
     helper.set_model_props(model, {_KEY: json.dumps(meta, sort_keys=True)})
     return model
-
-
-def _batch(template: Template) -> str:
-    # The symbol must differ from the names of all widths.
-    symbol = "batch"
-    while any(width.name == symbol for width in template.widths):
-        symbol += "_"
-    return symbol
 
 
 def from_bytes(data: bytes) -> Content:
@@ -88,9 +74,12 @@ def from_bytes(data: bytes) -> Content:
     check_graph(model)
     try:
         format_ = MetaFormat.model_validate_json(props[_KEY]).format
+        if format_ == general_file.FORMAT:
+            return general_file.content(data, props[_KEY])
         if format_ != FORMAT:
             raise FileFormatError(
-                f"the space file has format {format_}; this lpnet reads {FORMAT}"
+                f"the space file has format {format_}; this lpnet reads up to "
+                f"{general_file.FORMAT}"
             )
         return _content(model, Meta.model_validate_json(props[_KEY]))
     except (
@@ -182,9 +171,8 @@ def _raw(model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> RawGraph:
             )
             for node in graph.node
         ),
-        input=INPUT_NAME,
-        input_shape=shapes[INPUT_NAME],
-        output=graph.output[0].name,
+        inputs={INPUT_NAME: shapes[INPUT_NAME]},
+        outputs=(graph.output[0].name,),
         parameters={name: shape for name, shape in shapes.items() if name != INPUT_NAME},
         constants={c.name: np.asarray(numpy_helper.to_array(c)) for c in graph.initializer},
     )

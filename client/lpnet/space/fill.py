@@ -18,8 +18,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from lpnet.space.graph import INPUT, Graph, Node
-from lpnet.space.onnx_writer import Weight
+from lpnet.space.graph import Graph, Node
+from lpnet.space.onnx_parts import Weight
 from lpnet.space.template import Template
 
 # Values that are drawn once and reused. A prime number, so that rows of a long weight differ.
@@ -59,11 +59,12 @@ class Filler:
         """The values of the weight with this index, as float32, in chunks of a megabyte."""
         shape = weight.shape
         count = prod(shape)
-        if len(shape) == 1:
-            value = weight.role in ("running_var", "weight")
+        if len(shape) == 1 or weight.value is not None:
+            one = weight.role in ("running_var", "weight")
+            value = float(one) if weight.value is None else weight.value
             yield np.full(count, value, dtype=np.float32).tobytes()
             return
-        scale = np.float32(self.gains[weight.node] / sqrt(prod(shape[1:])))
+        scale = np.float32(self.gains[weight.node] / sqrt(weight.fan_in or prod(shape[1:])))
         pool = _pool(seed)
         start = index * 7919 % _POOL_SIZE
         if start + count <= _POOL_SIZE:
@@ -91,7 +92,8 @@ def _gains(graph: Graph) -> tuple[float, ...]:
     moments: list[_SecondMoment] = []
     gains: list[float] = []
     for index, node in enumerate(graph.nodes):
-        incoming = [_SecondMoment(1.0) if i == INPUT else moments[i] for i in node.inputs]
+        incoming = [_SecondMoment(1.0) if i < 0 else moments[i] for i in node.inputs]
+        incoming = incoming or [_SecondMoment(1.0)]
         target = _DAMPED_VARIANCE if index in damped else 1.0
         gains.append(sqrt(target / incoming[0].total))
         moments.append(_SecondMoment(target) if node.weighted else _output_moment(node, incoming))
@@ -125,6 +127,8 @@ def _output_moment(node: Node, incoming: list[_SecondMoment]) -> _SecondMoment:
         return _SecondMoment(
             0.0, first.activated + first.zero_mean * _SECOND_MOMENTS.get(node.function, 0.5)
         )
+    if node.type in ("norm", "matmul", "opaque"):
+        return _SecondMoment(1.0)
     if node.type == "pool":
         area = node.kernel[0] * node.kernel[1]
         return first.times(1 + log2(area) if node.mode == "max" else 0.5)
@@ -137,11 +141,11 @@ def _last_convs_of_branches(graph: Graph) -> set[int]:
     last: set[int] = set()
     for node in graph.nodes:
         if node.type == "add":
-            deepest = max(node.inputs, key=lambda i: -1 if i == INPUT else depth[i])
-            while deepest != INPUT and graph.nodes[deepest].type == "batch_norm":
+            deepest = max(node.inputs, key=lambda i: -1 if i < 0 else depth[i])
+            while deepest >= 0 and graph.nodes[deepest].type == "batch_norm":
                 deepest = graph.nodes[deepest].inputs[0]
-            if deepest != INPUT and graph.nodes[deepest].weighted:
+            if deepest >= 0 and graph.nodes[deepest].weighted:
                 last.add(deepest)
-        input_depth = max(0 if i == INPUT else depth[i] for i in node.inputs)
+        input_depth = max((0 if i < 0 else depth[i] for i in node.inputs), default=0)
         depth.append(input_depth + node.weighted)
     return last

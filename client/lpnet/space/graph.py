@@ -9,9 +9,11 @@ from functools import cached_property
 from lpnet.errors import SpaceError
 from lpnet.schemas.ops import positions, window_span
 from lpnet.space.axis import Axis
+from lpnet.space.slots import CountAttribute, CountSlot, Slot, WeightSlot
 
 INPUT = -1
-Attributes = tuple[tuple[str, float | int | str], ...]
+Plain = float | int | str
+Attributes = tuple[tuple[str, Plain | tuple[Plain, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,9 @@ class Node:
     `c_out` is the dense channel count of a conv or linear; it is 0 for other ops, which keep the
     channels of their input. `module` is the path of the torch module that holds the weights, and
     `norms` are the paths of the BatchNorms folded into it. `attributes` are further ONNX ones.
+
+    A node with an `op` is written as that ONNX op, with these `slots` as inputs and with `counts`
+    as attributes that depend on the widths. A `fixed` one is right at a single resolution only.
     """
 
     name: str
@@ -37,10 +42,26 @@ class Node:
     attributes: Attributes = ()
     module: str = ""
     norms: tuple[str, ...] = ()
+    op: str = ""
+    domain: str = ""
+    slots: tuple[Slot, ...] = ()
+    counts: tuple[CountAttribute, ...] = ()
+    fixed: bool = False
 
     @property
     def weighted(self) -> bool:
-        return self.type in ("conv2d", "linear")
+        return self.type in ("conv2d", "conv_transpose2d", "linear")
+
+    @property
+    def widths(self) -> frozenset[str]:
+        """Widths among the dimensions of its weights, and in its numbers."""
+        axes = [attribute.axis for attribute in self.counts]
+        for slot in self.slots:
+            if isinstance(slot, WeightSlot):
+                axes += slot.dims
+            elif isinstance(slot, CountSlot):
+                axes += slot.axes
+        return frozenset(name for axis in axes for name in axis.widths)
 
     @property
     def windowed(self) -> bool:

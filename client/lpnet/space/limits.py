@@ -49,7 +49,7 @@ def check_graph(model: onnx.ModelProto) -> None:
     for kind, parts, limit in (
         ("nodes", graph.node, MAX_NODES),
         ("inputs", graph.input, 4 * MAX_NODES),
-        ("outputs", graph.output, 1),
+        ("outputs", graph.output, _MAX_PER_NODE),
         ("constants", graph.initializer, 4 * MAX_NODES),
         ("metadata", model.metadata_props, _MAX_PER_NODE),
     ):

@@ -4,52 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper
 
-from lpnet.space.axis import Axis
+from lpnet.space.general_writer import GeneralWriter
 from lpnet.space.graph import Attributes, Node
+from lpnet.space.onnx_parts import Dim, Parts, Weight, dim, tensor
 from lpnet.space.onnx_reader.activations import PLAIN
+from lpnet.space.slots import Tensor
 from lpnet.space.template import Template
 
 # ONNX Runtime supports these since 1.18; Gelu needs opset 20.
 OPSET, IR_VERSION = 20, 10
 INPUT_NAME = "input"
-Dim = int | str
+Ends = tuple[list[onnx.ValueInfoProto], list[onnx.ValueInfoProto]]
 _OF_FUNCTION = {function: op for op, (function, _) in PLAIN.items()}
 _BOUNDS: dict[str, Attributes] = {"relu6": (("min", 0.0), ("max", 6.0))}
 
 
-@dataclass(frozen=True)
-class Weight:
-    """A weight of a network: `node` is the index of its node, `role` such as weight or bias."""
-
-    name: str
-    node: int
-    role: str
-    dims: tuple[Dim, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(int(side) for side in self.dims)
-
-
-@dataclass
-class Parts:
-    """The parts of a graph."""
-
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    weights: list[Weight] = field(default_factory=list)
-    constants: list[onnx.TensorProto] = field(default_factory=list)
-
-
-def parts(template: Template, widths: Mapping[str, int] | None) -> Parts:
+def parts(template: Template, widths: Mapping[str, int] | None, batch: int = 1) -> Parts:
     """Channels are symbolic if `widths` is None."""
-    writer = _Writer(template, widths)
+    writer = _Writer(template, widths, batch)
     for index in range(len(template.graph.nodes)):
         writer.node(index)
     return writer.parts
@@ -58,54 +36,82 @@ def parts(template: Template, widths: Mapping[str, int] | None) -> Parts:
 def assemble(
     name: str,
     parts: Parts,
-    ends: tuple[onnx.ValueInfoProto, onnx.ValueInfoProto],
+    ends: Ends,
     *,
     inputs: Sequence[onnx.ValueInfoProto] = (),
 ) -> onnx.ModelProto:
     graph = helper.make_graph(
-        parts.nodes, name or "space", [ends[0], *inputs], [ends[1]], initializer=parts.constants
+        parts.nodes, name or "space", [*ends[0], *inputs], ends[1], initializer=parts.constants
     )
-    opset = helper.make_opsetid("", OPSET)
+    opsets = [helper.make_opsetid("", OPSET)]
+    domains = sorted({node.domain for node in parts.nodes} - {"", "ai.onnx"})
+    opsets += [helper.make_opsetid(domain, 1) for domain in domains]
     return helper.make_model(
-        graph, producer_name="lpnet", opset_imports=[opset], ir_version=IR_VERSION
+        graph, producer_name="lpnet", opset_imports=opsets, ir_version=IR_VERSION
     )
 
 
-def ends(
-    template: Template, widths: Mapping[str, int] | None, batch: Dim
-) -> tuple[onnx.ValueInfoProto, onnx.ValueInfoProto]:
-    graph = template.graph
+def ends(template: Template, widths: Mapping[str, int] | None, batch: Dim) -> Ends:
+    """The inputs and outputs of a graph."""
+    graph, layout = template.graph, template.layout
+    if layout is not None:
+        inputs = [
+            _end(input_name(index), tensor, widths, batch)
+            for index, tensor in enumerate(layout.inputs)
+        ]
+        outputs = [
+            _end(graph.nodes[index].name, layout.tensors[index], widths, batch)
+            for index in dict.fromkeys(layout.outputs)
+        ]
+        return inputs, outputs
     last = graph.nodes[-1]
     source = [batch, dim(template.input, widths)]
     result = [batch, dim(template.axes[-1], widths)]
     source += [] if graph.flat else [graph.h, graph.w]
     result += [] if graph.flats()[-1] else [*graph.sizes()[-1]]
-    return tensor(INPUT_NAME, source), tensor(last.name, result)
+    return [tensor(INPUT_NAME, source)], [tensor(last.name, result)]
 
 
-def tensor(name: str, dims: Sequence[Dim]) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, list(dims))
+def _end(
+    name: str, value: Tensor, widths: Mapping[str, int] | None, batch: Dim
+) -> onnx.ValueInfoProto:
+    dims = [dim(axis, widths) for axis in value.dims]
+    if value.batch is not None:
+        own = dims[value.batch]
+        if isinstance(batch, int) and isinstance(own, int):
+            dims[value.batch] = own * batch
+        else:
+            dims[value.batch] = str(batch) if own == 1 else f"{batch}*{own}"
+    return helper.make_tensor_value_info(name, element_type(value.type), dims)
 
 
-def dim(axis: Axis, widths: Mapping[str, int] | None, groups: int = 1) -> Dim:
-    """A number, or its affine form as text."""
-    if widths is not None:
-        return axis.count(widths) // groups
-    if not axis.widths:
-        return axis.dense // groups
-    return axis.label() if groups == 1 else f"{axis.label()}/{groups}"
+def element_type(name: str) -> int:
+    """ONNX's number of an element type, such as float or int64."""
+    number: int = onnx.TensorProto.DataType.Value(_ELEMENTS.get(name, name.upper()))
+    return number
+
+
+_ELEMENTS = {"float32": "FLOAT", "float64": "DOUBLE"}
+
+
+def input_name(index: int) -> str:
+    return INPUT_NAME if index == 0 else f"{INPUT_NAME}{index + 1}"
 
 
 class _Writer:
-    def __init__(self, template: Template, widths: Mapping[str, int] | None) -> None:
+    def __init__(self, template: Template, widths: Mapping[str, int] | None, batch: int) -> None:
         self.template = template
         self.widths = widths
         self.parts = Parts()
+        self.general = GeneralWriter(template.graph, widths, batch, self.parts)
 
     def node(self, index: int) -> None:
         node = self.template.graph.nodes[index]
         nodes = self.template.graph.nodes
-        inputs = [INPUT_NAME if i < 0 else nodes[i].name for i in node.inputs]
+        inputs = [input_name(-1 - i) if i < 0 else nodes[i].name for i in node.inputs]
+        if node.slots:
+            self.general.node(index, inputs)
+            return
         match node.type:
             case "conv2d":
                 self._conv(index, node, inputs)
@@ -154,7 +160,7 @@ class _Writer:
             return
         self._add(node, _OF_FUNCTION[node.function], inputs, **dict(node.attributes))
 
-    def _constant(self, node: Node, name: str, value: float | int | str | None) -> str:
+    def _constant(self, node: Node, name: str, value: Any) -> str:
         if value is None:
             return ""
         name = f"{node.name}/{name}"

@@ -1,148 +1,141 @@
-"""Removing channels from a torch model with Torch-Pruning's functions for layers."""
+"""Removing channels from a torch model: every parameter is cut along every axis by index."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from operator import index as as_index
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
-import torch_pruning as tp
-from torch import nn
+from torch import Tensor, nn
 
-from lpnet.errors import SpaceError, WidthsError
-from lpnet.space.axis import Axis, Width
-from lpnet.space.graph import Node
+from lpnet.errors import SpaceError
+from lpnet.space.kept import Atoms, kept_atoms
+from lpnet.space.module_attributes import update_attributes
+from lpnet.space.parameters import Parameter
 from lpnet.space.template import Template
-
-_Layer = TypeVar("_Layer", bound=nn.Module)
-_Norm = nn.modules.batchnorm._BatchNorm
 
 
 def prune(template: Template, model: nn.Module, kept: Mapping[str, Sequence[int]]) -> nn.Module:
-    indices = _kept_indices(template.widths, kept)
-    pruned = copy.deepcopy(model)
-    for index, node in enumerate(template.graph.nodes):
-        c_in, c_out = template.axis_in(index), template.axes[index]
-        if node.type == "conv2d":
-            _prune_conv(node, pruned, (c_in, c_out), indices, template.depthwise(index))
-        elif node.type == "linear":
-            _prune_linear(node, pruned, (c_in, c_out), indices)
-        for norm in [node.module] if node.type == "batch_norm" else node.norms:
-            layer = _layer(pruned, norm, _Norm)
-            _check_channels(norm, (layer.num_features,), (c_out.dense,))
-            with _same_grad(layer):
-                tp.prune_batchnorm_out_channels(layer, idxs=_removed(c_out, indices))
+    """A copy of a model without the channels that are not kept. The model is not changed."""
+    atoms = kept_atoms(template.widths, kept)
+    pruned = copied(model)
+    owners = _owners(pruned)
+    cut: dict[int, Tensor] = {}
+    for parameter in template.parameters:
+        places = owners.get(parameter.name)
+        if places is None:
+            _check_optional(template, pruned, parameter)
+            continue
+        module, name = places[0]
+        tensor = _tensor(module, name)
+        if tuple(tensor.shape) != parameter.dense:
+            raise SpaceError(
+                f"{parameter.name} has shape {[*tensor.shape]}, but the space has "
+                f"{[*parameter.dense]}"
+            )
+        if id(tensor) not in cut:
+            cut[id(tensor)] = _cut(tensor, parameter, atoms)
+        for owner, own_name in places:
+            _replace(owner, own_name, cut[id(tensor)])
+    update_attributes(model, pruned)
     return pruned
 
 
-def _kept_indices(
-    widths: tuple[Width, ...], kept: Mapping[str, Sequence[int]]
-) -> dict[str, list[int]]:
-    by_name = {width.name: width for width in widths}
-    for name in kept:
-        if name not in by_name:
-            raise WidthsError(f"this space has no width {name}")
-    return {
-        name: sorted(_indices(width, kept[name])) if name in kept else list(range(width.max))
-        for name, width in by_name.items()
-    }
+def copied(model: nn.Module) -> nn.Module:
+    """A deep copy. Tensors that a forward pass has left on modules are not copied.
 
-
-def _indices(width: Width, kept: Sequence[int]) -> list[int]:
+    Raises SpaceError, naming the module and the attribute, for one that cannot be copied.
+    """
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        for value in vars(module).values():
+            if isinstance(value, Tensor) and not value.is_leaf:
+                memo[id(value)] = value.detach()
     try:
-        indices = [as_index(i) for i in kept]
-    except TypeError as error:
-        raise WidthsError(f"{width.name}: kept channels must be integers") from error
-    wrong = [i for i in indices if not 0 <= i < width.max]
-    if wrong:
-        raise WidthsError(f"{width.name}: channel {wrong[0]} is outside 0 to {width.max - 1}")
-    if len(set(indices)) < len(indices):
-        raise WidthsError(f"{width.name}: a channel is listed twice")
-    if not indices:
-        raise WidthsError(f"{width.name}: no channel is kept")
-    if len(indices) % width.granule:
-        raise WidthsError(
-            f"{width.name}: {len(indices)} channels are not a multiple of {width.granule}"
-        )
-    return indices
+        return copy.deepcopy(model, memo)
+    except Exception as error:
+        raise SpaceError(f"the model cannot be copied: {_culprit(model)}{error!s:.500}") from error
 
 
-Kept = Mapping[str, Sequence[int]]
+def _culprit(model: nn.Module) -> str:
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if name in ("_modules", "_parameters", "_buffers"):
+                continue
+            try:
+                copy.deepcopy(value)
+            except Exception:
+                return f"attribute {name!r} of {path or 'the model'}: "
+    return ""
 
 
-def _prune_conv(
-    node: Node, model: nn.Module, axes: tuple[Axis, Axis], kept: Kept, depthwise: bool
-) -> None:
-    conv = _layer(model, node.module, nn.Conv2d)
-    c_in, c_out = axes
-    _check_channels(node.module, (conv.in_channels, conv.out_channels), (c_in.dense, c_out.dense))
-    with _same_grad(conv):
-        if depthwise:
-            tp.prune_depthwise_conv_out_channels(conv, idxs=_removed(c_out, kept))
-            # Torch-Pruning assumes an output channel per input channel.
-            conv.in_channels = conv.groups = len(c_in.kept(kept))
-        elif conv.groups > 1:
-            _prune_grouped(node, conv, c_in.kept(kept), c_out.kept(kept))
-        else:
-            tp.prune_conv_out_channels(conv, idxs=_removed(c_out, kept))
-            tp.prune_conv_in_channels(conv, idxs=_removed(c_in, kept))
+_Owners = dict[str, list[tuple[nn.Module, str]]]
 
 
-def _prune_grouped(node: Node, conv: nn.Conv2d, c_in: list[int], c_out: list[int]) -> None:
-    # Prune each group on its own; Torch-Pruning would use the first group's input channels.
-    share_in, share_out = conv.in_channels // conv.groups, conv.out_channels // conv.groups
-    reads = [[c % share_in for c in c_in if c // share_in == g] for g in range(conv.groups)]
-    gives = [[c for c in c_out if c // share_out == g] for g in range(conv.groups)]
-    for channels in (reads, gives):
-        if len({len(group) for group in channels}) > 1:
-            raise WidthsError(
-                f"{node.name}: its {conv.groups} groups must keep equal numbers of channels, got "
-                f"{[len(group) for group in channels]}"
-            )
-    rows = [conv.weight[give][:, read] for give, read in zip(gives, reads, strict=True)]
-    conv.weight = nn.Parameter(torch.cat(rows).detach().clone())
-    if conv.bias is not None:
-        conv.bias = nn.Parameter(conv.bias[c_out].detach().clone())
-    conv.in_channels, conv.out_channels = len(c_in), len(c_out)
+def _owners(model: nn.Module) -> _Owners:
+    """The modules that hold each tensor, and its name there, by all names that it has."""
+    names: dict[str, tuple[nn.Module, str]] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+            if tensor is not None:
+                names[f"{path}.{name}" if path else name] = (module, name)
+    by_tensor: dict[int, list[tuple[nn.Module, str]]] = {}
+    for module, name in names.values():
+        holders = by_tensor.setdefault(id(_tensor(module, name)), [])
+        if not any(holder is module and own == name for holder, own in holders):
+            holders.append((module, name))
+    return {full: by_tensor[id(_tensor(*owner))] for full, owner in names.items()}
 
 
-def _prune_linear(node: Node, model: nn.Module, axes: tuple[Axis, Axis], kept: Kept) -> None:
-    linear = _layer(model, node.module, nn.Linear)
-    c_in, c_out = axes
-    _check_channels(
-        node.module, (linear.in_features, linear.out_features), (c_in.dense, c_out.dense)
-    )
-    with _same_grad(linear):
-        tp.prune_linear_out_channels(linear, idxs=_removed(c_out, kept))
-        tp.prune_linear_in_channels(linear, idxs=_removed(c_in, kept))
+def _tensor(module: nn.Module, name: str) -> Tensor:
+    tensor = getattr(module, name)
+    assert isinstance(tensor, Tensor)
+    return tensor
 
 
-def _removed(axis: Axis, kept: Kept) -> list[int]:
-    return sorted(set(range(axis.dense)).difference(axis.kept(kept)))
-
-
-def _layer(model: nn.Module, path: str, kind: type[_Layer]) -> _Layer:
+def _check_optional(template: Template, model: nn.Module, parameter: Parameter) -> None:
+    """A bias, or the scale of a norm, may be missing; a weight may not."""
+    path, _, name = parameter.name.rpartition(".")
     try:
-        layer = model.get_submodule(path)
+        module = model.get_submodule(path)
     except AttributeError as error:
         raise SpaceError(f"the model has no module {path!r}") from error
-    if not isinstance(layer, kind):
-        raise SpaceError(f"{path} is a {type(layer).__name__}, not a {kind.__name__}")
-    return layer
+    optional = name in module._parameters or name in module._buffers
+    if template.layout is not None or not optional:
+        raise SpaceError(f"the model has no parameter {parameter.name!r}")
 
 
-def _check_channels(path: str, channels: tuple[int, ...], expected: tuple[int, ...]) -> None:
-    if channels != expected:
-        raise SpaceError(f"{path} has {channels} channels, but the space has {expected}")
+def _cut(tensor: Tensor, parameter: Parameter, atoms: Atoms) -> Tensor:
+    by_group = parameter.kept_by_group(atoms)
+    data = tensor.detach()
+    if by_group is not None:
+        data = _cut_groups(data, parameter, atoms, by_group)
+    else:
+        for axis, indices in enumerate(parameter.kept(atoms)):
+            if indices is not None and len(indices) < data.shape[axis]:
+                chosen = torch.tensor(indices, dtype=torch.long, device=data.device)
+                data = data.index_select(axis, chosen)
+    data = data.clone(memory_format=torch.preserve_format)
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(data, requires_grad=tensor.requires_grad)
+    return data
 
 
-@contextmanager
-def _same_grad(layer: nn.Module) -> Iterator[None]:
-    # Pruning replaces parameters, and with them their requires_grad.
-    before = {name: p.requires_grad for name, p in layer.named_parameters(recurse=False)}
-    yield
-    for name, parameter in layer.named_parameters(recurse=False):
-        parameter.requires_grad_(before[name])
+def _cut_groups(
+    data: Tensor, parameter: Parameter, atoms: Atoms, by_group: list[list[int]]
+) -> Tensor:
+    # Each group keeps channels of its own.
+    rows, size = parameter.axes[0].kept(atoms), parameter.axes[0].dense // parameter.groups
+    parts = [
+        data[[row for row in rows if row // size == group]][:, columns]
+        for group, columns in enumerate(by_group)
+    ]
+    return torch.cat(parts)
+
+
+def _replace(module: nn.Module, name: str, tensor: Tensor) -> None:
+    if name in module._parameters:
+        module._parameters[name] = tensor  # type: ignore[assignment]
+    else:
+        module._buffers[name] = tensor

@@ -14,7 +14,10 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class RawNode:
-    """An ONNX node. `path` is the module it comes from, if known, and names it in messages."""
+    """An ONNX node. `path` is the module it comes from, if known, and names it in messages.
+
+    `captured` are the tensors of the graph that its subgraphs read.
+    """
 
     name: str
     op: str
@@ -22,6 +25,8 @@ class RawNode:
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
     path: str
+    domain: str = ""
+    captured: tuple[str, ...] = ()
 
     def attr(self, name: str, default: Any) -> Any:
         return self.attributes.get(name, default)
@@ -29,16 +34,52 @@ class RawNode:
 
 @dataclass(frozen=True)
 class RawGraph:
-    """`parameters` are the shapes of the weights by name, `constants` small arrays, and `shapes`
-    those of other tensors as far as they are known."""
+    """`inputs` and `parameters` are shapes by name, `constants` are arrays, and `shapes` holds the
+    shapes of other tensors as far as they are known. `types` are element types of tensors that
+    are not float32. `modules` names the layer of a weight."""
 
     nodes: tuple[RawNode, ...]
-    input: str
-    input_shape: Shape
-    output: str
+    inputs: Mapping[str, Shape]
+    outputs: tuple[str, ...]
     parameters: Mapping[str, Shape]
     constants: Mapping[str, NDArray[Any]]
     shapes: Mapping[str, Shape] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
+    modules: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def input(self) -> str:
+        return next(iter(self.inputs))
+
+    @property
+    def input_shape(self) -> Shape:
+        return self.inputs[self.input]
+
+    @property
+    def batch(self) -> int:
+        """The batch size at which the graph was read, the first side of its inputs."""
+        return self.input_shape[0] if self.input_shape else 1
+
+    @property
+    def output(self) -> str:
+        return self.outputs[0]
+
+    def shape(self, name: str) -> Shape:
+        """The shape of a tensor. Raises KeyError if it is not known."""
+        for shapes in (self.shapes, self.parameters, self.inputs):
+            if name in shapes:
+                return shapes[name]
+        return tuple(int(side) for side in self.constants[name].shape)
+
+    def is_float_constant(self, name: str) -> bool:
+        return name in self.constants and np.issubdtype(self.constants[name].dtype, np.floating)
+
+    def integers(self, name: str) -> list[int] | None:
+        """The values of a constant of integers. None if it is not one."""
+        value = self.constants.get(name)
+        if value is None or not np.issubdtype(value.dtype, np.integer):
+            return None
+        return [int(number) for number in value.reshape(-1)]
 
     def scalar(self, name: str) -> float | None:
         """None if the name is not a constant with one element."""

@@ -15,36 +15,28 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from lpnet.errors import FileFormatError, MissingExtra, SpaceError
+from lpnet.errors import FileFormatError, MissingExtra, SpaceError, WidthsError
 from lpnet.schemas import ops as wire
 from lpnet.space import files, onnx_file, onnx_writer
 from lpnet.space.axis import Width
-from lpnet.space.blocks import Block, partition
-from lpnet.space.coupling import solve
+from lpnet.space.blocks import Block
+from lpnet.space.compiling import Frozen
+from lpnet.space.content import Content
 from lpnet.space.fill import Filler
+from lpnet.space.kept import atom_channels
 from lpnet.space.limits import MAX_PARAMETERS
 from lpnet.space.memory import MemoryNeed
-from lpnet.space.onnx_reader.recognise import recognise
+from lpnet.space.onnx_parts import Weight
 from lpnet.space.table import OpTable
 from lpnet.space.template import Template
 from lpnet.space.widths import Widths, vector
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
+
+    from lpnet.space.trace import Example
 
 __all__ = ["Block", "Frozen", "Space", "Width"]
-
-
-@dataclass(frozen=True)
-class Frozen:
-    """A node whose channels cannot be pruned, and the reason.
-
-    No space has any yet: `Space.from_model` raises UnsupportedOp for such a node.
-    """
-
-    node: str
-    op: str
-    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +54,16 @@ class Space:
     blocks: tuple[Block, ...]
     batch: int = 1
     frozen: tuple[Frozen, ...] = field(default=())
+    channels: int = 0
 
     @classmethod
-    def from_model(cls, model: nn.Module, example_input: Tensor, name: str | None = None) -> Space:
+    def from_model(
+        cls,
+        model: nn.Module,
+        example_input: Example,
+        name: str | None = None,
+        frozen: Sequence[str] = (),
+    ) -> Space:
         """The space of a torch model.
 
         `example_input` has shape (batch, channels, height, width), or (batch, features), and
@@ -75,12 +74,9 @@ class Space:
         if torch cannot export the model, and MissingExtra without torch.
         """
         with _extra("Space.from_model"):
-            from lpnet.space.trace import trace
-        graph = recognise(trace(model, example_input))
-        solution = solve(graph)
-        template = Template(graph, solution.widths, solution.input, solution.axes)
+            from lpnet.space.modelling import compile_model
         title = type(model).__name__ if name is None else name
-        return cls(title, template, partition(graph.nodes), int(example_input.shape[0]))
+        return cls(title, *compile_model(model, example_input, frozen))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Space:
@@ -123,7 +119,7 @@ class Space:
     def to_onnx(self) -> onnx.ModelProto:
         """The template as ONNX; weights are inputs with symbolic channel dimensions."""
         return files.to_model(
-            files.Content(self.name, self.batch, self.hash, self.template, self.blocks)
+            Content(self.name, self.batch, self.hash, self.template, self.blocks)
         )
 
     @property
@@ -290,16 +286,27 @@ class Space:
 
     def _without_values(
         self, widths: Widths, batch: int | None
-    ) -> tuple[onnx.ModelProto, list[onnx_writer.Weight]]:
+    ) -> tuple[onnx.ModelProto, list[Weight]]:
         named = self.named(widths)
         batch = self.batch if batch is None else _positive("batch", batch)
-        parts = onnx_writer.parts(self.template, named)
+        parts = onnx_writer.parts(self.template, named, batch)
         ends = onnx_writer.ends(self.template, named, batch)
         return onnx_writer.assemble(self.name, parts, ends), parts.weights
 
     @cached_property
     def _filler(self) -> Filler:
         return Filler(self.template)
+
+    def atoms(self, name: str) -> list[list[int]]:
+        """The channels of a width that are kept or removed together.
+
+        For attention a list holds the channels of a head, and for a grouped conv one channel of
+        each group. Raises SpaceError for an unknown width.
+        """
+        for width in self.widths:
+            if width.name == name:
+                return atom_channels(width)
+        raise SpaceError(f"space {self.name!r} has no width {name!r}")
 
     def prune(self, model: nn.Module, kept: Mapping[str, Sequence[int]]) -> nn.Module:
         """A copy of a model with channels physically removed.
@@ -312,7 +319,14 @@ class Space:
         """
         with _extra("Space.prune"):
             from lpnet.space.prune import prune
+        self._check_not_frozen(kept)
         return prune(self.template, model, kept)
+
+    def _check_not_frozen(self, kept: Mapping[str, Sequence[int]]) -> None:
+        names = {width.name for width in self.widths}
+        for part in self.frozen:
+            if part.node in kept and part.node not in names:
+                raise WidthsError(f"{part.node} is frozen: {part.reason}")
 
 
 def _positive(name: str, value: Any) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,17 +15,42 @@ from numpy.typing import NDArray
 from lpnet.errors import SpaceError
 from lpnet.space.axis import Axis, Width
 from lpnet.space.graph import INPUT, Graph, Node, axis_of, propagate
+from lpnet.space.layout import Layout, cut, view
+from lpnet.space.parameters import Parameter
+from lpnet.space.rows import priced
+from lpnet.space.slots import Tensor
 from lpnet.space.table import OpRow, OpTable
 
 
 @dataclass(frozen=True)
 class Template:
-    """`axes` are the channels of each node's output, `input` those of the graph's input."""
+    """`axes` are the channels of each node's output, `input` those of the graph's input.
+
+    A graph with ops that are no plain ones on images has a `layout`, which holds all tensors.
+    `tensors` are the parameters of the model that have channels of widths.
+    """
 
     graph: Graph
     widths: tuple[Width, ...]
     input: Axis
     axes: tuple[Axis, ...]
+    layout: Layout | None = None
+    tensors: tuple[Parameter, ...] = ()
+
+    @classmethod
+    def general(
+        cls,
+        graph: Graph,
+        widths: tuple[Width, ...],
+        layout: Layout,
+        tensors: tuple[Parameter, ...] = (),
+    ) -> Template:
+        axes = tuple(
+            _channels(node, tensor)
+            for node, tensor in zip(graph.nodes, layout.tensors, strict=True)
+        )
+        source = _image_channels(layout.inputs[0]) if layout.inputs else Axis.constant(1)
+        return cls(graph, widths, source, axes, layout, tensors)
 
     @classmethod
     def of(
@@ -46,13 +73,35 @@ class Template:
         return cls(graph, widths, source, axes)
 
     def axis_in(self, index: int) -> Axis:
+        """The channels that a node reads first."""
+        if self.layout is not None:
+            return _image_channels(self.layout.tensor(self.graph.nodes[index].inputs[0]))
         return axis_of(self.graph.nodes[index].inputs[0], self.input, self.axes)
 
     def depthwise(self, index: int) -> bool:
         return self.graph.depthwise(index, self.axis_in(index))
 
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters of the model that have channels of widths."""
+        if self.layout is not None:
+            return self.tensors
+        return tuple(
+            parameter
+            for index, node in enumerate(self.graph.nodes)
+            for parameter in _parameters(
+                node, self.axis_in(index), self.axes[index], self.depthwise(index)
+            )
+        )
+
     def slice(self, start: int, stop: int) -> Template:
         """Only the widths in these nodes remain."""
+        if self.layout is not None:
+            graph, layout = cut(self.graph, self.layout, start, stop)
+            used = {w for t in (*layout.inputs, *layout.tensors) for d in t.dims for w in d.widths}
+            used |= {w for node in graph.nodes for w in node.widths}
+            widths = tuple(width for width in self.widths if width.name in used)
+            return Template.general(graph, widths, layout)
         sizes, flats = self.graph.sizes(), self.graph.flats()
         previous = start - 1
         source = axis_of(previous, self.input, self.axes)
@@ -66,6 +115,10 @@ class Template:
 
     def resized(self, h: int, w: int) -> Template:
         """The template at another resolution. Raises SpaceError if a flatten fixes it."""
+        if self.layout is not None:
+            raise SpaceError(
+                "this space keeps its resolution: some of its ops have sizes of the example input"
+            )
         if self.graph.flat:
             raise SpaceError("this space takes features, which have no resolution")
         graph = replace(self.graph, h=h, w=w)
@@ -81,12 +134,20 @@ class Template:
         return resized
 
     def table(self) -> OpTable:
+        names = [width.name for width in self.widths]
+        if self.layout is not None:
+            ops = [priced(self.graph, self.layout, i) for i in range(len(self.graph.nodes))]
+            maps = (
+                _affine([op.c_in for op in ops], names),
+                _affine([op.c_out for op in ops], names),
+                _affine([op.groups for op in ops], names),
+            )
+            return OpTable(tuple(op.row for op in ops), *(part for m in maps for part in m))
         graph, sizes = self.graph, self.graph.sizes()
         rows = tuple(
             _row(node, graph.size_of(node.inputs[0], sizes), sizes[i])
             for i, node in enumerate(graph.nodes)
         )
-        names = [width.name for width in self.widths]
         inputs = [self.axis_in(i) for i in range(len(rows))]
         # A depthwise conv has as many groups as input channels.
         groups = [
@@ -101,14 +162,61 @@ class Template:
     def digest(self, blocks: list[dict[str, Any]]) -> str:
         """sha256 of the template, as hex; name and batch size are not part of it."""
         content = {
-            "nodes": [asdict(node) for node in self.graph.nodes],
+            "nodes": [lean(node) for node in self.graph.nodes],
             "input": [self.input.label(), self.graph.h, self.graph.w, self.graph.flat],
-            "axes": [[asdict(s) for s in axis.segments] for axis in self.axes],
-            "widths": [asdict(width) for width in self.widths],
+            "axes": [[lean(s) for s in axis.segments] for axis in self.axes],
+            "widths": [lean(width) for width in self.widths],
             "blocks": blocks,
         }
+        if self.layout is not None:
+            content["layout"] = lean(self.layout)
+            content["tensors"] = [lean(tensor) for tensor in self.tensors]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+# Fields that came later. They are left out where they have their defaults, so that the hashes of
+# spaces which need none of them stay as they were.
+_LATER = frozenset({"op", "domain", "slots", "counts", "layout", "first", "of", "fixed"})
+
+
+def lean(value: Any) -> Any:
+    """A dataclass as plain JSON values, without later fields that have their defaults."""
+    if is_dataclass(value):
+        return {
+            f.name: lean(getattr(value, f.name))
+            for f in fields(value)
+            if f.name not in _LATER or getattr(value, f.name)
+        }
+    return [lean(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def _channels(node: Node, tensor: Tensor) -> Axis:
+    return view(tensor).channels if node.slots else _image_channels(tensor)
+
+
+def _image_channels(tensor: Tensor) -> Axis:
+    return tensor.dims[1] if len(tensor.dims) in (2, 4, 5) else view(tensor).channels
+
+
+def _parameters(node: Node, c_in: Axis, c_out: Axis, depthwise: bool) -> Iterator[Parameter]:
+    prefix = f"{node.module}." if node.module else ""
+    one = Axis.constant(1)
+    if node.type == "conv2d":
+        sides = tuple(Axis.constant(side) for side in node.kernel)
+        if depthwise or node.groups == 1:
+            yield Parameter(f"{prefix}weight", (c_out, one if depthwise else c_in, *sides))
+        else:
+            part = Axis.constant(c_in.dense // node.groups)
+            yield Parameter(f"{prefix}weight", (c_out, part, *sides), node.groups, c_in)
+    elif node.type == "linear":
+        yield Parameter(f"{prefix}weight", (c_out, c_in))
+    if node.weighted:
+        yield Parameter(f"{prefix}bias", (c_out,))
+    for norm in [node.module] if node.type == "batch_norm" else node.norms:
+        start = f"{norm}." if norm else ""
+        for role in ("weight", "bias", "running_mean", "running_var"):
+            yield Parameter(f"{start}{role}", (c_out,))
 
 
 def _affine(axes: list[Axis], names: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -3,54 +3,138 @@
 from __future__ import annotations
 
 import ast
+import copy
 import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 import onnx_ir as ir
 import torch
-from onnx_ir.passes.common import RemoveUnusedNodesPass
-from onnxscript.optimizer import fold_constants
 from torch import Tensor, nn
 from torch.onnx import OnnxExporterError
 
 from lpnet.errors import SpaceError
-from lpnet.space.raw import RawGraph, RawNode, Shape
+from lpnet.space.ir_graph import read
+from lpnet.space.raw import RawGraph
+
+Example = Tensor | Sequence[Tensor] | Mapping[str, Tensor]
 
 
-def trace(model: nn.Module, example_input: Tensor) -> RawGraph:
-    """The graph of a model in evaluation mode with constants folded. The model keeps its modes.
+# Exported at this batch size where possible. No side of a usual tensor is a multiple of it, so
+# that the batch can be told from other sides.
+_BATCH = 11
 
+
+def trace(model: nn.Module, example_input: Example, *, batched: bool = True) -> RawGraph:
+    """The graph of a model in evaluation mode with constants folded. The model is left as it was.
+
+    With `batched` the batch size of the graph may be another one than that of the example.
     Raises SpaceError for wrong types, and if torch cannot export the model.
     """
     if not isinstance(model, nn.Module):
         raise SpaceError(f"the model must be a torch.nn.Module, got {_describe(model)}")
-    if not isinstance(example_input, Tensor):
-        raise SpaceError(f"the example input must be a tensor, got {_describe(example_input)}")
-    exported = _export(model, example_input)
-    graph = exported.graph
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise SpaceError(
-            f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; "
-            "a space has a single input tensor and a single output tensor"
-        )
-    named = {name for name, _ in model.named_parameters()}
-    named |= {name for name, _ in model.named_buffers()}
+    args, kwargs = arguments(example_input)
+    with unchanged(model):
+        exported = _export_batched(model, args, kwargs) if batched else None
+        if exported is None:
+            exported = _export(model, args, kwargs)
     leaves = {path for path, module in model.named_modules() if not any(module.children())}
-    source, output = graph.inputs[0], graph.outputs[0]
-    return RawGraph(
-        nodes=tuple(_node(node, leaves) for node in graph if node.op_type != "Constant"),
-        input=_name(source),
-        input_shape=tuple(example_input.shape),
-        output=_name(output),
-        parameters={n: s for n, s in _initializer_shapes(graph) if n in named},
-        constants=_constants(graph, named),
-        shapes={v.name: s for n in graph for v in n.outputs if v.name and (s := _shape(v))},
-    )
+    return read(exported, tensor_layers(model), lambda node: _path(node, leaves))
+
+
+def _export_batched(
+    model: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]
+) -> ir.Model | None:
+    """The graph at another batch size. None if the inputs or the model do not allow one."""
+    tensors = [*args, *kwargs.values()]
+    if not all(tensor.ndim and tensor.shape[0] == tensors[0].shape[0] for tensor in tensors):
+        return None
+    try:
+        return _export(
+            model,
+            tuple(_repeated(tensor) for tensor in args),
+            {name: _repeated(tensor) for name, tensor in kwargs.items()},
+        )
+    except SpaceError:
+        return None
+
+
+def _repeated(tensor: Tensor) -> Tensor:
+    return tensor[:1].expand(_BATCH, *tensor.shape[1:]).contiguous()
+
+
+def arguments(example_input: Example) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+    """Positional and named arguments of a forward pass. Raises SpaceError for other types."""
+    if isinstance(example_input, Tensor):
+        return (example_input.contiguous(),), {}
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    if isinstance(example_input, Mapping):
+        args, kwargs = (), dict(example_input)
+    else:
+        listed = isinstance(example_input, tuple | list)
+        args, kwargs = tuple(example_input) if listed else (example_input,), {}
+    values = [*args, *kwargs.values()]
+    wrong = next((value for value in values if not isinstance(value, Tensor)), None)
+    if wrong is not None or not values:
+        raise SpaceError(
+            "the example input must be a tensor, or a tuple or dict of tensors, got "
+            f"{_describe(wrong if values else example_input)}"
+        )
+    return args, kwargs
+
+
+def tensor_layers(model: nn.Module) -> dict[str, str]:
+    """The layer of each parameter and buffer, by all names that it has.
+
+    A layer is named by the first path of its module; a tensor that is not the only weight of its
+    module adds its own name.
+    """
+    paths: dict[int, str] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        paths.setdefault(id(module), path)
+    layers = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        for name in (*module._parameters, *module._buffers):
+            layers[f"{path}.{name}" if path else name] = _layer(paths[id(module)], name)
+    return layers
+
+
+def _layer(path: str, name: str) -> str:
+    path = re.sub(r"\.?parametrizations(\.\w+)?$", "", path)
+    own = re.sub(r"_?(weight|bias|original\d*|running_mean|running_var)(_orig|_[gv])?$", "", name)
+    return ".".join(part for part in (path, own) if part)
+
+
+@contextmanager
+def unchanged(model: nn.Module) -> Iterator[None]:
+    """Restore the attributes of all modules afterwards: an export leaves traced tensors in them,
+    and hooks."""
+    before = [(module, _attributes(module)) for module in model.modules()]
+    # Layout in memory is no part of a network, but the exporter writes other ops for another one.
+    strided = [t for t in (*model.parameters(), *model.buffers()) if not t.is_contiguous()]
+    data = [tensor.data for tensor in strided]
+    try:
+        for tensor in strided:
+            tensor.data = tensor.data.contiguous()
+        yield
+    finally:
+        for tensor, values in zip(strided, data, strict=True):
+            tensor.data = values
+        for module, attributes in before:
+            vars(module).clear()
+            vars(module).update(attributes)
+
+
+def _attributes(module: nn.Module) -> dict[str, Any]:
+    # Containers are copied, as a forward pass may add to them.
+    plain = (dict, list, set, OrderedDict, deque)
+    return {k: copy.copy(v) if type(v) in plain else v for k, v in vars(module).items()}
 
 
 def _describe(value: object) -> str:
@@ -59,25 +143,19 @@ def _describe(value: object) -> str:
     return f"{type(value).__name__} {value!r:.50}"
 
 
-def _export(model: nn.Module, example_input: Tensor) -> ir.Model:
-    modes = {module: module.training for module in model.modules()}
+def _export(model: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]) -> ir.Model:
     model.eval()
     try:
         with hidden_output(), torch.no_grad():
             program = torch.onnx.export(
-                model, (example_input,), dynamo=True, optimize=False, verbose=False
+                model, args, kwargs=kwargs, dynamo=True, optimize=False, verbose=False
             )
     except OnnxExporterError as error:
         reason = " ".join(str(error.__cause__ or error).split())[:500]
         raise SpaceError(f"torch cannot export the model to ONNX: {reason}") from error
-    finally:
-        for module, training in modes.items():
-            module.training = training
     if program is None:
         raise SpaceError("torch exported no ONNX program for the model")
     exported: ir.Model = program.model
-    fold_constants(exported)
-    RemoveUnusedNodesPass()(exported)
     return exported
 
 
@@ -100,17 +178,6 @@ def hidden_output() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _node(node: ir.Node, leaves: set[str]) -> RawNode:
-    return RawNode(
-        name=node.name or node.op_type,
-        op=node.op_type,
-        inputs=tuple("" if value is None else _name(value) for value in node.inputs),
-        outputs=tuple(_name(value) for value in node.outputs),
-        attributes={name: attr.value for name, attr in node.attributes.items()},
-        path=_path(node, leaves),
-    )
-
-
 def _path(node: ir.Node, leaves: set[str]) -> str:
     # The name of the call follows the path of the module unless the module is a leaf. The exporter
     # records the scopes as the text of a list.
@@ -122,33 +189,3 @@ def _path(node: ir.Node, leaves: set[str]) -> str:
     if module and module in leaves:
         return module
     return f"{module}.{call}" if module else call
-
-
-def _initializer_shapes(graph: ir.Graph) -> Iterator[tuple[str, Shape]]:
-    for name, value in graph.initializers.items():
-        if (shape := _shape(value)) is not None:
-            yield name, shape
-
-
-def _constants(graph: ir.Graph, named: set[str]) -> dict[str, Any]:
-    constants: dict[str, Any] = {}
-    for name, value in graph.initializers.items():
-        if name not in named and value.const_value is not None:
-            constants[name] = value.const_value.numpy()
-    for node in graph:
-        if node.op_type == "Constant" and "value" in node.attributes:
-            constants[_name(node.outputs[0])] = node.attributes["value"].as_tensor().numpy()
-    return constants
-
-
-def _shape(value: ir.Value) -> Shape | None:
-    shape = value.shape
-    if shape is None or not all(isinstance(d, int) for d in shape):
-        return None
-    return tuple(int(d) for d in shape)  # type: ignore[arg-type]
-
-
-def _name(value: ir.Value) -> str:
-    if value.name is None:
-        raise SpaceError("the exported graph holds a tensor without a name")
-    return value.name

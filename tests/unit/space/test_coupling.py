@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch_pruning as tp
+from tests.harness.coupling import solve
 from torch import Tensor, nn
 
 from lpnet import zoo
 from lpnet.errors import UnsupportedOp
-from lpnet.space.coupling import solve
 from lpnet.space.graph import Graph, Node
 from lpnet.space.space import Space
 

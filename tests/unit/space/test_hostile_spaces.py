@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 from tests.harness.budget import examples
+from tests.harness.coupling import solve
 
 from lpnet import zoo
 from lpnet.errors import FileFormatError
 from lpnet.space import limits
 from lpnet.space.blocks import partition
-from lpnet.space.coupling import solve
 from lpnet.space.graph import Graph, Node
 from lpnet.space.space import Space
 from lpnet.space.template import Template

@@ -15,12 +15,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.harness.budget import examples
+from tests.harness.coupling import solve
 from torch import Tensor, nn
 
 from lpnet import zoo
 from lpnet.errors import FileFormatError, SpaceError
 from lpnet.space.blocks import partition
-from lpnet.space.coupling import solve
 from lpnet.space.graph import Attributes, Graph, Node
 from lpnet.space.space import Space
 from lpnet.space.template import Template

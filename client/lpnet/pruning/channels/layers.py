@@ -89,5 +89,5 @@ def _positions(template: Template) -> Iterator[GatePosition]:
 def _keeps_zero(node: Node) -> bool:
     if node.function == "clip":
         bounds = dict(node.attributes)
-        return float(bounds.get("min", 0)) <= 0 <= float(bounds.get("max", 0))
+        return float(str(bounds.get("min", 0))) <= 0 <= float(str(bounds.get("max", 0)))
     return node.function not in _NOT_ZERO_AT_ZERO

@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lpnet.errors import UnsupportedOp
+from lpnet.space.axis import Axis
 from lpnet.space.graph import INPUT, Node
+from lpnet.space.onnx_reader.tensors import TensorAxes
 from lpnet.space.raw import RawGraph, RawNode, Shape
+from lpnet.space.slots import Slot, Tensor, WeightSlot
 
 
 @dataclass(frozen=True)
@@ -26,18 +29,26 @@ class Value:
 
 
 class Builder:
-    """The nodes read so far, and the tensors by name."""
+    """The nodes read so far, and the tensors by name.
 
-    def __init__(self, raw: RawGraph) -> None:
+    With the `axes` of all tensors every op can be read, else only plain ones on images.
+    """
+
+    def __init__(self, raw: RawGraph, axes: TensorAxes | None = None) -> None:
         self.raw = raw
+        self.axes = axes
         self.nodes: list[Node] = []
         self.shapes: list[Shape] = []
-        self.values = {raw.input: Value(INPUT, raw.input_shape)}
+        self.tensors: list[Tensor] = []
+        self.values = {
+            name: Value(INPUT - position, shape)
+            for position, (name, shape) in enumerate(raw.inputs.items())
+        }
         # Sigmoids that only multiply their own input, by output name, with the name of the input.
         self.gates: dict[str, str] = {}
         self._names = {"input"}
         self._uses = Counter(name for node in raw.nodes for name in node.inputs)
-        self._uses[raw.output] += 1
+        self._uses.update(raw.outputs)
         self._readers = {name: node for node in raw.nodes for name in node.inputs}
 
     def source(self, node: RawNode, position: int = 0) -> Value:
@@ -62,10 +73,20 @@ class Builder:
         shape = self.raw.parameters.get(name)
         if shape is None or not (name == "weight" or name.endswith(".weight")):
             raise unsupported(node, f"its weight {name!r} is not the `weight` of a module")
-        return name.removesuffix("weight").removesuffix("."), shape
+        own = name.removesuffix("weight").removesuffix(".")
+        return self.raw.modules.get(name, own), shape
 
-    def emit(self, raw: RawNode, node: Node, shape: Shape) -> None:
-        """Add a node under a unique name, and bind the raw node's output to it."""
+    def emit(
+        self,
+        raw: RawNode,
+        node: Node,
+        shape: Shape,
+        output: str = "",
+        batch: int | None = None,
+    ) -> None:
+        """Add a node under a unique name, and bind an output of the raw node, the first by
+        default, to it. `batch` is the batch axis of a weight that is repeated."""
+        output = output or raw.outputs[0]
         name, count = node.name, 1
         while name in self._names:
             count += 1
@@ -73,7 +94,32 @@ class Builder:
         self._names.add(name)
         self.nodes.append(replace(node, name=name))
         self.shapes.append(shape)
-        self.values[raw.outputs[0]] = Value(len(self.nodes) - 1, shape)
+        if self.axes is not None:
+            tensor = self._tensor(output, len(shape))
+            self.tensors.append(tensor if batch is None else replace(tensor, batch=batch))
+        self.values[output] = Value(len(self.nodes) - 1, shape)
+
+    def _tensor(self, name: str, rank: int) -> Tensor:
+        assert self.axes is not None
+        tensor = self.axes.tensor(name)
+        missing = rank - len(tensor.dims)
+        # A mean over pixels is a pool and then a flatten: the pool keeps the axes.
+        return replace(tensor, dims=tensor.dims + (Axis.constant(1),) * missing)
+
+    def extend(self, index: int, slot: Slot) -> None:
+        """Add an input to a node that is written as it was read."""
+        node = self.nodes[index]
+        self.nodes[index] = replace(node, slots=(*node.slots, slot))
+
+    def fold_bias(self, index: int) -> None:
+        """A layer with a folded norm has a bias."""
+        node = self.nodes[index]
+        if node.slots and not any(
+            isinstance(s, WeightSlot) and s.role == "bias" for s in node.slots
+        ):
+            dims = self.tensors[index].dims
+            axis = dims[-1] if node.type == "linear" else dims[1]
+            self.extend(index, WeightSlot("bias", (axis,), value=0.0))
 
     def check_shape(self, raw: RawNode, shape: Shape) -> None:
         """Raises UnsupportedOp if the graph records another shape for a node's output."""
@@ -92,6 +138,9 @@ class Builder:
     def only_reader(self, name: str) -> RawNode | None:
         """None if several nodes, or none, read the tensor."""
         return self._readers.get(name) if self._uses[name] == 1 else None
+
+    def is_used(self, name: str) -> bool:
+        return self._uses[name] > 0
 
 
 def unsupported(node: RawNode, reason: str) -> UnsupportedOp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lpnet.space.graph import INPUT, Node, output_size
+from lpnet.space.graph import Node, output_size
 from lpnet.space.onnx_reader.builder import Builder, padding, pair, unsupported
 from lpnet.space.raw import RawNode
 
@@ -52,9 +52,10 @@ def batch_norm(builder: Builder, node: RawNode) -> None:
     if node.attr("training_mode", 0):
         raise unsupported(node, "training mode, which depends on the batch, is not supported")
     path = _norm_path(node)
-    source = builder.nodes[value.index] if value.index != INPUT else None
+    source = builder.nodes[value.index] if value.index >= 0 else None
     if source is not None and source.weighted and builder.is_only_reader(node, value):
         builder.nodes[value.index] = replace(source, norms=(*source.norms, path))
+        builder.fold_bias(value.index)
         builder.values[node.outputs[0]] = value
         return
     ours = Node(path or node.path, "batch_norm", (value.index,), module=path)

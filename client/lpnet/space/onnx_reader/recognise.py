@@ -7,8 +7,12 @@ from collections.abc import Callable
 
 from lpnet.errors import SpaceError, UnsupportedOp
 from lpnet.space.graph import INPUT, Graph
+from lpnet.space.layout import Layout
 from lpnet.space.onnx_reader import activations, layers, shapes
 from lpnet.space.onnx_reader.builder import Builder, unsupported, unsupported_reshape
+from lpnet.space.onnx_reader.general import general
+from lpnet.space.onnx_reader.operands import Operands
+from lpnet.space.onnx_reader.tensors import TensorAxes
 from lpnet.space.raw import RawGraph, RawNode
 
 _READERS: dict[str, Callable[[Builder, RawNode], None]] = {
@@ -32,22 +36,59 @@ _READERS: dict[str, Callable[[Builder, RawNode], None]] = {
 
 
 def recognise(raw: RawGraph) -> Graph:
-    """Raises UnsupportedOp, naming node and op, for anything that is not supported."""
-    shape = raw.input_shape
-    if len(shape) not in (2, 4):
-        raise SpaceError(
-            f"the example input must be images (batch, channels, height, width) or features "
-            f"(batch, features), got shape {[*shape]}"
-        )
+    """A graph of plain ops on images. Raises UnsupportedOp, naming node and op, for another."""
     builder = Builder(raw)
     for node in raw.nodes:
         reader = _READERS.get(node.op)
         if reader is None:
-            raise unsupported(node, "lpnet does not support this op")
+            raise unsupported(node, "it is no plain op on images")
         reader(builder, node)
     _check_complete(builder)
-    h, w = (shape[2], shape[3]) if len(shape) == 4 else (1, 1)
-    return Graph(tuple(builder.nodes), shape[1], h, w, flat=len(shape) == 2)
+    return _graph(builder)
+
+
+def recognise_any(raw: RawGraph, axes: TensorAxes) -> tuple[Graph, Layout]:
+    """A graph of any ops. Raises UnsupportedOp for an op that holds a graph."""
+    builder = Builder(raw, axes)
+    for node in raw.nodes:
+        if all(axes.is_static(name) for name in node.outputs if name):
+            continue
+        reader = _READERS.get(node.op, _no_reader)
+        try:
+            reader(builder, node)
+        except UnsupportedOp:
+            general(builder, axes, node)
+    outputs = tuple(_output(builder, axes, name) for name in raw.outputs)
+    inputs = tuple(axes.tensor(name) for name in raw.inputs)
+    return _graph(builder), Layout(inputs, tuple(builder.tensors), outputs)
+
+
+def _output(builder: Builder, axes: TensorAxes, name: str) -> int:
+    index = Operands(builder, axes, _OUTPUT).tensor(name)
+    if index < 0:
+        raise SpaceError("an output of the model does not come from an op")
+    return index
+
+
+_OUTPUT = RawNode("output", "output", (), (), {}, "output")
+
+
+def _no_reader(builder: Builder, node: RawNode) -> None:
+    raise unsupported(node, "it is no plain op on images")
+
+
+def _graph(builder: Builder) -> Graph:
+    shape = builder.raw.input_shape
+    if len(shape) == 4:
+        return Graph(tuple(builder.nodes), shape[1], shape[2], shape[3])
+    if len(shape) == 2:
+        return Graph(tuple(builder.nodes), shape[1], 1, 1, flat=True)
+    if builder.axes is None:
+        raise SpaceError(
+            f"the example input must be images (batch, channels, height, width) or features "
+            f"(batch, features), got shape {[*shape]}"
+        )
+    return Graph(tuple(builder.nodes), shape[-1] if shape else 1, 1, 1)
 
 
 def _check_complete(builder: Builder) -> None:

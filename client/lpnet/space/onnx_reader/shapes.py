@@ -48,14 +48,17 @@ def reshape(builder: Builder, node: RawNode) -> None:
     value = builder.values.get(node.inputs[0])
     if value is None:
         raise unsupported(node, f"its input {node.inputs[0]!r} is not a tensor of the graph")
-    source_shape = builder.raw.input_shape if value.index == INPUT else builder.shapes[value.index]
+    if value.index < 0:
+        source_shape = [*builder.raw.inputs.values()][INPUT - value.index]
+    else:
+        source_shape = builder.shapes[value.index]
     flat = (source_shape[0], prod(source_shape[1:]))
     shape = builder.raw.shapes.get(node.outputs[0])
     if shape is None and node.op == "Flatten" and node.attr("axis", 1) == 1:
         shape = flat
     if shape == source_shape:
         builder.rename(node, replace(value, view=None, shape=source_shape), 0)
-    elif shape == flat:
+    elif shape == flat and (builder.axes is None or len(source_shape) == 4):
         builder.emit(node, Node(node.path, "flatten", (value.index,)), flat)
     else:
         builder.values[node.outputs[0]] = Value(value.index, shape or source_shape, view=node)

@@ -1,7 +1,8 @@
-"""The coupling solver: which channels can only be removed together.
+"""Which channels of a plain graph can only be removed together, by following groups of channels.
 
-Each conv and linear opens a group of channels. Axes follow the ops, and an add merges the groups
-of its inputs. Groups of the graph's input and output are constant; the others are the widths.
+It shares no code with the solver of spaces, so that tests can compare the two. Each conv and
+linear opens a group, an add merges the groups of its inputs, and groups of the graph's output are
+constant.
 """
 
 from __future__ import annotations

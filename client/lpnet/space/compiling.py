@@ -1,0 +1,96 @@
+"""From a raw graph to a template: widths are solved, ops are recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from lpnet.space.axis import Axis
+from lpnet.space.graph import Graph
+from lpnet.space.layout import Layout
+from lpnet.space.onnx_reader.recognise import recognise_any
+from lpnet.space.onnx_reader.tensors import TensorAxes
+from lpnet.space.parameters import Parameter
+from lpnet.space.raw import RawGraph
+from lpnet.space.solver.solution import Solution, solve
+from lpnet.space.solver.state import Event
+from lpnet.space.template import Template
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A node that keeps `channels` output channels of layers, and why."""
+
+    node: str
+    op: str
+    reason: str
+    channels: int = 0
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What a raw graph becomes. `channels` are the output channels of all layers, and `lost` is a
+    tensor whose batch axis cannot be told, or None."""
+
+    template: Template
+    frozen: tuple[Frozen, ...]
+    channels: int
+    lost: str | None
+    layers: tuple[str, ...]
+
+
+def compile_graph(raw: RawGraph, keep: Mapping[str, Event]) -> Compiled:
+    """`keep` are reasons to freeze layers, by name."""
+    solution = solve(raw, keep)
+    axes = TensorAxes(raw, solution)
+    graph, layout = recognise_any(raw, axes)
+    frozen = tuple(
+        Frozen(f.event.node, f.event.op, f.event.reason, f.channels) for f in solution.frozen
+    )
+    tensors = tuple(_parameters(raw, solution))
+    template = _plain(graph, layout, solution)
+    lost = None
+    if template is None or not _has_all(template, tensors):
+        lost = axes.lost
+        template = Template.general(graph, solution.widths, layout, tensors)
+    return Compiled(template, frozen, solution.channels, lost, solution.layers)
+
+
+def _plain(graph: Graph, layout: Layout, solution: Solution) -> Template | None:
+    """A template of plain ops on images, whose channels need no layout. None for another graph."""
+    last = len(graph.nodes) - 1
+    modules = [m for node in graph.nodes for m in (node.module, *node.norms) if m]
+    simple = (
+        not any(node.slots for node in graph.nodes)
+        and not any(width.layout for width in solution.widths)
+        and len(layout.inputs) == 1
+        and layout.outputs == (last,)
+        and len(layout.inputs[0].dims) in (2, 4)
+        and len(set(modules)) == len(modules)
+        and {i for node in graph.nodes for i in node.inputs} >= set(range(last))
+    )
+    if not simple:
+        return None
+    axes = [tensor.dims[1] for tensor in layout.tensors]
+    own = {i: axes[i] for i, node in enumerate(graph.nodes) if node.weighted}
+    template = Template.of(graph, solution.widths, layout.inputs[0].dims[1], own)
+    same = all(a.affine() == b.affine() for a, b in zip(template.axes, axes, strict=True))
+    return template if same else None
+
+
+def _has_all(template: Template, tensors: Sequence[Parameter]) -> bool:
+    """False if a parameter with widths is not where a plain layer has it."""
+    names = {parameter.name for parameter in template.parameters}
+    return names.issuperset(parameter.name for parameter in tensors)
+
+
+def _parameters(raw: RawGraph, solution: Solution) -> Iterator[Parameter]:
+    for name in raw.parameters:
+        axes, reads = solution.dims(name), solution.group_reads(name)
+        if reads is not None:
+            groups = reads.dense // axes[1].dense
+            yield Parameter(
+                name, (axes[0], Axis.constant(axes[1].dense), *axes[2:]), groups, reads
+            )
+        elif any(axis.widths for axis in axes):
+            yield Parameter(name, axes)

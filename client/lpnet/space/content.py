@@ -1,0 +1,27 @@
+"""The content of a space file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lpnet.space.blocks import Block
+from lpnet.space.template import Template
+
+
+@dataclass(frozen=True)
+class Content:
+    """The content of a space file."""
+
+    name: str
+    batch: int
+    hash: str
+    template: Template
+    blocks: tuple[Block, ...]
+
+
+def batch_symbol(template: Template) -> str:
+    """A symbol for the batch size that differs from the names of all widths."""
+    symbol = "batch"
+    while any(width.name == symbol for width in template.widths):
+        symbol += "_"
+    return symbol

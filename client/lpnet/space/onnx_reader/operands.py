@@ -1,0 +1,173 @@
+"""The inputs of an op that is written as it was read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lpnet.errors import UnsupportedOp
+from lpnet.space.axis import Axis
+from lpnet.space.graph import Attributes, Node, Plain
+from lpnet.space.onnx_reader.builder import Builder, label
+from lpnet.space.onnx_reader.draft import Draft
+from lpnet.space.onnx_reader.tensors import TensorAxes
+from lpnet.space.raw import RawNode
+from lpnet.space.slots import ConstantSlot, CountSlot, Slot, WeightSlot
+from lpnet.space.solver.rules.pointwise import OPS
+
+# Larger arrays, and arrays with widths, are weights.
+_MAX_INLINE = 4096
+_ROLES = {
+    (op, position): role
+    for op in ("Conv", "ConvTranspose", "MatMul", "Gemm", "BatchNormalization")
+    for position, role in enumerate(("weight", "bias"), 1)
+} | {("BatchNormalization", 3): "running_mean", ("BatchNormalization", 4): "running_var"}
+# Values of weights that are not random: a bias is 0, a scale or a variance is 1.
+_RANDOM = frozenset({("Conv", 1), ("ConvTranspose", 1), ("MatMul", 1), ("Gemm", 1), ("Gather", 0)})
+_ZERO = frozenset({"Add", "Sub", "Sum", "Concat", "Expand", "Where"})
+# Axes of operands and output correspond.
+_POSITIONAL = frozenset({*OPS, "Concat"})
+_NORM_VALUES = {1: 1.0, 2: 0.0, 3: 0.0, 4: 1.0}
+
+
+class Operands:
+    """Makes slots of the inputs of a node, and adds nodes to the graph."""
+
+    def __init__(self, builder: Builder, axes: TensorAxes, node: RawNode) -> None:
+        self.builder, self.axes, self.node = builder, axes, node
+        self.raw = builder.raw
+
+    def draft(self, type_: str, *, function: str = "", op: str = "", module: str = "") -> Draft:
+        node = self.node
+        name = module or node.path or node.name
+        return Draft(name, type_, op or node.op, node.domain, function, module)
+
+    def add(self, node: Node, output: str = "") -> None:
+        output = output or self.node.outputs[0]
+        self.builder.emit(self.node, node, self.raw.shape(output), output)
+
+    def slots(self, draft: Draft) -> list[Slot]:
+        return [self.slot(draft, position) for position in range(len(self.node.inputs))]
+
+    def slot(self, draft: Draft, position: int) -> Slot:
+        name = self.node.inputs[position]
+        if not name:
+            return None
+        if not self.axes.is_static(name):
+            return draft.reference(self.tensor(name))
+        value = self.raw.constants.get(name)
+        dims, repeated = self.axes.dims(name), self._batch_axis(name)
+        if repeated is not None:
+            # What was expanded to the batch is the same for each input.
+            dims = tuple(Axis.constant(1) if i == repeated else d for i, d in enumerate(dims))
+            value = None if value is None else value.take([0], axis=repeated)
+        if value is not None and _is_inline(value, dims):
+            return _constant(value)
+        groups, role = 1, _ROLES.get((self.node.op, position), f"operand{position}")
+        if self.node.op == "Conv" and position == 1 and not self.is_depthwise():
+            groups = int(self.node.attr("group", 1))
+            # Each group reads its part of these channels.
+            dims = (dims[0], self.axes.dims(self.node.inputs[0])[1], *dims[2:])
+        return WeightSlot(role, dims, groups, self._fill(position, value))
+
+    def _batch_axis(self, name: str) -> int | None:
+        """The axis along which a weight was expanded to the batch size; None without one."""
+        batch, shape = self.axes.batch(self.node.outputs[0]), self.raw.shape(name)
+        if batch is None or self.raw.batch == 1 or self.node.op not in _POSITIONAL:
+            return None
+        axis = batch - len(self.raw.shape(self.node.outputs[0])) + len(shape)
+        return axis if axis >= 0 and shape[axis] == self.raw.batch else None
+
+    def tensor(self, name: str) -> int:
+        """The index of a tensor; a reshape that was only recorded is added first."""
+        value = self.builder.values.get(name)
+        if value is None:
+            raise UnsupportedOp(label(self.node), self.node.op, f"nothing computes {name!r}")
+        if value.view is not None:
+            draft = Draft(value.view.path or value.view.name, "move", "Reshape")
+            draft.function = "reshape"
+            slot = draft.reference(value.index)
+            node = draft.finish([slot, self.axes.count_slot(name)])
+            self.builder.emit(value.view, node, self.raw.shape(name), name)
+        return self.builder.values[name].index
+
+    def is_depthwise(self) -> bool:
+        """True for a conv whose groups are its input channels."""
+        groups = int(self.node.attr("group", 1))
+        return 1 < groups == self.axes.dims(self.node.inputs[0])[1].dense
+
+    def layer(self, name: str) -> str:
+        return self.axes.solution.layer(name)
+
+    def _fill(self, position: int, value: Any) -> float | None:
+        if value is not None and bool((value == value.flat[0]).all()):
+            return float(value.flat[0])
+        op = self.node.op
+        if (op, position) in _RANDOM:
+            return None
+        if op.endswith("Normalization"):
+            return _NORM_VALUES.get(position, 0.0)
+        if _ROLES.get((op, position)) == "bias" or op in _ZERO:
+            return 0.0
+        return 1.0
+
+
+def _is_inline(value: Any, dims: tuple[Axis, ...]) -> bool:
+    if not np.issubdtype(value.dtype, np.floating):
+        return True
+    finite = bool(np.isfinite(value).all())
+    return not any(axis.widths for axis in dims) and (value.size <= _MAX_INLINE or not finite)
+
+
+def _constant(value: Any) -> ConstantSlot:
+    numbers = np.asarray(value).reshape(-1).tolist()
+    plain = tuple(int(n) if isinstance(n, bool) else n for n in numbers)
+    return ConstantSlot(str(value.dtype), tuple(map(int, value.shape)), plain)
+
+
+def bounds(axes: TensorAxes, name: str, cuts: list[tuple[int, int, int, int]]) -> tuple[Slot, ...]:
+    """Starts, ends, axes and steps of a slice, from (axis, start, stop, step) of each."""
+    starts, stops = [], []
+    for axis, start, stop, step in cuts:
+        if step < 0:
+            # Such an axis has no widths. -1 as a bound would count from the end.
+            starts.append(Axis.constant(start))
+            stops.append(Axis.constant(stop if stop >= 0 else -(2**31)))
+        else:
+            starts.append(axes.prefix(name, axis, start))
+            stops.append(axes.prefix(name, axis, stop))
+    count = (len(cuts),)
+    return (
+        CountSlot(tuple(starts)),
+        CountSlot(tuple(stops)),
+        ConstantSlot("int64", count, tuple(axis for axis, *_ in cuts)),
+        ConstantSlot("int64", count, tuple(step for *_, step in cuts)),
+    )
+
+
+def attributes(node: RawNode) -> Attributes:
+    """Raises UnsupportedOp for a node that holds a graph or a tensor."""
+    if node.captured:
+        raise UnsupportedOp(label(node), node.op, "it holds a graph of its own")
+    result: list[tuple[str, Plain | tuple[Plain, ...]]] = []
+    for name, value in sorted(node.attributes.items()):
+        plain = _plain(value)
+        if plain is None:
+            raise UnsupportedOp(label(node), node.op, f"its attribute {name!r} is not a number")
+        result.append((name, plain))
+    return tuple(result)
+
+
+def _plain(value: Any) -> Plain | tuple[Plain, ...] | None:
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, float):
+        return float(np.float32(value))
+    if isinstance(value, int | str):
+        return value
+    if isinstance(value, list | tuple):
+        items = [_plain(item) for item in value]
+        if all(isinstance(item, int | float | str) for item in items):
+            return tuple(items)  # type: ignore[arg-type]
+    return None
