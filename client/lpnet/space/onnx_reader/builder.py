@@ -82,10 +82,10 @@ class Builder:
         node: Node,
         shape: Shape,
         output: str = "",
-        batch: int | None = None,
+        tensor: Tensor | None = None,
     ) -> None:
         """Add a node under a unique name, and bind an output of the raw node, the first by
-        default, to it. `batch` is the batch axis of a weight that is repeated."""
+        default, to it. `tensor` replaces that of the solution."""
         output = output or raw.outputs[0]
         name, count = node.name, 1
         while name in self._names:
@@ -95,8 +95,7 @@ class Builder:
         self.nodes.append(replace(node, name=name))
         self.shapes.append(shape)
         if self.axes is not None:
-            tensor = self._tensor(output, len(shape))
-            self.tensors.append(tensor if batch is None else replace(tensor, batch=batch))
+            self.tensors.append(tensor or self._tensor(output, len(shape)))
         self.values[output] = Value(len(self.nodes) - 1, shape)
 
     def _tensor(self, name: str, rank: int) -> Tensor:

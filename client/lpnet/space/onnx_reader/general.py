@@ -218,13 +218,13 @@ def _repeated(operands: Operands, draft: Draft, position: int, slot: Slot) -> Sl
     if isinstance(slot, int) or slot is None or batch is None:
         return slot
     expand = operands.draft("move", function="expand", op="Expand")
-    dims = operands.axes.dims(name)
+    tensor = operands.axes.repeated(name, batch)
     operands.builder.emit(
         operands.node,
-        expand.finish([slot, CountSlot(dims, batch)]),
+        expand.finish([slot, CountSlot(tensor.dims, batch)]),
         operands.raw.shape(name),
         name,
-        batch,
+        tensor,
     )
     return draft.reference(operands.builder.values[name].index)
 

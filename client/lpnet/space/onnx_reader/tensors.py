@@ -52,6 +52,11 @@ class TensorAxes:
     def tensor(self, name: str) -> Tensor:
         return Tensor(self.dims(name), self.batch(name), self.raw.types.get(name, "float"))
 
+    def repeated(self, name: str, batch: int) -> Tensor:
+        """A weight that is repeated for each input along its axis `batch`."""
+        dims = self.dims(name)
+        return Tensor((*dims[:batch], Axis.constant(1), *dims[batch + 1 :]), batch)
+
     def count_slot(self, name: str) -> CountSlot:
         return CountSlot(self.dims(name), self.batch(name))
 
