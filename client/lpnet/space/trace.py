@@ -165,17 +165,20 @@ def hidden_output() -> Iterator[None]:
     # Its exception holds what a user needs.
     torch_names = [name for name in logging.root.manager.loggerDict if name.startswith("torch.")]
     loggers = [logging.getLogger(name) for name in ("torch", *torch_names)]
-    levels = [logger.level for logger in loggers]
-    hidden = io.StringIO()
+    # A level also holds for loggers that come later, but takes long to set: it clears all caches.
+    enabled = [logger for logger in loggers if not logger.disabled]
+    level, hidden = loggers[0].level, io.StringIO()
     try:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL + 1)
+        loggers[0].setLevel(logging.CRITICAL + 1)
+        for logger in enabled:
+            logger.disabled = True
         with warnings.catch_warnings(), redirect_stdout(hidden), redirect_stderr(hidden):
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        for logger in enabled:
+            logger.disabled = False
+        loggers[0].setLevel(level)
 
 
 def _path(node: ir.Node, leaves: set[str]) -> str:
