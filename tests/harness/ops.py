@@ -75,6 +75,10 @@ BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
 ops: st.SearchStrategy[wire.Op] = st.one_of(*BY_TYPE.values())
 
 
+def _may_broadcast(source: wire.Op, op: wire.Op) -> bool:
+    return wire.output_size(source) != (op.h, op.w) or op.c_in % source.c_out == 0
+
+
 @st.composite
 def op_lists(draw: st.DrawFn, max_size: int = 6) -> list[wire.Op]:
     """Ops whose inputs are earlier ops or inputs of the workload, where they say so."""
@@ -83,7 +87,7 @@ def op_lists(draw: st.DrawFn, max_size: int = 6) -> list[wire.Op]:
         sources = [
             i
             for i in range(-2, len(drawn))
-            if i < 0 or op.type not in ("add", "mul") or op.c_in % drawn[i].c_out == 0
+            if i < 0 or op.type not in ("add", "mul") or _may_broadcast(drawn[i], op)
         ]
         inputs = draw(st.none() | st.lists(st.sampled_from(sources), min_size=1, max_size=3))
         drawn.append(op if inputs is None else op.model_copy(update={"inputs": tuple(inputs)}))

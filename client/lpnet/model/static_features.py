@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from lpnet.model.kernels import Kernel
 from lpnet.model.op_types import (
     EDGES,
@@ -72,12 +74,22 @@ def _more_features(table: OpTable, kernel: Kernel) -> list[float]:
 
 def _broadcast(table: OpTable, kernel: Kernel) -> float:
     """Log pixels of the output over those of the smallest input, for a sum or product."""
-    row = table.rows[kernel.row]
+    row, index = table.rows[kernel.row], kernel.row
     if kernel.type not in ("add", "mul"):
         return 0.0
-    read = [table.rows[i].h_out * table.rows[i].w_out for i in row.inputs if i >= 0]
     after = row.h_out * row.w_out
-    return math.log(after / min((after, *read)))
+    read = [after]
+    for source in row.inputs:
+        if source >= 0 and not _same_values(table, source, index):
+            read.append(table.rows[source].h_out * table.rows[source].w_out)
+    return math.log(after / min(read))
+
+
+def _same_values(table: OpTable, first: int, second: int) -> bool:
+    """Whether two rows put out as many values, on whichever axes."""
+    one, other = (table.rows[i].h_out * table.rows[i].w_out for i in (first, second))
+    same = np.allclose(table.a_out[first] * one, table.a_out[second] * other)
+    return bool(same and np.isclose(table.b_out[first] * one, table.b_out[second] * other))
 
 
 def pixels(row: OpRow, kernel: Kernel) -> tuple[int, int]:

@@ -315,3 +315,28 @@ Op = Annotated[
     | Opaque,
     Field(discriminator="type"),
 ]
+
+
+def output_size(op: Op) -> tuple[int, int]:
+    """Height and width of the output in pixels. Unknown padding is assumed to keep the size."""
+    if isinstance(op, Flatten):
+        return 1, 1
+    if isinstance(op, Move | Reduce | Opaque):
+        return op.h_out, op.w_out
+    if isinstance(op, Pool) and op.mode == "global":
+        return 1, 1
+    if isinstance(op, Resize) and op.scale is not None:
+        return _scaled(op.h, op.scale[0]), _scaled(op.w, op.scale[1])
+    if not isinstance(op, Conv2d | ConvTranspose2d | Pool):
+        return op.h, op.w
+    size = op.size_out()
+    if size is not None:
+        return size
+    if isinstance(op, ConvTranspose2d):
+        return op.h * op.stride[0], op.w * op.stride[1]
+    return -(-op.h // op.stride[0]), -(-op.w // op.stride[1])
+
+
+def _scaled(side: int, scale: float) -> int:
+    # A scale that is a ratio of two sides may be rounded down.
+    return max(1, int(side * scale + 1e-6))

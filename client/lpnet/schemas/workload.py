@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from lpnet.schemas.base import SpaceHash, Widths, Wire
-from lpnet.schemas.ops import Add, Mul, Op
+from lpnet.schemas.ops import Add, Mul, Op, output_size
 
 Kind = Literal["block", "network"]
 Batch = Annotated[int, Field(ge=1, le=100_000)]
@@ -38,9 +38,11 @@ class OpsWorkload(Wire):
             if not isinstance(op, Add | Mul):
                 continue
             for source in op.inputs or ():
-                # The channels of the workload's inputs are unknown. Fewer channels are broadcast:
-                # one to all, or those of a head to all heads.
-                if source >= 0 and op.c_in % self.ops[source].c_out:
+                # The channels of the workload's inputs are unknown, and those of a tensor of
+                # another size may be another axis. Fewer channels are broadcast.
+                if source < 0 or output_size(self.ops[source]) != (op.h, op.w):
+                    continue
+                if op.c_in % self.ops[source].c_out:
                     raise ValueError(
                         f"ops[{index}].inputs: op {source} has {self.ops[source].c_out} output "
                         f"channels, but this {op.type} has {op.c_in} input channels"

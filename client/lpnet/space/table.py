@@ -231,7 +231,7 @@ def _rounds_up(row: OpRow) -> bool:
 def from_wire(op: wire.Op, index: int) -> OpRow:
     """`index` is the position among the workload's ops."""
     window = op if isinstance(op, wire.Conv2d | wire.ConvTranspose2d | wire.Pool) else None
-    h_out, w_out = _output_size(op)
+    h_out, w_out = wire.output_size(op)
     return OpRow(
         name=f"{index}",
         type=op.type,
@@ -247,23 +247,3 @@ def from_wire(op: wire.Op, index: int) -> OpRow:
         function=getattr(op, "function", ""),
         mode=op.mode if isinstance(op, wire.Pool) else "",
     )
-
-
-def _output_size(op: wire.Op) -> tuple[int, int]:
-    # Unknown padding is assumed to keep the size.
-    if isinstance(op, wire.Flatten):
-        return 1, 1
-    if isinstance(op, wire.Move | wire.Reduce | wire.Opaque):
-        return op.h_out, op.w_out
-    if isinstance(op, wire.Pool) and op.mode == "global":
-        return 1, 1
-    if isinstance(op, wire.Resize) and op.scale is not None:
-        return max(1, int(op.h * op.scale[0])), max(1, int(op.w * op.scale[1]))
-    if not isinstance(op, wire.Conv2d | wire.ConvTranspose2d | wire.Pool):
-        return op.h, op.w
-    size = op.size_out()
-    if size is not None:
-        return size
-    if isinstance(op, wire.ConvTranspose2d):
-        return op.h * op.stride[0], op.w * op.stride[1]
-    return -(-op.h // op.stride[0]), -(-op.w // op.stride[1])

@@ -173,6 +173,13 @@ def test_a_broadcast_factor_is_told_apart() -> None:
     assert (broadcast != 0).sum() == 1
 
 
+def test_the_same_values_on_other_axes_are_no_broadcast() -> None:
+    scores = wire.MatMul(c_in=64, c_out=196, groups=4, h=49, inputs=(-1, -2))
+    masked = wire.Add(c_in=4, c_out=4, h=49, w=49, inputs=(0, -3))
+    static = KernelTensors.of(OpTable.from_ops([scores, masked]), 1).static
+    assert (static[:, -2] == 0).all()
+
+
 def test_features_that_no_kernel_has_need_not_be_trained_on(residual_table: Any) -> None:
     before, _ = features_of(KernelTensors.of(residual_table(), 1))
     after, _ = features_of(KernelTensors.of(tokens.table(), 1))

@@ -99,6 +99,12 @@ def test_a_smaller_tensor_is_broadcast(type: str) -> None:
         OpsWorkload.model_validate({"ops": ops})
 
 
+def test_a_tensor_of_another_size_may_have_other_channels() -> None:
+    """A tensor (heads, 49, 49) as an image of 4 channels, from a product with 4 x 49 columns."""
+    scores = op("matmul", 64, 196, groups=4) | {"h": 49, "w": 1}
+    OpsWorkload.model_validate({"ops": [scores, op("mul", 4, 4, side=49, inputs=(0, -2))]})
+
+
 def test_a_workload_has_up_to_64_inputs() -> None:
     OpsWorkload.model_validate({"ops": [op("add", inputs=(-1, -2, -64))]})
     with pytest.raises(ValidationError, match=r"inputs.*\n.*greater than or equal to -64"):

@@ -19,7 +19,7 @@ from lpnet import zoo
 from lpnet.schemas import ops as wire
 from lpnet.schemas.workload import OpsWorkload
 from lpnet.space.space import Space
-from lpnet.space.table import OpRow, OpTable
+from lpnet.space.table import OpRow, OpTable, from_wire, to_wire
 
 Make = Callable[..., Space]
 
@@ -37,7 +37,7 @@ def check(space: Space, widths: NDArray[np.int64]) -> None:
         np.testing.assert_array_equal(getattr(read, name)(np.zeros(0)), expected)
 
 
-@pytest.mark.parametrize("name", zoo.NAMES)
+@pytest.mark.parametrize("name", zoo.PLAIN)
 @given(seed=st.integers(0, 2**32 - 1))
 @examples(10)
 def test_the_ops_of_the_zoo_are_its_tables(name: str, seed: int) -> None:
@@ -109,6 +109,13 @@ def test_a_part_of_a_table_numbers_what_it_reads() -> None:
     )
     assert [row.inputs for row in table.slice(2, 5).rows] == [(-1, -2), (0, -3), (-1, 1)]
     assert [row.inputs for row in table.slice(0, 2).rows] == [(-1,), (0,)]
+
+
+@given(st.integers(1, 600), st.integers(1, 600))
+def test_a_resize_keeps_its_pixels_over_the_wire(side: int, side_out: int) -> None:
+    row = OpRow("", "resize", (-1,), h=side, w=1, h_out=side_out, w_out=2)
+    op = to_wire(row, 3, 3, 1)
+    assert replace(from_wire(op, 0), name="") == row
 
 
 def test_products_and_norms_count() -> None:
