@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 TARGET_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 MAX_CHANNELS = 1_000_000
-MAX_SIDE = 100_000
+# Channels and pixels of a tensor may be merged with other axes.
+MAX_SIZE = 100_000_000
 
 
 class Wire(BaseModel):
@@ -38,7 +39,7 @@ Time = Annotated[datetime, AfterValidator(_utc)]
 Milliseconds = Annotated[float, Field(gt=0, le=1e9), AfterValidator(_finite)]
 Name = Annotated[str, Field(pattern=TARGET_NAME)]
 SpaceHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Channels = Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
-Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+Channels = Annotated[int, Field(ge=1, le=MAX_SIZE)]
+Side = Annotated[int, Field(ge=1, le=MAX_SIZE)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Widths = dict[str, int]

@@ -15,9 +15,8 @@ from pydantic import Field, model_validator
 from lpnet.schemas.base import Channels, Side, Wire
 
 _Amount = Annotated[int, Field(ge=0, le=10_000)]
-_Count = Annotated[int, Field(ge=1, le=10_000)]
 Pair = tuple[_Amount, _Amount]
-PositivePair = tuple[_Count, _Count]
+PositivePair = tuple[Side, Side]
 MAX_INPUTS = 64
 
 

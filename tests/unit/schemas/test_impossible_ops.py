@@ -156,3 +156,13 @@ def test_quantiles_are_ordered(fields: dict[str, float], message: str) -> None:
 def test_equal_and_missing_quantiles_are_fine() -> None:
     assert sample(min_ms=2.0, p10_ms=2.0, p90_ms=2.0).min_ms == 2.0
     assert sample(p90_ms=2.0).min_ms is None
+
+
+def test_merged_axes_may_be_long() -> None:
+    pixels = 512 * 512
+    OPS.validate_python(op("norm", 96, 96) | {"h": pixels, "w": 1})
+    OPS.validate_python(op("move", 1, 64 * pixels, function="reshape", h_out=1, w_out=1))
+    clip = op("pool", mode="global", kernel=(48_000, 1)) | {"h": 48_000, "w": 1}
+    assert OPS.validate_python(clip).h == 48_000
+    with pytest.raises(ValidationError, match="less than or equal to 100000000"):
+        OPS.validate_python(op("norm", 96, 96) | {"h": 10**9})
