@@ -66,9 +66,9 @@ def main() -> int:
     rng = np.random.default_rng(arguments.seed)
     table = Table("network", "widths", "vectors", "exact", "seconds")
     wrong = 0
-    for index, name in enumerate(zoo.NAMES):
+    for index, name in enumerate(zoo.PLAIN):
         started = time.perf_counter()
-        count = (arguments.count + index) // len(zoo.NAMES)
+        count = (arguments.count + index) // len(zoo.PLAIN)
         space = zoo.space(name)
         with torch.device("meta"):
             model = zoo.model(name).eval()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,14 +45,6 @@ Resolution = Annotated[
 ]
 Seed = Annotated[
     int, typer.Option(min=0, max=2**63 - 1, help="Random seed; the same seed draws the same.")
-]
-SpaceName = Annotated[
-    str,
-    typer.Argument(
-        metavar="SPACE",
-        help="A network of the zoo (mobilenet_v2, resnet50, ...), or a space file written by "
-        "`lpnet space` or Space.save.",
-    ),
 ]
 
 
@@ -103,25 +94,6 @@ def print_json(value: BaseModel | Iterable[BaseModel] | dict[str, Any]) -> None:
         plain = [item.model_dump(mode="json") for item in value]
     json.dump(plain, sys.stdout, indent=2)
     sys.stdout.write("\n")
-
-
-def open_space(name: str, *, batch: int | None = None, resolution: int | None = None) -> Space:
-    """Load a space file, or the space of a network of the zoo. Raises LpnetError."""
-    path = Path(name)
-    if path.is_file():
-        from lpnet.space.space import Space
-
-        space = Space.load(path)
-    else:
-        zoo = import_module("lpnet.zoo")
-        if name not in zoo.NAMES:
-            raise LpnetError(
-                f"{name!r} is neither a file nor a network of the zoo ({', '.join(zoo.NAMES)})"
-            )
-        space = zoo.space(name)
-    if batch is None and resolution is None:
-        return space
-    return space.at(batch=batch, resolution=resolution)
 
 
 def read_widths(text: str, space: Space) -> list[dict[str, int]]:

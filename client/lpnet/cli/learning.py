@@ -12,14 +12,13 @@ from lpnet.cli.base import (
     Json,
     Resolution,
     Seed,
-    SpaceName,
     TargetName,
     Token,
     Url,
     connect,
-    open_space,
     print_json,
 )
+from lpnet.cli.opening import FrozenLayers, Shapes, SpaceName, open_space
 from lpnet.progress import terminal_progress
 
 
@@ -39,6 +38,8 @@ def profile(
     repeats: Annotated[
         int, typer.Option(min=0, help="Number of workloads to measure twice, for the noise floor.")
     ] = 8,
+    shape: Shapes = None,
+    frozen: FrozenLayers = None,
     batch: Batch = None,
     resolution: Resolution = None,
     seed: Seed = 0,
@@ -56,7 +57,7 @@ def profile(
     token: Token = None,
 ) -> None:
     """Measure a space on a target, then train an LPNet from the samples."""
-    opened = open_space(space, batch=batch, resolution=resolution)
+    opened = open_space(space, shapes=shape, frozen=frozen, batch=batch, resolution=resolution)
     if dry_run:
         with connect(url, token) as client:
             estimate = client.estimate(

@@ -11,15 +11,14 @@ from lpnet.cli.base import (
     Batch,
     Json,
     Resolution,
-    SpaceName,
     TargetName,
     Token,
     Url,
     connect,
-    open_space,
     print_json,
     read_widths,
 )
+from lpnet.cli.opening import FrozenLayers, Shapes, SpaceName, open_space
 from lpnet.progress import terminal_progress
 
 Widths = Annotated[
@@ -35,6 +34,8 @@ def predict(
     target: TargetName,
     space: SpaceName,
     widths: Widths = "dense",
+    shape: Shapes = None,
+    frozen: FrozenLayers = None,
     batch: Batch = None,
     resolution: Resolution = None,
     gradient: Annotated[
@@ -49,7 +50,7 @@ def predict(
     token: Token = None,
 ) -> None:
     """Predict the latency of a network, with an interval."""
-    opened = open_space(space, batch=batch, resolution=resolution)
+    opened = open_space(space, shapes=shape, frozen=frozen, batch=batch, resolution=resolution)
     vectors = read_widths(widths, opened)
     with connect(url, token) as client:
         predictions = client.predict(target, opened, vectors, gradient=gradient, coverage=coverage)
@@ -60,6 +61,8 @@ def measure(
     target: TargetName,
     space: SpaceName,
     widths: Widths = "dense",
+    shape: Shapes = None,
+    frozen: FrozenLayers = None,
     batch: Batch = None,
     resolution: Resolution = None,
     as_json: Json = False,
@@ -67,7 +70,7 @@ def measure(
     token: Token = None,
 ) -> None:
     """Measure the latency of a network on the device now."""
-    opened = open_space(space, batch=batch, resolution=resolution)
+    opened = open_space(space, shapes=shape, frozen=frozen, batch=batch, resolution=resolution)
     vectors = read_widths(widths, opened)
     with connect(url, token) as client, terminal_progress() as progress:
         samples = client.measure(target, opened, vectors, progress=progress)

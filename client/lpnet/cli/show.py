@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
@@ -26,9 +25,6 @@ from lpnet.schemas.report import NOISE_UNKNOWN, Baseline, Metrics, Report
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.table import TableRow
 from lpnet.schemas.workload import OpsWorkload, SpaceWorkload
-
-if TYPE_CHECKING:
-    from lpnet.space.space import Space
 
 MAX_LISTED_GRADIENTS = 60
 _VERDICTS = {
@@ -172,35 +168,6 @@ def print_samples(samples: Iterable[Sample]) -> None:
         if sample.disturbed:
             reasons = "; ".join(sample.reasons)
             print_all(f"  [yellow]disturbed, not reliable[/yellow]: {reasons}")
-
-
-def space_facts(space: Space) -> dict[str, Any]:
-    return {
-        "name": space.name,
-        "hash": space.hash,
-        "batch": space.batch,
-        "input_shape": list(space.input_shape),
-        "macs": space.macs(space.dense),
-        "params": space.params(space.dense),
-        "widths": [
-            {"name": width.name, "max": width.max, "granule": width.granule}
-            for width in space.widths
-        ],
-        "blocks": [block.name for block in space.blocks],
-    }
-
-
-def print_space(space: Space) -> None:
-    grid = new_grid(None, "width", "channels", "granule", numbers=["channels", "granule"])
-    for width in space.widths:
-        grid.add_row(width.name, str(width.max), str(width.granule))
-    shape = "x".join(str(side) for side in (space.batch, *space.input_shape))
-    print_all(
-        f"[bold]{space.name}[/bold] {space.hash[:12]}, input {shape}: "
-        f"{space.macs(space.dense) / 1e6:.0f} M MACs, {space.params(space.dense) / 1e6:.2f} M "
-        f"parameters, {len(space.blocks)} blocks",
-        grid,
-    )
 
 
 def print_report(report: Report) -> None:

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from lpnet import samples_file
-from lpnet.cli.base import Json, TargetName, Token, Url, connect, open_space, print_json
+from lpnet.cli.base import Json, TargetName, Token, Url, connect, print_json
+from lpnet.cli.opening import open_space
 from lpnet.errors import LpnetError
 
 _MAX_SHOWN_LINES = 20

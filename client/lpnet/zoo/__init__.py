@@ -15,7 +15,8 @@ from lpnet.space.space import Space
 if TYPE_CHECKING:
     from torch import nn
 
-_SOURCES: dict[str, tuple[str, str, int]] = {
+# Module, function, and side of the input.
+_PLAIN: dict[str, tuple[str, str, int]] = {
     "resnet20": ("lpnet.zoo.resnet", "resnet20", 32),
     "resnet34": ("lpnet.zoo.resnet", "resnet34", 224),
     "resnet50": ("lpnet.zoo.resnet", "resnet50", 224),
@@ -23,9 +24,7 @@ _SOURCES: dict[str, tuple[str, str, int]] = {
     "mobilenet_v2": ("lpnet.zoo.mobilenet", "mobilenet_v2", 224),
     "mobilenet_v2_32": ("lpnet.zoo.mobilenet", "mobilenet_v2_32", 32),
 }
-NAMES = tuple(_SOURCES)
-# Models without a space so far.
-_MODELS: dict[str, tuple[str, str, int]] = {
+_SOURCES = _PLAIN | {
     "mobilenet_v3_small": ("lpnet.zoo.mobilenet_v3", "mobilenet_v3_small", 224),
     "densenet121": ("lpnet.zoo.densenet", "densenet121", 224),
     "preact_resnet20": ("lpnet.zoo.preact_resnet", "preact_resnet20", 32),
@@ -37,6 +36,9 @@ _MODELS: dict[str, tuple[str, str, int]] = {
     "vit_tiny": ("lpnet.zoo.vit", "vit_tiny", 224),
     "vit_tiny_32": ("lpnet.zoo.vit", "vit_tiny_32", 32),
 }
+NAMES = tuple(_SOURCES)
+# Classifiers of convs, pools and adds only.
+PLAIN = tuple(_PLAIN)
 
 
 def model(name: str) -> nn.Module:
@@ -70,6 +72,26 @@ def space(name: str) -> Space:
     return Space.from_model(network, torch.zeros(1, 3, side(name), side(name)), name=name)
 
 
+def block(kind: str, **sizes: int) -> Space:
+    """The space of a block without a network: `hidden` channels between a fixed input and output.
+
+    Kinds are conv, dwconv and mbconv (sizes channels, hidden, side, and optionally kernel; mbconv
+    also squeeze), linear, ffn and swiglu (channels, hidden, tokens; ffn also norm), and attention
+    (channels, heads, tokens, and optionally head_dim). All take batch. The first width is the
+    hidden one, whose max comes from `hidden`, or from the heads.
+
+    Raises SpaceError for an unknown kind or a wrong size, and MissingExtra without torch.
+    """
+    _require_torch()
+    import torch
+
+    from lpnet.zoo import blocks
+
+    with torch.random.fork_rng(devices=[]):
+        module, example = blocks.build(kind, **sizes)
+    return Space.from_model(module, example, name=kind)
+
+
 def _require_torch() -> None:
     try:
         import torch  # noqa: F401
@@ -79,6 +101,6 @@ def _require_torch() -> None:
 
 def _source(name: str) -> tuple[str, str, int]:
     try:
-        return (_SOURCES | _MODELS)[name]
+        return _SOURCES[name]
     except KeyError:
         raise SpaceError(f"the zoo has no {name!r}; it has {', '.join(NAMES)}") from None

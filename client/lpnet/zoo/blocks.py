@@ -112,7 +112,7 @@ BUILDERS: dict[str, Callable[..., Block]] = {
 }
 
 
-def block(kind: str, **sizes: int) -> Block:
+def build(kind: str, **sizes: int) -> Block:
     """A block with random weights, and an input of zeros for it.
 
     The sizes of a kind are the parameters of its function in this module. Images are (batch,

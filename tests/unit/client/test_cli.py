@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -77,14 +76,6 @@ def test_wrong_widths_are_named_before_the_server_is_asked() -> None:
     assert done.returncode == 1
     assert "conv1" in done.stderr
     assert "127.0.0.1" not in done.stderr
-
-
-def test_a_space_as_json() -> None:
-    done = lpnet("space", "resnet20", "--json")
-    assert done.returncode == 0, done.stderr
-    facts = json.loads(done.stdout)
-    assert facts["widths"][0] == {"name": "conv1", "max": 16, "granule": 1}
-    assert len(facts["hash"]) == 64
 
 
 def test_help_imports_neither_numpy_nor_a_runtime_nor_the_service() -> None:

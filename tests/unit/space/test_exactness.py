@@ -66,7 +66,7 @@ def check(space: Space, kept: dict[str, list[int]], layers: list[Layer]) -> None
     assert count_onnx(space.concrete(widths)) == layers
 
 
-@pytest.mark.parametrize("name", zoo.NAMES)
+@pytest.mark.parametrize("name", zoo.PLAIN)
 @given(data=st.data())
 @examples(EXAMPLES)
 def test_table_and_template_agree_with_the_pruned_model(name: str, data: st.DataObject) -> None:
@@ -77,7 +77,7 @@ def test_table_and_template_agree_with_the_pruned_model(name: str, data: st.Data
     check(space, kept, count_module(pruned, example))
 
 
-@pytest.mark.parametrize("name", zoo.NAMES)
+@pytest.mark.parametrize("name", zoo.PLAIN)
 def test_the_dense_space_is_the_network_itself(name: str) -> None:
     space = zoo.space(name)
     layers = count_module(hollow(name), torch.empty(1, *space.input_shape, device="meta"))

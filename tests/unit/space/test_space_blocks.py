@@ -91,7 +91,7 @@ def test_names_are_shared_paths_where_nothing_else_lies_under_them() -> None:
     assert [b.name for b in zoo.space("resnet50").blocks][:3] == ["conv1", "layer1.0", "layer1.1"]
 
 
-@pytest.mark.parametrize("name", zoo.NAMES)
+@pytest.mark.parametrize("name", zoo.PLAIN)
 def test_tables_of_blocks_concatenate_to_the_table_of_the_space(name: str) -> None:
     space = zoo.space(name)
     assert [block.start for block in space.blocks] == [0, *(b.stop for b in space.blocks[:-1])]
@@ -111,7 +111,7 @@ def test_tables_of_blocks_concatenate_to_the_table_of_the_space(name: str) -> No
     assert sum(macs) == space.macs(named)
 
 
-@pytest.mark.parametrize("name", zoo.NAMES)
+@pytest.mark.parametrize("name", zoo.PLAIN)
 def test_a_block_has_only_the_widths_that_it_involves(name: str) -> None:
     space = zoo.space(name)
     order = {width.name: i for i, width in enumerate(space.widths)}

@@ -26,7 +26,7 @@ OUTPUTS = {
     "yolo_n_decoded": [(2, 84, 84)],
     "unet": [(2, 2, 64, 64)],
 }
-NAMES = tuple(zoo._MODELS)
+NAMES = tuple(name for name in zoo.NAMES if name not in zoo.PLAIN)
 
 
 def on_meta(name: str) -> nn.Module:

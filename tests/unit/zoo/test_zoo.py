@@ -26,7 +26,7 @@ def test_networks_have_as_many_parameters_as_torchvisions(name: str, count: int)
     assert sum(parameter.numel() for parameter in model.parameters()) == count
 
 
-@pytest.mark.parametrize("name", zoo.NAMES)
+@pytest.mark.parametrize("name", zoo.PLAIN)
 def test_networks_give_scores_for_their_classes(name: str) -> None:
     with torch.device("meta"):
         model = zoo.model(name).eval()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lpnet.errors import SpaceError
-from lpnet.zoo.blocks import BUILDERS, block
+from lpnet.zoo.blocks import BUILDERS, build
 
 IMAGES = {"channels": 16, "hidden": 24, "side": 10}
 TOKENS = {"channels": 16, "hidden": 24, "tokens": 10}
@@ -23,7 +23,7 @@ SIZES = {
 @pytest.mark.parametrize("kind", BUILDERS)
 def test_blocks_return_the_shape_of_their_input(kind: str) -> None:
     sizes = SIZES[kind]
-    module, example = block(kind, **sizes, batch=2)
+    module, example = build(kind, **sizes, batch=2)
     is_image = "side" in sizes
     assert example.shape == ((2, 16, 10, 10) if is_image else (2, 10, 16))
     for _ in range(2):
@@ -35,7 +35,7 @@ def test_blocks_return_the_shape_of_their_input(kind: str) -> None:
 
 def test_squeeze_excite_and_norm_are_options() -> None:
     def parameters(kind: str, **sizes: int) -> int:
-        return sum(p.numel() for p in block(kind, **sizes)[0].parameters())
+        return sum(p.numel() for p in build(kind, **sizes)[0].parameters())
 
     assert parameters("mbconv", **IMAGES, squeeze=True) - parameters("mbconv", **IMAGES) == (
         24 * 4 + 4 + 4 * 24 + 24
@@ -45,13 +45,13 @@ def test_squeeze_excite_and_norm_are_options() -> None:
 
 def test_wrong_sizes_are_refused_in_words() -> None:
     with pytest.raises(SpaceError, match="no block is called 'lstm'; there are conv, dwconv"):
-        block("lstm", hidden=3)
+        build("lstm", hidden=3)
     with pytest.raises(SpaceError, match=r"'tokens'.*its sizes are channels, hidden, side"):
-        block("conv", channels=1, hidden=2, side=3, tokens=4)
+        build("conv", channels=1, hidden=2, side=3, tokens=4)
     with pytest.raises(SpaceError, match=r"missing.*'hidden'"):
-        block("ffn", channels=1, tokens=4)
+        build("ffn", channels=1, tokens=4)
     with pytest.raises(SpaceError, match="hidden must be at least 1, got 0"):
-        block("ffn", channels=1, hidden=0, tokens=4)
+        build("ffn", channels=1, hidden=0, tokens=4)
     with pytest.raises(SpaceError, match="kernel must be odd, got 4"):
-        block("conv", channels=1, hidden=2, side=3, kernel=4)
-    block("ffn", channels=1, hidden=1, tokens=4, norm=False)
+        build("conv", channels=1, hidden=2, side=3, kernel=4)
+    build("ffn", channels=1, hidden=1, tokens=4, norm=False)
