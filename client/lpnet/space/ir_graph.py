@@ -33,8 +33,8 @@ def read(
     fold(model, set(parameters))
     graph = model.graph
     weights = {n: v for n, v in graph.initializers.items() if n in parameters}
+    shapes = _shapes(model, set(parameters), weights)
     constants = dict(_constants(graph, set(parameters)))
-    shapes = _infer(model, weights)
     for name, value in weights.items():
         shapes[name] = _static(value)
     nodes = tuple(_node(node, path) for node in graph if node.op_type != "Constant")
@@ -120,6 +120,25 @@ def _constant_value(node: ir.Node) -> NDArray[Any]:
     return np.array([], dtype=np.int64)
 
 
+def _shapes(
+    model: ir.Model, parameters: set[str], weights: Mapping[str, ir.Value]
+) -> dict[str, Shape]:
+    """Shapes of the outputs of all nodes. What is computed from shapes is folded where some are
+    missing."""
+    while True:
+        shapes, count = _infer(model, weights), len(model.graph)
+        values = [value for node in model.graph for value in node.outputs]
+        missing = [v for v in values if _used(v, model) and _name(v) not in shapes]
+        if not missing:
+            return shapes
+        for value in values:
+            if value.shape is None and _name(value) in shapes:
+                value.shape = ir.Shape(shapes[_name(value)])
+        fold(model, parameters)
+        if len(model.graph) == count:
+            return shapes
+
+
 def _infer(model: ir.Model, weights: Mapping[str, ir.Value]) -> dict[str, Shape]:
     """Shapes of the outputs of all nodes."""
     recorded = {
@@ -184,10 +203,10 @@ def _static(value: ir.Value) -> Shape:
 
 def _sides(value: ir.Value) -> Shape | None:
     if value.shape is None and value.const_value is not None:
-        return tuple(int(side) for side in value.const_value.shape)
+        return tuple(side for side in value.const_value.shape if isinstance(side, int))
     if value.shape is None or not all(isinstance(side, int) for side in value.shape):
         return None
-    return tuple(int(side) for side in value.shape if isinstance(side, int))
+    return tuple(side for side in value.shape if isinstance(side, int))
 
 
 def _name(value: ir.Value) -> str:
