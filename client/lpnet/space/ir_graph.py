@@ -123,13 +123,12 @@ def _constant_value(node: ir.Node) -> NDArray[Any]:
 def _shapes(
     model: ir.Model, parameters: set[str], weights: Mapping[str, ir.Value]
 ) -> dict[str, Shape]:
-    """Shapes of the outputs of all nodes. What is computed from shapes is folded where some are
-    missing."""
+    """Shapes of the outputs of all nodes. What is computed from inferred shapes is folded."""
     while True:
         shapes, count = _infer(model, weights), len(model.graph)
         values = [value for node in model.graph for value in node.outputs]
-        missing = [v for v in values if _used(v, model) and _name(v) not in shapes]
-        if not missing:
+        complete = all(_name(value) in shapes for value in values if _used(value, model))
+        if complete and not any(node.op_type in ("Shape", "Size") for node in model.graph):
             return shapes
         for value in values:
             if value.shape is None and _name(value) in shapes:
