@@ -28,7 +28,7 @@ def quantise(model: bytes) -> bytes:
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    network = read_network(model, "onnxruntime", any_type=True)
+    network = read_network(model, "onnxruntime", types=None)
     inputs = _RandomInputs(network.inputs)
     for node in network.nodes:
         if node.op == "BatchNormalization":

@@ -6,37 +6,38 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Pair = tuple[int, int]
+Sides = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Window:
-    """Height before width in every pair. `before` and `after` are the pads in pixels at the start
-    and end of an axis."""
+    """A number per spatial axis, height before width. `before` and `after` are the pads in pixels
+    at the start and end of an axis."""
 
-    kernel: Pair
-    stride: Pair
-    dilation: Pair
-    before: Pair
-    after: Pair
+    kernel: Sides
+    stride: Sides
+    dilation: Sides
+    before: Sides
+    after: Sides
 
 
 def read_window(
     attribute: Callable[[str, Any], Any], sizes: Sequence[int], kernel: Sequence[int] = ()
 ) -> Window:
-    """The window of a node. `attribute(name, default)` reads an attribute, `sizes` are height and
-    width of the input, and `kernel` is used if there is no `kernel_shape`.
+    """The window of a node. `attribute(name, default)` reads an attribute, `sizes` are the spatial
+    sides of the input, and `kernel` is used if there is no `kernel_shape`.
 
-    Raises ValueError for an unknown `auto_pad`.
+    Raises ValueError for an unknown `auto_pad`, and for an attribute of another length.
     """
-    kernel_shape = _pair(attribute("kernel_shape", kernel))
-    stride = _pair(attribute("strides", (1, 1)))
-    dilation = _pair(attribute("dilations", (1, 1)))
-    pads = attribute("pads", (0, 0, 0, 0))
+    count = len(sizes)
+    kernel_shape = _sides(attribute("kernel_shape", kernel), count)
+    stride = _sides(attribute("strides", (1,) * count), count)
+    dilation = _sides(attribute("dilations", (1,) * count), count)
+    pads = _sides(attribute("pads", (0,) * 2 * count), 2 * count)
     auto_pad = attribute("auto_pad", "NOTSET")
-    before, after = _pair(pads[:2]), _pair(pads[2:])
+    before, after = pads[:count], pads[count:]
     if auto_pad == "VALID":
-        before = after = (0, 0)
+        before = after = (0,) * count
     elif auto_pad in ("SAME_UPPER", "SAME_LOWER"):
         before, after = _same_pads(sizes, kernel_shape, stride, dilation)
         if auto_pad == "SAME_LOWER":
@@ -47,16 +48,17 @@ def read_window(
 
 
 def _same_pads(
-    sizes: Sequence[int], kernel: Pair, stride: Pair, dilation: Pair
-) -> tuple[Pair, Pair]:
+    sizes: Sequence[int], kernel: Sides, stride: Sides, dilation: Sides
+) -> tuple[Sides, Sides]:
     """Pads for ceil(size / stride) positions, split evenly; an odd pixel goes to the end."""
     pads = [
         max(0, (-(-size // s) - 1) * s + (k - 1) * d + 1 - size)
         for size, k, s, d in zip(sizes, kernel, stride, dilation, strict=True)
     ]
-    return _pair([pad // 2 for pad in pads]), _pair([pad - pad // 2 for pad in pads])
+    return tuple(pad // 2 for pad in pads), tuple(pad - pad // 2 for pad in pads)
 
 
-def _pair(values: Sequence[int]) -> Pair:
-    height, width = values
-    return int(height), int(width)
+def _sides(values: Sequence[int], count: int) -> Sides:
+    if len(values) != count:
+        raise ValueError(f"{[*values]} must be {count} numbers")
+    return tuple(int(value) for value in values)

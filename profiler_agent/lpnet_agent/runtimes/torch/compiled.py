@@ -11,11 +11,11 @@ import torch
 from torch import fx
 
 from lpnet_agent.errors import RuntimeFailed
-from lpnet_agent.runtimes.base import InferenceSession, Provider, Runtime, RuntimeConfig
+from lpnet_agent.runtimes.base import Provider, Runtime, RuntimeConfig
 from lpnet_agent.runtimes.options import OptionValues
 from lpnet_agent.runtimes.torch import support
 from lpnet_agent.runtimes.torch.runtime import TorchRuntime
-from lpnet_agent.runtimes.torch.session import Forward
+from lpnet_agent.runtimes.torch.session import Forward, TorchSession
 
 NAME = "torch-compile"
 _OPTIONS: dict[str, OptionValues] = {
@@ -54,7 +54,7 @@ class TorchCompile(TorchRuntime):
         )
         return forward
 
-    def settle(self, session: InferenceSession) -> None:
+    def settle(self, session: TorchSession) -> None:
         before = _compiled_graphs()
         super().settle(session)
         if _compiled_graphs() != before + 1:

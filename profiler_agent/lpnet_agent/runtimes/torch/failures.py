@@ -8,7 +8,7 @@ from lpnet_agent.errors import OutOfMemory, RuntimeFailed
 from lpnet_agent.runtimes.failures import Action, runtime_error
 
 # Building a layer, compiling and running have no common error class.
-ERRORS = (RuntimeError, ValueError, TypeError, OSError, MemoryError)
+ERRORS = (RuntimeError, ValueError, TypeError, IndexError, OSError, MemoryError)
 # Messages of the CPU's allocator and the GPU's libraries, whose errors have no class of their own.
 _MEMORY_MESSAGES = (
     "defaultcpuallocator",

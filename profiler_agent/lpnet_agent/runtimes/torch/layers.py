@@ -12,14 +12,16 @@ from lpnet_agent.runtimes.torch.op import Op
 from lpnet_agent.runtimes.torch.windows import (
     average_pool,
     conv,
+    conv_transpose,
     global_average_pool,
     max_pool,
 )
 
-_NORMS: dict[int, type[nn.BatchNorm1d | nn.BatchNorm2d]] = {
+_NORMS: dict[int, type[nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d]] = {
     2: nn.BatchNorm1d,
     3: nn.BatchNorm1d,
     4: nn.BatchNorm2d,
+    5: nn.BatchNorm3d,
 }
 
 
@@ -90,15 +92,8 @@ def _batch_norm(op: Op) -> list[nn.Module]:
     return [layer]
 
 
-def _flatten(op: Op) -> list[nn.Module]:
-    rank = len(op.input_shape())
-    axis = op.attribute("axis", 1)
-    if axis not in (1, 1 - rank):
-        raise op.unsupported(f"its axis must be 1, got {axis}")
-    return [nn.Flatten(1)]
-
-
 def _clip(op: Op) -> list[nn.Module]:
+    op.check_type("float32")
     low, high = _bound(op, 1, "min"), _bound(op, 2, "max")
     if (low, high) == (0, 6):
         return [nn.ReLU6()]
@@ -109,9 +104,26 @@ def _clip(op: Op) -> list[nn.Module]:
 
 def _bound(op: Op, index: int, name: str) -> float | None:
     # An input since opset 11, an attribute before.
-    bound = op.optional_weight(index)
+    bound = op.optional_constant(index)
     value = op.attribute(name, None) if bound is None else bound.item()
     return None if value is None else float(value)
+
+
+def _dropout(op: Op) -> list[nn.Module]:
+    op.check_single_output()
+    for name in ("ratio", "seed"):
+        op.attribute(name, None)  # only used in training
+    training = op.optional_constant(2)
+    if training is not None and training.any():
+        raise op.unsupported("training_mode")
+    return []
+
+
+def _selu(op: Op) -> list[nn.Module]:
+    for name, value in (("alpha", 1.67326319), ("gamma", 1.05070102)):
+        if not isclose(op.attribute(name, value), value, rel_tol=1e-5):
+            raise op.unsupported(f"another {name} than that of PyTorch")
+    return [nn.SELU()]
 
 
 def _hard_sigmoid(op: Op) -> list[nn.Module]:
@@ -130,19 +142,22 @@ def _reduce_mean(op: Op) -> list[nn.Module]:
     axes = op.integers(1) or tuple(op.attribute("axes", ()))
     empty_is_noop = bool(op.attribute("noop_with_empty_axes", 0))
     keepdim = bool(op.attribute("keepdims", 1))
+    op.check_type("float32")
     if not axes:
         return [] if empty_is_noop else [Mean(range(len(op.input_shape())), keepdim)]
     return [Mean(axes, keepdim)]
 
 
-# Ops with one input, as the layers that are applied one after another.
+# Ops with one tensor as input, as the layers that are applied one after another.
 LAYERS: dict[str, Callable[[Op], list[nn.Module]]] = {
     "AveragePool": average_pool,
     "BatchNormalization": _batch_norm,
     "Clip": _clip,
+    "Celu": lambda op: [nn.CELU(op.attribute("alpha", 1.0))],
     "Conv": conv,
+    "ConvTranspose": conv_transpose,
+    "Dropout": _dropout,
     "Elu": lambda op: [nn.ELU(op.attribute("alpha", 1.0))],
-    "Flatten": _flatten,
     "Gelu": _gelu,
     "Gemm": _gemm,
     "GlobalAveragePool": global_average_pool,
@@ -151,8 +166,13 @@ LAYERS: dict[str, Callable[[Op], list[nn.Module]]] = {
     "Identity": lambda op: [],
     "LeakyRelu": lambda op: [nn.LeakyReLU(op.attribute("alpha", 0.01))],
     "MaxPool": max_pool,
+    "Mish": lambda op: [nn.Mish()],
     "ReduceMean": _reduce_mean,
     "Relu": lambda op: [nn.ReLU()],
+    "Selu": _selu,
     "Sigmoid": lambda op: [nn.Sigmoid()],
+    "Softplus": lambda op: [nn.Softplus()],
+    "Softsign": lambda op: [nn.Softsign()],
     "Tanh": lambda op: [nn.Tanh()],
+    "ThresholdedRelu": lambda op: [nn.Threshold(op.attribute("alpha", 1.0), 0.0)],
 }

@@ -16,7 +16,7 @@ from lpnet_agent.runtimes.options import OptionValues, resolve_options
 from lpnet_agent.runtimes.torch import cuda
 from lpnet_agent.runtimes.torch.device_session import DeviceTorchSession
 from lpnet_agent.runtimes.torch.failures import ERRORS, torch_error
-from lpnet_agent.runtimes.torch.network import to_module
+from lpnet_agent.runtimes.torch.network import TYPES, to_module
 from lpnet_agent.runtimes.torch.session import Forward, Placement, TorchSession
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -84,9 +84,9 @@ class TorchRuntime:
         # Modules hold reference cycles: dropped ones would stay in memory beside this one.
         gc.collect()
         try:
-            network = read_network(model, self._name)
-            module = to_module(network, self._name)
             placement = self._placement()
+            network = read_network(model, self._name, types=TYPES)
+            module = to_module(network, self._name, placement.dtype)
             placement.move_module(module)
             session = self._create_session(self.forward(module), network.inputs, placement)
         except ERRORS as error:
@@ -97,9 +97,9 @@ class TorchRuntime:
     def forward(self, module: fx.GraphModule) -> Forward:
         return module
 
-    def settle(self, session: InferenceSession) -> None:
+    def settle(self, session: TorchSession) -> None:
         """Run a new session until every inference takes the same time."""
-        session.run(_WARMUP_RUNS_CUDA if self._on_gpu else _WARMUP_RUNS)
+        session.settle(_WARMUP_RUNS_CUDA if self._on_gpu else _WARMUP_RUNS)
 
     def _create_session(
         self, forward: Forward, inputs: tuple[OnnxTensor, ...], placement: Placement

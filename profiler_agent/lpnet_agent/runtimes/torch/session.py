@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from lpnet_agent.errors import RuntimeFailed
+from lpnet_agent.errors import OutOfMemory, RuntimeFailed
 from lpnet_agent.runtimes.base import Array
+from lpnet_agent.runtimes.filling import Inputs, candidates, random_input
 from lpnet_agent.runtimes.graph import OnnxTensor
 from lpnet_agent.runtimes.torch.failures import ERRORS, torch_error
 
@@ -26,7 +27,9 @@ class Placement:
     channels_last: bool
 
     def to_tensor(self, array: Array) -> torch.Tensor:
-        tensor = torch.tensor(array, device=self.device, dtype=self.dtype)
+        """Floats get the type of the target, other numbers keep theirs."""
+        dtype = self.dtype if np.issubdtype(array.dtype, np.floating) else None
+        tensor = torch.tensor(array, device=self.device, dtype=dtype)
         if self.channels_last and tensor.dim() == 4:
             return tensor.contiguous(memory_format=torch.channels_last)
         return tensor
@@ -47,9 +50,34 @@ class TorchSession:
         self._inputs = inputs
         self._placement = placement
         rng = np.random.default_rng(0)
+        arrays = {t.name: random_input(t.shape, t.dtype, rng) for t in inputs}
+        self._choices = candidates(arrays)
+        self._set_inputs(next(self._choices))
+
+    def _set_inputs(self, arrays: Inputs) -> None:
         self._timed_inputs = tuple(
-            placement.to_tensor(rng.standard_normal(tensor.shape)) for tensor in inputs
+            self._placement.to_tensor(arrays[tensor.name]) for tensor in self._inputs
         )
+
+    def settle(self, runs: int) -> None:
+        """Run until every inference takes the same time, with the first inputs that the network
+        accepts."""
+        try:
+            self.run(runs)
+        except OutOfMemory:
+            raise
+        except RuntimeFailed as error:
+            self._settle_others(runs, error)
+
+    def _settle_others(self, runs: int, error: RuntimeFailed) -> None:
+        for choice in self._choices:
+            self._set_inputs(choice)
+            try:
+                self.run(runs)
+            except RuntimeFailed:
+                continue
+            return
+        raise error
 
     def run(self, n: int) -> None:
         forward, inputs = self._forward, self._timed_inputs
@@ -75,8 +103,8 @@ class TorchSession:
             raise torch_error(self._runtime, "run", error) from error
 
     def _ordered(self, inputs: Mapping[str, Array]) -> list[Array]:
-        """The inputs in the order of the network. Raises RuntimeFailed for wrong names or
-        shapes."""
+        """The inputs in the order and of the types of the network. Raises RuntimeFailed for wrong
+        names or shapes."""
         shapes = {tensor.name: tensor.shape for tensor in self._inputs}
         for name, array in inputs.items():
             if name not in shapes:
@@ -90,4 +118,4 @@ class TorchSession:
         for name in shapes:
             if name not in inputs:
                 raise RuntimeFailed(f"{self._runtime}: input {name!r} is missing")
-        return [inputs[name] for name in shapes]
+        return [inputs[tensor.name].astype(tensor.dtype) for tensor in self._inputs]
