@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from lpnet.cli.base import new_app
 from lpnet.cli.comparing import compare
 from lpnet.cli.conditions import clear, sentinels
+from lpnet.cli.fast import fast
 from lpnet.cli.learning import profile, report, study, train
 from lpnet.cli.listing import devices, table, targets
 from lpnet.cli.predicting import measure, predict
@@ -42,7 +43,7 @@ _panels: dict[str, dict[str, Callable[..., None]]] = {
         "measure": measure,
         "clear": clear,
     },
-    "Predict": {"predict": predict},
+    "Predict": {"predict": predict, "fast": fast},
     "Prune": {"prune": prune},
     "Import and export samples": {"import": import_, "export": export},
 }

@@ -17,6 +17,7 @@ COMMANDS = (
     "sentinels",
     "clear",
     "space",
+    "fast",
     "profile",
     "train",
     "study",
