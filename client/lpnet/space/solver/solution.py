@@ -61,7 +61,8 @@ class Solution:
         counts: dict[int, int] = {}
         for opening in self._distinct_openings():
             events = self._state.classes.events(opening)
-            for event in events[events >= 0].tolist():
+            # A layer of a single channel has nothing to remove.
+            for event in events[events >= 0].tolist() if opening.size > 1 else ():
                 counts[event] = counts.get(event, 0) + 1
         return tuple(
             FrozenChannels(self._state.events[event], counts[event]) for event in sorted(counts)

@@ -218,8 +218,12 @@ def _open(state: State, node: RawNode, operands: Sequence[_Operand], result: str
         for axis, letter in enumerate(operand.letters):
             factor = operand.value.factor(axis)
             own = sum(letter in other.letters for other in operands) == 1
-            if factor is not None and own and letter in result and len(factor.axes) == 1:
+            if not own or letter not in result:
+                continue
+            if factor is not None and len(factor.axes) == 1:
                 state.open(layer_name(state, node, name), factor.labels)
+            elif operand.value.shape[axis] == 1:
+                state.open(layer_name(state, node, name), np.zeros(1, dtype=np.int64))
 
 
 def layer_name(state: State, node: RawNode, weight: str) -> str:
