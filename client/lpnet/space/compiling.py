@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
+from lpnet.errors import SpaceError
 from lpnet.space.axis import Axis
+from lpnet.space.blocks import Block, partition
 from lpnet.space.graph import Graph
 from lpnet.space.layout import Layout
 from lpnet.space.onnx_reader.recognise import recognise_any
@@ -19,12 +22,16 @@ from lpnet.space.template import Template
 
 @dataclass(frozen=True)
 class Frozen:
-    """A node that keeps `channels` output channels of layers, and why."""
+    """A node that keeps `channels` output channels of layers, and why.
+
+    `layers` are those that were frozen by name: by hand, or since cutting them fails.
+    """
 
     node: str
     op: str
     reason: str
     channels: int = 0
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,14 @@ def compile_graph(raw: RawGraph, keep: Mapping[str, Event]) -> Compiled:
     axes = TensorAxes(raw, solution)
     graph, layout = recognise_any(raw, axes)
     frozen = tuple(
-        Frozen(f.event.node, f.event.op, f.event.reason, f.channels) for f in solution.frozen
+        Frozen(
+            f.event.node,
+            f.event.op,
+            f.event.reason,
+            f.channels,
+            tuple(layer for layer, event in keep.items() if event == f.event),
+        )
+        for f in solution.frozen
     )
     tensors = tuple(_parameters(raw, solution))
     template = _plain(graph, layout, solution)
@@ -54,6 +68,38 @@ def compile_graph(raw: RawGraph, keep: Mapping[str, Event]) -> Compiled:
         lost = axes.lost
         template = Template.general(graph, solution.widths, layout, tensors)
     return Compiled(template, frozen, solution.channels, lost, solution.layers)
+
+
+def compile_frozen(
+    raw: RawGraph, frozen: Sequence[str], keep: Mapping[str, Event] | None = None
+) -> Compiled:
+    """`frozen` are patterns of layer names. Raises SpaceError for one that matches none."""
+    by_name = dict(keep or {})
+    compiled = compile_graph(raw, by_name)
+    if not frozen:
+        return compiled
+    for pattern in frozen:
+        names = [name for name in compiled.layers if fnmatchcase(name, pattern)]
+        if not names:
+            raise SpaceError(
+                f"frozen: no layer matches {pattern!r}; layers are "
+                f"{', '.join(compiled.layers)[:1000]}"
+            )
+        by_name |= dict.fromkeys(names, Event(pattern, "frozen", "frozen by hand"))
+    return compile_graph(raw, by_name)
+
+
+Parts = tuple[Template, tuple[Block, ...], int, tuple[Frozen, ...], int]
+
+
+def compile_raw(raw: RawGraph, frozen: Sequence[str]) -> Parts:
+    """Template, blocks, batch size, what is frozen, and the output channels of all layers."""
+    return parts(compile_frozen(raw, frozen), raw.batch)
+
+
+def parts(compiled: Compiled, batch: int) -> Parts:
+    blocks = partition(compiled.template)
+    return compiled.template, blocks, batch, compiled.frozen, compiled.channels
 
 
 def _plain(graph: Graph, layout: Layout, solution: Solution) -> Template | None:

@@ -11,6 +11,8 @@ from onnx import helper
 from lpnet.space.axis import Axis
 
 Dim = int | str
+# ONNX Runtime supports these since 1.18; Gelu needs opset 20.
+OPSET, IR_VERSION = 20, 10
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,11 @@ from onnx import helper
 
 from lpnet.space.general_writer import GeneralWriter
 from lpnet.space.graph import Attributes, Node
-from lpnet.space.onnx_parts import Dim, Parts, Weight, dim, tensor
+from lpnet.space.onnx_parts import IR_VERSION, OPSET, Dim, Parts, Weight, dim, tensor
 from lpnet.space.onnx_reader.activations import PLAIN
 from lpnet.space.slots import Tensor
 from lpnet.space.template import Template
 
-# ONNX Runtime supports these since 1.18; Gelu needs opset 20.
-OPSET, IR_VERSION = 20, 10
 INPUT_NAME = "input"
 Ends = tuple[list[onnx.ValueInfoProto], list[onnx.ValueInfoProto]]
 _OF_FUNCTION = {function: op for op, (function, _) in PLAIN.items()}

@@ -2,25 +2,60 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lpnet.errors import SpaceError
+from lpnet.space.heads import update_heads
 from lpnet.space.kept import Atoms, kept_atoms
+from lpnet.space.masking import Arguments, difference, masked
+from lpnet.space.model_copy import copied, holders, tensor_of
 from lpnet.space.module_attributes import update_attributes
 from lpnet.space.parameters import Parameter
 from lpnet.space.template import Template
 
 
 def prune(template: Template, model: nn.Module, kept: Mapping[str, Sequence[int]]) -> nn.Module:
-    """A copy of a model without the channels that are not kept. The model is not changed."""
+    """A copy of a model without the channels that are not kept. The model is not changed.
+
+    Raises SpaceError if the result does not compute what the model computes where nothing reads
+    the removed channels.
+    """
     atoms = kept_atoms(template.widths, kept)
+    pruned = prune_atoms(template, model, atoms)
+    _check(template, model, pruned, atoms)
+    return pruned
+
+
+def _check(template: Template, model: nn.Module, pruned: nn.Module, atoms: Atoms) -> None:
+    example: Arguments = (_example(template, model), {})
+    try:
+        wrong = difference(copied(pruned), masked(template, model, atoms), example)
+    except Exception as error:
+        raise SpaceError(f"the pruned model does not run: {str(error)[:500]}") from error
+    if wrong is not None:
+        raise SpaceError(f"the pruned model computes something else: {wrong}")
+
+
+def _example(template: Template, model: nn.Module) -> tuple[Tensor, ...]:
+    """Random inputs of a model, in its precision and on its device."""
+    weight = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(1))
+    generator = torch.Generator().manual_seed(0)
+    inputs = []
+    for shape, type_ in template.inputs:
+        if type_ in ("float", "float16", "bfloat16", "double"):
+            inputs.append(torch.randn(shape, generator=generator).to(weight))
+        else:
+            dtype = getattr(torch, type_, torch.int64)
+            inputs.append(torch.zeros(shape, dtype=dtype, device=weight.device))
+    return tuple(inputs)
+
+
+def prune_atoms(template: Template, model: nn.Module, atoms: Atoms) -> nn.Module:
     pruned = copied(model)
-    owners = _owners(pruned)
+    owners = holders(pruned)
     cut: dict[int, Tensor] = {}
     for parameter in template.parameters:
         places = owners.get(parameter.name)
@@ -28,7 +63,7 @@ def prune(template: Template, model: nn.Module, kept: Mapping[str, Sequence[int]
             _check_optional(template, pruned, parameter)
             continue
         module, name = places[0]
-        tensor = _tensor(module, name)
+        tensor = tensor_of(module, name)
         if tuple(tensor.shape) != parameter.dense:
             raise SpaceError(
                 f"{parameter.name} has shape {[*tensor.shape]}, but the space has "
@@ -39,59 +74,8 @@ def prune(template: Template, model: nn.Module, kept: Mapping[str, Sequence[int]
         for owner, own_name in places:
             _replace(owner, own_name, cut[id(tensor)])
     update_attributes(model, pruned)
+    update_heads(template, pruned, atoms)
     return pruned
-
-
-def copied(model: nn.Module) -> nn.Module:
-    """A deep copy. Tensors that a forward pass has left on modules are not copied.
-
-    Raises SpaceError, naming the module and the attribute, for one that cannot be copied.
-    """
-    memo: dict[int, Any] = {}
-    for module in model.modules():
-        for value in vars(module).values():
-            if isinstance(value, Tensor) and not value.is_leaf:
-                memo[id(value)] = value.detach()
-    try:
-        return copy.deepcopy(model, memo)
-    except Exception as error:
-        raise SpaceError(f"the model cannot be copied: {_culprit(model)}{error!s:.500}") from error
-
-
-def _culprit(model: nn.Module) -> str:
-    for path, module in model.named_modules():
-        for name, value in vars(module).items():
-            if name in ("_modules", "_parameters", "_buffers"):
-                continue
-            try:
-                copy.deepcopy(value)
-            except Exception:
-                return f"attribute {name!r} of {path or 'the model'}: "
-    return ""
-
-
-_Owners = dict[str, list[tuple[nn.Module, str]]]
-
-
-def _owners(model: nn.Module) -> _Owners:
-    """The modules that hold each tensor, and its name there, by all names that it has."""
-    names: dict[str, tuple[nn.Module, str]] = {}
-    for path, module in model.named_modules(remove_duplicate=False):
-        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
-            if tensor is not None:
-                names[f"{path}.{name}" if path else name] = (module, name)
-    by_tensor: dict[int, list[tuple[nn.Module, str]]] = {}
-    for module, name in names.values():
-        holders = by_tensor.setdefault(id(_tensor(module, name)), [])
-        if not any(holder is module and own == name for holder, own in holders):
-            holders.append((module, name))
-    return {full: by_tensor[id(_tensor(*owner))] for full, owner in names.items()}
-
-
-def _tensor(module: nn.Module, name: str) -> Tensor:
-    tensor = getattr(module, name)
-    assert isinstance(tensor, Tensor)
-    return tensor
 
 
 def _check_optional(template: Template, model: nn.Module, parameter: Parameter) -> None:

@@ -27,6 +27,7 @@ from lpnet.space.kept import atom_channels
 from lpnet.space.limits import MAX_PARAMETERS
 from lpnet.space.memory import MemoryNeed
 from lpnet.space.onnx_parts import Weight
+from lpnet.space.solver.state import Event
 from lpnet.space.table import OpTable
 from lpnet.space.template import Template
 from lpnet.space.widths import Widths, vector
@@ -77,6 +78,30 @@ class Space:
             from lpnet.space.modelling import compile_model
         title = type(model).__name__ if name is None else name
         return cls(title, *compile_model(model, example_input, frozen))
+
+    @classmethod
+    def from_onnx(
+        cls,
+        path: str | PathLike[str],
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        name: str | None = None,
+        frozen: Sequence[str] = (),
+    ) -> Space:
+        """The space of an ONNX file of opset 7 or later. PyTorch is not needed.
+
+        Weights in files beside it are not read. `shapes` are the shapes of inputs with open sides;
+        an open first side is a batch of 1. `frozen` are patterns of layers that keep all channels.
+        `name` defaults to the name of the file.
+
+        Raises SpaceError, naming the input, for an open side without a shape, and for a pattern
+        that matches no layer. Raises UnsupportedOp for an op that holds a graph, and OSError.
+        """
+        from lpnet.space.compiling import compile_raw
+        from lpnet.space.onnx_model import load
+
+        raw = load(path, shapes)
+        title = Path(path).stem if name is None else name
+        return cls(title, *compile_raw(raw, frozen))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Space:
@@ -308,6 +333,31 @@ class Space:
                 return atom_channels(width)
         raise SpaceError(f"space {self.name!r} has no width {name!r}")
 
+    def prune_onnx(
+        self, model: onnx.ModelProto, kept: Mapping[str, Sequence[int]]
+    ) -> onnx.ModelProto:
+        """A copy of an ONNX model with channels removed. PyTorch is not needed.
+
+        `model` is the one that the space was made from, with its weights, and `kept` is that of
+        `prune`. Raises WidthsError for wrong indices, and SpaceError for another model.
+        """
+        from lpnet.space.prune_onnx import prune_onnx
+
+        self._check_not_frozen(kept)
+        shapes = {
+            value.name: shape
+            for value, (shape, _) in zip(_inputs(model), self.template.inputs, strict=False)
+        }
+        return prune_onnx(self.template, model, kept, self._kept_by_name(), shapes)
+
+    def _kept_by_name(self) -> dict[str, Event]:
+        """Layers that are frozen for reasons which a graph does not show."""
+        return {
+            layer: Event(part.node, part.op, part.reason)
+            for part in self.frozen
+            for layer in part.layers
+        }
+
     def prune(self, model: nn.Module, kept: Mapping[str, Sequence[int]]) -> nn.Module:
         """A copy of a model with channels physically removed.
 
@@ -327,6 +377,11 @@ class Space:
         for part in self.frozen:
             if part.node in kept and part.node not in names:
                 raise WidthsError(f"{part.node} is frozen: {part.reason}")
+
+
+def _inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in weights]
 
 
 def _positive(name: str, value: Any) -> int:

@@ -81,6 +81,16 @@ class Template:
     def depthwise(self, index: int) -> bool:
         return self.graph.depthwise(index, self.axis_in(index))
 
+    @property
+    def inputs(self) -> tuple[tuple[tuple[int, ...], str], ...]:
+        """Shape, for a single input, and element type of each input of the network."""
+        if self.layout is not None:
+            return tuple(
+                (tuple(axis.dense for axis in t.dims), t.type) for t in self.layout.inputs
+            )
+        pixels = () if self.graph.flat else (self.graph.h, self.graph.w)
+        return (((1, self.graph.c, *pixels), "float"),)
+
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters of the model that have channels of widths."""

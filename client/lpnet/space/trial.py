@@ -1,21 +1,26 @@
-"""Trying widths: the module's own forward pass runs with channels cut, on tensors without data.
+"""Trying widths: the module's own forward pass runs with channels cut.
 
 It finds what the graph cannot show: sizes written in a forward pass, comparisons of shapes, and
-heads that only a training pass calls.
+heads that only a training pass calls. Tensors without data show what does not run; then numbers
+show what computes something else.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lpnet.space.axis import Width
-from lpnet.space.kept import atom_channels
-from lpnet.space.prune import prune
+from lpnet.space.kept import Atoms
+from lpnet.space.masking import difference, masked, outputs
+from lpnet.space.model_copy import copied
+from lpnet.space.prune import prune_atoms
 from lpnet.space.template import Template
 from lpnet.space.trace import Example, arguments, hidden_output
 
@@ -23,61 +28,118 @@ _BATCH = 2
 
 
 class Trial:
-    """Runs a model of which each width can be cut by a granule, in evaluation and training mode.
-
-    The model itself is not run.
-    """
+    """Runs copies of a model of which widths are cut. The model itself is not run."""
 
     def __init__(self, model: nn.Module, example_input: Example) -> None:
-        self._model = on_meta(model)
+        self._meta = on_meta(model)
         args, kwargs = arguments(example_input)
         tensors = [*args, *kwargs.values()]
         sides = {tensor.shape[0] if tensor.ndim else None for tensor in tensors}
         batch = _BATCH if len(sides) == 1 and None not in sides else None
-        self._args = tuple(_input(tensor, batch) for tensor in args)
-        self._kwargs = {name: _input(tensor, batch) for name, tensor in kwargs.items()}
-        self._modes = [mode for mode in (False, True) if not self._error(self._model, mode)]
+        self._meta_args = tuple(_empty(tensor, batch) for tensor in args)
+        self._meta_kwargs = {name: _empty(tensor, batch) for name, tensor in kwargs.items()}
+        self._modes = [mode for mode in (False, True) if not self._error(self._meta, mode)]
+        generator = torch.Generator().manual_seed(0)
+        self._model = randomised(model, generator)
+        self._arguments = (
+            tuple(_varied(tensor, generator) for tensor in args),
+            {name: _varied(tensor, generator) for name, tensor in kwargs.items()},
+        )
+        self._runs = outputs(copied(self._model), self._arguments) is not None
 
     def failing(self, template: Template) -> dict[str, str]:
-        """The widths that cannot be cut, with the first line of the error that this raises."""
-        widths = [width for width in template.widths if len(atom_channels(width)) > 1]
-        return self._failing(template, widths) if self._modes else {}
-
-    def _failing(self, template: Template, widths: Sequence[Width]) -> dict[str, str]:
-        error = self._cut_error(template, widths)
-        if error is None:
-            return {}
-        if len(widths) == 1:
-            return {widths[0].name: error}
-        middle = len(widths) // 2
-        found = self._failing(template, widths[:middle])
-        found |= self._failing(template, widths[middle:])
-        if not found:
-            # Only together do they fail.
-            found = {widths[-1].name: error}
-        return found
+        """The widths that cannot be cut, with what happens if they are."""
+        widths = [width for width in template.widths if units(width) > 1]
+        failing = _search(self._cut_error, template, widths) if self._modes else {}
+        if not failing and self._runs:
+            failing = _search(self._wrong, template, widths)
+        return failing
 
     def _cut_error(self, template: Template, widths: Sequence[Width]) -> str | None:
-        if not widths:
-            return None
-        kept = {}
+        """Without data: widths of the same size lose different numbers of granules."""
+        atoms = {width.name: list(range(width.atoms)) for width in template.widths}
+        ranks = _ranks(template.widths)
         for width in widths:
-            kept[width.name] = [c for atom in atom_channels(width)[:-1] for c in atom]
+            atoms[width.name] = _without_last(width, ranks[width.name])
         try:
-            pruned = prune(template, self._model, kept)
+            pruned = prune_atoms(template, self._meta, atoms)
         except Exception as error:
             return _first_line(error)
         errors = (self._error(pruned, mode) for mode in self._modes)
         return next((error for error in errors if error is not None), None)
 
+    def _wrong(self, template: Template, widths: Sequence[Width]) -> str | None:
+        """With numbers: the widths keep about half of their channels."""
+        rng, ranks = np.random.default_rng(len(widths)), _ranks(template.widths)
+        atoms: Atoms = {width.name: list(range(width.atoms)) for width in template.widths}
+        for width in widths:
+            atoms[width.name] = _some(width, ranks[width.name], rng)
+        try:
+            pruned = prune_atoms(template, self._model, atoms)
+            reference = masked(template, self._model, atoms)
+            return difference(pruned, reference, self._arguments)
+        except Exception as error:
+            return _first_line(error)
+
     def _error(self, model: nn.Module, training: bool) -> str | None:
         model.train(training)
         try:
             with hidden_output(), torch.no_grad():
-                model(*self._args, **self._kwargs)
+                model(*self._meta_args, **self._meta_kwargs)
         except Exception as error:
             return _first_line(error)
         return None
+
+
+def _search(
+    check: Callable[[Template, Sequence[Width]], str | None],
+    template: Template,
+    widths: Sequence[Width],
+) -> dict[str, str]:
+    """The widths that fail, by halving."""
+    error = check(template, widths) if widths else None
+    if error is None:
+        return {}
+    if len(widths) == 1:
+        return {widths[0].name: error}
+    middle = len(widths) // 2
+    failing = _search(check, template, widths[:middle])
+    failing |= _search(check, template, widths[middle:])
+    # Widths may fail only together.
+    return failing or {widths[-1].name: error}
+
+
+def units(width: Width) -> int:
+    """What can be removed one by one: atoms, or channels of all groups of a grouped conv."""
+    return width.max // width.granule
+
+
+def _ranks(widths: Sequence[Width]) -> dict[str, int]:
+    """The position of each width among those of its size."""
+    counts: Counter[int] = Counter()
+    ranks = {}
+    for width in widths:
+        ranks[width.name] = counts[width.max]
+        counts[width.max] += 1
+    return ranks
+
+
+def _without_last(width: Width, rank: int) -> list[int]:
+    size = units(width)
+    return _of_units(width, range(size - 1 - rank % (size - 1)))
+
+
+def _some(width: Width, rank: int, rng: np.random.Generator) -> list[int]:
+    size = units(width)
+    count = 1 + (size // 2 - 1 + rank) % (size - 1)
+    return _of_units(width, sorted(rng.choice(size, count, replace=False).tolist()))
+
+
+def _of_units(width: Width, chosen: Sequence[int]) -> list[int]:
+    if width.layout or width.granule == 1:
+        return list(chosen)
+    size = units(width)
+    return [group * size + unit for group in range(width.granule) for unit in chosen]
 
 
 def on_meta(model: nn.Module) -> nn.Module:
@@ -98,9 +160,32 @@ def on_meta(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, memo)
 
 
-def _input(tensor: Tensor, batch: int | None) -> Tensor:
+def randomised(model: nn.Module, generator: torch.Generator) -> nn.Module:
+    """A copy of a model in which no branch is silent: scales and shifts, which may be 0 in a new
+    model, are drawn."""
+    result = copied(model)
+    with torch.no_grad():
+        for tensor in (*result.parameters(), *result.buffers()):
+            if tensor.is_floating_point() and tensor.ndim <= 1 and tensor.numel() > 1:
+                drawn = torch.rand(tensor.shape, generator=generator) + 0.5
+                tensor.copy_(drawn.to(tensor.dtype))
+            elif (
+                tensor.is_floating_point() and tensor.numel() > 1 and tensor.max() == tensor.min()
+            ):
+                drawn = torch.randn(tensor.shape, generator=generator) * 0.1
+                tensor.copy_(drawn.to(tensor.dtype))
+    return result
+
+
+def _empty(tensor: Tensor, batch: int | None) -> Tensor:
     shape = tensor.shape if batch is None else (batch, *tensor.shape[1:])
     return torch.empty(shape, dtype=tensor.dtype, device="meta")
+
+
+def _varied(tensor: Tensor, generator: torch.Generator) -> Tensor:
+    if tensor.is_floating_point() and tensor.numel() > 1 and tensor.max() == tensor.min():
+        return torch.randn(tensor.shape, generator=generator).to(tensor.dtype)
+    return tensor
 
 
 def _first_line(error: Exception) -> str:

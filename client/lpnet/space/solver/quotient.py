@@ -29,6 +29,7 @@ class Quotient:
             opened[classes.roots(opening.labels)] = True
         free = opened & ~classes.is_frozen(np.arange(size))
         free[CONSTANT] = False
+        free &= ~_single(self.signatures, free)
         self.width_of = np.full(size, -1, dtype=np.int64)
         self.atom_of = np.full(size, -1, dtype=np.int64)
         self.openers: list[Opening] = []
@@ -53,6 +54,14 @@ class Quotient:
         """The group of each label and its position there; -1 for labels that stay."""
         roots = self.classes.roots(labels)
         return self.width_of[roots], self.atom_of[roots]
+
+
+def _single(signatures: NDArray[np.uint64], free: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Classes that are the only ones of their kind: a width of a single one could not change."""
+    _, inverse, counts = np.unique(signatures[free], return_inverse=True, return_counts=True)
+    single = np.zeros(len(signatures), dtype=bool)
+    single[np.flatnonzero(free)] = counts[inverse] == 1
+    return single
 
 
 def _signatures(classes: Classes, arrays: Sequence[Labels]) -> NDArray[np.uint64]:
