@@ -33,7 +33,8 @@ def batch_axes(raw: RawGraph) -> dict[str, Batch]:
         sources = [name for name in node.inputs if name in axes]
         if not sources:
             continue
-        rule = _RULES.get(node.op, _first)
+        looked_up = node.op == "Gather" and sources == [node.inputs[1]]
+        rule = _looked_up if looked_up else _RULES.get(node.op, _first)
         for name in node.outputs:
             if name:
                 axes[name] = rule(raw, node, axes, sources[0], name)
@@ -111,6 +112,15 @@ def _removed(raw: RawGraph, node: RawNode, axes: dict[str, Batch], source: str, 
     if batch.axis in gone:
         return None
     return replace(batch, axis=batch.axis - sum(axis < batch.axis for axis in gone))
+
+
+def _looked_up(
+    raw: RawGraph, node: RawNode, axes: dict[str, Batch], source: str, out: str
+) -> Batch:
+    """The axes of the indices replace one of a table, as in an embedding."""
+    batch, rank = axes[source], len(raw.shape(node.inputs[0]))
+    axis = int(node.attr("axis", 0)) % rank
+    return None if batch is None else replace(batch, axis=axis + batch.axis)
 
 
 _Rule = Callable[[RawGraph, RawNode, dict[str, Batch], str, str], Batch]
