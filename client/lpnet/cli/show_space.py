@@ -70,5 +70,6 @@ def _print_frozen(space: Space) -> None:
         return
     grid = new_grid(None, "frozen by", "op", "channels", "reason", numbers=["channels"])
     for part in frozen_parts(space):
-        grid.add_row(Text(part.node), part.op, str(part.channels), Text(part.reason))
+        reason = part.reason + (f": {_listed([*part.layers])}" if part.layers else "")
+        grid.add_row(Text(part.node), part.op, str(part.channels), Text(reason))
     print_all(grid)

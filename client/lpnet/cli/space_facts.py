@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lpnet.space.compiling import Frozen
@@ -35,7 +35,8 @@ def layers(space: Space) -> list[Layer]:
             index,
             row.name,
             round(channels[index]),
-            round(table.b_out[index]),
+            # A layer of a single channel has nothing to remove.
+            round(table.b_out[index]) if channels[index] > 1 else 0,
             tuple(names[column] for column in table.a_out[index].nonzero()[0]),
         )
         for index, row in enumerate(table.rows)
@@ -65,12 +66,15 @@ def frozen_channels(space: Space) -> tuple[int, int]:
 
 
 def frozen_parts(space: Space) -> list[Frozen]:
-    """What is frozen, in order; parts of the same node and reason are added up."""
-    channels: dict[tuple[str, str, str], int] = {}
+    """What is frozen, in order; parts of the same node and reason are put together."""
+    parts: dict[tuple[str, str, str], Frozen] = {}
     for part in space.frozen:
         key = (part.node, part.op, part.reason)
-        channels[key] = channels.get(key, 0) + part.channels
-    return [Frozen(*key, number) for key, number in channels.items()]
+        if key in parts:
+            layers = dict.fromkeys((*parts[key].layers, *part.layers))
+            part = replace(part, channels=parts[key].channels + part.channels, layers=(*layers,))
+        parts[key] = part
+    return list(parts.values())
 
 
 def input_shapes(space: Space) -> list[list[int]]:
