@@ -78,6 +78,25 @@ def test_networks_train_twice_and_keep_nothing_of_a_pass(name: str) -> None:
     copy.deepcopy(model)
 
 
+# What is frozen besides the outputs: the channels that LayerNorm spans.
+FROZEN = {"vit_tiny": 4800, "vit_tiny_32": 4800}
+QUICK = ("preact_resnet20", "unet")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES],
+)
+def test_each_network_has_a_space(name: str) -> None:
+    space = zoo.space(name)
+    side = zoo.side(name)
+    assert space.name == name
+    assert space.input_shape == (3, side, side)
+    outputs = sum(part.channels for part in space.frozen if part.op == "output")
+    assert sum(part.channels for part in space.frozen) - outputs == FROZEN.get(name, 0)
+    assert space.params(space.dense) < 1.05 * sum(p.numel() for p in on_meta(name).parameters())
+
+
 def test_module_paths_are_those_that_checkpoints_have() -> None:
     paths = {
         "mobilenet_v3_small": ("features.1.block.1.fc1", "features.4.block.3.0", "classifier.3"),

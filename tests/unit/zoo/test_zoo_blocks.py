@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lpnet import zoo
 from lpnet.errors import SpaceError
 from lpnet.zoo.blocks import BUILDERS, build
 
@@ -31,6 +32,17 @@ def test_blocks_return_the_shape_of_their_input(kind: str) -> None:
         assert output.shape == example.shape
         output.sum().backward()
     assert all(parameter.grad is not None for parameter in module.parameters())
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_the_first_width_of_a_block_is_the_hidden_one(kind: str) -> None:
+    space = zoo.block(kind, **SIZES[kind], batch=2)
+    assert (space.name, space.batch) == (kind, 2)
+    # Queries, keys and values of three heads with 8 channels.
+    assert space.widths[0].max == (72 if kind == "attention" else 24)
+    assert space.widths[0].granule == (24 if kind == "attention" else 1)
+    assert len(space.widths) == (2 if kind == "mbconv" else 1)
+    assert sum(part.channels for part in space.frozen) == 16
 
 
 def test_squeeze_excite_and_norm_are_options() -> None:
