@@ -12,7 +12,9 @@ _MAX_NAMED = 5
 
 
 def require_same_space(predictor: PruningPredictor, space: Space) -> None:
-    """Raises LpnetError for a predictor of another space, or of another batch size."""
+    """Raises LpnetError for a predictor of another space or batch size, or without widths."""
+    if not space.widths:
+        raise LpnetError(f"space {space.name!r} has no widths: all of its channels are frozen")
     if predictor.space.hash != space.hash:
         raise LpnetError("the predictor is for another space than the one that is pruned")
     if predictor.batch != space.batch:

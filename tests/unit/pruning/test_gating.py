@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from lpnet import zoo
-from lpnet.errors import SpaceError
 from lpnet.pruning.channels.filters import largest
 from lpnet.pruning.channels.gates import Gates
 from lpnet.pruning.channels.gating import Gating
@@ -93,8 +92,9 @@ def test_the_gated_model_computes_what_the_pruned_one_does(name: str, share: flo
 
 
 def test_what_gives_a_channel_is_known() -> None:
-    space = Space.from_model(Mixed().eval(), torch.randn(1, 3, 8, 8))
-    assert members(space.template) == {
+    model = Mixed().eval()
+    space = Space.from_model(model, torch.randn(1, 3, 8, 8))
+    assert members(space.template, model) == {
         "stem": (
             Member("stem", 0, 12, 1),
             Member("grouped", 0, 12, 1),
@@ -164,18 +164,33 @@ def test_gates_that_are_held_stay() -> None:
     assert gating.kept() == kept
 
 
-@pytest.mark.parametrize("function", ["sigmoid", "hardsigmoid"])
-def test_an_activation_that_wakes_a_closed_channel_is_refused(function: str) -> None:
-    class Waking(nn.Sequential):
-        def forward(self, x: Tensor) -> Tensor:
-            out: Tensor = self[1](getattr(torch.nn.functional, function)(self[0](x)))
-            return out
+class Waking(nn.Module):
+    """Its activation makes something of zero, before a conv and before a grouped one."""
 
-    model = Waking(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 3)).eval()
-    space = Space.from_model(model, torch.randn(1, 3, 8, 8))
-    with pytest.raises(SpaceError, match="of zero is not zero"):
-        Gating(model, space)
-    assert not model._forward_pre_hooks
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(3, 8, 3)
+        self.b = nn.Conv2d(8, 8, 3, groups=2)
+        self.fc = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.sigmoid(self.b(torch.sigmoid(self.a(x))))
+        out: Tensor = self.fc(x.mean((2, 3)))
+        return out
+
+
+def test_readers_ignore_a_closed_channel_whose_activation_is_not_zero() -> None:
+    torch.manual_seed(0)
+    model, images = Waking().eval(), torch.randn(2, 3, 8, 8)
+    space = Space.from_model(model, images)
+    assert space.template.layout is None
+    gating = Gating(model, space)
+    gating.hold({"a": 4, "b": 2})
+    with torch.no_grad():
+        gated = model(images)
+        gating.remove()
+        small = space.prune(model, gating.kept())
+        torch.testing.assert_close(small(images), gated, rtol=1e-4, atol=1e-5)
 
 
 @given(st.lists(st.floats(-3, 3), min_size=1, max_size=20))

@@ -7,25 +7,21 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lpnet.pruning.channels.layers import Member
+from lpnet.pruning.channels.layers import AnyMember
+from lpnet.pruning.channels.units import unit_of_channels
 from lpnet.space.axis import Width
 
 
-def filters(width: Width, members: Sequence[Member], model: nn.Module) -> list[Tensor]:
+def filters(width: Width, members: Sequence[AnyMember], model: nn.Module) -> list[Tensor]:
     """Per member, the flattened filters (max / granule, values), differentiable.
 
-    A width with a granule of G belongs to a grouped conv: channels at the same position in each
-    of its G groups are kept or removed together, and share a row.
+    Channels that are kept or removed together share a row: those of a head of attention, or those
+    at the same position in each group of a grouped conv.
     """
-    rows = []
-    for member in members:
-        weights = member.filters(model)
-        by_group = weights.reshape(width.granule, -1, weights.shape[1])
-        rows.append(by_group.transpose(0, 1).flatten(1))
-    return rows
+    return [member.filters(model, width) for member in members]
 
 
-def magnitude(width: Width, members: Sequence[Member], model: nn.Module) -> Tensor:
+def magnitude(width: Width, members: Sequence[AnyMember], model: nn.Module) -> Tensor:
     """Root mean square of the filters (max / granule,), relative to the mean of each member."""
     parts = []
     for rows in filters(width, members, model):
@@ -43,4 +39,6 @@ def largest(width: Width, scores: Tensor, count: int) -> Tensor:
 
 def per_channel(width: Width, gates: Tensor) -> Tensor:
     """Gates (max / granule,) as a factor per channel (max,)."""
-    return gates.repeat(width.granule)
+    if not width.layout:
+        return gates.repeat(width.granule)
+    return gates[torch.tensor(unit_of_channels(width), device=gates.device)]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lpnet.pruning.channels.filters import filters, magnitude
-from lpnet.pruning.channels.layers import Member
+from lpnet.pruning.channels.layers import AnyMember
 from lpnet.pruning.channels.step_function import step
 from lpnet.space.axis import Width
 
@@ -31,7 +31,7 @@ class Gates(nn.Module):
     Filters with fewer values than there are channels can only be ordered roughly.
     """
 
-    def __init__(self, width: Width, members: Sequence[Member], model: nn.Module) -> None:
+    def __init__(self, width: Width, members: Sequence[AnyMember], model: nn.Module) -> None:
         super().__init__()
         self.width = width
         self._members = tuple(members)
@@ -64,9 +64,8 @@ class Gates(nn.Module):
         return step(torch.where(raised, scores - detached + tiny, scores))
 
     def weights(self, model: nn.Module) -> list[Tensor]:
-        filters = [model.get_submodule(member.module).weight for member in self._members]
-        layer = [self.score.weight, self.score.bias]
-        return [*layer, *(weight for weight in filters if isinstance(weight, Tensor))]
+        filters = [member.weight(model) for member in self._members]
+        return [self.score.weight, self.score.bias, *filters]
 
     def _rows(self, model: nn.Module) -> Tensor:
         """Inputs of the fully connected layer (max / granule, values)."""

@@ -14,15 +14,16 @@ from torch.utils.hooks import RemovableHandle
 from lpnet.pruning.channels.filters import largest, per_channel
 from lpnet.pruning.channels.gates import Gates
 from lpnet.pruning.channels.layers import GatePosition, gate_positions, members
+from lpnet.pruning.channels.masks import Masks
 from lpnet.space.space import Space
 
 
 class Gating(nn.Module):
     """Gates on every width of a space, attached to a model by hooks.
 
-    Before every forward pass of the model its weights decide which gates are open; a closed
-    channel is then zero for all its consumers. After `hold` the gates are fixed. Raises SpaceError
-    where a closed channel would not be zero for its consumers.
+    Before every forward pass of the model its weights decide which gates are open. Nothing reads a
+    closed channel: it is zero for all its consumers, or the weights that read it are. After `hold`
+    the gates are fixed.
     """
 
     def __init__(self, model: nn.Module, space: Space) -> None:
@@ -30,8 +31,12 @@ class Gating(nn.Module):
         self.space = space
         # In a tuple, so that its parameters are not registered here.
         self._model = (model,)
-        self._positions = gate_positions(space.template)
-        layers = members(space.template)
+        positions = gate_positions(space.template)
+        self._positions = positions or ()
+        self._masks = None
+        if positions is None:
+            self._masks = Masks(space.template, model, self._current)
+        layers = members(space.template, model)
         self.gates = nn.ModuleList(
             Gates(width, layers[width.name], model) for width in space.widths
         )
@@ -88,6 +93,8 @@ class Gating(nn.Module):
     def attach(self) -> None:
         self.remove()
         self._handles.append(self.model.register_forward_pre_hook(self._begin))
+        if self._masks is not None:
+            self._handles += self._masks.attach()
         for position in self._positions:
             module = self.model.get_submodule(position.module)
             hook = partial(self._multiply, position)
@@ -101,6 +108,8 @@ class Gating(nn.Module):
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        if self._masks is not None:
+            self._masks.restore()
 
     def _width_gates(self) -> list[Gates]:
         return [gate for gate in self.gates if isinstance(gate, Gates)]
@@ -116,8 +125,15 @@ class Gating(nn.Module):
         return torch.stack([gate.width.granule * gates.float().sum() for gate, gates in pairs])
 
     def _begin(self, *_: object) -> None:
+        if self._masks is not None:
+            self._masks.restore()
         self._opened = self._open()
         self._opened_by = self._weights() if torch.is_grad_enabled() and not self.held else None
+
+    def _current(self) -> list[Tensor]:
+        if self._opened is None:  # a module runs without its model
+            self._opened = self._open()
+        return self._opened
 
     def _inputs(self) -> list[Tensor]:
         return [weight for gate in self._width_gates() for weight in gate.weights(self.model)]
@@ -129,15 +145,13 @@ class Gating(nn.Module):
     def _multiply(
         self, position: GatePosition, _module: nn.Module, _inputs: Any, output: Tensor
     ) -> Tensor:
-        if self._opened is None:  # the module runs without its model
-            self._opened = self._open()
-        parts = []
+        opened, parts = self._current(), []
         for segment in position.axis.segments:
             if segment.width is None:
                 parts.append(output.new_ones(segment.size * segment.inner))
             else:
                 index = self._index[segment.width]
-                factor = per_channel(self.space.widths[index], self._opened[index])
+                factor = per_channel(self.space.widths[index], opened[index])
                 parts.append(factor.to(output.dtype).repeat_interleave(segment.inner))
         factors = torch.cat(parts)
         if position.dim == 1 and output.dim() > 2:

@@ -1,14 +1,15 @@
-"""The layers that produce the channels of a width, and where gates can close them."""
+"""The layers that compute the channels of a width, and where gates can close them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from lpnet.errors import SpaceError
-from lpnet.space.axis import Axis
+from lpnet.pruning.channels.roles import roles
+from lpnet.pruning.channels.units import positions_of
+from lpnet.space.axis import Axis, Width
 from lpnet.space.graph import Node
 from lpnet.space.template import Template
 
@@ -26,11 +27,41 @@ class Member:
     count: int
     inner: int
 
-    def filters(self, model: nn.Module) -> Tensor:
-        """The weights of each channel, flattened: (count, values)."""
+    def weight(self, model: nn.Module) -> Tensor:
         weight = model.get_submodule(self.module).weight
         assert isinstance(weight, Tensor)
-        return weight[self.start : self.start + self.count * self.inner].reshape(self.count, -1)
+        return weight
+
+    def filters(self, model: nn.Module, width: Width) -> Tensor:
+        """The weights of each unit, flattened: (units, values)."""
+        rows = self.weight(model)[self.start : self.start + self.count * self.inner]
+        weights = rows.reshape(self.count, -1)
+        by_group = weights.reshape(width.granule, -1, weights.shape[1])
+        return by_group.transpose(0, 1).flatten(1)
+
+
+@dataclass(frozen=True, eq=False)
+class AxisMember:
+    """A weight that produces channels of a width along any axis, at `positions` (units, n)."""
+
+    name: str
+    axis: int
+    positions: Tensor
+
+    def weight(self, model: nn.Module) -> Tensor:
+        path, _, own = self.name.rpartition(".")
+        weight = getattr(model.get_submodule(path), own)
+        assert isinstance(weight, Tensor)
+        return weight
+
+    def filters(self, model: nn.Module, width: Width) -> Tensor:
+        """The weights of each unit, flattened: (units, values)."""
+        weight = self.weight(model)
+        rows = weight.movedim(self.axis, 0)[self.positions.to(weight.device)]
+        return rows.flatten(1)
+
+
+AnyMember = Member | AxisMember
 
 
 @dataclass(frozen=True)
@@ -42,10 +73,23 @@ class GatePosition:
     dim: int
 
 
-def members(template: Template) -> dict[str, tuple[Member, ...]]:
-    """Every conv (depthwise too) and linear layer that produces the channels of a width, by
-    width."""
-    by_width: dict[str, list[Member]] = {width.name: [] for width in template.widths}
+def members(template: Template, model: nn.Module) -> dict[str, Sequence[AnyMember]]:
+    """The weights that produce the channels of each width: of convs, depthwise ones too, and of
+    linear layers."""
+    if template.layout is None:
+        return _plain_members(template)
+    widths = {width.name: width for width in template.widths}
+    return {
+        name: tuple(
+            AxisMember(weight.name, axis, positions_of(weight.axes[axis], widths[name], widths))
+            for weight, axis in computed
+        )
+        for name, computed in roles(template, model).computed.items()
+    }
+
+
+def _plain_members(template: Template) -> dict[str, Sequence[AnyMember]]:
+    by_width: dict[str, list[AnyMember]] = {width.name: [] for width in template.widths}
     for index, node in enumerate(template.graph.nodes):
         if not node.weighted:
             continue
@@ -58,12 +102,19 @@ def members(template: Template) -> dict[str, tuple[Member, ...]]:
     return {name: tuple(layers) for name, layers in by_width.items()}
 
 
-def gate_positions(template: Template) -> tuple[GatePosition, ...]:
+def gate_positions(template: Template) -> tuple[GatePosition, ...] | None:
     """Where gates multiply: after the last BatchNorm of every layer that produces channels.
 
     There a closed channel is exactly zero for its consumers, while a BatchNorm would turn the zero
-    into something else. Raises SpaceError, naming the node, if an activation does so too.
+    into something else. None for a network of other ops, or with an activation that does so too:
+    there gates multiply the weights that read the channels.
     """
+    if template.layout is not None or not all(
+        _keeps_zero(node)
+        for node, axis in zip(template.graph.nodes, template.axes, strict=True)
+        if node.type == "activation" and axis.widths
+    ):
+        return None
     return tuple(_positions(template))
 
 
@@ -72,11 +123,6 @@ def _positions(template: Template) -> Iterator[GatePosition]:
         axis = template.axes[index]
         if not axis.widths:
             continue
-        if node.type == "activation" and not _keeps_zero(node):
-            raise SpaceError(
-                f"{node.name}: {node.function} of zero is not zero, so a closed channel would "
-                "still reach its consumers"
-            )
         if node.weighted:
             linear = node.type == "linear" and not node.norms
             yield GatePosition(

@@ -40,11 +40,21 @@ def write(outcome: Outcome, space: Space, folder: Path) -> dict[str, Path]:
     }
     files["report"].write_text(json.dumps(figures(outcome), indent=2) + "\n", encoding="utf-8")
     files["widths"].write_text(chart(outcome.chosen.widths, space), encoding="utf-8")
-    state = {name: value.contiguous() for name, value in outcome.small.state_dict().items()}
     widths = {"widths": json.dumps(outcome.chosen.widths), "space": space.hash}
-    save_file(state, files["weights"], metadata=widths)
+    save_file(_state(outcome.small), files["weights"], metadata=widths)
     export(outcome.small, space, files["onnx"])
     return files
+
+
+def _state(small: nn.Module) -> dict[str, torch.Tensor]:
+    """The state dict with a copy of each tensor that layers share: a file holds no shared ones."""
+    state: dict[str, torch.Tensor] = {}
+    memory: set[int] = set()
+    for name, value in small.state_dict().items():
+        value = value.contiguous()
+        state[name] = value.clone() if value.untyped_storage().data_ptr() in memory else value
+        memory.add(value.untyped_storage().data_ptr())
+    return state
 
 
 def export(small: nn.Module, space: Space, file: Path) -> None:

@@ -66,7 +66,7 @@ class Magnitude(PruningMethod):
 def strongest(model: nn.Module, space: Space, widths: Mapping[str, int]) -> dict[str, list[int]]:
     """The channels of every width with the largest filters, ascending, as many as in `widths`.
     Space.prune takes them."""
-    layers, kept = members(space.template), {}
+    layers, kept = members(space.template, model), {}
     for width in space.widths:
         sizes = magnitude(width, layers[width.name], model)
         gates = per_channel(width, largest(width, sizes, widths[width.name]))

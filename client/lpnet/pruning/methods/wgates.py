@@ -38,8 +38,8 @@ class WGates(PruningMethod):
     coverage has to meet the budget, not the prediction itself. `form`: see FixedPressure; `ramp`:
     see BudgetPressure.
 
-    Raises SpaceError where a closed channel would not be zero for its consumers, LpnetError for
-    contradictory arguments, and BudgetTooSmall, before any training, if no widths meet the budget.
+    Raises LpnetError for contradictory arguments and for a space without widths, and
+    BudgetTooSmall, before any training, if no widths meet the budget.
     """
 
     def __init__(
