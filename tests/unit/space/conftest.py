@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import numpy as np
 import onnx
@@ -11,11 +12,15 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 from lpnet.space.space import Space
 
 Run = Callable[..., list[NDArray[np.float32]]]
 Make = Callable[..., Space]
+
+# Half of the time of exporting a small network goes into reading what the exporter knows.
+ONNXRegistry.from_torchlib = staticmethod(cache(ONNXRegistry.from_torchlib))  # type: ignore
 
 
 class Residual(nn.Module):

@@ -178,7 +178,7 @@ def test_a_network_that_nobody_could_hold_is_refused() -> None:
     graph = Graph(nodes, 1_000_000, 8, 8)
     solution = solve(graph)
     template = Template(graph, solution.widths, solution.input, solution.axes)
-    data = Space("huge", template, partition(nodes)).to_bytes()
+    data = Space("huge", template, partition(template)).to_bytes()
     assert len(data) < 4096
     with pytest.raises(FileFormatError, match="500 million parameters"):
         Space.from_bytes(data)

@@ -14,9 +14,11 @@ from tests.harness.budget import examples
 
 from lpnet import zoo
 from lpnet.errors import SpaceError
+from lpnet.space.axis import Axis
 from lpnet.space.blocks import partition
-from lpnet.space.graph import Node
+from lpnet.space.graph import Graph, Node
 from lpnet.space.space import Space
+from lpnet.space.template import Template
 
 Run = Callable[..., list[NDArray[np.float32]]]
 
@@ -26,7 +28,11 @@ def chain(*kinds: str) -> tuple[Node, ...]:
 
 
 def spans(nodes: tuple[Node, ...]) -> list[tuple[int, int]]:
-    return [(block.start, block.stop) for block in partition(nodes)]
+    return [(block.start, block.stop) for block in partition(template(nodes))]
+
+
+def template(nodes: tuple[Node, ...]) -> Template:
+    return Template(Graph(nodes, 3, 8, 8), (), Axis.constant(3), ())
 
 
 def test_up_to_three_layers_in_a_row_make_a_block() -> None:
@@ -51,7 +57,7 @@ def test_a_residual_block_stands_alone() -> None:
         Node("b.add", "add", (5, 6)),
         Node("head", "conv2d", (7,)),
     )
-    assert [(b.name, b.start, b.stop) for b in partition(nodes)] == [
+    assert [(b.name, b.start, b.stop) for b in partition(template(nodes))] == [
         ("stem", 0, 1),
         ("a.conv", 1, 4),
         ("b", 4, 8),

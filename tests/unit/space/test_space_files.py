@@ -102,7 +102,7 @@ def graphs(draw: st.DrawFn) -> Graph:
 def test_any_space_survives_its_file(graph: Graph, batch: int, name: str) -> None:
     solution = solve(graph)
     template = Template(graph, solution.widths, solution.input, solution.axes)
-    space = Space(name, template, partition(graph.nodes), batch)
+    space = Space(name, template, partition(template), batch)
     again = Space.from_bytes(space.to_bytes())
     assert again == space
     assert again.template == space.template
