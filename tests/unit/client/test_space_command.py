@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from lpnet.errors import LpnetError, SpaceError
 from lpnet.space.space import Space
 
 SVG = "{http://www.w3.org/2000/svg}"
+ROOT = Path(__file__).parents[3]
 MODULE = '''
 import torch
 from torch import nn
@@ -64,6 +66,10 @@ def lpnet(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         timeout=600,
         check=False,
     )
+
+
+def python_of(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)
 
 
 @pytest.fixture(scope="module")
@@ -257,6 +263,24 @@ def test_a_long_network_is_drawn_in_columns() -> None:
     for rect in boxes:
         assert int(rect.get("x", "0")) + int(rect.get("width", "0")) < int(root.get("width", "0"))
         assert int(rect.get("y", "0")) + int(rect.get("height", "0")) < int(root.get("height", ""))
+
+
+def test_the_examples_of_the_docs_run(folder: Path) -> None:
+    page, readme = (ROOT / name for name in ("docs/start/own-network.md", "README.md"))
+    module, example = python_of(page)
+    (folder / "own.py").write_text(module)
+    (own,) = (block for block in python_of(readme) if "class Net" in block)
+    code = f"{own}\nimport torch\n{example.replace('from mine', 'from own')}"
+    code += "\nassert small(torch.rand(2, 3, 64, 64)).shape == (2, 10)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+    done = lpnet(folder, "space", "own:network", "--shape", "1x3x64x64")
+    assert done.returncode == 0, done.stderr
+    for line in done.stdout.splitlines():
+        assert line.rstrip() in page.read_text().splitlines()
 
 
 @pytest.mark.parametrize(
