@@ -7,10 +7,11 @@ from math import prod
 from typing import Any
 
 import numpy as np
+import onnx
 from onnx import helper, numpy_helper
 
 from lpnet.space.graph import Graph, Node
-from lpnet.space.onnx_parts import Parts, Weight, dim
+from lpnet.space.onnx_parts import OPSET, Parts, Weight, dim
 from lpnet.space.slots import ConstantSlot, CountSlot, Slot, WeightSlot
 
 
@@ -44,6 +45,8 @@ class GeneralWriter:
         outputs = [node.name]
         for position, name in sorted(self._outputs.get(index, [])):
             outputs += [""] * (position - len(outputs)) + [name]
+        while len(outputs) < _required_outputs(node):
+            outputs.append(f"{node.name}/output{len(outputs)}")
         attributes: dict[str, Any] = {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in node.attributes
@@ -95,3 +98,11 @@ class GeneralWriter:
             fan_in = 1 if node.op == "Gather" else fan_in
         self.parts.weights.append(Weight(name, index, slot.role, tuple(dims), slot.value, fan_in))
         return name
+
+
+def _required_outputs(node: Node) -> int:
+    """Outputs that an op has even if nothing reads them."""
+    if not onnx.defs.has(node.op, node.domain):
+        return 1
+    count: int = onnx.defs.get_schema(node.op, OPSET, node.domain).min_output
+    return count

@@ -16,7 +16,8 @@ Shape = tuple[int, ...]
 class RawNode:
     """An ONNX node. `path` is the module it comes from, if known, and names it in messages.
 
-    `captured` are the tensors of the graph that its subgraphs read.
+    `captured` are the tensors of the graph that its subgraphs read. A `fixed` node has sizes that
+    are right at the resolution of the example only.
     """
 
     name: str
@@ -27,6 +28,7 @@ class RawNode:
     path: str
     domain: str = ""
     captured: tuple[str, ...] = ()
+    fixed: bool = False
 
     def attr(self, name: str, default: Any) -> Any:
         return self.attributes.get(name, default)
@@ -71,8 +73,12 @@ class RawGraph:
                 return shapes[name]
         return tuple(int(side) for side in self.constants[name].shape)
 
-    def is_float_constant(self, name: str) -> bool:
-        return name in self.constants and np.issubdtype(self.constants[name].dtype, np.floating)
+    def is_uniform(self, name: str) -> bool:
+        """True for a constant of floats that are all equal, of which any part may be taken."""
+        value = self.constants.get(name)
+        if value is None or not np.issubdtype(value.dtype, np.floating) or not value.size:
+            return False
+        return bool((value == value.flat[0]).all())
 
     def integers(self, name: str) -> list[int] | None:
         """The values of a constant of integers. None if it is not one."""

@@ -42,6 +42,8 @@ class CountSlot:
     batch: int | None = None
 
 
+# Where a slice in reverse ends; -1 would count from the end.
+BEFORE_START = Axis.constant(-(2**31))
 # An int is a position among the inputs of the node, None an absent input.
 Slot = int | WeightSlot | ConstantSlot | CountSlot | None
 

@@ -14,7 +14,7 @@ from lpnet.space.limits import (
     MAX_TABLE,
     MAX_WIDTHS,
 )
-from lpnet.space.slots import ConstantSlot, CountSlot, Tensor, WeightSlot
+from lpnet.space.slots import BEFORE_START, ConstantSlot, CountSlot, Tensor, WeightSlot
 from lpnet.space.template import Template
 
 _MAX_RANK = 8
@@ -104,7 +104,7 @@ def _axes(template: Template) -> Iterator[Axis]:
             if isinstance(slot, WeightSlot):
                 yield from slot.dims
             elif isinstance(slot, CountSlot):
-                yield from slot.axes
+                yield from (axis for axis in slot.axes if axis != BEFORE_START)
             elif isinstance(slot, ConstantSlot) and len(slot.values) > _MAX_CONSTANT:
                 raise ValueError(f"{node.name} has a constant of {len(slot.values)} values")
     for parameter in template.tensors:

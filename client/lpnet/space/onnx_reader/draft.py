@@ -18,6 +18,7 @@ class Draft:
     domain: str = ""
     function: str = ""
     module: str = ""
+    fixed: bool = False
     inputs: list[int] = field(default_factory=list)
 
     def reference(self, index: int) -> int:
@@ -35,6 +36,7 @@ class Draft:
             domain=self.domain,
             function=self.function,
             module=self.module,
+            fixed=self.fixed,
             slots=tuple(slots),
             **fields,
         )

@@ -13,7 +13,7 @@ from lpnet.space.onnx_reader.builder import Builder, label
 from lpnet.space.onnx_reader.draft import Draft
 from lpnet.space.onnx_reader.tensors import TensorAxes
 from lpnet.space.raw import RawNode
-from lpnet.space.slots import ConstantSlot, CountSlot, Slot, WeightSlot
+from lpnet.space.slots import BEFORE_START, ConstantSlot, CountSlot, Slot, WeightSlot
 from lpnet.space.solver.rules.pointwise import OPS
 
 # Larger arrays, and arrays with widths, are weights.
@@ -41,7 +41,7 @@ class Operands:
     def draft(self, type_: str, *, function: str = "", op: str = "", module: str = "") -> Draft:
         node = self.node
         name = module or node.path or node.name
-        return Draft(name, type_, op or node.op, node.domain, function, module)
+        return Draft(name, type_, op or node.op, node.domain, function, module, node.fixed)
 
     def add(self, node: Node, output: str = "") -> None:
         output = output or self.node.outputs[0]
@@ -131,9 +131,9 @@ def bounds(axes: TensorAxes, name: str, cuts: list[tuple[int, int, int, int]]) -
     starts, stops = [], []
     for axis, start, stop, step in cuts:
         if step < 0:
-            # Such an axis has no widths. -1 as a bound would count from the end.
+            # Such an axis has no widths.
             starts.append(Axis.constant(start))
-            stops.append(Axis.constant(stop if stop >= 0 else -(2**31)))
+            stops.append(Axis.constant(stop) if stop >= 0 else BEFORE_START)
         else:
             starts.append(axes.prefix(name, axis, start))
             stops.append(axes.prefix(name, axis, stop))

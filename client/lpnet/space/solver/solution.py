@@ -75,8 +75,8 @@ class Solution:
 
     @property
     def channels(self) -> int:
-        """Output channels of all layers."""
-        return sum(labels.size for labels in self._distinct_openings())
+        """Output channels of all layers but those of a single channel."""
+        return sum(labels.size for labels in self._distinct_openings() if labels.size > 1)
 
     def _distinct_openings(self) -> list[Labels]:
         distinct: dict[bytes, Labels] = {}
