@@ -113,12 +113,12 @@ class Builder:
     def fold_bias(self, index: int) -> None:
         """A layer with a folded norm has a bias."""
         node = self.nodes[index]
-        if node.slots and not any(
-            isinstance(s, WeightSlot) and s.role == "bias" for s in node.slots
-        ):
-            dims = self.tensors[index].dims
-            axis = dims[-1] if node.type == "linear" else dims[1]
-            self.extend(index, WeightSlot("bias", (axis,), value=0.0))
+        if not node.slots or node.slots[2:3] not in ((), (None,)):
+            return
+        dims = self.tensors[index].dims
+        axis = dims[-1] if node.type == "linear" else dims[1]
+        self.nodes[index] = replace(node, slots=node.slots[:2])
+        self.extend(index, WeightSlot("bias", (axis,), value=0.0))
 
     def check_shape(self, raw: RawNode, shape: Shape) -> None:
         """Raises UnsupportedOp if the graph records another shape for a node's output."""
