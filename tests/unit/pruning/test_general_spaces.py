@@ -109,6 +109,21 @@ class OwnWeights(nn.Module):
         return out
 
 
+class Autoencoder(nn.Module):
+    """`encode` encodes with its weight, and decodes with the transposed one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 12, 3)
+        self.encode = nn.Linear(12, 20)
+        self.head = nn.Linear(12, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        code = torch.cos(self.encode(torch.cos(self.stem(x)).mean((2, 3))))
+        out: Tensor = self.head(torch.cos(nn.functional.linear(code, self.encode.weight.t())))
+        return out
+
+
 BUILDERS: dict[str, Callable[[], nn.Module]] = {
     "attention": Attentive,
     "tied halves": lambda: Classifier(16, nn.Conv2d(3, 8, 3), C2f(8, 16, shortcut=True)),
@@ -121,6 +136,7 @@ BUILDERS: dict[str, Callable[[], nn.Module]] = {
     ),
     "product of activations": NonLocal,
     "own weights": OwnWeights,
+    "transposed weight": Autoencoder,
 }
 
 
@@ -242,14 +258,20 @@ def test_parts_of_a_layer_have_their_rows_and_those_of_what_they_meet() -> None:
 def test_a_transposed_conv_computes_along_its_second_axis() -> None:
     found = roles(_space("product of activations").template, _model("product of activations"))
     assert [(p.name, axis) for p, axis in found.computed["up"]] == [("up.weight", 1)]
-    assert found.read["up.weight"][1] == 0
+    assert found.read["up.weight"] == {0}
     assert found.unread == {"q"}, "a product of activations reads it, and no weight"
 
 
 def test_weights_of_any_orientation_are_told_apart() -> None:
     found = roles(_space("own weights").template, _model("own weights"))
-    assert {name: axis for name, (_, axis) in found.read.items()} == {"w1": 0, "w3": 0}
+    assert found.read == {"w1": {0}, "w3": {0}}
     assert found.unread == {"w1"}, "w2 may read along either axis"
+
+
+def test_a_weight_may_read_along_both_axes() -> None:
+    found = roles(_space("transposed weight").template, _model("transposed weight"))
+    assert found.read == {"encode.weight": {0, 1}, "head.weight": {1}}
+    assert not found.unread
 
 
 @pytest.mark.parametrize("name", ["attention", "tied halves", "parts"])

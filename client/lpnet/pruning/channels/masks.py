@@ -154,7 +154,7 @@ def _masks(template: Template, model: nn.Module, gates: _Gates) -> Iterator[_Mas
         if parameter.name not in places:
             continue  # a bias or a scale that the model does not have
         tensor = tensor_of(*places[parameter.name][0])
-        reading = found.read.get(parameter.name, (parameter, None))[1]
+        reading = found.read.get(parameter.name, set())
         indices = list(_indices(parameter, reading, found.unread, index))
         if indices and id(tensor) not in shared:
             shared.add(id(tensor))
@@ -163,14 +163,14 @@ def _masks(template: Template, model: nn.Module, gates: _Gates) -> Iterator[_Mas
 
 def _indices(
     parameter: Parameter,
-    reading: int | None,
+    reading: set[int],
     unread: set[str],
     index: Callable[[Axis, set[str] | frozenset[str]], Tensor],
 ) -> Iterator[Tensor]:
     """The number of the gate at each position, for each axis that has gates."""
     rank = len(parameter.axes)
     for number, axis in enumerate(parameter.axes):
-        masked = axis.widths if number == reading else axis.widths & unread
+        masked = axis.widths if number in reading else axis.widths & unread
         if masked:
             shape = [1] * rank
             shape[number] = -1

@@ -20,13 +20,13 @@ AxisOf = tuple[Parameter, int]
 
 @dataclass
 class Roles:
-    """Parameters and one of their axes: those which `read` channels, by name, and those which
-    compute the channels of each width.
+    """The axes along which parameters `read` channels, by name, and the parameters with the axis
+    along which they compute the channels of each width.
 
     `unread` are the widths that something else reads too, as a product of two activations does.
     """
 
-    read: dict[str, AxisOf] = field(default_factory=dict)
+    read: dict[str, set[int]] = field(default_factory=dict)
     computed: dict[str, list[AxisOf]] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
 
@@ -113,7 +113,7 @@ def _add(found: Roles, layer: _Layer) -> None:
     for weight in layer.weights:
         axis = layer.reading_axis(weight)
         if axis is not None:
-            found.read[weight.name] = weight, axis
+            found.read.setdefault(weight.name, set()).add(axis)
             covered |= (weight.reads or weight.axes[axis]).widths
         elif any(a.widths & read and a != layer.c_out for a in weight.axes):
             found.unread |= read
@@ -132,6 +132,5 @@ def _any_axes(template: Template, found: Roles, width: str) -> list[AxisOf]:
         for index, axis in enumerate(parameter.axes)
         if width in axis.widths
     ]
-    reading = {(parameter.name, axis) for parameter, axis in found.read.values()}
-    computing = [p for p in pairs if (p[0].name, p[1]) not in reading]
+    computing = [p for p in pairs if p[1] not in found.read.get(p[0].name, ())]
     return [p for p in computing if len(p[0].axes) > 1] or computing or pairs
