@@ -123,6 +123,17 @@ def _looked_up(
     return None if batch is None else replace(batch, axis=axis + batch.axis)
 
 
+def _recurrent(
+    raw: RawGraph, node: RawNode, axes: dict[str, Batch], source: str, out: str
+) -> Batch:
+    """From (steps, batch, features) to (steps, directions, batch, features), and to states."""
+    batch = axes[source]
+    if batch != BatchAxis(1) or node.attr("layout", 0):
+        return None
+    return BatchAxis(2) if out == node.outputs[0] else BatchAxis(1)
+
+
+RECURRENT = ("LSTM", "GRU", "RNN")
 _Rule = Callable[[RawGraph, RawNode, dict[str, Batch], str, str], Batch]
 _POINTWISE = (
     *("Add", "And", "Div", "Equal", "Greater", "Less", "Max", "Mean", "Min", "Mod", "Mul", "Or"),
@@ -131,6 +142,7 @@ _POINTWISE = (
 _RULES: dict[str, _Rule] = {
     **dict.fromkeys(_POINTWISE, _aligned),
     "Transpose": _transpose,
+    **dict.fromkeys(RECURRENT, _recurrent),
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), _reshape),
     **dict.fromkeys(("Gather", "ArgMax", "ArgMin"), _removed),
     **dict.fromkeys(

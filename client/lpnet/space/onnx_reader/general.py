@@ -7,9 +7,10 @@ from typing import Any
 
 from lpnet.space.graph import Node
 from lpnet.space.onnx_reader.activations import PLAIN
+from lpnet.space.onnx_reader.batching import RECURRENT
 from lpnet.space.onnx_reader.builder import Builder
 from lpnet.space.onnx_reader.draft import Draft
-from lpnet.space.onnx_reader.operands import Operands, attributes, bounds
+from lpnet.space.onnx_reader.operands import STATES, Operands, attributes, bounds
 from lpnet.space.onnx_reader.tensors import TensorAxes
 from lpnet.space.raw import RawNode
 from lpnet.space.slots import CountAttribute, CountSlot, Slot, WeightSlot
@@ -88,7 +89,13 @@ def _passed(operands: Operands) -> None:
     elif node.op == "Resize" and len(slots) > 3 and slots[3] is not None:
         slots[3] = axes.count_slot(node.outputs[0])
     elif node.op == "Concat":
-        slots = [_repeated(operands, draft, position, s) for position, s in enumerate(slots)]
+        batch = axes.batch(node.outputs[0])
+        slots = [_repeated(operands, draft, i, slot, batch) for i, slot in enumerate(slots)]
+    elif node.op in RECURRENT:
+        slots = [
+            _repeated(operands, draft, i, slot, 1) if i in STATES else slot
+            for i, slot in enumerate(slots)
+        ]
     operands.add(draft.finish(slots, attributes=tuple(sorted(plain.items())), **fields))
     _further_outputs(operands)
 
@@ -212,9 +219,11 @@ def _add_bias(operands: Operands) -> None:
     builder.values[node.outputs[0]] = value
 
 
-def _repeated(operands: Operands, draft: Draft, position: int, slot: Slot) -> Slot:
-    """A weight that is concatenated to tensors is repeated for each input of the batch."""
-    name, batch = operands.node.inputs[position], operands.axes.batch(operands.node.outputs[0])
+def _repeated(
+    operands: Operands, draft: Draft, position: int, slot: Slot, batch: int | None
+) -> Slot:
+    """A weight beside tensors, as in a concat, is repeated for each input of the batch."""
+    name = operands.node.inputs[position]
     if isinstance(slot, int) or slot is None or batch is None:
         return slot
     expand = operands.draft("move", function="expand", op="Expand")

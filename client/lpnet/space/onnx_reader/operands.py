@@ -9,6 +9,7 @@ import numpy as np
 from lpnet.errors import UnsupportedOp
 from lpnet.space.axis import Axis
 from lpnet.space.graph import Attributes, Node, Plain
+from lpnet.space.onnx_reader.batching import RECURRENT
 from lpnet.space.onnx_reader.builder import Builder, label
 from lpnet.space.onnx_reader.draft import Draft
 from lpnet.space.onnx_reader.tensors import TensorAxes
@@ -26,8 +27,10 @@ _ROLES = {
 # Values of weights that are not random: a bias is 0, a scale or a variance is 1.
 _RANDOM = frozenset({("Conv", 1), ("ConvTranspose", 1), ("MatMul", 1), ("Gemm", 1), ("Gather", 0)})
 _ZERO = frozenset({"Add", "Sub", "Sum", "Concat", "Expand", "Where"})
+# Inputs of a recurrent layer that hold a state for each input of the batch.
+STATES = (5, 6)
 # Axes of operands and output correspond.
-_POSITIONAL = frozenset({*OPS, "Concat"})
+_POSITIONAL = frozenset({*OPS, *RECURRENT, "Concat"})
 _NORM_VALUES = {1: 1.0, 2: 0.0, 3: 0.0, 4: 1.0}
 
 
@@ -57,7 +60,7 @@ class Operands:
         if not self.axes.is_static(name):
             return draft.reference(self.tensor(name))
         value = self.raw.constants.get(name)
-        dims, repeated = self.axes.dims(name), self._batch_axis(name)
+        dims, repeated = self.axes.dims(name), self._batch_axis(name, position)
         if repeated is not None:
             # What was expanded to the batch is the same for each input.
             dims = tuple(Axis.constant(1) if i == repeated else d for i, d in enumerate(dims))
@@ -71,11 +74,13 @@ class Operands:
             dims = (dims[0], self.axes.dims(self.node.inputs[0])[1], *dims[2:])
         return WeightSlot(role, dims, groups, self._fill(position, value))
 
-    def _batch_axis(self, name: str) -> int | None:
+    def _batch_axis(self, name: str, position: int) -> int | None:
         """The axis along which a weight was expanded to the batch size; None without one."""
         batch, shape = self.axes.batch(self.node.outputs[0]), self.raw.shape(name)
         if batch is None or self.raw.batch == 1 or self.node.op not in _POSITIONAL:
             return None
+        if self.node.op in RECURRENT:
+            return 1 if position in STATES and shape[1] == self.raw.batch else None
         axis = batch - len(self.raw.shape(self.node.outputs[0])) + len(shape)
         return axis if axis >= 0 and shape[axis] == self.raw.batch else None
 
