@@ -100,7 +100,10 @@ def _cut(tensor: Tensor, parameter: Parameter, atoms: Atoms) -> Tensor:
             if indices is not None and len(indices) < data.shape[axis]:
                 chosen = torch.tensor(indices, dtype=torch.long, device=data.device)
                 data = data.index_select(axis, chosen)
-    data = data.clone(memory_format=torch.preserve_format)
+    last = tensor.ndim == 4 and not tensor.is_contiguous()
+    last = last and tensor.is_contiguous(memory_format=torch.channels_last)
+    # Selecting by index loses the layout in memory.
+    data = data.clone(memory_format=torch.channels_last if last else torch.preserve_format)
     if isinstance(tensor, nn.Parameter):
         return nn.Parameter(data, requires_grad=tensor.requires_grad)
     return data

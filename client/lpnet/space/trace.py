@@ -39,12 +39,22 @@ def trace(model: nn.Module, example_input: Example, *, batched: bool = True) -> 
     if not isinstance(model, nn.Module):
         raise SpaceError(f"the model must be a torch.nn.Module, got {_describe(model)}")
     args, kwargs = arguments(example_input)
+    _check_initialised(model)
     with unchanged(model):
         exported = _export_batched(model, args, kwargs) if batched else None
         if exported is None:
             exported = _export(model, args, kwargs)
     leaves = {path for path, module in model.named_modules() if not any(module.children())}
     return read(exported, tensor_layers(model), lambda node: _path(node, leaves))
+
+
+def _check_initialised(model: nn.Module) -> None:
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if nn.parameter.is_lazy(tensor):
+            raise SpaceError(
+                f"{name} has no shape yet, since its layer is a lazy one: run the model once "
+                "before making a space of it"
+            )
 
 
 def _export_batched(

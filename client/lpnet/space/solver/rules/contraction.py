@@ -228,8 +228,6 @@ def _open(state: State, node: RawNode, operands: Sequence[_Operand], result: str
 
 def layer_name(state: State, node: RawNode, weight: str) -> str:
     """The module of a weight, or the path of the node for a weight without a module."""
-    parameters = dict.fromkeys(state.static.get(weight, ()))
-    if len(parameters) != 1:
-        return node.path or node.name
-    name = state.raw.modules.get(next(iter(parameters)), "")
+    layers = {state.raw.modules.get(name, "") for name in state.static.get(weight, ())}
+    name = layers.pop() if len(layers) == 1 else ""
     return name or node.path or node.name
