@@ -102,7 +102,7 @@ class GeneralWriter:
 
 def _required_outputs(node: Node) -> int:
     """Outputs that an op has even if nothing reads them."""
-    if not onnx.defs.has(node.op, node.domain):
+    if not onnx.defs.has(node.op, OPSET, node.domain):
         return 1
     count: int = onnx.defs.get_schema(node.op, OPSET, node.domain).min_output
     return count
