@@ -16,10 +16,11 @@ from lpnet.space.space import Space
 from lpnet_agent.errors import RuntimeFailed
 from lpnet_agent.runtimes.base import RuntimeConfig
 from lpnet_agent.runtimes.filling import random_input
-from lpnet_agent.runtimes.registry import create_runtime
+from lpnet_agent.runtimes.registry import NAMES, create_runtime
 
 Arrays = dict[str, NDArray[Any]]
-RUNTIMES = ("onnxruntime", "openvino", "torch", "litert")
+# Compiling takes seconds for every network.
+RUNTIMES = [name for name in NAMES if name != "torch-compile"]
 # The op or tensor that a runtime refuses first, by space; it computes all others.
 REFUSED = {
     "torch": {"recurrent": "LSTM"},
