@@ -501,6 +501,22 @@ def test_concatenation_of_channels(shape: Sequence[int]) -> None:
     agrees(network(nodes, shape=shape))
 
 
+@pytest.mark.parametrize("delegate", DELEGATES)
+@pytest.mark.parametrize(
+    ("shape", "cut"),
+    [
+        (SHAPE, ([2], [5], [1], [1])),
+        (SHAPE, ([0, 1], [100, -1], [1, 3], [2, 3])),
+        ((3, 10), ([-4], [10], [-1], [2])),
+    ],
+)
+def test_a_slice(shape: Sequence[int], cut: tuple[list[int], ...], delegate: str) -> None:
+    bounds = {name: np.array(n) for name, n in zip("sean", cut, strict=True)}
+    model = network([node("Slice", "x s e a n")], bounds, shape)
+    assert ops(model) == ["STRIDED_SLICE"]
+    agrees(model, delegate)
+
+
 def test_an_identity_is_no_op() -> None:
     nodes = [node("Tanh", "x", "a"), node("Identity", "a", "b"), node("Sigmoid", "b")]
     model = network(nodes)
@@ -563,6 +579,13 @@ def test_the_input_and_the_output_are_images_with_channels_last() -> None:
 
 OTHER = [
     (network([node("Softplus", "x")]), r"Softplus 'the Softplus'"),
+    (
+        network(
+            [node("Slice", "x s e a n")],
+            {"s": np.array([-1]), "e": np.array([-9]), "a": np.array([1]), "n": np.array([-1])},
+        ),
+        "Slice .*backwards",
+    ),
     (network([node("Flatten", "x", axis=2)]), r"Flatten 'the Flatten'.*\(batch, features\)"),
     (network([node("ReduceMean", "x", keepdims=1)]), r"ReduceMean .*height and width"),
     (network([node("Concat", "x x", axis=3)]), r"Concat .*channels or features"),

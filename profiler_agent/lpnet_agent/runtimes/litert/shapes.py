@@ -1,4 +1,4 @@
-"""Flattening, concatenation, and arithmetic of two tensors."""
+"""Flattening, concatenation, slices, and arithmetic of two tensors."""
 
 from __future__ import annotations
 
@@ -62,6 +62,29 @@ def concat(lowering: Lowering, node: OnnxNode) -> None:
     lowering.emit(node, node.outputs[0], Code.CONCATENATION, inputs, options)
 
 
+def strided_slice(lowering: Lowering, node: OnnxNode) -> None:
+    shape = lowering.shape(node, node.inputs[0])
+    rank = len(shape)
+    starts, stops = _integers(lowering, node, 1), _integers(lowering, node, 2)
+    if starts is None or stops is None:
+        raise unsupported(node, "its bounds are not constant")
+    axes = _integers(lowering, node, 3) or [*range(len(starts))]
+    steps = _integers(lowering, node, 4) or [1] * len(starts)
+    cuts = [(0, side, 1) for side in shape]
+    for axis, start, stop, step in zip(axes, starts, stops, steps, strict=True):
+        if step < 1:
+            raise unsupported(node, "it runs backwards")
+        cuts[axis % rank] = slice(start, stop, step).indices(shape[axis % rank])
+    order = TO_NHWC if rank == 4 else range(rank)
+    name = node.outputs[0]
+    bounds = [
+        lowering.constant(f"{name}/{label}", np.array([cuts[a][i] for a in order], np.int32))
+        for i, label in enumerate(("begin", "end", "strides"))
+    ]
+    inputs = [lowering.input_tensor(node), *bounds]
+    lowering.emit(node, name, Code.STRIDED_SLICE, inputs, schema.StridedSliceOptionsT())
+
+
 def identity(lowering: Lowering, node: OnnxNode) -> None:
     lowering.alias(node.outputs[0], lowering.input_tensor(node))
 
@@ -76,6 +99,16 @@ def _operand(lowering: Lowering, node: OnnxNode, index: int) -> int:
     value = lowering.parameter(node, index)
     value = value.reshape((1,) * (rank - value.ndim) + value.shape)
     return lowering.constant(name, value.transpose(TO_NHWC) if rank == 4 else value)
+
+
+def _integers(lowering: Lowering, node: OnnxNode, index: int) -> list[int] | None:
+    """A constant input; None for one that is absent. Raises RuntimeFailed for a computed one."""
+    if node.optional_input(index) is None:
+        return None
+    value = lowering.constant_input(node, index)
+    if value is None:
+        raise unsupported(node, f"its input {node.inputs[index]!r} is not constant")
+    return [int(number) for number in value.reshape(-1)]
 
 
 def _only_linear(lowering: Lowering, name: str) -> bool:

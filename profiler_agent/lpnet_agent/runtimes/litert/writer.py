@@ -33,6 +33,7 @@ _WRITERS: Mapping[str, Callable[[Lowering, OnnxNode], None]] = {
     "Concat": shapes.concat,
     "Flatten": shapes.flatten,
     "Reshape": shapes.flatten,
+    "Slice": shapes.strided_slice,
     "Identity": shapes.identity,
 }
 
