@@ -501,6 +501,36 @@ def test_concatenation_of_channels(shape: Sequence[int]) -> None:
     agrees(network(nodes, shape=shape))
 
 
+ASYMMETRIC = {"coordinate_transformation_mode": "asymmetric"}
+
+
+@pytest.mark.parametrize("delegate", DELEGATES)
+@pytest.mark.parametrize(
+    ("scales", "attributes", "op"),
+    [
+        ([1, 1, 2, 2], ASYMMETRIC | {"nearest_mode": "floor"}, "RESIZE_NEAREST_NEIGHBOR"),
+        ([1, 1, 3, 2], {}, "RESIZE_NEAREST_NEIGHBOR"),
+        ([1, 1, 2, 3], {"mode": "linear"}, "RESIZE_BILINEAR"),
+    ],
+)
+def test_a_resize(scales: list[float], attributes: dict[str, Any], op: str, delegate: str) -> None:
+    model = network(
+        [node("Resize", "x - scales", **attributes)], {"scales": np.array(scales, np.float32)}
+    )
+    assert ops(model) == [op]
+    agrees(model, delegate)
+
+
+@pytest.mark.parametrize("delegate", DELEGATES)
+@pytest.mark.parametrize("inputs", ["x w", "x w b"])
+def test_a_transposed_conv(inputs: str, delegate: str) -> None:
+    weights = {"w": drawn(6, 4, 3, 2), "b": drawn(4)}
+    constants = {name: weights[name] for name in inputs.split()[1:]}
+    model = network([node("ConvTranspose", inputs, strides=[2, 3])], constants)
+    assert ops(model) == ["TRANSPOSE_CONV"]
+    agrees(model, delegate)
+
+
 @pytest.mark.parametrize("delegate", DELEGATES)
 @pytest.mark.parametrize(
     ("shape", "cut"),
@@ -585,6 +615,16 @@ OTHER = [
             {"s": np.array([-1]), "e": np.array([-9]), "a": np.array([1]), "n": np.array([-1])},
         ),
         "Slice .*backwards",
+    ),
+    (
+        network([node("ConvTranspose", "x w", pads=[1, 1, 1, 1])], {"w": drawn(6, 4, 3, 3)}),
+        "ConvTranspose .*pads",
+    ),
+    (
+        network(
+            [node("Resize", "x - s", mode="cubic")], {"s": np.array([1, 1, 2, 2], np.float32)}
+        ),
+        "Resize .*cubic",
     ),
     (network([node("Flatten", "x", axis=2)]), r"Flatten 'the Flatten'.*\(batch, features\)"),
     (network([node("ReduceMean", "x", keepdims=1)]), r"ReduceMean .*height and width"),

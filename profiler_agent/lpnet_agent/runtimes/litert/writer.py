@@ -8,7 +8,7 @@ from flatbuffers.builder import BuilderSizeError
 
 from lpnet_agent.errors import RuntimeFailed
 from lpnet_agent.runtimes.graph import OnnxNode, read_network
-from lpnet_agent.runtimes.litert import activations, layers, pools, shapes
+from lpnet_agent.runtimes.litert import activations, layers, pools, resize, shapes
 from lpnet_agent.runtimes.litert.lowering import Lowering, unsupported
 
 _WRITERS: Mapping[str, Callable[[Lowering, OnnxNode], None]] = {
@@ -34,6 +34,8 @@ _WRITERS: Mapping[str, Callable[[Lowering, OnnxNode], None]] = {
     "Flatten": shapes.flatten,
     "Reshape": shapes.flatten,
     "Slice": shapes.strided_slice,
+    "Resize": resize.resize,
+    "ConvTranspose": resize.conv_transpose,
     "Identity": shapes.identity,
 }
 

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from torch import fx
 from torch.nn import functional
 
-from lpnet_agent.runtimes.base import Array
+from lpnet_agent.runtimes.resizing import nearest_offset
 from lpnet_agent.runtimes.torch.op import Op, Sides
 
 _LINEAR = {3: "linear", 4: "bilinear", 5: "trilinear"}
-_ROUND: dict[str, Callable[[Array], Array]] = {
-    "round_prefer_floor": lambda x: np.ceil(x - 0.5),
-    "round_prefer_ceil": lambda x: np.floor(x + 0.5),
-    "floor": np.floor,
-    "ceil": np.ceil,
-}
 _CUBIC_COEFFICIENT = -0.75
 # Before this version positions were computed in one way only.
 _FIRST_OPSET = 11
@@ -67,37 +60,10 @@ def _check_scales(op: Op, before: Sides, after: Sides) -> None:
 
 def _nearest(op: Op, before: Sides, after: Sides, coordinates: str, rounding: str) -> str:
     """PyTorch's mode that takes the same pixels."""
-    wanted = [_pixels(op, n, m, coordinates, rounding) for n, m in zip(before, after, strict=True)]
-    for mode, offset in (("nearest", 0.0), ("nearest-exact", 0.5)):
-        pixels = [_torch_pixels(n, m, offset) for n, m in zip(before, after, strict=True)]
-        if all(np.array_equal(a, b) for a, b in zip(wanted, pixels, strict=True)):
-            return mode
-    raise op.unsupported(f"PyTorch has no resize by {coordinates} and {rounding}")
-
-
-def _pixels(op: Op, before: int, after: int, coordinates: str, rounding: str) -> Array:
-    x = np.arange(after, dtype=np.float32)
-    scale = np.float32(after / before)
-    if coordinates in ("half_pixel", "half_pixel_symmetric"):
-        x = (x + 0.5) / scale - 0.5
-    elif coordinates == "pytorch_half_pixel":
-        x = (x + 0.5) / scale - 0.5 if after > 1 else x * 0
-    elif coordinates == "asymmetric":
-        x = x / scale
-    elif coordinates == "align_corners":
-        x = x * np.float32((before - 1) / (after - 1)) if after > 1 else x * 0
-    else:
-        raise op.unsupported(f"{coordinates} is not supported")
-    if rounding not in _ROUND:
-        raise op.unsupported(f"{rounding} is not supported")
-    return _ROUND[rounding](x).clip(0, before - 1)
-
-
-def _torch_pixels(before: int, after: int, offset: float) -> Array:
-    scale = np.float32(before / after)
-    x = np.arange(after, dtype=np.float32)
-    pixels: Array = np.floor((x + np.float32(offset)) * scale)
-    return pixels.clip(0, before - 1)
+    offset = nearest_offset(before, after, coordinates, rounding)
+    if offset is None:
+        raise op.unsupported(f"PyTorch has no resize by {coordinates} and {rounding}")
+    return "nearest-exact" if offset else "nearest"
 
 
 FUNCTIONS: dict[str, Callable[[Op], fx.Node]] = {"Resize": _resize}
