@@ -280,6 +280,9 @@ NETWORKS = [
         {"a": (8, 1), "w": (6, 1)}, c_out=6, w=lambda: weight(6, 8, 1, 1), b=lambda: weight(6)),
     mix("einsum", lambda m, x: torch.einsum("bchw,oc->bohw", x, m.w), {"a": (8, 1), "w": (6, 1)},
         c_out=6, w=lambda: weight(6, 8)),
+    mix("einsum with a constant", lambda m, x: torch.einsum("bchw,wv->bchv", x, torch.eye(8).to(x)), A),
+    net("norm of tokens", lambda m, x: m.out(m.n(m.a(x))), {"a": (9, 1)}, shape=(2, 6, 8),
+        a=linear(8, 9), n=lambda: nn.BatchNorm1d(6), out=linear(9, 5)),
     mix("gates", lambda m, x: torch.where(x > 0, m.b(x), x), A, b=conv(8, 8)),
     mix("resize", lambda m, x: F.interpolate(x, scale_factor=2) + m.b(
         F.interpolate(x, (16, 16), mode="bilinear")), A, b=conv(8, 8)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from lpnet.errors import SpaceError
 from lpnet.space.axis import Axis
@@ -33,22 +34,25 @@ class View:
     w: int
 
 
-def view(tensor: Tensor) -> View:
-    """The channels are the axis with widths; else the second of images, the last of others."""
+def view(tensor: Tensor, channels: int | None = None) -> View:
+    """The channels are the axis with widths; else `channels`, by default the second of images and
+    the last of others."""
     dims = tensor.dims
     if not dims:
         return View(Axis.constant(1), 1, 1)
     varying = [axis for axis, dim in enumerate(dims) if dim.widths]
-    default = 1 if len(dims) >= 4 else len(dims) - 1
+    default = channels
+    if default is None or not -len(dims) <= default < len(dims):
+        default = 1 if len(dims) >= 4 else -1
+    default %= len(dims)
     channel = varying[0] if varying else default
     sides = [dim.dense for axis, dim in enumerate(dims) if axis not in (channel, tensor.batch)]
     # What the batch is merged with counts for each input.
     if tensor.batch is not None and tensor.batch != channel:
         sides.insert(0, dims[tensor.batch].dense)
-    h, w = 1, sides.pop() if len(sides) > 1 else 1
-    for side in sides:
-        h *= side
-    return View(dims[channel], h, w)
+    # Further axes count as height; tokens do too.
+    w = sides.pop() if len(sides) > 1 else 1
+    return View(dims[channel], prod(sides), w)
 
 
 def product(axes: Sequence[Axis]) -> Axis:

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from math import prod
 
 from lpnet.space.axis import Axis
+from lpnet.space.einsum import terms
 from lpnet.space.graph import Graph, Node
 from lpnet.space.layout import Layout, View, product, view
-from lpnet.space.slots import Tensor, WeightSlot
+from lpnet.space.slots import ConstantSlot, Tensor, WeightSlot
 from lpnet.space.table import OpRow
 
 _ONE = Axis.constant(1)
+# The axis that has a scale and a shift for each position.
+_NORM_CHANNELS = {"layer": -1, "rms": -1, "group": 1, "instance": 1}
 _KEEPS_CHANNELS = frozenset({"activation", "add", "mul", "norm", "softmax", "batch_norm"})
 
 
@@ -30,6 +33,8 @@ def priced(graph: Graph, layout: Layout, index: int) -> Priced:
     source = layout.tensor(node.inputs[0]) if node.inputs else out
     if node.type in ("conv2d", "conv_transpose2d"):
         return _conv(node, source, out)
+    if node.op == "Einsum" and node.type != "opaque":
+        return _einsum(node, layout)
     if node.type == "linear" and node.slots:
         return _linear(node, out)
     if node.type == "matmul":
@@ -92,8 +97,47 @@ def _matmul(node: Node, left: Tensor, out: Tensor) -> Priced:
     return Priced(_row(node, tokens, tokens), c_in, c_out, heads)
 
 
+def _einsum(node: Node, layout: Layout) -> Priced:
+    """As a product: letters of both operands and the result are groups, letters of the second
+    operand, or of the weight, are output channels."""
+    plain = terms(str(dict(node.attributes)["equation"]))
+    if plain is None:
+        raise ValueError(f"{node.name} is not a plain product")
+    letters, result = plain
+    dims: dict[str, Axis] = {}
+    weight = 1
+    for position, (term, slot) in enumerate(zip(letters, node.slots, strict=True)):
+        if isinstance(slot, WeightSlot):
+            own, weight = slot.dims, position
+        elif isinstance(slot, int):
+            own = layout.tensor(node.inputs[slot]).dims
+        elif isinstance(slot, ConstantSlot):
+            own, weight = tuple(Axis.constant(side) for side in slot.shape), position
+        else:
+            raise ValueError(f"{node.name} lacks an operand")
+        dims |= dict(zip(term, own, strict=True))
+    columns = [
+        a
+        for a in dims
+        if a in result and all((a in t) == (i == weight) for i, t in enumerate(letters))
+    ]
+    summed = [a for a in dims if a not in result]
+    others = [a for a in dims if a in result and a not in columns]
+    rows = [a for a in others if sum(a in term for term in letters) == 1 and not dims[a].widths]
+    groups = product([dims[a] for a in others if a not in rows])
+    tokens = (prod(dims[a].dense for a in rows), 1)
+    return Priced(
+        _row(node, tokens, tokens),
+        product([groups, *(dims[a] for a in summed)]),
+        product([groups, *(dims[a] for a in columns)]),
+        groups,
+    )
+
+
 def _other(node: Node, source: Tensor, out: Tensor) -> Priced:
-    before, after = view(source), view(out)
+    channels = _NORM_CHANNELS.get(node.function) if node.type == "norm" else None
+    channels = 1 if node.type == "batch_norm" else channels
+    before, after = view(source, channels), view(out, channels)
     if node.type in _KEEPS_CHANNELS or node.type in ("concat", "split"):
         size = (after.h, after.w)
         c_in = after.channels if node.type in _KEEPS_CHANNELS else before.channels

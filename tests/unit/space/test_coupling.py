@@ -7,12 +7,17 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch_pruning as tp
+from hypothesis import given, reject
+from hypothesis import strategies as st
+from tests.harness.budget import examples
 from tests.harness.coupling import solve
 from torch import Tensor, nn
 
 from lpnet import zoo
 from lpnet.errors import UnsupportedOp
 from lpnet.space.graph import Graph, Node
+from lpnet.space.raw import RawGraph, RawNode
+from lpnet.space.solver.solution import solve as solve_labels
 from lpnet.space.space import Space
 
 Make = Callable[..., Space]
@@ -113,6 +118,75 @@ def test_groups_that_cut_across_channels_are_refused_by_node() -> None:
             conv("grouped", 1, 8, groups=4),
             conv("out", 2, 5),
         )
+
+
+def raw_of(graph: Graph) -> RawGraph:
+    """A graph of convs, activations and adds of one resolution as the exporter writes it."""
+    nodes, shapes, parameters = [], {}, {}
+    channels: list[int] = []
+
+    def name(index: int) -> str:
+        return "input" if index < 0 else f"t{index}"
+
+    for index, node in enumerate(graph.nodes):
+        c_in = graph.c if node.inputs[0] < 0 else channels[node.inputs[0]]
+        inputs, attributes = [name(i) for i in node.inputs], {}
+        if node.weighted:
+            parameters[f"{node.name}.weight"] = (node.c_out, c_in // node.groups, 1, 1)
+            inputs.append(f"{node.name}.weight")
+            attributes = {"group": node.groups}
+        op = {"conv2d": "Conv", "add": "Add", "activation": "Relu"}[node.type]
+        channels.append(node.c_out or c_in)
+        shapes[name(index)] = (1, channels[-1], graph.h, graph.w)
+        nodes.append(RawNode(node.name, op, tuple(inputs), (name(index),), attributes, node.name))
+    return RawGraph(
+        nodes=tuple(nodes),
+        inputs={"input": (1, graph.c, graph.h, graph.w)},
+        outputs=(name(len(nodes) - 1),),
+        parameters=parameters,
+        constants={},
+        shapes=shapes,
+        modules={weight: weight.removesuffix(".weight") for weight in parameters},
+    )
+
+
+@st.composite
+def plain_graphs(draw: st.DrawFn) -> Graph:
+    """Convs of 1, 2 or all groups, activations, and adds of any two tensors that match."""
+    nodes: list[Node] = []
+    channels: list[int] = []
+    for index in range(draw(st.integers(2, 14))):
+        source = draw(st.integers(-1, index - 1))
+        c_in = 4 if source < 0 else channels[source]
+        same = [i for i in range(index) if channels[i] == c_in]
+        kind = draw(st.sampled_from(["conv", "conv", "groups", "depthwise", "relu", "add"]))
+        if kind == "add" and same:
+            nodes.append(add(f"n{index}", source, draw(st.sampled_from(same))))
+            channels.append(c_in)
+        elif kind == "relu":
+            nodes.append(Node(f"n{index}", "activation", (source,), function="relu"))
+            channels.append(c_in)
+        else:
+            c_out = c_in if kind == "depthwise" else draw(st.sampled_from([4, 6, 8]))
+            groups = {"groups": 2, "depthwise": c_in}.get(kind, 1)
+            nodes.append(conv(f"n{index}", source, c_out, groups))
+            channels.append(c_out)
+    return Graph(tuple(nodes), 4, 8, 8)
+
+
+@given(graph=plain_graphs())
+@examples(400)
+def test_labels_on_positions_give_the_widths_of_groups_of_channels(graph: Graph) -> None:
+    try:
+        expected = solve(graph)
+    except UnsupportedOp:
+        reject()
+    solution = solve_labels(raw_of(graph), {})
+    assert solution.widths == expected.widths
+    for index, axis in enumerate(expected.axes):
+        dims = solution.dims(f"t{index}")
+        assert dims[1].affine() == axis.affine()
+        assert [side.dense for side in dims] == [1, axis.dense, 8, 8]
 
 
 def test_space_of_a_model_with_all_of_it(residual: Space) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from lpnet.space.einsum import terms
 from lpnet.space.graph import Node
 from lpnet.space.onnx_reader.activations import PLAIN
 from lpnet.space.onnx_reader.batching import RECURRENT
@@ -13,7 +14,7 @@ from lpnet.space.onnx_reader.draft import Draft
 from lpnet.space.onnx_reader.operands import STATES, Operands, attributes, bounds
 from lpnet.space.onnx_reader.tensors import TensorAxes
 from lpnet.space.raw import RawNode
-from lpnet.space.slots import CountAttribute, CountSlot, Slot, WeightSlot
+from lpnet.space.slots import ConstantSlot, CountAttribute, CountSlot, Slot, WeightSlot
 from lpnet.space.solver.rules.movement import slices
 from lpnet.space.solver.rules.pointwise import OPS
 
@@ -91,6 +92,10 @@ def _passed(operands: Operands) -> None:
     elif node.op == "Concat":
         batch = axes.batch(node.outputs[0])
         slots = [_repeated(operands, draft, i, slot, batch) for i, slot in enumerate(slots)]
+    elif node.op == "Einsum" and any(isinstance(slot, ConstantSlot) for slot in slots):
+        draft.type = "matmul"
+    elif node.op == "Einsum" and type_ == "linear":
+        fields = {"c_out": axes.dims(node.outputs[0])[-1].dense}
     elif node.op in RECURRENT:
         slots = [
             _repeated(operands, draft, i, slot, 1) if i in STATES else slot
@@ -109,6 +114,8 @@ def _classify(operands: Operands) -> tuple[str, str]:
         return "norm", _NORMS[node.op]
     if node.op.startswith(("Reduce", "Arg")) or node.op == "GlobalMaxPool":
         return "reduce", _snake(node.op.removeprefix("Reduce"))
+    if node.op == "Einsum" and len(node.inputs) == 2 and terms(node.attr("equation", "")):
+        return ("matmul" if len(tensors) == 2 else "linear"), ""
     type_ = _TYPES.get(node.op)
     if type_ is not None:
         return type_, _snake(node.op) if type_ == "move" else ""
@@ -184,7 +191,9 @@ def _linear(operands: Operands, draft: Draft) -> Node:
     if isinstance(weight, WeightSlot) and node.attr("transB", 0):
         slots[1] = WeightSlot(weight.role, weight.dims[::-1], value=weight.value)
     if not isinstance(slots[1], WeightSlot):
-        draft.type, draft.function, draft.op = "opaque", node.op, node.op
+        known = node.op == "MatMul"
+        draft.type, draft.function = ("matmul", "") if known else ("opaque", node.op)
+        draft.op = node.op
         return draft.finish(slots, attributes=attributes(node))
     c_out = operands.axes.dims(node.outputs[0])[-1].dense
     return draft.finish(slots, c_out=c_out)

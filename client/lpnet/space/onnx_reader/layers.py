@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeGuard
 
 from lpnet.space.graph import Node, output_size
 from lpnet.space.onnx_reader.builder import Builder, padding, pair, unsupported
-from lpnet.space.raw import RawNode
+from lpnet.space.raw import RawNode, Shape
 
 
 def conv(builder: Builder, node: RawNode) -> None:
@@ -46,6 +47,13 @@ def linear(builder: Builder, node: RawNode) -> None:
     builder.emit(node, ours, (value.shape[0], shape[0]))
 
 
+def _folds(source: Node | None, shape: Shape) -> TypeGuard[Node]:
+    """True for a layer whose output channels are those that a norm after it scales."""
+    if source is None or not source.weighted or source.op == "Einsum":
+        return False
+    return source.type != "linear" or len(shape) == 2
+
+
 def batch_norm(builder: Builder, node: RawNode) -> None:
     # Fold it into the conv or linear before it if nothing else reads that.
     value = builder.source(node)
@@ -53,11 +61,13 @@ def batch_norm(builder: Builder, node: RawNode) -> None:
         raise unsupported(node, "training mode, which depends on the batch, is not supported")
     path = _norm_path(node)
     source = builder.nodes[value.index] if value.index >= 0 else None
-    if source is not None and source.weighted and builder.is_only_reader(node, value):
+    if _folds(source, value.shape) and builder.is_only_reader(node, value):
         builder.nodes[value.index] = replace(source, norms=(*source.norms, path))
         builder.fold_bias(value.index)
         builder.values[node.outputs[0]] = value
         return
+    if len(value.shape) == 3:
+        raise unsupported(node, "only a norm of images or features is supported")
     ours = Node(path or node.path, "batch_norm", (value.index,), module=path)
     builder.emit(node, ours, value.shape)
 
@@ -90,6 +100,8 @@ def pool(builder: Builder, node: RawNode) -> None:
     if ours.kernel == ours.stride == (1, 1) and ours.padding == (0, 0):
         builder.rename(node, value, 0)  # an adaptive pool that keeps the size
         return
+    if node.fixed:
+        raise unsupported(node, "an adaptive pool has another window at another resolution")
     out_shape = (*value.shape[:2], *output_size(ours, pair(value.shape[2:])))
     builder.check_shape(node, out_shape)
     builder.emit(node, ours, out_shape)

@@ -8,6 +8,7 @@ from string import ascii_letters
 
 import numpy as np
 
+from lpnet.space.einsum import terms
 from lpnet.space.raw import RawNode
 from lpnet.space.solver.labelled import Factor, Labelled, transpose
 from lpnet.space.solver.state import Grouped, State
@@ -137,17 +138,14 @@ def matmul(state: State, node: RawNode) -> None:
 
 def einsum(state: State, node: RawNode) -> None:
     equation = node.attr("equation", "")
-    text = (equation.decode() if isinstance(equation, bytes) else equation).replace(" ", "")
-    terms, _, result = text.partition("->")
-    letters = terms.split(",")
-    plain = "->" in text and "." not in text and len(letters) <= 2
-    if not plain or any(len(set(term)) < len(term) for term in (*letters, result)):
+    plain = terms(equation)
+    if plain is None:
         for name in node.inputs:
-            state.freeze_value(name, node, f"the equation {text!r} is not a plain product")
+            state.freeze_value(name, node, f"the equation {equation!r} is not a plain product")
         state.bind(node, Labelled(state.raw.shape(node.outputs[0])))
         return
     values = [state.value(name) for name in node.inputs]
-    state.bind(node, contract(state, node, values, letters, result))
+    state.bind(node, contract(state, node, values, list(plain[0]), plain[1]))
 
 
 def contract(
