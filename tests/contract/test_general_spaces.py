@@ -16,7 +16,7 @@ from lpnet.space.space import Space
 from lpnet_agent.errors import RuntimeFailed
 from lpnet_agent.runtimes.base import RuntimeConfig
 from lpnet_agent.runtimes.filling import random_input
-from lpnet_agent.runtimes.registry import NAMES, create_runtime
+from lpnet_agent.runtimes.registry import NAMES, create_runtime, list_support
 
 Arrays = dict[str, NDArray[Any]]
 # Compiling takes seconds for every network.
@@ -34,6 +34,11 @@ REFUSED = {
         "recurrent": "MatMul",
     },
 }
+QUANTISING = [
+    support.name
+    for support in list_support()
+    if "int8" in support.precisions and support.available
+]
 SINGLE = frozenset({"recurrent"})
 
 
@@ -138,6 +143,17 @@ def test_every_block_agrees_or_is_refused_by_name(
 @pytest.mark.parametrize("name", ["gates", "encoder"])
 def test_compiled_networks_agree(spaces: dict[str, bytes], name: str) -> None:
     check("torch-compile", concrete(Space.from_bytes(spaces[name]), name))
+
+
+@pytest.mark.parametrize("name", ["bytes", "encoder", "gates"])
+@pytest.mark.parametrize("runtime", QUANTISING)
+def test_8_bit_networks_are_close(spaces: dict[str, bytes], runtime: str, name: str) -> None:
+    data = concrete(Space.from_bytes(spaces[name]), name)
+    inputs = inputs_of(data)
+    session = create_runtime(runtime, RuntimeConfig(1, precision="int8")).load(data)
+    expected = create_runtime("onnxruntime", RuntimeConfig(1)).load(data).infer(inputs)
+    for ours, theirs in zip(session.infer(inputs), expected, strict=True):
+        assert np.linalg.norm(ours - theirs) <= 0.3 * np.linalg.norm(theirs)
 
 
 def test_blocks_of_several_inputs_and_outputs_are_here(spaces: dict[str, bytes]) -> None:

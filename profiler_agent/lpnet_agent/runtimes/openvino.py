@@ -160,7 +160,7 @@ class _Session:
         }
         try:
             for name, value in inputs.items():
-                port = self._inputs[name]
+                port = self._port(name)
                 array = np.ascontiguousarray(value, dtype=_dtype(port))
                 self._request.set_tensor(port, ov.Tensor(array))
             self._request.infer()
@@ -171,6 +171,13 @@ class _Session:
         finally:
             for name, tensor in timed_inputs.items():
                 self._request.set_tensor(self._inputs[name], tensor)
+
+    def _port(self, name: str) -> Any:
+        # An input whose first op was removed has the name of that op's output too.
+        for port in self._inputs.values():
+            if name in port.names:
+                return port
+        raise RuntimeFailed(f"openvino: no input {name!r}, only {', '.join(self._inputs)}")
 
 
 def _name(port: Any) -> str:
