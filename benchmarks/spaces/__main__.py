@@ -2,7 +2,7 @@
 
     make spaces-bench                      # with an environment of its own in .venv-spaces
     python -m benchmarks.spaces [NAME | PACKAGE ...] [--list] [--again] [--seconds 600]
-        [--memory-gb 12] [--prunings 3] [--retraced 1] [--results FOLDER] [--sabotage]
+        [--memory-gb 12] [--prunings 3] [--thorough 1] [--records FOLDER] [--write] [--sabotage]
 
 Each family is judged in a process of its own, one after another. A pruned network is compared in
 evaluation mode with the dense network in which nothing reads the removed channels
@@ -10,10 +10,11 @@ evaluation mode with the dense network in which nothing reads the removed channe
 torch's counter of operations; its concrete model and its pruned ONNX model with the pruned module,
 in ONNX Runtime.
 
-Records stay in --results, a file each, and a family with a record is not judged again without
---again. The tables in docs/results/spaces.md are written from all of them.
+Records stay in the folder --records, a file each, and a family with a record is not judged again
+without --again. --write collects all of them in benchmarks/spaces/results.json, and writes the
+tables in docs/results/spaces.md from it.
 
---sabotage breaks the solver on purpose in five ways, and fails unless each is seen.
+--sabotage breaks lpnet on purpose in several ways, and fails unless each is seen.
 
 The packages are no dependencies of lpnet: benchmarks/spaces/requirements.txt lists them. They are
 installed without their own dependencies, since torchvision does not import beside a CPU-only
@@ -32,8 +33,6 @@ from benchmarks.spaces.record import Record, read
 from benchmarks.spaces.running import Limits, judge
 from benchmarks.spaces.table import figures
 
-RESULTS = Path(__file__).parent / "results"
-
 
 def main() -> int:
     assert __doc__ is not None
@@ -44,8 +43,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--memory-gb", type=float, default=12.0)
     parser.add_argument("--prunings", type=int, default=3)
-    parser.add_argument("--retraced", type=int, default=1, help="prunings that are traced anew")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument(
+        "--thorough", type=int, default=1, help="prunings that are exported and traced anew"
+    )
+    parser.add_argument("--records", type=Path, default=Path("lpnet-spaces"))
+    parser.add_argument("--write", action="store_true", help="write results.json and the docs")
     parser.add_argument("--sabotage", action="store_true", help="show that errors are seen")
     options = parser.parse_args()
     try:
@@ -56,21 +58,22 @@ def main() -> int:
         print("\n".join(family.name for family in families))
         return 0
     limits = Limits(options.seconds, options.memory_gb)
-    options.results.mkdir(parents=True, exist_ok=True)
+    options.records.mkdir(parents=True, exist_ok=True)
     if options.sabotage:
-        return sabotage.main(limits)
-    arguments = ["--prunings", str(options.prunings), "--retraced", str(options.retraced)]
+        return sabotage.main(limits, options.records)
+    arguments = ["--prunings", str(options.prunings), "--thorough", str(options.thorough)]
     records = []
     for family in families:
-        path = options.results / f"{family.name.replace('/', '--')}.json"
+        path = options.records / f"{family.name.replace('/', '--')}.json"
         if options.again or not path.exists():
             records.append(judge(family, path, limits, arguments))
             print(_line(records[-1]), file=sys.stderr, flush=True)
         else:
             records.append(read(path))
     print(figures(records))
-    if options.results == RESULTS:
-        docs.write(RESULTS)
+    if options.write:
+        docs.collect(options.records)
+        docs.write()
     return 1 if any(record.failures for record in records) else 0
 
 

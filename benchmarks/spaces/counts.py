@@ -1,10 +1,13 @@
-"""Counting multiply-accumulates by running a module, with torch's own counter."""
+"""Counting multiply-accumulates without lpnet: with torch's counter, and in an ONNX model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
+import onnx
 import torch
+from onnx import shape_inference
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -25,3 +28,24 @@ def macs(model: nn.Module, example: Example) -> int:
         torch.backends.mha.set_fastpath_enabled(fast)
     first = next(iter(example.values())) if isinstance(example, Mapping) else example
     return int(counter.get_total_flops()) // 2 // len(first)
+
+
+def onnx_macs(model: onnx.ModelProto) -> int:
+    """Multiply-accumulates of convolutions and matrix products in an ONNX model, by its shapes."""
+    graph = shape_inference.infer_shapes(model, data_prop=True).graph
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        shapes[value.name] = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
+    return sum(_node_macs(node, shapes) for node in graph.node)
+
+
+def _node_macs(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    if node.op_type not in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
+        return 0
+    first, second, result = (shapes[n] for n in (node.input[0], node.input[1], node.output[0]))
+    if node.op_type == "Conv":
+        return prod(result) * prod(second[1:])
+    if node.op_type == "ConvTranspose":
+        return prod(first) * prod(second[1:])
+    transposed = any(a.name == "transA" and a.i for a in node.attribute)
+    return prod(result) * (first[0] if transposed else first[-1])

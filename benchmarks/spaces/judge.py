@@ -1,6 +1,6 @@
 """Judging one family, in a process of its own:
 
-python -m benchmarks.spaces.judge NAME RECORD.json [--prunings 3] [--retraced 1]
+python -m benchmarks.spaces.judge NAME RECORD.json [--prunings 3] [--thorough 1]
     [--sabotage NAME]
 """
 
@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("family")
     parser.add_argument("record", type=Path)
     parser.add_argument("--prunings", type=int, default=3)
-    parser.add_argument("--retraced", type=int, default=1)
+    parser.add_argument("--thorough", type=int, default=1)
     parser.add_argument("--sabotage")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -48,7 +48,7 @@ def main() -> int:
     recorder.save()
     try:
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            _judge(family, recorder, options.prunings, options.retraced)
+            _judge(family, recorder, options.prunings, options.thorough)
     except Stopped:
         pass
     recorder.record.finished = True
@@ -56,7 +56,7 @@ def main() -> int:
     return 0
 
 
-def _judge(family: catalogue.Family, recorder: Recorder, prunings: int, retraced: int) -> None:
+def _judge(family: catalogue.Family, recorder: Recorder, prunings: int, thorough: int) -> None:
     seed = zlib.crc32(family.name.encode())
     with recorder.stage("build", needed=True):
         model, example = catalogue.build(family)
@@ -70,7 +70,7 @@ def _judge(family: catalogue.Family, recorder: Recorder, prunings: int, retraced
     generator = random.Random(seed)
     for index in range(prunings if space.widths else 0):
         recorder.pruning = index
-        checks.pruning(draw(space, generator, index), retrace=index < retraced)
+        checks.pruning(draw(space, generator, index), thorough=index < thorough)
         recorder.record.prunings = index + 1
     recorder.pruning = None
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from lpnet.errors import LpnetError
+
 
 class Wrong(Exception):
     """What lpnet says or makes is not true of the network."""
@@ -19,7 +21,7 @@ class Wrong(Exception):
 
 @dataclass
 class Failure:
-    """`silent`: nothing was raised by lpnet, but its result is wrong or does not run."""
+    """`silent`: lpnet raised nothing, but its result is wrong or does not run."""
 
     stage: str
     error: str
@@ -77,6 +79,7 @@ class Record:
 
 
 _RECORD = TypeAdapter(Record)
+RECORDS = TypeAdapter(list[Record])
 
 
 def read(path: Path) -> Record:
@@ -109,12 +112,11 @@ class Recorder:
             self.save()
 
     def fail(self, stage: str, error: BaseException, *, silent: bool | None = None) -> None:
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if "/benchmarks/" not in frame.filename]
-        where = f"{own[-1].filename}:{own[-1].lineno} {own[-1].name}" if own else ""
+        where = _where(error.__cause__ or error)
         message = f"{type(error).__name__}: {' '.join(str(error).split())}"[:600]
         if silent is None:
-            silent = stage in _SILENT or isinstance(error, Wrong)
+            raised = isinstance(error, LpnetError) or stage not in _HANDED_OVER
+            silent = isinstance(error, Wrong) or not raised
         self.record.failures.append(Failure(stage, message, where, silent, self.pruning))
 
     def save(self) -> None:
@@ -122,5 +124,14 @@ class Recorder:
         self.record.write(self._path)
 
 
-# In these stages lpnet has finished: whatever is raised, it handed something wrong over.
-_SILENT = frozenset({"function", "macs", "retraced", "concrete", "onnx", "loaded", "untouched"})
+def _where(error: BaseException) -> str:
+    """The last calls outside of the harness."""
+    frames = traceback.extract_tb(error.__traceback__)
+    skipped = ("/benchmarks/spaces/", "/torch/nn/modules/module.py")
+    own = [frame for frame in frames if not any(part in frame.filename for part in skipped)]
+    return " < ".join(f"{f.filename}:{f.lineno} {f.name}" for f in own[: -_FRAMES - 1 : -1])
+
+
+_FRAMES = 4
+# In these stages others use what lpnet has handed over.
+_HANDED_OVER = frozenset({"function", "macs", "concrete", "onnx", "loaded", "untouched"})

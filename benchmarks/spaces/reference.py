@@ -14,8 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks.spaces.randomise import distinct
-
 Positions = NDArray[np.int64]
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -45,13 +43,14 @@ def kept_positions(dense: nn.Module, pruned: nn.Module) -> dict[str, Positions]:
     return positions
 
 
-def masked(dense: nn.Module, positions: dict[str, Positions], seed: int) -> nn.Module:
+def masked(dense: nn.Module, positions: dict[str, Positions], seed: int | None) -> nn.Module:
     """A copy of the dense module in which removed outputs are noise that nothing reads.
 
-    Noise differs by seed: an output that depends on it reads a removed channel.
+    Noise differs by seed: an output that depends on it reads a removed channel. Without a seed
+    removed outputs of layers are zero, so that sums over them have the terms that are left.
     """
     noisy = copy.deepcopy(dense)
-    generator = torch.Generator().manual_seed(seed)
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
     owners = dict(noisy.named_modules(remove_duplicate=False))
     with torch.no_grad():
         for name, tensor in _tensors(noisy):
@@ -74,19 +73,51 @@ def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def _positions(name: str, before: Tensor, after: Tensor) -> Positions:
-    numbers, wanted = before.detach().numpy().reshape(-1), after.detach().numpy().reshape(-1)
+    dense, pruned = before.detach().numpy(), after.detach().numpy()
+    places = np.arange(dense.size).reshape(dense.shape)
+    selected = _selected(dense, pruned)
+    if selected is not None:
+        return np.asarray(places[selected], dtype=np.int64)
+    return _searched(name, dense, pruned)
+
+
+def _selected(
+    dense: NDArray[np.generic], pruned: NDArray[np.generic]
+) -> tuple[NDArray[np.int64], ...] | None:
+    """Indices along each axis whose selection is the pruned array; None if there are none.
+
+    The position of a single number gives a line along each axis, where others are looked up.
+    """
+    if dense.ndim != pruned.ndim or 0 in pruned.shape or not dense.ndim:
+        return None
+    corner = np.unravel_index(int((dense == pruned.flat[0]).argmax()), dense.shape)
+    indices = []
+    for axis in range(dense.ndim):
+        line = dense[tuple(np.s_[:] if a == axis else i for a, i in enumerate(corner))]
+        wanted = pruned[tuple(np.s_[:] if a == axis else 0 for a in range(dense.ndim))]
+        order = np.argsort(line, kind="stable")
+        first = np.searchsorted(line[order], wanted)
+        indices.append(order[np.minimum(first, len(line) - 1)])
+    if any(len(np.unique(index)) < len(index) for index in indices):
+        return None
+    selected: tuple[NDArray[np.int64], ...] = np.ix_(*indices)
+    return selected if np.array_equal(dense[selected], pruned) else None
+
+
+def _searched(name: str, dense: NDArray[np.generic], pruned: NDArray[np.generic]) -> Positions:
+    numbers, wanted = dense.reshape(-1), pruned.reshape(-1)
     order = np.argsort(numbers, kind="stable")
     ordered = numbers[order]
     first = np.searchsorted(ordered, wanted, "left")
     if len(ordered) == 0 or (ordered[np.minimum(first, len(ordered) - 1)] != wanted).any():
-        raise Mismatch(f"{name}: pruned {tuple(after.shape)} holds numbers that dense lacks")
+        raise Mismatch(f"{name}: pruned {pruned.shape} holds numbers that dense lacks")
     positions = order[first]
     if (np.searchsorted(ordered, wanted, "right") - first > 1).any():
         # Equal numbers, as in a mask: any of them may be the one.
-        return _slices(name, before.detach().numpy(), after.detach().numpy())
+        return _slices(name, dense, pruned)
     if len(np.unique(positions)) < len(positions):
         raise Mismatch(f"{name}: the pruned tensor holds a number twice")
-    return np.asarray(positions.reshape(after.shape), dtype=np.int64)
+    return np.asarray(positions.reshape(pruned.shape), dtype=np.int64)
 
 
 def _slices(name: str, before: NDArray[np.generic], after: NDArray[np.generic]) -> Positions:
@@ -112,17 +143,22 @@ def _owner(owners: dict[str, nn.Module], path: str) -> nn.Module:
 
 
 def _mask(
-    tensor: Tensor, kept: Tensor, owner: nn.Module, name: str, generator: torch.Generator
+    tensor: Tensor, kept: Tensor, owner: nn.Module, name: str, generator: torch.Generator | None
 ) -> None:
     if not tensor.is_floating_point():
         return
+    if generator is None:
+        tensor[~kept] = 0
+        return
     produced = ~kept if tensor.ndim == 1 else _removed_outputs(kept, owner, name)
-    noise = distinct(tensor.shape, float(tensor.std(correction=0)) * 2, generator).to(tensor)
+    produced = produced.expand(tensor.shape)
+    noise = torch.randn(int(produced.sum()), generator=generator)
+    noise *= float(tensor.std(correction=0)) * 2
     if bool((tensor >= 0).all()):
         # Variances, and scales that a root is taken of.
         noise = noise.abs()
     tensor[~kept] = 0
-    tensor[produced] = noise[produced]
+    tensor[produced] = noise.to(tensor)
 
 
 def _removed_outputs(kept: Tensor, owner: nn.Module, name: str) -> Tensor:

@@ -6,7 +6,7 @@ off with it, so that the harness alone is on trial.
 
 from __future__ import annotations
 
-import sys
+import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,6 +19,8 @@ from benchmarks.spaces.record import Record
 from benchmarks.spaces.running import Limits, judge
 
 CONTROL = "nothing"
+FILE = "sabotage.json"
+NOT_SEEN = "NOT SEEN"
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,12 @@ def apply(name: str) -> None:
             sabotage.apply()
 
 
-def main(limits: Limits) -> int:
-    """Judge each family broken and whole. 1 if an error is not seen, or one is seen in whole."""
-    seen = []
+def main(limits: Limits, folder: Path) -> int:
+    """Judge each family broken and whole. 1 if an error is not seen, or one is seen in whole.
+
+    The rows of the table are written into the folder.
+    """
+    rows = []
     wholes = {
         family: _judge(family, CONTROL, limits)
         for family in dict.fromkeys(sabotage.family for sabotage in SABOTAGES)
@@ -49,14 +54,31 @@ def main(limits: Limits) -> int:
     for sabotage in SABOTAGES:
         whole = wholes[sabotage.family]
         broken = _judge(sabotage.family, sabotage.name, limits)
-        seen.append(bool(broken.silent) and not whole.failures)
-        stages = ", ".join(dict.fromkeys(failure.stage for failure in broken.silent))
-        before = f"; whole: {whole.failures[0].error}" if whole.failures else ""
-        first = f" ({broken.failures[0].error:.120})" if broken.failures else ""
-        verdict = f"seen by {stages}" if broken.silent else "NOT SEEN"
-        print(f"{sabotage.name}, {sabotage.family}: {verdict}{first}{before}", flush=True)
-    print(f"{sum(seen)} of {len(SABOTAGES)} seen")
-    return 0 if all(seen) else 1
+        row = _row(sabotage, whole, broken)
+        rows.append(row)
+        print("  ".join(row.values()), flush=True)
+    (folder / FILE).write_text(json.dumps(rows, indent=1) + "\n")
+    seen = sum(row["seen by"] != NOT_SEEN for row in rows)
+    print(f"{seen} of {len(SABOTAGES)} seen")
+    return 0 if seen == len(SABOTAGES) else 1
+
+
+def _row(sabotage: Sabotage, whole: Record, broken: Record) -> dict[str, str]:
+    # What from_model raises would be seen without a harness.
+    seen = [failure for failure in broken.failures if failure.stage not in _WITHOUT_HARNESS]
+    stages = ", ".join(dict.fromkeys(failure.stage for failure in seen))
+    first = seen[0].error if seen else ""
+    if whole.failures:
+        stages, first = NOT_SEEN, f"fails without it: {whole.failures[0].error}"
+    return {
+        "lpnet": sabotage.what,
+        "family": sabotage.family,
+        "seen by": stages or NOT_SEEN,
+        "first error": first[:160],
+    }
+
+
+_WITHOUT_HARNESS = frozenset({"build", "export", "space", "process"})
 
 
 def _judge(family: str, sabotage: str, limits: Limits) -> Record:
@@ -78,7 +100,8 @@ def _patch(path: str, change: Callable[[Any], Any]) -> None:
 
 
 def _trust_everything() -> None:
-    pass
+    _patch("lpnet.space.trial.Trial.failing", lambda _: lambda trial, template: {})
+    _patch("lpnet.space.prune._check", lambda _: lambda *_: None)
 
 
 def _forget_additions() -> None:
@@ -150,7 +173,7 @@ SABOTAGES = (
     Sabotage(
         "concat",
         "takes the inputs of a concat in reverse order",
-        "monai/UNet",
+        "segmentation_models_pytorch/Unet",
         _reverse_concats,
     ),
     Sabotage(
@@ -178,6 +201,3 @@ SABOTAGES = (
         _forget_macs,
     ),
 )
-
-if __name__ == "__main__":
-    sys.exit(main(Limits(600, 12)))

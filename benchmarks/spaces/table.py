@@ -19,10 +19,10 @@ def figures(records: Sequence[Record]) -> str:
     silent = sum(len(record.silent) for record in records)
     wrong = sum(bool(record.silent) for record in records)
     return (
-        f"{len(spaces)} of {len(records)} families are a space ({len(exported)} export). "
-        f"{silent} silent errors over {prunings} prunings, in {wrong} families. "
+        f"**{len(spaces)} of {len(records)} families are a space; {len(exported)} export. "
+        f"{silent} silent errors over {prunings} prunings, in {wrong} families.\n"
         f"Median share of channels frozen: {_median(spaces, 'cnn')} of CNNs, "
-        f"{_median(spaces, 'transformer')} of transformers."
+        f"{_median(spaces, 'transformer')} of transformers.**"
     )
 
 
@@ -90,6 +90,15 @@ def failures(records: Sequence[Record]) -> str:
             silent = "yes" if first.silent else "no"
             lines.append(_row([record.name, stage, silent, count, _plain(first.error)]))
     return "\n".join(lines) if len(lines) > 2 else "None."
+
+
+def sabotage(rows: Sequence[dict[str, str]]) -> str:
+    """A row per error that was made on purpose."""
+    if not rows:
+        return "Not run."
+    lines = [_row([*rows[0]]), "|" + "---|" * len(rows[0])]
+    lines += [_row([_plain(cell) for cell in row.values()]) for row in rows]
+    return "\n".join(lines)
 
 
 def _reasons(record: Record) -> str:
