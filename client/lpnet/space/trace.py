@@ -90,11 +90,11 @@ def arguments(example_input: Example) -> tuple[tuple[Tensor, ...], dict[str, Ten
         listed = isinstance(example_input, tuple | list)
         args, kwargs = tuple(example_input) if listed else (example_input,), {}
     values = [*args, *kwargs.values()]
-    wrong = next((value for value in values if not isinstance(value, Tensor)), None)
-    if wrong is not None or not values:
+    wrong = [value for value in values if not isinstance(value, Tensor)]
+    if wrong or not values:
         raise SpaceError(
             "the example input must be a tensor, or a tuple or dict of tensors, got "
-            f"{_describe(wrong if values else example_input)}"
+            f"{_describe(wrong[0] if wrong else example_input)}"
         )
     return args, kwargs
 

@@ -158,7 +158,7 @@ def test_rows_are_named_by_module_path_and_uniquely(residual: Space) -> None:
         (Call(lambda x: x[:, :, 1:]), ["move"]),
         (Call(lambda x: x * x), ["mul"]),
         (Call(lambda x: x * x.mean((2, 3), keepdim=True)), ["pool", "mul"]),
-        (Call(lambda x: x + 1), ["activation"]),
+        (Call(lambda x: x + 1), ["add"]),
         (Call(lambda x: x - x), ["add"]),
         (Call(lambda x: x.permute(0, 2, 3, 1)), ["move"]),
         (Call(lambda x: x.view(1, 2, 4, 16, 16).relu()), ["move", "activation"]),

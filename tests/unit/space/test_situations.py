@@ -341,17 +341,15 @@ def test_a_layer_that_waits_for_its_first_input_is_a_clear_error() -> None:
         Space.from_model(model, IMAGE)
 
 
-def test_another_resolution_is_that_of_the_network_there() -> None:
+def test_another_resolution_is_refused_where_an_adaptive_pool_fixes_it() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1), nn.AdaptiveAvgPool2d(3), nn.Conv2d(8, 6, 3, padding=1)
     )
     model.append(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 5)))
     space = Space.from_model(model, IMAGE)
-    there = Space.from_model(model, torch.zeros(1, 3, 24, 24))
-    moved = space.at(resolution=24)
-    assert moved.macs(moved.dense) == there.macs(there.dense)
-    assert moved.hash == there.hash
+    with pytest.raises(SpaceError, match="adaptive pool"):
+        space.at(resolution=24)
 
 
 def test_frozen_by_hand() -> None:
