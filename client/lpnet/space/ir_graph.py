@@ -76,6 +76,7 @@ def _node(node: ir.Node, path: Callable[[ir.Node], str]) -> RawNode:
                 [attribute.value] if attribute.type == ir.AttributeType.GRAPH else attribute.value
             )
             captured += [value for graph in graphs for value in _captured(graph)]
+            attributes[name] = None
         else:
             attributes[name] = attribute.value
     return RawNode(
@@ -87,11 +88,21 @@ def _node(node: ir.Node, path: Callable[[ir.Node], str]) -> RawNode:
         path=path(node),
         domain=node.domain,
         captured=tuple(dict.fromkeys(captured)),
+        fixed=_is_adaptive(node),
     )
 
 
+def _is_adaptive(node: ir.Node) -> bool:
+    """True for a pool to a number of pixels, whose window torch's exporter computes."""
+    if node.op_type not in ("AveragePool", "MaxPool"):
+        return False
+    props = node.metadata_props
+    source = props.get("pkg.torch.onnx.class_hierarchy"), props.get("pkg.torch.onnx.stack_trace")
+    return any("adaptive" in text.lower() for text in source if text)
+
+
 def _captured(graph: ir.Graph) -> Iterator[str]:
-    inside = {_name(value) for value in graph.inputs}
+    inside = {_name(value) for value in graph.inputs} | set(graph.initializers)
     for node in graph:
         inside |= {_name(value) for value in node.outputs}
     for node in graph:
