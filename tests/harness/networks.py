@@ -91,7 +91,8 @@ def mix(
     **parts: Any,
 ) -> Network:
     def make() -> nn.Module:
-        return Mix(function, **{k: v if isinstance(v, int) else v() for k, v in parts.items()})
+        arguments: dict[str, Any] = {k: v if isinstance(v, int) else v() for k, v in parts.items()}
+        return Mix(function, **arguments)
 
     return Network(name, make, widths, frozen)
 
@@ -119,80 +120,80 @@ def linear(c_in: int, c_out: int, **more: Any) -> Callable[[], nn.Module]:
     return lambda: nn.Linear(c_in, c_out, **more)
 
 
-def shuffle(x: Tensor, groups: int) -> Tensor:
+def shuffle(x: Any, groups: int) -> Any:
     b, c, h, w = x.shape
     return x.view(b, groups, c // groups, h, w).transpose(1, 2).reshape(b, c, h, w)
 
 
-def heads(x: Tensor, size: int) -> Tensor:
+def heads(x: Any, size: int) -> Any:
     return x.unflatten(-1, (-1, size)).transpose(1, 2)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def attend(q: Any, k: Any, v: Any) -> Any:
     scores = (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(-1)
     return (scores @ v).transpose(1, 2).flatten(2)
 
 
-def fused(m: Any, x: Tensor) -> Tensor:
+def fused(m: Any, x: Any) -> Any:
     b, n, _ = x.shape
     q, k, v = m.qkv(x).view(b, n, 3, -1, 4).permute(2, 0, 3, 1, 4).unbind(0)
     return m.head(attend(q, k, v).add(0).matmul(m.proj) + x)
 
 
-def separate(m: Any, x: Tensor) -> Tensor:
-    parts = [heads(layer(x), 4) for layer in (m.q, m.k, m.v)]
-    y = F.scaled_dot_product_attention(*parts)
+def separate(m: Any, x: Any) -> Any:
+    q, k, v = (heads(layer(x), 4) for layer in (m.q, m.k, m.v))
+    y = F.scaled_dot_product_attention(q, k, v)
     return m.head(m.proj(y.transpose(1, 2).flatten(2)) + x)
 
 
-def by_einsum(m: Any, x: Tensor) -> Tensor:
+def by_einsum(m: Any, x: Any) -> Any:
     q, k, v = (heads(layer(x), 4) for layer in (m.q, m.k, m.v))
     scores = torch.einsum("bhid,bhjd->bhij", q, k).softmax(-1)
     y = torch.einsum("bhij,bhjd->bihd", scores, v).flatten(2)
     return m.head(m.proj(y))
 
 
-def multihead(m: Any, x: Tensor) -> Tensor:
+def multihead(m: Any, x: Any) -> Any:
     return m.head(x + m.mha(x, x, x, need_weights=False)[0])
 
 
-def squeeze(m: Any, x: Tensor) -> Tensor:
+def squeeze(m: Any, x: Any) -> Any:
     return x * torch.sigmoid(m.up(F.relu(m.down(x.mean((2, 3), keepdim=True)))))
 
 
-def c2f(m: Any, x: Tensor) -> Tensor:
+def c2f(m: Any, x: Any) -> Any:
     parts = list(m.one(x).chunk(2, 1))
     parts.append(F.relu(m.b(parts[-1])) + parts[-1])
     return m.two(torch.cat(parts, 1))
 
 
-def dense(m: Any, x: Tensor) -> Tensor:
+def dense(m: Any, x: Any) -> Any:
     x = m.a(x)
     x = torch.cat([x, m.b(F.relu(m.n1(x)))], 1)
     x = torch.cat([x, m.c(F.relu(m.n2(x)))], 1)
     return m.out(x)
 
 
-def unet(m: Any, x: Tensor) -> Tensor:
+def unet(m: Any, x: Any) -> Any:
     first = F.relu(m.a(x))
     low = F.relu(m.b(F.max_pool2d(first, 2)))
     up = torch.cat([m.up(low), first], 1)
     return m.out(F.relu(m.c(up)))
 
 
-def tokens(m: Any, x: Tensor) -> Tensor:
+def tokens(m: Any, x: Any) -> Any:
     b, c, h, w = x.shape
     y = x.flatten(2).transpose(1, 2)
     y = y + m.fc2(F.gelu(m.fc1(y)))
     return y.transpose(1, 2).reshape(b, c, h, w)
 
 
-def sizes_of_another(m: Any, x: Tensor) -> Tensor:
+def sizes_of_another(m: Any, x: Any) -> Any:
     y = m.fc2(F.gelu(m.fc1(x.flatten(2).transpose(1, 2))))
     return y.transpose(1, 2).reshape(x.shape)
 
 
-def window(m: Any, x: Tensor) -> Tensor:
+def window(m: Any, x: Any) -> Any:
     b, c, h, w = x.shape
     y = torch.roll(x, (2, 2), (2, 3)).view(b, c, 2, h // 2, 2, w // 2)
     y = y.permute(0, 2, 4, 3, 5, 1).flatten(1, 2).flatten(0, 1).flatten(1, 2)
@@ -201,27 +202,32 @@ def window(m: Any, x: Tensor) -> Tensor:
     return torch.roll(y.reshape(b, c, h, w), (-2, -2), (2, 3)) + x
 
 
-def shortcut(m: Any, x: Tensor) -> Tensor:
+def shortcut(m: Any, x: Any) -> Any:
     """ResNet's option A: channels of nought beside the input's."""
     return F.relu(m.b(x)) + F.pad(x, (0, 0, 0, 0, 2, 2))
 
 
-def swiglu(m: Any, x: Tensor) -> Tensor:
+def swiglu(m: Any, x: Any) -> Any:
     left, right = m.up(x).chunk(2, -1)
     return m.down(F.silu(left) * right)
 
 
-def tied_embedding(m: Any, ids: Tensor) -> Tensor:
+def tied_embedding(m: Any, ids: Any) -> Any:
     x = m.embed(ids)
     x = x + m.fc2(F.gelu(m.fc1(x)))
     return F.linear(x, m.embed.weight)
 
 
-def ids() -> Tensor:
+def ids() -> Any:
     return torch.randint(0, 11, (2, 5))
 
 
-_QKV = {"q": linear(8, 12), "k": linear(8, 12), "v": linear(8, 12), "head": linear(8, 5)}
+_QKV: dict[str, Any] = {
+    "q": linear(8, 12),
+    "k": linear(8, 12),
+    "v": linear(8, 12),
+    "head": linear(8, 5),
+}
 A, A4 = {"a": (8, 1)}, {"a": (4, 1)}
 NETWORKS = [
     mix("reshape with sizes of the tensor", lambda m, x: x.flatten(2).view(x.shape), A),
@@ -280,7 +286,8 @@ NETWORKS = [
         {"a": (8, 1), "w": (6, 1)}, c_out=6, w=lambda: weight(6, 8, 1, 1), b=lambda: weight(6)),
     mix("einsum", lambda m, x: torch.einsum("bchw,oc->bohw", x, m.w), {"a": (8, 1), "w": (6, 1)},
         c_out=6, w=lambda: weight(6, 8)),
-    mix("einsum with a constant", lambda m, x: torch.einsum("bchw,wv->bchv", x, torch.eye(8).to(x)), A),
+    mix("einsum with a constant",
+        lambda m, x: torch.einsum("bchw,wv->bchv", x, torch.eye(8).to(x)), A),
     net("norm of tokens", lambda m, x: m.out(m.n(m.a(x))), {"a": (9, 1)}, shape=(2, 6, 8),
         a=linear(8, 9), n=lambda: nn.BatchNorm1d(6), out=linear(9, 5)),
     mix("gates", lambda m, x: torch.where(x > 0, m.b(x), x), A, b=conv(8, 8)),
@@ -304,7 +311,7 @@ NETWORKS = [
         mha=lambda: nn.MultiheadAttention(8, 2, batch_first=True), head=linear(8, 5)),
     net("swiglu", swiglu, {"up": (24, 2)}, ("output",), (2, 6, 8), up=linear(8, 24),
         down=linear(12, 5)),
-    net("tied embedding", tied_embedding, {"fc1": (16, 1)}, ("Add", "Gather"), example=ids,
+    net("tied embedding", tied_embedding, {"fc1": (16, 1), "fc2": (8, 1)}, (), example=ids,
         embed=lambda: nn.Embedding(11, 8), fc1=linear(8, 16), fc2=linear(16, 8)),
     net("two inputs", lambda m, x, y: m.out(F.relu(m.a(x)) + F.relu(m.b(y))), A,
         example=lambda: (torch.randn(2, 3, 8, 8), torch.randn(2, 4, 8, 8)),
@@ -320,9 +327,9 @@ NETWORKS = [
         ("ReduceMean", "output")),
     mix("cumulative sum", lambda m, x: x.cumsum(1), {}, ("CumSum", "output")),
     mix("constant operand", lambda m, x: x + torch.arange(8).view(1, 8, 1, 1), {},
-        ("forward", "output")),
+        ("Add", "output")),
     mix("operand made in the forward pass", lambda m, x: x + torch.linspace(0, 1, 8)
-        .view(1, 8, 1, 1), {}, ("forward", "output")),
+        .view(1, 8, 1, 1), {}, ("Add", "output")),
     mix("steps", lambda m, x: x[:, ::2], {}, ("Slice", "output"), c_out=4),
     mix("channels in reverse", lambda m, x: x.flip(1), {}, ("Slice", "output")),
     mix("channels by index", lambda m, x: x.index_select(1, torch.tensor([3, 0, 7, 5])), {},

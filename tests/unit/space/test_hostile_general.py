@@ -18,7 +18,7 @@ from lpnet.space import limits
 from lpnet.space.space import Space
 
 NAMES = ("c2f", "fused attention", "lstm")
-HOSTILE = (
+HOSTILE: tuple[Any, ...] = (
     *(-1, 0, 1, 2, 7, 10**6, 10**9, 2**31, 2**63, 10**30, -(2**63), 1.5, 1e308, True, None),
     *("", "a", "Relu", "If", "\x00", "n" * 600, [], [[]], {}, [0] * 600, {"format": 2}),
 )

@@ -182,7 +182,8 @@ def test_rows_of_other_ops(tail: nn.Module, types: list[str], space_of: Make) ->
 
 def test_an_op_that_holds_a_graph_is_refused_by_node_and_op(space_of: Make) -> None:
     def branch(x: Tensor) -> Tensor:
-        return torch.cond(x.sum() > 0, lambda x: x + 1, lambda x: x * 2, (x,))
+        out: Tensor = torch.cond(x.sum() > 0, lambda x: x + 1, lambda x: x * 2, (x,))
+        return out
 
     with pytest.raises(UnsupportedOp) as caught:
         space_of(conv(), Call(branch))

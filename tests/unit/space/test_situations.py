@@ -19,11 +19,11 @@ from lpnet.space.space import Space
 IMAGE = torch.randn(2, 3, 12, 12, generator=torch.Generator().manual_seed(0))
 
 
-def check(model: nn.Module, kept: dict[str, list[int]], example: Any = IMAGE) -> nn.Module:
+def check(model: nn.Module, kept: dict[str, list[int]], example: Any = IMAGE) -> Any:
     """The pruned model, which computes what the dense one does without the channels."""
     model.eval()
     space = Space.from_model(model, example)
-    pruned = space.prune(model, kept)
+    pruned: Any = space.prune(model, kept)
     reference = masked(space, model, kept)
     for left, right in zip(call(pruned, example), call(reference, example), strict=True):
         torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-5)
@@ -36,6 +36,11 @@ def frozen(space: Space) -> dict[str, str]:
 
 class Plain(nn.Module):
     """Two convs and a head, whose forward pass is `compute`."""
+
+    aux: nn.Module
+    fc: nn.Module
+    c: nn.Module
+    n: nn.Module
 
     def __init__(self, **parts: nn.Module) -> None:
         super().__init__()
@@ -50,11 +55,11 @@ class Plain(nn.Module):
         out: Tensor = self.head(F.relu(self.b(x)).mean((2, 3)))
         return out
 
-    def forward(self, x: Tensor) -> Any:
-        return self.top(self.features(x))
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        return self.top(self.features(*inputs))
 
 
-def normed() -> nn.Sequential:
+def normed() -> Any:
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 12, 3), nn.BatchNorm2d(12)
@@ -103,7 +108,7 @@ def test_a_width_that_a_head_of_training_reads_stays() -> None:
     assert [width.name for width in space.widths] == ["b"]
     assert "cutting it fails" in frozen(space)["a"]
     model = Deep(aux=nn.Linear(8, 5))
-    pruned = space.prune(model, {"b": [0, 3]}).train()
+    pruned: Any = space.prune(model, {"b": [0, 3]}).train()
     assert [output.shape for output in pruned(IMAGE)] == [(2, 5), (2, 5)]
     with pytest.raises(WidthsError, match="a"):
         space.prune(model, {"a": [0]})
@@ -129,7 +134,7 @@ class Written(Plain):
             case "reshape":
                 y = y.reshape(x.shape[0], 8, 100).flatten(1)
             case "unflatten":
-                y = y.flatten(1).unflatten(1, (8, 100)).flatten(1)
+                y = nn.Unflatten(1, (8, 100))(y.flatten(1)).flatten(1)
             case "assert":
                 assert y.shape[1] == 8, "expected 8 channels"
                 y = y.flatten(1)
@@ -183,7 +188,7 @@ def test_a_model_that_keeps_feature_maps_is_left_as_it_was(ran: bool) -> None:
         model(IMAGE)
     last, maps = model.last, list(model.maps)
     space = Space.from_model(model, IMAGE)
-    pruned = space.prune(model, {"a": [0, 1, 2]})
+    pruned: Any = space.prune(model, {"a": [0, 1, 2]})
     assert model.last is last
     assert len(model.maps) == len(maps)
     pruned(IMAGE)
@@ -194,7 +199,7 @@ def test_a_model_that_keeps_feature_maps_is_left_as_it_was(ran: bool) -> None:
 
 
 def test_hooks_stay_on_the_model_and_are_not_called() -> None:
-    model = Plain().eval()
+    model: Any = Plain().eval()
     seen: list[torch.Size] = []
     handle = model.a.register_forward_hook(lambda m, i, out: seen.append(out.shape))
     space = Space.from_model(model, IMAGE)
@@ -245,6 +250,9 @@ def test_a_weight_that_two_layers_hold_stays_one() -> None:
 class OwnNorm(nn.Module):
     """A norm with tensors of its own."""
 
+    mean: Tensor
+    var: Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.rand(channels) + 0.5)
@@ -285,7 +293,7 @@ def test_channels_last_is_no_part_of_a_network(target: str) -> None:
         example = example.to(memory_format=torch.channels_last)
     space = Space.from_model(model, example)
     assert space == expected
-    pruned = space.prune(model, {"0": [0, 1, 2]})
+    pruned: Any = space.prune(model, {"0": [0, 1, 2]})
     if target != "example":
         assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
         assert pruned[3].weight.is_contiguous(memory_format=torch.channels_last)
@@ -293,15 +301,15 @@ def test_channels_last_is_no_part_of_a_network(target: str) -> None:
 
 def test_a_normalised_weight_is_cut_or_frozen_with_a_reason() -> None:
     torch.manual_seed(0)
-    model = Plain().eval()
+    model: Any = Plain().eval()
     parametrizations.weight_norm(model.a)
     parametrizations.weight_norm(model.b)
     space = Space.from_model(model, IMAGE)
     free = sum(width.max for width in space.widths)
     assert free + sum(part.channels for part in space.frozen) == space.channels
     for width in space.widths:
-        pruned = space.prune(model, {width.name: list(range(width.max - 1))})
-        gone = copy.deepcopy(model)
+        pruned: Any = space.prune(model, {width.name: list(range(width.max - 1))})
+        gone: Any = copy.deepcopy(model)
         original = gone.get_submodule(width.name).parametrizations.weight.original0
         with torch.no_grad():
             original[-1] = 0
