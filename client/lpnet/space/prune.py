@@ -30,6 +30,8 @@ def prune(template: Template, model: nn.Module, kept: Mapping[str, Sequence[int]
 
 
 def _check(template: Template, model: nn.Module, pruned: nn.Module, atoms: Atoms) -> None:
+    if any(parameter.is_meta for parameter in model.parameters()):
+        return
     example: Arguments = (_example(template, model), {})
     try:
         wrong = difference(copied(pruned), masked(template, model, atoms), example)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpnet.errors import SpaceError
+from lpnet.space import resizing
 from lpnet.space.axis import Axis, Width
 from lpnet.space.graph import INPUT, Graph, Node, axis_of, propagate
 from lpnet.space.layout import Layout, cut, view
@@ -126,9 +127,7 @@ class Template:
     def resized(self, h: int, w: int) -> Template:
         """The template at another resolution. Raises SpaceError if a flatten fixes it."""
         if self.layout is not None:
-            raise SpaceError(
-                "this space keeps its resolution: some of its ops have sizes of the example input"
-            )
+            return resizing.resized(self, h, w)
         if self.graph.flat:
             raise SpaceError("this space takes features, which have no resolution")
         graph = replace(self.graph, h=h, w=w)

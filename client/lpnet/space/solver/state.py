@@ -58,12 +58,12 @@ class State:
     static: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def value(self, name: str) -> Labelled:
-        """The labels of a tensor; weights and constants get labels of their own when first
-        read."""
+        """The labels of a tensor; weights, and constants of equal values, get labels of their own
+        when first read."""
         if name not in self.values:
             shape = self.raw.shape(name)
-            floats = name in self.raw.parameters or self.raw.is_float_constant(name)
-            self.values[name] = self._fresh(shape) if floats else Labelled(shape)
+            free = name in self.raw.parameters or self.raw.is_uniform(name)
+            self.values[name] = self._fresh(shape) if free else Labelled(shape)
             self.static[name] = (name,) if name in self.raw.parameters else ()
         return self.values[name]
 
@@ -84,6 +84,9 @@ class State:
     def bind(self, node: RawNode, value: Labelled, position: int = 0) -> None:
         """Set the labels of an output. It is static if all inputs of its node are."""
         name = node.outputs[position]
+        # What is frozen is constant from here on.
+        free = tuple(f for f in value.factors if not self.classes.is_frozen(f.labels).all())
+        value = Labelled(value.shape, free)
         self.values[name] = value
         self.joint += [(factor, node) for factor in value.factors if len(factor.axes) > 1]
         inputs = [source for source in node.inputs if source]

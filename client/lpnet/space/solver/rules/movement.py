@@ -181,10 +181,14 @@ def gather(state: State, node: RawNode) -> None:
     shape = state.raw.shape(node.outputs[0])
     indices = state.raw.constants.get(node.inputs[1])
     if indices is None or indices.ndim > 1:
-        # A lookup: in a table of weights it is an embedding.
-        state.freeze(value.labels(), node, "a lookup by index")
+        # A lookup: in a table of weights it is an embedding. Other axes pass.
+        value = state.reduce(value, axis, node, "a lookup by index")
         state.freeze_value(node.inputs[1], node, "channels are indices")
-        state.bind(node, Labelled(shape))
+        extra = len(shape) - value.rank
+        moved = (
+            Factor(tuple(a + extra * (a > axis) for a in f.axes), f.labels) for f in value.factors
+        )
+        state.bind(node, Labelled(shape, tuple(moved)))
         return
     value = state.reduce(value, axis, node, "channels are taken by index")
     part = taken(value, axis, np.asarray(indices, dtype=np.int64).reshape(-1))
@@ -202,7 +206,11 @@ def _dropped(value: Labelled, axis: int) -> Labelled:
 def expand(state: State, node: RawNode) -> None:
     value, shape = state.value(node.inputs[0]), state.raw.shape(node.outputs[0])
     shift = len(shape) - value.rank
-    factors = (Factor(tuple(a + shift for a in f.axes), f.labels) for f in value.factors)
+    factors = [Factor(tuple(a + shift for a in f.axes), f.labels) for f in value.factors]
+    for axis, side in enumerate(shape):
+        if side > 1 and (axis < shift or value.shape[axis - shift] == 1):
+            # Copies are as many as whatever they meet.
+            factors.append(Factor((axis,), state.classes.open(side)))
     state.bind(node, Labelled(shape, tuple(factors)))
 
 

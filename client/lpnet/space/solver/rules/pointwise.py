@@ -58,9 +58,31 @@ def _components(values: list[Labelled]) -> list[tuple[int, ...]]:
     return [tuple(sorted(component)) for component in components]
 
 
+def _without_constant_axes(
+    state: State, node: RawNode, values: list[Labelled], axes: tuple[int, ...]
+) -> tuple[list[Labelled], tuple[int, ...]]:
+    """Constants that vary along some of the axes, such as angles along the channels of a head,
+    tie what varies along these: labels go on to vary along the others."""
+    constant: set[int] = set()
+    for value in values:
+        full = {axis for axis in axes if value.shape[axis] > 1}
+        if full and full < set(axes) and not value.axes & set(axes):
+            constant |= full
+    if not constant or constant == set(axes):
+        return values, axes
+    for axis in sorted(constant):
+        values = [
+            state.reduce(value, axis, node, "multiplied with constants along the channels")
+            for value in values
+        ]
+    return values, tuple(axis for axis in axes if axis not in constant)
+
+
 def _component(
     state: State, node: RawNode, values: list[Labelled], axes: tuple[int, ...], shape: Shape
 ) -> Factor | None:
+    if len(axes) > 1:
+        values, axes = _without_constant_axes(state, node, values, axes)
     arrays = []
     for value in values:
         full = [axis for axis in axes if value.shape[axis] > 1]
