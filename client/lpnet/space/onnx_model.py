@@ -58,6 +58,7 @@ def read_model(
     InlinePass()(model)
     LiftConstantsToInitializersPass(lift_all_constants=False, size_limit=_MIN_WEIGHT)(model)
     _fix_shapes(model.graph, dict(shapes or {}))
+    _separate_constants(model.graph)
     weights = _weights(model.graph)
     return model, read(model, weights, _path)
 
@@ -99,6 +100,25 @@ def _weights(graph: ir.Graph) -> dict[str, str]:
             consumer = next(iter(value.uses())).node
             layers[name] = own if named and own else _path(consumer)
     return layers
+
+
+def _separate_constants(graph: ir.Graph) -> None:
+    """Give each reader its own copy of an array of equal values. Exporters share such arrays, and
+    a shared weight would tie layers that have nothing to do with each other."""
+    for name, value in [*graph.initializers.items()]:
+        tensor = value.const_value
+        if tensor is None or tensor.dtype not in _FLOATS or len(value.uses()) < 2:
+            continue
+        if isinstance(tensor, ir.ExternalTensor):
+            continue
+        array = tensor.numpy()
+        if array.size < _MIN_WEIGHT or not bool((array == array.flat[0]).all()):
+            continue
+        for number, use in enumerate([*value.uses()][1:], 2):
+            copy = ir.Value(name=f"{name}#{number}", const_value=tensor)
+            copy.shape, copy.dtype = value.shape, tensor.dtype
+            graph.initializers[f"{name}#{number}"] = copy
+            use.node.replace_input_with(use.idx, copy)
 
 
 def _is_number(use: Any) -> bool:

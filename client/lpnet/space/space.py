@@ -46,8 +46,8 @@ class Space:
 
     `widths` are its variables in execution order. A width vector holds the kept channels of each
     width, in that order. `blocks` partition the rows of `table`. `batch` is the default batch size
-    for measuring. `frozen` is always empty: `from_model` raises UnsupportedOp for an op or a
-    coupling that is not supported.
+    for measuring. `frozen` lists what keeps channels of layers, in execution order, and `channels`
+    is the number of output channels of all layers. Both are empty in a space from a file.
     """
 
     name: str
@@ -67,12 +67,16 @@ class Space:
     ) -> Space:
         """The space of a torch model.
 
-        `example_input` has shape (batch, channels, height, width), or (batch, features), and
-        sets batch size and resolution. The model is exported in evaluation mode and not changed.
+        `example_input` is a tensor, or a tuple or dict of tensors, with the batch first; it sets
+        batch size and resolution. The model is exported in evaluation mode and not changed.
+        Copies of it run with channels cut, to find widths that its forward pass fixes.
         `name` defaults to the class name of the model.
 
-        Raises UnsupportedOp, naming node and op, for an unknown op or coupling. Raises SpaceError
-        if torch cannot export the model, and MissingExtra without torch.
+        An op without a rule freezes the channels that it touches. `frozen` are patterns of layers
+        that keep all their channels, such as "head.*".
+
+        Raises SpaceError if torch cannot export the model, or a pattern matches no layer. Raises
+        UnsupportedOp for an op that holds a graph, such as a loop, and MissingExtra without torch.
         """
         with _extra("Space.from_model"):
             from lpnet.space.modelling import compile_model
@@ -195,7 +199,7 @@ class Space:
         """
         space = self
         if batch is not None:
-            space = replace(space, batch=_positive("batch", batch))
+            space = replace(space, batch=self._checked_batch(batch))
         if resolution is not None:
             sides = resolution if isinstance(resolution, Sequence) else (resolution, resolution)
             if len(sides) != 2:
@@ -313,10 +317,19 @@ class Space:
         self, widths: Widths, batch: int | None
     ) -> tuple[onnx.ModelProto, list[Weight]]:
         named = self.named(widths)
-        batch = self.batch if batch is None else _positive("batch", batch)
+        batch = self.batch if batch is None else self._checked_batch(batch)
         parts = onnx_writer.parts(self.template, named, batch)
         ends = onnx_writer.ends(self.template, named, batch)
         return onnx_writer.assemble(self.name, parts, ends), parts.weights
+
+    def _checked_batch(self, batch: Any) -> int:
+        number = _positive("batch", batch)
+        if number != self.batch and self.template.keeps_batch:
+            raise SpaceError(
+                f"this space keeps its batch size of {self.batch}: some of its ops have sizes of "
+                "the example input"
+            )
+        return number
 
     @cached_property
     def _filler(self) -> Filler:

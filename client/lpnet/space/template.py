@@ -83,6 +83,12 @@ class Template:
         return self.graph.depthwise(index, self.axis_in(index))
 
     @property
+    def keeps_batch(self) -> bool:
+        """True if it cannot be told where the batch size goes in each tensor."""
+        layout = self.layout
+        return layout is not None and any(tensor.batch is None for tensor in layout.tensors)
+
+    @property
     def inputs(self) -> tuple[tuple[tuple[int, ...], str], ...]:
         """Shape, for a single input, and element type of each input of the network."""
         if self.layout is not None:

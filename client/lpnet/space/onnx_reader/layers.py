@@ -81,6 +81,8 @@ def _norm_path(node: RawNode) -> str:
 
 
 def pool(builder: Builder, node: RawNode) -> None:
+    if any(builder.is_used(name) for name in node.outputs[1:] if name):
+        raise unsupported(node, "its indices are read")
     value = builder.image(node)
     mode = "max" if node.op == "MaxPool" else "avg"
     extra = {"ceil_mode": int(node.attr("ceil_mode", 0))}

@@ -65,6 +65,10 @@ class Operands:
             # What was expanded to the batch is the same for each input.
             dims = tuple(Axis.constant(1) if i == repeated else d for i, d in enumerate(dims))
             value = None if value is None else value.take([0], axis=repeated)
+        if self.node.op == "Conv" and position == 2:
+            # torch's exporter writes the missing bias of a 3-D conv with a second axis.
+            dims = dims[:1]
+            value = None if value is None else value.reshape(len(value), -1)[:, 0]
         if value is not None and _is_inline(value, dims):
             return _constant(value)
         groups, role = 1, _ROLES.get((self.node.op, position), f"operand{position}")
