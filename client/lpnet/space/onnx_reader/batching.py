@@ -134,6 +134,19 @@ def _recurrent(
 
 
 RECURRENT = ("LSTM", "GRU", "RNN")
+
+
+def _gathered(
+    raw: RawGraph, node: RawNode, axes: dict[str, Batch], source: str, out: str
+) -> Batch:
+    """GatherND: indices address the first axes, the others pass."""
+    batch, indices = axes.get(node.inputs[0]), raw.shape(node.inputs[1])
+    constant = node.inputs[1] not in axes and not node.attr("batch_dims", 0)
+    if batch is None or not constant or batch.axis < indices[-1]:
+        return None
+    return replace(batch, axis=batch.axis - indices[-1] + len(indices) - 1)
+
+
 _Rule = Callable[[RawGraph, RawNode, dict[str, Batch], str, str], Batch]
 _POINTWISE = (
     *("Add", "And", "Div", "Equal", "Greater", "Less", "Max", "Mean", "Min", "Mod", "Mul", "Or"),
@@ -142,6 +155,7 @@ _POINTWISE = (
 _RULES: dict[str, _Rule] = {
     **dict.fromkeys(_POINTWISE, _aligned),
     "Transpose": _transpose,
+    "GatherND": _gathered,
     **dict.fromkeys(RECURRENT, _recurrent),
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), _reshape),
     **dict.fromkeys(("Gather", "ArgMax", "ArgMin"), _removed),
