@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from math import prod
 
@@ -20,10 +21,12 @@ def macs(model: nn.Module, example: Example) -> int:
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     counter = FlopCounterMode(display=False)
+    # The counter wants a gradient function of every input that needs a gradient.
+    plain = copy.deepcopy(model).requires_grad_(False)
     try:
         # As plain products: the counter does not know each fused kernel.
         with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
-            call(model, example)
+            call(plain, example)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
     first = next(iter(example.values())) if isinstance(example, Mapping) else example

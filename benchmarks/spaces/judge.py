@@ -68,10 +68,11 @@ def _judge(family: catalogue.Family, recorder: Recorder, prunings: int, thorough
     checks.untouched()
     checks.saved()
     generator = random.Random(seed)
-    for index in range(prunings if space.widths else 0):
+    # A space without widths is checked as it is.
+    for index in range(prunings if space.widths else 1):
         recorder.pruning = index
         checks.pruning(draw(space, generator, index), thorough=index < thorough)
-        recorder.record.prunings = index + 1
+        recorder.record.prunings += bool(space.widths)
     recorder.pruning = None
 
 

@@ -69,6 +69,15 @@ class Record:
         return sum(entry.channels for entry in self.frozen) / self.channels
 
     @property
+    def frozen_inside(self) -> float | None:
+        """The share of those that are not outputs of the network."""
+        if not self.space or not self.channels:
+            return None
+        outputs = sum(entry.channels for entry in self.frozen if entry.op == "output")
+        frozen = sum(entry.channels for entry in self.frozen)
+        return (frozen - outputs) / max(self.channels - outputs, 1)
+
+    @property
     def silent(self) -> list[Failure]:
         return [failure for failure in self.failures if failure.silent]
 

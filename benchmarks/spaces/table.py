@@ -22,12 +22,17 @@ def figures(records: Sequence[Record]) -> str:
         f"**{len(spaces)} of {len(records)} families are a space; {len(exported)} export. "
         f"{silent} silent errors over {prunings} prunings, in {wrong} families.\n"
         f"Median share of channels frozen: {_median(spaces, 'cnn')} of CNNs, "
-        f"{_median(spaces, 'transformer')} of transformers.**"
+        f"{_median(spaces, 'transformer')} of transformers.**\n"
+        f"Without the channels that leave the network as outputs: "
+        f"{_median(spaces, 'cnn', inside=True)} and "
+        f"{_median(spaces, 'transformer', inside=True)}."
     )
 
 
-def _median(records: Iterable[Record], kind: str) -> str:
-    shares = [r.frozen_share for r in records if r.kind == kind and r.frozen_share is not None]
+def _median(records: Iterable[Record], kind: str, *, inside: bool = False) -> str:
+    own = [record for record in records if record.kind == kind]
+    listed = [record.frozen_inside if inside else record.frozen_share for record in own]
+    shares = [share for share in listed if share is not None]
     return f"{statistics.median(shares):.1%}" if shares else "none"
 
 
