@@ -87,9 +87,9 @@ def _broadcast(table: OpTable, kernel: Kernel) -> float:
 
 def _same_values(table: OpTable, first: int, second: int) -> bool:
     """Whether two rows put out as many values, on whichever axes."""
-    one, other = (table.rows[i].h_out * table.rows[i].w_out for i in (first, second))
-    same = np.allclose(table.a_out[first] * one, table.a_out[second] * other)
-    return bool(same and np.isclose(table.b_out[first] * one, table.b_out[second] * other))
+    left, right = (table.rows[i].h_out * table.rows[i].w_out for i in (first, second))
+    same = np.allclose(table.a_out[first] * left, table.a_out[second] * right)
+    return bool(same and np.isclose(table.b_out[first] * left, table.b_out[second] * right))
 
 
 def pixels(row: OpRow, kernel: Kernel) -> tuple[int, int]:

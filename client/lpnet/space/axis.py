@@ -110,7 +110,7 @@ class Axis:
             return self.dense
         terms, constant = self._terms()
         return constant + sum(
-            channels * widths[name] // most for name, (channels, most) in terms.items()
+            channels * widths[name] // max_width for name, (channels, max_width) in terms.items()
         )
 
     def affine(self) -> tuple[dict[str, float], int]:
@@ -149,13 +149,15 @@ class Axis:
         return positions
 
 
-def _ratio(channels: int, most: int) -> float:
-    return channels // most if channels % most == 0 else channels / most
+def _ratio(channels: int, max_width: int) -> float:
+    return channels // max_width if channels % max_width == 0 else channels / max_width
 
 
-def _term(name: str, channels: int, most: int) -> str:
-    if channels == most:
+def _term(name: str, channels: int, max_width: int) -> str:
+    if channels == max_width:
         return name
-    if channels % most == 0:
-        return f"{channels // most}*{name}"
-    return f"{name}/{most // channels}" if most % channels == 0 else f"{channels}/{most}*{name}"
+    if channels % max_width == 0:
+        return f"{channels // max_width}*{name}"
+    if max_width % channels == 0:
+        return f"{name}/{max_width // channels}"
+    return f"{channels}/{max_width}*{name}"

@@ -60,8 +60,9 @@ class Filler:
         shape = weight.shape
         count = prod(shape)
         if len(shape) == 1 or weight.value is not None:
-            one = weight.role in ("running_var", "weight")
-            value = float(one) if weight.value is None else weight.value
+            value = weight.value
+            if value is None:
+                value = 1.0 if weight.role in ("running_var", "weight") else 0.0
             yield np.full(count, value, dtype=np.float32).tobytes()
             return
         scale = np.float32(self.gains[weight.node] / sqrt(weight.fan_in or prod(shape[1:])))

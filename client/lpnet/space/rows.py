@@ -12,7 +12,7 @@ from lpnet.space.layout import Layout, View, product, view
 from lpnet.space.slots import ConstantSlot, Tensor, WeightSlot
 from lpnet.space.table import OpRow
 
-_ONE = Axis.constant(1)
+_SINGLE = Axis.constant(1)
 # The axis that has a scale and a shift for each position.
 _NORM_CHANNELS = {"layer": -1, "rms": -1, "group": 1, "instance": 1}
 _KEEPS_CHANNELS = frozenset({"activation", "add", "mul", "norm", "softmax", "batch_norm"})
@@ -78,9 +78,9 @@ def _conv(node: Node, source: Tensor, out: Tensor) -> Priced:
 def _linear(node: Node, out: Tensor) -> Priced:
     weight = next(slot for slot in node.slots if isinstance(slot, WeightSlot))
     c_in, c_out = weight.dims[-2], weight.dims[-1]
-    others = [axis for axis in out.dims[:-1]]
-    groups = product([axis for axis in others if axis.widths])
-    tokens = prod(axis.dense for axis in others if not axis.widths)
+    outer = [axis for axis in out.dims[:-1]]
+    groups = product([axis for axis in outer if axis.widths])
+    tokens = prod(axis.dense for axis in outer if not axis.widths)
     return Priced(
         _row(node, (tokens, 1), (tokens, 1)),
         product([groups, c_in]),
@@ -122,9 +122,9 @@ def _einsum(node: Node, layout: Layout) -> Priced:
         if a in result and all((a in t) == (i == weight) for i, t in enumerate(letters))
     ]
     summed = [a for a in dims if a not in result]
-    others = [a for a in dims if a in result and a not in columns]
-    rows = [a for a in others if sum(a in term for term in letters) == 1 and not dims[a].widths]
-    groups = product([dims[a] for a in others if a not in rows])
+    outer = [a for a in dims if a in result and a not in columns]
+    rows = [a for a in outer if sum(a in term for term in letters) == 1 and not dims[a].widths]
+    groups = product([dims[a] for a in outer if a not in rows])
     tokens = (prod(dims[a].dense for a in rows), 1)
     return Priced(
         _row(node, tokens, tokens),
@@ -141,7 +141,7 @@ def _other(node: Node, source: Tensor, out: Tensor) -> Priced:
     if node.type in _KEEPS_CHANNELS or node.type in ("concat", "split"):
         size = (after.h, after.w)
         c_in = after.channels if node.type in _KEEPS_CHANNELS else before.channels
-        return Priced(_row(node, size, size), c_in, after.channels, _ONE)
+        return Priced(_row(node, size, size), c_in, after.channels, _SINGLE)
     if node.type in ("pool", "resize"):
         before, after = _spatial(source), _spatial(out)
         if node.type == "pool":
@@ -150,7 +150,7 @@ def _other(node: Node, source: Tensor, out: Tensor) -> Priced:
         _row(node, (before.h, before.w), (after.h, after.w)),
         before.channels,
         after.channels,
-        _ONE,
+        _SINGLE,
     )
 
 

@@ -216,11 +216,11 @@ def _image_channels(tensor: Tensor) -> Axis:
 
 def _parameters(node: Node, c_in: Axis, c_out: Axis, depthwise: bool) -> Iterator[Parameter]:
     prefix = f"{node.module}." if node.module else ""
-    one = Axis.constant(1)
+    single = Axis.constant(1)
     if node.type == "conv2d":
         sides = tuple(Axis.constant(side) for side in node.kernel)
         if depthwise or node.groups == 1:
-            yield Parameter(f"{prefix}weight", (c_out, one if depthwise else c_in, *sides))
+            yield Parameter(f"{prefix}weight", (c_out, single if depthwise else c_in, *sides))
         else:
             part = Axis.constant(c_in.dense // node.groups)
             yield Parameter(f"{prefix}weight", (c_out, part, *sides), node.groups, c_in)

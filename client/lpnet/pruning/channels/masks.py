@@ -18,7 +18,7 @@ from lpnet.space.template import Template
 
 # The gates of all widths, in the order of the space.
 Opened = Sequence[Tensor]
-_Place = tuple[nn.Module, str]
+_Owner = tuple[nn.Module, str]
 
 
 class Masks:
@@ -77,11 +77,11 @@ class _Gates:
 class _Mask:
     """A parameter, the modules that hold it, and the gate of each of its positions.
 
-    Each of `indices` has the shape of the parameter or a side of 1. `places` are not empty.
+    Each of `indices` has the shape of the parameter or a side of 1. `owners` are not empty.
     """
 
-    def __init__(self, places: Sequence[_Place], indices: list[Tensor], gates: _Gates) -> None:
-        self._places, self._indices, self._gates = tuple(places), indices, gates
+    def __init__(self, owners: Sequence[_Owner], indices: list[Tensor], gates: _Gates) -> None:
+        self._owners, self._indices, self._gates = tuple(owners), indices, gates
         self._depth = 0
         self._weight: Tensor | None = None
         # What the masked weight was computed from.
@@ -91,13 +91,13 @@ class _Mask:
 
     @property
     def module(self) -> nn.Module:
-        return self._places[0][0]
+        return self._owners[0][0]
 
     def enter(self, opened: Opened) -> None:
         self._depth += 1
         if self._depth > 1:
             return
-        weight = tensor_of(*self._places[0])
+        weight = tensor_of(*self._owners[0])
         if not isinstance(weight, nn.Parameter) and self.module.training:
             return  # A BatchNorm updates its statistics in place.
         source = id(weight), weight._version
@@ -127,13 +127,13 @@ class _Mask:
         return masked
 
     def _put(self, tensor: Tensor) -> None:
-        for module, name in self._places:
+        for module, name in self._owners:
             own = module._parameters if name in module._parameters else module._buffers
             own[name] = tensor  # type: ignore[assignment]
 
 
 def _masks(template: Template, model: nn.Module, gates: _Gates) -> Iterator[_Mask]:
-    found, places = roles(template, model), holders(model)
+    weight_roles, owners = roles(template, model), holders(model)
     widths = {width.name: width for width in template.widths}
     first: dict[str, int] = {}
     count = 1
@@ -151,14 +151,14 @@ def _masks(template: Template, model: nn.Module, gates: _Gates) -> Iterator[_Mas
 
     shared: set[int] = set()
     for parameter in template.parameters:
-        if parameter.name not in places:
+        if parameter.name not in owners:
             continue  # a bias or a scale that the model does not have
-        tensor = tensor_of(*places[parameter.name][0])
-        reading = found.read.get(parameter.name, set())
-        indices = list(_indices(parameter, reading, found.unread, index))
+        tensor = tensor_of(*owners[parameter.name][0])
+        reading = weight_roles.read.get(parameter.name, set())
+        indices = list(_indices(parameter, reading, weight_roles.unread, index))
         if indices and id(tensor) not in shared:
             shared.add(id(tensor))
-            yield _Mask(places[parameter.name], [i.to(tensor.device) for i in indices], gates)
+            yield _Mask(owners[parameter.name], [i.to(tensor.device) for i in indices], gates)
 
 
 def _indices(

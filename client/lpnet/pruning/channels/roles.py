@@ -63,20 +63,20 @@ class _Layer:
 
 def roles(template: Template, model: nn.Module) -> Roles:
     """`model` has the structure of the model that the template was made from."""
-    found = Roles(computed={width.name: [] for width in template.widths})
+    result = Roles(computed={width.name: [] for width in template.widths})
     for layer in _layers(template, model):
-        _add(found, layer)
+        _add(result, layer)
     if template.layout is not None:
         for node in template.graph.nodes:
             tensors = [template.layout.tensor(source) for source in node.inputs]
             if node.type == "matmul":
-                found.unread |= tensors[0].dims[-1].widths
+                result.unread |= tensors[0].dims[-1].widths
             elif node.type == "opaque":
-                found.unread |= {w for t in tensors for axis in t.dims for w in axis.widths}
-    for name, computed in found.computed.items():
+                result.unread |= {w for t in tensors for axis in t.dims for w in axis.widths}
+    for name, computed in result.computed.items():
         if not computed:
-            computed += _any_axes(template, found, name)
-    return found
+            computed += _any_axes(template, result, name)
+    return result
 
 
 def _layers(template: Template, model: nn.Module) -> Iterator[_Layer]:
@@ -107,24 +107,24 @@ def _channels(template: Template, index: int) -> tuple[Axis, Axis]:
     return source.dims[1], out.dims[1]
 
 
-def _add(found: Roles, layer: _Layer) -> None:
+def _add(result: Roles, layer: _Layer) -> None:
     read = frozenset() if layer.depthwise else layer.c_in.widths
     covered: set[str] = set()
     for weight in layer.weights:
         axis = layer.reading_axis(weight)
         if axis is not None:
-            found.read.setdefault(weight.name, set()).add(axis)
+            result.read.setdefault(weight.name, set()).add(axis)
             covered |= (weight.reads or weight.axes[axis]).widths
         elif any(a.widths & read and a != layer.c_out for a in weight.axes):
-            found.unread |= read
+            result.unread |= read
         for name in layer.c_out.widths:
             axes = [i for i, a in enumerate(weight.axes) if i != axis and name in a.widths]
-            if axes and (weight, axes[0]) not in found.computed[name]:
-                found.computed[name].append((weight, axes[0]))
-    found.unread |= read - covered
+            if axes and (weight, axes[0]) not in result.computed[name]:
+                result.computed[name].append((weight, axes[0]))
+    result.unread |= read - covered
 
 
-def _any_axes(template: Template, found: Roles, width: str) -> list[AxisOf]:
+def _any_axes(template: Template, result: Roles, width: str) -> list[AxisOf]:
     """Every parameter with a width, where no op tells which of them compute its channels."""
     pairs = [
         (parameter, index)
@@ -132,5 +132,5 @@ def _any_axes(template: Template, found: Roles, width: str) -> list[AxisOf]:
         for index, axis in enumerate(parameter.axes)
         if width in axis.widths
     ]
-    computing = [p for p in pairs if p[1] not in found.read.get(p[0].name, ())]
+    computing = [p for p in pairs if p[1] not in result.read.get(p[0].name, ())]
     return [p for p in computing if len(p[0].axes) > 1] or computing or pairs

@@ -23,16 +23,16 @@ def unit_of_channels(width: Width) -> list[int]:
 
 def units_along(axis: Axis, widths: Mapping[str, Width]) -> list[tuple[str, int] | None]:
     """Width and unit of each position of an axis; None for a constant one."""
-    found: list[tuple[str, int] | None] = []
+    units: list[tuple[str, int] | None] = []
     for segment in axis.segments:
         if segment.width is None:
-            found += [None] * (segment.size * segment.inner)
+            units += [None] * (segment.size * segment.inner)
             continue
         width = widths[segment.width]
         for atom in range(segment.first, segment.first + segment.size):
             unit = atom if width.layout else atom % unit_count(width)
-            found += [(width.name, unit)] * segment.inner
-    return found
+            units += [(width.name, unit)] * segment.inner
+    return units
 
 
 def positions_of(axis: Axis, width: Width, widths: Mapping[str, Width]) -> Tensor:

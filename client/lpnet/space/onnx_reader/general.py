@@ -191,8 +191,10 @@ def _linear(operands: Operands, draft: Draft) -> Node:
     if isinstance(weight, WeightSlot) and node.attr("transB", 0):
         slots[1] = WeightSlot(weight.role, weight.dims[::-1], value=weight.value)
     if not isinstance(slots[1], WeightSlot):
-        known = node.op == "MatMul"
-        draft.type, draft.function = ("matmul", "") if known else ("opaque", node.op)
+        if node.op == "MatMul":
+            draft.type, draft.function = "matmul", ""
+        else:
+            draft.type, draft.function = "opaque", node.op
         draft.op = node.op
         return draft.finish(slots, attributes=attributes(node))
     c_out = operands.axes.dims(node.outputs[0])[-1].dense

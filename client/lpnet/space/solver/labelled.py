@@ -46,10 +46,10 @@ class Labelled:
 
 def transpose(value: Labelled, order: Sequence[int]) -> Labelled:
     """Axis i of the result is axis order[i] of the value."""
-    place = {old: new for new, old in enumerate(order)}
+    position = {old: new for new, old in enumerate(order)}
     factors = []
     for factor in value.factors:
-        axes = [place[axis] for axis in factor.axes]
+        axes = [position[axis] for axis in factor.axes]
         turn = np.argsort(axes)
         factors.append(
             Factor(tuple(sorted(axes)), np.ascontiguousarray(factor.labels.transpose(turn)))

@@ -67,15 +67,15 @@ def _single(signatures: NDArray[np.uint64], free: NDArray[np.bool_]) -> NDArray[
 def _signatures(classes: Classes, arrays: Sequence[Labels]) -> NDArray[np.uint64]:
     """A number per label, equal for classes that are in the same arrays equally often."""
     signatures = np.zeros(classes.size, dtype=np.uint64)
-    seen: set[bytes] = set()
+    hashed: set[bytes] = set()
     for array in arrays:
         roots = classes.roots(array.reshape(-1))
         key = roots.tobytes()
-        if key in seen:
+        if key in hashed:
             continue
-        seen.add(key)
+        hashed.add(key)
         members, counts = np.unique(roots, return_counts=True)
-        value = np.uint64(len(seen)) * np.uint64(0x100000001B3) + counts.astype(np.uint64)
+        value = np.uint64(len(hashed)) * np.uint64(0x100000001B3) + counts.astype(np.uint64)
         with np.errstate(over="ignore"):
             mixed = (signatures[members] ^ value) * _MIX
             signatures[members] = mixed ^ (mixed >> np.uint64(29))
@@ -143,11 +143,11 @@ def _counts_are_enough(state: State, quotient: Quotient, grouped: Grouped) -> bo
     return bool(state.classes.is_frozen(grouped.labels).all())
 
 
-def _alike(grouped: Grouped, others: Sequence[Grouped], state: State) -> bool:
+def _alike(grouped: Grouped, all_grouped: Sequence[Grouped], state: State) -> bool:
     roots = state.classes.roots(grouped.labels)
     return all(
         other.labels.shape == roots.shape
-        for other in others
+        for other in all_grouped
         if np.isin(state.classes.roots(other.labels), roots).any()
         and not state.classes.is_frozen(other.labels).all()
     )

@@ -148,5 +148,5 @@ class State:
         labels = np.moveaxis(factor.labels, factor.axes.index(axis), 0)
         self.unite(labels, np.broadcast_to(labels[:1], labels.shape), node)
         remaining = tuple(other for other in factor.axes if other != axis)
-        rest = Factor(remaining, np.ascontiguousarray(labels[0]))
-        return Labelled(value.shape, replaced(value, factor, rest))
+        tied = Factor(remaining, np.ascontiguousarray(labels[0]))
+        return Labelled(value.shape, replaced(value, factor, tied))

@@ -70,20 +70,20 @@ def concat(state: State, node: RawNode) -> None:
     along_axis = [value.factor(axis) for value in values]
     spans = sorted({a for factor in along_axis if factor is not None for a in factor.axes})
     # Other axes agree position by position.
-    rest = [
+    without_axis = [
         Labelled(
             tuple(1 if a == axis else side for a, side in enumerate(value.shape)),
             tuple(f for f in value.factors if axis not in f.axes),
         )
         for value in values
     ]
-    if any(set(f.axes) & set(spans) for value in rest for f in value.factors):
+    if any(set(f.axes) & set(spans) for value in without_axis for f in value.factors):
         for value in values:
             state.freeze(value.labels(), node, "channels along several axes are concatenated")
         state.bind(node, Labelled(shape))
         return
     flat = tuple(1 if a == axis else side for a, side in enumerate(shape))
-    factors = list(pointwise.unite(state, node, rest, flat).factors)
+    factors = list(pointwise.unite(state, node, without_axis, flat).factors)
     if spans:
         parts = [
             along(factor, spans, value.shape)
