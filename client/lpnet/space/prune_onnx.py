@@ -16,7 +16,7 @@ from lpnet.space.kept import Atoms, kept_atoms
 from lpnet.space.onnx_model import Shapes, read_model
 from lpnet.space.raw import RawGraph, RawNode
 from lpnet.space.solver.labelled import Labelled
-from lpnet.space.solver.rules.movement import slices, taken
+from lpnet.space.solver.rules.movement import slices, split_sides, taken
 from lpnet.space.solver.solution import Solution, solve
 from lpnet.space.solver.state import Event
 from lpnet.space.template import Template
@@ -98,9 +98,7 @@ class _Cut:
         elif raw.op == "Resize" and len(raw.inputs) > 3 and raw.inputs[3]:
             self._target(node, raw, 3)
         elif raw.op == "Split" and len(raw.inputs) > 1 and raw.inputs[1]:
-            axis = int(raw.attr("axis", 0))
-            sizes = [self._count(self.solution.dims(name)[axis]) for name in raw.outputs]
-            self._constant(node, 1, np.array(sizes, dtype=np.int64))
+            self._split(node, raw)
         elif raw.op == "Slice":
             self._slice(node, raw)
         elif raw.op in ("Conv", "ConvTranspose"):
@@ -148,6 +146,13 @@ class _Cut:
             steps.append(step)
         for position, numbers in enumerate((starts, stops, [*cuts], steps), 1):
             self._constant(node, position, np.array(numbers, dtype=np.int64))
+
+    def _split(self, node: ir.Node, raw: RawNode) -> None:
+        value = self.solution.value(raw.inputs[0])
+        axis = int(raw.attr("axis", 0)) % value.rank
+        bounds = np.cumsum([0, *split_sides(self.raw, raw, axis)]).tolist()
+        kept = [self._before(value, axis, bound) for bound in bounds]
+        self._constant(node, 1, np.diff(kept).astype(np.int64))
 
     def _before(self, value: Labelled, axis: int, bound: int) -> int:
         """Kept positions before one of an axis."""

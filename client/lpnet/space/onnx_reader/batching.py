@@ -36,7 +36,8 @@ def batch_axes(raw: RawGraph) -> dict[str, Batch]:
         looked_up = node.op == "Gather" and sources == [node.inputs[1]]
         rule = _looked_up if looked_up else _RULES.get(node.op, _first)
         for name in node.outputs:
-            if name:
+            # What nothing reads may have no shape.
+            if name in raw.shapes:
                 axes[name] = rule(raw, node, axes, sources[0], name)
     return axes
 

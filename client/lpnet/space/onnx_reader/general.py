@@ -15,7 +15,7 @@ from lpnet.space.onnx_reader.operands import STATES, Operands, attributes, bound
 from lpnet.space.onnx_reader.tensors import TensorAxes
 from lpnet.space.raw import RawNode
 from lpnet.space.slots import ConstantSlot, CountAttribute, CountSlot, Slot, WeightSlot
-from lpnet.space.solver.rules.movement import slices
+from lpnet.space.solver.rules.movement import slices, split_sides
 from lpnet.space.solver.rules.pointwise import OPS
 
 _RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
@@ -138,8 +138,7 @@ def _split(operands: Operands) -> None:
     node, axes = operands.node, operands.axes
     axis = int(node.attr("axis", 0)) % len(axes.dims(node.inputs[0]))
     start = 0
-    for name in node.outputs:
-        side = operands.raw.shape(name)[axis]
+    for name, side in zip(node.outputs, split_sides(operands.raw, node, axis), strict=True):
         if operands.builder.is_used(name):
             draft = operands.draft("split", op="Slice")
             source = operands.slot(draft, 0)

@@ -100,14 +100,27 @@ def concat(state: State, node: RawNode) -> None:
 def split(state: State, node: RawNode) -> None:
     value = state.value(node.inputs[0])
     axis = int(node.attr("axis", 0)) % value.rank
-    sides = [state.raw.shape(name)[axis] for name in node.outputs]
+    sides = split_sides(state.raw, node, axis)
     if "num_outputs" in node.attributes and len(set(sides)) == 1:
         value = _tied_parts(state, node, value, axis, len(sides))
     start = 0
     for position, side in enumerate(sides):
-        part = taken(value, axis, np.arange(start, start + side))
-        state.bind(node, part, position)
+        if node.outputs[position]:
+            part = taken(value, axis, np.arange(start, start + side))
+            state.bind(node, part, position)
         start += side
+
+
+def split_sides(raw: RawGraph, node: RawNode, axis: int) -> list[int]:
+    """The size of each part of a Split along its axis."""
+    sides = node.attr("split", None)
+    if sides is None and len(node.inputs) > 1 and node.inputs[1]:
+        sides = raw.integers(node.inputs[1])
+    if sides is not None:
+        return [int(side) for side in sides]
+    whole, parts = raw.shape(node.inputs[0])[axis], len(node.outputs)
+    side = -(-whole // parts)
+    return [side] * (parts - 1) + [whole - side * (parts - 1)]
 
 
 def _tied_parts(state: State, node: RawNode, value: Labelled, axis: int, parts: int) -> Labelled:
