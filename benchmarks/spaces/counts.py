@@ -34,12 +34,22 @@ def macs(model: nn.Module, example: Example) -> int:
 
 
 def onnx_macs(model: onnx.ModelProto) -> int:
-    """Multiply-accumulates of convolutions and matrix products in an ONNX model, by its shapes."""
+    """Multiply-accumulates of convolutions and matrix products in an ONNX model, by its shapes.
+
+    What depends on no input is not counted: a runtime computes it once.
+    """
     graph = shape_inference.infer_shapes(model, data_prop=True).graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
         shapes[value.name] = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
-    return sum(_node_macs(node, shapes) for node in graph.node)
+    weights = {tensor.name for tensor in graph.initializer}
+    varying = {value.name for value in graph.input} - weights
+    total = 0
+    for node in graph.node:
+        if varying.intersection(node.input):
+            varying.update(node.output)
+            total += _node_macs(node, shapes)
+    return total
 
 
 def _node_macs(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int:

@@ -91,18 +91,19 @@ class Space:
         name: str | None = None,
         frozen: Sequence[str] = (),
     ) -> Space:
-        """The space of an ONNX file of opset 7 or later. PyTorch is not needed.
+        """The space of an ONNX file of opset 7 or later.
 
         Weights in files beside it are not read. `shapes` are the shapes of inputs with open sides;
         an open first side is a batch of 1. `frozen` are patterns of layers that keep all channels.
         `name` defaults to the name of the file.
 
         Raises SpaceError, naming the input, for an open side without a shape, and for a pattern
-        that matches no layer. Raises UnsupportedOp for an op that holds a graph, and OSError.
+        that matches no layer. Raises UnsupportedOp for an op that holds a graph, MissingExtra
+        without onnxscript, and OSError.
         """
-        from lpnet.space.compiling import compile_raw
-        from lpnet.space.onnx_model import load
-
+        with _extra("Space.from_onnx"):
+            from lpnet.space.compiling import compile_raw
+            from lpnet.space.onnx_model import load
         raw = load(path, shapes)
         title = Path(path).stem if name is None else name
         return cls(title, *compile_raw(raw, frozen))
@@ -349,13 +350,13 @@ class Space:
     def prune_onnx(
         self, model: onnx.ModelProto, kept: Mapping[str, Sequence[int]]
     ) -> onnx.ModelProto:
-        """A copy of an ONNX model with channels removed. PyTorch is not needed.
+        """A copy of an ONNX model with channels removed, in the opset of spaces.
 
         `model` is the one that the space was made from, with its weights, and `kept` is that of
         `prune`. Raises WidthsError for wrong indices, and SpaceError for another model.
         """
-        from lpnet.space.prune_onnx import prune_onnx
-
+        with _extra("Space.prune_onnx"):
+            from lpnet.space.prune_onnx import prune_onnx
         self._check_not_frozen(kept)
         shapes = {
             value.name: shape
