@@ -1,5 +1,6 @@
 """Torch-Pruning removes the channels; LPNet says how many of each group.
 
+    pip install torch-pruning
     python examples/torch_pruning_ratios.py TARGET [--budget 0.6] [--measure]
 
 The service is that of LPNET_URL. Put your own trained model where the ResNet-20 is.
