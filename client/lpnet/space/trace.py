@@ -100,17 +100,19 @@ def arguments(example_input: Example) -> tuple[tuple[Tensor, ...], dict[str, Ten
 
 
 def tensor_layers(model: nn.Module) -> dict[str, str]:
-    """The layer of each parameter and buffer, by all names that it has.
+    """The layer of each parameter and buffer of floats, by all names that it has.
 
     A layer is named by the first path of its module; a tensor that is not the only weight of its
-    module adds its own name.
+    module adds its own name. Integers are indices, and constants of the graph.
     """
     paths: dict[int, str] = {}
     for path, module in model.named_modules(remove_duplicate=False):
         paths.setdefault(id(module), path)
     layers = {}
     for path, module in model.named_modules(remove_duplicate=False):
-        for name in (*module._parameters, *module._buffers):
+        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+            if tensor is None or not tensor.is_floating_point():
+                continue
             layers[f"{path}.{name}" if path else name] = _layer(paths[id(module)], name)
     return layers
 
