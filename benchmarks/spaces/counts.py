@@ -46,13 +46,24 @@ def onnx_macs(model: onnx.ModelProto) -> int:
     varying = {value.name for value in graph.input} - weights
     total = 0
     for node in graph.node:
-        if varying.intersection(node.input):
+        # The second input of a CastLike is only a type.
+        read = node.input[:1] if node.op_type == "CastLike" else node.input
+        if varying.intersection(read):
             varying.update(node.output)
             total += _node_macs(node, shapes)
     return total
 
 
 def _node_macs(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    if node.op_type == "Einsum":
+        equation = next(a.s.decode() for a in node.attribute if a.name == "equation")
+        terms = equation.replace(" ", "").partition("->")[0].split(",")
+        sides = {
+            letter: side
+            for term, name in zip(terms, node.input, strict=True)
+            for letter, side in zip(term, shapes[name], strict=True)
+        }
+        return prod(sides.values()) if len(terms) > 1 else 0
     if node.op_type not in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
         return 0
     first, second, result = (shapes[n] for n in (node.input[0], node.input[1], node.output[0]))
