@@ -47,9 +47,10 @@ class Exports:
 def export(model: nn.Module, example: Example) -> onnx.ModelProto:
     """The model as torch exports it by default."""
     named = dict(example) if isinstance(example, Mapping) else {}
-    program = torch.onnx.export(
-        model, () if named else (example,), kwargs=named, dynamo=True, verbose=False
-    )
+    with torch.no_grad():
+        program = torch.onnx.export(
+            model, () if named else (example,), kwargs=named, dynamo=True, verbose=False
+        )
     assert program is not None
     proto: onnx.ModelProto = program.model_proto
     return proto
