@@ -2,7 +2,8 @@
 
     make spaces-bench                      # with an environment of its own in .venv-spaces
     python -m benchmarks.spaces [NAME | PACKAGE ...] [--list] [--again] [--seconds 600]
-        [--memory-gb 12] [--prunings 3] [--thorough 1] [--records FOLDER] [--write] [--sabotage]
+        [--memory-gb 12] [--prunings 20] [--pruning-seconds 60] [--thorough 1]
+        [--records FOLDER] [--write] [--sabotage]
 
 Each family is judged in a process of its own, one after another. A pruned network is compared in
 evaluation mode with the dense network in which nothing reads the removed channels
@@ -42,7 +43,13 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="also judge those with a record")
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--memory-gb", type=float, default=12.0)
-    parser.add_argument("--prunings", type=int, default=3)
+    parser.add_argument("--prunings", type=int, default=20)
+    parser.add_argument(
+        "--pruning-seconds",
+        type=float,
+        default=60.0,
+        help="after them a family is not pruned any more, once it was three times",
+    )
     parser.add_argument(
         "--thorough", type=int, default=1, help="prunings that are exported and traced anew"
     )
@@ -61,7 +68,12 @@ def main() -> int:
     options.records.mkdir(parents=True, exist_ok=True)
     if options.sabotage:
         return sabotage.main(limits, options.records)
-    arguments = ["--prunings", str(options.prunings), "--thorough", str(options.thorough)]
+    passed = ("prunings", "pruning_seconds", "thorough")
+    arguments = [
+        part
+        for name in passed
+        for part in (f"--{name.replace('_', '-')}", str(getattr(options, name)))
+    ]
     records = []
     for family in families:
         path = options.records / f"{family.name.replace('/', '--')}.json"

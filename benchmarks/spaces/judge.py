@@ -1,7 +1,7 @@
 """Judging one family, in a process of its own:
 
-python -m benchmarks.spaces.judge NAME RECORD.json [--prunings 3] [--thorough 1]
-    [--sabotage NAME]
+python -m benchmarks.spaces.judge NAME RECORD.json [--prunings 3] [--pruning-seconds 60]
+    [--thorough 1] [--sabotage NAME]
 """
 
 from __future__ import annotations
@@ -27,12 +27,16 @@ from benchmarks.spaces.randomise import calibrate, randomise
 from benchmarks.spaces.record import Frozen, Record, Recorder, Stopped, Wrong
 from lpnet.space.space import Space
 
+# One of each kind that `draw` knows.
+_LEAST_PRUNINGS = 3
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("family")
     parser.add_argument("record", type=Path)
     parser.add_argument("--prunings", type=int, default=3)
+    parser.add_argument("--pruning-seconds", type=float, default=60.0)
     parser.add_argument("--thorough", type=int, default=1)
     parser.add_argument("--sabotage")
     options = parser.parse_args()
@@ -48,7 +52,7 @@ def main() -> int:
     recorder.save()
     try:
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            _judge(family, recorder, options.prunings, options.thorough)
+            _judge(family, recorder, options)
     except Stopped:
         pass
     recorder.record.finished = True
@@ -56,7 +60,7 @@ def main() -> int:
     return 0
 
 
-def _judge(family: catalogue.Family, recorder: Recorder, prunings: int, thorough: int) -> None:
+def _judge(family: catalogue.Family, recorder: Recorder, options: argparse.Namespace) -> None:
     seed = zlib.crc32(family.name.encode())
     with recorder.stage("build", needed=True):
         model, example = catalogue.build(family)
@@ -68,10 +72,13 @@ def _judge(family: catalogue.Family, recorder: Recorder, prunings: int, thorough
     checks.untouched()
     checks.saved()
     generator = random.Random(seed)
+    start = time.monotonic()
     # A space without widths is checked as it is.
-    for index in range(prunings if space.widths else 1):
+    for index in range(options.prunings if space.widths else 1):
+        if index >= _LEAST_PRUNINGS and time.monotonic() - start > options.pruning_seconds:
+            break
         recorder.pruning = index
-        checks.pruning(draw(space, generator, index), thorough=index < thorough)
+        checks.pruning(draw(space, generator, index), thorough=index < options.thorough)
         recorder.record.prunings += bool(space.widths)
     recorder.pruning = None
 
