@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -65,8 +66,9 @@ def packages(records: Sequence[Record]) -> str:
 def families(records: Sequence[Record]) -> str:
     """A row per family."""
     lines = [
-        "| family | ops | widths | frozen | by | MACs kept | export, s | own, s | result |",
-        "|---|---:|---:|---:|---|---|---:|---:|---|",
+        "| family | ops | widths | frozen | by | prunings | MACs kept | export, s | own, s "
+        "| result |",
+        "|---|---:|---:|---:|---|---:|---|---:|---:|---|",
     ]
     for record in records:
         share = record.frozen_share
@@ -76,7 +78,8 @@ def families(records: Sequence[Record]) -> str:
             record.widths if record.space else "",
             "" if share is None else f"{share:.1%}",
             _reasons(record),
-            ", ".join(f"{kept:.0%}" for kept in record.macs_kept),
+            record.prunings,
+            _range(record.macs_kept),
             f"{record.export_s:.1f}",
             f"{record.own_s:.1f}" if record.space else "",
             _result(record),
@@ -106,11 +109,21 @@ def sabotage(rows: Sequence[dict[str, str]]) -> str:
     return "\n".join(lines)
 
 
+def _range(shares: Sequence[float]) -> str:
+    if not shares:
+        return ""
+    low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
+    return low if low == high else f"{low} to {high}"
+
+
 def _reasons(record: Record) -> str:
-    """Ops and reasons, with the channels that each keeps, most first."""
+    """Ops and reasons, with the channels that each keeps, most first.
+
+    Reasons that differ in their numbers only are listed once.
+    """
     counts: Counter[str] = Counter()
     for entry in record.frozen:
-        counts[f"{entry.op}: {entry.reason}"] += entry.channels
+        counts[re.sub(r"\d+", "N", f"{entry.op}: {entry.reason}")] += entry.channels
     listed = [f"{_plain(name)} ({count})" for name, count in counts.most_common(_MOST_REASONS)]
     more = len(counts) - len(listed)
     return "; ".join(listed) + (f"; {more} more" if more else "")
