@@ -49,16 +49,23 @@ def from_proto(
 
 
 def read_model(
-    proto: onnx.ModelProto, shapes: Shapes | None = None, folder: Path | None = None
+    proto: onnx.ModelProto,
+    shapes: Shapes | None = None,
+    folder: Path | None = None,
+    *,
+    separate: bool = False,
 ) -> tuple[ir.Model, RawGraph]:
-    """The model with constants folded, in the opset of spaces, and its graph."""
+    """The model with constants folded, in the opset of spaces, and its graph.
+
+    With `separate` each reader of a weight has its own copy of it.
+    """
     model = _converted(proto)
     if folder is not None:
         ir.external_data.set_base_dir(model.graph, folder)
     InlinePass()(model)
     LiftConstantsToInitializersPass(lift_all_constants=False, size_limit=_MIN_WEIGHT)(model)
     _fix_shapes(model.graph, dict(shapes or {}))
-    _separate_constants(model.graph)
+    _separate(model.graph, all_weights=separate)
     weights = _weights(model.graph)
     return model, read(model, weights, _path)
 
@@ -102,23 +109,28 @@ def _weights(graph: ir.Graph) -> dict[str, str]:
     return layers
 
 
-def _separate_constants(graph: ir.Graph) -> None:
-    """Give each reader its own copy of an array of equal values. Exporters share such arrays, and
-    a shared weight would tie layers that have nothing to do with each other."""
+def _separate(graph: ir.Graph, *, all_weights: bool) -> None:
+    """Give each reader its own copy of an array of equal values, or of every weight. Exporters
+    share equal arrays, and a shared weight would tie layers that have nothing to do with each
+    other."""
     for name, value in [*graph.initializers.items()]:
         tensor = value.const_value
         if tensor is None or tensor.dtype not in _FLOATS or len(value.uses()) < 2:
             continue
-        if isinstance(tensor, ir.ExternalTensor):
-            continue
-        array = tensor.numpy()
-        if array.size < _MIN_WEIGHT or not bool((array == array.flat[0]).all()):
+        if tensor.size < _MIN_WEIGHT or not (all_weights or _is_uniform(tensor)):
             continue
         for number, use in enumerate([*value.uses()][1:], 2):
             copy = ir.Value(name=f"{name}#{number}", const_value=tensor)
             copy.shape, copy.dtype = value.shape, tensor.dtype
             graph.initializers[f"{name}#{number}"] = copy
             use.node.replace_input_with(use.idx, copy)
+
+
+def _is_uniform(tensor: ir.TensorProtocol) -> bool:
+    if isinstance(tensor, ir.ExternalTensor):
+        return False
+    array = tensor.numpy()
+    return bool((array == array.flat[0]).all())
 
 
 def _is_number(use: Any) -> bool:

@@ -31,10 +31,7 @@ def prune_onnx(
     keep: Mapping[str, Event],
     shapes: Shapes,
 ) -> onnx.ModelProto:
-    graph_ir, raw = read_model(model, shapes)
-    solution = solve(raw, keep)
-    if _forms(solution.widths) != _forms(template.widths):
-        raise SpaceError("this is another model than the one that the space was made from")
+    graph_ir, raw, solution = _solved(template, model, keep, shapes)
     # Exporters rename weights.
     by_name = kept_atoms(template.widths, kept)
     atoms = {
@@ -53,6 +50,19 @@ def prune_onnx(
         value.dtype = value.dtype or ir.DataType.FLOAT
     result: onnx.ModelProto = ir.serde.serialize_model(graph_ir)
     return result
+
+
+def _solved(
+    template: Template, model: onnx.ModelProto, keep: Mapping[str, Event], shapes: Shapes
+) -> tuple[ir.Model, RawGraph, Solution]:
+    # Exporters write equal weights once, such as those of layers that were copied. They tie
+    # nothing in the module. What the module shares is shared in the first reading.
+    for separate in (False, True):
+        graph_ir, raw = read_model(model, shapes, separate=separate)
+        solution = solve(raw, keep)
+        if _forms(solution.widths) == _forms(template.widths):
+            return graph_ir, raw, solution
+    raise SpaceError("this is another model than the one that the space was made from")
 
 
 def _forms(widths: Sequence[Width]) -> list[tuple[object, ...]]:

@@ -1,0 +1,58 @@
+"""Removing channels from ONNX models that torch exported."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lpnet.space.space import Space
+
+Run = Callable[..., list[NDArray[np.float32]]]
+IMAGE = torch.randn(1, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+
+
+def exported(model: nn.Module, example: Tensor) -> onnx.ModelProto:
+    with torch.no_grad():
+        program = torch.onnx.export(model, (example,), dynamo=True, verbose=False)
+    assert program is not None
+    proto: onnx.ModelProto = program.model_proto
+    return proto
+
+
+def check(model: nn.Module, kept: dict[str, list[int]], run: Run, example: Tensor = IMAGE) -> Any:
+    """The pruned ONNX model, which computes what the pruned module computes."""
+    model.eval()
+    space = Space.from_model(model, example)
+    pruned = space.prune_onnx(exported(model, example), kept)
+    (result,) = run(pruned, example.numpy())
+    expected = space.prune(model, kept)(example)
+    torch.testing.assert_close(torch.from_numpy(result), expected, rtol=1e-4, atol=1e-5)
+    return pruned
+
+
+class Copied(nn.Module):
+    """Two branches whose layers are copies of each other, as in a new nn.TransformerEncoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 1)
+        self.a = nn.Sequential(nn.Conv2d(6, 8, 3), nn.ReLU(), nn.Conv2d(8, 6, 3))
+        self.b = copy.deepcopy(self.a)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.stem(x))
+        result: Tensor = self.a(x).mean((2, 3)) - self.b(x * 2).mean((2, 3))
+        return result
+
+
+def test_equal_weights_that_an_export_shares_are_cut_apart(run: Run) -> None:
+    torch.manual_seed(0)
+    check(Copied(), {"a.0": [0, 1, 5], "b.0": [2, 3, 6, 7]}, run)
