@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-# Floats between 1/16 and 1 of both signs are 2^26 numbers.
-_LOWEST_BITS = 0x3D800000
-_NUMBERS = 4 << 24
-_DEVIATION = 0.42
+# Powers of two below 1 that numbers are drawn from. Each has 2^24 floats of both signs.
+_MIN_EXPONENTS = 4
+_EXPONENT_BITS = 23
+_BITS_OF_ONE = 0x3F800000
 
 
 def randomise(model: nn.Module, seed: int) -> None:
@@ -43,14 +43,19 @@ def distinct(
 ) -> Tensor:
     """Numbers of both signs, no two of them equal, with about this standard deviation."""
     count = math.prod(shape)
+    exponents = max(_MIN_EXPONENTS, -(-count >> (_EXPONENT_BITS + 1)))
+    step = (exponents << (_EXPONENT_BITS + 1)) // max(count, 1)
     order = torch.randperm(count, generator=generator)
-    bits = (order * (_NUMBERS // max(count, 1))).to(torch.int32)
+    bits = (order * step).to(torch.int32)
     sign = torch.where(bits % 2 == 0, 1.0, -1.0)
-    if _NUMBERS // max(count, 1) % 2 == 0:
+    if step % 2 == 0:
         sign = torch.randint(0, 2, (count,), generator=generator) * 2.0 - 1
-    numbers = (_LOWEST_BITS + bits // 2).view(torch.float32) * sign
+    lowest = _BITS_OF_ONE - (exponents << _EXPONENT_BITS)
+    numbers = (lowest + bits // 2).view(torch.float32) * sign
+    # That of numbers whose logarithms are uniform.
+    own_deviation = math.sqrt((1 - 4.0**-exponents) / (2 * math.log(2) * exponents))
     # A power of two keeps different numbers different.
-    scale = 2.0 ** round(math.log2(max(deviation, 1e-12) / _DEVIATION))
+    scale = 2.0 ** round(math.log2(max(deviation, 1e-12) / own_deviation))
     return (numbers * scale).reshape(shape)
 
 
