@@ -34,6 +34,13 @@ ZeroSubnormals = Annotated[
     bool,
     typer.Option("--zero-subnormals", help="Measure --onnx with its subnormal weights at zero."),
 ]
+WriteZeroed = Annotated[
+    Path | None,
+    typer.Option(
+        "--write-zeroed",
+        help="Also write the network of --onnx to this file, with its subnormal weights at zero.",
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option(
@@ -79,6 +86,7 @@ def measure(
     batch: Batch = None,
     shape: Shape = None,
     zero_subnormals: ZeroSubnormals = False,
+    write_zeroed: WriteZeroed = None,
     settings: Settings,
     force: Force = False,
     as_json: AsJson = False,
@@ -96,7 +104,7 @@ def measure(
     if (space is None) == (onnx is None):
         raise SetupError("give either --space or --onnx")
     if out is not None:
-        _check_out(out, force)
+        _check_out("--out", out, force)
     logs.configure(settings, verbose)
     stop = Stop()
     stop.on_signals()
@@ -112,13 +120,17 @@ def measure(
         }.items():
             if value:
                 raise SetupError(f"--{name} needs --space and cannot be combined with --onnx")
-        options = NetworkOptions(batch, _parse_shapes(shape or []), zero_subnormals)
+        if write_zeroed is not None:
+            _check_out("--write-zeroed", write_zeroed, force)
+        shapes = _parse_shapes(shape or [])
+        options = NetworkOptions(batch, shapes, zero_subnormals, write_zeroed)
         _measure_onnx(settings, onnx, options, out, stop, as_json)
         return
     if shape:
         raise SetupError("--shape needs --onnx: a space contains its input shape")
-    if zero_subnormals:
-        raise SetupError("--zero-subnormals needs --onnx: a space has no weights")
+    if zero_subnormals or write_zeroed is not None:
+        option = "--zero-subnormals" if zero_subnormals else "--write-zeroed"
+        raise SetupError(f"{option} needs --onnx: a space has no weights")
     if space is None or out is None:
         raise SetupError("--space needs --out, the file to write samples to")
     plan = _plan(blocks, networks, widths or [], repeats, seed, batch or 1)
@@ -147,15 +159,14 @@ def _measure_onnx(
 ) -> None:
     from lpnet_agent.offline import summaries
     from lpnet_agent.offline.start import measure_network_file
-    from lpnet_agent.offline.subnormals import advice
 
     summary = measure_network_file(settings, file, options, stop)
     text = json.dumps(summary)
     if out is not None:
         out.write_text(text + "\n", encoding="utf-8")
     typer.echo(text if as_json else summaries.format_network(summary))
-    if summary["subnormal_pct"]:
-        typer.echo(advice(summary["subnormal_pct"]), err=as_json)
+    if (advice := summaries.subnormal_advice(summary)) is not None:
+        typer.echo(advice, err=as_json)
 
 
 def _parse_shapes(texts: list[str]) -> dict[str, tuple[int, ...]]:
@@ -208,10 +219,10 @@ def _parse_widths(text: str) -> Widths:
     return widths
 
 
-def _check_out(out: Path, force: bool) -> None:
+def _check_out(option: str, out: Path, force: bool) -> None:
     from lpnet_agent.errors import SetupError
 
     if out.is_dir() or not out.absolute().parent.is_dir():
-        raise SetupError(f"--out {out}: must be a file in an existing folder")
+        raise SetupError(f"{option} {out}: must be a file in an existing folder")
     if out.exists() and out.stat().st_size and not force:
-        raise SetupError(f"--out {out}: the file is not empty; --force overwrites it")
+        raise SetupError(f"{option} {out}: the file is not empty; --force overwrites it")

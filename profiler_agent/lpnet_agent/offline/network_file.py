@@ -13,18 +13,24 @@ import onnx
 from onnx import shape_inference
 
 from lpnet.errors import FileFormatError
+from lpnet.subnormals import Subnormals, count_subnormals, zero_subnormals
+from lpnet_agent.errors import SetupError
 from lpnet_agent.offline.input_shapes import Shapes, fix_inputs
-from lpnet_agent.offline.subnormals import subnormal_pct, zero_subnormals
 from lpnet_agent.offline.weight_files import load_weight_files
 
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """How the copy differs from the user's file; see `network_file`."""
+    """How the copy differs from the user's file; see `network_file`.
+
+    `write_zeroed` is a file to which the network is written as it is, but with its subnormal
+    weights at zero.
+    """
 
     batch: int | None = None
     shapes: Shapes = field(default_factory=dict)
     zero_subnormals: bool = False
+    write_zeroed: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -32,13 +38,16 @@ class NetworkFile:
     """A network with fixed input shapes, ready to be measured.
 
     `path` is the file to load, with the shapes in `inputs`; `sha256` is of the user's file.
-    `subnormal_pct` is the share of subnormal weights in the file to load, in percent.
+    `subnormals` counts those of the user's file, and `zeroed` says that `path` has them at zero.
+    Otherwise `zeroed_path` is a copy that has; None if there are none.
     """
 
     path: Path
     sha256: str
     inputs: Shapes
-    subnormal_pct: float
+    subnormals: Subnormals
+    zeroed: bool = False
+    zeroed_path: Path | None = None
 
 
 @contextmanager
@@ -46,18 +55,40 @@ def network_file(file: Path, options: NetworkOptions) -> Iterator[NetworkFile]:
     """A copy of an ONNX file whose open sides are filled in, and which holds all its weights.
 
     `fix_inputs` says what becomes of open sides. Raises FileFormatError for a file that is not
-    ONNX or lacks weights, and SetupError for inputs that cannot have their shapes.
+    ONNX or lacks weights, and SetupError for inputs that cannot have their shapes, or if the file
+    of `write_zeroed` cannot be written.
     """
     data, model = _read(file)
+    if options.write_zeroed is not None:
+        _write_zeroed(file, options.write_zeroed)
     inputs = fix_inputs(model, file, options.batch, options.shapes)
     load_weight_files(model, file)
-    if options.zero_subnormals:
-        zero_subnormals(model)
+    subnormals = count_subnormals(model)
     sha256 = hashlib.sha256(data).hexdigest()
     with tempfile.TemporaryDirectory(prefix="lpnet-onnx-") as folder:
         copy = Path(folder) / f"{sha256}.onnx"
-        copy.write_bytes(_infer_shapes(model).SerializeToString())
-        yield NetworkFile(copy, sha256, inputs, subnormal_pct(model))
+        zeroed_copy = Path(folder) / f"{sha256}-zeroed.onnx"
+        model = _infer_shapes(model)
+        if not options.zero_subnormals:
+            copy.write_bytes(model.SerializeToString())
+        if subnormals.count or options.zero_subnormals:
+            zero_subnormals(model)
+            zeroed_copy.write_bytes(model.SerializeToString())
+        if options.zero_subnormals:
+            yield NetworkFile(zeroed_copy, sha256, inputs, subnormals, zeroed=True)
+        else:
+            other = zeroed_copy if subnormals.count else None
+            yield NetworkFile(copy, sha256, inputs, subnormals, zeroed_path=other)
+
+
+def _write_zeroed(file: Path, out: Path) -> None:
+    _, model = _read(file)
+    load_weight_files(model, file)
+    zero_subnormals(model)
+    try:
+        out.write_bytes(model.SerializeToString())
+    except OSError as error:
+        raise SetupError(f"--write-zeroed {out}: {error.strerror}") from error
 
 
 def _read(file: Path) -> tuple[bytes, onnx.ModelProto]:

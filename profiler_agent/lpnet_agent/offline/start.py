@@ -58,8 +58,8 @@ def measure_network_file(
         _check_limits(settings, device.owner)
         with device.measurer(stop) as measurer, terminal_progress() as progress:
             target = device.target(measurer.session_info)
-            measurement = measure_network(measurer, network, stop, progress)
-    return summaries.summarise_network(file, network, target, measurement)
+            result = measure_network(measurer, network, stop, progress)
+    return summaries.summarise_network(file, network, target, result)
 
 
 def _check_limits(settings: Settings, owner: OwnerPolicy) -> None:

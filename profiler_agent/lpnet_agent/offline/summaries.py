@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from lpnet.schemas.device import TargetSpec
-from lpnet.schemas.sample import Measurement
+from lpnet.subnormals import format_share, significant
+from lpnet_agent.offline.measure_network import NetworkResult
 from lpnet_agent.offline.measure_space import SpaceResult
 from lpnet_agent.offline.network_file import NetworkFile
 
@@ -56,16 +57,52 @@ def format_space(summary: dict[str, Any]) -> str:
 
 
 def summarise_network(
-    file: Path, network: NetworkFile, target: TargetSpec, measurement: Measurement
+    file: Path, network: NetworkFile, target: TargetSpec, result: NetworkResult
 ) -> dict[str, Any]:
+    """`subnormal_pct` is of the network as it was measured; `subnormals`, null without any, is of
+    the file."""
     return {
         "onnx": str(file),
         "sha256": network.sha256,
         "inputs": {name: list(shape) for name, shape in network.inputs.items()},
-        "subnormal_pct": round(network.subnormal_pct, 4),
+        "subnormal_pct": 0.0 if network.zeroed else significant(network.subnormals.pct),
+        "subnormals": _subnormal_facts(network, result),
         "target": target.model_dump(mode="json"),
-        **measurement.model_dump(mode="json", exclude_none=True),
+        **result.measurement.model_dump(mode="json", exclude_none=True),
     }
+
+
+def _subnormal_facts(network: NetworkFile, result: NetworkResult) -> dict[str, Any] | None:
+    if not network.subnormals.tensors:
+        return None
+    zeroed = result.measurement if network.zeroed else result.zeroed
+    return {
+        **network.subnormals.facts(),
+        "zeroed": network.zeroed,
+        "zeroed_latency_ms": None if zeroed is None else zeroed.latency_ms,
+        "slowdown": None if result.slowdown is None else significant(result.slowdown),
+    }
+
+
+def subnormal_advice(summary: dict[str, Any]) -> str | None:
+    """What to tell a user about the subnormal weights; None if there are none to tell of."""
+    facts = summary["subnormals"]
+    if facts is None or not facts["count"]:
+        return None
+    share = format_share(facts)
+    if facts["zeroed"]:
+        return f"measured with its subnormal weights at zero: {share}"
+    slowdown, effect = facts["slowdown"], "with which many CPUs compute many times slower"
+    if slowdown is not None:
+        effect = (
+            f"and make it take {slowdown:.3g} times as long as with them at zero "
+            f"({facts['zeroed_latency_ms']:.4g} ms)"
+        )
+    return (
+        f"{share}, {effect}. Set them to zero before you export the network, "
+        "with `p.data[p.data.abs() < 1.2e-38] = 0` for each parameter p, or write the network "
+        "with them at zero with --write-zeroed FILE. To measure it so, add --zero-subnormals"
+    )
 
 
 def format_network(summary: dict[str, Any]) -> str:

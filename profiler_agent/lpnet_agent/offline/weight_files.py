@@ -1,14 +1,14 @@
-"""Weights that an ONNX file keeps in other files, and the tensors of a network."""
+"""Weights that an ONNX file keeps in other files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import onnx
 
 from lpnet.errors import FileFormatError
+from lpnet.subnormals import iter_tensors
 
 # A protobuf message, and so an ONNX file, cannot be larger.
 _MAX_BYTES = (2 << 30) - 1
@@ -16,17 +16,6 @@ _ONE_FILE = (
     "save the network in one file: torch.onnx.export(..., external_data=False), or "
     "onnx.save(onnx.load(FILE), OTHER_FILE)"
 )
-
-
-def iter_tensors(message: Any) -> Iterator[onnx.TensorProto]:
-    """All tensors in a model or graph: weights, and attributes of nodes, also in subgraphs."""
-    if isinstance(message, onnx.TensorProto):
-        yield message
-        return
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            for part in (value,) if hasattr(value, "ListFields") else value:
-                yield from iter_tensors(part)
 
 
 def load_weight_files(model: onnx.ModelProto, file: Path) -> None:

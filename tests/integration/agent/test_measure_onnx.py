@@ -226,22 +226,60 @@ def test_another_element_type_names_the_runtimes_that_take_it(tmp_path: Path) ->
     assert measured(tmp_path, file, "--precision", "int8")["latency_ms"] > 0
 
 
-def test_subnormal_weights_are_shown_with_a_remedy(tmp_path: Path) -> None:
-    file = write(tmp_path / "mine.onnx", [1, 3, 16, 16])
-    assert measured(tmp_path, file)["subnormal_pct"] == 0
+@pytest.fixture
+def decayed(tmp_path: Path) -> Path:
+    """A network in which half of the filters decayed."""
+    file = write(tmp_path / "decayed.onnx", [1, 3, 16, 16])
     model = onnx.load(file)
     weight = numpy_helper.to_array(model.graph.initializer[0]).copy()
     weight[:4] = 1e-39
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(weight, "weight"))
     onnx.save(model, file)
-    done = agent(tmp_path, "--onnx", str(file))
+    return file
+
+
+def test_subnormal_weights_are_shown_with_their_effect_and_a_remedy(
+    decayed: Path, tmp_path: Path
+) -> None:
+    done = agent(tmp_path, "--onnx", str(decayed))
     assert done.returncode == 0, done.stderr
     assert "50.0% of the weights are subnormal" in done.stdout
+    assert "in weight (50.0% of it)" in done.stdout
+    assert "times as long as with them at zero" in done.stdout
     assert "--zero-subnormals" in done.stdout
-    done = agent(tmp_path, "--onnx", str(file), "--json")
-    assert json.loads(done.stdout)["subnormal_pct"] == 50
+    done = agent(tmp_path, "--onnx", str(decayed), "--json")
     assert "--zero-subnormals" in done.stderr
-    assert measured(tmp_path, file, "--zero-subnormals")["subnormal_pct"] == 0
+    result = json.loads(done.stdout)
+    assert result["subnormal_pct"] == 50
+    subnormals = result["subnormals"]
+    tensors = [{"name": "weight", "type": "float32", "count": 108, "pct": 50.0}]
+    assert (subnormals["count"], subnormals["tensors"]) == (108, tensors)
+    assert subnormals["zeroed"] is False
+    assert subnormals["slowdown"] == pytest.approx(
+        result["latency_ms"] / subnormals["zeroed_latency_ms"], rel=1e-3
+    )
+
+
+def test_subnormal_weights_are_measured_and_written_at_zero(decayed: Path, tmp_path: Path) -> None:
+    before = decayed.read_bytes()
+    out = tmp_path / "zeroed.onnx"
+    result = measured(tmp_path, decayed, "--zero-subnormals", "--write-zeroed", str(out))
+    assert result["subnormal_pct"] == 0
+    assert result["subnormals"]["pct"] == 50
+    assert result["subnormals"]["zeroed"] is True
+    assert result["subnormals"]["zeroed_latency_ms"] == result["latency_ms"]
+    assert result["subnormals"]["slowdown"] is None
+    assert decayed.read_bytes() == before
+    old, new = (onnx.load(file).graph for file in (decayed, out))
+    weight = numpy_helper.to_array(new.initializer[0])
+    assert not weight[:4].any()
+    np.testing.assert_array_equal(weight[4:], numpy_helper.to_array(old.initializer[0])[4:])
+    assert (new.input, new.node) == (old.input, old.node)
+    assert measured(tmp_path, out)["subnormals"] is None
+    done = agent(tmp_path, "--onnx", str(decayed), "--write-zeroed", str(out))
+    assert done.returncode == 1
+    assert "--write-zeroed" in done.stderr
+    assert "--force overwrites it" in done.stderr
 
 
 @pytest.mark.parametrize("runtime", ["torch", "openvino", "litert"])

@@ -59,6 +59,7 @@ OPTIONS = {
         "--batch": "int",
         "--shape": "list[str]",
         "--zero-subnormals": "bool",
+        "--write-zeroed": "Path",
         "--force": "bool",
         "--json": "bool",
     },

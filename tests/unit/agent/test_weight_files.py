@@ -10,7 +10,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from lpnet.errors import FileFormatError
-from lpnet_agent.offline.weight_files import iter_tensors, load_weight_files
+from lpnet.subnormals import iter_tensors
+from lpnet_agent.offline.weight_files import load_weight_files
 
 WEIGHT = np.arange(12, dtype=np.float32).reshape(4, 3)
 BIAS = np.arange(3, dtype=np.float32)
