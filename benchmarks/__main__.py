@@ -21,6 +21,7 @@ BENCHMARKS = {
     "runtimes": "the same blocks in every runtime here, against ONNX Runtime",
     "agent_memory": "memory of an agent while it measures, against a bare script",
     "pruning.latency_term": "a training step with gates and the latency term, against without",
+    "spaces.speed": "a torch module to a space, against an export alone",
     "exactness": "op table and template against physically pruned models",
 }
 

@@ -1,4 +1,4 @@
-"""Writing the tables into docs/results/spaces.md, from results.json.
+"""Writing the tables into docs/results/spaces.md, from results.json and speed.json.
 
 python -m benchmarks.spaces.docs
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.spaces import sabotage, table
 from benchmarks.spaces.catalogue import FAMILIES
 from benchmarks.spaces.record import RECORDS, Record, read
+from benchmarks.spaces.speed import results
 
 PAGE = Path(__file__).parents[2] / "docs" / "results" / "spaces.md"
 RESULTS = Path(__file__).with_name("results.json")
@@ -28,8 +29,8 @@ _PARTS = {
 def collect(folder: Path) -> None:
     """Write the records of a folder, and what became of the sabotage, into the results file."""
     order = {family.name: index for index, family in enumerate(FAMILIES)}
-    results = [read(path) for path in folder.glob("*--*.json")]
-    listed = sorted((r for r in results if r.name in order), key=lambda r: order[r.name])
+    records = [read(path) for path in folder.glob("*--*.json")]
+    listed = sorted((r for r in records if r.name in order), key=lambda r: order[r.name])
     trial = folder / sabotage.FILE
     content = {
         "sabotage": json.loads(trial.read_text()) if trial.exists() else [],
@@ -49,6 +50,7 @@ def rendered(text: str) -> str:
     records, trial = load()
     parts = {name: render(records) for name, render in _PARTS.items()}
     parts["sabotage"] = table.sabotage(trial)
+    parts["speed"] = results.table(results.load())
     for name, part in parts.items():
         start = text.find(mark := _MARK.format(name))
         if start >= 0:
