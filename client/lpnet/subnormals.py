@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 # bfloat16 has the exponents of float32, so its subnormals remain subnormal when it is widened.
-_SLOW_TYPES = {
+_SLOW_TYPES: dict[int, str] = {
     TensorProto.FLOAT: "float32",
     TensorProto.DOUBLE: "float64",
     TensorProto.BFLOAT16: "bfloat16",
 }
 # Half precision is widened before it is computed with, and its subnormals then are normal.
-_TYPES = _SLOW_TYPES | {TensorProto.FLOAT16: "float16"}
+_TYPES: dict[int, str] = _SLOW_TYPES | {TensorProto.FLOAT16: "float16"}
 _MAX_NAMES = 3
 
 

@@ -100,7 +100,6 @@ def prune(
     """
     import torch
 
-    from lpnet.pruning.job import subnormals
     from lpnet.pruning.job.images import open_images
     from lpnet.pruning.job.job import Plan
     from lpnet.pruning.job.report import figures, write
@@ -120,19 +119,20 @@ def prune(
         outcome = run_job(
             client, predictor, network, images, plan, out, progress, method=method, upper=upper
         )
-        if zero_subnormals:
-            subnormals.zero_subnormals(outcome.small)
-        files = write(outcome, space, out)
+        files, exported = write(outcome, space, out, images, zero_subnormals=zero_subnormals)
         if report:
             # Only the name of a folder: its path is private.
             data = Path(images.name).name
             report_outcome(client, outcome, plan, predictor, method=method, model=model, data=data)
     if as_json:
-        print_json(figures(outcome) | {name: str(file) for name, file in files.items()})
-        if outcome.subnormal_pct:
-            typer.echo(show_prune.subnormal_advice(outcome.subnormal_pct), err=True)
+        paths = {name: str(file) for name, file in files.items()}
+        print_json(figures(outcome) | {"subnormals": exported.facts()} | paths)
     else:
         show_prune.print_outcome(outcome, target)
+    if exported.subnormals.count:
+        message = show_prune.subnormal_message(exported, files["onnx"])
+        typer.echo(message, err=as_json)
+    if not as_json:
         layout.print_all(*(f"{name}: {file}" for name, file in files.items()))
 
 

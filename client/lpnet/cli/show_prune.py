@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpnet.cli.layout import ms, new_grid, percent, print_all, print_line
+from lpnet.cli.layout import ms, new_grid, percent, print_all
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lpnet.pruning.job.exported import ExportedWeights
     from lpnet.pruning.job.job import Outcome
 
 
@@ -40,8 +43,6 @@ def print_outcome(outcome: Outcome, target: str) -> None:
             f"{params / 1e3:.0f} k",
         )
     print_all(grid, "", _verdict(outcome, target))
-    if outcome.subnormal_pct:
-        print_line(subnormal_advice(outcome.subnormal_pct))
 
 
 def _verdict(outcome: Outcome, target: str) -> str:
@@ -57,11 +58,28 @@ def _verdict(outcome: Outcome, target: str) -> str:
     )
 
 
-def subnormal_advice(share_pct: float) -> str:
-    share = f"{share_pct:.1f}%" if share_pct >= 0.1 else "under 0.1%"
-    return (
-        f"{share} of the pruned network's weights are subnormal (below 1.2e-38): many CPUs "
-        "compute with them several times slower, and the measured latency, with random weights, "
-        "does not show it. Run the command again with --zero-subnormals: it continues from its "
-        "checkpoint and writes the network with them at zero"
-    )
+def subnormal_message(exported: ExportedWeights, file: Path) -> str:
+    """The subnormal weights of an exported network, what they cost, and what to do."""
+    from lpnet.subnormals import format_share
+
+    share = format_share(exported.subnormals.facts())
+    sentences = [f"the pruned network was trained with subnormal weights: {share}"]
+    effect = exported.effect
+    if effect is None:
+        sentences.append("What they cost is unknown without ONNX Runtime: install lpnet[agent]")
+    else:
+        sentences.append(
+            f"With them, {file} takes {effect.slowdown:.3g} times as long on this machine as with "
+            f"them at zero, which changes outputs by at most {effect.output_change:.1e} (outputs "
+            f"go up to {effect.max_output:.3g})"
+        )
+    if exported.zeroed:
+        sentences.append("All files have them at zero")
+    else:
+        sentences.append(
+            "The latency measured above is of random weights and does not show it. Run the "
+            "command again with --zero-subnormals: it continues from its checkpoint and writes "
+            "the network with them at zero. To time it on the device with its own weights, run "
+            f"there: lpnet-agent measure --onnx {file.name}"
+        )
+    return ". ".join(sentences)

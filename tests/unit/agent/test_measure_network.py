@@ -3,6 +3,7 @@ the comparison."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -24,7 +25,7 @@ class Visits:
 
     schedule = VisitSchedule(visits=2, gap_s=0.0)
 
-    def __init__(self, answers: dict[str, float | Exception]) -> None:
+    def __init__(self, answers: Mapping[str, float | Exception]) -> None:
         self._answers = answers
 
     def visit_file(self, model: Path, *, first: bool) -> Measurement | None:
@@ -41,7 +42,7 @@ def network(zeroed: bool = True) -> NetworkFile:
     return NetworkFile(Path("mine.onnx"), "0" * 64, {}, Subnormals(0, 1, ()), zeroed_path=path)
 
 
-def measure(answers: dict[str, float | Exception], zeroed: bool = True) -> float | None:
+def measure(answers: Mapping[str, float | Exception], zeroed: bool = True) -> float | None:
     visits = cast(Measurer, Visits(answers))
     result = measure_network(visits, network(zeroed), Stop(), quiet)
     assert result.measurement.latency_ms == answers["mine.onnx"]

@@ -92,7 +92,7 @@ class Killed(Exception):
 
 
 def test_the_promise_is_kept_though_the_predictor_is_wrong(
-    whole: Outcome, little: Predictor, tmp_path: Path
+    whole: Outcome, little: Predictor, digits: ImageDataset, tmp_path: Path
 ) -> None:
     outcome = whole
     assert outcome.kept, [vars(one) for one in outcome.rounds]
@@ -100,9 +100,10 @@ def test_the_promise_is_kept_though_the_predictor_is_wrong(
     assert outcome.dense_ms is not None
     assert outcome.budget_ms == pytest.approx(0.6 * outcome.dense_ms)
     assert outcome.macs_after < outcome.macs_before
-    files = write(outcome, little.space, tmp_path)
+    files, exported = write(outcome, little.space, tmp_path, digits)
+    assert exported.facts() is None
     told = json.loads(files["report"].read_text())
-    assert told == json.loads(json.dumps(figures(outcome)))
+    assert told == json.loads(json.dumps(figures(outcome))) | {"subnormals": None}
     assert told["kept"] is True
     assert "</svg>" in files["widths"].read_text()
     with safe_open(files["weights"], "pt") as opened:

@@ -6,9 +6,9 @@ import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import cast
 
+import onnx
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -17,17 +17,17 @@ from torch import nn
 
 from lpnet.cli import pruning
 from lpnet.cli.pruning import report_outcome
-from lpnet.cli.show_prune import print_outcome
 from lpnet.client import Client
 from lpnet.errors import ServerUnreachable
 from lpnet.model.ensemble import Ensemble
 from lpnet.model.header import Calibration
 from lpnet.predictor.predictor import Predictor
+from lpnet.pruning.job.images import ImageDataset, LabelledImages
 from lpnet.pruning.job.job import Outcome, Plan, Round
-from lpnet.pruning.job.report import figures
 from lpnet.pruning.job.results import results
 from lpnet.schemas.pruning import PruningResult
 from lpnet.space.space import Space
+from lpnet.subnormals import count_subnormals
 
 PLAN = Plan(share=0.6, pretrain=2, gate=3, tune=4, seed=7)
 
@@ -137,35 +137,24 @@ def test_a_job_whose_results_cannot_be_reported_says_so_and_goes_on(
     assert "the service did not store the results: model: " in capsys.readouterr().err
 
 
-def test_subnormal_weights_of_the_result_are_shown_with_a_remedy(
-    outcome: Outcome, capsys: pytest.CaptureFixture[str]
-) -> None:
-    decayed = nn.Linear(4, 4, bias=False)
-    nn.init.constant_(decayed.weight[:2], 1e-39)
-    print_outcome(outcome, "t")
-    assert "subnormal" not in capsys.readouterr().out
-    print_outcome(replace(outcome, small=decayed), "t")
-    out = capsys.readouterr().out
-    assert "50.0% of the pruned network's weights are subnormal" in out
-    assert "--zero-subnormals" in out
-    assert figures(replace(outcome, small=decayed))["subnormal_pct"] == 50
-
-
 @pytest.mark.parametrize("zero", [False, True])
-def test_the_command_writes_subnormal_weights_as_zero_if_asked(
+def test_the_command_writes_subnormal_weights_as_zero_if_requested(
     outcome: Outcome,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     zero: bool,
 ) -> None:
-    decayed = nn.Linear(4, 4, bias=False)
-    nn.init.constant_(decayed.weight, 1.0)
-    nn.init.constant_(decayed.weight[:1], 1e-39)
-    classes = [str(number) for number in range(comb.network()(torch.zeros(1, 3, 32, 32)).shape[1])]
-    images = SimpleNamespace(name="digits", shape=(3, 32, 32), classes=classes)
+    torch.manual_seed(0)
+    decayed = comb.network()
+    first = cast(nn.Conv2d, decayed[0]).weight
+    with torch.no_grad():
+        first[:8] = 1e-39
+    before = first.detach().clone()
+    pixels = torch.randint(0, 256, (5, 3, 32, 32)).to(torch.uint8)
+    part = LabelledImages(pixels, torch.zeros(5, dtype=torch.int64))
+    images = ImageDataset("digits", tuple("0123456789"), part, part, flip=False)
     monkeypatch.setattr("lpnet.pruning.job.images.open_images", lambda *_: images)
-    monkeypatch.setattr("lpnet.pruning.job.report.export", lambda *_: None)
     monkeypatch.setattr(pruning, "open_model", lambda _: comb.network())
     monkeypatch.setattr(pruning, "connect", lambda *_: contextlib.nullcontext())
     monkeypatch.setattr(pruning, "_predictor", lambda *_: None)
@@ -174,8 +163,14 @@ def test_the_command_writes_subnormal_weights_as_zero_if_asked(
         "t", "60%", out=tmp_path, report=False, as_json=True, zero_subnormals=zero, model="little"
     )
     printed = capsys.readouterr()
-    assert json.loads(printed.out)["subnormal_pct"] == (0 if zero else 25)
-    assert ("--zero-subnormals" in printed.err) is not zero
-    weight = load_file(tmp_path / "model.safetensors")["weight"]
-    assert bool(weight[0].any()) is not zero
-    assert weight[1:].eq(1).all()
+    result = json.loads(printed.out)
+    assert (result["subnormal_pct"] == 0) is zero
+    assert (result["subnormals"]["count"], result["subnormals"]["zeroed"]) == (8 * 27, zero)
+    assert 0 <= result["subnormals"]["output_change"] < 1e-30
+    assert json.loads((tmp_path / "report.json").read_text())["subnormals"] == result["subnormals"]
+    assert "25.0% of it" in printed.err
+    assert ("with --zero-subnormals" in printed.err) is not zero
+    weight = load_file(tmp_path / "model.safetensors")["0.weight"]
+    assert bool(weight[:8].any()) is not zero
+    assert torch.equal(weight[8:], before[8:])
+    assert bool(count_subnormals(onnx.load(tmp_path / "model.onnx")).count) is not zero

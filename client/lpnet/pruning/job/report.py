@@ -12,9 +12,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from lpnet.pruning.job import subnormals
+from lpnet.pruning.job.exported import ExportedWeights, examine
+from lpnet.pruning.job.images import ImageDataset
 from lpnet.pruning.job.job import Outcome
 from lpnet.space.space import Space
 from lpnet.space.trace import hidden_output
+from lpnet.subnormals import significant
 
 # Sizes in the chart, in pixels.
 _ROW, _BAR, _MARGIN, _LABEL = 16, 360, 12, 7
@@ -23,14 +27,23 @@ _ROW, _BAR, _MARGIN, _LABEL = 16, 360, 12, 7
 def figures(outcome: Outcome) -> dict[str, Any]:
     plain = asdict(replace(outcome, small=nn.Identity()))
     del plain["small"]
-    return plain | {"kept": outcome.kept, "subnormal_pct": round(outcome.subnormal_pct, 4)}
+    return plain | {"kept": outcome.kept, "subnormal_pct": significant(outcome.subnormal_pct)}
 
 
-def write(outcome: Outcome, space: Space, folder: Path) -> dict[str, Path]:
-    """Write report, chart, weights and ONNX into a folder; returns the files by content.
+def write(
+    outcome: Outcome,
+    space: Space,
+    folder: Path,
+    images: ImageDataset,
+    *,
+    zero_subnormals: bool = False,
+) -> tuple[dict[str, Path], ExportedWeights]:
+    """Write report, chart, weights and ONNX into a folder; returns the files by content, and the
+    subnormal weights of the ONNX file.
 
     The weights are a state dict whose metadata holds the widths: prune a model of the same class
-    to those widths with `Space.prune`, or rebuild it, and load them.
+    to those widths with `Space.prune`, or rebuild it, and load them. With `zero_subnormals`,
+    subnormal weights are set to zero in `outcome.small` and in all files.
     """
     files = {
         "report": folder / "report.json",
@@ -38,12 +51,17 @@ def write(outcome: Outcome, space: Space, folder: Path) -> dict[str, Path]:
         "weights": folder / "model.safetensors",
         "onnx": folder / "model.onnx",
     }
-    files["report"].write_text(json.dumps(figures(outcome), indent=2) + "\n", encoding="utf-8")
+    # Exported before they are zeroed, so that their effect can be measured.
+    export(outcome.small, space, files["onnx"])
+    exported = examine(files["onnx"], images, zero=zero_subnormals)
+    if zero_subnormals:
+        subnormals.zero_subnormals(outcome.small)
+    report = figures(outcome) | {"subnormals": exported.facts()}
+    files["report"].write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     files["widths"].write_text(chart(outcome.chosen.widths, space), encoding="utf-8")
     widths = {"widths": json.dumps(outcome.chosen.widths), "space": space.hash}
     save_file(_state(outcome.small), files["weights"], metadata=widths)
-    export(outcome.small, space, files["onnx"])
-    return files
+    return files, exported
 
 
 def _state(small: nn.Module) -> dict[str, torch.Tensor]:

@@ -7,24 +7,16 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-# Below this share of every tensor, their effect cannot be measured.
-_MIN_SHARE = 0.01
 # Half precision is widened before it is computed with; there its subnormals are normal.
 _DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 
 
 def subnormal_pct(model: nn.Module) -> float:
-    """The share of a network's parameters and buffers that are subnormal, in percent.
-
-    It is 0 if they are too few in every tensor to matter.
-    """
+    """The share of a network's parameters and buffers that are subnormal, in percent."""
     count = total = 0
-    max_share = 0.0
     for tensor in _tensors(model):
-        subnormal = int(_is_subnormal(tensor).sum())
-        max_share = max(max_share, subnormal / tensor.numel())
-        count, total = count + subnormal, total + tensor.numel()
-    return 100 * count / total if max_share >= _MIN_SHARE else 0.0
+        count, total = count + int(_is_subnormal(tensor).sum()), total + tensor.numel()
+    return 100 * count / total if total else 0.0
 
 
 def zero_subnormals(model: nn.Module) -> None:
