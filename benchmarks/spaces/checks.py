@@ -65,10 +65,11 @@ class Checks:
                 raise Wrong("a space that is saved and loaded is another")
             self._loaded = loaded
 
-    def pruning(self, kept: Kept, *, thorough: bool) -> None:
+    def pruning(self, kept: Kept, *, concrete: bool, thorough: bool) -> None:
         """A pruned copy computes, counts and runs as the space says.
 
-        Exports, which take most of the time, are left to a thorough check.
+        `concrete`: the concrete model, and the loaded space, are checked too. `thorough`: so are
+        exports, which take most of the time.
         """
         stage = self._recorder.stage
         pruned: nn.Module | None = None
@@ -86,12 +87,13 @@ class Checks:
             self._function(pruned)
         with stage("macs"):
             self._macs(pruned, widths)
-        with stage("concrete"):
-            self._concrete(widths, outputs)
+        if concrete:
+            with stage("concrete"):
+                self._concrete(widths, outputs)
         if thorough:
             with stage("onnx"):
                 self._onnx(kept, outputs)
-        if self._loaded is not None:
+        if concrete and self._loaded is not None:
             with stage("loaded"):
                 self._prunes_alike(self._loaded, pruned, kept)
         if thorough:

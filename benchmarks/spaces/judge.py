@@ -78,7 +78,11 @@ def _judge(family: catalogue.Family, recorder: Recorder, options: argparse.Names
         if index >= _LEAST_PRUNINGS and time.monotonic() - start > options.pruning_seconds:
             break
         recorder.pruning = index
-        checks.pruning(draw(space, generator, index), thorough=index < options.thorough)
+        checks.pruning(
+            draw(space, generator, index),
+            concrete=index < _LEAST_PRUNINGS,
+            thorough=index < options.thorough,
+        )
         recorder.record.prunings += bool(space.widths)
     recorder.pruning = None
 
