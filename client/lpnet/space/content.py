@@ -5,18 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lpnet.space.blocks import Block
+from lpnet.space.compiling import Frozen
 from lpnet.space.template import Template
 
 
 @dataclass(frozen=True)
 class Content:
-    """The content of a space file."""
+    """The content of a space file.
+
+    `frozen` and `channels` are those of the space, and no part of its hash.
+    """
 
     name: str
     batch: int
     hash: str
     template: Template
     blocks: tuple[Block, ...]
+    frozen: tuple[Frozen, ...] = ()
+    channels: int = 0
 
 
 def batch_symbol(template: Template) -> str:

@@ -1,7 +1,7 @@
 """The space file: an ONNX model whose weights are inputs with symbolic channel dimensions.
 
 Widths, blocks and the meaning of symbols, which ONNX cannot express, are JSON in the model's
-metadata under the key `lpnet`.
+metadata under the key `lpnet`. What keeps channels, and why, has the key `lpnet.frozen`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from lpnet.space import general_file
 from lpnet.space.axis import Axis, Segment, Width
 from lpnet.space.blocks import Block
 from lpnet.space.content import Content, batch_symbol
+from lpnet.space.frozen_parts import from_metadata, to_metadata
 from lpnet.space.graph import Graph
 from lpnet.space.limits import MAX_ALL_SEGMENTS, MAX_TABLE, check_bytes, check_graph
 from lpnet.space.meta import Meta, MetaFormat
@@ -56,7 +57,8 @@ def to_model(content: Content) -> onnx.ModelProto:
             if axis.widths
         },
     }
-    helper.set_model_props(model, {_KEY: json.dumps(meta, sort_keys=True)})
+    text = json.dumps(meta, sort_keys=True)
+    helper.set_model_props(model, {_KEY: text, **to_metadata(content.frozen, content.channels)})
     return model
 
 
@@ -74,14 +76,16 @@ def from_bytes(data: bytes) -> Content:
     check_graph(model)
     try:
         format_ = MetaFormat.model_validate_json(props[_KEY]).format
-        if format_ == general_file.FORMAT:
-            return general_file.content(data, props[_KEY])
-        if format_ != FORMAT:
+        if format_ not in (FORMAT, general_file.FORMAT):
             raise FileFormatError(
                 f"the space file has format {format_}; this lpnet reads up to "
                 f"{general_file.FORMAT}"
             )
-        return _content(model, Meta.model_validate_json(props[_KEY]))
+        frozen, channels = from_metadata(props)
+        if format_ == general_file.FORMAT:
+            return general_file.content(data, props[_KEY], frozen, channels)
+        content = _content(model, Meta.model_validate_json(props[_KEY]))
+        return replace(content, frozen=frozen, channels=channels)
     except (
         LookupError,
         ValueError,

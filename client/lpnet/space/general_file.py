@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from lpnet.errors import FileFormatError
 from lpnet.space.axis import Width
 from lpnet.space.blocks import Block
+from lpnet.space.compiling import Frozen
 from lpnet.space.content import Content, batch_symbol
+from lpnet.space.frozen_parts import to_metadata
 from lpnet.space.graph import Graph
 from lpnet.space.layout import Layout
 from lpnet.space.onnx_parts import tensor
@@ -62,16 +64,20 @@ def to_model(content: Content) -> onnx.ModelProto:
         tensors=template.tensors,
     )
     text = meta.model_dump_json(exclude_defaults=True)
-    helper.set_model_props(model, {_KEY: text})
+    helper.set_model_props(model, {_KEY: text, **to_metadata(content.frozen, content.channels)})
     return model
 
 
-def content(data: bytes, text: str) -> Content:
-    """Raises ValueError for metadata that makes no template, or for another graph than its own."""
+def content(data: bytes, text: str, frozen: tuple[Frozen, ...], channels: int) -> Content:
+    """`text` is the metadata; `frozen` and `channels` have a key of their own.
+
+    Raises ValueError for metadata that makes no template, and FileFormatError for another graph
+    than its own.
+    """
     meta = _Meta.model_validate_json(text)
     template = Template.general(meta.graph, meta.widths, meta.layout, meta.tensors)
     check(template, meta.blocks)
-    result = Content(meta.name, meta.batch, meta.hash, template, meta.blocks)
+    result = Content(meta.name, meta.batch, meta.hash, template, meta.blocks, frozen, channels)
     if to_model(result).SerializeToString(deterministic=True) != data:
         raise FileFormatError("the space file is damaged: its graph is not that of its metadata")
     return result

@@ -47,7 +47,8 @@ class Space:
     `widths` are its variables in execution order. A width vector holds the kept channels of each
     width, in that order. `blocks` partition the rows of `table`. `batch` is the default batch size
     for measuring. `frozen` lists what keeps channels of layers, in execution order, and `channels`
-    is the number of output channels of all layers. Both are empty in a space from a file.
+    is the number of output channels of all layers. Both are empty in blocks, and in a space from a
+    file of an older lpnet.
     """
 
     name: str
@@ -112,7 +113,14 @@ class Space:
     def from_bytes(cls, data: bytes) -> Space:
         """A space from the bytes of its file. Raises FileFormatError."""
         content = files.from_bytes(data)
-        space = cls(content.name, content.template, content.blocks, content.batch)
+        space = cls(
+            content.name,
+            content.template,
+            content.blocks,
+            content.batch,
+            content.frozen,
+            content.channels,
+        )
         if space.hash != content.hash:
             raise FileFormatError("the space file is damaged: its content does not match its hash")
         space._check_numbers()
@@ -133,7 +141,8 @@ class Space:
             )
 
     def to_bytes(self) -> bytes:
-        """The space as a file, an ONNX model. Equal spaces have equal bytes."""
+        """The space as a file, an ONNX model. Equal spaces that keep the same channels for the
+        same reasons have equal bytes."""
         data: bytes = self.to_onnx().SerializeToString(deterministic=True)
         return data
 
@@ -149,7 +158,15 @@ class Space:
     def to_onnx(self) -> onnx.ModelProto:
         """The template as ONNX; weights are inputs with symbolic channel dimensions."""
         return files.to_model(
-            Content(self.name, self.batch, self.hash, self.template, self.blocks)
+            Content(
+                self.name,
+                self.batch,
+                self.hash,
+                self.template,
+                self.blocks,
+                self.frozen,
+                self.channels,
+            )
         )
 
     @property
