@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lpnet.cli.layout import new_grid, percent, print_all
-from lpnet.cli.space_facts import frozen_channels, frozen_parts, input_shapes, tied_layers
+from lpnet.space.frozen_parts import merged
+from lpnet.space.summary import frozen_channels, input_shapes, tied_layers
 
 if TYPE_CHECKING:
     from lpnet.space.space import Space
@@ -66,10 +67,10 @@ def _print_frozen(space: Space) -> None:
         f"{frozen} of {channels}"
     )
     if not space.frozen:
-        print_all("A space file does not hold the reasons: run `lpnet space` on the network.")
+        print_all("The file is of an older lpnet and holds no reasons: make the space again.")
         return
     grid = new_grid(None, "frozen by", "op", "channels", "reason", numbers=["channels"])
-    for part in frozen_parts(space):
+    for part in merged(space.frozen):
         reason = part.reason + (f": {_listed([*part.layers])}" if part.layers else "")
         grid.add_row(Text(part.node), part.op, str(part.channels), Text(reason))
     print_all(grid)

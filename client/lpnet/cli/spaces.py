@@ -43,19 +43,20 @@ def space(
     The file that --save writes is an ONNX graph without weights, a few kilobytes; `lpnet-agent
     measure --space` reads it on any machine.
     """
-    from lpnet.cli import show_space, space_facts, space_picture
+    from lpnet.cli import show_space
+    from lpnet.space import diagram, summary
 
     opened = open_space(name, shapes=shape, frozen=frozen)
     if save is not None:
         opened.save(save)
         typer.echo(f"wrote {save}", err=True)
     if picture is not None:
-        picture.write_text(space_picture.svg(opened), encoding="utf-8")
+        picture.write_text(diagram.svg(opened), encoding="utf-8")
         typer.echo(f"wrote {picture}", err=True)
     if upload:
         with connect(url, token) as client:
             client.upload(opened)
     if as_json:
-        print_json(space_facts.space_facts(opened))
+        print_json(summary.summary(opened))
     else:
         show_space.print_space(opened)

@@ -1,11 +1,12 @@
-"""What a space holds, in numbers and names: for `lpnet space` and its picture."""
+"""What a space holds, in numbers and names."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from lpnet.space.compiling import Frozen
+from lpnet.schemas.space import FrozenPart, SpaceSummary, TiedWidth
+from lpnet.space.frozen_parts import merged
 from lpnet.space.table import WEIGHTED
 
 if TYPE_CHECKING:
@@ -60,21 +61,9 @@ def frozen_channels(space: Space) -> tuple[int, int]:
     """Frozen output channels of layers, and all of them."""
     if space.channels:
         return sum(part.channels for part in space.frozen), space.channels
-    # A space file holds no reasons, but its table has the numbers.
+    # A file of an older lpnet holds no reasons, but its table has the numbers.
     listed = layers(space)
     return sum(layer.frozen for layer in listed), sum(layer.channels for layer in listed)
-
-
-def frozen_parts(space: Space) -> list[Frozen]:
-    """What is frozen, in order; parts of the same node and reason are put together."""
-    parts: dict[tuple[str, str, str], Frozen] = {}
-    for part in space.frozen:
-        key = (part.node, part.op, part.reason)
-        if key in parts:
-            layers = dict.fromkeys((*parts[key].layers, *part.layers))
-            part = replace(part, channels=parts[key].channels + part.channels, layers=(*layers,))
-        parts[key] = part
-    return list(parts.values())
 
 
 def input_shapes(space: Space) -> list[list[int]]:
@@ -92,30 +81,29 @@ def input_shapes(space: Space) -> list[list[int]]:
     return shapes
 
 
-def space_facts(space: Space) -> dict[str, Any]:
-    """All facts as plain JSON."""
+def summary(space: Space) -> SpaceSummary:
     frozen, channels = frozen_channels(space)
     tied = tied_layers(space)
-    return {
-        "name": space.name,
-        "hash": space.hash,
-        "batch": space.batch,
-        "input_shape": list(space.input_shape),
-        "input_shapes": input_shapes(space),
-        "macs": space.macs(space.dense),
-        "params": space.params(space.dense),
-        "widths": [
-            {
-                "name": width.name,
-                "max": width.max,
-                "granule": width.granule,
-                "layers": tied[width.name],
-            }
+    return SpaceSummary(
+        name=space.name,
+        hash=space.hash,
+        batch=space.batch,
+        input_shape=space.input_shape,
+        input_shapes=tuple(tuple(shape) for shape in input_shapes(space)),
+        macs=space.macs(space.dense),
+        params=space.params(space.dense),
+        widths=tuple(
+            TiedWidth(
+                name=width.name,
+                max=width.max,
+                granule=width.granule,
+                layers=tuple(tied[width.name]),
+            )
             for width in space.widths
-        ],
-        "blocks": [block.name for block in space.blocks],
-        "channels": channels,
-        "frozen_channels": frozen,
-        "frozen_pct": 100.0 * frozen / channels if channels else 0.0,
-        "frozen": [asdict(part) for part in frozen_parts(space)],
-    }
+        ),
+        blocks=tuple(block.name for block in space.blocks),
+        channels=channels,
+        frozen_channels=frozen,
+        frozen_pct=100.0 * frozen / channels if channels else 0.0,
+        frozen=tuple(FrozenPart(**asdict(part)) for part in merged(space.frozen)),
+    )
