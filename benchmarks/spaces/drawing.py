@@ -24,6 +24,11 @@ def draw(space: Space, generator: random.Random, index: int) -> Kept:
             count = generator.randint(1, len(atoms))
         else:
             count = generator.choice((1, 2, len(atoms) - 1, len(atoms), len(atoms) // 2))
-        chosen = generator.sample(atoms, min(max(count, 1), len(atoms)))
+        count = min(max(count, 1), len(atoms))
+        chosen = generator.sample(atoms, count)
+        if width.granule > 1 and not width.layout:
+            # Each group of a grouped convolution keeps channels of its own, equally many.
+            groups = zip(*atoms, strict=True)
+            chosen = [generator.sample(group, count) for group in groups]
         kept[width.name] = sorted(channel for atom in chosen for channel in atom)
     return kept
