@@ -15,6 +15,7 @@ BENCHMARKS = {
     "observability": "requests with ids, metrics and JSON log lines, against without",
     "demo": "latencies of `lpnet demo` against its budgets, and its accuracies",
     "network_accuracy": "ResNet-50: profile, train, report beside the baselines",
+    "accuracy.kinds": "an LPNet on squeeze-excite, concat, FFN and attention, beside baselines",
     "measuring": "measurements on a disturbed machine, against usual methods",
     "measuring.cost": "seconds per sample, and the share of time spent in timed runs",
     "measuring.duty": "back-to-back runs against runs with rests in between",

@@ -42,7 +42,9 @@ class LocalLoop:
 
     Both are processes of this interpreter, which stop on leaving the context. Their logs are in
     `folder`. Without `agent` only the service runs. `database_url` defaults to a new SQLite file
-    in `folder`. Raises MissingExtra, and LpnetError with the end of the log if one does not start.
+    in `folder`. `agent_state` is the state folder of the agent (default: a new one); an agent that
+    goes on with a database needs its own. Raises MissingExtra, and LpnetError with the end of the
+    log if one does not start.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class LocalLoop:
         database_url: str | None = None,
         api_processes: int = 1,
         workers: int = 1,
+        agent_state: Path | None = None,
     ) -> None:
         check_extras(agent=agent)
         self.folder = folder.resolve()
@@ -62,7 +65,7 @@ class LocalLoop:
         self.database_url = database_url or fresh
         self.url = f"http://127.0.0.1:{_free_port()}"
         self.client = Client(self.url)
-        self._state = self.folder / f"agent-{stamp}"
+        self._state = agent_state or self.folder / f"agent-{stamp}"
         self._with_agent = agent
         self._process_options = ("--api-processes", str(api_processes), "--workers", str(workers))
         self._children: dict[str, subprocess.Popen[bytes]] = {}

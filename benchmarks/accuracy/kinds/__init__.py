@@ -1,0 +1,1 @@
+"""How well an LPNet predicts squeeze-excite, concat, split, FFN, attention and their like."""
