@@ -1,6 +1,6 @@
 """Errors of one LPNet on squeeze-excite, concat, split, FFN, attention and their like.
 
-    python -m benchmarks.accuracy.kinds [--quick] [--database kinds.db] [--minutes 15]
+    python -m benchmarks.accuracy.kinds [--quick] [--database FILE] [--minutes 15]
         [--only-train] [--seed 0] [--write]
 
 Profiles blocks and networks of each kind on this machine with ONNX Runtime and one thread, as
@@ -32,14 +32,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="few workloads, for development")
     parser.add_argument(
-        "--database", type=Path, help="file of the samples (default: kinds.db, or kinds-quick.db)"
+        "--database", type=Path, help="file of the samples (default: one in lpnet-kinds)"
     )
     parser.add_argument("--minutes", type=float, default=15.0, help="to measure for at most")
     parser.add_argument("--only-train", action="store_true", help="measure nothing")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true", help="write kinds.json and the docs")
     options = parser.parse_args()
-    database = options.database or Path("kinds-quick.db" if options.quick else "kinds.db")
+    name = "quick.db" if options.quick else "kinds.db"
+    database = options.database or Path("lpnet-kinds", name)
     if options.only_train and not database.exists():
         parser.error(f"there is no {database}")
     try:

@@ -21,7 +21,7 @@ from lpnet.model.kernels import Kernel, kernels
 from lpnet.model.op_types import EDGES
 from lpnet.progress import Progress
 from lpnet.schemas.sample import StoredSample
-from lpnet.schemas.workload import SpaceWorkload
+from lpnet.schemas.workload import SpaceWorkload, workload_key
 from lpnet.space.space import Space
 from lpnet.space.table import OpTable
 from lpnet_service.training import Record, train
@@ -77,7 +77,7 @@ def judge(
             _counts(cases[hash_], hash_, measured.samples, sides, test, covered)
             for hash_ in spaces
         ],
-        workloads=_workloads(model, training, covered, cases, spaces),
+        workloads=_workloads(model, training, covered, cases, _block_names(measured.samples)),
     )
 
 
@@ -98,7 +98,7 @@ def _workloads(
     training: Sequence[Record],
     test: Sequence[Record],
     cases: Mapping[str, Case],
-    spaces: Mapping[str, Space],
+    blocks: Mapping[str, str | None],
 ) -> list[Workload]:
     if not test:
         return []
@@ -114,7 +114,7 @@ def _workloads(
             Workload(
                 space=cases[record.space].name,
                 kind=record.kind,
-                block=_block_name(record, spaces[record.space]),
+                block=blocks[record.key],
                 draw=record.draw or "",
                 measured_ms=record.latency_ms,
                 predicted_ms=float(predicted.ms[index]),
@@ -126,16 +126,13 @@ def _workloads(
     return result
 
 
-def _block_name(record: Record, space: Space) -> str | None:
-    if record.kind == "network":
-        return None
-    widths = set(record.widths or {})
-    rows = [row.type for row in record.table.rows]
-    for block in space.blocks:
-        part = space.block(block.name)
-        if {w.name for w in part.widths} == widths and [r.type for r in part.table.rows] == rows:
-            return block.name
-    return None
+def _block_names(samples: Sequence[StoredSample]) -> dict[str, str | None]:
+    """The block of each workload by its key; None for a network."""
+    return {
+        workload_key(sample.workload): sample.workload.block
+        for sample in samples
+        if isinstance(sample.workload, SpaceWorkload)
+    }
 
 
 def _ops(model: LatencyModel, record: Record) -> list[Op]:

@@ -43,7 +43,7 @@ class Measured:
 
 def folder_of(database: Path) -> Path:
     """Where spaces, logs and the agent's state of a database are."""
-    return database.with_suffix("")
+    return database.with_name(f"{database.name}.files")
 
 
 def measure(cases: Sequence[Case], database: Path, *, seed: int, limit_s: float) -> float:

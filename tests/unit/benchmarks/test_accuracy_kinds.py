@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from benchmarks.accuracy.kinds import docs, results
 from benchmarks.accuracy.kinds.baselines import linear
-from benchmarks.accuracy.kinds.records import content, noise_pct, records, split
+from benchmarks.accuracy.kinds.catalogue import cases
+from benchmarks.accuracy.kinds.records import (
+    BLOCK_SHARE,
+    NETWORK_SHARE,
+    content,
+    noise_pct,
+    records,
+    split,
+)
 from benchmarks.accuracy.kinds.results import Counts, Op, Results, Workload
 from benchmarks.accuracy.kinds.tables import by_op, errors, summary, worst
 
@@ -158,6 +168,22 @@ def run() -> Results:
             workload("one", "block", 0.90, "linear 8-8"),
         ],
     )
+
+
+def test_about_300_blocks_and_30_networks_are_trained_on() -> None:
+    def trained(count: int, share: float) -> int:
+        return count - ceil(share * count)
+
+    networks = [case.networks for case in cases() if case.networks]
+    blocks = [trained(case.blocks, BLOCK_SHARE) for case in cases()]
+    assert sum(1 + trained(count - 1, NETWORK_SHARE) for count in networks) == 30
+    assert sum(blocks) == pytest.approx(300, abs=15)
+
+
+def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
+    results.write(run(), tmp_path / "kinds.json")
+    assert results.read(tmp_path / "kinds.json") == run()
+    assert results.read(tmp_path / "none.json") is None
 
 
 def test_tables_give_medians_means_and_coverage() -> None:
