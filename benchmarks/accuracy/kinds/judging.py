@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from benchmarks.accuracy.kinds.baselines import predictions
 from benchmarks.accuracy.kinds.catalogue import Case
 from benchmarks.accuracy.kinds.measuring import Measured
-from benchmarks.accuracy.kinds.records import Sides, noise_pct, records, split
+from benchmarks.accuracy.kinds.records import Sides, content, noise_pct, records, split
 from benchmarks.accuracy.kinds.results import Counts, Op, Results, Workload
 from lpnet.errors import LpnetError
 from lpnet.model.base import LatencyModel
@@ -82,14 +83,13 @@ def judge(
 
 
 def _distinct(test: Sequence[Record]) -> list[Record]:
-    """A record per workload, with the median of its latencies."""
-    latencies: dict[str, list[float]] = {}
+    """A record per content, with the median of its latencies."""
+    groups: dict[Hashable, list[Record]] = {}
     for record in test:
-        latencies.setdefault(record.key, []).append(record.latency_ms)
-    first = {record.key: record for record in reversed(test)}
+        groups.setdefault(content(record.table, record.batch), []).append(record)
     return [
-        Record(**{**vars(record), "latency_ms": float(np.median(latencies[key]))})
-        for key, record in first.items()
+        replace(own[0], latency_ms=float(np.median([record.latency_ms for record in own])))
+        for own in groups.values()
     ]
 
 
@@ -171,7 +171,11 @@ def _counts(
     own = [
         s for s in samples if isinstance(s.workload, SpaceWorkload) and s.workload.space == hash_
     ]
-    trained = {r.key: r.kind for r in sides.records if r.space == hash_ and not r.held_out}
+    trained = {
+        content(r.table, r.batch): r.kind
+        for r in sides.records
+        if r.space == hash_ and not r.held_out
+    }
     tested = {r.key: r.kind for r in test if r.space == hash_}
     kept = {r.key for r in covered if r.space == hash_}
     by_kind, tested_by_kind = Counter(trained.values()), Counter(tested.values())
@@ -183,7 +187,7 @@ def _counts(
         held_out_blocks=tested_by_kind["block"],
         held_out_networks=tested_by_kind["network"],
         disturbed=sum(sample.disturbed for sample in own),
-        left_out=len({r.key for r in sides.left_out if r.space == hash_}),
+        left_out=len({content(r.table, r.batch) for r in sides.left_out if r.space == hash_}),
         uncovered=len(tested) - len(kept),
         noise_floor_pct=noise_pct(own),
     )

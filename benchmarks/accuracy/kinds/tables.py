@@ -29,7 +29,7 @@ def summary(results: Results) -> str:
     measured = "" if seconds is None else f", measured within {seconds:.0f} s"
     quick = "A short run for development. " if results.quick else ""
     return (
-        f"{quick}Measured on {results.date} on an {results.cpu}, {results.target}{measured}; the "
+        f"{quick}Measured on {results.date} on {results.cpu}, {results.target}{measured}; the "
         f"training took {results.training_s:.0f} s. Trained on {blocks} blocks and {networks} "
         f"networks, tested on {held_out_blocks} other blocks and {held_out_networks} other "
         f"networks. {disturbed} samples were disturbed and are on neither side, as are {left_out} "
