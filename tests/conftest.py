@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import platform
@@ -69,6 +70,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(seeds.Seeds(config))
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector off the modules and tests that stay until the end: a full
+    collection walks millions of objects otherwise, and some code under test asks for one."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
