@@ -7,6 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from tests.harness.in_process import invoke
+
+import lpnet as library
+from lpnet.cli.main import app
 
 COMMANDS = (
     "demo",
@@ -28,8 +32,11 @@ COMMANDS = (
 )
 
 
+URL = {"LPNET_URL": "http://127.0.0.1:9"}
+
+
 def lpnet(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "LPNET_URL": "http://127.0.0.1:9", "COLUMNS": "200"}
+    environment = {**os.environ, **URL, "COLUMNS": "200"}
     return subprocess.run(
         [sys.executable, "-c", "from lpnet.cli.main import app; app()", *arguments],
         env=environment,
@@ -73,8 +80,9 @@ def test_what_is_no_space_is_named() -> None:
 
 
 def test_wrong_widths_are_named_before_the_server_is_asked() -> None:
-    done = lpnet("predict", "t", "resnet20", "--widths", '{"conv1": 99}')
-    assert done.returncode == 1
+    command = ("predict", "t", "resnet20", "--widths", '{"conv1": 99}')
+    done = invoke(app, *command, environment=URL)
+    assert done.exit_code == 1
     assert "conv1" in done.stderr
     assert "127.0.0.1" not in done.stderr
 
@@ -112,5 +120,5 @@ def test_importing_lpnet_or_its_command_takes_neither_torch_nor_onnx() -> None:
 
 
 def test_all_public_names_resolve() -> None:
-    code = "import lpnet; [getattr(lpnet, name) for name in lpnet.__all__]"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    for name in library.__all__:
+        assert getattr(library, name) is not None
