@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from lpnet.errors import SpaceError
+from lpnet.space.attributes import Attribute
 from lpnet.space.axis import Axis
 from lpnet.space.blocks import Block, partition
 from lpnet.space.graph import Graph
@@ -37,17 +38,20 @@ class Frozen:
 @dataclass(frozen=True)
 class Compiled:
     """What a raw graph becomes. `channels` are the output channels of all layers, and `lost` is a
-    tensor whose batch axis cannot be told, or None."""
+    tensor whose batch axis cannot be told, or None. `axes` are those of its tensors."""
 
     template: Template
     frozen: tuple[Frozen, ...]
     channels: int
     lost: str | None
     layers: tuple[str, ...]
+    axes: TensorAxes
 
 
-def compile_graph(raw: RawGraph, keep: Mapping[str, Event]) -> Compiled:
-    """`keep` are reasons to freeze layers, by name."""
+def compile_graph(
+    raw: RawGraph, keep: Mapping[str, Event], attributes: tuple[Attribute, ...] = ()
+) -> Compiled:
+    """`keep` are reasons to freeze layers, by name. `attributes` are numbers of modules."""
     solution = solve(raw, keep)
     axes = TensorAxes(raw, solution)
     graph, layout = recognise_any(raw, axes)
@@ -62,20 +66,23 @@ def compile_graph(raw: RawGraph, keep: Mapping[str, Event]) -> Compiled:
         for f in solution.frozen
     )
     tensors = tuple(_parameters(raw, solution))
-    template = _plain(graph, layout, solution)
+    template = None if attributes else _plain(graph, layout, solution)
     lost = None
     if template is None or not _has_all(template, tensors):
         lost = axes.lost
-        template = Template.general(graph, solution.widths, layout, tensors)
-    return Compiled(template, frozen, solution.channels, lost, solution.layers)
+        template = Template.general(graph, solution.widths, layout, tensors, attributes)
+    return Compiled(template, frozen, solution.channels, lost, solution.layers, axes)
 
 
 def compile_frozen(
-    raw: RawGraph, frozen: Sequence[str], keep: Mapping[str, Event] | None = None
+    raw: RawGraph,
+    frozen: Sequence[str],
+    keep: Mapping[str, Event] | None = None,
+    attributes: tuple[Attribute, ...] = (),
 ) -> Compiled:
     """`frozen` are patterns of layer names. Raises SpaceError for one that matches none."""
     by_name = dict(keep or {})
-    compiled = compile_graph(raw, by_name)
+    compiled = compile_graph(raw, by_name, attributes)
     if not frozen:
         return compiled
     for pattern in frozen:
@@ -86,7 +93,7 @@ def compile_frozen(
                 f"{', '.join(compiled.layers)[:1000]}"
             )
         by_name |= dict.fromkeys(names, Event(pattern, "frozen", "frozen by hand"))
-    return compile_graph(raw, by_name)
+    return compile_graph(raw, by_name, attributes)
 
 
 Parts = tuple[Template, tuple[Block, ...], int, tuple[Frozen, ...], int]

@@ -11,6 +11,7 @@ from onnx import helper
 from pydantic import BaseModel, ConfigDict, Field
 
 from lpnet.errors import FileFormatError
+from lpnet.space.attributes import Attribute
 from lpnet.space.axis import Width
 from lpnet.space.blocks import Block
 from lpnet.space.compiling import Frozen
@@ -42,6 +43,7 @@ class _Meta(BaseModel):
     widths: tuple[Width, ...]
     blocks: tuple[Block, ...]
     tensors: tuple[Parameter, ...]
+    attributes: tuple[Attribute, ...] = ()
 
 
 def to_model(content: Content) -> onnx.ModelProto:
@@ -62,6 +64,7 @@ def to_model(content: Content) -> onnx.ModelProto:
         widths=template.widths,
         blocks=content.blocks,
         tensors=template.tensors,
+        attributes=template.attributes,
     )
     text = meta.model_dump_json(exclude_defaults=True)
     helper.set_model_props(model, {_KEY: text, **to_metadata(content.frozen, content.channels)})
@@ -75,7 +78,9 @@ def content(data: bytes, text: str, frozen: tuple[Frozen, ...], channels: int) -
     than its own.
     """
     meta = _Meta.model_validate_json(text)
-    template = Template.general(meta.graph, meta.widths, meta.layout, meta.tensors)
+    template = Template.general(
+        meta.graph, meta.widths, meta.layout, meta.tensors, meta.attributes
+    )
     check(template, meta.blocks)
     result = Content(meta.name, meta.batch, meta.hash, template, meta.blocks, frozen, channels)
     if to_model(result).SerializeToString(deterministic=True) != data:

@@ -58,8 +58,17 @@ def fold(model: ir.Model, parameters: set[str]) -> None:
     def should_fold(node: ir.Node) -> bool:
         return not any(value is not None and value.name in parameters for value in node.inputs)
 
+    # A split into a sequence becomes a plain one, which would not know its module.
+    splits = {
+        _name(node.outputs[0]): dict(node.metadata_props)
+        for node in model.graph
+        if node.op_type == "SplitToSequence"
+    }
     fold_constants(model, should_fold=should_fold)
     RemoveUnusedNodesPass()(model)
+    for node in model.graph:
+        if node.op_type == "Split" and not node.metadata_props:
+            node.metadata_props.update(splits.get(_name(node.outputs[0])[: -len("_split_0")], {}))
 
 
 def _node(node: ir.Node, path: Callable[[ir.Node], str]) -> RawNode:

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from lpnet.errors import SpaceError
 
 
 def copied(model: nn.Module) -> nn.Module:
-    """A deep copy. Tensors that a forward pass has left on modules are not copied.
+    """A deep copy. Tensors that a forward pass has left on modules are not copied. What modules
+    drop when their mode is set, such as caches of evaluation, is dropped.
 
     Raises SpaceError, naming the module and the attribute, for one that cannot be copied.
     """
-    memo: dict[int, Any] = {}
-    for module in model.modules():
-        for value in vars(module).values():
-            if isinstance(value, Tensor) and not value.is_leaf:
-                memo[id(value)] = value.detach()
+    memo: dict[int, Any] = {
+        id(tensor): tensor.detach() for tensor in kept_tensors(model) if not tensor.is_leaf
+    }
     try:
-        return copy.deepcopy(model, memo)
+        result = copy.deepcopy(model, memo)
     except Exception as error:
         raise SpaceError(f"the model cannot be copied: {_culprit(model)}{error!s:.500}") from error
+    modes = [(module, module.training) for module in result.modules()]
+    result.train(True)
+    result.train(model.training)
+    for module, training in modes:
+        module.training = training
+    return result
+
+
+def kept_tensors(model: nn.Module) -> Iterator[Tensor]:
+    """Tensors that are attributes of modules, or in containers that are, but no parameters."""
+    for module in model.modules():
+        for name, value in vars(module).items():
+            if name not in ("_modules", "_parameters", "_buffers"):
+                yield from (leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor))
 
 
 def _culprit(model: nn.Module) -> str:

@@ -24,11 +24,13 @@ def compile_model(model: nn.Module, example_input: Example, frozen: Sequence[str
         raw = trace(model, example_input, batched=False)
         compiled = compile_frozen(raw, frozen, keep)
     trial = Trial(model, example_input)
-    while failing := trial.failing(compiled.template):
+    while failing := trial.failing(compiled.template, compiled.axes):
         for width, error in failing.items():
             layer = width.split("#", maxsplit=1)[0]
             keep[layer] = Event(layer, "forward", f"cutting it fails: {error}")
         compiled = compile_frozen(raw, frozen, keep)
+    if trial.attributes:
+        compiled = compile_frozen(raw, frozen, keep, attributes=trial.attributes)
     args, kwargs = arguments(example_input)
     tensor = next(iter((*args, *kwargs.values())))
     batch = tensor.shape[0] if tensor.ndim else 1

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lpnet.errors import SpaceError
+from lpnet.space.attributes import set_counts
 from lpnet.space.heads import update_heads
 from lpnet.space.kept import Atoms, kept_atoms
 from lpnet.space.masking import Arguments, difference, masked
@@ -77,6 +78,7 @@ def prune_atoms(template: Template, model: nn.Module, atoms: Atoms) -> nn.Module
             _replace(owner, own_name, cut[id(tensor)])
     update_attributes(model, pruned)
     update_heads(template, pruned, atoms)
+    set_counts(template.attributes, model, pruned, atoms)
     return pruned
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lpnet.errors import SpaceError
 from lpnet.space import resizing
+from lpnet.space.attributes import Attribute
 from lpnet.space.axis import Axis, Width
 from lpnet.space.graph import INPUT, Graph, Node, axis_of, propagate
 from lpnet.space.layout import Layout, cut, view
@@ -28,7 +29,8 @@ class Template:
     """`axes` are the channels of each node's output, `input` those of the graph's input.
 
     A graph with ops that are no plain ones on images has a `layout`, which holds all tensors.
-    `tensors` are the parameters of the model that have channels of widths.
+    `tensors` are the parameters of the model that have channels of widths, and `attributes` the
+    numbers that its modules keep and that count channels, as far as a forward pass needs them.
     """
 
     graph: Graph
@@ -37,6 +39,7 @@ class Template:
     axes: tuple[Axis, ...]
     layout: Layout | None = None
     tensors: tuple[Parameter, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
 
     @classmethod
     def general(
@@ -45,13 +48,14 @@ class Template:
         widths: tuple[Width, ...],
         layout: Layout,
         tensors: tuple[Parameter, ...] = (),
+        attributes: tuple[Attribute, ...] = (),
     ) -> Template:
         axes = tuple(
             _channels(node, tensor)
             for node, tensor in zip(graph.nodes, layout.tensors, strict=True)
         )
         source = _image_channels(layout.inputs[0]) if layout.inputs else Axis.constant(1)
-        return cls(graph, widths, source, axes, layout, tensors)
+        return cls(graph, widths, source, axes, layout, tensors, attributes)
 
     @classmethod
     def of(

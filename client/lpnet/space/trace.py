@@ -156,6 +156,8 @@ def _describe(value: object) -> str:
 
 
 def _export(model: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]) -> ir.Model:
+    # Modules that cache what they compute in evaluation drop it in training.
+    model.train()
     model.eval()
     try:
         with hidden_output(), torch.no_grad():

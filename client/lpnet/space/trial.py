@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lpnet.space.attribute_roles import Choices, Roles
+from lpnet.space.attribute_search import failing_widths
+from lpnet.space.attributes import Attribute
 from lpnet.space.axis import Width
 from lpnet.space.kept import Atoms
 from lpnet.space.masking import difference, masked, outputs
-from lpnet.space.model_copy import copied
+from lpnet.space.model_copy import copied, kept_tensors
+from lpnet.space.onnx_reader.tensors import TensorAxes
 from lpnet.space.prune import prune_atoms
 from lpnet.space.template import Template
 from lpnet.space.trace import Example, arguments, hidden_output
@@ -31,6 +35,9 @@ class Trial:
     """Runs copies of a model of which widths are cut. The model itself is not run."""
 
     def __init__(self, model: nn.Module, example_input: Example) -> None:
+        self._dense = model
+        self._choices: Choices = {}
+        self.attributes: tuple[Attribute, ...] = ()
         self._meta = on_meta(model)
         args, kwargs = arguments(example_input)
         tensors = [*args, *kwargs.values()]
@@ -47,13 +54,25 @@ class Trial:
         )
         self._runs = outputs(copied(self._model), self._arguments) is not None
 
-    def failing(self, template: Template) -> dict[str, str]:
-        """The widths that cannot be cut, with what happens if they are."""
+    def failing(self, template: Template, axes: TensorAxes) -> dict[str, str]:
+        """The widths that cannot be cut, with what happens if they are.
+
+        `axes` are those of the graph. `attributes` become the numbers of modules that must follow
+        the other widths.
+        """
         widths = [width for width in template.widths if units(width) > 1]
-        failing = _search(self._cut_error, template, widths) if self._modes else {}
+        roles, choices = Roles(self._dense, axes), self._choices
+        failing: dict[str, str] = {}
+        if self._modes:
+            failing = failing_widths(self._cut_error, template, widths, roles, choices)
         if not failing and self._runs:
-            failing = _search(self._wrong, template, widths)
+            failing = failing_widths(self._error_or_wrong, template, widths, roles, choices)
+        self.attributes = roles.attributes(choices)
         return failing
+
+    def _error_or_wrong(self, template: Template, widths: Sequence[Width]) -> str | None:
+        error = self._cut_error(template, widths) if self._modes else None
+        return self._wrong(template, widths) if error is None else error
 
     def _cut_error(self, template: Template, widths: Sequence[Width]) -> str | None:
         """Without data: widths of the same size lose different numbers of granules."""
@@ -91,24 +110,6 @@ class Trial:
         return None
 
 
-def _search(
-    check: Callable[[Template, Sequence[Width]], str | None],
-    template: Template,
-    widths: Sequence[Width],
-) -> dict[str, str]:
-    """The widths that fail, by halving."""
-    error = check(template, widths) if widths else None
-    if error is None:
-        return {}
-    if len(widths) == 1:
-        return {widths[0].name: error}
-    middle = len(widths) // 2
-    failing = _search(check, template, widths[:middle])
-    failing |= _search(check, template, widths[middle:])
-    # Widths may fail only together.
-    return failing or {widths[-1].name: error}
-
-
 def units(width: Width) -> int:
     """What can be removed one by one: atoms, or channels of all groups of a grouped conv."""
     return width.max // width.granule
@@ -144,11 +145,10 @@ def _of_units(width: Width, chosen: Sequence[int]) -> list[int]:
 
 def on_meta(model: nn.Module) -> nn.Module:
     """A copy of a model whose parameters, buffers and other tensors hold no data."""
-    memo: dict[int, Any] = {}
+    memo: dict[int, Any] = {
+        id(tensor): tensor.detach().to("meta") for tensor in kept_tensors(model)
+    }
     for module in model.modules():
-        for value in vars(module).values():
-            if isinstance(value, Tensor):
-                memo[id(value)] = value.detach().to("meta")
         for parameter in module._parameters.values():
             if parameter is not None and id(parameter) not in memo:
                 memo[id(parameter)] = nn.Parameter(

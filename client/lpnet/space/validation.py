@@ -109,6 +109,8 @@ def _axes(template: Template) -> Iterator[Axis]:
                 raise ValueError(f"{node.name} has a constant of {len(slot.values)} values")
     for parameter in template.tensors:
         yield from parameter.axes
+    for number in template.attributes:
+        yield number.axis
 
 
 def _check_tensor(tensor: Tensor) -> None:

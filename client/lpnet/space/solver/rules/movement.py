@@ -210,6 +210,22 @@ def gather(state: State, node: RawNode) -> None:
     state.bind(node, Labelled(shape, part.factors))
 
 
+def gather_nd(state: State, node: RawNode) -> None:
+    """Positions along the first axes are taken by index; the others pass."""
+    value, shape = state.value(node.inputs[0]), state.raw.shape(node.outputs[0])
+    indices = state.raw.shape(node.inputs[1])
+    stop = int(node.attr("batch_dims", 0)) + indices[-1]
+    for axis in range(stop):
+        value = state.reduce(value, axis, node, "channels are taken by index")
+    state.freeze_value(node.inputs[1], node, "channels are indices")
+    # Axes of the indices are where the axes were that they index.
+    extra = len(shape) - value.rank
+    moved = (
+        Factor(tuple(a + extra * (a >= stop) for a in f.axes), f.labels) for f in value.factors
+    )
+    state.bind(node, Labelled(shape, tuple(moved)))
+
+
 def _dropped(value: Labelled, axis: int) -> Labelled:
     factors = (Factor(tuple(a - (a > axis) for a in f.axes), f.labels) for f in value.factors)
     shape = tuple(side for a, side in enumerate(value.shape) if a != axis)

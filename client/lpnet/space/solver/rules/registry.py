@@ -26,6 +26,7 @@ RULES: dict[str, Rule] = {
     "Split": movement.split,
     "Slice": movement.slice_,
     "Gather": movement.gather,
+    "GatherND": movement.gather_nd,
     "Expand": movement.expand,
     "Tile": movement.tile,
     "Pad": movement.pad,
