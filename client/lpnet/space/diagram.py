@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _BOX, _GAP, _LINE, _HEAD, _PAD, _MARGIN = 250, 28, 16, 20, 6, 16
 _TITLE, _COLUMN = 40, 900
 _BAR = 70
+# Above the width of most letters in bold.
+_LETTER = 7
 _MAX_TEXT = 23
 # Characters that XML cannot hold; names in a file may have them.
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -79,13 +81,15 @@ def svg(space: Space, colours: Colours = LIGHT) -> str:
         body.append(_drawn(box, largest, colours))
     width = max((box.x for box in boxes), default=0) + _BOX + _MARGIN
     height = max((box.y + box.height for box in boxes), default=_TITLE) + _MARGIN
-    title = f"{space.name}: {len(space.widths)} widths, {len(space.blocks)} blocks"
+    title = f"{space.name[:60]}: {len(space.widths)} widths, {len(space.blocks)} blocks"
+    heading = f"{title}; shaded: frozen"
+    width = max(width, 2 * _MARGIN + _LETTER * len(heading))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11" '
         f'fill="{colours.text}"><title>{_escaped(title)}</title><defs>{_hatch(colours)}</defs>'
         f'<rect width="100%" height="100%" fill="{colours.ground}"/>'
-        f'<text font-weight="bold" x="{_MARGIN}" y="25">{_escaped(title)}; shaded: frozen</text>\n'
+        f'<text font-weight="bold" x="{_MARGIN}" y="25">{_escaped(heading)}</text>\n'
         + "\n".join(body)
         + "\n</svg>\n"
     )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from lpnet.schemas.lpnet import SpaceInfo, SpaceList
+from lpnet.schemas.space import SpaceSummary
 from lpnet_service.api.access import FileReader, Lister, Uploader
 from lpnet_service.api.deps import Ctx, HashPath, StrictRoute
 from lpnet_service.api.etags import OCTETS, matches
-from lpnet_service.api.problems import problems
+from lpnet_service.api.problems import Responses, problems
 from lpnet_service.services.access import ownership
+from lpnet_service.services.reading import space_summaries
 from lpnet_service.services.shared import spaces
 
 router = APIRouter(prefix="/v1/spaces", tags=["spaces"], route_class=StrictRoute)
@@ -22,6 +25,12 @@ _FILE: dict[str, Any] = {
         "content": {
             "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
         },
+    }
+}
+_SVG: Responses = {
+    200: {
+        "description": "The diagram",
+        "content": {"image/svg+xml": {"schema": {"type": "string"}}},
     }
 }
 
@@ -46,7 +55,10 @@ def list_spaces(ctx: Ctx, caller: Lister) -> SpaceList:
 def upload_space(
     ctx: Ctx, caller: Uploader, content: Annotated[bytes, Depends(_body)], response: Response
 ) -> SpaceInfo:
-    """Upload the file of a space, as `Space.save` writes it. Repeating it is harmless."""
+    """Upload the file of a space, as `Space.save` writes it. Repeating it is harmless.
+
+    It adds the reasons why channels are frozen to a stored file without any.
+    """
     info, is_new = spaces.add(ctx, content)
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/v1/spaces/{info.hash}"
@@ -57,6 +69,25 @@ def upload_space(
 def get_space(ctx: Ctx, caller: Lister, hash: HashPath) -> SpaceInfo:
     """A space."""
     return spaces.get(ctx, hash)
+
+
+@router.get("/{hash}/summary", responses=problems(404, 422))
+def summarise_space(ctx: Ctx, caller: Lister, hash: HashPath) -> SpaceSummary:
+    """What a space holds: widths with the layers that they tie, what is frozen, and why."""
+    return space_summaries.get(ctx, hash)
+
+
+@router.get("/{hash}/diagram", response_class=Response, responses=problems(404, 422) | _SVG)
+def draw_space(
+    ctx: Ctx,
+    caller: Lister,
+    hash: HashPath,
+    colours: Annotated[
+        space_summaries.Colours, Query(description="colours of the diagram")
+    ] = "light",
+) -> Response:
+    """The blocks of a space with their widths, as an SVG."""
+    return Response(space_summaries.svg(ctx, hash, colours), media_type="image/svg+xml")
 
 
 @router.get("/{hash}/file", response_class=Response, responses=problems(404, 422) | OCTETS)
@@ -70,9 +101,9 @@ def get_space_file(
 ) -> Response:
     """The uploaded file of a space."""
     ownership.check_space(ctx, caller, hash)
-    spaces.get(ctx, hash)
-    headers = {"ETag": f'"{hash}"'}
-    if matches(if_none_match, hash):
-        return Response(status_code=304, headers=headers)
     content = spaces.file(ctx, hash)
+    tag = sha256(content).hexdigest()
+    headers = {"ETag": f'"{tag}"'}
+    if matches(if_none_match, tag):
+        return Response(status_code=304, headers=headers)
     return Response(content, headers=headers, media_type="application/octet-stream")

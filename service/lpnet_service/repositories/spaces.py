@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from lpnet_service.db.rows import SpaceRow
@@ -30,3 +30,6 @@ class SpaceRepository:
 
     def file(self, hash_: str) -> bytes | None:
         return self._session.scalar(select(SpaceRow.file).where(SpaceRow.hash == hash_))
+
+    def replace_file(self, hash_: str, content: bytes) -> None:
+        self._session.execute(update(SpaceRow).where(SpaceRow.hash == hash_).values(file=content))

@@ -34,6 +34,7 @@ PAGES = (
     Page("curves", "/curves", "Latency curves", "Curves"),
     Page("what-if", "/what-if", "What if", "What if"),
     Page("report", "/report", "LPNet report", "Report"),
+    Page("space", "/space", "Space", "Space"),
     Page("campaigns", "/campaigns", "Campaigns", "Campaigns"),
     Page("pareto", "/pareto", "Accuracy against latency", "Pareto"),
     Page("login", "/login", "Log in"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lpnet.errors import LpnetError
 from lpnet.schemas.lpnet import SpaceInfo, WidthInfo
 from lpnet.space.space import Space
@@ -10,12 +12,14 @@ from lpnet_service.errors import NotFound, SpaceError, TooLarge
 from lpnet_service.repositories.inserts import insert_if_new
 from lpnet_service.repositories.spaces import SpaceRepository
 from lpnet_service.services.shared.context import Context
+from lpnet_service.services.shared.loaded_spaces import load_space
 
 
 def add(ctx: Context, content: bytes) -> tuple[SpaceInfo, bool]:
     """Store a space; returns its description and whether it is new.
 
-    Raises SpaceError if the bytes are not a space, TooLarge above the limit.
+    A stored file without the reasons why channels are frozen, which older clients wrote, gets
+    those of this one. Raises SpaceError if the bytes are not a space, TooLarge above the limit.
     """
     limit = ctx.settings.max_space_mib
     if len(content) > limit << 20:
@@ -44,7 +48,19 @@ def add(ctx: Context, content: bytes) -> tuple[SpaceInfo, bool]:
     }
     with ctx.db.write() as session:
         is_new = insert_if_new(session, SpaceRow, values, key="hash")
+    if not is_new and space.channels:
+        _complete(ctx, space)
     return (info, True) if is_new else (get(ctx, info.hash), False)
+
+
+def _complete(ctx: Context, space: Space) -> None:
+    if load_space(ctx, space.hash).space.channels:
+        return
+    stored = Space.from_bytes(file(ctx, space.hash))
+    if not stored.channels:
+        complete = replace(stored, frozen=space.frozen, channels=space.channels)
+        with ctx.db.write() as session:
+            SpaceRepository(session).replace_file(space.hash, complete.to_bytes())
 
 
 def list_spaces(ctx: Context) -> list[SpaceInfo]:

@@ -111,6 +111,8 @@ function campaignRow(campaign) {
         ago(campaign.created_at),
         " · ",
         h("span", { class: "code" }, id),
+        " · ",
+        h("a", { href: url("/space", { space }) }, "about the space"),
       ),
     ),
     cell(

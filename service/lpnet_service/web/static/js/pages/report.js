@@ -190,7 +190,10 @@ function worstRow(item) {
       "td",
       { class: "lead-cell" },
       h("a", { href: table }, block ?? "whole network"),
-      spaceName && h("span", { class: "soft" }, ` of ${spaceName}`),
+      spaceName && [
+        h("span", { class: "soft" }, " of "),
+        h("a", { href: url("/space", { space }) }, spaceName),
+      ],
     ),
     numberCell("Measured", ms(item.measured_ms)),
     numberCell("Predicted", ms(item.predicted_ms)),

@@ -14,7 +14,7 @@ import { compact, ms, msText, percent, significant } from "../lib/format.js";
 import { messageOf, showInstead, showNotice, showResults } from "../lib/notice.js";
 import { start } from "../lib/page.js";
 import { saveCsv } from "../lib/save.js";
-import { readState, writeState } from "../lib/url.js";
+import { readState, url, writeState } from "../lib/url.js";
 
 // `w`: the widths that differ from the dense network, as "name:channels".
 const DEFAULTS = { target: "", space: "", batch: 1, w: [] };
@@ -65,6 +65,7 @@ function selectSpace(newSpace, changes) {
     const width = space.widths.find(({ name }) => name === text.slice(0, colon));
     if (width) widths.set(width.name, nearestLegal(width, Number(text.slice(colon + 1))));
   }
+  byId("about").href = url("/space", { space: space.hash });
   fill(byId("widths"), space.widths.map(slider));
   return change({ space: space.hash });
 }

@@ -1,0 +1,184 @@
+// Space: what a network holds, what of it is frozen, and why.
+import { get } from "../lib/api.js";
+import { document } from "../lib/browser.js";
+import { fillSelect, loadSpaces, NO_SPACE, spaceOptions } from "../lib/choices.js";
+import { byId, cell, fill, fillFigures, h, numberCell } from "../lib/dom.js";
+import { ago, compact, count, percent, percentText, plural } from "../lib/format.js";
+import { messageOf, showInstead, showResults } from "../lib/notice.js";
+import { start } from "../lib/page.js";
+import { addCsvButton } from "../lib/save.js";
+import { readState, url, writeState } from "../lib/url.js";
+
+const DEFAULTS = { space: "" };
+const MAX_LAYERS_SHOWN = 4;
+const NO_REASONS = "The space was uploaded by an older lpnet, which kept no reasons. Upload it " +
+  "again to store them: lpnet space MODEL --upload";
+
+const state = readState(DEFAULTS);
+let spaces = [];
+let summary = null;
+
+start(async () => {
+  const session = await get("/v1/session");
+  spaces = await loadSpaces();
+  byId("loading").hidden = true;
+  if (!spaces.length) {
+    showInstead(NO_SPACE);
+    return;
+  }
+  const mayDownload = session.scopes.some((scope) => ["predict", "train", "admin"].includes(scope));
+  byId("file").hidden = !mayDownload;
+  state.space = fillSelect("space", spaceOptions(spaces), state.space);
+  byId("space").addEventListener("change", ({ target: field }) => {
+    state.space = field.value;
+    load();
+  });
+  addCsvButton("widths-csv", "widths", csvWidths);
+  addCsvButton("frozen-csv", "frozen", csvFrozen);
+  addEventListener("lpnet:theme", showDiagram);
+  await load();
+});
+
+function path(part) {
+  return `/v1/spaces/${state.space}/${part}`;
+}
+
+async function load() {
+  writeState(state, DEFAULTS);
+  const requested = state.space;
+  try {
+    const loaded = await get(path("summary"));
+    if (requested !== state.space) return;
+    summary = loaded;
+  } catch (error) {
+    showInstead(messageOf(error));
+    return;
+  }
+  showResults();
+  showFigures();
+  fill(byId("widths"), summary.widths.map(widthRow));
+  showFrozen();
+  showDiagram();
+  byId("block-count").textContent = plural(summary.blocks.length, "block");
+  fill(byId("blocks"), summary.blocks.map((name) => h("li", {}, name)));
+}
+
+function showFigures() {
+  const { frozen_channels: frozen, channels, input_shapes: inputs } = summary;
+  const { ops, created_at: created } = spaces.find(({ hash }) => hash === summary.hash);
+  fillFigures("figures", [
+    ["MACs", compact(summary.macs)],
+    ["Parameters", compact(summary.params)],
+    ["Widths", count(summary.widths.length)],
+    ["Blocks", [count(summary.blocks.length), h("small", {}, ` ${plural(ops, "op")}`)]],
+    [
+      "Frozen channels",
+      [percent(summary.frozen_pct), h("small", {}, ` ${count(frozen)} of ${count(channels)}`)],
+    ],
+  ]);
+  const shapes = inputs.map((shape) => shape.join("×")).join(", ");
+  fill(
+    byId("facts"),
+    h("span", {}, `Input ${shapes}`),
+    h("span", {}, "Hash ", h("span", { class: "code" }, summary.hash)),
+    h("span", {}, "Uploaded ", ago(created)),
+  );
+  const { space } = state;
+  fill(
+    byId("links"),
+    h("a", { href: url("/what-if", { space }) }, "What would other widths cost?"),
+    h("a", { href: url("/curves", { space }) }, "What does a channel cost?"),
+    h("a", { href: url("/pareto", { space }) }, "What did pruning reach?"),
+  );
+  const file = byId("file");
+  file.href = path("file");
+  file.download = `${summary.name.replace(/[^\w.-]+/g, "_") || "space"}.onnx`;
+}
+
+function widthRow({ name, max, granule, layers }) {
+  return h(
+    "tr",
+    {},
+    h("td", { class: "lead-cell name code" }, name),
+    numberCell("Max", count(max)),
+    numberCell("Granule", count(granule)),
+    cell("Layers", layerList(layers)),
+  );
+}
+
+// All layers; those after the first few unfold.
+function layerList(layers) {
+  const items = (names) => names.map((name) => h("li", { class: "code" }, name));
+  if (layers.length <= MAX_LAYERS_SHOWN) {
+    return h("div", { class: "layers small code" }, layers.join(", "));
+  }
+  const first = layers.slice(0, MAX_LAYERS_SHOWN - 1).join(", ");
+  const hidden = layers.length - MAX_LAYERS_SHOWN + 1;
+  return h(
+    "details",
+    { class: "layers small" },
+    h("summary", {}, h("span", { class: "code" }, first), ` and ${count(hidden)} more`),
+    h("ul", {}, items(layers)),
+  );
+}
+
+function showFrozen() {
+  const { frozen, frozen_channels: channels, frozen_pct: share } = summary;
+  const isUnknown = channels > 0 && frozen.length === 0;
+  byId("frozen-table").hidden = frozen.length === 0;
+  const text = channels === 0
+    ? "No channel is frozen: all can be pruned."
+    : `${percentText(share)} of the output channels of layers stay as they are. ` +
+      "They are measured and priced like all others.";
+  byId("frozen-share").textContent = isUnknown ? `${text} ${NO_REASONS}` : text;
+  fill(byId("frozen"), frozen.map(frozenRow));
+}
+
+function frozenRow({ node, op, channels, reason, layers }) {
+  return h(
+    "tr",
+    {},
+    h("td", { class: "lead-cell name code" }, node),
+    cell("Op", op),
+    numberCell("Channels", count(channels)),
+    h(
+      "td",
+      { class: "reason", "data-label": "Reason" },
+      h("div", {}, reason, layers.length > 0 && layerList(layers)),
+    ),
+  );
+}
+
+// An image runs no script and has no styles, so the names in it can do no harm.
+function showDiagram() {
+  if (!summary) return;
+  const colours = document.documentElement.dataset.theme;
+  const source = url(path("diagram"), { colours });
+  const diagram = byId("diagram");
+  const { name, widths, blocks } = summary;
+  diagram.src = source;
+  diagram.alt = `Diagram of ${name}: ${plural(blocks.length, "block")} with ` +
+    `${plural(widths.length, "width")}. The tables hold the same.`;
+  byId("diagram-link").href = source;
+}
+
+function csvWidths() {
+  const rows = summary.widths.map(({ name, max, granule, layers }) => [
+    name,
+    max,
+    granule,
+    layers.join("; "),
+  ]);
+  return [["name", "max", "granule", "layers"], ...rows];
+}
+
+function csvFrozen() {
+  const rows = summary.frozen.map(({ node, op, channels, reason, layers }) => [
+    node,
+    op,
+    channels,
+    reason,
+    layers.join("; "),
+  ]);
+  return [["node", "op", "channels", "reason", "layers"], ...rows];
+}
