@@ -34,6 +34,7 @@ from lpnet.schemas.lpnet import (
     SpaceInfo,
     Training,
 )
+from lpnet.schemas.noise import NoiseList, TargetNoise
 from lpnet.schemas.pruning import PruningPage, PruningResult
 from lpnet.schemas.report import Report
 from lpnet.schemas.sample import IngestResult, Sample, SampleBatch, SamplePage, StoredSample
@@ -102,6 +103,15 @@ class Client:
         """A target by its name. Raises NotFound."""
         return Target.model_validate(self._http.get(f"/v1/targets/{path_segment(name)}"))
 
+    def noise_floors(self) -> dict[str, TargetNoise]:
+        """The noise floor of each target with its interval, by name. Empty if the service is of
+        an older version."""
+        try:
+            floors = NoiseList.model_validate(self._http.get("/v1/noise-floors"))
+        except NotFound:
+            return {}
+        return {floor.target: floor for floor in floors.items}
+
     def sentinels(self, target: str, limit: int = 100) -> SentinelHistory:
         """The newest `limit` sentinel readings of a target with their drift, and the levels."""
         path = f"/v1/targets/{path_segment(target)}/sentinels"
@@ -161,7 +171,7 @@ class Client:
         blocks: int = 300,
         networks: int = 40,
         pruned: int = 10,
-        repeats: int = 8,
+        repeats: int = 16,
         seed: int = 0,
         workloads: Sequence[PlannedWorkload] = (),
         progress: Progress = quiet,
@@ -185,7 +195,7 @@ class Client:
         blocks: int = 300,
         networks: int = 40,
         pruned: int = 10,
-        repeats: int = 8,
+        repeats: int = 16,
         seed: int = 0,
     ) -> CampaignEstimate:
         """Estimate the samples, the time and the covered part of the space of a `campaign`.
@@ -204,7 +214,7 @@ class Client:
         networks: int = 40,
         *,
         pruned: int = 10,
-        repeats: int = 8,
+        repeats: int = 16,
         seed: int = 0,
         progress: Progress | None = None,
     ) -> Report:

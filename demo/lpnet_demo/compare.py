@@ -15,7 +15,7 @@ from lpnet_demo.prune import NETWORK
 
 # Name in `lpnet-agent list-runtimes`, and the module that must be installed.
 _MODULES = {"openvino": "openvino", "torch": "torch"}
-_REPEATS = 8
+_REPEATS = 16
 # Around the multiples of kernel sizes, where latency rises in steps.
 _BLOCK, _WIDTH = "layer3.1", "layer3.1.conv1"
 _VALUES = (4, 8, 12, 15, 16, 17, 24, 31, 32, 33, 40, 47, 48, 49, 56, 63, 64)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from lpnet.noise import Reading, noise_floor, spread
 from lpnet_service.db.engine import Database
 from lpnet_service.db.rows import EpochRow, GroupRow, SampleRow, WorkloadRow
 from lpnet_service.services.shared import tallies
-from lpnet_service.services.shared.noise import floor_pct, spread
 
 
 def check_tallies(database: Database) -> None:
@@ -21,7 +21,7 @@ def check_tallies(database: Database) -> None:
     groups: Counter[tuple[Any, ...]] = Counter()
     epochs: Counter[tuple[str, int]] = Counter()
     medians: dict[tuple[Any, ...], list[float]] = defaultdict(list)
-    sessions: dict[tuple[Any, ...], dict[str, list[float]]] = defaultdict(
+    sessions: dict[tuple[Any, ...], dict[str, list[Reading]]] = defaultdict(
         lambda: defaultdict(list)
     )
     with database.read() as session:
@@ -43,7 +43,7 @@ def check_tallies(database: Database) -> None:
             key = (row.target, row.epoch, row.workload_key)
             medians[key].append(row.latency_ms)
             if row.session is not None:
-                sessions[key][row.session].append(row.latency_ms)
+                sessions[key][row.session].append((row.taken_at, row.latency_ms))
     assert {_group(group): group.samples for group in stored_groups} == groups
     counted = {(e.target, e.epoch): e.samples for e in stored_epochs if e.samples}
     assert counted == epochs
@@ -57,8 +57,10 @@ def check_tallies(database: Database) -> None:
         if apart is not None:
             spreads[key[:2]].append(apart)
     for epoch in stored_epochs:
-        noise = floor_pct(spreads[epoch.target, epoch.epoch])
-        assert epoch.noise_floor_pct == (None if noise is None else pytest.approx(noise))
+        floor = noise_floor(spreads[epoch.target, epoch.epoch])
+        assert epoch.repeated == floor.workloads
+        stored_floor = (epoch.noise_floor_pct, epoch.noise_low_pct, epoch.noise_high_pct)
+        assert stored_floor == pytest.approx((floor.pct, floor.low_pct, floor.high_pct))
 
 
 def _group(row: Any) -> tuple[Any, ...]:

@@ -85,13 +85,17 @@ def connect(url: str | None, token: str | None) -> Client:
     return Client(url, token=token)
 
 
-def print_json(value: BaseModel | Iterable[BaseModel] | dict[str, Any]) -> None:
+def print_json(
+    value: BaseModel | Iterable[BaseModel | dict[str, Any]] | dict[str, Any],
+) -> None:
     if isinstance(value, BaseModel):
         plain: Any = value.model_dump(mode="json")
     elif isinstance(value, dict):
         plain = value
     else:
-        plain = [item.model_dump(mode="json") for item in value]
+        plain = [
+            item if isinstance(item, dict) else item.model_dump(mode="json") for item in value
+        ]
     json.dump(plain, sys.stdout, indent=2)
     sys.stdout.write("\n")
 

@@ -27,7 +27,8 @@ def sentinels(
     with connect(url, token) as client:
         history = client.sentinels(target, limit)
         info = client.target(target)
-    print_json(history) if as_json else show.print_sentinels(info, history)
+        floor = client.noise_floors().get(target)
+    print_json(history) if as_json else show.print_sentinels(info, history, floor)
 
 
 def clear(target: TargetName, as_json: Json = False, url: Url = None, token: Token = None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
+from lpnet.schemas.noise import TargetNoise
 from lpnet.schemas.report import NOISE_UNKNOWN
 
 UNKNOWN = "-"
@@ -44,10 +45,16 @@ def percent(value: float | None, digits: int = 1) -> str:
     return UNKNOWN if value is None else f"{value:.{digits}f}%"
 
 
-def noise(value: float | None, reason: str | None = None) -> str:
+def noise(value: float | None, reason: str | None = None, floor: TargetNoise | None = None) -> str:
+    """A noise floor, with its interval where `floor` is known."""
     if value is None:
         return f"noise floor unknown: {reason or NOISE_UNKNOWN}"
-    return f"noise floor {percent(value, 2)}"
+    if floor is None or floor.low_pct is None or floor.high_pct is None:
+        return f"noise floor {percent(value, 2)}"
+    return (
+        f"noise floor {percent(value, 2)} (95% interval {floor.low_pct:.2f} to "
+        f"{percent(floor.high_pct, 2)}, {floor.workloads} workloads)"
+    )
 
 
 def ago(when: datetime | None) -> str:

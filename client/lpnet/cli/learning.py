@@ -37,7 +37,7 @@ def profile(
     ] = 10,
     repeats: Annotated[
         int, typer.Option(min=0, help="Number of workloads to measure twice, for the noise floor.")
-    ] = 8,
+    ] = 16,
     shape: Shapes = None,
     frozen: FrozenLayers = None,
     batch: Batch = None,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from lpnet.cli import show
 from lpnet.cli.base import Json, TargetName, Token, Url, connect, print_json
+from lpnet.schemas.device import Target
+from lpnet.schemas.noise import TargetNoise
 
 
 def devices(as_json: Json = False, url: Url = None, token: Token = None) -> None:
@@ -22,7 +24,17 @@ def targets(as_json: Json = False, url: Url = None, token: Token = None) -> None
     """List the targets: device, runtime and mode, with noise floor and LPNet."""
     with connect(url, token) as client:
         targets = client.targets()
-    print_json(targets) if as_json else show.print_targets(targets)
+        floors = client.noise_floors()
+    if as_json:
+        print_json([_with_noise(target, floors.get(target.name)) for target in targets])
+    else:
+        show.print_targets(targets, floors)
+
+
+def _with_noise(target: Target, floor: TargetNoise | None) -> dict[str, Any]:
+    """The target as JSON, with its noise floor in full; null if the service is older."""
+    noise = None if floor is None else floor.model_dump(mode="json")
+    return target.model_dump(mode="json") | {"noise": noise}
 
 
 def table(
@@ -48,6 +60,7 @@ def table(
     """Show the latency table of a target: samples with measured and predicted latency."""
     with connect(url, token) as client:
         info = client.target(target)
+        floor = client.noise_floors().get(target)
         table = client.table(target, kind=kind, sort=sort, disturbed=disturbed)
         rows = list(islice(table, limit))
-    print_json(rows) if as_json else show.print_table(info, rows)
+    print_json(rows) if as_json else show.print_table(info, rows, floor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.table import Table
 
@@ -21,6 +21,7 @@ from lpnet.schemas.condition import SentinelHistory
 from lpnet.schemas.device import Device, Target
 from lpnet.schemas.lpnet import Prediction
 from lpnet.schemas.memory import MemoryLimits
+from lpnet.schemas.noise import TargetNoise
 from lpnet.schemas.report import NOISE_UNKNOWN, Baseline, Metrics, Report
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.table import TableRow
@@ -48,7 +49,7 @@ def print_devices(devices: Sequence[Device]) -> None:
     print_all(grid if devices else "no device yet: run `lpnet-agent run` on one")
 
 
-def print_targets(targets: Sequence[Target]) -> None:
+def print_targets(targets: Sequence[Target], floors: Mapping[str, TargetNoise]) -> None:
     numbers = ["samples", "noise", "error"]
     grid = new_grid(None, "target", "state", *numbers, numbers=numbers)
     for target in targets:
@@ -58,7 +59,7 @@ def print_targets(targets: Sequence[Target]) -> None:
             target.name,
             target.state,
             str(target.samples),
-            "unknown" if floor is None else percent(floor, 2),
+            _floor(floor, floors.get(target.name)),
             "no LPNet" if target.lpnet is None else error_text,
         )
     print_all(grid if targets else "no target yet: run `lpnet-agent run`, or `lpnet import`")
@@ -68,7 +69,9 @@ def print_targets(targets: Sequence[Target]) -> None:
         if target.memory is not None:
             print_line(f"{target.name}: {memory(target.memory)}")
     if targets:
-        print_all("noise: the noise floor; error: of the LPNet on held-out networks")
+        print_all(
+            "noise: the noise floor and its 95% interval; error: of the LPNet on held-out networks"
+        )
     without_floor = [target for target in targets if target.noise_floor_pct is None]
     for reason in sorted({target.noise_floor_reason or NOISE_UNKNOWN for target in without_floor}):
         print_all(f"noise floor unknown: {reason}; smaller errors cannot be told apart from noise")
@@ -87,8 +90,16 @@ def state(target: Target) -> str:
     return f"{text}, since {ago(target.state_since)}" if timed else text
 
 
-def print_table(target: Target, rows: Sequence[TableRow]) -> None:
-    floor = noise(target.noise_floor_pct, target.noise_floor_reason)
+def _floor(pct: float | None, floor: TargetNoise | None) -> str:
+    if floor is None or pct is None or floor.low_pct is None or floor.high_pct is None:
+        return "unknown" if pct is None else percent(pct, 2)
+    return f"{percent(pct, 2)} ({floor.low_pct:.2f}-{floor.high_pct:.2f})"
+
+
+def print_table(
+    target: Target, rows: Sequence[TableRow], target_noise: TargetNoise | None = None
+) -> None:
+    floor = noise(target.noise_floor_pct, target.noise_floor_reason, target_noise)
     numbers = ["measured ms", "spread", "predicted ms", "error"]
     grid = new_grid(
         f"{target.name}: {target.samples} samples, {floor}",
@@ -228,7 +239,9 @@ def _interval(report: Report) -> str:
     )
 
 
-def print_sentinels(target: Target, history: SentinelHistory) -> None:
+def print_sentinels(
+    target: Target, history: SentinelHistory, floor: TargetNoise | None = None
+) -> None:
     levels = ", ".join(
         f"{name} {ms(value)} ms (limit {history.limit_pct[name]:.1f}%)"
         for name, value in history.level_ms.items()
@@ -259,5 +272,5 @@ def print_sentinels(target: Target, history: SentinelHistory) -> None:
     print_all(grid if history.items else f"{target.name}: no sentinel was measured yet")
     print_all(
         "A drift beyond the limit, up or down, pauses the target until it is back within it. "
-        f"On this target: {noise(target.noise_floor_pct, target.noise_floor_reason)}."
+        f"On this target: {noise(target.noise_floor_pct, target.noise_floor_reason, floor)}."
     )

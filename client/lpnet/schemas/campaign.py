@@ -39,7 +39,8 @@ class NewCampaign(Wire):
         "drawn workloads were measured",
     )
     repeats: Annotated[int, Field(ge=0, le=10_000)] = Field(
-        default=8, description="number of workloads to measure twice, for the noise floor"
+        default=16,
+        description="number of workloads to measure in a second session too, for the noise floor",
     )
     seed: Seed = Field(default=0, description="seed of the draw")
     batch: Annotated[int, Field(ge=1, le=100_000)] = Field(default=1, description="batch size")

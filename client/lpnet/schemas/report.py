@@ -7,7 +7,9 @@ from pydantic import Field
 from lpnet.schemas.base import Wire
 
 # Reason for an unknown noise floor, for people.
-NOISE_UNKNOWN = "fewer than three workloads were repeated in a second session"
+NOISE_UNKNOWN = (
+    "fewer than ten workloads were measured again in another session, at least a minute later"
+)
 
 
 class Metrics(Wire):

@@ -11,6 +11,7 @@ from typing import TextIO
 import numpy as np
 
 from lpnet.errors import FileFormatError
+from lpnet.noise import NoiseFloor, Reading, noise_floor, spread
 from lpnet.progress import Progress
 from lpnet.schemas.campaign import PlannedWorkload
 from lpnet.schemas.condition import drift_pct
@@ -48,7 +49,7 @@ class MeasurePlan:
 class SpaceResult:
     """Counts of what was measured, without sentinels.
 
-    `spreads` are the differences between two sessions, relative to their mean. `drift_pct` is the
+    `readings` are those of each workload without disturbance, by session. `drift_pct` is the
     change of each sentinel from before to after, None if it was disturbed at either end.
     """
 
@@ -57,13 +58,13 @@ class SpaceResult:
     disturbed: int = 0
     repeated: int = 0
     failures: list[str] = field(default_factory=list)
-    spreads: list[float] = field(default_factory=list)
+    readings: dict[str, dict[str, list[Reading]]] = field(default_factory=dict)
     drift_pct: dict[Sentinel, float | None] = field(default_factory=dict)
 
     @property
-    def noise_floor_pct(self) -> float | None:
-        """Median spread between sessions in percent; None for fewer than three repeats."""
-        return 100 * float(np.median(self.spreads)) if len(self.spreads) >= 3 else None
+    def noise_floor(self) -> NoiseFloor:
+        spreads = (spread(sessions.values()) for sessions in self.readings.values())
+        return noise_floor(value for value in spreads if value is not None)
 
 
 def read_space(path: Path) -> Space:
@@ -119,7 +120,6 @@ def measure_space(
     rng = np.random.default_rng(measure_plan.seed)
     repeats = [items[i] for i in rng.permutation(len(items))[: measure_plan.repeats]]
     result = SpaceResult()
-    first_samples: dict[str, Sample] = {}
     with out.open("w", encoding="utf-8") as file:
         before = _measure_sentinels(measurer, stop, file, progress, "checking the device")
         for stage, session_items in (("measuring", items), ("repeating", repeats)):
@@ -136,7 +136,7 @@ def measure_space(
                     result.failures.append(measured.reason or "unknown")
                     continue
                 _write(file, measured.sample)
-                _count(result, measured.sample, first_samples, repeated=repeated)
+                _count(result, measured.sample, repeated=repeated)
         result.drift_pct = _drifts(
             before,
             _measure_sentinels(measurer, stop, file, progress, "checking the device again"),
@@ -206,14 +206,13 @@ def _write(file: TextIO, sample: Sample) -> None:
     file.flush()
 
 
-def _count(
-    result: SpaceResult, sample: Sample, first_samples: dict[str, Sample], *, repeated: bool
-) -> None:
+def _count(result: SpaceResult, sample: Sample, *, repeated: bool) -> None:
     result.samples += 1
     result.networks += sample.kind == "network"
     result.disturbed += sample.disturbed
     result.repeated += repeated
-    first = first_samples.setdefault(workload_key(sample.workload), sample)
-    if first.session != sample.session:
-        mean_ms = (first.latency_ms + sample.latency_ms) / 2
-        result.spreads.append(abs(first.latency_ms - sample.latency_ms) / mean_ms)
+    if sample.disturbed or sample.session is None or sample.measured_at is None:
+        return
+    sessions = result.readings.setdefault(workload_key(sample.workload), {})
+    reading = (sample.measured_at, sample.latency_ms)
+    sessions.setdefault(sample.session, []).append(reading)

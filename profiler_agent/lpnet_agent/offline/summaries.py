@@ -21,6 +21,7 @@ def summarise_space(
 ) -> dict[str, Any]:
     """`drifted` is null if a sentinel has no undisturbed reading before or after."""
     drifts = list(result.drift_pct.values())
+    floor = result.noise_floor
     above_limit = any(drift is not None and abs(drift) > drift_limit_pct for drift in drifts)
     return {
         "out": str(out),
@@ -29,7 +30,10 @@ def summarise_space(
         "networks": result.networks,
         "repeated": result.repeated,
         "disturbed": result.disturbed,
-        "noise_floor_pct": result.noise_floor_pct,
+        "noise_floor_pct": floor.pct,
+        "noise_floor_low_pct": floor.low_pct,
+        "noise_floor_high_pct": floor.high_pct,
+        "noise_floor_reason": floor.reason,
         "drift_pct": {
             name: drift if drift is None else round(drift, 2)
             for name, drift in result.drift_pct.items()
@@ -49,7 +53,13 @@ def format_space(summary: dict[str, Any]) -> str:
         f"{seconds['timed']:.0f} s of it timing",
     ]
     if summary["noise_floor_pct"] is not None:
-        lines.append(f"median difference between sessions: {summary['noise_floor_pct']:.2f}%")
+        lines.append(
+            f"noise floor, the median difference between sessions: "
+            f"{summary['noise_floor_pct']:.2f}% (95% interval "
+            f"{summary['noise_floor_low_pct']:.2f} to {summary['noise_floor_high_pct']:.2f}%)"
+        )
+    elif summary["repeated"]:
+        lines.append(f"noise floor unknown: {summary['noise_floor_reason']}")
     lines.append(_format_drift(summary))
     if summary["failures"]:
         lines.append(f"{len(summary['failures'])} failed, the first: {summary['failures'][0]}")

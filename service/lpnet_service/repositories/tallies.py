@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, func, select, text, true, update
 from sqlalchemy.orm import Session
 
+from lpnet.noise import NoiseFloor
 from lpnet_service.db.rows import EpochRow, GroupRow, SampleRow, WorkloadRow
 from lpnet_service.repositories.inserts import insert_or_replace
 
@@ -58,7 +59,7 @@ class TallyRepository:
         columns = (
             *(SampleRow.epoch, SampleRow.workload_key, SampleRow.group_key, SampleRow.kind),
             *(SampleRow.space, SampleRow.block, SampleRow.draw, SampleRow.disturbed),
-            *(SampleRow.session, SampleRow.latency_ms),
+            *(SampleRow.session, SampleRow.latency_ms, SampleRow.taken_at),
         )
         for chunk in _chunks(SampleRow, target, workloads):
             query = select(*columns).where(chunk, SampleRow.group_key.is_not(None))
@@ -139,9 +140,15 @@ class TallyRepository:
                 delete(EpochRow).where(*is_epoch), execution_options=_WITHOUT_SYNC
             )
 
-    def set_noise(self, target: str, epoch: int, noise: float | None) -> None:
+    def set_noise(self, target: str, epoch: int, floor: NoiseFloor) -> None:
         is_epoch = (EpochRow.target == target, EpochRow.epoch == epoch)
-        statement = update(EpochRow).where(*is_epoch).values(noise_floor_pct=noise)
+        statement = update(EpochRow).where(*is_epoch)
+        statement = statement.values(
+            noise_floor_pct=floor.pct,
+            noise_low_pct=floor.low_pct,
+            noise_high_pct=floor.high_pct,
+            repeated=floor.workloads,
+        )
         self._session.execute(statement, execution_options=_WITHOUT_SYNC)
 
     def get_epoch(self, target: str, number: int) -> EpochRow | None:

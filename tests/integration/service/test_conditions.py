@@ -267,7 +267,7 @@ def test_sentinels_count_as_no_sample_and_are_kept_all_the_same(bench: Bench) ->
     target = look(bench)
     assert (target.samples, target.noise_floor_pct) == (1, None)
     assert target.noise_floor_reason == (
-        "fewer than three workloads were repeated in a second session"
+        "0 of 10 workloads were measured again in another session, at least a minute later"
     )
     text = "".join(samples.export(bench.ctx, bench.target, "jsonl"))
     again = [Sample.model_validate_json(line) for line in text.splitlines()]

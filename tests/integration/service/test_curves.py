@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -171,11 +172,12 @@ def test_the_advice_says_what_counts_as_the_same(lite_bench: Bench, http: TestCl
     (curve,) = drawn(http, lite_bench).curves
     assert (curve.noise_floor_pct, curve.same_within_pct) == (None, 2.0)
     again = []
-    for stem in (2, 3, 4):
+    start = lite_bench.clock.now()
+    for stem in range(2, 12):
         workload = lite_bench.workload(stem=stem)
-        again += [
-            lite_bench.sample(ms, workload=workload, session=f"session-{ms}") for ms in (1.0, 1.06)
-        ]
+        for minute, ms in enumerate((1.0, 1.06)):
+            fields = {"session": f"session-{ms}", "measured_at": start + timedelta(minutes=minute)}
+            again.append(lite_bench.sample(ms, workload=workload, **fields))
     store(lite_bench, *again)
     (curve,) = drawn(http, lite_bench).curves
     assert curve.noise_floor_pct == pytest.approx(100 * 0.06 / 1.03)

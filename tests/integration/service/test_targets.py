@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from statistics import median
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
 from lpnet.schemas.campaign import NewCampaign
 from lpnet.schemas.device import Registration, TargetSpec
+from lpnet.schemas.noise import TargetNoise
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.errors import NameTaken, NotFound
 from lpnet_service.services.measuring import agents, campaigns, ingest, leasing
@@ -16,6 +20,8 @@ from lpnet_service.services.shared import targets
 
 Bench = Any
 Register = Callable[..., str]
+# Too soon for sessions to count as apart.
+SOON = timedelta(seconds=59)
 
 
 def store(bench: Bench, *samples: Any) -> None:
@@ -95,21 +101,64 @@ def test_a_state_says_what_goes_on(bench: Bench) -> None:
 
 
 def test_the_noise_floor_is_of_workloads_measured_in_two_sessions(bench: Bench) -> None:
-    def noise() -> float | None:
-        return targets.list_targets(bench.ctx)[0].noise_floor_pct
+    start = bench.clock.now()
+    later = start + timedelta(minutes=5)
 
-    for stem, other in [(1, 1.01), (2, 1.02), (3, 1.04)]:
-        assert noise() is None
-        workload = bench.workload(stem=stem)
+    def noise() -> TargetNoise:
+        (floor,) = targets.list_noise(bench.ctx)
+        (target,) = targets.list_targets(bench.ctx)
+        assert (target.noise_floor_pct, target.noise_floor_reason) == (floor.pct, floor.reason)
+        return floor
+
+    for count in range(10):
+        floor = noise()
+        assert (floor.workloads, floor.pct, floor.low_pct, floor.high_pct) == (count, *[None] * 3)
+        assert str(floor.reason).startswith(f"{count} of 10 workloads")
+        workload = bench.workload(stem=count + 1)
+        again = 1 + count / 100
         store(
             bench,
-            bench.sample(1.0, workload=workload, session="a"),
-            bench.sample(other, workload=workload, session="b"),
-            bench.sample(9.0, workload=workload, session="c", disturbed=True),
-            bench.sample(9.0, workload=workload, session="d", sentinel="memory"),
-            bench.sample(9.0, workload=workload),
+            bench.sample(1.0, workload=workload, session="a", measured_at=start),
+            bench.sample(again, workload=workload, session="b", measured_at=later),
+            bench.sample(9.0, workload=workload, session="c", measured_at=start + SOON),
+            bench.sample(9.0, workload=workload, session="d", disturbed=True, measured_at=later),
+            bench.sample(9.0, workload=workload, session="e", sentinel="memory"),
+            bench.sample(9.0, workload=workload, measured_at=later),
         )
-    assert noise() == pytest.approx(100 * 0.02 / 1.01)
+    floor = noise()
+    # Session c is apart from b and not from a, so two pairs count.
+    spreads = [(spread(1.0, 1 + n / 100) + spread(9.0, 1 + n / 100)) / 2 for n in range(10)]
+    assert floor.workloads == floor.needed == 10
+    assert floor.pct == pytest.approx(100 * median(spreads))
+    assert floor.reason is None
+    low, high = floor.low_pct, floor.high_pct
+    assert low is not None
+    assert high is not None
+    assert low < 100 * median(spreads) < high
+
+
+def test_sessions_within_a_minute_say_nothing_of_the_noise(bench: Bench) -> None:
+    start = bench.clock.now()
+    for stem in range(1, 12):
+        samples = [
+            bench.sample(
+                1.0, workload=bench.workload(stem=stem), session=name, measured_at=start + offset
+            )
+            for name, offset in (("a", timedelta(0)), ("b", SOON))
+        ]
+        store(bench, *samples)
+    (floor,) = targets.list_noise(bench.ctx)
+    assert (floor.workloads, floor.pct) == (0, None)
+
+
+def test_noise_floors_are_read_over_http(api: TestClient, bench: Bench) -> None:
+    (item,) = api.get("/v1/noise-floors").json()["items"]
+    assert (item["target"], item["workloads"], item["needed"]) == (bench.target, 0, 10)
+    assert (item["pct"], item["apart_s"]) == (None, 60)
+
+
+def spread(a: float, b: float) -> float:
+    return abs(a - b) / ((a + b) / 2)
 
 
 def test_an_unknown_target_is_not_there(bench: Bench) -> None:

@@ -43,17 +43,19 @@ def test_a_job_is_two_dozen_blocks_or_half_a_dozen_networks() -> None:
     ]
 
 
-@given(kinds, st.integers(0, 30), st.integers(0, 2**63 - 1))
-def test_repeats_are_distinct_workloads_of_both_kinds(
-    given_kinds: list[Kind], count: int, seed: int
+@given(kinds, st.integers(0, 30))
+def test_repeats_are_distinct_workloads_of_both_kinds_the_first_ones(
+    given_kinds: list[Kind], count: int
 ) -> None:
     workloads = [planned(kind, i) for i, kind in enumerate(given_kinds)]
-    repeated = repeats(workloads, count, seed)
-    assert repeated == repeats(workloads, count, seed)
+    repeated = repeats(workloads, count)
     assert len(repeated) == min(count, len(workloads))
     assert len({planned.workload.widths["a"] for planned in repeated}) == len(repeated)
     if count > 1 and set(given_kinds) == {"block", "network"}:
         assert {planned.kind for planned in repeated} == {"block", "network"}
+    for kind in ("block", "network"):
+        alike = [planned for planned in repeated if planned.kind == kind]
+        assert alike == [planned for planned in workloads if planned.kind == kind][: len(alike)]
 
 
 def test_budgets_spread_from_a_third_to_nearly_all() -> None:

@@ -9,7 +9,10 @@ from lpnet_service.db.rows.base import Base
 
 
 class EpochRow(Base):
-    """How many samples an epoch of a target has, without sentinels, and its noise floor."""
+    """How many samples an epoch of a target has, without sentinels, and its noise floor.
+
+    `repeated` workloads were measured in two sessions apart; see `lpnet.noise`.
+    """
 
     __tablename__ = "epochs"
 
@@ -17,6 +20,9 @@ class EpochRow(Base):
     epoch: Mapped[int] = mapped_column(primary_key=True)
     samples: Mapped[int]
     noise_floor_pct: Mapped[float | None]
+    noise_low_pct: Mapped[float | None]
+    noise_high_pct: Mapped[float | None]
+    repeated: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class GroupRow(Base):
@@ -43,7 +49,7 @@ class WorkloadRow(Base):
     """A workload of an epoch with undisturbed samples.
 
     `latency_ms` is their median. `spread` is the difference between the sessions that measured it,
-    relative to their mean; null if there is only one session.
+    relative to their mean; null if no two sessions are apart in time.
     """
 
     __tablename__ = "workloads"

@@ -103,7 +103,7 @@ def draw(ctx: Context, new: NewCampaign) -> DrawnWorkloads:
         )
         return DrawnWorkloads(new.workloads, (), 0)
     drawn = plan(space, blocks=new.blocks, networks=new.networks, seed=new.seed, batch=new.batch)
-    return DrawnWorkloads(drawn, repeats(drawn, new.repeats, new.seed), new.pruned)
+    return DrawnWorkloads(drawn, repeats(drawn, new.repeats), new.pruned)
 
 
 def add_jobs(

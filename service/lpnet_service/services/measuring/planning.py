@@ -29,12 +29,14 @@ def cut_into_jobs(workloads: Iterable[PlannedWorkload]) -> list[list[PlannedWork
     return jobs
 
 
-def repeats(workloads: Sequence[PlannedWorkload], count: int, seed: int) -> list[PlannedWorkload]:
-    """Workloads to measure again, drawn at random, alternating between networks and blocks."""
-    rng = np.random.default_rng((seed, 1))
-    shuffled = [workloads[i] for i in rng.permutation(len(workloads))]
-    networks = [planned for planned in shuffled if planned.kind == "network"]
-    blocks = [planned for planned in shuffled if planned.kind == "block"]
+def repeats(workloads: Sequence[PlannedWorkload], count: int) -> list[PlannedWorkload]:
+    """Workloads to measure again, alternating between networks and blocks.
+
+    They are the first ones, so that as much time as possible passes in between. A plan is in
+    random order, so these are a random part of it.
+    """
+    networks = [planned for planned in workloads if planned.kind == "network"]
+    blocks = [planned for planned in workloads if planned.kind == "block"]
     alternating = chain.from_iterable(zip_longest(networks, blocks))
     return [planned for planned in alternating if planned is not None][:count]
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from lpnet.schemas.report import NOISE_UNKNOWN
 from lpnet.schemas.sample import Conditions, Sample
 from lpnet.schemas.table import BriefConditions, TablePage, TableRow
 from lpnet_service.db.rows import SampleRow
@@ -19,7 +18,7 @@ from lpnet_service.services.reading.predicted import predicted_ms
 from lpnet_service.services.reading.selection import Filters, select
 from lpnet_service.services.shared import cursors
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.targets import require_target
+from lpnet_service.services.shared.targets import noise_floor_of, require_target
 
 Sort = Literal["measured_at", "-measured_at", "latency_ms", "-latency_ms"]
 _SAMPLE_FIELDS = (
@@ -58,7 +57,7 @@ def page(
         lpnet = LPNetRepository(session).active(row.name)
         epoch_row = TallyRepository(session).get_epoch(row.name, epoch)
         names = SpaceRepository(session).names()
-    noise = epoch_row.noise_floor_pct if epoch_row else None
+    floor = noise_floor_of(epoch_row)
     samples = [Sample.model_validate_json(sample.body_json) for sample in cut.rows]
     workloads = {key: sample.workload for key, sample in zip(keys, samples, strict=True)}
     predicted = predicted_ms(ctx, lpnet, workloads) if lpnet else {}
@@ -66,11 +65,11 @@ def page(
         target=target,
         epoch=epoch,
         lpnet=lpnet.id if lpnet else None,
-        noise_floor_pct=noise,
-        noise_floor_reason=NOISE_UNKNOWN if noise is None else None,
+        noise_floor_pct=floor.pct,
+        noise_floor_reason=floor.reason,
         matching=selected.matching,
         matching_exact=selected.exact,
-        items=_rows(cut.rows, samples, names, sides, predicted, noise),
+        items=_rows(cut.rows, samples, names, sides, predicted, floor.pct),
         next=cut.next,
         previous=cut.previous,
     )

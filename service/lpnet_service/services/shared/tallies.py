@@ -18,8 +18,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from lpnet.noise import Reading, noise_floor, spread
 from lpnet_service.repositories.tallies import EpochWorkload, TallyRepository
-from lpnet_service.services.shared.noise import floor_pct, spread
 
 _GROUP_COLUMNS = ("epoch", "kind", "space", "block", "draw", "disturbed")
 _WORKLOAD_COLUMNS = ("epoch", "workload_key", "kind", "space", "block")
@@ -84,7 +84,7 @@ def _update(
     spreads = {w: row["spread"] for w, row in rows.items() if row["spread"] is not None}
     for epoch in {epoch for epoch, _ in workloads}:
         if _in_epoch(epoch, spreads) != _in_epoch(epoch, spreads_before):
-            tallies.set_noise(target, epoch, floor_pct(tallies.spreads(target, epoch)))
+            tallies.set_noise(target, epoch, noise_floor(tallies.spreads(target, epoch)))
 
 
 def _in_epoch(
@@ -99,12 +99,12 @@ class _WorkloadTally:
     def __init__(self, sample: Any) -> None:
         self._columns = {name: getattr(sample, name) for name in _WORKLOAD_COLUMNS}
         self._latencies: list[float] = []
-        self._sessions: dict[str, list[float]] = defaultdict(list)
+        self._sessions: dict[str, list[Reading]] = defaultdict(list)
 
     def add(self, sample: Any) -> None:
         self._latencies.append(sample.latency_ms)
         if sample.session is not None:
-            self._sessions[sample.session].append(sample.latency_ms)
+            self._sessions[sample.session].append((sample.taken_at, sample.latency_ms))
 
     def columns(self, target: str) -> dict[str, Any]:
         return self._columns | {

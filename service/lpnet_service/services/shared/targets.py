@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from lpnet.logs import fields
+from lpnet.noise import MIN_APART_S, MIN_WORKLOADS, NoiseFloor
 from lpnet.schemas.device import Device, DeviceFacts, Target, TargetSpec
 from lpnet.schemas.memory import MemoryLimits
-from lpnet.schemas.report import NOISE_UNKNOWN
+from lpnet.schemas.noise import TargetNoise
 from lpnet_service.db.rows import AgentRow, EpochRow, LPNetRow, TargetRow
 from lpnet_service.errors import NotFound
 from lpnet_service.repositories.devices import DeviceRepository
@@ -67,6 +68,37 @@ def require_target(session: Session, name: str) -> TargetRow:
     return row
 
 
+def list_noise(ctx: Context) -> list[TargetNoise]:
+    """The noise floors of all targets, by name."""
+    with ctx.db.read() as session:
+        rows = DeviceRepository(session).list_targets()
+        epochs = {(row.target, row.epoch): row for row in TallyRepository(session).list_epochs()}
+    return [_target_noise(row, epochs.get((row.name, row.epoch))) for row in rows]
+
+
+def _target_noise(row: TargetRow, epoch: EpochRow | None) -> TargetNoise:
+    floor = noise_floor_of(epoch)
+    return TargetNoise(
+        target=row.name,
+        epoch=row.epoch,
+        workloads=floor.workloads,
+        needed=MIN_WORKLOADS,
+        apart_s=MIN_APART_S,
+        pct=floor.pct,
+        low_pct=floor.low_pct,
+        high_pct=floor.high_pct,
+        reason=floor.reason,
+    )
+
+
+def noise_floor_of(epoch: EpochRow | None) -> NoiseFloor:
+    """The noise floor that is stored with an epoch."""
+    if epoch is None:
+        return NoiseFloor(0)
+    low, high = epoch.noise_low_pct, epoch.noise_high_pct
+    return NoiseFloor(epoch.repeated, epoch.noise_floor_pct, low, high)
+
+
 def noise_floor_pct_of(session: Session, target: TargetRow) -> float | None:
     epoch = TallyRepository(session).get_epoch(target.name, target.epoch)
     return epoch.noise_floor_pct if epoch else None
@@ -107,7 +139,7 @@ def _target(row: TargetRow, related: _RelatedRows, limits: MemoryLimits | None) 
     state = related.states[row.name]
     lpnet = related.lpnets.get(row.name)
     epoch = related.epochs.get((row.name, row.epoch))
-    noise = epoch.noise_floor_pct if epoch else None
+    floor = noise_floor_of(epoch)
     return Target.model_validate(
         {
             "name": row.name,
@@ -120,8 +152,8 @@ def _target(row: TargetRow, related: _RelatedRows, limits: MemoryLimits | None) 
             "cleared": row.cleared,
             "epoch": row.epoch,
             "samples": epoch.samples if epoch else 0,
-            "noise_floor_pct": noise,
-            "noise_floor_reason": NOISE_UNKNOWN if noise is None else None,
+            "noise_floor_pct": floor.pct,
+            "noise_floor_reason": floor.reason,
             "memory": limits,
             "lpnet": lpnet.id if lpnet else None,
             "network_mape_pct": lpnet.network_mape_pct if lpnet else None,

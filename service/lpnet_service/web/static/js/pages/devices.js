@@ -13,6 +13,7 @@ const POLL_S = 5;
 
 let devices = [];
 let targets = [];
+let floors = new Map();
 const filter = readState(DEFAULTS);
 
 start(async () => {
@@ -22,8 +23,13 @@ start(async () => {
   }
   addCsvButton("csv", "targets", csvTargets);
   await poll(async () => {
-    const [list, loadedTargets] = await Promise.all([get("/v1/devices"), loadTargets()]);
+    const [list, loadedTargets, noise] = await Promise.all([
+      get("/v1/devices"),
+      loadTargets(),
+      get("/v1/noise-floors"),
+    ]);
     devices = list.items;
+    floors = new Map(noise.items.map((floor) => [floor.target, floor]));
     targets = loadedTargets;
     show();
   }, POLL_S);
@@ -156,6 +162,15 @@ function specTags(spec) {
   ].filter(Boolean);
 }
 
+// The interval of a noise floor, or how many of the workloads that it needs there are.
+function noiseDetail(floor) {
+  if (!floor) return null;
+  const text = floor.pct === null
+    ? `${floor.workloads} of ${plural(floor.needed, "workload")}`
+    : `${floor.low_pct.toFixed(1)} to ${floor.high_pct.toFixed(1)} %`;
+  return h("div", { class: "small soft", title: "95% interval of the noise floor" }, text);
+}
+
 function targetRow(target) {
   const tags = specTags(target.spec).map((tag) => h("span", { class: "tag" }, tag));
   const link = (path, text) => h("a", { href: url(path, { target: target.name }) }, text);
@@ -173,6 +188,7 @@ function targetRow(target) {
     numberCell(
       "Noise floor",
       percent(target.noise_floor_pct, { reason: target.noise_floor_reason }),
+      noiseDetail(floors.get(target.name)),
     ),
     numberCell("Samples", count(target.samples)),
     numberCell("LPNet error", target.lpnet ? link("/report", error) : unknown("no LPNet yet")),

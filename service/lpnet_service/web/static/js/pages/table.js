@@ -28,11 +28,17 @@ const MAX_WIDTHS_SHOWN = 6;
 
 const state = readState(DEFAULTS);
 let spaces = [];
+let floors = [];
 let table = null;
 
 start(async () => {
-  const [targets, loadedSpaces] = await Promise.all([loadTargets(), loadSpaces()]);
+  const [targets, loadedSpaces, noise] = await Promise.all([
+    loadTargets(),
+    loadSpaces(),
+    get("/v1/noise-floors"),
+  ]);
   spaces = loadedSpaces;
+  floors = noise.items;
   if (!targets.length) {
     showNotice("There is no target yet. The Devices page shows how to add one.");
     return;
@@ -216,12 +222,19 @@ async function loadPage(after, sort) {
   }
 }
 
+// The interval of the target's noise floor, which is of its current epoch.
+function interval() {
+  const floor = floors.find(({ target }) => target === state.target);
+  if (!floor || floor.low_pct === null) return "";
+  return ` (${floor.low_pct.toFixed(1)} to ${floor.high_pct.toFixed(1)})`;
+}
+
 function showFirstPage(page, sort) {
   const matching = plural(page.matching, "sample");
   const floor = page.noise_floor_pct;
   const noise = floor === null
     ? `Noise floor unknown: ${page.noise_floor_reason}.`
-    : `Noise floor ${floor.toFixed(1)}%: smaller errors cannot be told from noise.`;
+    : `Noise floor ${floor.toFixed(1)}%${interval()}: smaller errors cannot be told from noise.`;
   byId("matching").textContent = `${page.matching_exact ? "" : "more than "}${matching}. ${noise}`;
   const download = { ...filters(), sort: apiSort(sort), format: "csv" };
   byId("export").href = url(targetPath("table/export"), download);
