@@ -364,6 +364,7 @@ needs_compiler = pytest.mark.skipif(
 
 
 @needs_compiler
+@pytest.mark.slow
 def test_compiled_networks_stay_compiled_side_by_side() -> None:
     """More of them than PyTorch keeps versions of a function that it compiles again and again."""
     runtime = create_runtime("torch-compile", RuntimeConfig(1))
