@@ -210,15 +210,16 @@ def test_every_version_is_upgraded(empty_url: str, revision: str, space: Space) 
 def test_samples_of_an_older_version_are_counted(old: Database, space: Space) -> None:
     """Repeated in two sessions, in two epochs and a space, some disturbed, one a sentinel."""
     fill(old, space)
-    for number in range(2, 40):
+    for number in range(2, 200):
         row = stored(number, sentinel=number == 2)
         row |= {
-            "workload_key": f"key{number % 7}",
+            "workload_key": f"key{number % 25}",
             "session": f"s{number % 3}",
+            "taken_at": NOW.replace(":00:00+", f":0{number % 3}:00+"),
             "latency_ms": 1.0 + number % 5,
             "epoch": 2 + number % 2,
             "disturbed": number % 11 == 0,
-            "space": space.hash if number % 7 > 3 else None,
+            "space": space.hash if number % 25 > 12 else None,
             "body_json": row["body_json"].replace(
                 '"disturbed":false', f'"disturbed":{str(number % 11 == 0).lower()}'
             ),
