@@ -26,13 +26,13 @@ TOLERANCE = {"fp32": 1e-3, "fp16": 2e-2, "bf16": 6e-2, "int8": 0.3}
 # On a GPU, convolutions in float32 use TF32 by default.
 TOLERANCE_TF32 = 5e-3
 # Small images if the network accepts them: every op runs, and the tests stay short.
-NETWORKS = {
-    "resnet20": zoo.space("resnet20"),
-    "resnet34": zoo.space("resnet34").at(resolution=64),
-    "resnet50": zoo.space("resnet50").at(resolution=64),
-    "mobilenet_v2": zoo.space("mobilenet_v2").at(resolution=64),
-    "vgg16_bn": zoo.space("vgg16_bn"),
-    "mobilenet_v2_32": zoo.space("mobilenet_v2_32"),
+RESOLUTIONS = {
+    "resnet20": None,
+    "resnet34": 64,
+    "resnet50": 64,
+    "mobilenet_v2": 64,
+    "vgg16_bn": None,
+    "mobilenet_v2_32": None,
 }
 # Compiling takes seconds for every network, so one network has to do.
 SLOW = {"torch-compile": ("resnet20",)}
@@ -60,14 +60,14 @@ CONFIG_CASES = [parameters(name, config) for name, config in SUPPORTED]
 NETWORK_CASES = [
     parameters(name, config, network)
     for name, config in SUPPORTED
-    for network in SLOW.get(name, tuple(NETWORKS))
+    for network in SLOW.get(name, tuple(RESOLUTIONS))
 ]
 
 
 @cache
 def network(name: str) -> tuple[bytes, NDArray[np.float32], NDArray[np.float32]]:
     """A pruned network as ONNX, an input, and the output of ONNX Runtime."""
-    space = NETWORKS[name]
+    space = zoo.space(name).at(resolution=RESOLUTIONS[name])
     rng = np.random.default_rng(7)
     widths = {
         width.name: max(
