@@ -89,10 +89,16 @@ def _linear(node: Node, out: Tensor) -> Priced:
     )
 
 
-def _matmul(node: Node, left: Tensor, out: Tensor) -> Priced:
+def _matmul(node: Node, source: Tensor, out: Tensor) -> Priced:
     heads = product(out.dims[:-2])
-    rows = out.dims[-2]
-    c_in, c_out = product([heads, left.dims[-1]]), product([heads, out.dims[-1]])
+    # A first operand that is a weight is no tensor.
+    first = not node.slots or isinstance(node.slots[0], int)
+    summed = source.dims[-1] if first else source.dims[-2]
+    rows, columns = out.dims[-2:]
+    if rows.widths:
+        # The transposed product: channels are columns.
+        rows, columns = columns, rows
+    c_in, c_out = product([heads, summed]), product([heads, columns])
     tokens = (rows.dense, 1)
     return Priced(_row(node, tokens, tokens), c_in, c_out, heads)
 

@@ -168,7 +168,7 @@ def _product(operands: Operands) -> None:
         _add_bias(operands)
         return
     weights = [axes.is_static(name) for name in node.inputs[:2]]
-    if weights == [False, False] and node.op == "MatMul":
+    if _is_matmul(operands, weights):
         draft = operands.draft("matmul")
         operands.add(draft.finish(operands.slots(draft)))
     elif weights == [False, True] and len(operands.raw.shape(node.inputs[1])) == 2:
@@ -177,6 +177,23 @@ def _product(operands: Operands) -> None:
     else:
         draft = operands.draft("opaque", function=node.op)
         operands.add(draft.finish(operands.slots(draft), attributes=attributes(node)))
+
+
+def _is_matmul(operands: Operands, weights: list[bool]) -> bool:
+    """True for a product of tensors, or with a weight that is first or no matrix."""
+    node, axes = operands.node, operands.axes
+    if node.op != "MatMul" or all(weights):
+        return False
+    if not any(weights):
+        return True
+    shapes = [operands.raw.shape(name) for name in node.inputs[:2]]
+    if min(map(len, shapes)) < 2 or (weights[1] and len(shapes[1]) == 2):
+        return False
+    # The channels that are summed over must be affine in the widths, with the heads.
+    tensor = axes.dims(node.inputs[weights.index(False)])
+    summed = tensor[-1] if weights[1] else tensor[-2]
+    heads = any(axis.widths for axis in axes.dims(node.outputs[0])[:-2])
+    return not (heads and summed.widths)
 
 
 def _linear(operands: Operands, draft: Draft) -> Node:
