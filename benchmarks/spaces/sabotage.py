@@ -225,7 +225,7 @@ SABOTAGES = (
     Sabotage(
         "concat",
         "takes the inputs of a concat in reverse order",
-        "pytorchcv/shufflenetv2_wd2",
+        "monai/BasicUNet",
         _reverse_concats,
     ),
     Sabotage(
