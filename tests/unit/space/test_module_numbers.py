@@ -41,9 +41,10 @@ class Gated(nn.Module):
         self.conv = nn.Conv2d(part, part, 3, padding=1, groups=part)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate, same, moved = torch.split(self.up(x.permute(0, 2, 3, 1)), self.indices, dim=-1)
+        parts = self.up(x.permute(0, 2, 3, 1)).split(self.indices, dim=-1)
+        gate, same, moved = parts
         moved = self.conv(moved.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        y = self.down(F.gelu(gate) * torch.cat((same, moved), -1))
+        y: Tensor = self.down(F.gelu(gate) * torch.cat((same, moved), -1))
         return x + y.permute(0, 3, 1, 2)
 
 
