@@ -83,7 +83,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, space: Space) -> Iterator[Des
 
 def test_a_dry_run_starts_nothing_and_tells_what_it_would(desk: Desk) -> None:
     output = desk.say("profile", TARGET, str(desk.space), "--dry-run", "--networks", "30")
-    assert "348 samples on desk-cpu" in output
+    assert "356 samples on desk-cpu" in output
     assert "unknown: nothing was measured on this target yet" in output
     assert "2 of 2 widths are varied, 3 of 3 blocks are timed alone" in output
     assert "to 100% of dense MACs" in output
