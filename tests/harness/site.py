@@ -174,7 +174,9 @@ class Site:
 
     def complete(self, campaign: Campaign) -> list[StoredSample]:
         """The samples of a campaign once it has ended: every item is there, and there once."""
-        self.until(lambda: self.campaign(campaign).state != "running", "the campaign ends")
+        self.until(
+            lambda: self.campaign(campaign).state != "running", "the campaign ends", every_s=0.2
+        )
         ended = self.campaign(campaign)
         assert (ended.state, ended.failed, ended.failures) == ("done", 0, ())
         assert set(Counter(sample.id for sample in self.samples()).values()) == {1}
@@ -182,20 +184,25 @@ class Site:
         assert ended.measured == ended.total == len(of_it)
         return of_it
 
-    def until(self, reached: Callable[[], bool], what: str, *needed: Running) -> None:
-        """Wait for what other processes do; those that are `needed` for it must stay alive."""
+    def until(
+        self, reached: Callable[[], bool], what: str, *needed: Running, every_s: float = 0.02
+    ) -> None:
+        """Wait for what other processes do; those that are `needed` for it must stay alive. What
+        takes long and ends for good is looked for less often, as they need the cores."""
         end = time.monotonic() + PATIENCE_S
         while not reached():
             assert time.monotonic() < end, f"never happened: {what}\n{self._logs()}"
             assert all(process.alive for process in needed), (
                 f"ended before: {what}\n{self._logs()}"
             )
-            time.sleep(0.02)
+            time.sleep(every_s)
 
     def nothing_left_but(self, *those: Running) -> None:
         """Wait until all else that was started here is gone, with what came of it."""
         pids = {pid for process in those for pid in process.family}
-        self.until(lambda: {p.pid for p in left_of(self.folder)} <= pids, "the others end")
+        self.until(
+            lambda: {p.pid for p in left_of(self.folder)} <= pids, "the others end", every_s=0.1
+        )
 
     def close(self) -> None:
         # All at once: an agent keeps what it can no longer deliver.

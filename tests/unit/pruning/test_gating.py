@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 import torch
 from hypothesis import given
@@ -62,6 +64,11 @@ def made(name: str) -> tuple[nn.Module, Tensor]:
     return stirred(zoo.model(name)), torch.randn(2, 3, side, side)
 
 
+@cache
+def space_of(name: str) -> Space:
+    return Space.from_model(*made(name))
+
+
 @pytest.mark.parametrize(
     "name",
     ["mixed", "resnet20", "mobilenet_v2_32", pytest.param("resnet50", marks=pytest.mark.slow)],
@@ -71,7 +78,7 @@ def test_the_gated_model_computes_what_the_pruned_one_does(name: str, share: flo
     model, pictures = made(name)
     with torch.no_grad():
         whole = model(pictures)
-    space = Space.from_model(model, pictures)
+    space = space_of(name)
     gating = Gating(model, space)
     rng = torch.Generator().manual_seed(2)
     for gates in gating.gates:
@@ -106,8 +113,8 @@ def test_what_gives_a_channel_is_known() -> None:
 
 
 def test_it_begins_open_and_the_smallest_filters_close_first() -> None:
-    model, pictures = made("resnet20")
-    space = Space.from_model(model, pictures)
+    model, _ = made("resnet20")
+    space = space_of("resnet20")
     gating = Gating(model, space)
     assert gating.widths().tolist() == space.dense.tolist()
     inner = gating.gates[1]
@@ -126,7 +133,7 @@ def test_it_begins_open_and_the_smallest_filters_close_first() -> None:
 
 def test_gradients_reach_filters_and_gate_layers() -> None:
     model, pictures = made("mixed")
-    gating = Gating(model, Space.from_model(model, pictures))
+    gating = Gating(model, space_of("mixed"))
     loss: Tensor = model(pictures).square().mean() + gating.soft_widths().sum()
     loss.backward()  # type: ignore[no-untyped-call]
     for gates in gating.gates:
@@ -137,8 +144,8 @@ def test_gradients_reach_filters_and_gate_layers() -> None:
 
 
 def test_widths_alone_move_the_filters_that_make_the_scores() -> None:
-    model, pictures = made("mixed")
-    gating = Gating(model, Space.from_model(model, pictures))
+    model, _ = made("mixed")
+    gating = Gating(model, space_of("mixed"))
     gating.soft_widths().sum().backward()  # type: ignore[no-untyped-call]
     weight = model.get_submodule("squeeze").weight
     assert isinstance(weight, Tensor)
@@ -147,9 +154,8 @@ def test_widths_alone_move_the_filters_that_make_the_scores() -> None:
 
 
 def test_gates_that_are_held_stay() -> None:
-    model, pictures = made("mixed")
-    space = Space.from_model(model, pictures)
-    gating = Gating(model, space)
+    model, _ = made("mixed")
+    gating = Gating(model, space_of("mixed"))
     gating.hold({"stem": 6, "squeeze": 3, "fc1": 1})
     kept = gating.kept()
     assert {name: len(channels) for name, channels in kept.items()} == {
@@ -237,7 +243,7 @@ def alike(first: list[Tensor], second: list[Tensor]) -> bool:
 
 def test_a_loop_may_go_backwards_as_it_likes() -> None:
     model, pictures = made("mixed")
-    gating = Gating(model, Space.from_model(model, pictures))
+    gating = Gating(model, space_of("mixed"))
 
     def task() -> Tensor:
         return model(pictures).square().sum()  # type: ignore[no-any-return]
@@ -262,7 +268,7 @@ def test_a_loop_may_go_backwards_as_it_likes() -> None:
 @pytest.mark.parametrize("changed", ["bias", "layer", "filters", "another module's weight"])
 def test_gates_are_counted_as_weights_are_now(changed: str) -> None:
     model, images = made("mixed")
-    gating = Gating(model, Space.from_model(model, images))
+    gating = Gating(model, space_of("mixed"))
     gates = gating.gates[0]
     assert isinstance(gates, Gates)
     stem = model.get_submodule("stem")
@@ -294,7 +300,7 @@ def test_gates_are_counted_as_weights_are_now(changed: str) -> None:
 
 def test_the_term_opens_no_gate_a_second_time() -> None:
     model, pictures = made("mixed")
-    gating = Gating(model, Space.from_model(model, pictures))
+    gating = Gating(model, space_of("mixed"))
     loss = model(pictures).sum()
     with torch.no_grad():
         gates = gating.gates[0]
@@ -317,7 +323,7 @@ def test_counts_are_whole_under_half_precision() -> None:
 
 def test_frozen_filters_get_no_gradient() -> None:
     model, pictures = made("mixed")
-    gating = Gating(model, Space.from_model(model, pictures))
+    gating = Gating(model, space_of("mixed"))
     model.requires_grad_(False)
     slope = slopes(gating, model(pictures).square().sum() + gating.soft_widths().sum())
     assert len(slope) == len(list(gating.parameters()))
