@@ -38,6 +38,8 @@ class Solution:
             if not state.classes.is_frozen(g.labels).any()
         }
         self.widths = self._widths()
+        # Most tensors share their channels with others.
+        self._axes: dict[bytes, Axis] = {}
 
     def _widths(self) -> tuple[Width, ...]:
         widths = []
@@ -86,6 +88,12 @@ class Solution:
 
     def axis(self, labels: Labels) -> Axis:
         """Labels along an axis as segments."""
+        key = labels.tobytes()
+        if key not in self._axes:
+            self._axes[key] = self._segmented(labels)
+        return self._axes[key]
+
+    def _segmented(self, labels: Labels) -> Axis:
         numbers, atoms = self._quotient.of(labels)
         segments: list[Segment] = []
         start = 0
