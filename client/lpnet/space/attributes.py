@@ -5,10 +5,13 @@ Examples are the sizes of the parts of a split, and the number of heads.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from lpnet.errors import SpaceError
 from lpnet.space.axis import Axis
 from lpnet.space.kept import Atoms
 
@@ -45,12 +48,33 @@ def set_counts(
         module = old.get(attribute.module)
         if module is None or attribute.name not in vars(module):
             continue
-        dense = _item(vars(module)[attribute.name], attribute.keys)
-        if dense == attribute.axis.dense:
+        if _number(module, attribute) == attribute.axis.dense:
             own = new[attribute.module]
             value = vars(own)[attribute.name]
             count = len(attribute.axis.kept(atoms))
             setattr(own, attribute.name, _replaced(value, attribute.keys, count))
+
+
+def check_copies(attributes: Iterable[Attribute], model: nn.Module) -> None:
+    """Raises SpaceError if a copy of a module has another number: a class may make its attributes
+    anew from those that it copies. Then a pruned model would not survive being saved either.
+    """
+    own = dict(model.named_modules())
+    # Tensors are not copied.
+    tensors = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
+    copies: dict[str, nn.Module] = {}
+    for attribute in attributes:
+        path = attribute.module
+        if path not in own:
+            continue
+        if path not in copies:
+            copies[path] = copy.deepcopy(own[path], dict(tensors))
+        if _number(copies[path], attribute) != _number(own[path], attribute):
+            raise SpaceError(f"a copy of {path or 'the model'} has another {attribute.name}")
+
+
+def _number(module: nn.Module, attribute: Attribute) -> Any:
+    return _item(vars(module).get(attribute.name), attribute.keys)
 
 
 def numbers(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, tuple[int, ...]]]:

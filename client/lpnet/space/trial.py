@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from lpnet.space.attribute_roles import Choices, Roles
 from lpnet.space.attribute_search import failing_widths
-from lpnet.space.attributes import Attribute
+from lpnet.space.attributes import Attribute, check_copies
 from lpnet.space.axis import Width
 from lpnet.space.kept import Atoms
 from lpnet.space.masking import difference, masked, outputs
@@ -82,6 +82,7 @@ class Trial:
             atoms[width.name] = _without_last(width, ranks[width.name])
         try:
             pruned = prune_atoms(template, self._meta, atoms)
+            check_copies(template.attributes, pruned)
         except Exception as error:
             return _first_line(error)
         errors = (self._error(pruned, mode) for mode in self._modes)
@@ -95,6 +96,7 @@ class Trial:
             atoms[width.name] = _some(width, ranks[width.name], rng)
         try:
             pruned = prune_atoms(template, self._model, atoms)
+            check_copies(template.attributes, pruned)
             reference = masked(template, self._model, atoms)
             return difference(pruned, reference, self._arguments)
         except Exception as error:

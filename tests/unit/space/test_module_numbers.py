@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 from typing import Any
 
 import pytest
@@ -179,6 +180,12 @@ class Pattern(nn.Module):
         three, heads = (length for _, length in self._pairs)
         return x.reshape(*x.shape[:2], three, heads, -1).permute(2, 0, 3, 1, 4)
 
+    def __getstate__(self) -> dict[str, int]:
+        return self.lengths
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        Pattern.__init__(self, **state)
+
 
 class Patterned(nn.Module):
     def __init__(self) -> None:
@@ -247,6 +254,18 @@ def test_numbers_of_heads_follow(layer: type[nn.Module]) -> None:
     space, _ = check(tokens(layer(), layer()), TOKENS, set())
     heads = [width for width in space.widths if width.layout]
     assert [width.atoms for width in heads] == [4, 4]
+
+
+def test_copies_of_a_pruned_model_have_its_numbers() -> None:
+    model = tokens(Patterned())
+    space = Space.from_model(model, TOKENS)
+    pruned = space.prune(model, random_channels(space, 1))
+    stream = io.BytesIO()
+    torch.save(pruned, stream)
+    stream.seek(0)
+    loaded = torch.load(stream, weights_only=False)
+    for restored in (copy.deepcopy(pruned), loaded):
+        torch.testing.assert_close(restored(TOKENS), pruned(TOKENS))
 
 
 def test_what_evaluation_has_cached_is_no_part_of_a_network() -> None:
