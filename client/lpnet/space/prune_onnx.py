@@ -60,9 +60,22 @@ def _solved(
     for separate in (False, True):
         graph_ir, raw = read_model(model, shapes, separate=separate)
         solution = solve(raw, keep)
+        if additional := _additional(solution.widths, template.widths):
+            solution = solve(raw, {**keep, **additional})
         if _forms(solution.widths) == _forms(template.widths):
             return graph_ir, raw, solution
     raise SpaceError("this is another model than the one that the space was made from")
+
+
+def _additional(own: Sequence[Width], widths: Sequence[Width]) -> dict[str, Event]:
+    """Layers with channels that can be removed in the file, but not in the module. What a forward
+    pass computes from constants, such as the kernel of a blur, is a weight in a file.
+    """
+    if len(own) <= len(widths):
+        return {}
+    names = {width.name for width in widths}
+    layers = [width.name.split("#", maxsplit=1)[0] for width in own if width.name not in names]
+    return {layer: Event(layer, "forward", "the module keeps its channels") for layer in layers}
 
 
 def _forms(widths: Sequence[Width]) -> list[tuple[object, ...]]:

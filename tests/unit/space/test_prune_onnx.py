@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -56,3 +57,30 @@ class Copied(nn.Module):
 def test_equal_weights_that_an_export_shares_are_cut_apart(run: Run) -> None:
     torch.manual_seed(0)
     check(Copied(), {"a.0": [0, 1, 5], "b.0": [2, 3, 6, 7]}, run)
+
+
+class Blurred(nn.Module):
+    """A forward pass that computes the kernel of a blur, for as many channels as it reads."""
+
+    def __init__(self, *shares: float) -> None:
+        super().__init__()
+        self.shares = shares
+        self.convs = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, 6, 3))
+        self.head = nn.Sequential(nn.Conv2d(6, 6, 1), nn.ReLU(), nn.Conv2d(6, 2, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.convs(x)
+        row = torch.tensor(self.shares)
+        kernel = (row[:, None] * row)[None, None].repeat(x.shape[1], 1, 1, 1)
+        result: Tensor = self.head(F.conv2d(x, kernel, groups=x.shape[1]))
+        return result
+
+
+@pytest.mark.parametrize("shares", [(0.25, 0.5, 0.25), (0.5, 0.5)])
+def test_a_kernel_that_a_forward_pass_computes_is_kept_whole(
+    shares: tuple[float, ...], run: Run
+) -> None:
+    torch.manual_seed(0)
+    pruned = check(Blurred(*shares), {"convs.0": [1, 4], "head.0": [0, 3, 5]}, run)
+    sides = sorted(tuple(tensor.dims) for tensor in pruned.graph.initializer)
+    assert (6, 1, len(shares), len(shares)) in sides
