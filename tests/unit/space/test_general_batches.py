@@ -59,12 +59,67 @@ class Shuffled(nn.Module):
         return result
 
 
+class Layers(nn.Module):
+    """What an op reads beside a tensor is computed from constants, for each input of the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 6, 1), nn.ReLU(), nn.Conv2d(6, 4, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.rest(self.layers(x))
+
+    def rest(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class Assigned(Layers):
+    """Assigns to parts of a tensor of zeros."""
+
+    def rest(self, x: Tensor) -> Tensor:
+        pair = torch.zeros(x.shape[0], 2, *x.shape[1:])
+        pair[:, 1] = x
+        pair[:, 0] = x * 2
+        return pair[:, 0] - pair[:, 1].relu()
+
+
+class Mirrored(Layers):
+    """Gathers columns by number."""
+
+    def rest(self, x: Tensor) -> Tensor:
+        columns = torch.arange(x.shape[3]).flip(0).expand(x.shape)
+        return torch.gather(x, 3, columns)
+
+
+class Halved(Layers):
+    """Chooses by a mask of columns."""
+
+    def rest(self, x: Tensor) -> Tensor:
+        return torch.where((torch.arange(x.shape[3]) > 3).expand(x.shape), x, -x)
+
+
+class Centred(Layers):
+    """Multiplies each image by the same matrix."""
+
+    def rest(self, x: Tensor) -> Tensor:
+        side = x.shape[3]
+        centre = (torch.eye(side) - 1 / side).expand(x.shape[0], side, side)
+        return torch.bmm(x.mean(1), centre)
+
+
 IMAGE = torch.zeros(1, 3, 16, 16)
+CONSTANTS = (Assigned, Mirrored, Halved, Centred)
+# What is computed from constants is too large to be folded for this image.
+LARGE = torch.zeros(1, 3, 160, 160)
 WORDS = torch.zeros(1, 6, dtype=torch.int64)
 
 
 @pytest.mark.parametrize(
-    ("model", "example"), [(Tokens, IMAGE), (Words, WORDS), (Shuffled, IMAGE)]
+    ("model", "example"),
+    [
+        *((Tokens, IMAGE), (Words, WORDS), (Shuffled, IMAGE)),
+        *((model, image) for model in CONSTANTS for image in (IMAGE, LARGE)),
+    ],
 )
 def test_every_block_runs_at_every_batch_size(model: type[nn.Module], example: Tensor) -> None:
     space = Space.from_model(model(), example)
@@ -89,3 +144,11 @@ def test_a_repeated_weight_is_priced_for_a_single_input() -> None:
     space = Space.from_model(Tokens(), IMAGE)
     (row,) = [row for row in space.table.rows if row.function == "expand"]
     assert row.h_out * row.w_out == 1
+
+
+@pytest.mark.parametrize("model", CONSTANTS)
+def test_constants_are_stored_for_a_single_input(model: type[nn.Module]) -> None:
+    space = Space.from_model(model(), LARGE)
+    data = space.to_bytes()
+    assert Space.from_bytes(data) == space
+    assert len(data) < 20_000

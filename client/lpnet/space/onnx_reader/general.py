@@ -14,7 +14,7 @@ from lpnet.space.onnx_reader.draft import Draft
 from lpnet.space.onnx_reader.operands import STATES, Operands, attributes, bounds
 from lpnet.space.onnx_reader.tensors import TensorAxes
 from lpnet.space.raw import RawNode
-from lpnet.space.slots import ConstantSlot, CountAttribute, CountSlot, Slot, WeightSlot
+from lpnet.space.slots import ConstantSlot, CountAttribute, Slot, WeightSlot
 from lpnet.space.solver.rules.movement import slices, split_sides
 from lpnet.space.solver.rules.pointwise import OPS
 
@@ -92,6 +92,8 @@ def _passed(operands: Operands) -> None:
     elif node.op == "Concat":
         batch = axes.batch(node.outputs[0])
         slots = [_repeated(operands, draft, i, slot, batch) for i, slot in enumerate(slots)]
+    elif node.op in ("GatherElements", "ScatterElements"):
+        slots = [operands.full(draft, i, slot) for i, slot in enumerate(slots)]
     elif node.op == "Einsum" and any(isinstance(slot, ConstantSlot) for slot in slots):
         draft.type = "matmul"
     elif node.op == "Einsum" and type_ == "linear":
@@ -250,19 +252,9 @@ def _repeated(
     operands: Operands, draft: Draft, position: int, slot: Slot, batch: int | None
 ) -> Slot:
     """A weight beside tensors, as in a concat, is repeated for each input of the batch."""
-    name = operands.node.inputs[position]
     if isinstance(slot, int) or slot is None or batch is None:
         return slot
-    expand = operands.draft("move", function="expand", op="Expand")
-    tensor = operands.axes.repeated(name, batch)
-    operands.builder.emit(
-        operands.node,
-        expand.finish([slot, CountSlot(tensor.dims, batch)]),
-        operands.raw.shape(name),
-        name,
-        tensor,
-    )
-    return draft.reference(operands.builder.values[name].index)
+    return operands.expanded(draft, operands.node.inputs[position], slot, batch)
 
 
 def _further_outputs(operands: Operands) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lpnet.errors import UnsupportedOp
 from lpnet.space.axis import Axis
@@ -14,9 +15,10 @@ from lpnet.space.onnx_reader.builder import Builder, label
 from lpnet.space.onnx_reader.draft import Draft
 from lpnet.space.onnx_reader.tensors import TensorAxes
 from lpnet.space.raw import RawNode
-from lpnet.space.slots import BEFORE_START, ConstantSlot, CountSlot, Slot, WeightSlot
+from lpnet.space.slots import BEFORE_START, ConstantSlot, CountSlot, Slot, Tensor, WeightSlot
 from lpnet.space.solver.rules.pointwise import OPS
 
+Array = NDArray[Any]
 # Larger arrays, and arrays with widths, are weights.
 _MAX_INLINE = 4096
 _ROLES = {
@@ -30,7 +32,7 @@ _ZERO = frozenset({"Add", "Sub", "Sum", "Concat", "Expand", "Where"})
 # Inputs of a recurrent layer that hold a state for each input of the batch.
 STATES = (5, 6)
 # Axes of operands and output correspond.
-_POSITIONAL = frozenset({*OPS, *RECURRENT, "Concat"})
+_POSITIONAL = frozenset({*OPS, *RECURRENT, "Concat", "MatMul"})
 _NORM_VALUES = {1: 1.0, 2: 0.0, 3: 0.0, 4: 1.0}
 
 
@@ -59,7 +61,7 @@ class Operands:
             return None
         if not self.axes.is_static(name):
             return draft.reference(self.tensor(name))
-        value = self.raw.constants.get(name)
+        value = self.value(name)
         dims, repeated = self.axes.dims(name), self._batch_axis(name, position)
         if repeated is not None:
             # What was expanded to the batch is the same for each input.
@@ -69,6 +71,8 @@ class Operands:
             # torch's exporter writes the missing bias of a 3-D conv with a second axis.
             dims = dims[:1]
             value = None if value is None else value.reshape(len(value), -1)[:, 0]
+        if value is not None and self.node.op in OPS and value.size > _MAX_INLINE:
+            value = _unrepeated(value) if _is_integer(value) else value
         if value is not None and _is_inline(value, dims):
             return _constant(value)
         groups, role = 1, _ROLES.get((self.node.op, position), f"operand{position}")
@@ -78,15 +82,53 @@ class Operands:
             dims = (dims[0], self.axes.dims(self.node.inputs[0])[1], *dims[2:])
         return WeightSlot(role, dims, groups, self._fill(position, value))
 
+    def value(self, name: str) -> Array | None:
+        """A constant. One that was expanded is a view, as folding it would take much memory."""
+        value = self.raw.constants.get(name)
+        if value is not None:
+            return value
+        node = next((node for node in self.raw.nodes if name in node.outputs), None)
+        if node is None or node.op != "Expand" or node.inputs[0] not in self.raw.constants:
+            return None
+        return np.broadcast_to(self.raw.constants[node.inputs[0]], self.raw.shape(name))
+
+    def full(self, draft: Draft, position: int, slot: Slot) -> Slot:
+        """An operand that does not broadcast: a constant is repeated for each input."""
+        name = self.node.inputs[position]
+        value = None if isinstance(slot, int) else self.value(name)
+        if value is None:
+            return slot
+        small, dims = _unrepeated(value), self.axes.dims(name)
+        batch = self.axes.batch(self.node.outputs[0])
+        if batch is not None and (small.shape[batch] > 1 or value.shape[batch] != self.raw.batch):
+            batch = None
+        if any(dim.widths and side > 1 for dim, side in zip(dims, small.shape, strict=True)):
+            return slot
+        if small.size > _MAX_INLINE and not _is_integer(small):
+            return slot
+        return self.expanded(draft, name, _constant(small), batch, _type(value))
+
+    def expanded(
+        self, draft: Draft, name: str, slot: Slot, batch: int | None, type_: str = "float"
+    ) -> int:
+        """Add an op that repeats a constant along its axis `batch`, and its reference."""
+        expand = self.draft("move", function="expand", op="Expand")
+        tensor = Tensor(self.axes.single(name, batch), batch, type_)
+        node = expand.finish([slot, CountSlot(tensor.dims, batch)])
+        self.builder.emit(self.node, node, self.raw.shape(name), name, tensor)
+        return draft.reference(self.builder.values[name].index)
+
     def _batch_axis(self, name: str, position: int) -> int | None:
         """The axis along which a weight was expanded to the batch size; None without one."""
         batch, shape = self.axes.batch(self.node.outputs[0]), self.raw.shape(name)
         if batch is None or self.raw.batch == 1 or self.node.op not in _POSITIONAL:
             return None
+        # The last two axes of a product are those of matrices.
+        rank = len(shape) - 2 if self.node.op == "MatMul" else len(shape)
         if self.node.op in RECURRENT:
             return 1 if position in STATES and shape[1] == self.raw.batch else None
         axis = batch - len(self.raw.shape(self.node.outputs[0])) + len(shape)
-        return axis if axis >= 0 and shape[axis] == self.raw.batch else None
+        return axis if 0 <= axis < rank and shape[axis] == self.raw.batch else None
 
     def tensor(self, name: str) -> int:
         """The index of a tensor; a reshape that was only recorded is added first."""
@@ -123,10 +165,27 @@ class Operands:
 
 
 def _is_inline(value: Any, dims: tuple[Axis, ...]) -> bool:
-    if not np.issubdtype(value.dtype, np.floating):
+    if _is_integer(value):
         return True
     finite = bool(np.isfinite(value).all())
     return not any(axis.widths for axis in dims) and (value.size <= _MAX_INLINE or not finite)
+
+
+def _is_integer(value: Array) -> bool:
+    return not np.issubdtype(value.dtype, np.floating)
+
+
+def _type(value: Array) -> str:
+    return "float" if value.dtype == np.float32 else str(value.dtype)
+
+
+def _unrepeated(value: Array) -> Array:
+    """The first position along each axis on which all positions are equal."""
+    for axis in range(value.ndim):
+        first = value.take([0], axis=axis)
+        if value.strides[axis] == 0 or bool((value == first).all()):
+            value = first
+    return value
 
 
 def _constant(value: Any) -> ConstantSlot:

@@ -52,10 +52,10 @@ class TensorAxes:
     def tensor(self, name: str) -> Tensor:
         return Tensor(self.dims(name), self.batch(name), self.raw.types.get(name, "float"))
 
-    def repeated(self, name: str, batch: int) -> Tensor:
-        """A weight that is repeated for each input along its axis `batch`."""
+    def single(self, name: str, batch: int | None) -> tuple[Axis, ...]:
+        """The dimensions of a weight that is repeated for each input along its axis `batch`."""
         dims = self.dims(name)
-        return Tensor((*dims[:batch], Axis.constant(1), *dims[batch + 1 :]), batch)
+        return tuple(Axis.constant(1) if i == batch else axis for i, axis in enumerate(dims))
 
     def count_slot(self, name: str) -> CountSlot:
         return CountSlot(self.dims(name), self.batch(name))
