@@ -68,8 +68,19 @@ def _node_macs(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> i
         return 0
     first, second, result = (shapes[n] for n in (node.input[0], node.input[1], node.output[0]))
     if node.op_type == "Conv":
-        return prod(result) * prod(second[1:])
-    if node.op_type == "ConvTranspose":
-        return prod(first) * prod(second[1:])
-    transposed = any(a.name == "transA" and a.i for a in node.attribute)
-    return prod(result) * (first[0] if transposed else first[-1])
+        count = prod(result) * prod(second[1:])
+    elif node.op_type == "ConvTranspose":
+        count = prod(first) * prod(second[1:])
+    else:
+        count = prod(result) * _summed(node, first, second)
+    if not count:
+        # Inference gives 0 for a side that depends on numbers.
+        raise ValueError(f"the sides of {node.op_type} {node.name} are not known")
+    return count
+
+
+def _summed(node: onnx.NodeProto, first: tuple[int, ...], second: tuple[int, ...]) -> int:
+    """The side over which a product sums, from the input where it is known."""
+    flags = {attribute.name for attribute in node.attribute if attribute.i}
+    inner = -1 if "transB" in flags or len(second) == 1 else -2
+    return max(first[0 if "transA" in flags else -1], second[inner])
