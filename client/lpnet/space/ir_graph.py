@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from lpnet.space.raw import RawGraph, RawNode, Shape
 
 # Arrays with more values are weights, not constants that shapes are computed from.
 _MAX_CONSTANT = 65_536
+# Arrays that shapes are counted from are folded up to this size.
+_MAX_COUNTED = 1 << 24
 _FLOAT = ir.DataType.FLOAT
 
 
@@ -65,10 +67,30 @@ def fold(model: ir.Model, parameters: set[str]) -> None:
         if node.op_type == "SplitToSequence"
     }
     fold_constants(model, should_fold=should_fold)
+    if counted := counted_nodes(model.graph, parameters):
+        fold_constants(model, should_fold=counted.__contains__, output_size_limit=_MAX_COUNTED)
     RemoveUnusedNodesPass()(model)
     for node in model.graph:
         if node.op_type == "Split" and not node.metadata_props:
             node.metadata_props.update(splits.get(_name(node.outputs[0])[: -len("_split_0")], {}))
+
+
+def counted_nodes(graph: ir.Graph, parameters: Collection[str]) -> set[ir.Node]:
+    """Nodes that compute only what a NonZero reads, and from initializers alone, none of them a
+    parameter. The numbers decide on shapes."""
+    varying = {v for v in graph.inputs if v.name not in graph.initializers}
+    varying |= {value for name, value in graph.initializers.items() if name in parameters}
+    for node in graph:
+        if not varying.isdisjoint(node.inputs):
+            varying.update(node.outputs)
+    counted: set[ir.Node] = set()
+    for node in reversed(graph):
+        readers = [use.node for value in node.outputs for use in value.uses()]
+        final = any(value.is_graph_output() for value in node.outputs)
+        only = bool(readers) and not final and counted.issuperset(readers)
+        if varying.isdisjoint(node.outputs) and (node.op_type == "NonZero" or only):
+            counted.add(node)
+    return counted
 
 
 def _node(node: ir.Node, path: Callable[[ir.Node], str]) -> RawNode:

@@ -15,7 +15,7 @@ from onnx_ir.passes.common import InlinePass, LiftConstantsToInitializersPass
 from onnxscript import version_converter
 
 from lpnet.errors import SpaceError
-from lpnet.space.ir_graph import read
+from lpnet.space.ir_graph import counted_nodes, read
 from lpnet.space.onnx_parts import OPSET
 from lpnet.space.raw import RawGraph
 
@@ -96,11 +96,11 @@ def _bare(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 def _weights(graph: ir.Graph) -> dict[str, str]:
     """Float initializers with several values, and the layer of each: its name without its role."""
-    layers = {}
+    layers, counted = {}, counted_nodes(graph, ())
     for name, value in graph.initializers.items():
         tensor = value.const_value
         floats = tensor is not None and tensor.dtype in _FLOATS
-        used = any(not _is_number(use) for use in value.uses())
+        used = any(not (_is_number(use) or use.node in counted) for use in value.uses())
         if floats and tensor is not None and tensor.size >= _MIN_WEIGHT and used:
             named = name.endswith((".weight", ".bias", "_weight", "_bias"))
             own = name.rpartition(".")[0] if "." in name else name.rpartition("_")[0]

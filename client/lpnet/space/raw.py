@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lpnet.errors import SpaceError
+
 Shape = tuple[int, ...]
 
 
@@ -67,11 +69,14 @@ class RawGraph:
         return self.outputs[0]
 
     def shape(self, name: str) -> Shape:
-        """The shape of a tensor. Raises KeyError if it is not known."""
+        """The shape of a tensor. Raises SpaceError, naming it, if it is not fixed."""
         for shapes in (self.shapes, self.parameters, self.inputs):
             if name in shapes:
                 return shapes[name]
-        return tuple(int(side) for side in self.constants[name].shape)
+        if name in self.constants:
+            return tuple(int(side) for side in self.constants[name].shape)
+        op = next((node.op for node in self.nodes if name in node.outputs), "no op")
+        raise SpaceError(f"the shape of {name!r}, which {op} computes, is not fixed")
 
     def is_uniform(self, name: str) -> bool:
         """True for a constant of floats that are all equal, of which any part may be taken."""

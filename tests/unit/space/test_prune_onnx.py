@@ -10,10 +10,12 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from benchmarks.spaces import counts
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lpnet.errors import SpaceError
 from lpnet.space.space import Space
 
 Run = Callable[..., list[NDArray[np.float32]]]
@@ -84,3 +86,39 @@ def test_a_kernel_that_a_forward_pass_computes_is_kept_whole(
     pruned = check(Blurred(*shares), {"convs.0": [1, 4], "head.0": [0, 3, 5]}, run)
     sides = sorted(tuple(tensor.dims) for tensor in pruned.graph.initializer)
     assert (6, 1, len(shares), len(shares)) in sides
+
+
+class Upper(nn.Module):
+    """A linear layer of the products of channels, each pair once: a forward pass counts them."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, channels, 1))
+        self.head = nn.Linear(channels * (channels + 1) // 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.convs(x).flatten(2)
+        products = torch.bmm(x, x.transpose(1, 2)) / x.shape[2]
+        side = products.shape[1]
+        pairs = torch.ones(side, side).triu().view(side * side).nonzero()
+        result: Tensor = self.head(products.flatten(1)[:, pairs].flatten(1))
+        return result
+
+
+# The exporter folds neither matrix, and the larger one exceeds what is folded otherwise.
+@pytest.mark.parametrize("channels", [128, 520])
+def test_shapes_that_a_forward_pass_counts_are_fixed(channels: int, run: Run) -> None:
+    torch.manual_seed(0)
+    model = Upper(channels).eval()
+    check(model, {"convs.0": [1, 4]}, run)
+    assert counts.onnx_macs(exported(model, IMAGE)) == counts.macs(model, IMAGE)
+
+
+def test_a_shape_that_depends_on_the_input_is_refused_by_name() -> None:
+    class Positive(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x[x > 0].sum()
+
+    model = nn.Sequential(nn.Conv2d(3, 6, 1), Positive())
+    with pytest.raises(SpaceError, match="which NonZero computes, is not fixed"):
+        Space.from_model(model, IMAGE)
