@@ -128,6 +128,6 @@ def test_the_report_says_what_the_lpnet_was_judged_at(service: Service, tab: Wat
     mape = report["held_out"]["network"]["mape_pct"]
     assert page.locator("#figures dd").first.inner_text().startswith(f"{mape:.1f}")
     worst = page.locator("#worst tr").first
-    worst.get_by_role("link").click()
+    worst.locator("a[href*='/table?']").click()
     page.wait_for_url("**/table?**")
     page.get_by_label("Selected sample").wait_for()

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -225,6 +226,12 @@ class Load:
         for thread in self._threads:
             thread.join()
 
+    def wait_for_jobs(self, count: int) -> None:
+        deadline = time.monotonic() + 60
+        while self.jobs < count and not self.faults:
+            assert time.monotonic() < deadline, f"{self.jobs} jobs in a minute"
+            time.sleep(0.05)
+
     def _works(self) -> tuple[Callable[[Http], None], ...]:
         return self._store, self._measure
 
@@ -280,8 +287,8 @@ def test_a_service_that_writes_is_backed_up_whole_and_restored(
                     stdout=subprocess.DEVNULL,
                 )
                 assert load.batches > before
+            load.wait_for_jobs(4)
         assert not load.faults
-        assert load.jobs > 3
     held = [check(file) for file in files]
     assert held == sorted(held)
     restore_and_work(files[-1], load.agent)
