@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import textwrap
 from collections.abc import Callable, Sequence
 
 from benchmarks.accuracy.kinds.results import Results, Workload
@@ -28,7 +29,7 @@ def summary(results: Results) -> str:
     seconds = results.measuring_s
     measured = "" if seconds is None else f", measured within {seconds:.0f} s"
     quick = "A short run for development. " if results.quick else ""
-    return (
+    text = (
         f"{quick}Measured on {results.date} on {results.cpu}, {results.target}{measured}; the "
         f"training took {results.training_s:.0f} s. Trained on {blocks} blocks and {networks} "
         f"networks, tested on {held_out_blocks} other blocks and {held_out_networks} other "
@@ -37,6 +38,7 @@ def summary(results: Results) -> str:
         f"{uncovered} of the held-out workloads. The noise floor was "
         f"{_percent(results.noise_floor_pct)}."
     )
+    return textwrap.fill(text, 120)
 
 
 def errors(results: Results, kind: str) -> str:

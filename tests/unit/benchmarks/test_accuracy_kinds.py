@@ -195,7 +195,9 @@ def test_tables_give_medians_means_and_coverage() -> None:
     assert networks[4].startswith("| all |  | 3 | 2.0%, 11.0% | 67% |")
     assert "| ViT | one | 1 | 10.0%, 10.0% | 100% |" in errors(run(), "block")
     text = summary(run())
-    assert "Trained on 50 blocks and 8 networks, tested on 2 other blocks and 3 other" in text
+    assert "Trained on 50 blocks and 8 networks, tested on 2 other blocks and 3 other" in " ".join(
+        text.split()
+    )
     assert "3 samples were disturbed" in text
     assert "does not cover 1 of" in text
 
