@@ -138,9 +138,16 @@ def _where(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     skipped = ("/benchmarks/spaces/", "/torch/nn/modules/module.py")
     own = [frame for frame in frames if not any(part in frame.filename for part in skipped)]
-    return " < ".join(f"{f.filename}:{f.lineno} {f.name}" for f in own[: -_FRAMES - 1 : -1])
+    return " < ".join(f"{_file(f.filename)}:{f.lineno} {f.name}" for f in own[: -_FRAMES - 1 : -1])
+
+
+def _file(path: str) -> str:
+    """A path without the folders of the machine: records are published."""
+    name = path.rpartition("/site-packages/")[2]
+    return name.removeprefix(f"{_ROOT}/")
 
 
 _FRAMES = 4
+_ROOT = Path(__file__).parents[2]
 # In these stages others use what lpnet has handed over.
 _HANDED_OVER = frozenset({"function", "macs", "concrete", "onnx", "loaded", "untouched"})
