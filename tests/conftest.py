@@ -33,6 +33,14 @@ def _logging_as_before() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Agents without a folder of their own do not meet those of the other worker."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state-home")))
+        yield
+
+
 def _has_tables() -> bool:
     return bool(os.environ.get("LPNET_DATA"))
 
