@@ -66,6 +66,19 @@ def test_learned_baselines_learn_networks(
     assert errors[0] < 0.7 * errors[1]
 
 
+def test_a_gaussian_process_tuned_on_a_part_learns_from_all(
+    networks: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned = "lpnet_service.training.baselines.learned"
+    monkeypatch.setattr(f"{learned}.MAX_IN_FOLDS", 10)
+    monkeypatch.setattr(f"{learned}.MAX_TUNED", 12)
+    again = gaussian_process(_task(networks, networks))
+    assert again == pytest.approx([r.latency_ms for r in networks], rel=0.05)
+    monkeypatch.setattr(f"{learned}.MAX_GP_SAMPLES", 12)
+    fewer = gaussian_process(_task(networks, networks))
+    assert np.abs(fewer - again).max() > 0.1 * again.min()
+
+
 def test_summaries_leave_out_what_does_not_vary(blocks: list[Record]) -> None:
     seen, asked = summaries(blocks[:50], blocks[50:])
     assert seen.shape[0] == 50

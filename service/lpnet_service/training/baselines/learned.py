@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,20 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, ShuffleSplit
 from sklearn.neural_network import MLPRegressor
 
 from lpnet_service.training.baselines.task import NotApplicable, Task, folds
 from lpnet_service.training.baselines.vectors import Matrix, summaries, width_vectors
-from lpnet_service.training.records import Record, Vector
+from lpnet_service.training.records import Index, Record, Vector
 
+Splitter = KFold | ShuffleSplit
 Vectors = Callable[[Sequence[Record], Sequence[Record]], tuple[Matrix, Matrix]]
-# A Gaussian process takes time with the cube of the samples; this many take some seconds.
-MAX_GP_SAMPLES = 600
+# Tuning a Gaussian process takes a hundred fits or more, each with the cube of the samples. So it
+# is tuned on a part of many samples, and then interpolates all, up to a number that takes seconds.
+MAX_TUNED, MAX_GP_SAMPLES = 300, 2000
+# So many samples or fewer are cross-validated in folds. Of more, one part is left out.
+MAX_IN_FOLDS = 150
 
 
 def ridge_widths(task: Task) -> Vector:
@@ -69,41 +74,63 @@ def gradient_boosting(task: Task) -> Vector:
 
 def gaussian_process(task: Task) -> Vector:
     """Matern 3/2 with one length per column or one for all, whichever is better in
-    cross-validation."""
-    rng = np.random.default_rng(task.seed)
+    cross-validation.
+
+    It learns from MAX_GP_SAMPLES random samples if there are more, and its lengths and noise are
+    fitted to MAX_TUNED of them.
+    """
+    part = _part(len(task.training), MAX_GP_SAMPLES, task.seed)
+    task = replace(task, training=tuple(task.training[i] for i in part))
+    kernels = [
+        lambda: _GaussianProcess(task.seed, length_per_column=False),
+        lambda: _GaussianProcess(task.seed, length_per_column=True),
+    ]
     count = len(task.training)
-    if count > MAX_GP_SAMPLES:
-        chosen = rng.choice(count, MAX_GP_SAMPLES, replace=False)
-        task = Task(tuple(task.training[i] for i in chosen), task.test, task.blocks, task.seed)
-    return _best(task, [width_vectors, summaries], [_shared_length, _LengthPerColumn])
+    splitter: Splitter | None = None
+    if count > MAX_IN_FOLDS:
+        size = min(MAX_TUNED, 3 * count // 4)
+        splitter = ShuffleSplit(1, train_size=size, random_state=task.seed)
+    return _best(task, [width_vectors, summaries], kernels, splitter)
 
 
-def _shared_length() -> Any:
-    return _gaussian_process(Matern(3.0, (0.05, 1e3), nu=1.5))
-
-
-class _LengthPerColumn:
-    """A Gaussian process whose kernel has one length per column of the vectors to fit."""
+class _GaussianProcess:
+    def __init__(self, seed: int, *, length_per_column: bool) -> None:
+        self.seed = seed
+        self.length_per_column = length_per_column
 
     def fit(self, vectors: Matrix, target: Vector) -> Any:
-        return _gaussian_process(Matern(np.full(vectors.shape[1], 3.0), (0.05, 1e3), nu=1.5)).fit(
-            vectors, target
-        )
+        length = np.full(vectors.shape[1], 3.0) if self.length_per_column else 3.0
+        matern = Matern(length, (0.05, 1e3), nu=1.5)
+        kernel = ConstantKernel(1.0, (1e-2, 1e4)) * matern + WhiteKernel(1e-3, (1e-7, 1.0))
+        part = _part(len(target), MAX_TUNED, self.seed)
+        tuned = GaussianProcessRegressor(kernel, normalize_y=True).fit(vectors[part], target[part])
+        if len(part) == len(target):
+            return tuned
+        whole = GaussianProcessRegressor(tuned.kernel_, optimizer=None, normalize_y=True)
+        return whole.fit(vectors, target)
 
 
-def _gaussian_process(kernel: Any) -> Any:
-    scaled = ConstantKernel(1.0, (1e-2, 1e4)) * kernel + WhiteKernel(1e-3, (1e-7, 1.0))
-    return GaussianProcessRegressor(scaled, normalize_y=True)
+def _part(count: int, limit: int, seed: int) -> Index:
+    """The indices of `count` samples, or of a random part of `limit`."""
+    if count <= limit:
+        return np.arange(count)
+    return np.random.default_rng(seed).choice(count, limit, replace=False)
 
 
 def _best(
-    task: Task, vectors: Sequence[Vectors], candidates: Sequence[Callable[[], Any]]
+    task: Task,
+    vectors: Sequence[Vectors],
+    candidates: Sequence[Callable[[], Any]],
+    splitter: Splitter | None = None,
 ) -> Vector:
-    """Predictions of the combination of model and vectors that is best in cross-validation.
+    """Predictions of the combination of model and vectors that is best in cross-validation, by
+    default in `folds`.
 
     Raises NotApplicable if no kind of vector applies.
     """
-    splitter = KFold(folds(len(task.training)), shuffle=True, random_state=task.seed)
+    if splitter is None:
+        count = folds(len(task.training))
+        splitter = KFold(count, shuffle=True, random_state=task.seed)
     target = np.log(task.latency)
     choices: list[tuple[float, int, Callable[[], Any], Matrix, Matrix]] = []
     reasons = []
@@ -123,7 +150,7 @@ def _best(
 
 
 def _cross_validated(
-    make: Callable[[], Any], splitter: KFold, vectors: Matrix, target: Vector
+    make: Callable[[], Any], splitter: Splitter, vectors: Matrix, target: Vector
 ) -> float:
     errors = []
     for train, test in splitter.split(vectors):
