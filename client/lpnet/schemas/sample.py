@@ -41,6 +41,14 @@ class Conditions(Wire):
     slow_runs: int | None = Field(
         default=None, description="runs excluded because all runs around them were slower"
     )
+    slowed_runs: int | None = Field(
+        default=None,
+        description="runs excluded because arithmetic was slower around them than at its best",
+    )
+    arithmetic_ns: float | None = Field(
+        default=None,
+        description="time of a fixed piece of arithmetic in the visits that count, ns, median",
+    )
     wall_s: float | None = Field(default=None, description="wall time of the timed runs, s")
     cpu_s: float | None = Field(
         default=None, description="CPU time of the measuring process in the timed runs, s"

@@ -15,6 +15,7 @@ import numpy as np
 
 from lpnet.schemas.sample import Conditions
 from lpnet_agent.gpu import conditions as gpu
+from lpnet_agent.measure.probe_levels import UNKNOWN, ProbeLevels
 from lpnet_agent.measure.repeats import Mask
 from lpnet_agent.measure.statistics import MIN_REPEATS, Values
 from lpnet_agent.measure.timing import Visit
@@ -37,19 +38,27 @@ ONLY_ONE_VISIT = "only one visit was made"
 
 
 class VisitRecord:
-    """A visit, the conditions around it, and the repeats that count."""
+    """A visit, the conditions around it, and the repeats that count, by the best levels of the
+    probes so far."""
 
-    def __init__(self, visit: Visit, conditions: Conditions) -> None:
+    def __init__(
+        self, visit: Visit, conditions: Conditions, levels: ProbeLevels = UNKNOWN
+    ) -> None:
         self.visit = visit
         self.conditions = conditions
         self.undisturbed: Mask = visit.repeats.undisturbed()
-        self.counted: Mask = visit.repeats.steady()
+        self.compare(levels)
+
+    def compare(self, levels: ProbeLevels) -> None:
+        """Decide again which repeats count, by better levels."""
+        self._ms = self.visit.repeats.scaled_ms(levels)
+        self.slowed: Mask = self.visit.repeats.slowed(levels)
+        self.counted: Mask = self.visit.repeats.steady(levels)
 
     @property
     def values(self) -> Values:
-        """Latencies of the repeats that count, ms."""
-        counted: Values = self.visit.repeats.ms[self.counted]
-        return counted
+        """Latencies of the repeats that count, at the clock of the levels, ms."""
+        return self._ms[self.counted]
 
     @property
     def median_ms(self) -> float | None:
@@ -137,6 +146,9 @@ def _disagreement(records: Sequence[VisitRecord], medians_ms: Sequence[float]) -
     waiting = total - sum(int(record.undisturbed.sum()) for record in records)
     if len(medians_ms) < len(records) or waiting > total / 2:
         reasons.append(f"other work had its CPU in or just before {waiting} of {total} runs")
+    slowed = sum(int((record.slowed & record.undisturbed).sum()) for record in records)
+    if slowed > total / 2:
+        reasons.append(f"arithmetic was slower than usual beside {slowed} of {total} runs")
     if len(medians_ms) > 1 and medians_ms[1] > (1 + AGREEMENT) * medians_ms[0]:
         reasons.append(disagreeing(medians_ms))
     return reasons

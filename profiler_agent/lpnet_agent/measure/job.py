@@ -26,6 +26,7 @@ from lpnet_agent.measure.messages import (
     VisitResult,
     WorkloadRequest,
 )
+from lpnet_agent.measure.probe_levels import UNKNOWN
 from lpnet_agent.measure.process import MeasuringProcess
 
 log = structlog.get_logger()
@@ -116,7 +117,8 @@ class MeasuringSession(Protocol):
 
 class Measurer:
     """Measures on one target, in a session that is replaced when it dies, hangs, or should be
-    fresh. `timed_s` adds up the timed repeats, `busy_s` all time spent measuring."""
+    fresh. `levels` are the best of the probes in the epoch, `timed_s` adds up the timed repeats,
+    and `busy_s` all time spent measuring."""
 
     def __init__(
         self,
@@ -133,6 +135,7 @@ class Measurer:
         self._start_session = start_session or (lambda: MeasuringProcess(setup, stop))
         self._session = self._start_session()
         self.schedule = VisitSchedule(setup.visits, setup.gap_s)
+        self.levels = UNKNOWN
         self.timed_s = 0.0
         self.busy_s = 0.0
 
@@ -211,6 +214,7 @@ class Measurer:
         fresh = not self._session.alive
         if fresh:
             self.renew()
+        request = request.model_copy(update={"levels": self.levels})
         try:
             result = self._session.visit(request, self._timeout_s)
         except MeasureFailed as error:
@@ -219,6 +223,7 @@ class Measurer:
             # Other workloads were loaded too; alone in a new session this one may fit.
             self.renew()
             result = self._session.visit(request, self._timeout_s)
+        self.levels = self.levels.merged(result.levels)
         self.timed_s += result.timed_s
         self.busy_s += result.total_s
         if result.error is not None:

@@ -9,6 +9,7 @@ from pydantic import Field
 from lpnet.schemas.base import Wire
 from lpnet.schemas.sample import Draw, Measurement, Sample, Sentinel
 from lpnet.schemas.workload import Kind, SpaceWorkload
+from lpnet_agent.measure.probe_levels import UNKNOWN, ProbeLevels
 
 
 class Setup(Wire):
@@ -79,10 +80,11 @@ class Item(Wire):
 
 class VisitRequest(Wire):
     """Time a network once more. With `first`, earlier visits of this process are forgotten; at
-    most `visits` visits are made."""
+    most `visits` visits are made. `levels` are the best of the epoch so far."""
 
     first: bool = True
     visits: int = Field(default=4, ge=1)
+    levels: ProbeLevels = UNKNOWN
 
 
 class WorkloadRequest(VisitRequest):
@@ -105,12 +107,14 @@ class VisitResult(Wire):
     """The reply to a VisitRequest.
 
     After the last visit it holds a sample (a measurement for a FileRequest), or an error. With
-    neither, the workload needs another visit. `visits` counts the visits so far.
+    neither, the workload needs another visit. `visits` counts the visits so far. `levels` are the
+    request's, improved by those of this visit.
     """
 
     sample: Sample | None = None
     measurement: Measurement | None = None
     visits: int = 0
+    levels: ProbeLevels = UNKNOWN
     error: str | None = None
     out_of_memory: bool = Field(default=False, description="the error: it does not fit in memory")
     timed_s: float = Field(default=0.0, description="time in timed repeats, s")

@@ -2,7 +2,8 @@
 
 Other work on this machine shows in the repeat itself: its threads waited for a CPU, or part of its
 wall time is neither CPU time nor waiting because a hypervisor took it. Other machines that share
-caches and memory show only as slowness that lasts for a while, in windows of neighbouring repeats.
+caches, memory or the other hyperthread of a core show only as slowness that lasts for a while: in
+probes between the repeats, and in windows of neighbouring repeats.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lpnet_agent.measure.probe_levels import CLOCK_RANGE, UNKNOWN, ProbeLevels
+from lpnet_agent.measure.probes import Probes
 from lpnet_agent.measure.statistics import Values
 
 Mask = NDArray[np.bool_]
@@ -31,6 +34,9 @@ WINDOW_NS = 10_000_000
 MIN_IN_WINDOW = 4
 # A window is slow if its median exceeds the first quartile of all windows by this share.
 SLOW_WINDOW = 0.05
+# A repeat does not count if the probes before and after it differ by this share: a neighbour came
+# or went in between.
+PROBE_AGREEMENT = 0.03
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class Repeats:
     `waited` is None if the kernel does not report it. Wall time beyond CPU time then counts as
     waiting, which is right for one thread and for threads that spin. With `offloaded` a GPU
     computes and the process may sleep meanwhile, so wall time beyond CPU time means nothing.
+    `probes` were read before the first repeat, between others, and after the last; None if none
+    were.
     """
 
     started: NDArray[np.int64]
@@ -48,6 +56,7 @@ class Repeats:
     waited: NDArray[np.int64] | None
     inner: int
     offloaded: bool = False
+    probes: Probes | None = None
 
     def __len__(self) -> int:
         return int(self.wall.size)
@@ -69,19 +78,50 @@ class Repeats:
             mask &= (last < 0) | (since >= RECOVERY_NS)
         return mask
 
-    def steady(self) -> Mask:
-        """Undisturbed repeats, without those in slow windows."""
-        mask = self.undisturbed()
+    def slowed(self, levels: ProbeLevels) -> Mask:
+        """Repeats that a neighbour slowed, by the probes before and after each."""
+        around = self._arithmetic_around()
+        if around is None or levels.arithmetic_ns is None:
+            return np.zeros(len(self), dtype=bool)
+        low, high = around.min(0), around.max(0)
+        mask: Mask = (high > (1 + CLOCK_RANGE) * levels.arithmetic_ns) | (
+            high > (1 + PROBE_AGREEMENT) * low
+        )
+        return mask
+
+    def scaled_ms(self, levels: ProbeLevels) -> Values:
+        """Latency of one inference in each repeat, ms, at the clock of the levels: times their
+        arithmetic, relative to that of the probes before and after it."""
+        around = self._arithmetic_around()
+        if around is None or levels.arithmetic_ns is None:
+            return self.ms
+        scaled: Values = self.ms * levels.arithmetic_ns / around.mean(0)
+        return scaled
+
+    def steady(self, levels: ProbeLevels = UNKNOWN) -> Mask:
+        """Undisturbed repeats that no neighbour slowed, without those in slow windows."""
+        mask = self.undisturbed() & ~self.slowed(levels)
+        ms = self.scaled_ms(levels)
         kept = np.flatnonzero(mask)
         windows = self._windows(kept)
         if len(windows) < 3:
             return mask
-        medians = np.array([np.median(self.wall[window]) for window in windows])
+        medians = np.array([np.median(ms[window]) for window in windows])
         limit = (1 + SLOW_WINDOW) * np.quantile(medians, 0.25)
         for window, median in zip(windows, medians, strict=True):
             if median > limit:
                 mask[window] = False
         return mask
+
+    def _arithmetic_around(self) -> NDArray[np.float64] | None:
+        """Readings before and after each repeat, ns, as (2, repeats)."""
+        probes = self.probes
+        if probes is None:
+            return None
+        before = np.searchsorted(probes.at, self.started, side="right") - 1
+        after = np.searchsorted(probes.at, self.started + self.wall)
+        indices = np.clip((before, after), 0, probes.at.size - 1)
+        return probes.arithmetic_ns[indices]
 
     @property
     def waiting_share(self) -> float:

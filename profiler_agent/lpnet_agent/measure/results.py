@@ -55,7 +55,9 @@ def to_measurement(
         session=session,
         disturbed=not selection.settled,
         reasons=selection.reasons,
-        conditions=_conditions(records).model_copy(update={"event_ms": event_ms}),
+        conditions=_conditions(records, selection.visits).model_copy(
+            update={"event_ms": event_ms}
+        ),
     )
 
 
@@ -65,17 +67,28 @@ def _event_ms(selected: Sequence[VisitRecord]) -> float | None:
     return float(np.median(np.concatenate(times))) or None if times else None
 
 
-def _conditions(records: Sequence[VisitRecord]) -> Conditions:
+def _arithmetic_ns(selected: Sequence[VisitRecord]) -> float | None:
+    """Median of the probes of the selected visits; None without probes."""
+    probes = [record.visit.repeats.probes for record in selected]
+    times = [each.arithmetic_ns for each in probes if each is not None]
+    return float(np.median(np.concatenate(times))) if times else None
+
+
+def _conditions(records: Sequence[VisitRecord], selected: Sequence[VisitRecord]) -> Conditions:
     repeats = [record.visit.repeats for record in records]
     waited = [part.waited for part in repeats if part.waited is not None]
     total = sum(len(part) for part in repeats)
     undisturbed = sum(int(record.undisturbed.sum()) for record in records)
+    slowed = sum(int((record.undisturbed & record.slowed).sum()) for record in records)
+    counted = sum(int(record.counted.sum()) for record in records)
     figures = {
         "visits_ms": tuple(record.median_ms for record in records if record.median_ms is not None),
         "plain_ms": float(np.median(np.concatenate([part.ms for part in repeats]))),
         "runs": total,
         "waiting_runs": total - undisturbed,
-        "slow_runs": undisturbed - sum(int(record.counted.sum()) for record in records),
+        "slow_runs": undisturbed - counted - slowed,
+        "slowed_runs": slowed,
+        "arithmetic_ns": _arithmetic_ns(selected),
         "wall_s": sum(float(part.wall.sum()) for part in repeats) / 1e9,
         "cpu_s": sum(float(part.cpu.sum()) for part in repeats) / 1e9,
         "waited_s": sum(float(part.sum()) for part in waited) / 1e9 if waited else None,

@@ -22,6 +22,8 @@ from lpnet_agent.measure.messages import AnyRequest, Setup, VisitResult
 from lpnet_agent.measure.networks import NetworkLoader, load_network
 from lpnet_agent.measure.open_workloads import OpenWorkloads
 from lpnet_agent.measure.plan import TimingPlan, TimingPlans
+from lpnet_agent.measure.probe_levels import ProbeLevels
+from lpnet_agent.measure.probes import Prober
 from lpnet_agent.measure.results import to_measurement, to_result
 from lpnet_agent.measure.timing import DeviceTimer, time_workload
 from lpnet_agent.runtimes.base import (
@@ -67,6 +69,10 @@ class VisitRunner:
         self._probe = Probe(setup.cores or (), root)
         # With crowded=1 other load is part of the device and is not looked for.
         self._memory = MemoryMonitor(runtime, self._clock) if setup.crowded < 1 else None
+        # Between paced inferences the core sleeps, which a probe must not change. A GPU's own
+        # neighbours are no concern of the CPU.
+        probed = setup.crowded < 1 and setup.fps is None and not self._offloaded
+        self._prober = Prober(self._clock) if probed else None
         self._networks = NetworkLoader()
         self._open = OpenWorkloads(_OpenWorkload)
 
@@ -85,6 +91,9 @@ class VisitRunner:
                 out_of_memory=out_of_memory,
                 total_s=time.perf_counter() - start,
             )
+        levels = request.levels.improved(work.records[-1].visit.repeats.probes)
+        for record in work.records:
+            record.compare(levels)
         selection = select_visits(work.records, self._crowded)
         measurement = None
         if selection.settled or len(work.records) >= request.visits:
@@ -92,21 +101,22 @@ class VisitRunner:
             self._open.close(request)
         result = to_result(request, work.id, measurement)
         times = {"timed_s": timed_s, "total_s": time.perf_counter() - start}
-        return result.model_copy(update={"visits": len(work.records), **times})
+        update = {"visits": len(work.records), "levels": levels, **times}
+        return result.model_copy(update=update)
 
     def _visit_with_retry(self, request: AnyRequest) -> tuple[_OpenWorkload, float]:
         """The visited workload, and seconds of timed repeats."""
         plan = self._plans.for_request(request)
         try:
             work = self._loaded(request)
-            return work, self._visit(work, plan)
+            return work, self._visit(work, plan, request.levels)
         except _OUT_OF_MEMORY:
             # Other open workloads hold memory too; alone this one may fit.
             for open_work in self._open:
                 open_work.session = None
             gc.collect()
         work = self._loaded(request)
-        return work, self._visit(work, plan)
+        return work, self._visit(work, plan, request.levels)
 
     def _loaded(self, request: AnyRequest) -> _OpenWorkload:
         work = self._open.get(request)
@@ -141,7 +151,7 @@ class VisitRunner:
             excess -= work.bytes
         release_freed_memory()
 
-    def _visit(self, work: _OpenWorkload, plan: TimingPlan) -> float:
+    def _visit(self, work: _OpenWorkload, plan: TimingPlan, levels: ProbeLevels) -> float:
         assert work.session is not None
         # The runtime's threads for this network, and this thread. Those of others are idle.
         self._clock.watch(work.threads | {self._thread})
@@ -153,7 +163,13 @@ class VisitRunner:
         gc.disable()
         try:
             visit = time_workload(
-                work.session.run, plan, self._clock, work.inner, self._timer(work.session)
+                work.session.run,
+                plan,
+                self._clock,
+                work.inner,
+                self._timer(work.session),
+                None if self._prober is None else self._prober.read,
+                levels,
             )
         finally:
             gc.enable()

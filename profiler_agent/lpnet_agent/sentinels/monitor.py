@@ -11,6 +11,7 @@ import structlog
 
 from lpnet.schemas.sample import Sample
 from lpnet_agent.measure.job import SupportsMeasure
+from lpnet_agent.measure.probe_levels import UNKNOWN, ProbeLevels
 from lpnet_agent.sentinels.health import (
     SENTINELS,
     Check,
@@ -41,6 +42,8 @@ class SentinelMeasurer(SupportsMeasure, Protocol):
         """Total time spent measuring, s."""
         ...
 
+    levels: ProbeLevels
+
     def renew(self) -> None:
         """Start a new session."""
         ...
@@ -69,6 +72,7 @@ class SentinelMonitor:
         self._on_samples = on_samples
         self._monotonic = monotonic
         self._state = store.load()
+        measurer.levels = self._state.levels
         self._good = False
         self._inconclusive = 0
         self._checked_at_busy_s: float | None = None
@@ -126,6 +130,7 @@ class SentinelMonitor:
     def clear(self, cleared: int) -> None:
         """Reset the levels, because a person has declared the device's current state as normal."""
         log.info("cleared: the sentinels get new levels")
+        self._measurer.levels = UNKNOWN
         self._save(Health(), cleared, None)
         self._checked_at_busy_s, self._inconclusive = None, 0
 
@@ -152,6 +157,7 @@ class SentinelMonitor:
             target=self._state.target,
             spaces=self._state.spaces,
             health=health,
+            levels=self._measurer.levels,
             cleared=cleared,
             good_at=good_at,
         )

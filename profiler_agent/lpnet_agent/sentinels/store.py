@@ -12,6 +12,7 @@ from lpnet.schemas.device import TargetSpec
 from lpnet.schemas.sample import Sentinel
 from lpnet_agent.errors import SetupError, WriteFailed
 from lpnet_agent.files import write_atomically
+from lpnet_agent.measure.probe_levels import UNKNOWN, ProbeLevels
 from lpnet_agent.measure.sentinel_workloads import template
 from lpnet_agent.sentinels.health import SENTINELS, Health
 
@@ -21,12 +22,14 @@ FILE = "sentinels.json"
 
 
 class SentinelState(Wire):
-    """The content of the file: the target and sentinels that it belongs to, their health, and the
-    number of clearings that the agent has handled. `good_at`: see SentinelMonitor."""
+    """The content of the file: the target and sentinels that it belongs to, their health, the best
+    levels of the probes, and the number of clearings that the agent has handled. `good_at`: see
+    SentinelMonitor."""
 
     target: TargetSpec
     spaces: dict[Sentinel, SpaceHash]
     health: Health = Health()
+    levels: ProbeLevels = UNKNOWN
     cleared: int = Field(default=0, ge=0)
     good_at: Time | None = None
 

@@ -28,6 +28,7 @@ from lpnet.space.space import Space
 from lpnet.stop import Stop
 from lpnet_agent.measure.job import Measurer, VisitSchedule
 from lpnet_agent.measure.messages import Item
+from lpnet_agent.measure.probe_levels import UNKNOWN, ProbeLevels
 from lpnet_agent.owner.limits import Limits
 from lpnet_agent.owner.owner_rules import OwnerRules
 from lpnet_agent.sentinels.health import SENTINELS, Health, Policy
@@ -58,6 +59,7 @@ class Device:
     workloads: int = 0
     renewed: int = 0
     busy_s: float = 0.0
+    levels: ProbeLevels = UNKNOWN
     timed_s: float = 0.0
     called: int = 0
 

@@ -13,6 +13,7 @@ from lpnet.schemas.device import TargetSpec
 from lpnet.schemas.sample import Sample, Sentinel
 from lpnet_agent.errors import Interrupted, MeasureFailed
 from lpnet_agent.measure.messages import Item
+from lpnet_agent.measure.probe_levels import UNKNOWN, ProbeLevels
 from lpnet_agent.sentinels.health import MAX_INCONCLUSIVE, Health, Policy
 from lpnet_agent.sentinels.monitor import SentinelMonitor
 from lpnet_agent.sentinels.readings import read_sentinel
@@ -27,6 +28,7 @@ class Device:
     """Takes a second for any reading, and `slower` times as long as usual for its result."""
 
     busy_s: float = 0.0
+    levels: ProbeLevels = UNKNOWN
     now: float = 0.0
     slower: float = 1.0
     disturbed: bool = False
