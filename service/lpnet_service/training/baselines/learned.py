@@ -23,7 +23,6 @@ from lpnet_service.training.baselines.task import NotApplicable, Task, folds
 from lpnet_service.training.baselines.vectors import Matrix, summaries, width_vectors
 from lpnet_service.training.records import Index, Record, Vector
 
-Splitter = KFold | ShuffleSplit
 Vectors = Callable[[Sequence[Record], Sequence[Record]], tuple[Matrix, Matrix]]
 # Tuning a Gaussian process takes a hundred fits or more, each with the cube of the samples. So it
 # is tuned on a part of many samples, and then interpolates all, up to a number that takes seconds.
@@ -86,7 +85,7 @@ def gaussian_process(task: Task) -> Vector:
         lambda: _GaussianProcess(task.seed, length_per_column=True),
     ]
     count = len(task.training)
-    splitter: Splitter | None = None
+    splitter: KFold | ShuffleSplit | None = None
     if count > MAX_IN_FOLDS:
         size = min(MAX_TUNED, 3 * count // 4)
         splitter = ShuffleSplit(1, train_size=size, random_state=task.seed)
@@ -121,7 +120,7 @@ def _best(
     task: Task,
     vectors: Sequence[Vectors],
     candidates: Sequence[Callable[[], Any]],
-    splitter: Splitter | None = None,
+    splitter: KFold | ShuffleSplit | None = None,
 ) -> Vector:
     """Predictions of the combination of model and vectors that is best in cross-validation, by
     default in `folds`.
@@ -150,7 +149,7 @@ def _best(
 
 
 def _cross_validated(
-    make: Callable[[], Any], splitter: Splitter, vectors: Matrix, target: Vector
+    make: Callable[[], Any], splitter: KFold | ShuffleSplit, vectors: Matrix, target: Vector
 ) -> float:
     errors = []
     for train, test in splitter.split(vectors):
