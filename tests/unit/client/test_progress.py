@@ -35,18 +35,35 @@ def test_a_stage_prints_a_line_when_it_begins_and_when_it_ends(
     assert all(character.isprintable() or character == "\n" for character in lines)
 
 
-def test_a_long_stage_prints_a_line_a_minute() -> None:
+def test_a_long_stage_prints_a_line_every_ten_seconds() -> None:
     file, clock = io.StringIO(), Clock()
     progress = ProgressLines(file, clock)
-    for second in range(150):
+    for second in range(25):
         clock.now_s = second
-        progress("measuring", second, 150)
-    progress("measuring", 150, 150)
+        progress("measuring", second, 25)
+    progress("measuring", 25, 25)
     assert file.getvalue().splitlines() == [
         "measuring: started",
-        "measuring: 40% after 60 s",
-        "measuring: 80% after 120 s",
-        "measuring: done after 149 s",
+        "measuring: 10 of 25 after 10 s",
+        "measuring: 20 of 25 after 20 s",
+        "measuring: done after 24 s",
+    ]
+
+
+def test_work_that_reports_nothing_prints_a_line_every_ten_seconds_too() -> None:
+    file, clock = io.StringIO(), Clock()
+    progress = ProgressLines(file, clock)
+    progress("training", 0.25, 1.0)
+    for second in range(1, 30):
+        clock.now_s = second
+        if second == 15:
+            progress("training", 1.0, 1.0)
+        progress.tick()
+    assert file.getvalue().splitlines() == [
+        "training: started",
+        "training: 25% after 10 s",
+        "training: done after 15 s",
+        "working, 10 s since training",
     ]
 
 
