@@ -28,6 +28,7 @@ import lpnet
 from lpnet import Client
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload
+from lpnet.space.sampling import plan
 from lpnet.space.space import Space
 
 SERVICES = compose.services()
@@ -181,7 +182,9 @@ def _measures_and_trains(stack: Stack) -> None:
         (target,) = client.targets()
         assert target.device == "this-host"
         space = lpnet.zoo.space("resnet20")
-        done = client.campaign(target.name, space, blocks=8, networks=4, repeats=0, pruned=0)
+        # Listed, so that it is done however disturbed this machine is.
+        planned = plan(space, blocks=8, networks=4, seed=0)
+        done = client.campaign(target.name, space, workloads=planned)
         assert (done.state, done.failed) == ("done", 0)
         assert len(psutil.Process(stack.running["api-1"].process.pid).children()) == 2
         # On samples of its own: how many of those that were just taken are undisturbed is up to

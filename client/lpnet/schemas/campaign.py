@@ -64,7 +64,10 @@ class Campaign(Wire):
     id: str = Field(description="unique id")
     target: Name = Field(description="target to measure on")
     space: SpaceHash = Field(description="content hash of its space")
-    state: CampaignState = Field(description="state")
+    state: CampaignState = Field(
+        description="state; failed: nothing was measured, or most samples of drawn workloads are "
+        "disturbed"
+    )
     total: int = Field(description="workloads to measure")
     measured: int = Field(description="workloads that have a sample")
     disturbed: int = Field(
@@ -95,6 +98,11 @@ class Campaign(Wire):
     )
     created_at: Time = Field(description="when it was created")
     finished_at: Time | None = Field(default=None, description="when it ended")
+
+    @property
+    def good(self) -> int:
+        """Measured workloads whose sample is not known to be disturbed."""
+        return self.measured - self.disturbed
 
 
 class LeaseRequest(Wire):

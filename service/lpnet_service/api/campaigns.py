@@ -9,11 +9,12 @@ from fastapi import APIRouter, Query, Response
 from lpnet.schemas.base import TARGET_NAME
 from lpnet.schemas.campaign import Campaign, CampaignList, CampaignState, NewCampaign
 from lpnet.schemas.estimate import CampaignEstimate
+from lpnet.schemas.quality import CampaignQuality
 from lpnet_service.api.access import Lister, Trainer
 from lpnet_service.api.deps import After, Ctx, Id, StrictRoute, limit
 from lpnet_service.api.problems import problems
 from lpnet_service.services.measuring import campaigns
-from lpnet_service.services.reading import estimates
+from lpnet_service.services.reading import campaign_quality, estimates
 from lpnet_service.services.upkeep import sweeping
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=StrictRoute)
@@ -56,6 +57,12 @@ def get_campaign(ctx: Ctx, caller: Lister, id: Id) -> Campaign:
     """A campaign and its progress."""
     sweeping.sweep(ctx)
     return campaigns.get(ctx, id)
+
+
+@router.get("/{id}/quality", responses=problems(404, 422))
+def get_campaign_quality(ctx: Ctx, caller: Lister, id: Id) -> CampaignQuality:
+    """Whether the target can be measured: disturbed samples and their causes, and what helps."""
+    return campaign_quality.quality(ctx, id)
 
 
 @router.post("/{id}/cancel", responses=problems(404, 422))

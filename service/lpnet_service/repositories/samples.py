@@ -105,10 +105,26 @@ class SampleRepository:
         query = select(SampleRow).where(SampleRow.seq > after, *_matching(filters))
         return self._session.scalars(query.order_by(SampleRow.seq).limit(limit)).all()
 
-    def sentinel_readings(self, target: str, limit: int) -> Sequence[SampleRow]:
+    def newest_of_campaign(self, campaign: str, limit: int) -> Sequence[SampleRow]:
+        query = select(SampleRow).where(SampleRow.campaign == campaign)
+        return self._session.scalars(query.order_by(SampleRow.seq.desc()).limit(limit)).all()
+
+    def sentinel_readings(
+        self,
+        target: str,
+        limit: int,
+        *,
+        epoch: int | None = None,
+        until: datetime | None = None,
+    ) -> Sequence[SampleRow]:
+        """The newest readings: of one epoch, and taken until then, where these are given."""
         query = select(SampleRow).where(
             SampleRow.target == target, SampleRow.sentinel.is_not(None)
         )
+        if epoch is not None:
+            query = query.where(SampleRow.epoch == epoch)
+        if until is not None:
+            query = query.where(SampleRow.taken_at <= until)
         newest = query.order_by(SampleRow.taken_at.desc(), SampleRow.seq.desc())
         return self._session.scalars(newest.limit(limit)).all()
 

@@ -35,6 +35,23 @@ def measure_all(bench: Bench) -> list[Lease]:
     return leases
 
 
+def measure_disturbed(bench: Bench, count: int) -> None:
+    """Complete the next job, if there is one; its first samples are disturbed."""
+    lease = leasing.claim(bench.ctx, bench.agent, [bench.target])
+    if lease is not None:
+        samples = tuple(
+            bench.sample(
+                id=item.id,
+                kind=item.kind,
+                workload=item.workload.model_dump(),
+                measured_at=bench.clock.now(),
+                disturbed=index < count,
+            )
+            for index, item in enumerate(lease.items)
+        )
+        bench.complete(lease.token, Completion(samples=samples))
+
+
 def test_drawn_workloads_are_of_the_asked_kinds_and_repeatable(bench: Bench) -> None:
     first, second = start(bench, seed=3), start(bench, seed=3)
     assert first.total == second.total == 15
@@ -66,18 +83,18 @@ def test_repeats_come_last_in_sessions_of_their_own(bench: Bench) -> None:
 
 
 def test_the_remaining_time_is_estimated_from_what_was_measured(bench: Bench) -> None:
-    campaign = start(bench, blocks=48, networks=0)
+    campaign = start(bench, blocks=36, networks=0)
     assert campaign.seconds_left is None
     lease = leasing.claim(bench.ctx, bench.agent, [bench.target])
     assert lease is not None
-    bench.clock.advance(24)
+    bench.clock.advance(12)
     samples = tuple(
         bench.sample(id=item.id, kind="block", workload=item.workload.model_dump())
         for item in lease.items
     )
     bench.complete(lease.token, Completion(samples=samples))
     now = campaigns.get(bench.ctx, campaign.id)
-    assert (now.measured, now.total) == (24, 48)
+    assert (now.measured, now.total) == (12, 36)
     assert now.seconds_left == pytest.approx(24.0)
     measure_all(bench)
     assert campaigns.get(bench.ctx, campaign.id).seconds_left == 0.0
@@ -163,6 +180,21 @@ def test_a_campaign_without_any_sample_has_failed(bench: Bench) -> None:
     bench.complete(lease.token, Completion())
     after = campaigns.get(bench.ctx, campaign.id)
     assert (after.state, after.measured, after.failed) == ("failed", 0, 15)
+
+
+@pytest.mark.parametrize(("disturbed", "state"), [(0, "done"), (6, "done"), (7, "failed")])
+def test_most_of_the_drawn_workloads_need_a_good_sample(
+    bench: Bench, disturbed: int, state: str
+) -> None:
+    campaign = start(bench, blocks=12, networks=0)
+    measure_disturbed(bench, disturbed)
+    bench.clock.advance(100)
+    measure_disturbed(bench, disturbed)
+    after = campaigns.get(bench.ctx, campaign.id)
+    assert (after.state, after.measured, after.disturbed) == (state, 12, disturbed)
+    assert after.good == 12 - disturbed
+    failures = ("7 of 12 samples are disturbed",) if state == "failed" else ()
+    assert after.failures == failures
 
 
 def test_campaigns_are_listed_newest_first(bench: Bench) -> None:

@@ -144,7 +144,7 @@ def test_it_says_what_the_campaign_would_wait_for(bench: Bench) -> None:
     assert start().model_dump(exclude={"detail"}) == {
         "at_once": False,
         "state": "idle",
-        "jobs_before": 2,
+        "jobs_before": 3,
         "workloads_before": 48,
     }
     condition = ConditionReport(target=bench.target, state="paused", reason="battery at 12%")

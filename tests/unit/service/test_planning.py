@@ -43,6 +43,16 @@ def test_a_job_is_two_dozen_blocks_or_half_a_dozen_networks() -> None:
     ]
 
 
+@given(kinds, st.integers(1, 30))
+def test_only_the_first_job_is_smaller(given_kinds: list[Kind], first: int) -> None:
+    workloads = [planned(kind, i) for i, kind in enumerate(given_kinds)]
+    jobs = cut_into_jobs(workloads, first)
+    assert [planned for job in jobs for planned in job] == workloads
+    if jobs:
+        assert len(jobs[0]) <= first
+        assert jobs[1:] == cut_into_jobs(workloads[len(jobs[0]) :])
+
+
 @given(kinds, st.integers(0, 30))
 def test_repeats_are_distinct_workloads_of_both_kinds_the_first_ones(
     given_kinds: list[Kind], count: int

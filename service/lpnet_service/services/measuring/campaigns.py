@@ -24,6 +24,7 @@ from lpnet.schemas.campaign import (
     PlannedWorkload,
 )
 from lpnet.schemas.problem import FieldError
+from lpnet.schemas.quality import ENOUGH_WORKLOADS
 from lpnet.space.sampling import plan
 from lpnet_service.db.rows import CampaignRow, JobRow, RunRow
 from lpnet_service.errors import Conflict, NotFound
@@ -40,6 +41,7 @@ from lpnet_service.services.shared.targets import require_target
 # Workloads that a user lists go before drawn ones.
 _LISTED_PRIORITY, _DRAWN_PRIORITY = 1, 0
 _SORT = "-created_at"
+_NOTHING_TO_PLAN_FROM = "no undisturbed sample from which pruned networks could be chosen"
 
 
 def create(ctx: Context, new: NewCampaign) -> Campaign:
@@ -62,7 +64,14 @@ def create(ctx: Context, new: NewCampaign) -> Campaign:
     with ctx.db.write() as session:
         session.add(row)
         session.flush()
-        add_jobs(session, row, drawn.workloads, now=now, priority=priority(new))
+        add_jobs(
+            session,
+            row,
+            drawn.workloads,
+            now=now,
+            priority=priority(new),
+            first=first_job_size(new),
+        )
         start = len(drawn.workloads)
         add_jobs(session, row, drawn.repeats, now=now, fresh_session=True, start=start)
     return get(ctx, row.id)
@@ -86,6 +95,12 @@ class DrawnWorkloads:
 
 def priority(new: NewCampaign) -> int:
     return _LISTED_PRIORITY if new.workloads else _DRAWN_PRIORITY
+
+
+def first_job_size(new: NewCampaign) -> int | None:
+    """Maximum size of the first job. That of drawn workloads is small, so that a target that
+    cannot be measured is known early; None: as the others."""
+    return None if new.workloads else ENOUGH_WORKLOADS
 
 
 def draw(ctx: Context, new: NewCampaign) -> DrawnWorkloads:
@@ -114,10 +129,12 @@ def add_jobs(
     now: datetime,
     priority: int = _DRAWN_PRIORITY,
     fresh_session: bool = False,
+    first: int | None = None,
     start: int = 0,
 ) -> None:
-    """Cut workloads into jobs of a campaign; `start` is the position of the first job."""
-    for index, part in enumerate(cut_into_jobs(workloads)):
+    """Cut workloads into jobs of a campaign. `start` is the position of the first job, `first` its
+    maximum size."""
+    for index, part in enumerate(cut_into_jobs(workloads, first)):
         items = [
             LeasedItem(id=new_id("item"), **planned.model_dump(mode="python")) for planned in part
         ]
@@ -200,15 +217,26 @@ def advance(session: Session, row: CampaignRow, now: datetime) -> None:
     if campaigns.count_open_jobs(row.id):
         return
     jobs = campaigns.jobs(row.id)
-    measured = sum(job.measured for job in jobs)
+    good = sum(job.measured - job.disturbed for job in jobs)
     missing = row.total - sum(job.items for job in jobs)
-    if row.stage == "drawn" and missing and measured:
+    if row.stage == "drawn" and missing and good:
         row.stage = "planning"
         session.add(_plan_run(row, now))
         return
     if row.stage == "drawn" and missing:
-        add_unplanned(row, missing, "no sample from which pruned networks could be chosen")
-    row.state, row.finished_at = ("done" if measured else "failed"), now
+        add_unplanned(row, missing, _NOTHING_TO_PLAN_FROM)
+    row.state, row.finished_at = ("done" if _is_done(jobs) else "failed"), now
+
+
+def _is_done(jobs: Sequence[JobRow]) -> bool:
+    """Whether the samples are what a campaign is for: of drawn workloads, most are undisturbed.
+
+    Who lists workloads sees each sample and its reasons, so any sample counts.
+    """
+    measured = sum(job.measured for job in jobs)
+    disturbed = sum(job.disturbed for job in jobs)
+    is_listed = any(job.priority == _LISTED_PRIORITY for job in jobs)
+    return measured > 0 and (is_listed or 2 * disturbed <= measured)
 
 
 def _plan_run(row: CampaignRow, now: datetime) -> RunRow:

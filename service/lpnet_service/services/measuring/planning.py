@@ -16,12 +16,16 @@ NETWORK_WEIGHT = 4
 MIN_BUDGET_SHARE, MAX_BUDGET_SHARE = 0.35, 0.95
 
 
-def cut_into_jobs(workloads: Iterable[PlannedWorkload]) -> list[list[PlannedWorkload]]:
+def cut_into_jobs(
+    workloads: Iterable[PlannedWorkload], first: int | None = None
+) -> list[list[PlannedWorkload]]:
+    """The workloads in order, cut into jobs; with `first`, the first job has at most so many."""
     jobs: list[list[PlannedWorkload]] = []
     free_weight = 0
     for planned in workloads:
         weight = NETWORK_WEIGHT if planned.kind == "network" else 1
-        if weight > free_weight:
+        is_first_complete = len(jobs) == 1 and len(jobs[0]) == first
+        if weight > free_weight or is_first_complete:
             jobs.append([])
             free_weight = JOB_WEIGHT
         jobs[-1].append(planned)

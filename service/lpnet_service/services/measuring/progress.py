@@ -53,6 +53,8 @@ def _campaign(
 ) -> Campaign:
     failed = [*failures, *json.loads(row.unplanned_json)]
     lines = [f"{count} x {reason}" for reason, count in Counter(failed).most_common()]
+    if row.state == "failed" and counts.measured:
+        lines.insert(0, f"{counts.disturbed} of {counts.measured} samples are disturbed")
     return Campaign.model_validate(
         {
             "id": row.id,

@@ -57,13 +57,18 @@ def estimate(ctx: Context, new: NewCampaign) -> CampaignEstimate:
         space=new.space,
         seed=new.seed,
         samples=drawn.total,
-        jobs=len(cut_into_jobs(drawn.workloads)) + len(cut_into_jobs(drawn.repeats)),
+        jobs=_count_jobs(new, drawn),
         kinds=kinds,
         time=_time(kinds, source, agent),
         reach=_coverage(loaded_spaces.load_space(ctx, new.space).space, drawn.workloads),
         judging=test_set,
         start=_start(state, jobs_before, workloads_before),
     )
+
+
+def _count_jobs(new: NewCampaign, drawn: DrawnWorkloads) -> int:
+    first = cut_into_jobs(drawn.workloads, campaigns.first_job_size(new))
+    return len(first) + len(cut_into_jobs(drawn.repeats))
 
 
 def _kind(kind: Kind, drawn: DrawnWorkloads, pace: Pace) -> KindEstimate:

@@ -93,6 +93,7 @@ function csvCampaigns() {
 function campaignRow(campaign) {
   const { id, target, space, state, total, measured, disturbed, pace_reason: paceReason } =
     campaign;
+  const good = measured - disturbed;
   const isRunning = state === "running";
   const table = h("a", { href: url("/table", { target, space }) }, spaceLabel(space, spaces));
   const pace = campaign.samples_per_minute;
@@ -125,8 +126,8 @@ function campaignRow(campaign) {
       h(
         "div",
         { class: "num" },
-        h("progress", { max: 1, value: total ? measured / total : 0, "aria-label": "measured" }),
-        ` ${count(measured)} of ${count(total)}`,
+        h("progress", { max: 1, value: total ? good / total : 0, "aria-label": "good samples" }),
+        ` ${count(good)} of ${count(total)} good`,
         disturbed > 0 && h("div", { class: "small warn" }, `${count(disturbed)} disturbed`),
       ),
     ),
@@ -141,17 +142,19 @@ function campaignRow(campaign) {
 }
 
 // Campaigns show their states as targets do.
-function stateClass({ state, waiting }) {
+// Green needs good samples: it is for campaigns of which most are undisturbed.
+function stateClass({ state, waiting, measured, disturbed }) {
   if (state === "running") return waiting ? "paused" : "measuring";
+  if (state === "done" && 2 * disturbed > measured) return "paused";
   return { done: "idle", failed: "broken", cancelled: "offline" }[state];
 }
 
 function failureList({ id, failed, failures }) {
-  if (!failed) return h("span", { class: "soft" }, "none");
+  if (!failures.length) return h("span", { class: "soft" }, "none");
   const list = h(
     "details",
     { open: opened.has(id) },
-    h("summary", {}, count(failed)),
+    h("summary", {}, failed ? count(failed) : "why"),
     h("ul", { class: "small" }, failures.map((failure) => h("li", {}, failure))),
   );
   list.addEventListener("toggle", () => (list.open ? opened.add(id) : opened.delete(id)));
