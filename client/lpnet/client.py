@@ -19,6 +19,7 @@ from lpnet.arguments import (
 from lpnet.errors import BadRequest, LpnetError, NotFound
 from lpnet.http import Http
 from lpnet.progress import Progress, quiet, terminal_progress
+from lpnet.quality_watch import OnQuality, log_quality
 from lpnet.schemas.campaign import Campaign, NewCampaign, PlannedWorkload
 from lpnet.schemas.compare import CompareSummary
 from lpnet.schemas.condition import SentinelHistory
@@ -36,6 +37,7 @@ from lpnet.schemas.lpnet import (
 )
 from lpnet.schemas.noise import NoiseList, TargetNoise
 from lpnet.schemas.pruning import PruningPage, PruningResult
+from lpnet.schemas.quality import CampaignQuality
 from lpnet.schemas.report import Report
 from lpnet.schemas.sample import IngestResult, Sample, SampleBatch, SamplePage, StoredSample
 from lpnet.schemas.table import TablePage, TableRow
@@ -59,8 +61,10 @@ class Client:
 
     `url` defaults to LPNET_URL, then to http://127.0.0.1:8000. `token` defaults to LPNET_TOKEN,
     then to the content of the file LPNET_TOKEN_FILE. `poll_s` is the interval, in seconds, at
-    which waiting methods ask for progress. With `traceparent` (W3C Trace Context, default:
-    TRACEPARENT) the traces of the service continue yours.
+    which waiting methods ask for progress. If a target pauses for more than `patience_s` seconds
+    before the quality of drawn workloads is known, TooDisturbed is raised; by default it is waited
+    for. With `traceparent` (W3C Trace Context, default: TRACEPARENT) the traces of the service
+    continue yours.
 
     Every method raises the class of `lpnet.errors` that matches the error of the service, and
     ServerUnreachable if there is no answer.
@@ -72,12 +76,13 @@ class Client:
         *,
         token: str | None = None,
         poll_s: float = 0.5,
+        patience_s: float | None = None,
         traceparent: str | None = None,
     ) -> None:
         self.url = url or os.environ.get("LPNET_URL") or DEFAULT_URL
         token = token or tokens.from_environment()
         self._http = Http(self.url, token=token, traceparent=traceparent)
-        self._waiting = Waiting(self._http, poll_s)
+        self._waiting = Waiting(self._http, poll_s, patience_s)
 
     def close(self) -> None:
         """Close the connections."""
@@ -175,17 +180,34 @@ class Client:
         seed: int = 0,
         workloads: Sequence[PlannedWorkload] = (),
         progress: Progress = quiet,
+        keep_going: bool = False,
+        on_quality: OnQuality = log_quality,
     ) -> Campaign:
         """Measure workloads of a space on a target, and wait until all are measured.
 
         The service draws `blocks` blocks and `networks` networks with `seed`, lets a pruner choose
         `pruned` more, and measures `repeats` of them twice, for the noise floor. Or it measures
         exactly `workloads`. Raises LpnetError if the campaign fails or is cancelled.
+
+        The quality of drawn workloads is passed to `on_quality` when it is known, when it gets
+        worse, and at the end. If most samples are disturbed, the campaign is cancelled and
+        TooDisturbed raised; with `keep_going` it goes on, and is returned if any sample is good.
         """
         request = _new_campaign(target, space, blocks, networks, pruned, repeats, seed, workloads)
         self.upload(space)
         answer = self._http.post("/v1/campaigns", request)
-        return self._waiting.campaign(Campaign.model_validate(answer), progress)
+        return self._waiting.campaign(
+            Campaign.model_validate(answer),
+            progress,
+            on_quality=None if workloads else on_quality,
+            keep_going=keep_going,
+        )
+
+    def quality(self, campaign: str) -> CampaignQuality:
+        """Whether a campaign's target can be measured, by its id: how many samples are disturbed
+        and why, and what would help. Raises NotFound, also of an older service."""
+        path = f"/v1/campaigns/{path_segment(campaign)}/quality"
+        return CampaignQuality.model_validate(self._http.get(path))
 
     def estimate(
         self,
@@ -217,6 +239,8 @@ class Client:
         repeats: int = 16,
         seed: int = 0,
         progress: Progress | None = None,
+        keep_going: bool = False,
+        on_quality: OnQuality = log_quality,
     ) -> Report:
         """Measure a space on a target and train an LPNet on all samples of the target's epoch.
 
@@ -234,6 +258,8 @@ class Client:
                 repeats=repeats,
                 seed=seed,
                 progress=show,
+                keep_going=keep_going,
+                on_quality=on_quality,
             )
             return self.train(target, seed=seed, progress=show)
 

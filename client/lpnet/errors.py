@@ -8,6 +8,7 @@ LpnetError
 +-- BudgetTooSmall           no widths of the space are within a latency budget
 +-- DoesNotFit               a network takes more memory than its target has
 |   +-- NothingFits          no widths of the space fit in the target's memory
++-- TooDisturbed             most samples of a campaign are disturbed, so it was stopped
 +-- FileFormatError          a space, LPNet or samples file cannot be read
 +-- MissingExtra             a command needs an extra that is not installed
 +-- ServerUnreachable        no answer from the server at all
@@ -126,6 +127,25 @@ class NothingFits(DoesNotFit):
         self.target = target
         self.need_mib = need_mib
         self.limit_mib = limit_mib
+
+
+class TooDisturbed(LpnetError):
+    """Most samples of a campaign are disturbed, or its target pauses, so it was stopped.
+
+    `reason` says why, and `advice` what would help. What was measured is kept.
+    """
+
+    def __init__(self, campaign: str, reason: str, advice: Sequence[str] = ()) -> None:
+        lines = [f"campaign {campaign} ends without enough good samples: {reason}"]
+        if advice:
+            lines += ["what would help:", *(f"  - {line}" for line in advice)]
+        lines.append(
+            "What was measured is kept. keep_going=True (--keep-going) measures on regardless."
+        )
+        super().__init__("\n".join(lines))
+        self.campaign = campaign
+        self.reason = reason
+        self.advice = tuple(advice)
 
 
 class FileFormatError(LpnetError):

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lpnet.cli.base import Seed
+from lpnet.cli.base import KeepGoing, Seed
 
 if TYPE_CHECKING:
     from lpnet.pruning.job.images import ImageDataset
     from lpnet_demo.processes import LocalLoop
+
+# The demo does not wait longer for a target that pauses.
+PATIENCE_S = 40.0
 
 
 def demo(
@@ -56,6 +59,7 @@ def demo(
         bool,
         typer.Option(help="Compare with a second runtime, if one is installed."),
     ] = True,
+    keep_going: KeepGoing = False,
 ) -> None:
     """Run the whole loop on this machine, with one CPU thread and a fresh database.
 
@@ -63,6 +67,9 @@ def demo(
     LPNet's gradient. Measures the result beside a uniform shrink of the same MACs. Then trains a
     ResNet-20 on scikit-learn's digits, prunes it to half its latency, and measures latency and
     accuracy. Last, compares its latency under a second runtime.
+
+    Stops with exit status 3 if most of the first samples are disturbed by other work, or if the
+    target pauses for long, and says what would help.
     """
     from rich.console import Console
 
@@ -80,7 +87,11 @@ def demo(
         json_file.touch()
     log = Console(stderr=True).print
     loop = LocalLoop(
-        folder, database_url=database_url, api_processes=api_processes, workers=workers
+        folder,
+        database_url=database_url,
+        api_processes=api_processes,
+        workers=workers,
+        patience_s=None if keep_going else PATIENCE_S,
     )
     log(f"[bold]lpnet demo[/bold]: {model} on this machine's CPU, one thread, in {folder}/")
     seconds: dict[str, float] = {}
@@ -91,14 +102,14 @@ def demo(
             f"service at {loop.url}{scale if api_processes + workers > 2 else ''}, "
             f"target [bold]{target}[/bold]"
         )
-        result = _run_shrink(loop, target, model, blocks, networks, seed, seconds)
-        result |= _run_prune(loop, target, model, images, epochs, seed, seconds)
+        result = _run_shrink(loop, target, model, blocks, networks, seed, seconds, keep_going)
+        result |= _run_prune(loop, target, model, images, epochs, seed, seconds, keep_going)
         runtime = second_runtime() if second else None
         if runtime is not None:
             with _timed("compare", seconds):
                 # As many as the pruned network was measured with by the first runtime.
                 counts = (blocks, networks) if model == NETWORK else (BLOCKS, NETWORKS)
-                compare(loop, target, runtime, *counts, seed)
+                compare(loop, target, runtime, *counts, seed, keep_going)
     print_line("\ntimes: " + ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items()))
     # The URL of the user's database is not printed: it may hold a password.
     _print_next_steps("URL" if database_url else loop.database_url, target)
@@ -115,9 +126,10 @@ def _run_shrink(
     networks: int,
     seed: int,
     seconds: dict[str, float],
+    keep_going: bool,
 ) -> dict[str, Any]:
     from lpnet import zoo
-    from lpnet.cli import show
+    from lpnet.cli import show, show_quality
     from lpnet.cli.layout import noise
     from lpnet.progress import terminal_progress
     from lpnet_demo.shrink import print_shrink, shrink
@@ -126,7 +138,14 @@ def _run_shrink(
     with terminal_progress() as progress:
         with _timed("profile", seconds):
             client.campaign(
-                target, space, blocks=blocks, networks=networks, seed=seed, progress=progress
+                target,
+                space,
+                blocks=blocks,
+                networks=networks,
+                seed=seed,
+                progress=progress,
+                keep_going=keep_going,
+                on_quality=show_quality.print_quality,
             )
         with _timed("train", seconds):
             report = client.train(target, seed=seed, progress=progress)
@@ -144,6 +163,7 @@ def _run_prune(
     epochs: int,
     seed: int,
     seconds: dict[str, float],
+    keep_going: bool,
 ) -> dict[str, Any]:
     from lpnet import zoo
     from lpnet.cli import show_prune
@@ -152,7 +172,7 @@ def _run_prune(
 
     print_line(f"\n{NETWORK}, trained on digits and pruned to half its latency:")
     with _timed("prune", seconds):
-        profile_network(loop.client, target, zoo.space(model), seed)
+        profile_network(loop.client, target, zoo.space(model), seed, keep_going)
         outcome = prune_digits(loop.client, target, images, epochs, seed)
     show_prune.print_outcome(outcome, target)
     return {"prune": outcome_json(outcome)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from lpnet.cli import show_compare
+from lpnet.cli import show_compare, show_quality
 from lpnet.cli.layout import print_line
 from lpnet.progress import terminal_progress
 from lpnet.schemas.campaign import PlannedWorkload
@@ -28,7 +28,13 @@ def second_runtime() -> str | None:
 
 
 def compare(
-    loop: LocalLoop, target: str, runtime: str, blocks: int, networks: int, seed: int
+    loop: LocalLoop,
+    target: str,
+    runtime: str,
+    blocks: int,
+    networks: int,
+    seed: int,
+    keep_going: bool,
 ) -> None:
     """Measure the pruned network's space under another runtime, and print how the two compare.
 
@@ -53,6 +59,8 @@ def compare(
             repeats=_REPEATS,
             seed=seed,
             progress=progress,
+            keep_going=keep_going,
+            on_quality=show_quality.print_quality,
         )
         client.train(second_target, seed=seed, progress=progress)
     print_line(f"\n{NETWORK} under {runtime}, on the same core:")

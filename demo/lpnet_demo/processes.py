@@ -43,8 +43,8 @@ class LocalLoop:
     Both are processes of this interpreter, which stop on leaving the context. Their logs are in
     `folder`. Without `agent` only the service runs. `database_url` defaults to a new SQLite file
     in `folder`. `agent_state` is the state folder of the agent (default: a new one); an agent that
-    goes on with a database needs its own. Raises MissingExtra, and LpnetError with the end of the
-    log if one does not start.
+    goes on with a database needs its own. `patience_s` is that of the client. Raises MissingExtra,
+    and LpnetError with the end of the log if one does not start.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class LocalLoop:
         api_processes: int = 1,
         workers: int = 1,
         agent_state: Path | None = None,
+        patience_s: float | None = None,
     ) -> None:
         check_extras(agent=agent)
         self.folder = folder.resolve()
@@ -64,7 +65,7 @@ class LocalLoop:
         fresh = f"sqlite:///{self.folder / f'lpnet-{stamp}.db'}"
         self.database_url = database_url or fresh
         self.url = f"http://127.0.0.1:{_free_port()}"
-        self.client = Client(self.url)
+        self.client = Client(self.url, patience_s=patience_s)
         self._state = agent_state or self.folder / f"agent-{stamp}"
         self._with_agent = agent
         self._process_options = ("--api-processes", str(api_processes), "--workers", str(workers))

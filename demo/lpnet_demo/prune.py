@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lpnet.cli import show_quality
 from lpnet.cli.layout import percent, print_line
 from lpnet.cli.pruning import report_outcome, run_job
 from lpnet.errors import BudgetTooSmall
@@ -29,7 +30,9 @@ _SHARES = (0.5, 0.6, 0.75, 0.9)
 T = TypeVar("T")
 
 
-def profile_network(client: Client, target: str, measured: Space, seed: int) -> None:
+def profile_network(
+    client: Client, target: str, measured: Space, seed: int, keep_going: bool = False
+) -> None:
     """Measure NETWORK and train the target's LPNet on all its samples; prints the error.
 
     Does nothing if NETWORK is the space that was `measured` before.
@@ -39,7 +42,17 @@ def profile_network(client: Client, target: str, measured: Space, seed: int) -> 
     space = zoo.space(NETWORK)
     if space.hash == measured.hash:
         return
-    report = client.profile(target, space, BLOCKS, NETWORKS, pruned=PRUNED, repeats=0, seed=seed)
+    report = client.profile(
+        target,
+        space,
+        BLOCKS,
+        NETWORKS,
+        pruned=PRUNED,
+        repeats=0,
+        seed=seed,
+        keep_going=keep_going,
+        on_quality=show_quality.print_quality,
+    )
     train, test = report.trained_on, report.held_out.network
     print_line(
         f"LPNet trained again, on {train.block} blocks and {train.network} networks of "

@@ -41,6 +41,7 @@ def shrink(client: Client, target: str, space: Space, progress: Progress) -> dic
     predictor = client.predictor(target, space)
     corrected_ms, tries = (1 - MARGIN) * budget_ms, list[tuple[float, float]]()
     while True:
+        progress("choosing widths", 0.0, 1.0)
         try:
             # Narrower widths were not measured: predictions there would be guesses.
             widths = predictor.widest(corrected_ms, keep=0.1).numpy()
@@ -48,6 +49,7 @@ def shrink(client: Client, target: str, space: Space, progress: Progress) -> dic
             if not tries:
                 raise
             break
+        progress("choosing widths", 1.0, 1.0)
         uniform = uniform_shrink(space, space.macs(widths))
         candidates = torch.from_numpy(np.stack([widths, uniform, space.dense]))
         with torch.no_grad():

@@ -13,7 +13,7 @@ import typer
 from pydantic import BaseModel
 from typer.core import TyperGroup
 
-from lpnet.errors import FileFormatError, LpnetError, MissingExtra
+from lpnet.errors import FileFormatError, LpnetError, MissingExtra, TooDisturbed
 from lpnet.text_file import open_text
 
 if TYPE_CHECKING:
@@ -46,6 +46,13 @@ Resolution = Annotated[
 Seed = Annotated[
     int, typer.Option(min=0, max=2**63 - 1, help="Random seed; the same seed draws the same.")
 ]
+KeepGoing = Annotated[
+    bool,
+    typer.Option("--keep-going", help="Measure on even if most samples are disturbed."),
+]
+
+# Exit status if a campaign was stopped because most of its samples are disturbed.
+TOO_DISTURBED = 3
 
 
 class _Commands(TyperGroup):
@@ -58,7 +65,7 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except (LpnetError, OSError) as error:
             typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
-            raise typer.Exit(1) from error
+            raise typer.Exit(_exit_status(error)) from error
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("lpnet"):
                 raise
@@ -67,8 +74,12 @@ class _Commands(TyperGroup):
             raise typer.Exit(1) from error
 
 
+def _exit_status(error: Exception) -> int:
+    return TOO_DISTURBED if isinstance(error, TooDisturbed) else 1
+
+
 def new_app(text: str) -> typer.Typer:
-    """Expected errors end in one line and status 1."""
+    """Expected errors end in a message and status 1, or 3 for TooDisturbed."""
     return typer.Typer(
         cls=_Commands,
         help=text,

@@ -141,10 +141,10 @@ def workload(value: OpsWorkload | SpaceWorkload, max_length: int = 60) -> str:
 def print_campaign(campaign: Campaign) -> None:
     print_all(
         f"campaign {campaign.id} {campaign.state}: "
-        f"{campaign.measured} of {campaign.total} measured"
+        f"{campaign.good} of {campaign.total} good, {campaign.disturbed} disturbed"
     )
     if campaign.disturbed:
-        print_all(f"  {campaign.disturbed} of them disturbed, and not used for training")
+        print_all("  disturbed samples are not used for training")
     for failure in campaign.failures:
         print_all(f"  {failure}")
 

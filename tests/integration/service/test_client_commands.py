@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,6 +96,39 @@ def test_a_dry_run_starts_nothing_and_tells_what_it_would(desk: Desk) -> None:
     assert not estimate["judging"]["enough"]
     assert estimate["time"]["minutes"] is None
     assert desk.http.get("/v1/campaigns")["items"] == []
+
+
+def measure_disturbed(desk: Desk) -> None:
+    """Complete the next job as an agent does; all its samples are disturbed."""
+    request = LeaseRequest(targets=(TARGET,), wait_s=30)
+    path = f"/v1/agents/{desk.agent}/leases"
+    lease = Lease.model_validate(desk.http.post(path, request, timeout=40))
+    samples = tuple(
+        Sample(
+            **item.model_dump(exclude={"draw"}),
+            latency_ms=1.0,
+            disturbed=True,
+            reasons=("the CPU was throttled for heat",),
+        )
+        for item in lease.items
+    )
+    desk.http.post(f"/v1/leases/{lease.token}/complete", Completion(samples=samples))
+
+
+def test_a_host_that_cannot_be_measured_is_named_after_a_dozen_workloads(desk: Desk) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(desk.lpnet, "profile", TARGET, str(desk.space), "--networks", "0")
+        measure_disturbed(desk)
+        done = running.result()
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "12 of 12 samples are disturbed: the CPU was slowed down for heat (12)" in done.stderr
+    assert "what would help:\n  - let the device cool" in done.stderr
+    (campaign, *_) = desk.http.get("/v1/campaigns")["items"]
+    assert (campaign["state"], campaign["measured"], campaign["disturbed"]) == (
+        "cancelled",
+        12,
+        12,
+    )
 
 
 def test_what_keeps_a_target_is_shown_until_someone_clears_it(desk: Desk) -> None:

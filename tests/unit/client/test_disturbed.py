@@ -41,13 +41,15 @@ def test_it_is_told_when_a_campaign_ends(
         show.print_campaign(wait(200))
     assert "200 of 358 samples are disturbed" in caplog.text
     assert "`lpnet table desk-cpu --disturbed` shows the reasons" in caplog.text
-    assert "200 of them disturbed, and not used for training" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "158 of 358 good, 200 disturbed" in output
+    assert "disturbed samples are not used for training" in output
 
 
-def test_where_none_is_nothing_is_said(
+def test_without_any_there_is_no_warning(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level(logging.WARNING, "lpnet"):
         show.print_campaign(wait(0))
     assert not caplog.text
-    assert "disturbed" not in capsys.readouterr().out
+    assert "358 of 358 good, 0 disturbed" in capsys.readouterr().out

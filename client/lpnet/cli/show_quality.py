@@ -1,0 +1,50 @@
+"""The quality of a campaign, printed on standard error while it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from lpnet.cli.layout import percent
+from lpnet.schemas.quality import CampaignQuality, OtherLoad, SentinelSpread
+
+
+def print_quality(quality: CampaignQuality) -> None:
+    for line in quality_lines(quality):
+        print(line, file=sys.stderr, flush=True)
+
+
+def quality_lines(quality: CampaignQuality) -> Iterator[str]:
+    yield f"samples are {quality.verdict} after {quality.measured} workloads: {quality.reason}"
+    others = _others(quality.others)
+    if others:
+        yield f"  load of others: {', '.join(others)}"
+    if quality.sentinels:
+        yield f"  sentinels: {'; '.join(_sentinel(each) for each in quality.sentinels)}"
+    yield f"  expected error of an LPNet: {_expected_error(quality)}"
+    if quality.advice:
+        yield "  what would help:"
+        yield from (f"  - {line}" for line in quality.advice)
+
+
+def _expected_error(quality: CampaignQuality) -> str:
+    if quality.expected_error_pct is None:
+        return f"unknown ({quality.expected_error_source})"
+    return f"at least {percent(quality.expected_error_pct)}, by {quality.expected_error_source}"
+
+
+def _others(load: OtherLoad) -> list[str]:
+    figures = (
+        ("on its CPU {} of the time", load.cpu_pct),
+        ("other cores {} busy", load.cores_pct),
+        ("memory {} slower", load.memory_pct),
+        ("visits to a workload {} apart", load.visits_pct),
+    )
+    return [text.format(percent(value)) for text, value in figures if value is not None]
+
+
+def _sentinel(spread: SentinelSpread) -> str:
+    disturbed = f", {spread.disturbed} disturbed" if spread.disturbed else ""
+    apart = "" if spread.spread_pct is None else f", {percent(spread.spread_pct)} apart"
+    count = "1 reading" if spread.readings == 1 else f"{spread.readings} readings"
+    return f"{spread.sentinel} {count}{disturbed}{apart}"
