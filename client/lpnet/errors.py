@@ -136,13 +136,10 @@ class TooDisturbed(LpnetError):
     """
 
     def __init__(self, campaign: str, reason: str, advice: Sequence[str] = ()) -> None:
-        lines = [f"campaign {campaign} ends without enough good samples: {reason}"]
-        if advice:
-            lines += ["what would help:", *(f"  - {line}" for line in advice)]
-        lines.append(
+        super().__init__(
+            f"campaign {campaign} ends without enough good samples: {reason}.\n"
             "What was measured is kept. keep_going=True (--keep-going) measures on regardless."
         )
-        super().__init__("\n".join(lines))
         self.campaign = campaign
         self.reason = reason
         self.advice = tuple(advice)

@@ -13,7 +13,6 @@ from lpnet.schemas.quality import CampaignQuality, Verdict
 # How often the service is asked for the quality of a campaign.
 PERIOD_S = 3.0
 _ORDER: tuple[Verdict, ...] = ("unknown", "good", "poor", "bad")
-_DOCTOR = "run `lpnet-agent doctor` on the device: it names what is busy and what to set"
 
 log = logging.getLogger("lpnet")
 
@@ -21,9 +20,10 @@ OnQuality = Callable[[CampaignQuality], None]
 
 
 def log_quality(quality: CampaignQuality) -> None:
-    """Log a quality that is not good."""
+    """Log a quality that is not good, with what would help."""
     if quality.verdict != "good":
-        log.warning("the samples are %s: %s", quality.verdict, quality.reason)
+        advice = "; ".join(quality.advice)
+        log.warning("samples are %s: %s. Advice: %s", quality.verdict, quality.reason, advice)
 
 
 class QualityWatch:
@@ -59,18 +59,17 @@ class QualityWatch:
             self._measuring_at = now
         elif self._is_too_long(now - self._measuring_at):
             reason = f"{campaign.waiting} (for {now - self._measuring_at:.0f} s)"
-            raise TooDisturbed(campaign.id, reason, [_DOCTOR])
+            raise TooDisturbed(campaign.id, reason)
         if now < self._fetch_at:
             return
         self._fetch_at = now + PERIOD_S
         quality = self._fetch()
         if quality is None:
             return
-        if quality.verdict == "bad" and not self._keep_going:
-            raise TooDisturbed(campaign.id, quality.reason, quality.advice)
         if _ORDER.index(quality.verdict) > _ORDER.index(self._worst):
-            self._shown = quality
-            self._on_quality(quality)
+            self._show(quality)
+        if quality.verdict == "bad" and not self._keep_going:
+            raise _too_disturbed(quality)
 
     def end(self, campaign: Campaign) -> None:
         """Look at a campaign that has ended, and pass on its quality if that is new.
@@ -80,10 +79,14 @@ class QualityWatch:
         quality = self._fetch()
         if quality is None or quality.verdict == "unknown":
             return
-        if campaign.state == "failed" and not self._keep_going:
-            raise TooDisturbed(campaign.id, quality.reason, quality.advice)
         if quality != self._shown:
-            self._on_quality(quality)
+            self._show(quality)
+        if campaign.state == "failed" and not self._keep_going:
+            raise _too_disturbed(quality)
+
+    def _show(self, quality: CampaignQuality) -> None:
+        self._shown = quality
+        self._on_quality(quality)
 
     @property
     def _worst(self) -> Verdict:
@@ -92,3 +95,8 @@ class QualityWatch:
     def _is_too_long(self, seconds: float) -> bool:
         unknown = self._shown is None and not self._keep_going
         return unknown and self._patience_s is not None and seconds >= self._patience_s
+
+
+def _too_disturbed(quality: CampaignQuality) -> TooDisturbed:
+    reason = f"{quality.disturbed} of {quality.measured} samples are disturbed"
+    return TooDisturbed(quality.campaign, reason, quality.advice)

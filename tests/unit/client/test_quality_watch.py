@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
 
 from lpnet.cli.show_quality import quality_lines
 from lpnet.errors import TooDisturbed
-from lpnet.quality_watch import PERIOD_S, QualityWatch
+from lpnet.quality_watch import PERIOD_S, QualityWatch, log_quality
 from lpnet.schemas.campaign import Campaign
 from lpnet.schemas.quality import CampaignQuality, Verdict
 
@@ -93,9 +94,9 @@ def test_a_bad_one_stops_with_what_would_help() -> None:
         bench.later(quality("bad", 12, 9))
     error = caught.value
     assert (error.campaign, error.advice) == ("campaign-1", ADVICE)
+    assert [each.verdict for each in bench.shown] == ["bad"]
     message = str(error)
     assert "9 of 12 samples are disturbed" in message
-    assert "what would help:\n  - stop other work on the device" in message
     assert "What was measured is kept" in message
     assert "--keep-going" in message
 
@@ -153,6 +154,15 @@ def test_a_target_that_pauses_later_or_without_a_limit_is_waited_for() -> None:
         bench.now_s += 1000
         bench.watch.update(campaign(waiting="its target is paused: hot"))
     assert known.fetched == 2
+
+
+def test_a_library_logs_what_is_not_good(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "lpnet"):
+        log_quality(quality("good"))
+        assert not caplog.text
+        log_quality(quality("poor", 12, 3))
+    assert "samples are poor: 3 of 12 samples are disturbed" in caplog.text
+    assert ADVICE[0] in caplog.text
 
 
 def test_lines_say_what_is_wrong_and_what_would_help() -> None:
