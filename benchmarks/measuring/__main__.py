@@ -1,132 +1,147 @@
 """Measurements on a disturbed machine: which are refused, and which errors remain.
 
-    python -m benchmarks.measuring [--rounds 3] [--kinds cpu tree ...] [--out results.json]
+    python -m benchmarks.measuring [--rounds 1] [--kinds quiet cpu tree ...] [--write]
 
-Blocks and networks of ResNet-50 and MobileNetV2 are measured on the last core, undisturbed and
-beside each disturber: by the agent as one job, and by four usual methods. A quiet phase precedes
-every pair of disturbed ones. The true latency of a workload is its naive median in the nearest
-quiet phases, except its own. Each phase starts new processes.
-
-The agent's sentinels are read before and after each job. If both readings show that the machine
-has drifted by more than 3% from the level of this run, all samples in between are refused, as by
-the agent.
+Sixty blocks and networks are measured on the last core by the agent, as jobs of one campaign,
+undisturbed and beside each disturber; some of them also by four usual methods. Between two
+campaigns a recorder visits all of them for a short time. The truth of a workload is the level that
+its fastest windows converge to over the whole run (see benchmarks/measuring/truth.py). --write
+keeps the results in benchmarks/measuring/campaigns.json, and writes the tables into
+docs/results/measuring.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
 
 import numpy as np
 import psutil
 
-from benchmarks.measuring import tables
+from benchmarks.measuring import docs, results, tables
 from benchmarks.measuring.disturbers import DESCRIPTIONS, NOT_TUNED_ON, TUNED_ON, running
 from benchmarks.measuring.peers import Peers
-from lpnet import zoo
-from lpnet.schemas.sample import Sentinel
-from lpnet.schemas.workload import SpaceWorkload
-from lpnet.space.space import Space
+from benchmarks.measuring.recorder import RecorderProcess
+from benchmarks.measuring.results import Campaign, Results
+from benchmarks.measuring.truth import truths
+from benchmarks.measuring.workloads import Workload, Workloads
 from lpnet.stop import Stop
+from lpnet_agent.device_info.facts import cpu_and_flags
 from lpnet_agent.measure.job import Measurer, measure_all
 from lpnet_agent.measure.messages import Item, Setup
-from lpnet_agent.sentinels.readings import read_sentinel, undisturbed_ms
+from lpnet_agent.measure.probe_levels import UNKNOWN, ProbeLevels
 
-# Small and large blocks, limited by arithmetic and by memory; None is the whole network.
-WORKLOADS = {
-    "resnet50": ("layer1.1", "layer3.4", "layer4.2", None),
-    "mobilenet_v2": ("features.2.conv", "features.8.conv", "features.18.0", None),
-}
-
-
-class Workloads:
-    """The workloads as items for the agent and as model files for the other methods."""
-
-    def __init__(self, folder: Path) -> None:
-        self.items: list[Item] = []
-        self.models: dict[str, Path] = {}
-        self.files: dict[str, Path] = {}
-        for name, blocks in WORKLOADS.items():
-            space = zoo.space(name)
-            self.files[space.hash] = folder / f"{name}.onnx"
-            space.save(self.files[space.hash])
-            for block in blocks:
-                self._add(folder, name, space, block)
-
-    def _add(self, folder: Path, name: str, space: Space, block: str | None) -> None:
-        part = space if block is None else space.block(block)
-        label = f"{name}-{block or 'network'}".replace(".", "-")  # an id may hold no dot
-        model = folder / f"{label}.concrete.onnx"
-        model.write_bytes(part.concrete(part.named(part.dense)).SerializeToString())
-        workload = SpaceWorkload(space=space.hash, block=block, widths=part.named(part.dense))
-        kind = "network" if block is None else "block"
-        self.items.append(Item(id=label, kind=kind, workload=workload))
-        self.models[label] = model
+# As many as a job of a service has.
+_JOB = 24
+# Every so many workloads are measured by the usual methods too, which take long.
+_USUAL_STEP = 6
+# Rounds of the recorder before each campaign.
+_TRUTH_ROUNDS = 4
 
 
-def phase(kind: str, seed: int, cores: tuple[int, int], workloads: Workloads) -> dict[str, Any]:
-    """Measure all workloads with all methods beside one disturber."""
-    other_core, core = cores
-    stop = Stop()
-    setup = Setup(runtime="onnxruntime", threads=1, cores=(core,))
-    results: dict[str, Any] = {"kind": kind, "agent": {}, "usual": {}, "checks": []}
-    with Measurer(setup, stop) as measurer:
-        (child,) = psutil.Process().children()
-        with running(kind, core, other_core, child.pid, seed):
-            results["checks"].append(_read_sentinels(measurer))
-            start = time.monotonic()
-            for result in measure_all(
-                measurer,
-                workloads.items,
-                lambda item: workloads.files[item.workload.space],
-                lambda: True,
-                np.random.default_rng(seed),
-            ):
-                assert result.sample is not None, result.reason
-                results["agent"][result.item.id] = result.sample.model_dump(mode="json")
-            results["seconds"] = time.monotonic() - start
-            results["checks"].append(_read_sentinels(measurer))
-    stop.close()
-    peers = Peers(core)
-    try:
-        with running(kind, core, other_core, peers.pid, seed):
-            for label, model in workloads.models.items():
-                results["usual"][label] = peers.measure(model)
-    finally:
-        peers.close()
-    return results
+class Bench:
+    """Campaigns on one core, with the levels of the probes kept from one to the next."""
+
+    def __init__(self, workloads: Workloads, other_core: int, core: int) -> None:
+        self._workloads = workloads
+        self._cores = other_core, core
+        self._levels: ProbeLevels = UNKNOWN
+
+    def campaign(self, kind: str, seed: int) -> Campaign:
+        latency_ms: dict[str, float] = {}
+        plain_ms: dict[str, float] = {}
+        disturbed: dict[str, bool] = {}
+        rng = np.random.default_rng(seed)
+        stop = Stop()
+        other_core, core = self._cores
+        with Measurer(Setup(runtime="onnxruntime", threads=1, cores=(core,)), stop) as measurer:
+            measurer.levels = self._levels
+            (child,) = psutil.Process().children()[-1:]
+            with running(kind, core, other_core, child.pid, seed):
+                began = time.monotonic()
+                for job in _jobs(self._workloads.all):
+                    items = [each.item for each in job]
+                    for result in measure_all(
+                        measurer, items, self._space_file, lambda: True, rng
+                    ):
+                        sample, name = result.sample, str(result.item.id)
+                        assert sample is not None, result.reason
+                        assert sample.conditions is not None
+                        latency_ms[name] = sample.latency_ms
+                        plain_ms[name] = sample.conditions.plain_ms or sample.latency_ms
+                        disturbed[name] = sample.disturbed
+                wall_s = time.monotonic() - began
+            self._levels = measurer.levels
+            busy_s, timed_s = measurer.busy_s, measurer.timed_s
+        stop.close()
+        usual_ms, usual_s = self._usual(kind, seed)
+        return Campaign(
+            kind, latency_ms, plain_ms, disturbed, usual_ms, wall_s, busy_s, timed_s, usual_s
+        )
+
+    def _space_file(self, item: Item) -> Path:
+        return self._workloads.spaces[item.workload.space]
+
+    def _usual(self, kind: str, seed: int) -> tuple[dict[str, dict[str, float]], float]:
+        other_core, core = self._cores
+        peers = Peers(core)
+        try:
+            with running(kind, core, other_core, peers.pid, seed):
+                began = time.monotonic()
+                for workload in self._workloads.all:
+                    peers.run_50(workload.model)
+                seconds = time.monotonic() - began
+                some = self._workloads.all[::_USUAL_STEP]
+                return {each.name: peers.measure(each.model) for each in some}, seconds
+        finally:
+            peers.close()
 
 
-def _read_sentinels(measurer: Measurer) -> dict[str, float | None]:
-    """Latencies of the agent's sentinels, ms; None if a reading was disturbed."""
-    return {
-        sentinel: undisturbed_ms(read_sentinel(measurer, sentinel))
-        for sentinel in get_args(Sentinel)
-    }
+def _jobs(workloads: list[Workload]) -> list[list[Workload]]:
+    return [workloads[i : i + _JOB] for i in range(0, len(workloads), _JOB)]
 
 
-def _with_quiet(kinds: Sequence[str]) -> Iterator[str]:
-    """The kinds, with a quiet phase before every second one."""
-    for index, kind in enumerate(kinds):
-        if index % 2 == 0:
-            yield "quiet"
-        yield kind
+def _run(kinds: list[str], rounds: int, cores: tuple[int, int]) -> Results:
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        workloads = Workloads(Path(folder))
+        recorder = RecorderProcess(cores[1], Path(folder, "truth.npz"))
+        bench = Bench(workloads, *cores)
+        campaigns = []
+        for number in range(rounds):
+            for kind in kinds:
+                print(f"round {number + 1}: {kind}", file=sys.stderr, flush=True)
+                for _ in range(_TRUTH_ROUNDS):
+                    recorder.round()
+                campaigns.append(bench.campaign(kind, 100 * number))
+        for _ in range(_TRUTH_ROUNDS):
+            recorder.round()
+        recording = recorder.close()
+    return Results(
+        date=datetime.now(UTC).date().isoformat(),
+        cpu=cpu_and_flags()[0] or "unknown",
+        minutes=round((time.monotonic() - began) / 60, 1),
+        truths={recording.names[i]: truth for i, truth in truths(recording).items()},
+        campaigns=campaigns,
+    )
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument(
-        "--kinds", nargs="+", default=[*TUNED_ON, *NOT_TUNED_ON], choices=DESCRIPTIONS
+        "--kinds",
+        nargs="+",
+        default=["quiet", *TUNED_ON, *NOT_TUNED_ON, "quiet"],
+        choices=DESCRIPTIONS,
     )
-    parser.add_argument("--out", type=Path, help="keep the raw results as JSON")
+    parser.add_argument("--write", action="store_true", help="keep results, write the docs")
     options = parser.parse_args()
     allowed = sorted(os.sched_getaffinity(0))
     if len(allowed) < 2:
@@ -137,16 +152,12 @@ def main() -> int:
         return 2
     cores = (allowed[0], allowed[-1])
     os.sched_setaffinity(0, {cores[0]})
-    phases: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        workloads = Workloads(Path(folder))
-        for number in range(options.rounds):
-            for state in [*_with_quiet(options.kinds), "quiet"]:
-                print(f"round {number + 1}: {state}", file=sys.stderr, flush=True)
-                phases.append(phase(state, 100 * number, cores, workloads))
-    if options.out:
-        options.out.write_text(json.dumps(phases))
-    tables.print_tables(phases)
+    outcome = _run(options.kinds, options.rounds, cores)
+    for render in tables.PARTS.values():
+        print(f"{render(outcome)}\n")
+    if options.write:
+        results.write(outcome)
+        docs.write()
     return 0
 
 

@@ -52,11 +52,9 @@ def _slowed(visit: RecordedVisit, edges: Ints) -> RecordedVisit:
     extra: Ints = np.round((_STRETCH - 1) * covered).astype(np.int64)
     # A probe lasts for a short time: it is slowed or not.
     slow = np.where(_inside(probes.at, edges), _STRETCH, 1.0)
-    slowed = Probes(probes.at, probes.arithmetic_ns * slow, probes.memory_ns * slow)
-    return RecordedVisit(
-        visit.workload,
-        replace(repeats, wall=repeats.wall + extra, cpu=repeats.cpu + extra, probes=slowed),
-    )
+    slowed = Probes(probes.at, probes.arithmetic_ns * slow)
+    wall, cpu = repeats.wall + extra, repeats.cpu + extra
+    return replace(visit, repeats=replace(repeats, wall=wall, cpu=cpu, probes=slowed))
 
 
 def _covered(start: Ints, length: Ints, edges: Ints) -> NDArray[np.float64]:

@@ -1,7 +1,8 @@
 """The usual ways to measure latency, in a separate process on one core.
 
 `python -m benchmarks.measuring.peers CORE` reads paths of ONNX models, one per line, and answers
-each with a JSON object: ms by method. All methods run the same ONNX Runtime session.
+each with a JSON object: ms by method. All methods run the same ONNX Runtime session. After `50 ` a
+model is only loaded and run 50 times, to compare what that takes.
 """
 
 from __future__ import annotations
@@ -44,9 +45,15 @@ class Peers:
 
     def measure(self, model: Path) -> dict[str, float]:
         """Latency by method, ms."""
+        return self._ask(str(model))
+
+    def run_50(self, model: Path) -> None:
+        self._ask(f"50 {model}")
+
+    def _ask(self, line: str) -> dict[str, float]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{model}\n")
+        self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
         latencies_ms: dict[str, float] = json.loads(self._process.stdout.readline())
         return latencies_ms
@@ -68,7 +75,13 @@ def main(core: int) -> None:
     runtime = OnnxRuntime(RuntimeConfig(1))
     print("up", flush=True)
     for line in sys.stdin:
-        run = runtime.load(Path(line.strip()).read_bytes()).run
+        only_50, path = line.startswith("50 "), line.removeprefix("50 ").strip()
+        run = runtime.load(Path(path).read_bytes()).run
+        if only_50:
+            for _ in range(50):
+                run(1)
+            print("{}", flush=True)
+            continue
         naive = _naive_ms(run)
         timer = benchmark.Timer("run(1)", globals={"run": run})
         adaptive = timer.adaptive_autorange(min_run_time=0.1, max_run_time=1.5)

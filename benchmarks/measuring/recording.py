@@ -17,10 +17,11 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class RecordedVisit:
-    """A visit to the workload of that number."""
+    """A visit to the workload of that number; `other_cores` is the busy share of the others."""
 
     workload: int
     repeats: Repeats
+    other_cores: float | None = None
 
     @property
     def start(self) -> int:
@@ -60,7 +61,7 @@ class Recording:
             waited=_whole([part.waited for part in repeats if part.waited is not None]),
             at=_gaps([part.at for part in probes], origin),
             arithmetic_ns=_whole([part.arithmetic_ns for part in probes]),
-            memory_ns=_whole([part.memory_ns for part in probes]),
+            other_cores=np.array([visit.other_cores for visit in self.visits], dtype=np.float32),
         )
 
     @classmethod
@@ -73,17 +74,15 @@ class Recording:
         for index, workload in enumerate(columns["workload"]):
             own = slice(ends[index] - columns["count"][index], ends[index])
             part = slice(probe_ends[index] - columns["probe_count"][index], probe_ends[index])
-            probes = Probes(
-                at[part],
-                columns["arithmetic_ns"][part].astype(float),
-                columns["memory_ns"][part].astype(float),
-            )
+            probes = Probes(at[part], columns["arithmetic_ns"][part].astype(float))
             wall, cpu, waited = (
                 columns[n][own].astype(np.int64) for n in ("wall", "cpu", "waited")
             )
             inner = int(columns["inner"][index])
             repeats = Repeats(started[own], wall, cpu, waited, inner, probes=probes)
-            visits.append(RecordedVisit(int(workload), repeats))
+            share = float(columns["other_cores"][index])
+            other_cores = None if np.isnan(share) else share
+            visits.append(RecordedVisit(int(workload), repeats, other_cores))
         return cls(tuple(str(name) for name in columns["names"]), tuple(visits))
 
 

@@ -47,8 +47,9 @@ def replay(
             continue
         if probed:
             levels = levels.improved(visit.repeats.probes)
+        conditions = Conditions(elsewhere_share=visit.other_cores)
         records = open_visits.setdefault(visit.workload, [])
-        records.append(VisitRecord(Visit(visit.repeats, warm=True), Conditions()))
+        records.append(VisitRecord(Visit(visit.repeats, warm=True), conditions))
         for record in records:
             record.compare(levels)
         selection = select_visits(records)

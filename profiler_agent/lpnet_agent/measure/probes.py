@@ -1,8 +1,9 @@
-"""Short probes of arithmetic and memory between the repeats of a visit.
+"""Short probes of arithmetic between the repeats of a visit.
 
-A neighbour on the other hyperthread of a core, or on the memory that guests of a host share, shows
-in no counter. It slows a workload 1.05 to 1.7 times, for 30 ms to minutes. Probes that always do
-the same work are slowed as well, and tell which repeats ran beside it.
+A neighbour on the other hyperthread of a core, and the clock of a package whose other cores become
+busy, show in no counter of a virtual machine. A neighbour slows a workload 1.2 to 1.7 times, for
+30 ms to minutes, and the clock varies by some percent. A probe that always does the same work is
+slowed as well, and tells which repeats ran beside it.
 """
 
 from __future__ import annotations
@@ -18,22 +19,10 @@ from lpnet_agent.measure.statistics import Values
 
 # Time between two probes, about the length of the shortest spells.
 INTERVAL_NS = 10_000_000
-# Three products of this side fit in the smallest first-level cache.
+# Matrices of this side fit in the smallest first-level cache, beside some of the workload's data.
 _SIDE = 48
-_PRODUCTS = 8
-_PARTS = 3
-# The buffer is larger than a core's own caches. A read part of it is small beside them, so that
-# the workload's data stays there.
-_BUFFER_BYTES = 16 << 20
-_PART_BYTES = 64 << 10
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Times of a matrix product, and of a read of 64 KB beyond a core's own caches, ns."""
-
-    arithmetic_ns: float
-    memory_ns: float
+# A reading is the median of a few parts, each so short that a pause of the CPU spoils at most one.
+_PRODUCTS, _PARTS = 8, 3
 
 
 @dataclass(frozen=True)
@@ -42,16 +31,34 @@ class Probes:
 
     at: NDArray[np.int64]
     arithmetic_ns: Values
-    memory_ns: Values
+
+
+class Prober:
+    """Times a matrix product; a reading lasts less than a tenth of a millisecond."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._factor = np.full((_SIDE, _SIDE), 1 / _SIDE, dtype=np.float32)
+        self._product = np.empty_like(self._factor)
+
+    def read(self) -> float:
+        """Time of a product, ns."""
+        return sorted(self._time_products() for _ in range(_PARTS))[_PARTS // 2] / _PRODUCTS
+
+    def _time_products(self) -> int:
+        start = self._clock.wall()
+        for _ in range(_PRODUCTS):
+            np.dot(self._factor, self._factor, out=self._product)
+        return self._clock.wall() - start
 
 
 class ProbeLog:
     """Takes a reading whenever the last one is older than the interval."""
 
-    def __init__(self, read: Callable[[], Reading], clock: Clock) -> None:
+    def __init__(self, read: Callable[[], float], clock: Clock) -> None:
         self._read = read
         self._clock = clock
-        self._rows: list[tuple[int, Reading]] = []
+        self._rows: list[tuple[int, float]] = []
         self.take()
 
     def take(self) -> None:
@@ -63,42 +70,7 @@ class ProbeLog:
             self.take()
 
     def probes(self) -> Probes:
-        readings = [reading for _, reading in self._rows]
         return Probes(
             at=np.array([start for start, _ in self._rows], dtype=np.int64),
-            arithmetic_ns=np.array([reading.arithmetic_ns for reading in readings]),
-            memory_ns=np.array([reading.memory_ns for reading in readings]),
+            arithmetic_ns=np.array([reading for _, reading in self._rows]),
         )
-
-
-class Prober:
-    """Takes readings; one lasts about a tenth of a millisecond."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._factor = np.full((_SIDE, _SIDE), 1 / _SIDE, dtype=np.float32)
-        self._product = np.empty_like(self._factor)
-        self._buffer = np.ones(_BUFFER_BYTES // 8, dtype=np.int64)
-        self._next = 0
-
-    def read(self) -> Reading:
-        """The median of a few parts, each so short that a pause of the CPU spoils at most one."""
-        arithmetic = [self._multiply() for _ in range(_PARTS)]
-        memory = [self._stream() for _ in range(_PARTS)]
-        return Reading(
-            sorted(arithmetic)[_PARTS // 2] / _PRODUCTS, float(sorted(memory)[_PARTS // 2])
-        )
-
-    def _multiply(self) -> int:
-        start = self._clock.wall()
-        for _ in range(_PRODUCTS):
-            np.dot(self._factor, self._factor, out=self._product)
-        return self._clock.wall() - start
-
-    def _stream(self) -> int:
-        size = _PART_BYTES // 8
-        part = self._buffer[self._next : self._next + size]
-        self._next = (self._next + size) % self._buffer.size
-        start = self._clock.wall()
-        part.sum()
-        return self._clock.wall() - start
