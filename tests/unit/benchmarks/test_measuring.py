@@ -26,8 +26,9 @@ LATENCIES_MS = (0.5, 2.0, 12.0)
 def visit(workload: int, start: int, slower: float = 1.0) -> RecordedVisit:
     """60 ms of repeats with a probe every 10 ms, all `slower` times as long as usual."""
     rng = np.random.default_rng(start % 2**32)
-    wall = np.round(LATENCIES_MS[workload] * MS * slower * rng.normal(1, 0.002, 200))
-    wall = wall.astype(np.int64)[: max(6, int(60 / LATENCIES_MS[workload]))]
+    count = max(6, int(60 / LATENCIES_MS[workload]))
+    ms = LATENCIES_MS[workload] * slower * rng.normal(1, 0.002, count)
+    wall = np.round(ms * MS).astype(np.int64)
     started = start + 100_000 + np.concatenate(([0], np.cumsum(wall)[:-1]))
     at = np.arange(start, started[-1] + wall[-1] + 10 * MS, 10 * MS)
     probes = Probes(at, np.round(1000 * slower * rng.normal(1, 0.001, at.size)))
