@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # `make test TESTS=tests/unit/space` runs some of the tests; PYTEST_ARGS="--seed 7 --shuffle" draws
 # otherwise.
-WORKERS ?= 2
+# More than two cores can use, as many tests wait for processes.
+WORKERS ?= 3
 
 .PHONY: demo demo-postgres test test-all lint bench spaces-bench screenshots format clean
 

@@ -12,7 +12,6 @@ from benchmarks.measuring.truth import Truth
 from lpnet.schemas.sample import Conditions
 from lpnet_agent.measure.interference import VisitRecord, select_visits
 from lpnet_agent.measure.probe_levels import UNKNOWN, ProbeLevels
-from lpnet_agent.measure.statistics import summarise
 from lpnet_agent.measure.timing import Visit
 
 MAX_VISITS = 4
@@ -69,7 +68,7 @@ def _sample(
     everything = [record.visit.repeats.ms for record in records]
     return Replayed(
         workload=visit.workload,
-        error=truth.error(summarise(counted or everything).median),
+        error=truth.error(float(np.median(np.concatenate(counted or everything)))),
         refused=not settled,
         visits=len(records),
         plain_error=truth.error(float(np.median(everything[0]))),
