@@ -14,8 +14,10 @@ from lpnet.space.graph import Graph
 from lpnet.space.layout import Layout
 from lpnet.space.onnx_reader.recognise import recognise_any
 from lpnet.space.onnx_reader.tensors import TensorAxes
+from lpnet.space.parameter_counts import RowParameters
 from lpnet.space.parameters import Parameter
 from lpnet.space.raw import RawGraph
+from lpnet.space.row_parameters import row_parameters
 from lpnet.space.solver.solution import Solution, solve
 from lpnet.space.solver.state import Event
 from lpnet.space.template import Template
@@ -38,7 +40,8 @@ class Frozen:
 @dataclass(frozen=True)
 class Compiled:
     """What a raw graph becomes. `channels` are the output channels of all layers, and `lost` is a
-    tensor whose batch axis cannot be told, or None. `axes` are those of its tensors."""
+    tensor whose batch axis cannot be told, or None. `axes` are those of its tensors, and `rows`
+    the rows of the op table that compute them."""
 
     template: Template
     frozen: tuple[Frozen, ...]
@@ -46,6 +49,7 @@ class Compiled:
     lost: str | None
     layers: tuple[str, ...]
     axes: TensorAxes
+    rows: Mapping[str, int]
 
 
 def compile_graph(
@@ -54,7 +58,7 @@ def compile_graph(
     """`keep` are reasons to freeze layers, by name. `attributes` are numbers of modules."""
     solution = solve(raw, keep)
     axes = TensorAxes(raw, solution)
-    graph, layout = recognise_any(raw, axes)
+    graph, layout, rows = recognise_any(raw, axes)
     frozen = tuple(
         Frozen(
             f.event.node,
@@ -71,7 +75,7 @@ def compile_graph(
     if template is None or not _has_all(template, tensors):
         lost = axes.lost
         template = Template.general(graph, solution.widths, layout, tensors, attributes)
-    return Compiled(template, frozen, solution.channels, lost, solution.layers, axes)
+    return Compiled(template, frozen, solution.channels, lost, solution.layers, axes, rows)
 
 
 def compile_frozen(
@@ -96,17 +100,20 @@ def compile_frozen(
     return compile_graph(raw, by_name, attributes)
 
 
-Parts = tuple[Template, tuple[Block, ...], int, tuple[Frozen, ...], int]
+Parts = tuple[Template, tuple[Block, ...], int, tuple[Frozen, ...], int, tuple[RowParameters, ...]]
 
 
 def compile_raw(raw: RawGraph, frozen: Sequence[str]) -> Parts:
-    """Template, blocks, batch size, what is frozen, and the output channels of all layers."""
+    """Template, blocks, batch size, what is frozen, the output channels of all layers, and the
+    parameters of rows."""
     return parts(compile_frozen(raw, frozen), raw.batch)
 
 
 def parts(compiled: Compiled, batch: int) -> Parts:
-    blocks = partition(compiled.template)
-    return compiled.template, blocks, batch, compiled.frozen, compiled.channels
+    template, axes = compiled.template, compiled.axes
+    parameters = row_parameters(axes.raw, axes.solution, compiled.rows, template)
+    blocks = partition(template)
+    return template, blocks, batch, compiled.frozen, compiled.channels, parameters
 
 
 def _plain(graph: Graph, layout: Layout, solution: Solution) -> Template | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lpnet.space.blocks import Block
 from lpnet.space.compiling import Frozen
+from lpnet.space.parameter_counts import RowParameters
 from lpnet.space.template import Template
 
 
@@ -13,7 +14,7 @@ from lpnet.space.template import Template
 class Content:
     """The content of a space file.
 
-    `frozen` and `channels` are those of the space, and no part of its hash.
+    `frozen`, `channels` and `parameters` are those of the space, and no part of its hash.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Content:
     blocks: tuple[Block, ...]
     frozen: tuple[Frozen, ...] = ()
     channels: int = 0
+    parameters: tuple[RowParameters, ...] = ()
 
 
 def batch_symbol(template: Template) -> str:

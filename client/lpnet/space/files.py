@@ -1,7 +1,7 @@
 """The space file: an ONNX model whose weights are inputs with symbolic channel dimensions.
 
 Widths, blocks and the meaning of symbols, which ONNX cannot express, are JSON in the model's
-metadata under the key `lpnet`. What keeps channels, and why, has the key `lpnet.frozen`.
+metadata under the key `lpnet`. `lpnet.space.outside` lists what has keys of its own.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ from lpnet.space import general_file
 from lpnet.space.axis import Axis, Segment, Width
 from lpnet.space.blocks import Block
 from lpnet.space.content import Content, batch_symbol
-from lpnet.space.frozen_parts import from_metadata, to_metadata
 from lpnet.space.graph import Graph
 from lpnet.space.limits import MAX_ALL_SEGMENTS, MAX_TABLE, check_bytes, check_graph
 from lpnet.space.meta import Meta, MetaFormat
 from lpnet.space.onnx_parts import tensor
 from lpnet.space.onnx_reader.recognise import recognise
 from lpnet.space.onnx_writer import INPUT_NAME, assemble, ends, parts
+from lpnet.space.outside import KEY, Outside, set_metadata
 from lpnet.space.raw import RawGraph, RawNode, Shape
 from lpnet.space.template import Template, lean
 
 FORMAT = 1
-_KEY = "lpnet"
 
 
 def to_model(content: Content) -> onnx.ModelProto:
@@ -57,8 +56,7 @@ def to_model(content: Content) -> onnx.ModelProto:
             if axis.widths
         },
     }
-    text = json.dumps(meta, sort_keys=True)
-    helper.set_model_props(model, {_KEY: text, **to_metadata(content.frozen, content.channels)})
+    set_metadata(model, json.dumps(meta, sort_keys=True), content)
     return model
 
 
@@ -71,21 +69,20 @@ def from_bytes(data: bytes) -> Content:
     except (DecodeError, ValueError) as error:
         raise FileFormatError("not a space file: it is not an ONNX model") from error
     props = {prop.key: prop.value for prop in model.metadata_props}
-    if _KEY not in props:
+    if KEY not in props:
         raise FileFormatError("not a space file: an ONNX model without lpnet's metadata")
     check_graph(model)
     try:
-        format_ = MetaFormat.model_validate_json(props[_KEY]).format
+        format_ = MetaFormat.model_validate_json(props[KEY]).format
         if format_ not in (FORMAT, general_file.FORMAT):
             raise FileFormatError(
                 f"the space file has format {format_}; this lpnet reads up to "
                 f"{general_file.FORMAT}"
             )
-        frozen, channels = from_metadata(props)
+        outside = Outside.of(props)
         if format_ == general_file.FORMAT:
-            return general_file.content(data, props[_KEY], frozen, channels)
-        content = _content(model, Meta.model_validate_json(props[_KEY]))
-        return replace(content, frozen=frozen, channels=channels)
+            return general_file.content(data, props[KEY], outside)
+        return outside.complete(_content(model, Meta.model_validate_json(props[KEY])))
     except (
         LookupError,
         ValueError,

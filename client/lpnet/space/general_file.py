@@ -7,32 +7,32 @@ template makes, so that other tools show it; a file with another graph is refuse
 from __future__ import annotations
 
 import onnx
-from onnx import helper
 from pydantic import BaseModel, ConfigDict, Field
 
 from lpnet.errors import FileFormatError
 from lpnet.space.attributes import Attribute
 from lpnet.space.axis import Width
 from lpnet.space.blocks import Block
-from lpnet.space.compiling import Frozen
 from lpnet.space.content import Content, batch_symbol
-from lpnet.space.frozen_parts import to_metadata
 from lpnet.space.graph import Graph
 from lpnet.space.layout import Layout
 from lpnet.space.onnx_parts import tensor
 from lpnet.space.onnx_writer import assemble, ends, parts
+from lpnet.space.outside import Outside, set_metadata
 from lpnet.space.parameters import Parameter
 from lpnet.space.template import Template
 from lpnet.space.validation import check
 
 FORMAT = 2
-_KEY = "lpnet"
 
 
 class _Meta(BaseModel):
     """Everything that a space consists of."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    # Masks hold infinities.
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, ser_json_inf_nan="constants"
+    )
 
     format: int
     name: str = Field(max_length=500)
@@ -51,6 +51,7 @@ def to_model(content: Content) -> onnx.ModelProto:
     assert template.layout is not None
     graph_parts = parts(template, None)
     weights = [tensor(weight.name, weight.dims) for weight in graph_parts.weights]
+    weights += graph_parts.arrays
     model = assemble(
         content.name, graph_parts, ends(template, None, batch_symbol(template)), inputs=weights
     )
@@ -66,13 +67,12 @@ def to_model(content: Content) -> onnx.ModelProto:
         tensors=template.tensors,
         attributes=template.attributes,
     )
-    text = meta.model_dump_json(exclude_defaults=True)
-    helper.set_model_props(model, {_KEY: text, **to_metadata(content.frozen, content.channels)})
+    set_metadata(model, meta.model_dump_json(exclude_defaults=True), content)
     return model
 
 
-def content(data: bytes, text: str, frozen: tuple[Frozen, ...], channels: int) -> Content:
-    """`text` is the metadata; `frozen` and `channels` have a key of their own.
+def content(data: bytes, text: str, outside: Outside) -> Content:
+    """`text` is the metadata, and `outside` what has keys of its own.
 
     Raises ValueError for metadata that makes no template, and FileFormatError for another graph
     than its own.
@@ -82,7 +82,7 @@ def content(data: bytes, text: str, frozen: tuple[Frozen, ...], channels: int) -
         meta.graph, meta.widths, meta.layout, meta.tensors, meta.attributes
     )
     check(template, meta.blocks)
-    result = Content(meta.name, meta.batch, meta.hash, template, meta.blocks, frozen, channels)
+    result = outside.complete(Content(meta.name, meta.batch, meta.hash, template, meta.blocks))
     if to_model(result).SerializeToString(deterministic=True) != data:
         raise FileFormatError("the space file is damaged: its graph is not that of its metadata")
     return result

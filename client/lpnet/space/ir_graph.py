@@ -24,10 +24,14 @@ _FLOAT = ir.DataType.FLOAT
 
 
 def read(
-    model: ir.Model, parameters: Mapping[str, str], path: Callable[[ir.Node], str]
+    model: ir.Model,
+    parameters: Mapping[str, str],
+    path: Callable[[ir.Node], str],
+    buffers: Collection[str] = (),
 ) -> RawGraph:
     """`parameters` are the weights by name, with the layer of each; they keep their names, while
-    what is computed from constants alone is folded. `path` names the module of a node.
+    what is computed from constants alone is folded. `path` names the module of a node. `buffers`
+    are weights that are no parameters.
 
     Raises SpaceError, naming the tensor, for a shape that is not fixed.
     """
@@ -51,6 +55,7 @@ def read(
         shapes=shapes,
         types=dict(_types(graph)),
         modules=parameters,
+        buffers=frozenset(buffers),
     )
 
 

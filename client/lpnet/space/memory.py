@@ -48,7 +48,7 @@ class MemoryNeed:
     def weights(self, widths: Matrix) -> Vector:
         """Number of weights: (..., widths) to (...,)."""
         statistics = (self._table.c_out(widths) * self._statistics).sum(-1)
-        return np.asarray(self._table.params(widths) + statistics)
+        return np.asarray(self._table.layer_params(widths).sum(-1) + statistics)
 
     def activations(self, widths: Matrix) -> Vector:
         """Maximum number of live activations, for a single input: (..., widths) to (...,)."""

@@ -13,7 +13,8 @@ from lpnet.space.trial import Trial
 
 
 def compile_model(model: nn.Module, example_input: Example, frozen: Sequence[str]) -> Parts:
-    """Template, blocks, batch size, what is frozen, and the output channels of all layers.
+    """Template, blocks, batch size, what is frozen, the output channels of all layers, and the
+    parameters of rows.
 
     `frozen` are patterns of layer names. Raises SpaceError for one that matches none.
     """

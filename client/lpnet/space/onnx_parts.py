@@ -37,11 +37,12 @@ class Weight:
 
 @dataclass
 class Parts:
-    """The parts of a graph."""
+    """The parts of a graph. `arrays` are large constants that a template has as inputs."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     weights: list[Weight] = field(default_factory=list)
     constants: list[onnx.TensorProto] = field(default_factory=list)
+    arrays: list[onnx.ValueInfoProto] = field(default_factory=list)
 
 
 def dim(axis: Axis, widths: Mapping[str, int] | None, groups: int = 1) -> Dim:

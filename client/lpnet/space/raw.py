@@ -40,7 +40,8 @@ class RawNode:
 class RawGraph:
     """`inputs` and `parameters` are shapes by name, `constants` are arrays, and `shapes` holds the
     shapes of other tensors as far as they are known. `types` are element types of tensors that
-    are not float32. `modules` names the layer of a weight."""
+    are not float32. `modules` names the layer of a weight, and `buffers` are
+    weights that are no parameters."""
 
     nodes: tuple[RawNode, ...]
     inputs: Mapping[str, Shape]
@@ -50,6 +51,7 @@ class RawGraph:
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     types: Mapping[str, str] = field(default_factory=dict)
     modules: Mapping[str, str] = field(default_factory=dict)
+    buffers: frozenset[str] = frozenset()
 
     @property
     def input(self) -> str:

@@ -27,6 +27,7 @@ from lpnet.space.kept import atom_channels
 from lpnet.space.limits import MAX_PARAMETERS
 from lpnet.space.memory import MemoryNeed
 from lpnet.space.onnx_parts import Weight
+from lpnet.space.parameter_counts import ParameterCounts, RowParameters
 from lpnet.space.solver.state import Event
 from lpnet.space.table import OpTable
 from lpnet.space.template import Template
@@ -48,7 +49,8 @@ class Space:
     width, in that order. `blocks` partition the rows of `table`. `batch` is the default batch size
     for measuring. `frozen` lists what keeps channels of layers, in execution order, and `channels`
     is the number of output channels of all layers. Both are empty in blocks, and in a space from a
-    file of an older lpnet.
+    file of an older lpnet. `parameters` are those of rows that do not hold what their op and
+    channels say.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Space:
     batch: int = 1
     frozen: tuple[Frozen, ...] = field(default=())
     channels: int = 0
+    parameters: tuple[RowParameters, ...] = field(default=())
 
     @classmethod
     def from_model(
@@ -120,6 +123,7 @@ class Space:
             content.batch,
             content.frozen,
             content.channels,
+            content.parameters,
         )
         if space.hash != content.hash:
             raise FileFormatError("the space file is damaged: its content does not match its hash")
@@ -135,7 +139,8 @@ class Space:
             self.ops(self.dense)
         except ValueError as error:
             raise FileFormatError(f"the space file is damaged: {error!s:.1000}") from error
-        if self.params(self.dense) > MAX_PARAMETERS:
+        dense = self.dense.astype(np.float64)
+        if max(self.table.layer_params(dense).sum(), self.table.params(dense)) > MAX_PARAMETERS:
             raise FileFormatError(
                 f"a space may have {MAX_PARAMETERS / 1e6:.0f} million parameters"
             )
@@ -166,6 +171,7 @@ class Space:
                 self.blocks,
                 self.frozen,
                 self.channels,
+                self.parameters,
             )
         )
 
@@ -185,7 +191,10 @@ class Space:
     @cached_property
     def table(self) -> OpTable:
         """The ops with the affine maps of their channels."""
-        return self.template.table()
+        table = self.template.table()
+        if not self.parameters:
+            return table
+        return replace(table, parameters=ParameterCounts.of(self.parameters, self.widths))
 
     @cached_property
     def hash(self) -> str:
@@ -249,6 +258,11 @@ class Space:
                 self.template.slice(block.start, block.stop),
                 (Block(block.name, 0, block.stop - block.start),),
                 self.batch,
+                parameters=tuple(
+                    replace(entry, row=entry.row - block.start)
+                    for entry in self.parameters
+                    if block.start <= entry.row < block.stop
+                ),
             )
             for block in self.blocks
         }
@@ -282,7 +296,8 @@ class Space:
         return round(float(self.table.macs(self.vector(widths).astype(np.float64))))
 
     def params(self, widths: Widths) -> int:
-        """Parameters after folding BatchNorm: each conv and linear has a bias per channel."""
+        """Parameters that the forward pass of the model reads. A shared one counts once, and a
+        BatchNorm that is folded into a layer counts as the bias of that layer."""
         return round(float(self.table.params(self.vector(widths).astype(np.float64))))
 
     def memory(self, widths: Widths, *, batch: int | None = None, element_bytes: int = 4) -> int:

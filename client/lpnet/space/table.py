@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpnet.schemas import ops as wire
+from lpnet.space.parameter_counts import ParameterCounts
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
@@ -49,7 +50,10 @@ class OpRow:
 
 @dataclass(frozen=True)
 class OpTable:
-    """Rows and the affine maps of their channels; `a_*` are (ops, widths), `b_*` are (ops,)."""
+    """Rows and the affine maps of their channels; `a_*` are (ops, widths), `b_*` are (ops,).
+
+    `parameters` are those of rows that do not hold what their op and channels say.
+    """
 
     rows: tuple[OpRow, ...]
     a_in: Matrix
@@ -58,6 +62,7 @@ class OpTable:
     b_out: Vector
     a_g: Matrix
     b_g: Vector
+    parameters: ParameterCounts | None = None
 
     @property
     def n_widths(self) -> int:
@@ -90,16 +95,27 @@ class OpTable:
         return np.asarray((products * pixels).sum(-1))
 
     def params(self, widths: Matrix) -> Vector:
-        """Parameters after BatchNorm is folded: weights and a bias per output channel.
+        """Parameters after BatchNorm is folded: (..., widths) to (...,).
 
-        A norm, or a BatchNorm that is not folded, has a scale and a shift per channel; an RMS norm
-        has a scale.
+        Rows that `parameters` does not list have those of `layer_params`.
+        """
+        rows = self.layer_params(widths)
+        if self.parameters is None:
+            return np.asarray(rows.sum(-1))
+        rows[..., self.parameters.rows] = 0.0
+        return np.asarray(rows.sum(-1) + self.parameters.each(widths).sum(-1))
+
+    def layer_params(self, widths: Matrix) -> Matrix:
+        """Parameters of each row by its op and channels: (..., widths) to (..., ops).
+
+        A layer has weights and a bias per output channel. A norm, or a BatchNorm that is not
+        folded, has a scale and a shift per channel; an RMS norm has a scale.
         """
         per_channel = np.array([_PER_CHANNEL.get(_kind(row), 0.0) for row in self.rows])
         weights = self._products(widths, WEIGHTED) + per_channel * self.c_out(widths)
         # The groups of a linear op share its weight.
         shared = np.array([row.type == "linear" for row in self.rows])
-        return np.asarray((weights / np.where(shared, self.groups(widths), 1.0)).sum(-1))
+        return np.asarray(weights / np.where(shared, self.groups(widths), 1.0))
 
     def ops(self, widths: Vector) -> tuple[wire.Op, ...]:
         c_in, c_out, groups = self.c_in(widths), self.c_out(widths), self.groups(widths)
@@ -130,6 +146,7 @@ class OpTable:
             self.b_out[part],
             self.a_g[part],
             self.b_g[part],
+            None if self.parameters is None else self.parameters.slice(start, stop),
         )
 
     @classmethod

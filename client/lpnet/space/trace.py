@@ -45,7 +45,8 @@ def trace(model: nn.Module, example_input: Example, *, batched: bool = True) -> 
         if exported is None:
             exported = _export(model, args, kwargs)
     leaves = {path for path, module in model.named_modules() if not any(module.children())}
-    return read(exported, tensor_layers(model), lambda node: _path(node, leaves))
+    buffers = [name for name, _ in model.named_buffers(remove_duplicate=False)]
+    return read(exported, tensor_layers(model), lambda node: _path(node, leaves), buffers)
 
 
 def _check_initialised(model: nn.Module) -> None:

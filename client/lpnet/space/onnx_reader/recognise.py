@@ -47,8 +47,9 @@ def recognise(raw: RawGraph) -> Graph:
     return _graph(builder)
 
 
-def recognise_any(raw: RawGraph, axes: TensorAxes) -> tuple[Graph, Layout]:
-    """A graph of any ops. Raises UnsupportedOp for an op that holds a graph."""
+def recognise_any(raw: RawGraph, axes: TensorAxes) -> tuple[Graph, Layout, dict[str, int]]:
+    """A graph of any ops, and the node that computes each tensor. Raises UnsupportedOp for an op
+    that holds a graph."""
     builder = Builder(raw, axes)
     for node in raw.nodes:
         if all(axes.is_static(name) for name in node.outputs if name):
@@ -60,7 +61,8 @@ def recognise_any(raw: RawGraph, axes: TensorAxes) -> tuple[Graph, Layout]:
             general(builder, axes, node)
     outputs = tuple(_output(builder, axes, name) for name in raw.outputs)
     inputs = tuple(axes.tensor(name) for name in raw.inputs)
-    return _graph(builder), Layout(inputs, tuple(builder.tensors), outputs)
+    nodes = {name: value.index for name, value in builder.values.items()}
+    return _graph(builder), Layout(inputs, tuple(builder.tensors), outputs), nodes
 
 
 def _output(builder: Builder, axes: TensorAxes, name: str) -> int:

@@ -145,6 +145,12 @@ class Solution:
         grouped = self._state.group_reads.get(name)
         return None if grouped is None else self.axis(grouped.labels.reshape(-1))
 
+    def parameters(self, name: str) -> tuple[str, ...]:
+        """The parameters that a tensor is computed from, if it needs no input of the graph."""
+        if name in self._state.static:
+            return self._state.static[name]
+        return (name,) if name in self._state.raw.parameters else ()
+
     def is_static(self, name: str) -> bool:
         state = self._state
         return name in state.static or name in state.raw.constants or name in state.raw.parameters
