@@ -72,12 +72,18 @@ class GeneralWriter:
         if isinstance(slot, WeightSlot):
             return self._weight(index, node, slot)
         name = f"{node.name}/{position}"
+        if self.widths is None and isinstance(slot, ConstantSlot) and slot.lengths:
+            # A space file stays small: it has such an array in its metadata.
+            element = helper.np_dtype_to_tensor_dtype(np.dtype(slot.type))
+            info = helper.make_tensor_value_info(name, element, slot.shape)
+            self.parts.arrays.append(info)
+            return name
         self.parts.constants.append(numpy_helper.from_array(self._array(slot), name))
         return name
 
     def _array(self, slot: ConstantSlot | CountSlot) -> np.ndarray[Any, Any]:
         if isinstance(slot, ConstantSlot):
-            return np.array(slot.values, dtype=slot.type).reshape(slot.shape)
+            return slot.array()
         counts = [axis.count(self.widths) for axis in slot.axes]
         if slot.batch is not None:
             counts[slot.batch] *= self.batch

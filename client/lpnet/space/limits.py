@@ -27,7 +27,9 @@ MAX_PARAMETERS = 500_000_000
 MAX_NAME_LENGTH = 500
 _MAX_PER_NODE = 64
 _MAX_RANK = 8
-_MAX_CONSTANT = 100_000
+# Values of a constant as numbers, and of one that is stored as runs of values.
+MAX_CONSTANT = 100_000
+MAX_ARRAY = 4_000_000
 
 
 def check_bytes(data: bytes) -> None:
@@ -65,7 +67,7 @@ def check_graph(model: onnx.ModelProto) -> None:
         _check_shape(value.name, value.type.tensor_type.shape.dim)
     for tensor in graph.initializer:
         _check_shape(tensor.name, tensor.dims)
-        if not all(side >= 0 for side in tensor.dims) or prod(tensor.dims) > _MAX_CONSTANT:
+        if not all(side >= 0 for side in tensor.dims) or prod(tensor.dims) > MAX_CONSTANT:
             raise FileFormatError(f"not a space file: constant {tensor.name!r} is too large")
 
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lpnet.space.axis import Axis
+from lpnet.space.runs import Numbers, decoded, encoded
 
-Numbers = tuple[int | float, ...]
+# Shorter arrays are stored as they are.
+MIN_ARRAY = 4096
 
 
 @dataclass(frozen=True)
@@ -24,11 +30,39 @@ class WeightSlot:
 
 @dataclass(frozen=True)
 class ConstantSlot:
-    """An array that does not depend on the widths, in row-major order."""
+    """An array that does not depend on the widths, in row-major order.
+
+    With `lengths` it is stored as runs, see `lpnet.space.runs`.
+    """
 
     type: str
     shape: tuple[int, ...]
     values: Numbers
+    lengths: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, array: NDArray[Any]) -> ConstantSlot:
+        """A long array is stored as runs if they take less."""
+        type_, shape = str(array.dtype), tuple(map(int, array.shape))
+        if array.size > MIN_ARRAY and array.dtype.kind in "biuf":
+            values, lengths = encoded(array)
+            if 2 * len(values) < array.size:
+                return cls(type_, shape, values, lengths)
+        return cls(type_, shape, _plain(array))
+
+    def array(self) -> NDArray[Any]:
+        if self.lengths:
+            return decoded(self.values, self.lengths, self.type).reshape(self.shape)
+        return np.array(self.values, dtype=self.type).reshape(self.shape)
+
+    def expanded(self) -> ConstantSlot:
+        """The same array without runs."""
+        return ConstantSlot(self.type, self.shape, _plain(self.array()))
+
+
+def _plain(array: NDArray[Any]) -> Numbers:
+    numbers = array.reshape(-1).tolist()
+    return tuple(int(n) if isinstance(n, bool) else n for n in numbers)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from lpnet.space.attributes import Attribute
 from lpnet.space.axis import Axis, Width
 from lpnet.space.graph import INPUT, Graph, Node, axis_of, propagate
 from lpnet.space.layout import Layout, cut, view
+from lpnet.space.limits import MAX_CONSTANT
 from lpnet.space.parameters import Parameter
 from lpnet.space.rows import priced
-from lpnet.space.slots import Tensor
+from lpnet.space.slots import ConstantSlot, Tensor
 from lpnet.space.table import OpRow, OpTable
 
 
@@ -156,12 +158,11 @@ class Template:
         names = [width.name for width in self.widths]
         if self.layout is not None:
             ops = [priced(self.graph, self.layout, i) for i in range(len(self.graph.nodes))]
-            maps = (
-                _affine([op.c_in for op in ops], names),
-                _affine([op.c_out for op in ops], names),
-                _affine([op.groups for op in ops], names),
-            )
-            return OpTable(tuple(op.row for op in ops), *(part for m in maps for part in m))
+            a_in, b_in = _affine([op.c_in for op in ops], names)
+            a_out, b_out = _affine([op.c_out for op in ops], names)
+            a_g, b_g = _affine([op.groups for op in ops], names)
+            rows = tuple(op.row for op in ops)
+            return OpTable(rows, a_in, b_in, a_out, b_out, a_g, b_g)
         graph, sizes = self.graph, self.graph.sizes()
         rows = tuple(
             _row(node, graph.size_of(node.inputs[0], sizes), sizes[i])
@@ -196,11 +197,16 @@ class Template:
 
 # Fields that came later. They are left out where they have their defaults, so that the hashes of
 # spaces which need none of them stay as they were.
-_LATER = frozenset({"op", "domain", "slots", "counts", "layout", "first", "of", "fixed"})
+_LATER = frozenset(
+    {"op", "domain", "slots", "counts", "layout", "first", "of", "fixed", "lengths"}
+)
 
 
 def lean(value: Any) -> Any:
     """A dataclass as plain JSON values, without later fields that have their defaults."""
+    if isinstance(value, ConstantSlot) and value.lengths and prod(value.shape) <= MAX_CONSTANT:
+        # As it was hashed before there were runs.
+        value = value.expanded()
     if is_dataclass(value):
         return {
             f.name: lean(getattr(value, f.name))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import prod
 
 from lpnet.space.axis import Axis, Width
 from lpnet.space.blocks import Block
+from lpnet.space.graph import Node
 from lpnet.space.limits import (
     MAX_ALL_SEGMENTS,
+    MAX_ARRAY,
+    MAX_CONSTANT,
     MAX_NAME_LENGTH,
     MAX_NODES,
     MAX_SEGMENTS,
@@ -19,7 +23,6 @@ from lpnet.space.template import Template
 
 _MAX_RANK = 8
 _MAX_SIDE = 10**8
-_MAX_CONSTANT = 100_000
 _MAX_SLOTS = 512
 
 
@@ -48,6 +51,7 @@ def check(template: Template, blocks: Sequence[Block]) -> None:
     if not layout.outputs or not all(0 <= output < len(nodes) for output in layout.outputs):
         raise ValueError("the outputs are no nodes")
     _check_axes(template)
+    check_constants(nodes)
     edges = [0, *(block.stop for block in blocks)]
     if [block.start for block in blocks] != edges[:-1] or edges[-1] != len(nodes):
         raise ValueError("the blocks do not cover the graph")
@@ -105,8 +109,6 @@ def _axes(template: Template) -> Iterator[Axis]:
                 yield from slot.dims
             elif isinstance(slot, CountSlot):
                 yield from (axis for axis in slot.axes if axis != BEFORE_START)
-            elif isinstance(slot, ConstantSlot) and len(slot.values) > _MAX_CONSTANT:
-                raise ValueError(f"{node.name} has a constant of {len(slot.values)} values")
     for parameter in template.tensors:
         yield from parameter.axes
     for number in template.attributes:
@@ -118,3 +120,28 @@ def _check_tensor(tensor: Tensor) -> None:
         raise ValueError(f"a tensor has {len(tensor.dims)} dimensions")
     if tensor.batch is not None and not 0 <= tensor.batch < len(tensor.dims):
         raise ValueError("a tensor has no such batch dimension")
+
+
+def check_constants(nodes: Sequence[Node]) -> None:
+    """Raises ValueError for constants that are too large, before anything expands their runs."""
+    total = hashed = 0
+    for node in nodes:
+        for slot in node.slots:
+            if not isinstance(slot, ConstantSlot):
+                continue
+            count = prod(slot.shape)
+            if len(slot.values) > MAX_CONSTANT or min(slot.shape, default=1) < 0:
+                raise ValueError(f"{node.name} has a constant of {len(slot.values)} values")
+            if slot.lengths and not _match(slot, count):
+                raise ValueError(f"the runs of a constant of {node.name} do not match its shape")
+            total += count
+            hashed += count if count <= MAX_CONSTANT else 0
+    if total > 4 * MAX_ARRAY or hashed > MAX_ARRAY:
+        raise ValueError(f"the constants have {total} values")
+
+
+def _match(slot: ConstantSlot, count: int) -> bool:
+    lengths = slot.lengths
+    same = len(lengths) == len(slot.values) and min(lengths) > 0 and sum(lengths) == count
+    # As texts, since no NaN equals another.
+    return same and repr(ConstantSlot.of(slot.array())) == repr(slot)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lpnet.errors import UnsupportedOp
 from lpnet.space.axis import Axis
 from lpnet.space.graph import Attributes, Node, Plain
+from lpnet.space.limits import MAX_ARRAY, MAX_CONSTANT
 from lpnet.space.onnx_reader.batching import RECURRENT
 from lpnet.space.onnx_reader.builder import Builder, label
 from lpnet.space.onnx_reader.draft import Draft
@@ -74,7 +75,7 @@ class Operands:
         if value is not None and self.node.op in OPS and value.size > _MAX_INLINE:
             value = _unrepeated(value) if _is_integer(value) else value
         if value is not None and _is_inline(value, dims):
-            return _constant(value)
+            return self._constant(value)
         groups, role = 1, _ROLES.get((self.node.op, position), f"operand{position}")
         if self.node.op == "Conv" and position == 1 and not self.is_depthwise():
             groups = int(self.node.attr("group", 1))
@@ -106,7 +107,7 @@ class Operands:
             return slot
         if small.size > _MAX_INLINE and not _is_integer(small):
             return slot
-        return self.expanded(draft, name, _constant(small), batch, _type(value))
+        return self.expanded(draft, name, self._constant(small), batch, _type(value))
 
     def expanded(
         self, draft: Draft, name: str, slot: Slot, batch: int | None, type_: str = "float"
@@ -151,6 +152,14 @@ class Operands:
     def layer(self, name: str) -> str:
         return self.axes.solution.layer(name)
 
+    def _constant(self, value: Array) -> ConstantSlot:
+        """Raises UnsupportedOp for an array that no space file can hold."""
+        slot = ConstantSlot.of(np.asarray(value))
+        if len(slot.values) > MAX_CONSTANT or value.size > MAX_ARRAY:
+            reason = f"it reads a constant of {value.size} values, too many for a space"
+            raise UnsupportedOp(label(self.node), self.node.op, reason)
+        return slot
+
     def _fill(self, position: int, value: Any) -> float | None:
         if value is not None and bool((value == value.flat[0]).all()):
             return float(value.flat[0])
@@ -186,12 +195,6 @@ def _unrepeated(value: Array) -> Array:
         if value.strides[axis] == 0 or bool((value == first).all()):
             value = first
     return value
-
-
-def _constant(value: Any) -> ConstantSlot:
-    numbers = np.asarray(value).reshape(-1).tolist()
-    plain = tuple(int(n) if isinstance(n, bool) else n for n in numbers)
-    return ConstantSlot(str(value.dtype), tuple(map(int, value.shape)), plain)
 
 
 def bounds(axes: TensorAxes, name: str, cuts: list[tuple[int, int, int, int]]) -> tuple[Slot, ...]:
