@@ -20,6 +20,7 @@ from lpnet.space.raw import RawGraph
 from lpnet.space.row_parameters import row_parameters
 from lpnet.space.solver.solution import Solution, solve
 from lpnet.space.solver.state import Event
+from lpnet.space.tables import freer
 from lpnet.space.template import Template
 
 
@@ -106,7 +107,7 @@ Parts = tuple[Template, tuple[Block, ...], int, tuple[Frozen, ...], int, tuple[R
 def compile_raw(raw: RawGraph, frozen: Sequence[str]) -> Parts:
     """Template, blocks, batch size, what is frozen, the output channels of all layers, and the
     parameters of rows."""
-    return parts(compile_frozen(raw, frozen), raw.batch)
+    return parts(compile_frozen(freer(raw), frozen), raw.batch)
 
 
 def parts(compiled: Compiled, batch: int) -> Parts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from lpnet.space.solver.labelled import Labelled
 from lpnet.space.solver.rules.movement import slices, split_sides, taken
 from lpnet.space.solver.solution import Solution, solve
 from lpnet.space.solver.state import Event
+from lpnet.space.tables import as_constants, pointwise
 from lpnet.space.template import Template
 
 Array = NDArray[Any]
@@ -58,13 +59,22 @@ def _solved(
     # Exporters write equal weights once, such as those of layers that were copied. They tie
     # nothing in the module. What the module shares is shared in the first reading.
     for separate in (False, True):
-        graph_ir, raw = read_model(model, shapes, separate=separate)
-        solution = solve(raw, keep)
-        if additional := _additional(solution.widths, template.widths):
-            solution = solve(raw, {**keep, **additional})
-        if _forms(solution.widths) == _forms(template.widths):
-            return graph_ir, raw, solution
+        graph_ir, read = read_model(model, shapes, separate=separate)
+        for raw in _readings(read, template):
+            solution = solve(raw, keep)
+            if additional := _additional(solution.widths, template.widths):
+                solution = solve(raw, {**keep, **additional})
+            if _forms(solution.widths) == _forms(template.widths):
+                return graph_ir, raw, solution
     raise SpaceError("this is another model than the one that the space was made from")
+
+
+def _readings(raw: RawGraph, template: Template) -> Iterator[RawGraph]:
+    """The graph as it is, and with constants for what the template cuts nowhere."""
+    yield raw
+    uncut = pointwise(raw).difference(parameter.name for parameter in template.parameters)
+    if uncut:
+        yield as_constants(raw, uncut)
 
 
 def _additional(own: Sequence[Width], widths: Sequence[Width]) -> dict[str, Event]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,46 @@ def test_a_kernel_that_a_forward_pass_computes_is_kept_whole(
     pruned = check(Blurred(*shares), {"convs.0": [1, 4], "head.0": [0, 3, 5]}, run)
     sides = sorted(tuple(tensor.dims) for tensor in pruned.graph.initializer)
     assert (6, 1, len(shares), len(shares)) in sides
+
+
+class Rotary(nn.Module):
+    """Two layers of attention that share rotary embeddings, which a forward pass computes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.ModuleList(nn.Linear(8, 24) for _ in range(2))
+        self.out = nn.ModuleList(nn.Linear(8, 8) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        angles = torch.arange(x.shape[1])[:, None] * torch.tensor([1.0, 0.1]).repeat(2)
+        cos, sin = angles.cos(), angles.sin()
+        for qkv, out in zip(self.qkv, self.out, strict=True):
+            q, k, v = (part.unflatten(-1, (-1, 4)).transpose(1, 2) for part in qkv(x).chunk(3, -1))
+            q, k = (t * cos + torch.cat([-t[..., 2:], t[..., :2]], -1) * sin for t in (q, k))
+            x = x + out(((q @ k.mT).softmax(-1) @ v).transpose(1, 2).flatten(2))
+        return x
+
+
+def test_angles_that_a_forward_pass_computes_tie_no_heads(run: Run) -> None:
+    torch.manual_seed(0)
+    example = torch.randn(1, 6, 8)
+    heads = Space.from_model(Rotary().eval(), example).atoms("qkv.0")
+    pruned = check(Rotary(), {"qkv.0": heads[1]}, run, example)
+    assert [6, 4] in [list(tensor.dims) for tensor in pruned.graph.initializer]
+
+
+def test_heads_with_such_angles_are_free_in_a_file(run: Run, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, example = Rotary().eval(), torch.randn(1, 6, 8)
+    space, proto = Space.from_model(model, example), exported(model, example)
+    onnx.save(proto, tmp_path / "rotary.onnx")
+    of_file = Space.from_onnx(tmp_path / "rotary.onnx")
+    assert [(w.max, w.layout) for w in of_file.widths] == [(w.max, w.layout) for w in space.widths]
+    first = of_file.widths[0].name
+    pruned = of_file.prune_onnx(proto, {first: of_file.atoms(first)[0]})
+    (result,) = run(pruned, example.numpy())
+    expected = space.prune(model, {"qkv.0": space.atoms("qkv.0")[0]})(example)
+    torch.testing.assert_close(torch.from_numpy(result), expected, rtol=1e-4, atol=1e-5)
 
 
 class Upper(nn.Module):
