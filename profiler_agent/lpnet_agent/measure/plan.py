@@ -38,7 +38,7 @@ class TimingPlan:
     warmup_s: float
     min_s: float
     repeat_s: float = 200e-6
-    precision: float = 0.005
+    precision: float = 0.01
     min_repeats: int = MIN_REPEATS
     warm_agreement: float = 0.02
     period_s: float | None = None
