@@ -139,6 +139,10 @@ def disagreeing(medians_ms: Sequence[float]) -> str:
     return "its visits disagree: " + ", ".join(f"{ms:.4g}" for ms in medians_ms) + " ms"
 
 
+def core_slowed(slowed: int, total: int) -> str:
+    return f"arithmetic was slower than usual beside {slowed} of {total} runs"
+
+
 def _disagreement(records: Sequence[VisitRecord], medians_ms: Sequence[float]) -> list[str]:
     rejections = (record.rejection for record in records)
     reasons = list(dict.fromkeys(reason for reason in rejections if reason is not None))
@@ -148,7 +152,7 @@ def _disagreement(records: Sequence[VisitRecord], medians_ms: Sequence[float]) -
         reasons.append(f"other work had its CPU in or just before {waiting} of {total} runs")
     slowed = sum(int((record.slowed & record.undisturbed).sum()) for record in records)
     if slowed > total / 2:
-        reasons.append(f"arithmetic was slower than usual beside {slowed} of {total} runs")
+        reasons.append(core_slowed(slowed, total))
     if len(medians_ms) > 1 and medians_ms[1] > (1 + AGREEMENT) * medians_ms[0]:
         reasons.append(disagreeing(medians_ms))
     return reasons

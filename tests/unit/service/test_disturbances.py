@@ -13,6 +13,7 @@ from lpnet_agent.measure.interference import (
     THROTTLED,
     all_loaded,
     busy_other_cores,
+    core_slowed,
     disagreeing,
 )
 from lpnet_service.services.reading.disturbances import advice, causes
@@ -31,7 +32,7 @@ HOT_GPU = gpu.rejection(GpuConditions(slowed_by=("heat_driver",)))
         (all_loaded("memory 35% slower than usual"), "memory"),
         (all_loaded("other work on its CPU for 12% of its time"), "cpu"),
         ("other work had its CPU in or just before 40 of 60 runs", "cpu"),
-        ("arithmetic 40% slower than usual", "speed"),
+        (core_slowed(70, 120), "speed"),
         ("the hypervisor took 0.20 s of 0.60 s", "hypervisor"),
         (HOT_GPU, "gpu"),
         (all_loaded(gpu.other_load(GpuConditions(others=2))), "gpu"),

@@ -45,7 +45,7 @@ _CAUSES = (
     _Known("cpu", "other work (had|on) its CPU", "other work had its CPU", (_QUIETER,)),
     _Known("cores", "other cores", _BUSY_CORES, (_QUIETER, _ACCEPT)),
     _Known("memory", r"memory \d+% slower", "memory was slower than usual", (_OTHER_MACHINE,)),
-    _Known("speed", r"\d+% slower", "the core was slower than usual", (_OTHER_CORE,)),
+    _Known("speed", "arithmetic was slower", "the core was slower than usual", (_OTHER_CORE,)),
     _Known("visits", "visits? (disagree|was made)", _DISAGREEING, (_OTHER_CORE,)),
 )
 _OTHER = "another reason"
