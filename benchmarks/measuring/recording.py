@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,16 @@ class Recording:
 
     def of(self, workload: int) -> list[RecordedVisit]:
         return [visit for visit in self.visits if visit.workload == workload]
+
+    def part(self, step: int, visits: int) -> Recording:
+        """Every so many workloads, with their first visits."""
+        left = dict.fromkeys(range(0, len(self.names), step), visits)
+        kept = []
+        for visit in self.visits:
+            if left.get(visit.workload, 0) > 0:
+                left[visit.workload] -= 1
+                kept.append(replace(visit, workload=visit.workload // step))
+        return Recording(self.names[::step], tuple(kept))
 
     def save(self, path: Path) -> None:
         """Times are relative to the start. Visits without probes cannot be saved."""

@@ -20,6 +20,7 @@ from lpnet_agent.measure.probes import Probes
 from lpnet_agent.measure.repeats import Repeats
 
 MS = 1_000_000
+RECORDINGS = Path(__file__).parents[2] / "data" / "measuring"
 LATENCIES_MS = (0.5, 2.0, 12.0)
 
 
@@ -156,3 +157,18 @@ def test_results_survive_their_file(outcome: Results, tmp_path: Path) -> None:
     results.write(outcome, tmp_path / "campaigns.json")
     assert results.read(tmp_path / "campaigns.json") == outcome
     assert results.read(tmp_path / "missing.json") is None
+
+
+@pytest.mark.parametrize("name", ["tuned", "judged"])
+@pytest.mark.parametrize("length_s", [None, 1.0, 60.0])
+def test_rules_hold_on_recordings_of_a_real_machine(name: str, length_s: float | None) -> None:
+    """`judged` was recorded after the rules were chosen; others kept this machine busy."""
+    recording = Recording.load(RECORDINGS / f"{name}.npz")
+    true, levels = truths(recording), usual_levels(recording)
+    scenario = recording if length_s is None else beside(recording, Spells(length_s))
+    blind = Verdict.of(list(replay(scenario, true, probed=False)))
+    probed = Verdict.of(list(replay(scenario, true, levels=levels)))
+    assert probed.error < min(0.005, 0.6 * blind.error)
+    assert probed.accepted_off <= 0.03 * (probed.samples - probed.refused)
+    if length_s is None:
+        assert probed.good_refused <= 0.03 * probed.samples
