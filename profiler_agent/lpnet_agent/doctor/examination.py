@@ -60,6 +60,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "A real measurement": (
         measurement_noise.within,
         measurement_noise.between,
+        measurement_noise.core_speed,
         measurement_noise.paced,
     ),
     # Last: only then is it known whether the clock was set meanwhile.

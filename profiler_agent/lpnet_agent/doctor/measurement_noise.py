@@ -13,12 +13,15 @@ from lpnet_agent.doctor.trial_run import (
     TrialRun,
     session_medians_ms,
 )
+from lpnet_agent.measure.probe_levels import CLOCK_RANGE
 
 _SOURCE = f"two small networks timed {TIMINGS} times in each of {SESSIONS} sessions"
 # Relative spreads.
 _LOW = 0.02
 _TOO_HIGH = 0.10
 _PACE_MATTERS = 0.10
+_SLOWED_AT_TIMES, _SLOWED_OFTEN = 0.03, 0.3
+_OTHER_CORE = "taskset -c N lpnet-agent doctor    # on another core"
 _REPEAT = "lpnet-agent doctor    # again, when the machine is less busy"
 
 
@@ -64,6 +67,28 @@ def between(context: CheckContext) -> Finding:
         return subject.ok(observation)
     report = subject.bad if worst > _TOO_HIGH else subject.caution
     return report(observation, _REPEAT)
+
+
+def core_speed(context: CheckContext) -> Finding:
+    """Whether the core itself becomes slower, which no counter shows."""
+    subject = Subject("speed of the core", "a matrix product between the runs of the same")
+    trial = context.trial
+    if trial is None or not trial.sentinels:
+        return subject.unknown(_missing(trial))
+    conditions = [s.conditions for s in trial.samples if s.conditions is not None]
+    times = [each.arithmetic_ns for each in conditions if each.arithmetic_ns is not None]
+    if not times:
+        return subject.unknown("this measurement takes no probes")
+    runs = sum(each.runs or 0 for each in conditions)
+    slowed = sum(each.slowed_runs or 0 for each in conditions) / max(1, runs)
+    spread = max(times) / min(times) - 1
+    observation = f"its clock varies by {spread:.1%}, and {slowed:.0%} of the runs were slowed"
+    if spread > CLOCK_RANGE or slowed > _SLOWED_OFTEN:
+        neighbour = "a neighbour computes on its other hyperthread, or it is throttled"
+        return subject.bad(f"{observation}: {neighbour}", _OTHER_CORE)
+    if slowed > _SLOWED_AT_TIMES:
+        return subject.caution(observation, _OTHER_CORE)
+    return subject.ok(observation)
 
 
 def paced(context: CheckContext) -> Finding:

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from tests.harness.processes import PATIENCE_S
 
-from lpnet.schemas.sample import Sample
+from lpnet.schemas.sample import Conditions, Sample
 from lpnet_agent.doctor import (
     agent_environment,
     cpu_sharing,
@@ -400,6 +400,35 @@ def timed(latencies: list[list[float]], disturbed: bool = False) -> TrialRun:
         for session in latencies
     )
     return TrialRun({"memory": sessions})
+
+
+def probed(arithmetic_ns: list[float | None], slowed_runs: int = 0) -> TrialRun:
+    """A trial of one sentinel, with probes of that length between 100 runs of each sample."""
+    samples = tuple(
+        Sample(
+            workload=template("memory").ops,
+            latency_ms=1.0,
+            conditions=Conditions(runs=100, slowed_runs=slowed_runs, arithmetic_ns=ns),
+        )
+        for ns in arithmetic_ns
+    )
+    return TrialRun({"memory": (samples,)})
+
+
+@pytest.mark.parametrize(
+    ("trial", "verdict", "observation"),
+    [
+        (probed([1000, 1020]), "ok", "its clock varies by 2.0%, and 0% of the runs were slowed"),
+        (probed([1000, 1000], 10), "attend", "10% of the runs were slowed"),
+        (probed([1000, 1000], 40), "bad", "a neighbour computes on its other hyperthread"),
+        (probed([1000, 1300]), "bad", "its clock varies by 30.0%"),
+        (probed([None, None]), "unknown", "takes no probes"),
+    ],
+)
+def test_the_speed_of_the_core_is_judged(trial: TrialRun, verdict: str, observation: str) -> None:
+    finding = measurement_noise.core_speed(scope(Settings(), trial=trial))
+    assert finding.verdict == verdict
+    assert observation in finding.observation
 
 
 @pytest.mark.parametrize(
