@@ -1,6 +1,7 @@
 """Measurements on a disturbed machine: which are refused, and which errors remain.
 
     python -m benchmarks.measuring [--rounds 1] [--kinds quiet cpu tree ...] [--write]
+        [--recording FILE]
 
 Sixty blocks and networks are measured on the last core by the agent, as jobs of one campaign,
 undisturbed and beside each disturber; some of them also by four usual methods. Between two
@@ -106,7 +107,9 @@ def _jobs(workloads: list[Workload]) -> list[list[Workload]]:
     return [workloads[i : i + _JOB] for i in range(0, len(workloads), _JOB)]
 
 
-def _run(kinds: list[str], rounds: int, cores: tuple[int, int]) -> Results:
+def _run(
+    kinds: list[str], rounds: int, cores: tuple[int, int], recording_file: Path | None
+) -> Results:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         workloads = Workloads(Path(folder))
@@ -122,6 +125,8 @@ def _run(kinds: list[str], rounds: int, cores: tuple[int, int]) -> Results:
         for _ in range(_TRUTH_ROUNDS):
             recorder.round()
         recording = recorder.close()
+        if recording_file is not None:
+            recording.save(recording_file)
     return Results(
         date=datetime.now(UTC).date().isoformat(),
         cpu=cpu_and_flags()[0] or "unknown",
@@ -141,6 +146,7 @@ def main() -> int:
         default=["quiet", *TUNED_ON, *NOT_TUNED_ON, "quiet"],
         choices=DESCRIPTIONS,
     )
+    parser.add_argument("--recording", type=Path, help="keep the recorder's visits (.npz)")
     parser.add_argument("--write", action="store_true", help="keep results, write the docs")
     options = parser.parse_args()
     allowed = sorted(os.sched_getaffinity(0))
@@ -152,7 +158,7 @@ def main() -> int:
         return 2
     cores = (allowed[0], allowed[-1])
     os.sched_setaffinity(0, {cores[0]})
-    outcome = _run(options.kinds, options.rounds, cores)
+    outcome = _run(options.kinds, options.rounds, cores, options.recording)
     for render in tables.PARTS.values():
         print(f"{render(outcome)}\n")
     if options.write:
