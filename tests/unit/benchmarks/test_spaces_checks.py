@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.spaces.checks import same_op
 
-from lpnet.schemas.ops import Activation, Move
+from lpnet.schemas.ops import Activation, Move, Split
 
 
 def reshape(c_out: int, h_out: int) -> Move:
@@ -21,3 +21,10 @@ def test_other_ops_are_equal() -> None:
     assert same_op(relu, Activation(c_in=4, c_out=4, h=2, w=2, function="relu"))
     assert not same_op(relu, Activation(c_in=2, c_out=2, h=4, w=2, function="relu"))
     assert not same_op(relu, reshape(4, 1))
+
+
+def test_splits_of_equally_many_values_are_the_same() -> None:
+    heads = Split(c_in=1, c_out=1, h=16, w=16, inputs=(4,))
+    assert same_op(heads, Split(c_in=64, c_out=16, h=16, w=1, inputs=(4,)))
+    assert not same_op(heads, Split(c_in=64, c_out=32, h=16, w=1, inputs=(4,)))
+    assert not same_op(heads, Split(c_in=64, c_out=16, h=16, w=1, inputs=(3,)))
