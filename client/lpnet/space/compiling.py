@@ -22,6 +22,7 @@ from lpnet.space.solver.solution import Solution, solve
 from lpnet.space.solver.state import Event
 from lpnet.space.tables import freer
 from lpnet.space.template import Template
+from lpnet.space.ties import Tie
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,13 @@ class Compiled:
 
 
 def compile_graph(
-    raw: RawGraph, keep: Mapping[str, Event], attributes: tuple[Attribute, ...] = ()
+    raw: RawGraph,
+    keep: Mapping[str, Event],
+    attributes: tuple[Attribute, ...] = (),
+    ties: Sequence[Tie] = (),
 ) -> Compiled:
     """`keep` are reasons to freeze layers, by name. `attributes` are numbers of modules."""
-    solution = solve(raw, keep)
+    solution = solve(raw, keep, [tie.apply for tie in ties])
     axes = TensorAxes(raw, solution)
     graph, layout, rows = recognise_any(raw, axes)
     frozen = tuple(
@@ -84,10 +88,11 @@ def compile_frozen(
     frozen: Sequence[str],
     keep: Mapping[str, Event] | None = None,
     attributes: tuple[Attribute, ...] = (),
+    ties: Sequence[Tie] = (),
 ) -> Compiled:
     """`frozen` are patterns of layer names. Raises SpaceError for one that matches none."""
     by_name = dict(keep or {})
-    compiled = compile_graph(raw, by_name, attributes)
+    compiled = compile_graph(raw, by_name, attributes, ties)
     if not frozen:
         return compiled
     for pattern in frozen:
@@ -98,7 +103,7 @@ def compile_frozen(
                 f"{', '.join(compiled.layers)[:1000]}"
             )
         by_name |= dict.fromkeys(names, Event(pattern, "frozen", "frozen by hand"))
-    return compile_graph(raw, by_name, attributes)
+    return compile_graph(raw, by_name, attributes, ties)
 
 
 Parts = tuple[Template, tuple[Block, ...], int, tuple[Frozen, ...], int, tuple[RowParameters, ...]]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from torch import nn
 
-from lpnet.space.compiling import Parts, compile_frozen, parts
+from lpnet.space.compiling import Compiled, Parts, compile_frozen, parts
 from lpnet.space.solver.state import Event
+from lpnet.space.ties import proposed
 from lpnet.space.trace import Example, arguments, trace
 from lpnet.space.trial import Trial
 
@@ -25,14 +26,34 @@ def compile_model(model: nn.Module, example_input: Example, frozen: Sequence[str
         raw = trace(model, example_input, batched=False)
         compiled = compile_frozen(raw, frozen, keep)
     trial = Trial(model, example_input)
-    while failing := trial.failing(compiled.template, compiled.axes):
+    failing = trial.failing(compiled.template, compiled.axes)
+    ties = proposed(compiled.axes, failing) if failing else ()
+    if ties:
+        tied, choices = compile_frozen(raw, frozen, ties=ties), dict(trial.choices)
+        remaining = trial.failing(tied.template, tied.axes)
+        if _free(tied, remaining) > _free(compiled, failing):
+            compiled, failing = tied, remaining
+        else:
+            ties, trial.choices = (), choices
+    while failing:
         for width, error in failing.items():
-            layer = width.split("#", maxsplit=1)[0]
+            layer = _layer(width)
             keep[layer] = Event(layer, "forward", f"cutting it fails: {error}")
-        compiled = compile_frozen(raw, frozen, keep)
+        compiled = compile_frozen(raw, frozen, keep, ties=ties)
+        failing = trial.failing(compiled.template, compiled.axes)
     if trial.attributes:
-        compiled = compile_frozen(raw, frozen, keep, attributes=trial.attributes)
+        compiled = compile_frozen(raw, frozen, keep, trial.attributes, ties)
     args, kwargs = arguments(example_input)
     tensor = next(iter((*args, *kwargs.values())))
     batch = tensor.shape[0] if tensor.ndim else 1
     return parts(compiled, batch)
+
+
+def _layer(width: str) -> str:
+    return width.split("#", maxsplit=1)[0]
+
+
+def _free(compiled: Compiled, failing: Collection[str]) -> int:
+    """Channels of layers that can be cut."""
+    kept = {_layer(name) for name in failing}
+    return sum(width.max for width in compiled.template.widths if _layer(width.name) not in kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from lpnet.space.solver.solution import Solution, solve
 from lpnet.space.solver.state import Event
 from lpnet.space.tables import as_constants, pointwise
 from lpnet.space.template import Template
+from lpnet.space.ties import as_in
 
 Array = NDArray[Any]
 
@@ -60,10 +62,10 @@ def _solved(
     # nothing in the module. What the module shares is shared in the first reading.
     for separate in (False, True):
         graph_ir, read = read_model(model, shapes, separate=separate)
-        for raw in _readings(read, template):
-            solution = solve(raw, keep)
+        for raw, ties in product(_readings(read, template), ((), (as_in(template),))):
+            solution = solve(raw, keep, ties)
             if additional := _additional(solution.widths, template.widths):
-                solution = solve(raw, {**keep, **additional})
+                solution = solve(raw, {**keep, **additional}, ties)
             if _forms(solution.widths) == _forms(template.widths):
                 return graph_ir, raw, solution
     raise SpaceError("this is another model than the one that the space was made from")

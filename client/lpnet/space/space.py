@@ -393,6 +393,7 @@ class Space:
         shapes = {
             value.name: shape
             for value, (shape, _) in zip(_inputs(model), self.template.inputs, strict=False)
+            if _is_open(value)
         }
         return prune_onnx(self.template, model, kept, self._kept_by_name(), shapes)
 
@@ -428,6 +429,12 @@ class Space:
 def _inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     weights = {tensor.name for tensor in model.graph.initializer}
     return [value for value in model.graph.input if value.name not in weights]
+
+
+def _is_open(value: onnx.ValueInfoProto) -> bool:
+    """True for an input without a shape, or with a side that is no number."""
+    tensor = value.type.tensor_type
+    return not tensor.HasField("shape") or any(d.dim_value < 1 for d in tensor.shape.dim)
 
 
 def _positive(name: str, value: Any) -> int:

@@ -36,7 +36,7 @@ class Trial:
 
     def __init__(self, model: nn.Module, example_input: Example) -> None:
         self._dense = model
-        self._choices: Choices = {}
+        self.choices: Choices = {}
         self.attributes: tuple[Attribute, ...] = ()
         self._meta = on_meta(model)
         args, kwargs = arguments(example_input)
@@ -61,7 +61,7 @@ class Trial:
         the other widths.
         """
         widths = [width for width in template.widths if units(width) > 1]
-        roles, choices = Roles(self._dense, axes), self._choices
+        roles, choices = Roles(self._dense, axes), self.choices
         failing: dict[str, str] = {}
         if self._modes:
             failing = failing_widths(self._cut_error, template, widths, roles, choices)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -181,8 +181,11 @@ def runs(atoms: Labels) -> tuple[Run, ...]:
     return tuple(result)
 
 
-def solve(raw: RawGraph, keep: Mapping[str, Event]) -> Solution:
-    """Widths of a graph. `keep` are reasons to freeze layers, by name."""
+def solve(
+    raw: RawGraph, keep: Mapping[str, Event], ties: Sequence[Callable[[State], None]] = ()
+) -> Solution:
+    """Widths of a graph. `keep` are reasons to freeze layers, by name. `ties` tie channels that
+    the ops of the graph leave apart."""
     state = State(raw)
     for name, shape in raw.inputs.items():
         state.values[name] = Labelled(shape)
@@ -195,6 +198,8 @@ def solve(raw: RawGraph, keep: Mapping[str, Event]) -> Solution:
             event = keep[opening.name]
             node = RawNode(event.node, event.op, (), (), {}, event.node)
             state.freeze((opening.labels,), node, event.reason)
+    for tie in ties:
+        tie(state)
     settle_joint(state)
     _freeze_products(state)
     arrays = _arrays(state)
