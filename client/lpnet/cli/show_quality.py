@@ -16,11 +16,11 @@ def print_quality(quality: CampaignQuality) -> None:
 
 def quality_lines(quality: CampaignQuality) -> Iterator[str]:
     yield f"samples are {quality.verdict} after {quality.measured} workloads: {quality.reason}"
-    others = _others(quality.others)
-    if others:
-        yield f"  load of others: {', '.join(others)}"
+    load = _load(quality.other_load)
+    if load:
+        yield f"  load of others: {', '.join(load)}"
     if quality.sentinels:
-        yield f"  sentinels: {'; '.join(_sentinel(each) for each in quality.sentinels)}"
+        yield f"  sentinels: {'; '.join(map(_sentinel, quality.sentinels))}"
     yield f"  expected error of an LPNet: {_expected_error(quality)}"
     if quality.advice:
         yield "  what would help:"
@@ -33,7 +33,7 @@ def _expected_error(quality: CampaignQuality) -> str:
     return f"at least {percent(quality.expected_error_pct)}, by {quality.expected_error_source}"
 
 
-def _others(load: OtherLoad) -> list[str]:
+def _load(load: OtherLoad) -> list[str]:
     figures = (
         ("on its CPU {} of the time", load.cpu_pct),
         ("other cores {} busy", load.cores_pct),

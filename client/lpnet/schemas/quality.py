@@ -69,7 +69,7 @@ class CampaignQuality(Wire):
     newest: int = Field(description="number of newest samples, a dozen at most")
     newest_disturbed: int = Field(description="disturbed samples among the newest")
     causes: tuple[DisturbanceCause, ...] = Field(description="causes, most frequent first")
-    others: OtherLoad = Field(description="load of others")
+    other_load: OtherLoad = Field(description="load of others")
     sentinels: tuple[SentinelSpread, ...] = Field(description="sentinels with readings")
     expected_error_pct: float | None = Field(
         description="error that the noise alone gives an LPNet trained on these samples, percent: "

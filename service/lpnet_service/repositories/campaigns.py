@@ -28,7 +28,7 @@ class JobCounts:
 
 
 @dataclass(frozen=True)
-class JudgedCounts:
+class CompletedCounts:
     """Workloads of completed jobs: measured, and the disturbed among them."""
 
     measured: int = 0
@@ -88,13 +88,13 @@ class CampaignRepository:
             counts[id_] = JobCounts(int(measured), int(disturbed), int(open_), started_at)
         return counts
 
-    def judged(self, campaign: str) -> JudgedCounts:
+    def count_completed(self, campaign: str) -> CompletedCounts:
         """Counts over the jobs that were completed at least once."""
         # A job that is offered again after its completion has disturbed samples.
         completed = or_(JobRow.state.in_(("done", "failed")), JobRow.disturbed > 0)
         query = select(func.sum(JobRow.measured), func.sum(JobRow.disturbed))
         row = self._session.execute(query.where(JobRow.campaign == campaign, completed)).one()
-        return JudgedCounts(int(row[0] or 0), int(row[1] or 0))
+        return CompletedCounts(int(row[0] or 0), int(row[1] or 0))
 
     def failures(self, campaigns: Sequence[str]) -> dict[str, list[str]]:
         failures: dict[str, list[str]] = {id_: [] for id_ in campaigns}

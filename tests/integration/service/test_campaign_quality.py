@@ -72,9 +72,9 @@ def test_the_first_job_is_a_dozen_and_says_how_it_is(bench: Bench) -> None:
     (cause,) = bad.causes
     assert (cause.cause, cause.samples, cause.example) == ("cpu", 8, WAITED)
     assert (bad.newest, bad.newest_disturbed) == (12, 8)
-    assert bad.others.cpu_pct == pytest.approx(25)
-    assert bad.others.visits_pct == pytest.approx(10)
-    assert bad.others.cores_pct is None
+    assert bad.other_load.cpu_pct == pytest.approx(25)
+    assert bad.other_load.visits_pct == pytest.approx(10)
+    assert bad.other_load.cores_pct is None
     assert bad.advice
 
 

@@ -29,7 +29,7 @@ def quality(verdict: Verdict, measured: int = 12, disturbed: int = 0, **fields: 
         "newest": 12,
         "newest_disturbed": disturbed,
         "causes": (),
-        "others": dict.fromkeys(("cpu_pct", "cores_pct", "memory_pct", "visits_pct")),
+        "other_load": dict.fromkeys(("cpu_pct", "cores_pct", "memory_pct", "visits_pct")),
         "sentinels": (),
         "expected_error_pct": None,
         "expected_error_source": "nothing was repeated",
@@ -170,7 +170,7 @@ def test_lines_say_what_is_wrong_and_what_would_help() -> None:
         "poor",
         14,
         3,
-        others={"cpu_pct": 4.0, "cores_pct": 45.0, "memory_pct": None, "visits_pct": 2.5},
+        other_load={"cpu_pct": 4.0, "cores_pct": 45.0, "memory_pct": None, "visits_pct": 2.5},
         sentinels=(
             {"sentinel": "arithmetic", "readings": 6, "disturbed": 1, "spread_pct": 41.0},
             {"sentinel": "memory", "readings": 1, "disturbed": 0, "spread_pct": None},

@@ -15,7 +15,7 @@ from lpnet.schemas.quality import ENOUGH_WORKLOADS, CampaignQuality
 from lpnet.schemas.sample import Sample, Sentinel
 from lpnet_service.db.rows import CampaignRow, SampleRow
 from lpnet_service.errors import NotFound
-from lpnet_service.repositories.campaigns import CampaignRepository, JudgedCounts
+from lpnet_service.repositories.campaigns import CampaignRepository, CompletedCounts
 from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.services.reading import disturbances
@@ -41,7 +41,7 @@ class _Evidence:
     """What the store has about a campaign: the counts of its completed jobs, its newest samples,
     and the sentinel readings and noise floor of their epoch."""
 
-    judged: JudgedCounts
+    completed: CompletedCounts
     samples: Sequence[SampleRow]
     readings: Sequence[SampleRow]
     floor: NoiseFloor
@@ -62,7 +62,7 @@ def _load(session: Session, row: CampaignRow) -> _Evidence:
     samples = SampleRepository(session).newest_of_campaign(row.id, _NEWEST_SAMPLES)
     epoch = samples[0].epoch if samples else target.epoch
     return _Evidence(
-        judged=CampaignRepository(session).judged(row.id),
+        completed=CampaignRepository(session).count_completed(row.id),
         samples=samples,
         readings=SampleRepository(session).sentinel_readings(
             row.target, _NEWEST_READINGS, epoch=epoch, until=row.finished_at
@@ -95,7 +95,7 @@ def _quality(row: CampaignRow, evidence: _Evidence) -> CampaignQuality:
         newest=counts.newest,
         newest_disturbed=counts.newest_disturbed,
         causes=tuple(causes),
-        others=other_load([sample.conditions for sample in samples if sample.conditions]),
+        other_load=other_load([sample.conditions for sample in samples if sample.conditions]),
         sentinels=tuple(sentinels),
         expected_error_pct=error_pct,
         expected_error_source=error_source,
@@ -108,8 +108,8 @@ def _counts(row: CampaignRow, evidence: _Evidence) -> Counts:
     newest = sorted(evidence.samples, key=lambda stored: stored.taken_at)[-ENOUGH_WORKLOADS:]
     return Counts(
         total=row.total,
-        measured=evidence.judged.measured,
-        disturbed=evidence.judged.disturbed,
+        measured=evidence.completed.measured,
+        disturbed=evidence.completed.disturbed,
         newest=len(newest),
         newest_disturbed=sum(stored.disturbed for stored in newest),
         ended=row.state != "running",

@@ -76,7 +76,7 @@ def explain(
         text += ": " + ", ".join(f"{cause.text} ({cause.samples})" for cause in causes)
     if counts.newest_are_worse:
         text += f"; of the newest {counts.newest}, {counts.newest_disturbed} are"
-    apart = [f"{each.sentinel} by {each.spread_pct:.0f}%" for each in wide(sentinels)]
+    apart = [f"{spread.sentinel} by {spread.spread_pct:.0f}%" for spread in wide(sentinels)]
     return f"{text}; undisturbed sentinel readings differ: {', '.join(apart)}" if apart else text
 
 
@@ -121,11 +121,11 @@ def _range_pct(values: Sequence[float]) -> float | None:
 def wide(sentinels: Sequence[SentinelSpread]) -> list[SentinelSpread]:
     """Sentinels whose undisturbed readings differ too much for a quiet host."""
     return [
-        each
-        for each in sentinels
-        if each.readings - each.disturbed >= _MIN_SPREAD_READINGS
-        and each.spread_pct is not None
-        and each.spread_pct > _POOR_SPREAD_PCT
+        spread
+        for spread in sentinels
+        if spread.readings - spread.disturbed >= _MIN_SPREAD_READINGS
+        and spread.spread_pct is not None
+        and spread.spread_pct > _POOR_SPREAD_PCT
     ]
 
 
@@ -133,7 +133,7 @@ def other_load(conditions: Sequence[Conditions]) -> OtherLoad:
     return OtherLoad(
         cpu_pct=_median(conditions, _waited_pct),
         cores_pct=_median(conditions, _cores_pct),
-        memory_pct=_median(conditions, lambda each: each.memory_pct),
+        memory_pct=_median(conditions, lambda conditions: conditions.memory_pct),
         visits_pct=_median(conditions, _visits_pct),
     )
 
@@ -141,7 +141,8 @@ def other_load(conditions: Sequence[Conditions]) -> OtherLoad:
 def _median(
     conditions: Sequence[Conditions], figure: Callable[[Conditions], float | None]
 ) -> float | None:
-    values = [value for each in conditions if (value := figure(each)) is not None]
+    figures = (figure(sample_conditions) for sample_conditions in conditions)
+    values = [value for value in figures if value is not None]
     return median(values) if values else None
 
 
