@@ -96,6 +96,7 @@ function campaignRow(campaign) {
   const good = measured - disturbed;
   const isRunning = state === "running";
   const table = h("a", { href: url("/table", { target, space }) }, spaceLabel(space, spaces));
+  const reasons = url("/table", { target, space, disturbed: "true" });
   const pace = campaign.samples_per_minute;
   const ended = campaign.finished_at && ["ended ", ago(campaign.finished_at)];
   return h(
@@ -128,7 +129,12 @@ function campaignRow(campaign) {
         { class: "num" },
         h("progress", { max: 1, value: total ? good / total : 0, "aria-label": "good samples" }),
         ` ${count(good)} of ${count(total)} good`,
-        disturbed > 0 && h("div", { class: "small warn" }, `${count(disturbed)} disturbed`),
+        disturbed > 0 &&
+          h(
+            "div",
+            { class: "small" },
+            h("a", { class: "warn", href: reasons }, `${count(disturbed)} disturbed`),
+          ),
       ),
     ),
     numberCell("Samples per minute", pace === null ? unknown(paceReason) : significant(pace)),
