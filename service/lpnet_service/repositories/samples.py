@@ -67,6 +67,11 @@ class SampleRepository:
         )
         return self._session.scalars(query.order_by(SampleRow.seq).with_for_update()).all()
 
+    def lock_trainable(self, target: str, epoch: int, key: str) -> Sequence[SampleRow]:
+        """Undisturbed samples of a workload, locked."""
+        query = select(SampleRow).where(_trainable(target, epoch), SampleRow.workload_key == key)
+        return self._session.scalars(query.order_by(SampleRow.seq).with_for_update()).all()
+
     def campaigns_undisturbed_since(
         self, target: str, epoch: int, since: datetime
     ) -> Sequence[str | None]:
@@ -154,6 +159,15 @@ class SampleRepository:
         """The samples that an LPNet is trained on: undisturbed, without sentinels."""
         query = select(SampleRow).where(_trainable(target, epoch)).order_by(SampleRow.seq)
         return self._session.scalars(query).all()
+
+    def trainable_of_campaign(
+        self, target: str, epoch: int, campaign: str
+    ) -> Sequence[Row[str, str]]:
+        """Workload key and body of the undisturbed samples of a campaign."""
+        query = select(SampleRow.workload_key, SampleRow.body_json).where(
+            _trainable(target, epoch), SampleRow.campaign == campaign
+        )
+        return self._session.execute(query.order_by(SampleRow.seq)).all()
 
     def trainable_workloads(self, target: str, epoch: int) -> Sequence[Row[str, str, str | None]]:
         columns = (SampleRow.workload_key, SampleRow.kind, SampleRow.draw)

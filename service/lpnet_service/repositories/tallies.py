@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, select, text, true, up
 from sqlalchemy.orm import Session
 
 from lpnet.noise import NoiseFloor
-from lpnet_service.db.rows import EpochRow, GroupRow, SampleRow, WorkloadRow
+from lpnet_service.db.rows import DoubtRow, EpochRow, GroupRow, SampleRow, WorkloadRow
 from lpnet_service.repositories.inserts import insert_or_replace
 
 # Epoch and workload key.
@@ -76,6 +76,13 @@ class TallyRepository:
             rows = self._session.execute(query)
             spreads |= {(epoch, key): spread for epoch, key, spread in rows}
         return spreads
+
+    def doubted(self, target: str, workloads: Collection[EpochWorkload]) -> set[EpochWorkload]:
+        doubted: set[EpochWorkload] = set()
+        for chunk in _chunks(DoubtRow, target, workloads):
+            query = select(DoubtRow.epoch, DoubtRow.workload_key).where(chunk)
+            doubted |= {(epoch, key) for epoch, key in self._session.execute(query)}
+        return doubted
 
     def spreads(self, target: str, epoch: int) -> Sequence[float]:
         query = select(WorkloadRow.spread).where(

@@ -1,6 +1,7 @@
 """Training: measured workloads in, a latency model and its report out; without a database."""
 
+from lpnet_service.training.doubts import Doubt, doubted
 from lpnet_service.training.records import Record
 from lpnet_service.training.runs import provisional, study, train
 
-__all__ = ["Record", "provisional", "study", "train"]
+__all__ = ["Doubt", "Record", "doubted", "provisional", "study", "train"]

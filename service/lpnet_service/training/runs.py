@@ -9,10 +9,10 @@ import numpy as np
 from lpnet.errors import LpnetError
 from lpnet.model.base import LatencyModel
 from lpnet.model.header import Header
-from lpnet.model.kernels import coverage
 from lpnet.model.registry import DEFAULT_KIND
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.report import Report
+from lpnet_service.training.headers import new_header
 from lpnet_service.training.records import Record, RecordSet, by_workload, require_samples
 from lpnet_service.training.registry import trainer_of
 from lpnet_service.training.reporting import report
@@ -42,7 +42,7 @@ def train(
     the counts, for too few samples.
     """
     training, test = _split(records, [record.held_out for record in records])
-    header = _header(training, target, epoch, seed, noise_floor_pct, memory)
+    header = new_header(training, target, epoch, seed, noise_floor_pct, memory)
     with one_thread():
         return _fit_and_report(training, test, header, kind, progress)
 
@@ -67,7 +67,7 @@ def study(
     workloads = by_workload(records)
     drawn = _drawn_workloads(workloads, samples, seed)
     training, test = _split(records, [int(workload) not in drawn for workload in workloads])
-    header = _header(training, target, epoch, seed, noise_floor_pct)
+    header = new_header(training, target, epoch, seed, noise_floor_pct)
     with one_thread():
         return _fit_and_report(training, test, header, kind, progress)[1]
 
@@ -87,7 +87,7 @@ def provisional(
     """
     require_samples(records, "a provisional LPNet")
     training = RecordSet.of(records)
-    header = _header(training, target, 1, seed, None, memory)
+    header = new_header(training, target, 1, seed, None, memory)
     trainer: Trainer[LatencyModel] = trainer_of(kind)
     with one_thread():
         return trainer.fit(training, header, lambda share, stage: None, quick=True)
@@ -147,33 +147,3 @@ def _split(records: Sequence[Record], held_out: Sequence[bool]) -> tuple[RecordS
     training = [record for record, out in pairs if not out]
     require_samples(training, "a training")
     return RecordSet.of(training), [record for record, out in pairs if out]
-
-
-def _header(
-    training: RecordSet,
-    target: str,
-    epoch: int,
-    seed: int,
-    noise_floor_pct: float | None,
-    memory: MemoryLimits | None = None,
-) -> Header:
-    tables = [record.table for record in training.records]
-    ops = dict.fromkeys(op for table in tables for op in coverage(table))
-    channels = np.concatenate([np.concatenate((table.b_in, table.b_out)) for table in tables])
-    pixels = [row.h * row.w for table in tables for row in table.rows]
-    networks = int(training.network.sum())
-    return Header(
-        target=target,
-        epoch=epoch,
-        seed=seed,
-        batches=tuple(sorted({record.batch for record in training.records})),
-        coverage=tuple(sorted(ops)),
-        ranges={
-            "channels": (float(channels.min()), float(channels.max())),
-            "pixels": (float(min(pixels)), float(max(pixels))),
-            "latency_ms": (float(training.latency.min()), float(training.latency.max())),
-        },
-        trained_on={"block": len(training) - networks, "network": networks},
-        noise_floor_pct=noise_floor_pct,
-        memory=memory,
-    )

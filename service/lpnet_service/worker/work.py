@@ -20,7 +20,7 @@ from lpnet_service.services.measuring.planning import budgets
 from lpnet_service.services.shared import loaded_spaces
 from lpnet_service.services.shared.context import Context
 from lpnet_service.training import provisional, study, train
-from lpnet_service.worker import activation, dataset
+from lpnet_service.worker import activation, dataset, doubting
 from lpnet_service.worker.dataset import Dataset
 
 # The smallest ratio of drawn workloads: no narrower network is in the training data.
@@ -85,7 +85,8 @@ def run_study(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
 
 
 def run_plan(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
-    """Choose networks as a pruner would, with an LPNet trained on the samples so far."""
+    """Choose networks as a pruner would, with an LPNet trained on the samples so far, and the
+    workloads to measure again."""
     request = _campaign_request(ctx, run)
     progress(0.0, "fitting a provisional LPNet")
     data = dataset.load(ctx, run.target)
@@ -111,7 +112,9 @@ def run_plan(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
         chosen[workload_key(workload)] = PlannedWorkload(
             kind="network", workload=workload, draw="pruned"
         )
-    runs.finish_plan(ctx, run, list(chosen.values()), failures)
+    progress(1.0, "checking samples against the fit")
+    doubted = doubting.choose(ctx, run, data, request)
+    runs.finish_plan(ctx, run, list(chosen.values()), failures, doubted)
 
 
 def _campaign_request(ctx: Context, run: ClaimedRun) -> NewCampaign:

@@ -6,7 +6,7 @@ from lpnet_service.db.rows.devices import AgentRow, DeviceRow, TargetRow
 from lpnet_service.db.rows.lpnets import ArtifactRow, LPNetRow, RunRow
 from lpnet_service.db.rows.memory import MemoryFailureRow
 from lpnet_service.db.rows.prunings import PruningRow
-from lpnet_service.db.rows.samples import SampleRow, SideRow
+from lpnet_service.db.rows.samples import DoubtRow, SampleRow, SideRow
 from lpnet_service.db.rows.spaces import SpaceRow
 from lpnet_service.db.rows.tallies import EpochRow, GroupRow, WorkloadRow
 from lpnet_service.db.rows.tokens import SessionRow, TokenRow
@@ -17,6 +17,7 @@ __all__ = [
     "Base",
     "CampaignRow",
     "DeviceRow",
+    "DoubtRow",
     "EpochRow",
     "GroupRow",
     "JobRow",

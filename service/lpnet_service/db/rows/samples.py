@@ -77,3 +77,22 @@ class SideRow(Base):
     workload_key: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str]
     held_out: Mapped[bool]
+
+
+class DoubtRow(Base):
+    """A workload that a fit without it did not explain, and that is measured again for that.
+
+    `again` is the id of the second sample, and `outcome` what it showed: confirmed (both samples
+    count), replaced (the first is marked as disturbed), kept (the second is); null: not known.
+    """
+
+    __tablename__ = "doubts"
+    __table_args__ = (Index("ix_doubts_again", "target", "again"),)
+
+    target: Mapped[str] = mapped_column(ForeignKey("targets.name"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    workload_key: Mapped[str] = mapped_column(primary_key=True)
+    again: Mapped[str]
+    measured_ms: Mapped[float]
+    predicted_ms: Mapped[float]
+    outcome: Mapped[str | None]

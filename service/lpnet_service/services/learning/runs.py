@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -13,7 +14,8 @@ from lpnet_service.errors import LeaseLost
 from lpnet_service.repositories.campaigns import CampaignRepository
 from lpnet_service.repositories.leases import LeaseRepository
 from lpnet_service.repositories.runs import RunRepository, offer_order
-from lpnet_service.services.measuring import campaigns
+from lpnet_service.services.measuring import campaigns, doubts
+from lpnet_service.services.measuring.doubts import DoubtedWorkload
 from lpnet_service.services.shared.context import Context
 
 
@@ -89,8 +91,9 @@ def finish_plan(
     run: ClaimedRun,
     workloads: list[PlannedWorkload],
     failures: list[str],
+    doubted: Sequence[DoubtedWorkload] = (),
 ) -> None:
-    """End a plan: the chosen networks become jobs.
+    """End a plan: the chosen networks and the doubted workloads become jobs.
 
     `failures` holds a reason for each network that could not be chosen.
     """
@@ -104,6 +107,8 @@ def finish_plan(
         finish(session, ctx, row, None, None)
         start = len(CampaignRepository(session).jobs(campaign.id))
         campaigns.add_jobs(session, campaign, workloads, now=now, start=start)
+        later = start + len(workloads)
+        doubts.add_jobs(session, campaign, doubted, now=now, start=later)
         for reason in failures:
             campaigns.add_unplanned(campaign, 1, reason)
         campaign.stage = "pruned"

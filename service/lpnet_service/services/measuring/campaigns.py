@@ -131,9 +131,10 @@ def add_jobs(
     fresh_session: bool = False,
     first: int | None = None,
     start: int = 0,
-) -> None:
-    """Cut workloads into jobs of a campaign. `start` is the position of the first job, `first` its
-    maximum size."""
+) -> list[LeasedItem]:
+    """Cut workloads into jobs of a campaign; returns their items. `start` is the position of the
+    first job, `first` its maximum size."""
+    added = list[LeasedItem]()
     for index, part in enumerate(cut_into_jobs(workloads, first)):
         items = [
             LeasedItem(id=new_id("item"), **planned.model_dump(mode="python")) for planned in part
@@ -152,6 +153,8 @@ def add_jobs(
                 created_at=now,
             )
         )
+        added += items
+    return added
 
 
 def get(ctx: Context, id_: str) -> Campaign:

@@ -33,14 +33,14 @@ def mark(ctx: Context, target: str, epoch: int, since: datetime, reason: str) ->
             TallyRepository(session).lock(target)
             rows = SampleRepository(session).lock_undisturbed_since(target, epoch, id_, since)
             with tallies.updated(session, target, {(epoch, row.workload_key) for row in rows}):
-                _mark_rows(rows, reason)
+                mark_rows(rows, reason)
             if campaign is not None and campaign.state == "running":
                 _reopen_jobs(session, campaign.id, {row.id for row in rows}, ctx.clock.now())
             count += len(rows)
     return count
 
 
-def _mark_rows(rows: Sequence[SampleRow], reason: str) -> None:
+def mark_rows(rows: Sequence[SampleRow], reason: str) -> None:
     for row in rows:
         sample = Sample.model_validate_json(row.body_json)
         reasons = (*sample.reasons, reason)

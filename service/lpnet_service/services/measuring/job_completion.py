@@ -16,7 +16,7 @@ from lpnet_service.db.rows import JobRow, TargetRow
 from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.repositories.memory_failures import MemoryFailureRepository
 from lpnet_service.repositories.samples import SampleRepository
-from lpnet_service.services.measuring import campaigns, ingest
+from lpnet_service.services.measuring import campaigns, doubts, ingest
 from lpnet_service.services.measuring.jobs import (
     bind_log_fields,
     item_ids,
@@ -54,6 +54,7 @@ def complete(ctx: Context, job: JobRow, completion: Completion) -> IngestResult:
         if job.state == "running":
             _add_memory_failures(session, job, target, completion, now)
             _end_or_reopen(ctx, session, job, completion, now)
+            doubts.settle(session, job)
             touch_agent(session, job, now)
             campaigns.advance(session, campaign, now)
     return result

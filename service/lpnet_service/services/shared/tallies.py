@@ -78,6 +78,9 @@ def _update(
         changes[key] -= count
     changes = {key: count for key, count in changes.items() if count}
     rows = {workload: tally.columns(target) for workload, tally in tallied.items()}
+    for workload in tallies.doubted(target, rows):
+        # Measured again because of its latency: this session says nothing about the noise.
+        rows[workload]["spread"] = spreads_before.get(workload)
     tallies.put_workloads(target, rows, [w for w in workloads if w not in rows])
     for epoch, count in tallies.add_to_groups(changes, groups).items():
         tallies.add_to_epoch(target, epoch, count)
