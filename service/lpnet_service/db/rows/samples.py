@@ -83,7 +83,7 @@ class DoubtRow(Base):
     """A workload that a fit without it did not explain, and that is measured again for that.
 
     `again` is the id of the second sample, and `outcome` what it showed: confirmed (both samples
-    count), replaced (the first is marked as disturbed), kept (the second is); null: not known.
+    count), replaced (the first is marked as disturbed) or kept (the second is); null: not known.
     """
 
     __tablename__ = "doubts"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import median
 
 from sqlalchemy.orm import Session
 
@@ -20,7 +19,7 @@ from lpnet_service.services.measuring import campaigns, disturbed_samples
 from lpnet_service.services.measuring.jobs import item_ids
 from lpnet_service.services.shared import tallies
 
-# Two sessions that differ by no more of their mean confirm each other.
+# Samples that are slower than the fastest by no more than this share agree with it.
 AGREEMENT = 0.03
 
 
@@ -64,36 +63,29 @@ def add_jobs(
 def settle(session: Session, job: JobRow) -> None:
     """Decide about the doubted workloads that this job measured again.
 
-    Disturbances only add time. So if both sessions disagree, the slower samples are marked as
-    disturbed, and all are kept. The caller holds the lock of the job's campaign.
+    Disturbances only add time. So samples that are slower than the fastest, and do not agree with
+    it, are marked as disturbed. All are kept. The caller holds the lock of the job's campaign.
     """
     for doubt in DoubtRepository(session).unsettled(job.target, item_ids(job)):
         TallyRepository(session).lock(job.target)
         rows = SampleRepository(session).lock_trainable(
             doubt.target, doubt.epoch, doubt.workload_key
         )
-        again = [row for row in rows if row.id == doubt.again]
-        first = [row for row in rows if row.id != doubt.again]
-        if again and first:
-            _compare(session, job, doubt, first, again)
+        is_again = [row.id == doubt.again for row in rows]
+        if any(is_again) and not all(is_again):
+            _compare(session, job, doubt, rows)
 
 
-def _compare(
-    session: Session,
-    job: JobRow,
-    doubt: DoubtRow,
-    first: Sequence[SampleRow],
-    again: Sequence[SampleRow],
-) -> None:
-    first_ms, again_ms = (median(row.latency_ms for row in rows) for rows in (first, again))
-    if abs(first_ms - again_ms) <= AGREEMENT * (first_ms + again_ms) / 2:
+def _compare(session: Session, job: JobRow, doubt: DoubtRow, rows: Sequence[SampleRow]) -> None:
+    fastest_ms = min(row.latency_ms for row in rows)
+    slower = [row for row in rows if row.latency_ms > (1 + AGREEMENT) * fastest_ms]
+    if not slower:
         doubt.outcome = "confirmed"
         return
-    slower, faster_ms = (first, again_ms) if first_ms > again_ms else (again, first_ms)
-    doubt.outcome = "replaced" if slower is first else "kept"
+    doubt.outcome = "kept" if all(row.id == doubt.again for row in slower) else "replaced"
     reason = (
-        f"another session measured {faster_ms:.4g} ms, after a fit without this workload expected "
-        f"{doubt.predicted_ms:.4g} ms"
+        f"another session measured {fastest_ms:.4g} ms, after a fit without this workload "
+        f"expected {doubt.predicted_ms:.4g} ms"
     )
     with tallies.updated(session, doubt.target, {(doubt.epoch, doubt.workload_key)}):
         disturbed_samples.mark_rows(slower, reason)
