@@ -9,7 +9,7 @@ WORKERS ?= 3
 .PHONY: demo demo-postgres test test-all lint bench spaces-bench screenshots format clean
 
 demo: .venv/installed
-	$(BIN)/lpnet demo
+	$(BIN)/lpnet demo $(DEMO_ARGS)
 
 # The same on a Postgres of its own, which is gone afterwards, with two API processes and two workers.
 demo-postgres: .venv/installed
