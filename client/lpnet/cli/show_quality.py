@@ -38,6 +38,8 @@ def _load(load: OtherLoad) -> list[str]:
         ("on its CPU {} of the time", load.cpu_pct),
         ("other cores {} busy", load.cores_pct),
         ("memory {} slower", load.memory_pct),
+        ("arithmetic slower beside {} of the runs", load.slowed_pct),
+        ("arithmetic probes {} apart", load.probes_pct),
         ("visits to a workload {} apart", load.visits_pct),
     )
     return [text.format(percent(value)) for text, value in figures if value is not None]

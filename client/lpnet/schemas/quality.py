@@ -28,12 +28,19 @@ class DisturbanceCause(Wire):
 
 
 class OtherLoad(Wire):
-    """Load of others while workloads were measured: medians of the newest 100 samples, percent.
-    Null: the device does not show it."""
+    """What others do to the device while workloads are measured: medians of the newest 100
+    samples, percent. Null: the device does not show it."""
 
     cpu_pct: float | None = Field(description="time in which other work had the measuring CPUs")
     cores_pct: float | None = Field(description="busy share of the other cores")
     memory_pct: float | None = Field(description="slowdown of the memory sentinel beside a visit")
+    slowed_pct: float | None = Field(
+        description="runs around which arithmetic was slower than at its best, of all runs"
+    )
+    probes_pct: float | None = Field(
+        description="range of the arithmetic probes of the middle 80% of samples, relative to "
+        "their median; null: fewer than five"
+    )
     visits_pct: float | None = Field(
         description="difference between the slowest and the fastest visit to a workload"
     )

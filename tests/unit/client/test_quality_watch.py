@@ -11,7 +11,7 @@ from lpnet.cli.show_quality import quality_lines
 from lpnet.errors import TooDisturbed
 from lpnet.quality_watch import PERIOD_S, QualityWatch, log_quality
 from lpnet.schemas.campaign import Campaign
-from lpnet.schemas.quality import CampaignQuality, Verdict
+from lpnet.schemas.quality import CampaignQuality, OtherLoad, Verdict
 
 ADVICE = ("stop other work on the device",)
 
@@ -29,7 +29,7 @@ def quality(verdict: Verdict, measured: int = 12, disturbed: int = 0, **fields: 
         "newest": 12,
         "newest_disturbed": disturbed,
         "causes": (),
-        "other_load": dict.fromkeys(("cpu_pct", "cores_pct", "memory_pct", "visits_pct")),
+        "other_load": dict.fromkeys(OtherLoad.model_fields),
         "sentinels": (),
         "expected_error_pct": None,
         "expected_error_source": "nothing was repeated",
@@ -170,7 +170,8 @@ def test_lines_say_what_is_wrong_and_what_would_help() -> None:
         "poor",
         14,
         3,
-        other_load={"cpu_pct": 4.0, "cores_pct": 45.0, "memory_pct": None, "visits_pct": 2.5},
+        other_load=dict.fromkeys(OtherLoad.model_fields)
+        | {"cpu_pct": 4.0, "cores_pct": 45.0, "probes_pct": 12.0, "visits_pct": 2.5},
         sentinels=(
             {"sentinel": "arithmetic", "readings": 6, "disturbed": 1, "spread_pct": 41.0},
             {"sentinel": "memory", "readings": 1, "disturbed": 0, "spread_pct": None},
@@ -181,7 +182,7 @@ def test_lines_say_what_is_wrong_and_what_would_help() -> None:
     assert list(quality_lines(full)) == [
         "samples are poor after 14 workloads: 3 of 14 samples are disturbed",
         "  load of others: on its CPU 4.0% of the time, other cores 45.0% busy, "
-        "visits to a workload 2.5% apart",
+        "arithmetic probes 12.0% apart, visits to a workload 2.5% apart",
         "  sentinels: arithmetic 6 readings, 1 disturbed, 41.0% apart; memory 1 reading",
         "  expected error of an LPNet: at least 3.6%, by the noise floor, of 12 workloads",
         "  what would help:",

@@ -131,3 +131,14 @@ def test_the_load_of_others_is_a_median_or_unknown() -> None:
     assert load.cores_pct == pytest.approx(30.0)
     assert load.memory_pct is None
     assert load.visits_pct == pytest.approx(20.0)
+    assert (load.slowed_pct, load.probes_pct) == (None, None)
+
+
+def test_probes_are_compared_over_the_samples() -> None:
+    conditions = [
+        Conditions(runs=50, slowed_runs=10 * i, arithmetic_ns=1000.0 + 100 * i) for i in range(5)
+    ]
+    load = other_load(conditions)
+    assert load.slowed_pct == pytest.approx(40.0)
+    assert load.probes_pct == pytest.approx(100 * 320 / 1200)
+    assert other_load(conditions[:4]).probes_pct is None

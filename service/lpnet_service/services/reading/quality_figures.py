@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mean, median
+from statistics import mean, median, quantiles
 
 from lpnet.noise import NoiseFloor
 from lpnet.schemas.condition import LEVEL_READINGS
@@ -22,6 +22,7 @@ _POOR_SHARE = 0.1
 # A larger range of a sentinel's undisturbed readings is poor. A quiet host has 1 to 3%.
 _POOR_SPREAD_PCT = 10.0
 _MIN_SPREAD_READINGS = 3
+_MIN_PROBES = 5
 
 # Latencies of a sentinel's readings, ms.
 Readings = Mapping[Sentinel, Sequence[float]]
@@ -134,6 +135,8 @@ def other_load(conditions: Sequence[Conditions]) -> OtherLoad:
         cpu_pct=_median(conditions, _waited_pct),
         cores_pct=_median(conditions, _cores_pct),
         memory_pct=_median(conditions, lambda conditions: conditions.memory_pct),
+        slowed_pct=_median(conditions, _slowed_pct),
+        probes_pct=_probes_pct(conditions),
         visits_pct=_median(conditions, _visits_pct),
     )
 
@@ -154,6 +157,20 @@ def _waited_pct(conditions: Conditions) -> float | None:
 
 def _cores_pct(conditions: Conditions) -> float | None:
     return None if conditions.elsewhere_share is None else 100 * conditions.elsewhere_share
+
+
+def _slowed_pct(conditions: Conditions) -> float | None:
+    if conditions.slowed_runs is None or not conditions.runs:
+        return None
+    return 100 * conditions.slowed_runs / conditions.runs
+
+
+def _probes_pct(conditions: Sequence[Conditions]) -> float | None:
+    probes = [c.arithmetic_ns for c in conditions if c.arithmetic_ns is not None]
+    if len(probes) < _MIN_PROBES:
+        return None
+    tenths = quantiles(probes, n=10, method="inclusive")
+    return 100 * (tenths[-1] - tenths[0]) / median(probes)
 
 
 def _visits_pct(conditions: Conditions) -> float | None:
