@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.measuring.neighbours import Spells, beside
 from benchmarks.measuring.recording import Recording
 from benchmarks.measuring.replay import Replayed, replay
-from benchmarks.measuring.truth import truths, usual_levels
+from benchmarks.measuring.truth import truths
 
 SPELLS_S = (0.03, 1.0, 60.0)
 # A sample is off if its error exceeds this.
@@ -57,7 +57,7 @@ class Verdict:
 
 def verdicts(recording: Recording) -> dict[str, dict[str, Verdict]]:
     """By scenario, without and with probes."""
-    true, levels = truths(recording), usual_levels(recording)
+    true = truths(recording)
     scenarios = {"as recorded": recording} | {
         f"neighbour, spells of {seconds:g} s": beside(recording, Spells(seconds))
         for seconds in SPELLS_S
@@ -65,7 +65,7 @@ def verdicts(recording: Recording) -> dict[str, dict[str, Verdict]]:
     return {
         name: {
             "without probes": Verdict.of(list(replay(scenario, true, probed=False))),
-            "with probes": Verdict.of(list(replay(scenario, true, levels=levels))),
+            "with probes": Verdict.of(list(replay(scenario, true))),
         }
         for name, scenario in scenarios.items()
     }

@@ -49,7 +49,8 @@ class Truth:
 def usual_levels(recording: Recording) -> ProbeLevels:
     """The usual time of arithmetic in a recording."""
     readings = [v.repeats.probes.arithmetic_ns for v in recording.visits if v.repeats.probes]
-    return ProbeLevels(arithmetic_ns=float(np.median(np.concatenate(readings))))
+    level_ns = float(np.median(np.concatenate(readings)))
+    return ProbeLevels(arithmetic_ns=level_ns, visits=len(recording.visits))
 
 
 def truths(recording: Recording, seed: int = 0) -> dict[int, Truth]:

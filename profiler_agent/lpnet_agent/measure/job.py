@@ -223,7 +223,8 @@ class Measurer:
             # Other workloads were loaded too; alone in a new session this one may fit.
             self.renew()
             result = self._session.visit(request, self._timeout_s)
-        self.levels = self.levels.merged(result.levels)
+        if result.levels.visits:  # a phone takes no probes
+            self.levels = result.levels
         self.timed_s += result.timed_s
         self.busy_s += result.total_s
         if result.error is not None:

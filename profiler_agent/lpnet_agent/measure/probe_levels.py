@@ -1,4 +1,4 @@
-"""The levels that readings of the probes are compared with, and scaled to."""
+"""The level that readings of the probes are compared with, and scaled to."""
 
 from __future__ import annotations
 
@@ -7,37 +7,44 @@ from pydantic import Field
 
 from lpnet.schemas.base import Wire
 from lpnet_agent.measure.probes import Probes
-from lpnet_agent.measure.statistics import Values
 
-# A visit with fewer readings says nothing of a level; a quarter of its readings are at it.
-_MIN_READINGS, _QUARTILE = 5, 0.25
+# A visit with fewer readings says nothing of a level.
+_MIN_READINGS = 5
 # Clocks vary by some percent between quiet periods, by load of the whole package. A neighbour on
 # the other hyperthread slows arithmetic by 20% and more.
 CLOCK_RANGE = 0.12
+# The level moves towards each visit by at most this share over the number of visits. It converges
+# to their median if they scatter by about as much, and after some minutes it hardly moves.
+_FIRST_STEP = 0.02
 
 
 class ProbeLevels(Wire):
-    """What the probes take on this device in this epoch, ns; null: not known yet."""
+    """What the probes usually take on this device in this epoch, ns; null: not known yet.
+
+    It is the running median of so many `visits` (Robbins and Monro, A stochastic approximation
+    method, 1951).
+    """
 
     arithmetic_ns: float | None = Field(default=None, gt=0)
+    visits: int = Field(default=0, ge=0)
 
     def improved(self, probes: Probes | None) -> ProbeLevels:
-        """The levels with another visit: its own if there were none, or if it was faster than
-        clocks vary, so that a neighbour must have slowed all visits before."""
+        """The levels after another visit.
+
+        One that is slower than clocks vary ran beside a neighbour, and does not count. One that is
+        faster shows that all visits before did, and sets the level anew.
+        """
         if probes is None or probes.at.size < _MIN_READINGS:
             return self
-        return self.merged(ProbeLevels(arithmetic_ns=_level(probes.arithmetic_ns)))
-
-    def merged(self, other: ProbeLevels) -> ProbeLevels:
-        """The levels of the same epoch after these."""
-        level, later = self.arithmetic_ns, other.arithmetic_ns
-        if later is None or (level is not None and later * (1 + CLOCK_RANGE) >= level):
+        visit_ns = float(np.median(probes.arithmetic_ns))
+        level_ns = self.arithmetic_ns
+        if level_ns is None or visit_ns * (1 + CLOCK_RANGE) < level_ns:
+            return ProbeLevels(arithmetic_ns=visit_ns, visits=1)
+        if visit_ns > (1 + CLOCK_RANGE) * level_ns:
             return self
-        return other
+        step = _FIRST_STEP / (self.visits + 1)
+        factor = min(max(visit_ns / level_ns, 1 - step), 1 + step)
+        return ProbeLevels(arithmetic_ns=level_ns * factor, visits=self.visits + 1)
 
 
 UNKNOWN = ProbeLevels()
-
-
-def _level(readings_ns: Values) -> float:
-    return float(np.quantile(readings_ns, _QUARTILE))

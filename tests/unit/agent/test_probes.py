@@ -89,16 +89,28 @@ def test_no_probe_is_part_of_a_repeat() -> None:
     assert (repeats.wall == MS).all()
 
 
-def test_the_first_visit_sets_the_level_and_clocks_do_not_change_it() -> None:
-    first = UNKNOWN.improved(probes([1100.0] * 5 + [1000.0] * 3))
-    assert first == ProbeLevels(arithmetic_ns=1000)
-    for ns in (900.0, 1100.0, 1500.0):
-        assert first.improved(probes([ns] * 8)) == first
+def test_the_first_visit_sets_the_level() -> None:
+    first = UNKNOWN.improved(probes([1100.0] * 3 + [1000.0] * 5))
+    assert first == ProbeLevels(arithmetic_ns=1000, visits=1)
+
+
+def test_the_level_becomes_the_usual_clock() -> None:
+    rng = np.random.default_rng(0)
+    levels = UNKNOWN.improved(probes([970.0] * 8))
+    for clock in rng.normal(1000, 20, 2000):
+        levels = levels.improved(probes([clock] * 8))
+    assert levels.arithmetic_ns == pytest.approx(1000, rel=0.003)
+    later = levels.improved(probes([1040.0] * 8))
+    assert later.arithmetic_ns == pytest.approx(levels.arithmetic_ns, rel=1e-4)
+
+
+def test_visits_beside_a_neighbour_do_not_change_the_level() -> None:
+    assert LEVELS.improved(probes([1400.0] * 8)) == LEVELS
 
 
 def test_a_visit_far_faster_than_the_level_replaces_it() -> None:
     """A neighbour slowed all visits before."""
-    assert LEVELS.improved(probes([700.0] * 8)) == ProbeLevels(arithmetic_ns=700)
+    assert LEVELS.improved(probes([700.0] * 8)) == ProbeLevels(arithmetic_ns=700, visits=1)
 
 
 @pytest.mark.parametrize("few", [None, probes([700.0] * 4)])
