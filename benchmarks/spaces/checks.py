@@ -220,23 +220,26 @@ class Checks:
 
 
 def same_op(first: ops.Op, second: ops.Op) -> bool:
-    """True for equal ops, and for moves and splits of equally many values.
+    """True for equal ops, and for moves of equally many values.
 
     A tensor of several axes has its channels along the one that can be cut. That may be another
     axis after a pruning: of a grouped convolution with a channel left in each group, say, whole
-    groups can be cut.
+    groups can be cut. With a single head left, `first` has one channel.
     """
-    if isinstance(first, ops.Split) and isinstance(second, ops.Split):
-        alike = (first.inputs, _values(first)) == (second.inputs, _values(second))
-        # Where channels are heads, each is split: what is read is not told by them.
-        return first == second or (alike and (first.h, first.w) != (second.h, second.w))
-    if not (isinstance(first, ops.Move) and isinstance(second, ops.Move)):
-        return first == second
-    return _moved(first) == _moved(second)
+    if isinstance(first, ops.Move) and isinstance(second, ops.Move):
+        return _moved(first) == _moved(second)
+    if first.c_out == 1 and first.type in _OF_HEADS:
+        return _values(first) == _values(second)
+    return first == second
 
 
-def _values(op: ops.Split) -> int:
-    return op.c_out * op.h * op.w
+_OF_HEADS = frozenset({"activation", "add", "mul", "softmax", "split", "concat"})
+
+
+def _values(op: ops.Op) -> dict[str, object]:
+    """An op without its sides, and the number of its values."""
+    count = op.c_out * op.h * op.w
+    return op.model_dump(exclude={"c_in", "c_out", "h", "w"}) | {"values": count}
 
 
 def _moved(op: ops.Move) -> tuple[object, ...]:

@@ -23,8 +23,10 @@ def test_other_ops_are_equal() -> None:
     assert not same_op(relu, reshape(4, 1))
 
 
-def test_splits_of_equally_many_values_are_the_same() -> None:
-    heads = Split(c_in=1, c_out=1, h=16, w=16, inputs=(4,))
-    assert same_op(heads, Split(c_in=64, c_out=16, h=16, w=1, inputs=(4,)))
+def test_with_a_single_head_left_channels_may_be_those_of_the_head() -> None:
+    head = Split(c_in=1, c_out=1, h=16, w=16, inputs=(4,))
+    assert same_op(head, Split(c_in=64, c_out=16, h=16, w=1, inputs=(4,)))
+    assert not same_op(head, Split(c_in=64, c_out=32, h=16, w=1, inputs=(4,)))
+    assert not same_op(head, Split(c_in=64, c_out=16, h=16, w=1, inputs=(3,)))
+    heads = Split(c_in=2, c_out=2, h=16, w=16, inputs=(4,))
     assert not same_op(heads, Split(c_in=64, c_out=32, h=16, w=1, inputs=(4,)))
-    assert not same_op(heads, Split(c_in=64, c_out=16, h=16, w=1, inputs=(3,)))
