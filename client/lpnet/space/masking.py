@@ -15,6 +15,8 @@ from lpnet.space.trace import hidden_output
 
 # Relative to the largest output. Sums run in another order where channels are missing.
 _TOLERANCE = 2e-3
+# In double precision, of a forward pass that may compute parts in single precision.
+_EXACT = 1e-5
 Arguments = tuple[tuple[Tensor, ...], dict[str, Tensor]]
 
 
@@ -43,16 +45,35 @@ def _zero(tensor: Tensor, parameter: Parameter, atoms: Atoms) -> None:
         tensor[group * size : (group + 1) * size, removed] = 0
 
 
-def difference(pruned: nn.Module, reference: nn.Module, arguments: Arguments) -> str | None:
+def difference(
+    pruned: nn.Module, reference: nn.Module, arguments: Arguments, *, exact: bool = False
+) -> str | None:
     """What differs between the outputs of two modules in evaluation mode; None if nothing does.
 
     Raises what the forward pass of the pruned module raises. A reference that does not run, or has
-    no finite outputs, tells nothing.
+    no finite outputs, tells nothing. With `exact` the modules are also run in double precision,
+    which they keep: attention may hardly depend on a scale that is wrong.
     """
     expected = outputs(reference, arguments)
     if expected is None:
         return None
-    actual = run(pruned, arguments)
+    wrong = _wrong(run(pruned, arguments), expected, _TOLERANCE)
+    if wrong is not None or not exact:
+        return wrong
+    doubled = _in_double(arguments)
+    expected, actual = outputs(reference.double(), doubled), outputs(pruned.double(), doubled)
+    return None if expected is None or actual is None else _wrong(actual, expected, _EXACT)
+
+
+def _in_double(arguments: Arguments) -> Arguments:
+    args, kwargs = arguments
+    return (
+        tuple(t.double() if t.is_floating_point() else t for t in args),
+        {name: t.double() if t.is_floating_point() else t for name, t in kwargs.items()},
+    )
+
+
+def _wrong(actual: list[Tensor], expected: list[Tensor], tolerance: float) -> str | None:
     if len(actual) != len(expected):
         return f"it has {len(actual)} outputs, not {len(expected)}"
     for left, right in zip(actual, expected, strict=True):
@@ -62,9 +83,14 @@ def difference(pruned: nn.Module, reference: nn.Module, arguments: Arguments) ->
             continue
         error = float((left - right).abs().max()) if left.numel() else 0.0
         scale = float(right.abs().max()) if left.numel() else 1.0
-        if not error <= _TOLERANCE * max(scale, 1e-6):
+        if not error <= tolerance * max(scale, 1e-6):
             return f"an output differs by {error:.3g} where the largest is {scale:.3g}"
     return None
+
+
+def attends(template: Template) -> bool:
+    """True for a network with products of activations."""
+    return any(node.type == "matmul" for node in template.graph.nodes)
 
 
 def outputs(model: nn.Module, arguments: Arguments) -> list[Tensor] | None:

@@ -11,7 +11,7 @@ from lpnet.errors import SpaceError
 from lpnet.space.attributes import set_counts
 from lpnet.space.heads import update_heads
 from lpnet.space.kept import Atoms, kept_atoms
-from lpnet.space.masking import Arguments, difference, masked
+from lpnet.space.masking import Arguments, attends, difference, masked
 from lpnet.space.model_copy import copied, holders, tensor_of
 from lpnet.space.module_attributes import update_attributes
 from lpnet.space.parameters import Parameter
@@ -35,7 +35,8 @@ def _check(template: Template, model: nn.Module, pruned: nn.Module, atoms: Atoms
         return
     example: Arguments = (_example(template, model), {})
     try:
-        wrong = difference(copied(pruned), masked(template, model, atoms), example)
+        reference = masked(template, model, atoms)
+        wrong = difference(copied(pruned), reference, example, exact=attends(template))
     except Exception as error:
         raise SpaceError(f"the pruned model does not run: {str(error)[:500]}") from error
     if wrong is not None:

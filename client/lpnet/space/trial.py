@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from lpnet.space.attribute_roles import Choices, Roles
-from lpnet.space.attribute_search import failing_widths
+from lpnet.space.attribute_search import failing_widths, search
 from lpnet.space.attributes import Attribute, check_copies
 from lpnet.space.axis import Width
 from lpnet.space.kept import Atoms
-from lpnet.space.masking import difference, masked, outputs
+from lpnet.space.masking import attends, difference, masked, outputs
 from lpnet.space.model_copy import copied, kept_tensors
 from lpnet.space.onnx_reader.tensors import TensorAxes
 from lpnet.space.prune import prune_atoms
@@ -29,6 +30,8 @@ from lpnet.space.template import Template
 from lpnet.space.trace import Example, arguments, hidden_output
 
 _BATCH = 2
+# Of two or three units, widths lose one or two.
+_FEW = 3
 
 
 class Trial:
@@ -68,14 +71,24 @@ class Trial:
         if not failing and self._runs:
             failing = failing_widths(self._error_or_wrong, template, widths, roles, choices)
         self.attributes = roles.attributes(choices)
-        return failing
+        return failing or self._together(replace(template, attributes=self.attributes), widths)
+
+    def _together(self, template: Template, widths: Sequence[Width]) -> dict[str, str]:
+        """Widths of so few units that they may have lost equally many of them, by chance what a
+        number needs which they share: they are cut in turns."""
+        few = [width for width in widths if units(width) <= _FEW]
+        for part in (few[::2], few[1::2]) if self._modes else ():
+            error = self._cut_error(template, part) if part else None
+            if error is not None:
+                return search(lambda cut: self._cut_error(template, cut), part)
+        return {}
 
     def _error_or_wrong(self, template: Template, widths: Sequence[Width]) -> str | None:
         error = self._cut_error(template, widths) if self._modes else None
         return self._wrong(template, widths) if error is None else error
 
     def _cut_error(self, template: Template, widths: Sequence[Width]) -> str | None:
-        """Without data: widths of the same size lose different numbers of granules."""
+        """Without data: widths with equally many units lose different numbers of them."""
         atoms = {width.name: list(range(width.atoms)) for width in template.widths}
         ranks = _ranks(template.widths)
         for width in widths:
@@ -98,7 +111,8 @@ class Trial:
             pruned = prune_atoms(template, self._model, atoms)
             check_copies(template.attributes, pruned)
             reference = masked(template, self._model, atoms)
-            return difference(pruned, reference, self._arguments)
+            exact = attends(template)
+            return difference(pruned, reference, self._arguments, exact=exact)
         except Exception as error:
             return _first_line(error)
 
@@ -118,12 +132,12 @@ def units(width: Width) -> int:
 
 
 def _ranks(widths: Sequence[Width]) -> dict[str, int]:
-    """The position of each width among those of its size."""
+    """The position of each width among those of its number of units."""
     counts: Counter[int] = Counter()
     ranks = {}
     for width in widths:
-        ranks[width.name] = counts[width.max]
-        counts[width.max] += 1
+        ranks[width.name] = counts[units(width)]
+        counts[units(width)] += 1
     return ranks
 
 

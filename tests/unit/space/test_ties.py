@@ -125,3 +125,46 @@ def test_what_ties_do_not_help_stays_frozen() -> None:
     space = Space.from_model(model, IMAGE)
     assert not space.widths
     assert {part.op for part in space.frozen} == {"forward", "output"}
+
+
+class TwoHeads(nn.Module):
+    """Heads of the scores and of the values are apart, but a module keeps a number for both."""
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.h = heads
+        self.q, self.k, self.v = (nn.Linear(8, size * heads) for size in (2, 2, 4))
+        self.scores, self.weights = (nn.Conv2d(heads, heads, 1) for _ in range(2))
+        self.out = nn.Linear(4 * heads, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        layers = (self.q, self.k, self.v)
+        q, k, v = (f(x).reshape(*x.shape[:2], self.h, -1).transpose(1, 2) for f in layers)
+        weights = self.weights(self.scores(q @ k.mT).softmax(-1))
+        return x + self.out((weights @ v).transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("heads", [2, 4])
+def test_heads_that_share_a_number_are_cut_alone_or_stay(heads: int) -> None:
+    torch.manual_seed(0)
+    model, example = TwoHeads(heads).eval(), torch.randn(1, 6, 8)
+    space = Space.from_model(model, example)
+    for width in space.widths:
+        space.prune(model, {width.name: space.atoms(width.name)[0]})
+
+
+def test_channels_whose_number_sets_a_scale_stay() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.q, self.k, self.v, self.out = (nn.Linear(8, 8) for _ in range(4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            parts = (f(x)[:, None] for f in (self.q, self.k, self.v))
+            result: Tensor = self.out(nn.functional.scaled_dot_product_attention(*parts)[:, 0])
+            return result
+
+    torch.manual_seed(0)
+    space = Space.from_model(Scaled().eval(), torch.randn(1, 6, 8))
+    assert [width.name for width in space.widths] == ["v"]
+    assert any(part.op == "forward" and "differs" in part.reason for part in space.frozen)
