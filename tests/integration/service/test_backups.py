@@ -226,10 +226,16 @@ class Load:
         for thread in self._threads:
             thread.join()
 
+    def wait_for_batches(self, count: int) -> None:
+        self._wait(lambda: self.batches >= count)
+
     def wait_for_jobs(self, count: int) -> None:
+        self._wait(lambda: self.jobs >= count)
+
+    def _wait(self, is_done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 60
-        while self.jobs < count and not self.faults:
-            assert time.monotonic() < deadline, f"{self.jobs} jobs in a minute"
+        while not is_done() and not self.faults:
+            assert time.monotonic() < deadline, f"{self.batches} batches, {self.jobs} jobs"
             time.sleep(0.05)
 
     def _works(self) -> tuple[Callable[[Http], None], ...]:
@@ -278,6 +284,7 @@ def test_a_service_that_writes_is_backed_up_whole_and_restored(
     files = [tmp_path / f"backup{number}.db" for number in range(3)]
     with LocalLoop(tmp_path / "loop", agent=False) as loop:
         with Load(loop.url, space, tmp_path) as load:
+            load.wait_for_batches(1)
             for file in files:
                 before = load.batches
                 subprocess.run(

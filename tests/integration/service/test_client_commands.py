@@ -202,14 +202,14 @@ def test_what_is_not_known_is_said(desk: Desk) -> None:
 
 def test_disturbed_samples_are_told_with_their_reasons(desk: Desk) -> None:
     desk.store(
-        {"workload": OPS, "latency_ms": 1.0},
+        {"workload": OPS, "latency_ms": 3.25},
         {"workload": OPS, "latency_ms": 8.0, "disturbed": True, "reasons": ["steal 12%"]},
     )
     output = desk.say("table", TARGET, "--disturbed")
     assert "disturbed: steal 12%" in output
-    assert "1.000" not in output
+    assert "3.250" not in output
     rows = json.loads(desk.say("table", TARGET, "--undisturbed", "--json"))
-    assert [row["latency_ms"] for row in rows] == [1.0]
+    assert [row["latency_ms"] for row in rows] == [3.25]
     assert rows[0]["noise_floor_pct"] is None
 
 
