@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import fill
 
 import numpy as np
 
@@ -17,11 +18,12 @@ OFF = 0.03
 def summary(results: Results) -> str:
     known = results.known()
     count = len(results.campaigns)
-    return (
+    text = (
         f"Measured on {results.date} on {results.cpu}: {count} campaigns of "
         f"{len(results.truths)} workloads within {results.minutes:.0f} minutes. The truth of "
         f"{len(known)} workloads is known to within 1%, and only these are judged."
     )
+    return fill(text, 120)
 
 
 def caught(results: Results) -> str:

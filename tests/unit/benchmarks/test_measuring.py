@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.measuring import results
+from benchmarks.measuring import docs, results
 from benchmarks.measuring.judge import Verdict
 from benchmarks.measuring.neighbours import Spells, beside
 from benchmarks.measuring.recording import RecordedVisit, Recording
 from benchmarks.measuring.replay import replay
 from benchmarks.measuring.results import Campaign, Results
-from benchmarks.measuring.tables import caught
+from benchmarks.measuring.tables import PARTS, caught
 from benchmarks.measuring.truth import Truth, truths, usual_levels
 
 from lpnet_agent.measure.probes import Probes
@@ -172,3 +172,15 @@ def test_rules_hold_on_recordings_of_a_real_machine(name: str, length_s: float |
     assert probed.accepted_off <= 0.03 * (probed.samples - probed.refused)
     if length_s is None:
         assert probed.good_refused <= 0.03 * probed.samples
+
+
+def test_every_part_has_its_section_in_the_page(outcome: Results) -> None:
+    page = docs.rendered(docs.PAGE.read_text(), outcome)
+    for render in PARTS.values():
+        assert render(outcome) in page
+
+
+def test_the_page_shows_the_committed_results() -> None:
+    committed = results.read()
+    assert committed is not None
+    assert docs.rendered(docs.PAGE.read_text(), committed) == docs.PAGE.read_text()
