@@ -12,9 +12,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from lpnet.errors import FileFormatError
 from lpnet.space.compiling import Frozen
 from lpnet.space.limits import MAX_NAME_LENGTH, MAX_NODES, MAX_PARAMETERS
+from lpnet.space.metadata_errors import damaged
 
 KEY = "lpnet.frozen"
 MAX_REASON_LENGTH = 1000
@@ -92,11 +92,7 @@ def from_metadata(metadata: Mapping[str, str | bytes]) -> tuple[tuple[Frozen, ..
     try:
         parts = _Parts.model_validate_json(metadata[KEY])
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(map(str, (KEY, *first["loc"])))
-        raise FileFormatError(
-            f"the space file is damaged: {field[:MAX_NAME_LENGTH]}: {first['msg'][:500]}"
-        ) from error
+        raise damaged(KEY, error) from error
     return tuple(Frozen(**part.model_dump()) for part in parts.parts), parts.channels
 
 

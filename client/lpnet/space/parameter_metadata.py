@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lpnet.errors import FileFormatError
 from lpnet.space.limits import MAX_NAME_LENGTH, MAX_NODES, MAX_PARAMETERS, MAX_TABLE, MAX_WIDTHS
+from lpnet.space.metadata_errors import damaged
 from lpnet.space.parameter_counts import RowParameters, Side
 from lpnet.space.template import Template
 
@@ -67,11 +68,7 @@ def from_metadata(metadata: Mapping[str, str | bytes]) -> tuple[RowParameters, .
     try:
         entries = _Entries.model_validate_json(metadata[KEY]).entries
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(map(str, (KEY, *first["loc"])))
-        raise FileFormatError(
-            f"the space file is damaged: {field[:MAX_NAME_LENGTH]}: {first['msg'][:500]}"
-        ) from error
+        raise damaged(KEY, error) from error
     return tuple(
         RowParameters(
             entry.row,
