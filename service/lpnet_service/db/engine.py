@@ -7,6 +7,7 @@ and then writes fails if another one has written in between, and waiting does no
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from lpnet_service.errors import DiskFull, SetupError
 from lpnet_service.observe import tracing
 
 _LOCK_WAIT_S = 30.0
+_BUSY_POLL_S = 0.01
 _WRITES = "lpnet_writes"
 _SYSTEM = "db.system.name"
 _POSTGRES_DISK_FULL = "53100"
@@ -152,8 +154,22 @@ def _engine(url: URL) -> Engine:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     # Otherwise the driver begins transactions by itself, always as a reader.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    _switch_to_wal(connection)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Set the journal mode. While another connection sets it, SQLite fails without waiting."""
+    deadline = time.monotonic() + _LOCK_WAIT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_BUSY_POLL_S)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -6,7 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -231,6 +234,23 @@ def test_samples_of_an_older_version_are_counted(old: Database, space: Space) ->
         noise = [row.noise_floor_pct for row in session.scalars(select(EpochRow))]
     assert len(noise) == 2
     assert None not in noise
+
+
+def test_connections_that_open_an_empty_database_at_once_wait_for_each_other(
+    tmp_path: Path,
+) -> None:
+    """SQLite does not wait by itself while two connections set the journal mode."""
+    for number in range(20):
+        databases = [Database(f"sqlite:///{tmp_path}/{number}.db") for _ in range(4)]
+        start = threading.Barrier(len(databases))
+
+        def connect(database: Database, start: threading.Barrier = start) -> None:
+            start.wait()
+            database.check_connection()
+            database.close()
+
+        with ThreadPoolExecutor(len(databases)) as pool:
+            list(pool.map(connect, databases))
 
 
 def test_processes_that_start_at_once_on_an_empty_database_take_turns(empty_url: str) -> None:
