@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lpnet.noise import MIN_APART_S
 from lpnet_service.db.password import with_password
 from lpnet_service.errors import SetupError
 
@@ -50,6 +51,11 @@ class Settings(BaseSettings):
     )
     disturbed_retry_s: float = Field(
         default=60.0, ge=0, description="pause before disturbed items are offered again, s"
+    )
+    repeat_pause_s: float = Field(
+        default=MIN_APART_S,
+        ge=0,
+        description="pause before workloads are measured again for the noise floor, s",
     )
     offline_s: float = Field(
         default=90.0, gt=0, description="silence after which an agent counts as offline, s"

@@ -23,7 +23,12 @@ from lpnet.space.space import Space
 from lpnet_service.settings import Settings
 
 # So short a measurement is often disturbed; what is offered again for that is tested elsewhere.
-_SERVICE = {"LPNET_RETRY_S": "0", "LPNET_POLL_S": "0.1", "LPNET_DISTURBED_RETRIES": "0"}
+_SERVICE = {
+    "LPNET_RETRY_S": "0",
+    "LPNET_POLL_S": "0.1",
+    "LPNET_DISTURBED_RETRIES": "0",
+    "LPNET_REPEAT_PAUSE_S": "0",
+}
 # Budgets so short that a test is over soon; the figures need not be good, and how patiently a
 # workload is visited until two visits agree is not what is tested here.
 HURRIED_AGENT = {

@@ -133,13 +133,26 @@ class CampaignRepository:
             select(JobRow).where(JobRow.campaign == campaign).order_by(JobRow.position)
         ).all()
 
+    def queued_repeats(self, campaign: str) -> Sequence[JobRow]:
+        """Jobs that repeat workloads in a new session and have not been offered yet."""
+        query = select(JobRow).where(
+            JobRow.campaign == campaign,
+            JobRow.fresh_session,
+            JobRow.state == "queued",
+            JobRow.ended == 0,
+        )
+        return self._session.scalars(query).all()
+
     def get_job(self, id_: str) -> JobRow | None:
         return self._session.get(JobRow, id_)
 
-    def count_open_jobs(self, campaign: str) -> int:
+    def count_open_jobs(self, campaign: str, *, repeats: bool = True) -> int:
+        """With `repeats=False`, without the jobs that repeat workloads in a new session."""
         count = select(func.count()).where(
             JobRow.campaign == campaign, JobRow.state.in_(OPEN_STATES)
         )
+        if not repeats:
+            count = count.where(~JobRow.fresh_session)
         return self._session.scalar(count) or 0
 
     def open_jobs_by_target(self, now: datetime) -> dict[str, OpenJobs]:

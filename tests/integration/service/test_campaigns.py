@@ -22,16 +22,27 @@ def start(bench: Bench, **fields: Any) -> Any:
     return campaigns.create(bench.ctx, new)
 
 
-def measure_all(bench: Bench) -> list[Lease]:
+def claim(bench: Bench) -> Lease | None:
+    return leasing.claim(bench.ctx, bench.agent, [bench.target])
+
+
+def measure(bench: Bench, lease: Lease) -> None:
+    samples = tuple(
+        bench.sample(1.0, id=item.id, kind=item.kind, workload=item.workload.model_dump())
+        for item in lease.items
+    )
+    bench.complete(lease.token, Completion(samples=samples))
+
+
+def measure_all(bench: Bench, *, repeats: bool = True) -> list[Lease]:
+    """Measure what is offered now, and what is after the pause before repeats."""
     leases = []
-    while (lease := leasing.claim(bench.ctx, bench.agent, [bench.target])) is not None:
-        leases.append(lease)
-        samples = tuple(
-            bench.sample(1.0, id=item.id, kind=item.kind, workload=item.workload.model_dump())
-            for item in lease.items
-        )
-        bench.complete(lease.token, Completion(samples=samples))
-        bench.clock.advance(10)
+    for pause_s in (0, bench.ctx.settings.repeat_pause_s) if repeats else (0,):
+        bench.clock.advance(pause_s)
+        while (lease := claim(bench)) is not None:
+            leases.append(lease)
+            measure(bench, lease)
+            bench.clock.advance(10)
     return leases
 
 
@@ -80,6 +91,40 @@ def test_repeats_come_last_in_sessions_of_their_own(bench: Bench) -> None:
     assert len(again) == 6
     assert {workload_key(item.workload) for item in again} <= once
     assert {item.kind for item in again} == {"block", "network"}
+
+
+def test_repeats_wait_until_a_minute_after_their_first_sample(bench: Bench) -> None:
+    start(bench, blocks=24, networks=0, repeats=2)
+    first = claim(bench)
+    assert first is not None
+    measure(bench, first)
+    bench.clock.advance(30)
+    # The repeats are of workloads in the first job, so the second does not postpone them.
+    second = claim(bench)
+    assert second is not None
+    assert not second.fresh_session
+    measure(bench, second)
+    assert claim(bench) is None
+    bench.clock.advance(29)
+    assert claim(bench) is None
+    bench.clock.advance(1)
+    last = claim(bench)
+    assert last is not None
+    assert last.fresh_session
+
+
+def test_planning_does_not_wait_for_repeats(bench: Bench) -> None:
+    campaign = start(bench, repeats=3, pruned=1)
+    drawn = measure_all(bench, repeats=False)
+    assert not any(lease.fresh_session for lease in drawn)
+    run = runs.claim(bench.ctx)
+    assert run is not None
+    assert run.kind == "plan"
+    pruned = PlannedWorkload(kind="network", draw="pruned", workload=bench.workload(stem=8))
+    runs.finish_plan(bench.ctx, run, [pruned], [])
+    assert [lease.fresh_session for lease in measure_all(bench)] == [False, True]
+    after = campaigns.get(bench.ctx, campaign.id)
+    assert (after.state, after.measured) == ("done", 19)
 
 
 def test_the_remaining_time_is_estimated_from_what_was_measured(bench: Bench) -> None:

@@ -131,6 +131,7 @@ def test_a_doubted_workload_says_nothing_about_the_noise(bench: Bench) -> None:
 def test_the_spread_of_a_repeated_workload_stays_when_it_is_doubted(bench: Bench) -> None:
     start(bench, networks=1, repeats=1)
     planned = measure(bench, 1.4).items[0]
+    bench.clock.advance(bench.ctx.settings.repeat_pause_s)
     measure(bench, 1.0, session="second")
     key = workload_key(planned.workload)
     spread = row(bench, key).spread

@@ -217,7 +217,8 @@ def advance(session: Session, row: CampaignRow, now: datetime) -> None:
     campaigns = CampaignRepository(session)
     if row.state != "running" or row.stage == "planning":
         return
-    if campaigns.count_open_jobs(row.id):
+    # Repeats wait for a while, and planning does not need them.
+    if campaigns.count_open_jobs(row.id, repeats=False):
         return
     jobs = campaigns.jobs(row.id)
     good = sum(job.measured - job.disturbed for job in jobs)
@@ -225,6 +226,8 @@ def advance(session: Session, row: CampaignRow, now: datetime) -> None:
     if row.stage == "drawn" and missing and good:
         row.stage = "planning"
         session.add(_plan_run(row, now))
+        return
+    if campaigns.count_open_jobs(row.id):
         return
     if row.stage == "drawn" and missing:
         add_unplanned(row, missing, _NOTHING_TO_PLAN_FROM)

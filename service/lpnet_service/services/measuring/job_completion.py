@@ -13,6 +13,7 @@ from lpnet.schemas.problem import FieldError
 from lpnet.schemas.sample import IngestResult
 from lpnet.schemas.workload import workload_key
 from lpnet_service.db.rows import JobRow, TargetRow
+from lpnet_service.repositories.campaigns import CampaignRepository
 from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.repositories.memory_failures import MemoryFailureRepository
 from lpnet_service.repositories.samples import SampleRepository
@@ -54,6 +55,7 @@ def complete(ctx: Context, job: JobRow, completion: Completion) -> IngestResult:
         if job.state == "running":
             _add_memory_failures(session, job, target, completion, now)
             _end_or_reopen(ctx, session, job, completion, now)
+            _postpone_repeats(ctx, session, job, now)
             doubts.settle(session, job)
             touch_agent(session, job, now)
             campaigns.advance(session, campaign, now)
@@ -118,6 +120,19 @@ def _end_or_reopen(
         job.reopen(available_at=now + pause)
     else:
         job.end("done", now=now)
+
+
+def _postpone_repeats(ctx: Context, session: Session, job: JobRow, now: datetime) -> None:
+    """Let a pause pass before workloads of a completed job are measured again.
+
+    Two sessions in quick succession agree because they meet the same conditions.
+    """
+    keys = {workload_key(item.workload) for item in items_of(job)}
+    available_at = now + timedelta(seconds=ctx.settings.repeat_pause_s)
+    for other in CampaignRepository(session).queued_repeats(job.campaign):
+        repeated = (workload_key(item.workload) for item in items_of(other))
+        if other.id != job.id and not keys.isdisjoint(repeated):
+            other.available_at = max(other.available_at, available_at)
 
 
 def count_results(

@@ -27,7 +27,11 @@ def _clamp_future_times(ctx: Context) -> None:
     """Correct times after the clock was set back. Otherwise a lease would last, and work stay
     hidden, until the clock reaches them again."""
     now, settings = ctx.clock.now(), ctx.settings
-    pause_s = max(settings.retry_s * settings.max_attempts, settings.disturbed_retry_s)
+    pause_s = max(
+        settings.retry_s * settings.max_attempts,
+        settings.disturbed_retry_s,
+        settings.repeat_pause_s,
+    )
     for row, lease_s in ((JobRow, settings.lease_s), (RunRow, settings.run_lease_s)):
         limits = {"lease_s": lease_s, "pause_s": pause_s}
         with ctx.db.read() as session:
