@@ -19,7 +19,7 @@ from lpnet.arguments import (
 from lpnet.errors import BadRequest, LpnetError, NotFound
 from lpnet.http import Http
 from lpnet.progress import Progress, quiet, terminal_progress
-from lpnet.quality_watch import OnQuality, log_quality
+from lpnet.quality.watch import OnQuality, log_quality
 from lpnet.schemas.campaign import Campaign, NewCampaign, PlannedWorkload
 from lpnet.schemas.compare import CompareSummary
 from lpnet.schemas.condition import SentinelHistory
@@ -41,7 +41,7 @@ from lpnet.schemas.quality import CampaignQuality
 from lpnet.schemas.report import Report
 from lpnet.schemas.sample import IngestResult, Sample, SampleBatch, SamplePage, StoredSample
 from lpnet.schemas.table import TablePage, TableRow
-from lpnet.schemas.workload import SpaceWorkload
+from lpnet.schemas.workload import Kind, OpsWorkload, SpaceWorkload
 from lpnet.waiting import Waiting, log
 
 if TYPE_CHECKING:
@@ -341,7 +341,7 @@ class Client:
         from lpnet.predictor.predictor import Predictor
 
         info = self.target(target)
-        lpnet = load(self._bytes(f"/v1/lpnets/{_active_lpnet(info)}/weights"))
+        lpnet = load(self._weights(info))
         lpnet.header = lpnet.header.model_copy(update={"memory": info.memory})
         return Predictor(lpnet, space)
 
@@ -379,6 +379,23 @@ class Client:
             )
         answer = self._post_with_space(space, "/v1/predictions", request)
         return list(PredictionResponse.model_validate(answer).predictions)
+
+    def predict_ops(
+        self, target: str, ops: OpsWorkload, *, coverage: float = 0.9, kind: Kind = "block"
+    ) -> Prediction:
+        """Predict the latency of a list of ops, without a space; computed locally.
+
+        `kind` says whether the interval is that of blocks or of networks. Raises NotCovered,
+        and LpnetError if the target has no LPNet.
+        """
+        from lpnet.model.files import load
+        from lpnet.predictor.op_lists import predict_ops
+
+        lpnet = load(self._weights(self.target(target)))
+        return predict_ops(lpnet, ops, coverage, kind)
+
+    def _weights(self, target: Target) -> bytes:
+        return self._bytes(f"/v1/lpnets/{_active_lpnet(target)}/weights")
 
     def _post_with_space(self, space: Space, path: str, body: BaseModel) -> Any:
         """Post an idempotent request; if the service does not have the space, upload it first."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from lpnet.errors import LpnetError, NotFound, TooDisturbed
 from lpnet.http import Http
 from lpnet.progress import Progress
-from lpnet.quality_watch import OnQuality, QualityWatch
+from lpnet.quality.watch import OnQuality, QualityWatch
 from lpnet.schemas.campaign import Campaign
 from lpnet.schemas.lpnet import Training
 from lpnet.schemas.quality import CampaignQuality

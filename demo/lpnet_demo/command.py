@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,19 +73,23 @@ def demo(
     """
     from rich.console import Console
 
+    from lpnet_demo.processes import LocalLoop, check_extras
+
+    check_extras()
+    log = Console(stderr=True).print
+    # Imports and processes take a while on a busy machine.
+    log(f"[bold]lpnet demo[/bold]: {model} on this machine's CPU, one thread, in {folder}/")
+
     from lpnet.cli.layout import print_line
     from lpnet.pruning.job.images import open_images
     from lpnet_demo.compare import compare, second_runtime
-    from lpnet_demo.processes import LocalLoop, check_extras
     from lpnet_demo.prune import BLOCKS, NETWORK, NETWORKS
 
-    check_extras()
     images = open_images("digits")
     if json_file is not None:
         # Fail before the measuring, not after it.
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.touch()
-    log = Console(stderr=True).print
     loop = LocalLoop(
         folder,
         database_url=database_url,
@@ -93,10 +97,9 @@ def demo(
         workers=workers,
         patience_s=None if keep_going else PATIENCE_S,
     )
-    log(f"[bold]lpnet demo[/bold]: {model} on this machine's CPU, one thread, in {folder}/")
     seconds: dict[str, float] = {}
-    with _timed("total", seconds), loop:
-        target = loop.wait_for_target()
+    with _timed("total", seconds), ExitStack() as stack:
+        target = _start(loop, stack)
         scale = f", {api_processes} API processes and {workers} workers"
         log(
             f"service at {loop.url}{scale if api_processes + workers > 2 else ''}, "
@@ -118,6 +121,19 @@ def demo(
         json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
+def _start(loop: LocalLoop, stack: ExitStack) -> str:
+    """Start the loop until the stack is closed; returns its target."""
+    from lpnet.progress import terminal_progress
+
+    stage = "starting the service and the agent"
+    with terminal_progress() as progress:
+        progress(stage, 0, 1)
+        stack.enter_context(loop)
+        target = loop.wait_for_target()
+        progress(stage, 1, 1)
+    return target
+
+
 def _run_shrink(
     loop: LocalLoop,
     target: str,
@@ -129,9 +145,10 @@ def _run_shrink(
     keep_going: bool,
 ) -> dict[str, Any]:
     from lpnet import zoo
-    from lpnet.cli import show, show_quality
+    from lpnet.cli import show
     from lpnet.cli.layout import noise
     from lpnet.progress import terminal_progress
+    from lpnet.quality.text import print_quality
     from lpnet_demo.shrink import print_shrink, shrink
 
     client, space = loop.client, zoo.space(model)
@@ -145,7 +162,7 @@ def _run_shrink(
                 seed=seed,
                 progress=progress,
                 keep_going=keep_going,
-                on_quality=show_quality.print_quality,
+                on_quality=print_quality,
             )
         with _timed("train", seconds):
             report = client.train(target, seed=seed, progress=progress)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 
-from lpnet.cli import show_compare, show_quality
+from lpnet.cli import show_compare
 from lpnet.cli.layout import print_line
 from lpnet.progress import terminal_progress
+from lpnet.quality.text import print_quality
 from lpnet.schemas.campaign import PlannedWorkload
 from lpnet.schemas.workload import SpaceWorkload
 from lpnet.space.space import Space
@@ -60,7 +61,7 @@ def compare(
             seed=seed,
             progress=progress,
             keep_going=keep_going,
-            on_quality=show_quality.print_quality,
+            on_quality=print_quality,
         )
         client.train(second_target, seed=seed, progress=progress)
     print_line(f"\n{NETWORK} under {runtime}, on the same core:")

@@ -8,11 +8,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lpnet.cli import show_quality
 from lpnet.cli.layout import percent, print_line
 from lpnet.cli.pruning import report_outcome, run_job
 from lpnet.errors import BudgetTooSmall
 from lpnet.progress import terminal_progress
+from lpnet.quality.text import print_quality
 
 if TYPE_CHECKING:
     from lpnet.client import Client
@@ -51,7 +51,7 @@ def profile_network(
         repeats=0,
         seed=seed,
         keep_going=keep_going,
-        on_quality=show_quality.print_quality,
+        on_quality=print_quality,
     )
     train, test = report.trained_on, report.held_out.network
     print_line(

@@ -11,6 +11,7 @@ from pydantic import AliasChoices, BaseModel, Field, field_validator, model_vali
 
 from lpnet.errors import LpnetError
 from lpnet.logs.setup import Format, Level
+from lpnet.noise import MIN_APART_S
 from lpnet.schemas.condition import DRIFT_LIMIT_PCT
 from lpnet.tokens import read_secret
 from lpnet_agent.owner.quiet_hours import parse_quiet_hours
@@ -141,6 +142,12 @@ class SettingFields(BaseModel):
         le=1,
         description="Busy share of the other cores above which visits cannot confirm each other. "
         "1: other load is a normal part of this device.",
+    )
+    repeat_pause_s: float = Field(
+        default=MIN_APART_S,
+        ge=0,
+        description="Pause before `lpnet-agent measure` repeats workloads, in seconds. Sessions "
+        "less than a minute apart do not count for the noise floor.",
     )
     workload_timeout_s: float = Field(
         default=60.0, gt=0, description="Time after which a workload counts as hung, in seconds."

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lpnet.cli import show, show_estimate, show_quality
+from lpnet.cli import show, show_estimate
 from lpnet.cli.base import (
     Batch,
     Json,
@@ -21,6 +21,7 @@ from lpnet.cli.base import (
 )
 from lpnet.cli.opening import FrozenLayers, Shapes, SpaceName, open_space
 from lpnet.progress import terminal_progress
+from lpnet.quality.text import print_quality
 
 
 def profile(
@@ -88,7 +89,7 @@ def profile(
             seed=seed,
             progress=progress,
             keep_going=keep_going,
-            on_quality=show_quality.print_quality,
+            on_quality=print_quality,
         )
         report = client.train(target, seed=seed, progress=progress) if train else None
     if report is None:

@@ -14,6 +14,8 @@ Cause = Literal[
     "cpu", "cores", "memory", "speed", "visits", "hypervisor", "heat", "gpu", "drift", "other"
 ]
 
+# From the best to the worst; nothing is worse than what is not known yet.
+VERDICTS: tuple[Verdict, ...] = ("unknown", "good", "poor", "bad")
 # Workloads after which the quality of a campaign is known.
 ENOUGH_WORKLOADS = 12
 
@@ -58,11 +60,9 @@ class SentinelSpread(Wire):
     )
 
 
-class CampaignQuality(Wire):
-    """Whether the target of a campaign can be measured, as its samples show."""
+class Quality(Wire):
+    """Whether a target can be measured, as its samples show."""
 
-    campaign: str = Field(description="id of the campaign")
-    target: Name = Field(description="target that it measures on")
     verdict: Verdict = Field(
         description="bad: most samples are disturbed; poor: more than a tenth are, or most of the "
         "newest dozen, or the readings of a sentinel differ by more than 10%; unknown: fewer than "
@@ -86,3 +86,10 @@ class CampaignQuality(Wire):
         description="where the expected error comes from, or why it is unknown"
     )
     advice: tuple[str, ...] = Field(description="what would help; empty if nothing is needed")
+
+
+class CampaignQuality(Quality):
+    """Whether the target of a campaign can be measured, as its samples show."""
+
+    campaign: str = Field(description="id of the campaign")
+    target: Name = Field(description="target that it measures on")

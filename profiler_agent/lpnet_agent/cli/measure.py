@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,6 +70,10 @@ Repeats = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Random seed of the draw.")]
 Batch = Annotated[int | None, typer.Option(min=1, help="Batch size (default: 1).")]
+KeepGoing = Annotated[
+    bool,
+    typer.Option("--keep-going", help="Measure --space on even if most samples are disturbed."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing output file.")]
 
 
@@ -88,6 +93,7 @@ def measure(
     zero_subnormals: ZeroSubnormals = False,
     write_zeroed: WriteZeroed = None,
     settings: Settings,
+    keep_going: KeepGoing = False,
     force: Force = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -117,6 +123,7 @@ def measure(
             "widths": widths,
             "repeats": repeats,
             "seed": seed,
+            "keep-going": keep_going,
         }.items():
             if value:
                 raise SetupError(f"--{name} needs --space and cannot be combined with --onnx")
@@ -133,7 +140,11 @@ def measure(
         raise SetupError(f"{option} needs --onnx: a space has no weights")
     if space is None or out is None:
         raise SetupError("--space needs --out, the file to write samples to")
-    plan = _plan(blocks, networks, widths or [], repeats, seed, batch or 1)
+    plan = replace(
+        _plan(blocks, networks, widths or [], repeats, seed, batch or 1),
+        repeat_pause_s=settings.repeat_pause_s,
+        keep_going=keep_going,
+    )
     _measure_space(settings, space, out, plan, stop, as_json)
 
 
@@ -145,7 +156,7 @@ def _measure_space(
 
     summary = measure_space_file(settings, space, out, plan, stop)
     typer.echo(json.dumps(summary) if as_json else summaries.format_space(summary))
-    if not summary["samples"] or stop.is_set():
+    if not summary["samples"] or summary["too_disturbed"] or stop.is_set():
         raise typer.Exit(1)
 
 

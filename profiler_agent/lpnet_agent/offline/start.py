@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lpnet.progress import terminal_progress
+from lpnet.quality.text import print_quality
 from lpnet.stop import Stop
 from lpnet_agent.devices.select import open_device
 from lpnet_agent.errors import SetupError
@@ -35,8 +36,19 @@ def measure_space_file(
         _check_limits(settings, device.owner)
         with device.measurer(stop) as measurer, terminal_progress() as progress:
             target = device.target(measurer.session_info)
-            result = measure_space(measurer, space_file, items, out, plan, stop, progress)
-        if result.samples + len(result.failures) < len(items) and not stop.is_set():
+            result = measure_space(
+                measurer,
+                space_file,
+                items,
+                out,
+                plan,
+                stop,
+                progress,
+                threads=target.threads,
+                on_quality=print_quality,
+            )
+        is_short = result.samples + len(result.failures) < len(items)
+        if is_short and not stop.is_set() and not result.too_disturbed:
             refusal = device.owner.refusal(datetime.now(UTC), in_job=True)
             result.failures.append(refusal.reason if refusal else "the device was unavailable")
     seconds = {"timed": measurer.timed_s, "total": time.monotonic() - start}

@@ -39,6 +39,8 @@ def summarise_space(
             for name, drift in result.drift_pct.items()
         },
         "drifted": True if above_limit else (None if None in drifts else False),
+        "quality": None if result.quality is None else result.quality.model_dump(mode="json"),
+        "too_disturbed": result.too_disturbed,
         "failures": result.failures,
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
     }
@@ -61,6 +63,10 @@ def format_space(summary: dict[str, Any]) -> str:
     elif summary["repeated"]:
         lines.append(f"noise floor unknown: {summary['noise_floor_reason']}")
     lines.append(_format_drift(summary))
+    if summary["too_disturbed"]:
+        lines.append(
+            "stopped, since most samples are disturbed; --keep-going measures on regardless"
+        )
     if summary["failures"]:
         lines.append(f"{len(summary['failures'])} failed, the first: {summary['failures'][0]}")
     return "\n".join(lines)

@@ -37,7 +37,8 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _environment() -> dict[str, str]:
     """Nothing of this process may leak in, above all no path to its packages."""
     hidden = ("PYTHON", "VIRTUAL_ENV", "LPNET_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    return clean | {"LPNET_AGENT_REPEAT_PAUSE_S": "0"}
 
 
 def test_neither_torch_nor_a_web_framework_comes_along(clean: Path, tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ def test_the_agent_measures_there(
     done = subprocess.run(
         [
             *(clean / "lpnet-agent", "measure", "--space", space_file, "--out", out),
-            *("--blocks", "8", "--networks", "2", "--repeats", "3", "--json"),
+            *("--blocks", "8", "--networks", "2", "--repeats", "3", "--keep-going", "--json"),
         ],
         capture_output=True,
         text=True,

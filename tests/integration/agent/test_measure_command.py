@@ -25,8 +25,11 @@ FAST = {
     "LPNET_AGENT_NETWORK_S": "0.01",
     "LPNET_AGENT_VISITS": "2",
     "LPNET_AGENT_GAP_S": "0",
+    "LPNET_AGENT_REPEAT_PAUSE_S": "0",
     "LPNET_AGENT_CROWDED": "1",
 }
+# How many samples are disturbed depends on the machine.
+OUTPUT = ("--keep-going", "--json")
 COMMAND = [sys.executable, "-m", "lpnet_agent"]
 
 
@@ -69,8 +72,8 @@ def run(
     space_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
     out = tmp_path_factory.mktemp("out") / "samples.jsonl"
-    plan = ("--blocks", "12", "--networks", "3", "--repeats", "4", "--seed", "5", "--json")
-    return out, agent("measure", "--space", str(space_file), "--out", str(out), *plan)
+    plan = ("--blocks", "12", "--networks", "3", "--repeats", "4", "--seed", "5")
+    return out, agent("measure", "--space", str(space_file), "--out", str(out), *plan, *OUTPUT)
 
 
 def test_samples_need_no_server(

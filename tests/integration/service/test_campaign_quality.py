@@ -133,9 +133,9 @@ def test_sentinels_of_the_epoch_tell_what_samples_do_not(bench: Bench) -> None:
 def test_the_noise_floor_is_the_expected_error_once_it_is_known(bench: Bench) -> None:
     campaign = start(bench, blocks=0, networks=12, repeats=12)
     for session in ("first", "second"):
-        measure(bench, 0, session)
-        measure(bench, 0, session)
-        bench.clock.advance(100)
+        for _ in range(2):
+            measure(bench, 0, session)
+            bench.clock.advance(100)
     known = look(bench, campaign)
     assert known.expected_error_pct == 0
     assert known.expected_error_source == "the noise floor, of 10 workloads"

@@ -60,6 +60,7 @@ OPTIONS = {
         "--shape": "list[str]",
         "--zero-subnormals": "bool",
         "--write-zeroed": "Path",
+        "--keep-going": "bool",
         "--force": "bool",
         "--json": "bool",
     },

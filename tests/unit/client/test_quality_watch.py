@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lpnet.cli.show_quality import quality_lines
 from lpnet.errors import TooDisturbed
-from lpnet.quality_watch import PERIOD_S, QualityWatch, log_quality
+from lpnet.quality.text import quality_lines
+from lpnet.quality.watch import PERIOD_S, QualityWatch, log_quality
 from lpnet.schemas.campaign import Campaign
 from lpnet.schemas.quality import CampaignQuality, OtherLoad, Verdict
 

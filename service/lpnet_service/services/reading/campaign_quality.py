@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from sqlalchemy.orm import Session
 
 from lpnet.noise import NoiseFloor
+from lpnet.quality.assessment import Evidence, SentinelReading, assess
+from lpnet.quality.figures import Counts
 from lpnet.schemas.device import TargetSpec
 from lpnet.schemas.quality import ENOUGH_WORKLOADS, CampaignQuality
 from lpnet.schemas.sample import Sample, Sentinel
@@ -18,16 +19,6 @@ from lpnet_service.errors import NotFound
 from lpnet_service.repositories.campaigns import CampaignRepository, CompletedCounts
 from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.repositories.tallies import TallyRepository
-from lpnet_service.services.reading import disturbances
-from lpnet_service.services.reading.quality_figures import (
-    Counts,
-    expected_error,
-    explain,
-    judge,
-    other_load,
-    spreads,
-    wide,
-)
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import noise_floor_of, require_target
 
@@ -37,7 +28,7 @@ _NEWEST_READINGS = 100
 
 
 @dataclass(frozen=True)
-class _Evidence:
+class _Stored:
     """What the store has about a campaign: the counts of its completed jobs, its newest samples,
     and the sentinel readings and noise floor of their epoch."""
 
@@ -57,11 +48,11 @@ def quality(ctx: Context, id_: str) -> CampaignQuality:
         return _quality(row, _load(session, row))
 
 
-def _load(session: Session, row: CampaignRow) -> _Evidence:
+def _load(session: Session, row: CampaignRow) -> _Stored:
     target = require_target(session, row.target)
     samples = SampleRepository(session).newest_of_campaign(row.id, _NEWEST_SAMPLES)
     epoch = samples[0].epoch if samples else target.epoch
-    return _Evidence(
+    return _Stored(
         completed=CampaignRepository(session).count_completed(row.id),
         samples=samples,
         readings=SampleRepository(session).sentinel_readings(
@@ -72,52 +63,28 @@ def _load(session: Session, row: CampaignRow) -> _Evidence:
     )
 
 
-def _quality(row: CampaignRow, evidence: _Evidence) -> CampaignQuality:
-    counts = _counts(row, evidence)
-    samples = [Sample.model_validate_json(stored.body_json) for stored in evidence.samples]
-    causes = disturbances.causes(sample.reasons for sample in samples if sample.disturbed)
-    undisturbed_ms = _by_sentinel(row for row in evidence.readings if not row.disturbed)
-    sentinels = spreads(_by_sentinel(evidence.readings), undisturbed_ms)
-    verdict = judge(counts, sentinels)
-    error_pct, error_source = expected_error(evidence.floor, undisturbed_ms)
-    advice = list[str]()
-    if verdict in ("poor", "bad"):
-        advice = disturbances.advice(causes, evidence.threads, unseen=bool(wide(sentinels)))
-    return CampaignQuality(
-        campaign=row.id,
-        target=row.target,
-        verdict=verdict,
-        reason=explain(counts, causes, sentinels),
-        total=counts.total,
-        measured=counts.measured,
-        good=counts.measured - counts.disturbed,
-        disturbed=counts.disturbed,
-        newest=counts.newest,
-        newest_disturbed=counts.newest_disturbed,
-        causes=tuple(causes),
-        other_load=other_load([sample.conditions for sample in samples if sample.conditions]),
-        sentinels=tuple(sentinels),
-        expected_error_pct=error_pct,
-        expected_error_source=error_source,
-        advice=tuple(advice),
+def _quality(campaign: CampaignRow, stored: _Stored) -> CampaignQuality:
+    evidence = Evidence(
+        counts=_counts(campaign, stored),
+        samples=[Sample.model_validate_json(sample.body_json) for sample in stored.samples],
+        readings=[
+            SentinelReading(cast(Sentinel, row.sentinel), row.latency_ms, row.disturbed)
+            for row in stored.readings
+        ],
+        floor=stored.floor,
+        threads=stored.threads,
     )
+    return CampaignQuality(campaign=campaign.id, target=campaign.target, **dict(assess(evidence)))
 
 
-def _counts(row: CampaignRow, evidence: _Evidence) -> Counts:
+def _counts(row: CampaignRow, stored: _Stored) -> Counts:
     # A sample that was measured again keeps its place in the store.
-    newest = sorted(evidence.samples, key=lambda stored: stored.taken_at)[-ENOUGH_WORKLOADS:]
+    newest = sorted(stored.samples, key=lambda sample: sample.taken_at)[-ENOUGH_WORKLOADS:]
     return Counts(
         total=row.total,
-        measured=evidence.completed.measured,
-        disturbed=evidence.completed.disturbed,
+        measured=stored.completed.measured,
+        disturbed=stored.completed.disturbed,
         newest=len(newest),
-        newest_disturbed=sum(stored.disturbed for stored in newest),
+        newest_disturbed=sum(sample.disturbed for sample in newest),
         ended=row.state != "running",
     )
-
-
-def _by_sentinel(rows: Iterable[SampleRow]) -> dict[Sentinel, list[float]]:
-    values: dict[Sentinel, list[float]] = defaultdict(list)
-    for row in rows:
-        values[cast(Sentinel, row.sentinel)].append(row.latency_ms)
-    return values

@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from lpnet.noise import NoiseFloor
-from lpnet.schemas.quality import SentinelSpread, Verdict
-from lpnet.schemas.sample import Conditions
-from lpnet_service.services.reading import disturbances
-from lpnet_service.services.reading.quality_figures import (
+from lpnet.quality import causes
+from lpnet.quality.figures import (
     Counts,
     expected_error,
     explain,
@@ -18,6 +16,8 @@ from lpnet_service.services.reading.quality_figures import (
     other_load,
     spreads,
 )
+from lpnet.schemas.quality import SentinelSpread, Verdict
+from lpnet.schemas.sample import Conditions
 
 
 def counts(measured: int, disturbed: int, **changed: Any) -> Counts:
@@ -84,8 +84,8 @@ def test_sentinels_that_differ_make_it_poor() -> None:
 
 
 def test_the_words_hold_the_counts_and_causes() -> None:
-    causes = disturbances.causes([["the CPU was throttled for heat"]] * 3)
-    assert explain(counts(20, 3), causes, []) == (
+    present = causes.causes([["the CPU was throttled for heat"]] * 3)
+    assert explain(counts(20, 3), present, []) == (
         "3 of 20 samples are disturbed: the CPU was slowed down for heat (3)"
     )
     assert explain(counts(20, 0), [], []) == "0 of 20 samples are disturbed"
@@ -95,20 +95,30 @@ def test_the_words_hold_the_counts_and_causes() -> None:
 
 def test_the_expected_error_is_the_larger_of_noise_floor_and_scatter() -> None:
     floor = NoiseFloor(12, 2.5, 1.0, 4.0)
-    assert expected_error(floor, {}) == (2.5, "the noise floor, of 12 workloads")
-    assert expected_error(floor, {"memory": [5.0] * 6})[0] == 2.5
+    assert expected_error(floor, {}, []) == (2.5, "the noise floor, of 12 workloads")
+    assert expected_error(floor, {"memory": [5.0] * 6}, [])[0] == 2.5
     # Readings of a host whose physical core another virtual machine shares.
-    pct, source = expected_error(floor, {"arithmetic": [1.09, 1.55, 1.60, 1.66, 1.58]})
+    pct, source = expected_error(floor, {"arithmetic": [1.09, 1.55, 1.60, 1.66, 1.58]}, [])
     assert pct == pytest.approx(100 * (0.49 + 0.03 + 0.02 + 0.08) / 5 / 1.58)
     assert source == "the scatter of 5 readings of sentinel arithmetic"
 
 
+def test_the_fastest_visits_count_while_the_noise_floor_is_unknown() -> None:
+    visits = [Conditions(visits_ms=(1.5, 1.02, 1.0))] * 6
+    pct, source = expected_error(NoiseFloor(3), {}, visits)
+    assert pct == pytest.approx(1.0)
+    assert source == "half the difference between visits to a workload, of 6"
+    assert expected_error(NoiseFloor(12, 0.5, 0.4, 0.6), {}, visits)[0] == 0.5
+    assert expected_error(NoiseFloor(3), {}, visits[:5])[0] is None
+    assert expected_error(NoiseFloor(3), {}, [Conditions(visits_ms=(1.0,))] * 9)[0] is None
+
+
 def test_an_expected_error_is_unknown_without_enough_repeats() -> None:
-    pct, reason = expected_error(NoiseFloor(3), {"memory": [5.0] * 4})
+    pct, reason = expected_error(NoiseFloor(3), {"memory": [5.0] * 4}, [])
     assert pct is None
     assert "3 of 10 workloads" in reason
     assert "4 of 5 undisturbed readings" in reason
-    assert "0 of 5" in expected_error(NoiseFloor(0), {})[1]
+    assert "0 of 5" in expected_error(NoiseFloor(0), {}, [])[1]
 
 
 def test_spreads_are_of_undisturbed_readings() -> None:

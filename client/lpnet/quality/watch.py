@@ -8,11 +8,10 @@ from collections.abc import Callable
 
 from lpnet.errors import TooDisturbed
 from lpnet.schemas.campaign import Campaign
-from lpnet.schemas.quality import CampaignQuality, Verdict
+from lpnet.schemas.quality import VERDICTS, CampaignQuality, Verdict
 
 # How often the service is asked for the quality of a campaign.
 PERIOD_S = 3.0
-_ORDER: tuple[Verdict, ...] = ("unknown", "good", "poor", "bad")
 
 log = logging.getLogger("lpnet")
 
@@ -66,7 +65,7 @@ class QualityWatch:
         quality = self._fetch()
         if quality is None:
             return
-        if _ORDER.index(quality.verdict) > _ORDER.index(self._worst):
+        if VERDICTS.index(quality.verdict) > VERDICTS.index(self._worst):
             self._show(quality)
         if quality.verdict == "bad" and not self._keep_going:
             raise _too_disturbed(quality)

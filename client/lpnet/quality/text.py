@@ -1,4 +1,4 @@
-"""The quality of a campaign, printed on standard error while it runs."""
+"""A quality in words, printed on standard error while it is measured."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import sys
 from collections.abc import Iterator
 
 from lpnet.cli.layout import percent
-from lpnet.schemas.quality import CampaignQuality, OtherLoad, SentinelSpread
+from lpnet.schemas.quality import OtherLoad, Quality, SentinelSpread
 
 
-def print_quality(quality: CampaignQuality) -> None:
+def print_quality(quality: Quality) -> None:
     for line in quality_lines(quality):
         print(line, file=sys.stderr, flush=True)
 
 
-def quality_lines(quality: CampaignQuality) -> Iterator[str]:
+def quality_lines(quality: Quality) -> Iterator[str]:
     yield f"samples are {quality.verdict} after {quality.measured} workloads: {quality.reason}"
     load = _load(quality.other_load)
     if load:
@@ -27,7 +27,7 @@ def quality_lines(quality: CampaignQuality) -> Iterator[str]:
         yield from (f"  - {line}" for line in quality.advice)
 
 
-def _expected_error(quality: CampaignQuality) -> str:
+def _expected_error(quality: Quality) -> str:
     if quality.expected_error_pct is None:
         return f"unknown ({quality.expected_error_source})"
     return f"at least {percent(quality.expected_error_pct)}, by {quality.expected_error_source}"

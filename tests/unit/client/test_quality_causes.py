@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lpnet.quality.causes import advice, causes
 from lpnet.schemas.gpu import GpuConditions
 from lpnet.schemas.quality import Cause
 from lpnet.schemas.sample import Conditions
@@ -16,7 +17,6 @@ from lpnet_agent.measure.interference import (
     core_slowed,
     disagreeing,
 )
-from lpnet_service.services.reading.disturbances import advice, causes
 
 BUSY_CORES = busy_other_cores(Conditions(elsewhere_share=0.6), 0.3)
 HOT_GPU = gpu.rejection(GpuConditions(slowed_by=("heat_driver",)))

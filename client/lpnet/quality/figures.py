@@ -1,4 +1,4 @@
-"""Figures of a campaign's quality, and the verdict from them. Pure functions."""
+"""The figures of a quality, and the verdict from them. Pure functions."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ _POOR_SHARE = 0.1
 _POOR_SPREAD_PCT = 10.0
 _MIN_SPREAD_READINGS = 3
 _MIN_PROBES = 5
+_MIN_VISITED = ENOUGH_WORKLOADS // 2
 
 # Latencies of a sentinel's readings, ms.
 Readings = Mapping[Sentinel, Sequence[float]]
@@ -39,6 +40,12 @@ class Counts:
     newest: int
     newest_disturbed: int
     ended: bool
+
+    @classmethod
+    def of(cls, disturbed: Sequence[bool], total: int, ended: bool) -> Counts:
+        """From whether each sample is disturbed, in chronological order."""
+        newest = disturbed[-ENOUGH_WORKLOADS:]
+        return cls(total, len(disturbed), sum(disturbed), len(newest), sum(newest), ended)
 
     @property
     def known(self) -> bool:
@@ -81,11 +88,15 @@ def explain(
     return f"{text}; undisturbed sentinel readings differ: {', '.join(apart)}" if apart else text
 
 
-def expected_error(floor: NoiseFloor, undisturbed_ms: Readings) -> tuple[float | None, str]:
+def expected_error(
+    floor: NoiseFloor, undisturbed_ms: Readings, undisturbed: Sequence[Conditions]
+) -> tuple[float | None, str]:
     """The error that noise alone gives an LPNet, in percent, and where the figure comes from.
 
     Sessions of a workload differ by the noise floor, and readings of a sentinel scatter around
     their median. An LPNet that learns from such samples is no better than the larger of both.
+    Visits differ by less than sessions, and count where the noise floor is unknown. `undisturbed`
+    are the conditions of undisturbed samples.
     """
     known = []
     if floor.pct is not None:
@@ -96,6 +107,10 @@ def expected_error(floor: NoiseFloor, undisturbed_ms: Readings) -> tuple[float |
             scatter_pct = 100 * mean(abs(ms - middle) for ms in values) / middle
             source = f"the scatter of {len(values)} readings of sentinel {sentinel}"
             known.append((scatter_pct, source))
+    fastest_pct = [pct for each in undisturbed if (pct := _fastest_visits_pct(each)) is not None]
+    if floor.pct is None and len(fastest_pct) >= _MIN_VISITED:
+        source = f"half the difference between visits to a workload, of {len(fastest_pct)}"
+        known.append((median(fastest_pct) / 2, source))
     if known:
         return max(known)
     most = max(map(len, undisturbed_ms.values()), default=0)
@@ -176,3 +191,9 @@ def _probes_pct(conditions: Sequence[Conditions]) -> float | None:
 def _visits_pct(conditions: Conditions) -> float | None:
     visits = conditions.visits_ms
     return 100 * (max(visits) / min(visits) - 1) if len(visits) >= 2 and min(visits) > 0 else None
+
+
+def _fastest_visits_pct(conditions: Conditions) -> float | None:
+    """Difference between the two fastest visits, of which the latency is computed."""
+    fastest = sorted(conditions.visits_ms)[:2]
+    return 100 * (fastest[1] / fastest[0] - 1) if len(fastest) == 2 and fastest[0] > 0 else None
