@@ -23,6 +23,7 @@ INTERVAL_NS = 10_000_000
 _SIDE = 48
 # A reading is the median of a few parts, each so short that a pause of the CPU spoils at most one.
 _PRODUCTS, _PARTS = 8, 3
+_PAGE = 4096
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Prober:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._factor = np.full((_SIDE, _SIDE), 1 / _SIDE, dtype=np.float32)
-        self._product = np.empty_like(self._factor)
+        self._factor, self._product = _page_aligned(2)
+        self._factor.fill(1 / _SIDE)
 
     def read(self) -> float:
         """Time of a product, ns."""
@@ -50,6 +51,17 @@ class Prober:
         for _ in range(_PRODUCTS):
             np.dot(self._factor, self._factor, out=self._product)
         return self._clock.wall() - start
+
+
+def _page_aligned(count: int) -> list[NDArray[np.float32]]:
+    """Matrices at the start of pages: otherwise their time depends on where a process happens to
+    have them."""
+    matrix = np.dtype((np.float32, (_SIDE, _SIDE)))
+    stride = -(-matrix.itemsize // _PAGE) * _PAGE
+    memory = np.zeros(count * stride + _PAGE, dtype=np.uint8)
+    start = -memory.ctypes.data % _PAGE
+    parts = (memory[start + i * stride :][: matrix.itemsize] for i in range(count))
+    return [part.view(np.float32).reshape(_SIDE, _SIDE) for part in parts]
 
 
 class ProbeLog:
