@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lpnet.model.base import BoundModel, KernelContext
 from lpnet.model.channel_features import mix, raw, steps_like
 from lpnet.model.ensemble.header import EnsembleHeader
+from lpnet.model.ensemble.limits import Limits
 from lpnet.model.ensemble.spread import (
     last_layer_slope,
     leveraged,
@@ -30,7 +31,7 @@ _CHUNK = 512
 class BoundEnsemble(BoundModel):
     """An ensemble with all work that does not depend on the widths done in advance.
 
-    The prices of the members are averaged. Differentiable once.
+    The prices of the members are averaged, each within its limits. Differentiable once.
     """
 
     header: EnsembleHeader
@@ -43,11 +44,18 @@ class BoundEnsemble(BoundModel):
     w3: Tensor
     b3: Tensor
     leverage: Tensor
+    rates: Tensor
+    low: Tensor
+    high: Tensor
 
     def __init__(self, ensemble: Ensemble, kernels: KernelTensors) -> None:
         super().__init__(ensemble.header, kernels)
         for name, value in _folded(ensemble, kernels).items():
             self.register_buffer(name, value, persistent=False)
+        limits = ensemble.limits(kernels.static)
+        self.limited = limits is not None
+        for name, value in zip(Limits._fields, limits or (), strict=False):
+            self.register_buffer(name, value.clone(), persistent=False)
         self.eval()
 
     def prices(self, kernels: Tensor | None, context: KernelContext) -> Tensor:
@@ -88,7 +96,7 @@ class BoundEnsemble(BoundModel):
             cost, base = cost[:, kernels], base[:, kernels]
         inputs = raw(cost, channels, self.steps.to(channels))
         first = nn.functional.silu(self.w1.to(channels) @ inputs + base)
-        return self._outer_layers(inputs, first)
+        return self._outer_layers(inputs, first, self._limits(kernels, channels))
 
     def _terms_along(self, kernels: Tensor, channels: Tensor) -> tuple[Tensor, Tensor]:
         """`_terms` of kernels (K,) at N points each: channels (5, K, N) to (M, 2, K, N) and
@@ -99,14 +107,26 @@ class BoundEnsemble(BoundModel):
         shape = channels.shape[1:]
         first = (self.w1.to(channels) @ inputs).reshape(-1, *shape)
         first = nn.functional.silu(first + self.b1.to(channels)[:, kernels, None])
-        terms, hidden = self._outer_layers(inputs, first.flatten(1))
+        limits = self._limits(kernels.repeat_interleave(channels.shape[-1]), channels)
+        terms, hidden = self._outer_layers(inputs, first.flatten(1), limits)
         return terms.reshape(*terms.shape[:-1], *shape), hidden.reshape(*hidden.shape[:-1], *shape)
 
-    def _outer_layers(self, inputs: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+    def _limits(self, kernels: Tensor | None, channels: Tensor) -> Limits | None:
+        if not self.limited:
+            return None
+        limits = Limits(self.rates, self.low, self.high).like(channels)
+        return limits if kernels is None else limits.at(kernels)
+
+    def _outer_layers(
+        self, inputs: Tensor, first: Tensor, limits: Limits | None
+    ) -> tuple[Tensor, Tensor]:
         by_member = first.reshape(*inputs.shape[:-2], *self.b2.shape[:2], inputs.shape[-1])
         hidden = nn.functional.silu(self.w2.to(inputs) @ by_member + self.b2.to(inputs))
         outputs = self.w3.to(inputs) @ hidden + self.b3.to(inputs)
-        return torch.exp(outputs + inputs[..., None, -2:, :]), hidden
+        logs = inputs[..., -2:, :]
+        log_terms = outputs + logs.unsqueeze(-3)
+        terms = torch.exp(log_terms) if limits is None else limits.held(log_terms, logs)
+        return terms, hidden
 
 
 @dataclass(frozen=True)

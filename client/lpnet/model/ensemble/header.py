@@ -20,6 +20,12 @@ class EnsembleHeader(Header):
     hidden: int = Field(default=48, ge=1, le=4096)
     static: int = Field(default=STATIC, description="static features of a kernel")
     dynamic: int = Field(default=DYNAMIC, description="channel features of a kernel")
+    held_types: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="types of kernel with limits for prices; null: prices have no limits",
+    )
 
     @model_validator(mode="after")
     def _features_match(self) -> EnsembleHeader:

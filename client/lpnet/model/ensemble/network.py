@@ -2,6 +2,8 @@
 
     price = exp(log FLOPs + f0) + exp(log bytes + f1)    f = MLP(static and channel features)
 
+Prices beyond what training gave are held near a roofline (`limits`), but in older files.
+
 The weights of all members are stacked, members first, so that each layer is one product.
 """
 
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 from lpnet.model.base import LatencyModel
 from lpnet.model.ensemble.bound import BoundEnsemble
 from lpnet.model.ensemble.header import EnsembleHeader
+from lpnet.model.ensemble.limits import UNLIMITED, Limits, type_index
 from lpnet.model.features import DYNAMIC, features_of, with_first_static
 from lpnet.model.header import Header
 from lpnet.model.kernel_tensors import KernelTensors
@@ -31,6 +34,9 @@ class Ensemble(LatencyModel):
     Features are standardised by `mean` and `scale`; one that never varied in training has scale 0
     and no influence. `leverage` (M, D, D), D = 2 (H + 1), factors the inverse information matrix
     of each member's last layer.
+
+    If the header has `held_types` T, `rates` (2, T) and `low` and `high` (M, T) hold the limits of
+    each type of kernel, as `Limits` has them.
     """
 
     kind = "ensemble"
@@ -40,6 +46,9 @@ class Ensemble(LatencyModel):
     mean: Tensor
     scale: Tensor
     leverage: Tensor
+    rates: Tensor
+    low: Tensor
+    high: Tensor
 
     def __init__(self, header: Header) -> None:
         super().__init__(header)
@@ -61,6 +70,10 @@ class Ensemble(LatencyModel):
         self.register_buffer("scale", torch.ones(f))
         side = TERMS * (h + 1)
         self.register_buffer("leverage", torch.zeros(m, side, side))
+        if header.held_types is not None:
+            self.register_buffer("rates", torch.zeros(TERMS, header.held_types))
+            self.register_buffer("low", torch.full((m, header.held_types), -UNLIMITED))
+            self.register_buffer("high", torch.full((m, header.held_types), UNLIMITED))
 
     def bind_kernels(self, kernels: KernelTensors) -> BoundEnsemble:
         return BoundEnsemble(self, kernels)
@@ -81,6 +94,19 @@ class Ensemble(LatencyModel):
         first = nn.functional.silu(inputs @ self.w1 + self.b1)
         return nn.functional.silu(first @ self.w2 + self.b2)
 
+    def log_terms(self, hidden: Tensor, logs: Tensor) -> Tensor:
+        """Logs (M, 2, U) of both summands of the price without limits, from the last hidden layer
+        (M, U, H) and the logs (2, U) of FLOPs and bytes."""
+        return (hidden @ self.w3 + self.b3).mT + logs
+
+    def limits(self, static: Tensor) -> Limits | None:
+        """The limits of kernels with static features (U, STATIC); None in older files."""
+        if self.header.held_types is None:
+            return None
+        types = type_index(static).to(self.rates.device)
+        return Limits(self.rates, self.low, self.high).at(types)
+
     def terms(self, inputs: Tensor, logs: Tensor) -> Tensor:
-        """Both summands of the price in ms, (M, U, 2); `logs` (2, U) of FLOPs and bytes."""
+        """Both summands of the price in ms without limits, (M, U, 2); `logs` (2, U) of FLOPs and
+        bytes."""
         return torch.exp(self.hidden(inputs) @ self.w3 + self.b3 + logs.T)

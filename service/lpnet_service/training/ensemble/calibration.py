@@ -54,7 +54,7 @@ def outputs(ensemble: Ensemble, inputs: KernelInputs) -> Outputs:
     segment, count, members = inputs.segment(), len(inputs), ensemble.header.members
     with torch.no_grad():
         hidden = ensemble.hidden(standardised)
-        terms = torch.exp(hidden @ ensemble.w3 + ensemble.b3 + inputs.logs.float().T)
+        terms = _terms(ensemble, inputs, hidden)
         total = torch.zeros(members, count).index_add(1, segment, terms.sum(-1))
         share = terms / total[:, segment, None]
         bias = torch.ones(*hidden.shape[:2], 1)
@@ -65,6 +65,13 @@ def outputs(ensemble: Ensemble, inputs: KernelInputs) -> Outputs:
             products = _per_term(share[member], with_bias)
             slope[member] = slope[member].index_add(0, segment, products)
     return Outputs(total, slope)
+
+
+def _terms(ensemble: Ensemble, inputs: KernelInputs, hidden: Tensor) -> Tensor:
+    """Both summands of prices in ms, (M, U, 2)."""
+    logs = inputs.logs.float()
+    log_terms, limits = ensemble.log_terms(hidden, logs), ensemble.limits(inputs.features)
+    return (log_terms.exp() if limits is None else limits.held(log_terms, logs)).mT
 
 
 def calibrate(
@@ -103,14 +110,15 @@ class _CrossPredictions:
     """Each record as predicted by the members that were not fitted to it.
 
     `members` (M, N) selects these members, or all members if every member was fitted to the
-    record; `scored` (N,) says which case applies. `error` (N,) is the absolute log error of their
-    mean. `disagreement` (N,) is the variance of the log among all members, corrected for having
-    been fitted to the record. The full ensemble errs slightly less than these few members, so
-    intervals tend to be too wide rather than too narrow.
+    record; `scored` (N,) says which case applies. `log_ms` (N,) is their mean, and `error` (N,)
+    its absolute error. `disagreement` (N,) is the variance of the log among all members, corrected
+    for having been fitted to the record. The full ensemble errs slightly less than these few
+    members, so intervals tend to be too wide rather than too narrow.
     """
 
     members: Mask
     scored: Mask
+    log_ms: Vector
     error: Vector
     disagreement: Vector
 
@@ -119,14 +127,14 @@ class _CrossPredictions:
         logs = torch.log(predicted.total).double().numpy()
         scored = np.asarray(held_out.any(0))
         members = np.where(scored, held_out, True)
-        error = np.abs(log_ms - _mean(logs, members))
+        mean = _mean(logs, members)
         disagreement = logs.var(0)
         if scored.any():
             # Members agree more on a workload that they were fitted to than on a new one.
             variance = _variance(logs, members)
             inflation = variance[scored].mean() / max(float(disagreement[scored].mean()), 1e-12)
             disagreement = disagreement * max(1.0, inflation)
-        return cls(members, scored, error, disagreement)
+        return cls(members, scored, mean, np.abs(log_ms - mean), disagreement)
 
 
 def _mean(values: Vector, chosen: Mask) -> Vector:

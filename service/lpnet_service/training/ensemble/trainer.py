@@ -1,12 +1,14 @@
-"""The trainer of ensembles: split, fit, calibrate, predict."""
+"""The trainer of ensembles: split, fit, limit, calibrate, predict."""
 
 from __future__ import annotations
 
 from lpnet.model.ensemble import Ensemble, EnsembleHeader
+from lpnet.model.ensemble.limits import HELD_TYPES
 from lpnet.model.header import Header
 from lpnet_service.training.ensemble.calibration import calibrate, outputs
 from lpnet_service.training.ensemble.fitting import FULL, QUICK, fit, held_out_by
 from lpnet_service.training.ensemble.inputs import KernelInputs
+from lpnet_service.training.ensemble.limiting import limit
 from lpnet_service.training.records import RecordSet
 from lpnet_service.training.trainer import Predictions, Progress, Trainer
 
@@ -22,8 +24,12 @@ class EnsembleTrainer(Trainer[Ensemble]):
         self, records: RecordSet, header: Header, progress: Progress, *, quick: bool = False
     ) -> Ensemble:
         settings = QUICK if quick else FULL
-        size = {"members": settings.members, "hidden": settings.hidden}
-        own_header = EnsembleHeader.model_validate(header.model_dump() | size)
+        own = {
+            "members": settings.members,
+            "hidden": settings.hidden,
+            "held_types": HELD_TYPES,
+        }
+        own_header = EnsembleHeader.model_validate(header.model_dump() | own)
         inputs = KernelInputs.of(records)
         held_out = held_out_by(records, settings.members, header.seed)
 
@@ -32,6 +38,7 @@ class EnsembleTrainer(Trainer[Ensemble]):
 
         ensemble = fit(inputs, own_header, settings, held_out, fitting)
         progress(_FITTED, "calibrating")
+        limit(ensemble, inputs, held_out)
         return calibrate(ensemble, inputs, records.network, held_out, header.noise_floor_pct)
 
     def predict(self, model: Ensemble, records: RecordSet) -> Predictions:
