@@ -21,14 +21,13 @@ if TYPE_CHECKING:
     from lpnet.space.space import Space
     from lpnet.space.trace import Example
 
-SpaceName = Annotated[
-    str,
-    typer.Argument(
-        metavar="SPACE",
-        help="A network of the zoo (mobilenet_v2, resnet50, ...), a space file, an ONNX file, or "
-        "a function pkg.mod:factory that returns a torch.nn.Module.",
-    ),
-]
+_SPACE = typer.Argument(
+    metavar="SPACE",
+    help="A network of the zoo (mobilenet_v2, resnet50, ...), a space file, an ONNX file, or "
+    "a function pkg.mod:factory that returns a torch.nn.Module.",
+)
+SpaceName = Annotated[str, _SPACE]
+OptionalSpaceName = Annotated[str | None, _SPACE]
 Shapes = Annotated[
     list[str] | None,
     typer.Option(

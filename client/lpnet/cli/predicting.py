@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lpnet import op_lists
 from lpnet.cli import show
 from lpnet.cli.base import (
     Batch,
@@ -18,7 +21,14 @@ from lpnet.cli.base import (
     print_json,
     read_widths,
 )
-from lpnet.cli.opening import FrozenLayers, Shapes, SpaceName, open_space
+from lpnet.cli.opening import (
+    FrozenLayers,
+    OptionalSpaceName,
+    Shapes,
+    SpaceName,
+    open_space,
+)
+from lpnet.errors import LpnetError
 from lpnet.progress import terminal_progress
 
 Widths = Annotated[
@@ -32,8 +42,15 @@ Widths = Annotated[
 
 def predict(
     target: TargetName,
-    space: SpaceName,
+    space: OptionalSpaceName = None,
     widths: Widths = "dense",
+    ops: Annotated[
+        Path | None,
+        typer.Option(
+            help="Predict a list of ops in place of a space. The file is JSON: a list of ops as "
+            'samples, or {"ops": [...], "batch": n}.'
+        ),
+    ] = None,
     shape: Shapes = None,
     frozen: FrozenLayers = None,
     batch: Batch = None,
@@ -50,11 +67,30 @@ def predict(
     token: Token = None,
 ) -> None:
     """Predict the latency of a network, with an interval."""
+    if ops is not None:
+        _require_no_space(space, widths, gradient, [shape, frozen, resolution])
+        workload = op_lists.read(ops, batch)
+        with connect(url, token) as client:
+            predictions = [client.predict_ops(target, workload, coverage=coverage)]
+        print_json(predictions) if as_json else show.print_predictions(predictions, coverage)
+        return
+    if space is None:
+        raise LpnetError("name a space, or a file of ops with --ops")
     opened = open_space(space, shapes=shape, frozen=frozen, batch=batch, resolution=resolution)
     vectors = read_widths(widths, opened)
     with connect(url, token) as client:
         predictions = client.predict(target, opened, vectors, gradient=gradient, coverage=coverage)
     print_json(predictions) if as_json else show.print_predictions(predictions, coverage)
+
+
+def _require_no_space(
+    space: str | None, widths: str, gradient: bool, others: Sequence[object]
+) -> None:
+    if space is not None or widths != "dense" or gradient or any(others):
+        raise LpnetError(
+            "--ops takes no space, and none of --widths, --gradient, --shape, --frozen, "
+            "--resolution: a list of ops has no widths"
+        )
 
 
 def measure(
