@@ -49,8 +49,9 @@ def supported_configs() -> Iterator[tuple[str, RuntimeConfig]]:
 def parameters(name: str, config: RuntimeConfig, *more: str) -> ParameterSet:
     parts = (name, config.provider, config.precision, f"t{config.threads}", *more)
     marks = [] if config.provider == "cpu" else [pytest.mark.cuda]
-    # One network shows that threads change nothing.
-    if config.threads > 1 and any(network != "resnet20" for network in more):
+    # One network shows that threads change nothing, and one compilation is enough.
+    varied = config.threads > 1 or config.precision != "fp32"
+    if more and (varied if name in SLOW else config.threads > 1 and "resnet20" not in more):
         marks.append(pytest.mark.slow)
     return pytest.param(name, config, *more, id="-".join(parts), marks=marks)
 

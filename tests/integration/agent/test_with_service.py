@@ -77,9 +77,9 @@ def test_a_server_that_cannot_be_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_lease_outlives_a_long_job(site: Site) -> None:
-    """Heartbeats hold a lease of 5 s while its job takes longer, much of it at rest."""
-    site.serve(LPNET_LEASE_S="5")
-    agent = site.start_agent(LPNET_AGENT_GAP_S="8")
+    """Heartbeats hold a lease of 3 s while its job takes longer, much of it at rest."""
+    site.serve(LPNET_LEASE_S="3")
+    agent = site.start_agent(LPNET_AGENT_GAP_S="5")
     site.complete(site.ask(blocks=6))
     assert agent.said.count("job=") == 1
     assert "lease lost" not in agent.said
