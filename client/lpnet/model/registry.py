@@ -5,10 +5,11 @@ from __future__ import annotations
 from lpnet.errors import LpnetError
 from lpnet.model.base import LatencyModel
 from lpnet.model.ensemble import Ensemble
+from lpnet.model.mixture import Mixture
 
 # The kind of a file that names none, and the default kind for training.
 DEFAULT_KIND = Ensemble.kind
-KINDS: dict[str, type[LatencyModel]] = {model.kind: model for model in (Ensemble,)}
+KINDS: dict[str, type[LatencyModel]] = {model.kind: model for model in (Ensemble, Mixture)}
 
 
 def model_class(kind: str) -> type[LatencyModel]:

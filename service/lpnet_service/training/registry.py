@@ -6,10 +6,13 @@ from typing import Any
 
 from lpnet.errors import LpnetError
 from lpnet.model.ensemble import Ensemble
+from lpnet.model.mixture import Mixture
 from lpnet_service.training.ensemble import EnsembleTrainer
+from lpnet_service.training.mixture import MixtureTrainer
 from lpnet_service.training.trainer import Trainer
 
-TRAINERS: dict[str, Trainer[Any]] = {Ensemble.kind: EnsembleTrainer()}
+_SINGLE: dict[str, Trainer[Any]] = {Ensemble.kind: EnsembleTrainer()}
+TRAINERS: dict[str, Trainer[Any]] = {**_SINGLE, Mixture.kind: MixtureTrainer(_SINGLE)}
 
 
 def trainer_of(kind: str) -> Trainer[Any]:

@@ -18,6 +18,7 @@ from lpnet.model.ensemble.network import TERMS
 from lpnet.model.ensemble.spread import relative_spread
 from lpnet_service.training.conformal import calibration
 from lpnet_service.training.ensemble.inputs import KernelInputs
+from lpnet_service.training.predictions import Predictions
 from lpnet_service.training.records import Mask, Vector
 
 # Precision of the last layer's weights before any measurement.
@@ -103,6 +104,16 @@ def calibrate(
     }
     ensemble.header = ensemble.header.model_copy(update=update)
     return ensemble
+
+
+def cross_predictions(ensemble: Ensemble, inputs: KernelInputs, held_out: Mask) -> Predictions:
+    """The training records of a calibrated ensemble, each as the members predict it that were not
+    fitted to it; NaN for records that all members were fitted to."""
+    predicted = outputs(ensemble, inputs)
+    cross = _CrossPredictions.of(predicted, np.log(inputs.latency), held_out)
+    distance = _distance(predicted.slope, ensemble.leverage, cross.members)
+    spread = np.sqrt(ensemble.header.base_spread**2 + cross.disagreement + distance)
+    return Predictions(np.where(cross.scored, np.exp(cross.log_ms), np.nan), spread)
 
 
 @dataclass(frozen=True)
