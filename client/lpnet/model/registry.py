@@ -6,10 +6,13 @@ from lpnet.errors import LpnetError
 from lpnet.model.base import LatencyModel
 from lpnet.model.ensemble import Ensemble
 from lpnet.model.mixture import Mixture
+from lpnet.model.op_process import OpProcess
 
 # The kind of a file that names none, and the default kind for training.
 DEFAULT_KIND = Ensemble.kind
-KINDS: dict[str, type[LatencyModel]] = {model.kind: model for model in (Ensemble, Mixture)}
+KINDS: dict[str, type[LatencyModel]] = {
+    model.kind: model for model in (Ensemble, OpProcess, Mixture)
+}
 
 
 def model_class(kind: str) -> type[LatencyModel]:

@@ -1,0 +1,5 @@
+"""Training of op processes."""
+
+from lpnet_service.training.op_process.trainer import OpProcessTrainer
+
+__all__ = ["OpProcessTrainer"]
