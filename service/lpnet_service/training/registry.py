@@ -7,11 +7,16 @@ from typing import Any
 from lpnet.errors import LpnetError
 from lpnet.model.ensemble import Ensemble
 from lpnet.model.mixture import Mixture
+from lpnet.model.op_process import OpProcess
 from lpnet_service.training.ensemble import EnsembleTrainer
 from lpnet_service.training.mixture import MixtureTrainer
+from lpnet_service.training.op_process import OpProcessTrainer
 from lpnet_service.training.trainer import Trainer
 
-_SINGLE: dict[str, Trainer[Any]] = {Ensemble.kind: EnsembleTrainer()}
+_SINGLE: dict[str, Trainer[Any]] = {
+    Ensemble.kind: EnsembleTrainer(),
+    OpProcess.kind: OpProcessTrainer(),
+}
 TRAINERS: dict[str, Trainer[Any]] = {**_SINGLE, Mixture.kind: MixtureTrainer(_SINGLE)}
 
 
