@@ -70,9 +70,9 @@ def test_the_report_is_complete(report: Report, target: str) -> None:
     assert held.network.n >= 10
     assert held.block is not None
     assert report.baselines.flops_linear.network is not None
-    for path in ("granule_change", "regret_pct"):
-        assert getattr(report, path) is None
-        assert path in report.reasons
+    for path in ("cuts", "granule_change", "regret_pct"):
+        assert (getattr(report, path) is None) == (path in report.reasons)
+    assert report.interval_block is not None
 
 
 def test_the_target_shows_what_was_learned(loop: LocalLoop, target: str, report: Report) -> None:

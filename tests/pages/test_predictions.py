@@ -127,6 +127,12 @@ def test_the_report_says_what_the_lpnet_was_judged_at(service: Service, tab: Wat
     report = page.request.get(f"{service.url}/v1/lpnets/{target['lpnet']}/report").json()
     mape = report["held_out"]["network"]["mape_pct"]
     assert page.locator("#figures dd").first.inner_text().startswith(f"{mape:.1f}")
+    assert report["cuts"] is None
+    assert report["reasons"]["cuts"] in page.locator("#cuts-sides").inner_text()
+    page.locator("#kind").select_option("block")
+    covered = report["interval_block"]["covered_pct"]
+    expect(page.locator("#calibration")).to_contain_text(f"of blocks cover {covered:.3g}%")
+    page.locator("#kind").select_option("network")
     worst = page.locator("#worst tr").first
     worst.locator("a[href*='/table?']").click()
     page.wait_for_url("**/table?**")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from rich.table import Table
-
 from lpnet.cli.layout import (
     UNKNOWN,
     ago,
@@ -16,13 +14,14 @@ from lpnet.cli.layout import (
     print_all,
     print_line,
 )
+from lpnet.cli.show_report import print_report as print_report
 from lpnet.schemas.campaign import Campaign
 from lpnet.schemas.condition import SentinelHistory
 from lpnet.schemas.device import Device, Target
 from lpnet.schemas.lpnet import Prediction
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.noise import TargetNoise
-from lpnet.schemas.report import NOISE_UNKNOWN, Baseline, Metrics, Report
+from lpnet.schemas.report import NOISE_UNKNOWN
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.table import TableRow
 from lpnet.schemas.workload import OpsWorkload, SpaceWorkload
@@ -179,64 +178,6 @@ def print_samples(samples: Iterable[Sample]) -> None:
         if sample.disturbed:
             reasons = "; ".join(sample.reasons)
             print_all(f"  [yellow]disturbed, not reliable[/yellow]: {reasons}")
-
-
-def print_report(report: Report) -> None:
-    trained = report.trained_on
-    floor = noise(report.noise_floor_pct, report.reasons.get("noise_floor_pct"))
-    print_all(
-        f"[bold]{report.target}[/bold]: trained on {trained.block} blocks and {trained.network} "
-        f"networks; {floor}"
-    )
-    numbers = ["n", "MAPE", "RMSPE", "within 5%", "within 10%", "Spearman"]
-    grid = new_grid(None, "held out", *numbers, numbers=numbers)
-    held = report.held_out
-    for name, metrics in (
-        ("networks", held.network),
-        ("  random", held.network_random),
-        ("  aligned", held.network_aligned),
-        ("  chosen by a pruner", held.network_pruned),
-        ("blocks", held.block),
-    ):
-        grid.add_row(name, *_metrics(metrics))
-    print_all(grid, "", _baselines(report), "", _interval(report))
-
-
-def _metrics(metrics: Metrics | None) -> list[str]:
-    if metrics is None:
-        return [UNKNOWN] * 6
-    return [
-        str(metrics.n),
-        percent(metrics.mape_pct, 2),
-        percent(metrics.rmspe_pct, 2),
-        percent(metrics.within_5_pct, 0),
-        percent(metrics.within_10_pct, 0),
-        UNKNOWN if metrics.spearman is None else f"{metrics.spearman:.3f}",
-    ]
-
-
-def _baselines(report: Report) -> Table:
-    grid = new_grid(None, "MAPE of", "networks", "blocks", numbers=["networks", "blocks"])
-
-    def row(name: str, network: Metrics | None, block: Metrics | None) -> None:
-        values = (percent(m.mape_pct, 2) if m else UNKNOWN for m in (network, block))
-        grid.add_row(name, *values)
-
-    row("LPNet", report.held_out.network, report.held_out.block)
-    for name in type(report.baselines).model_fields:
-        baseline: Baseline = getattr(report.baselines, name)
-        row(name.replace("_", " "), baseline.network, baseline.block)
-    return grid
-
-
-def _interval(report: Report) -> str:
-    interval = report.interval
-    if interval.covered_pct is None:
-        return ""
-    return (
-        f"{interval.asked_pct:.0f}% interval: covers {interval.covered_pct:.0f}% of held-out "
-        f"networks, mean width {percent(interval.mean_width_pct)}"
-    )
 
 
 def print_sentinels(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from lpnet.schemas.base import Wire
@@ -47,6 +49,12 @@ class Baseline(Wire):
 
     block: Metrics | None = Field(default=None, description="on held-out blocks")
     network: Metrics | None = Field(default=None, description="on held-out networks")
+    trained_on: TrainedOn | None = Field(
+        default=None,
+        exclude_if=lambda trained_on: trained_on is None,
+        description="number of samples that it learned from, where the training had more than it "
+        "can take; absent: all",
+    )
 
 
 class Baselines(Wire):
@@ -62,24 +70,63 @@ class Baselines(Wire):
     lookup: Baseline = Field(description="per-op table with interpolation")
 
 
-class GranuleChange(Wire):
-    """Predicted and measured changes of latency for a granule of each width."""
+HeldOutCount = Literal[0, 1, 2]
 
-    n: int = Field(description="changes that exceed twice the noise floor")
+
+class Cuts(Wire):
+    """Pairs of measured workloads that differ in one width, by a small step.
+
+    The two are neighbours among the measured values of that width, at most 16 channels or a
+    quarter of the larger value apart. Channels that are equal are one width in a workload that is
+    described op by op.
+    """
+
+    n: int = Field(description="pairs")
+    held_out: HeldOutCount = Field(
+        description="how many workloads of each pair were held out, at least; with 0 the LPNet "
+        "may have been trained on both"
+    )
+
+
+class GranuleChange(Wire):
+    """Predicted against measured changes of latency, as shares of it, between the two workloads
+    of a pair of `cuts`."""
+
+    n: int = Field(description="pairs whose measured change exceeds twice the noise floor")
     spearman: float | None = Field(description="rank correlation of the changes")
     median_rel_error_pct: float = Field(description="median relative error of the change, percent")
 
 
 class Interval(Wire):
-    """The prediction interval, tested on held-out networks."""
+    """The prediction interval, tested on held-out workloads of a kind."""
 
     asked_pct: float = Field(description="nominal coverage, percent")
     covered_pct: float | None = Field(
-        description="share of held-out networks within the interval, percent"
+        description="share of held-out workloads within the interval, percent"
     )
     mean_width_pct: float | None = Field(
         description="mean width relative to the prediction, percent"
     )
+
+
+class SuspectSample(Wire):
+    """A sample that looks wrong."""
+
+    sample: str | None = Field(description="its id; null: unknown")
+    workload: str = Field(description="key of its workload")
+    latency_ms: float = Field(description="latency, ms")
+
+
+class TableWarning(Wire):
+    """What looks wrong with the samples, and which they are."""
+
+    kind: str = Field(
+        description="outliers (left out of training and test), copies (each counts once), "
+        "rounded, or noisy; later versions may have more"
+    )
+    message: str = Field(description="what is wrong, with some of the samples, for people")
+    n: int = Field(description="number of these samples")
+    samples: tuple[SuspectSample, ...] = Field(description="the worst of them, up to 20")
 
 
 class Report(Wire):
@@ -95,23 +142,37 @@ class Report(Wire):
     )
     held_out: HeldOut = Field(description="errors of the LPNet")
     baselines: Baselines = Field(description="errors of simpler models on the same split")
+    cuts: Cuts | None = Field(
+        default=None, description="what granule_change and regret_pct are computed from"
+    )
     granule_change: GranuleChange | None = Field(
         default=None, description="errors on the effect of small changes"
     )
     regret_pct: float | None = Field(
         default=None,
         description="latency saved by the ten best single cuts by prediction, below that of the "
-        "ten best by measurement, percent",
+        "ten best by measurement, percent. A cut is a pair of `cuts`, and the best ones save most "
+        "ms per channel. Those whose predicted and measured changes are both within twice the "
+        "noise floor do not count",
     )
     network_over_blocks: float | None = Field(
         default=None,
         description="median ratio of a measured network to the sum of its predicted blocks",
     )
-    interval: Interval = Field(description="coverage of the interval")
+    interval: Interval = Field(description="coverage of the interval, on networks")
+    interval_block: Interval | None = Field(
+        default=None, description="coverage of the interval, on blocks"
+    )
     calibration: tuple[Interval, ...] = Field(
         default=(),
         description="coverage of the interval at several nominal coverages, ascending; empty: no "
         "network was held out, or the report is of an older version",
+    )
+    calibration_block: tuple[Interval, ...] = Field(
+        default=(), description="the same on blocks; empty: no block was held out, or older"
+    )
+    warnings: tuple[TableWarning, ...] = Field(
+        default=(), description="what looks wrong with the samples"
     )
     reasons: dict[str, str] = Field(
         default_factory=dict, description="why a value is null, by its dotted path"

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpnet.model.base import LatencyModel
-from lpnet.model.header import Calibration
 from lpnet.schemas.report import NOISE_UNKNOWN, HeldOut, Interval, Metrics, Report, TrainedOn
+from lpnet.schemas.workload import Kind
 from lpnet_service.training.baselines import baselines
-from lpnet_service.training.conformal import COVERAGES
+from lpnet_service.training.changes import changes
+from lpnet_service.training.intervals import intervals
 from lpnet_service.training.metrics import metrics
 from lpnet_service.training.network_over_blocks import network_over_blocks
 from lpnet_service.training.records import Record, RecordSet
 from lpnet_service.training.trainer import Predictions, Trainer
 
 REPORTED_PCT = 90.0
-LATER = "comes with a later version"
 ALIGNED = 8
 _NO_INTERVAL = Interval(asked_pct=REPORTED_PCT, covered_pct=None, mean_width_pct=None)
 MaxWidths = dict[tuple[str | None, str], int]
@@ -39,11 +39,15 @@ def report(
 
     `progress` receives the completed share and the current stage.
     """
-    reasons = {"granule_change": LATER, "regret_pct": LATER}
+    reasons: dict[str, str] = {}
     progress(0.0, "judging")
     test_records = () if test is None else test.records
     max_widths = _max_widths([*training.records, *test_records])
-    held_out, intervals = _held_out(trainer, model, test, max_widths, reasons)
+    predictions = None if test is None else trainer.predict(model, test)
+    held_out = _held_out(test, predictions, max_widths, reasons)
+    coverages = _coverages(model, test, predictions, reasons)
+    small_changes = changes(trainer, model, training.records, test_records, seed)
+    reasons |= small_changes.reasons
     if model.header.noise_floor_pct is None:
         reasons["noise_floor_pct"] = NOISE_UNKNOWN
     ratio, reason = network_over_blocks(trainer, model, training)
@@ -65,62 +69,52 @@ def report(
         noise_floor_pct=model.header.noise_floor_pct,
         held_out=held_out,
         baselines=baseline_metrics,
+        cuts=small_changes.cuts,
+        granule_change=small_changes.granule_change,
+        regret_pct=small_changes.regret_pct,
         network_over_blocks=ratio,
-        interval=intervals[REPORTED_PCT],
-        calibration=tuple(i for i in intervals.values() if i.covered_pct is not None),
+        interval=coverages["network"].get(REPORTED_PCT, _NO_INTERVAL),
+        interval_block=coverages["block"].get(REPORTED_PCT),
+        calibration=tuple(coverages["network"].values()),
+        calibration_block=tuple(coverages["block"].values()),
         reasons=reasons | missing,
     )
 
 
 def _held_out(
-    trainer: Trainer[Any],
-    model: LatencyModel,
     test: RecordSet | None,
+    predictions: Predictions | None,
     max_widths: MaxWidths,
     reasons: dict[str, str],
-) -> tuple[HeldOut, Mapping[float, Interval]]:
-    if test is None:
-        no_figures = HeldOut(
-            block=None,
-            network=None,
-            network_random=None,
-            network_aligned=None,
-            network_pruned=None,
-        )
+) -> HeldOut:
+    if test is None or predictions is None:
         reasons["held_out"] = "nothing was held out"
-        reasons["interval.covered_pct"] = reasons["interval.mean_width_pct"] = "nothing held out"
-        return no_figures, {REPORTED_PCT: _NO_INTERVAL}
-    predictions = trainer.predict(model, test)
+        return HeldOut(**dict.fromkeys(HeldOut.model_fields))
     figures: dict[str, Metrics | None] = {}
     for name, chosen in _groups(test, max_widths).items():
         figures[name] = metrics(predictions.ms[chosen], test.latency[chosen])
         if figures[name] is None:
             reasons[f"held_out.{name}"] = "no such workload was held out"
-    intervals = _intervals(model.header.calibration, predictions, test, reasons)
-    return HeldOut(**figures), intervals
+    return HeldOut(**figures)
 
 
-def _intervals(
-    calibration: Calibration, predictions: Predictions, test: RecordSet, reasons: dict[str, str]
-) -> Mapping[float, Interval]:
-    """By nominal coverage in percent, ascending."""
-    network = test.network
-    if not network.any():
+def _coverages(
+    model: LatencyModel,
+    test: RecordSet | None,
+    predictions: Predictions | None,
+    reasons: dict[str, str],
+) -> Mapping[Kind, Mapping[float, Interval]]:
+    """Coverage of the intervals by kind and nominal coverage in percent."""
+    by_kind: dict[Kind, dict[float, Interval]] = {"network": {}, "block": {}}
+    if test is not None and predictions is not None:
+        calibration = model.header.calibration
+        by_kind = {kind: intervals(calibration, predictions, test, kind) for kind in by_kind}
+    if not by_kind["network"]:
         reason = "no network was held out"
         reasons["interval.covered_pct"] = reasons["interval.mean_width_pct"] = reason
-        return {REPORTED_PCT: _NO_INTERVAL}
-    error = np.abs(np.log(test.latency[network] / predictions.ms[network]))
-    intervals = {}
-    for coverage in COVERAGES:
-        half_width = calibration.quantile(coverage, "network") * predictions.spread[network]
-        width = np.exp(half_width) - np.exp(-half_width)
-        nominal_pct = round(100.0 * coverage, 6)
-        intervals[nominal_pct] = Interval(
-            asked_pct=nominal_pct,
-            covered_pct=float(100.0 * (error <= half_width).mean()),
-            mean_width_pct=float(100.0 * width.mean()),
-        )
-    return intervals
+    if not by_kind["block"]:
+        reasons["interval_block"] = "no block was held out"
+    return by_kind
 
 
 def _groups(test: RecordSet, max_widths: MaxWidths) -> dict[str, NDArray[np.bool_]]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lpnet.schemas.report import TrainedOn
 from lpnet_service.training import Record
 from lpnet_service.training.baselines import baselines
 from lpnet_service.training.baselines.flops import flops, flops_linear
@@ -77,6 +78,17 @@ def test_a_gaussian_process_tuned_on_a_part_learns_from_all(
     monkeypatch.setattr(f"{learned}.MAX_GP_SAMPLES", 12)
     fewer = gaussian_process(_task(networks, networks))
     assert np.abs(fewer - again).max() > 0.1 * again.min()
+
+
+def test_a_gaussian_process_says_how_much_it_learned_from(
+    networks: list[Record], blocks: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lpnet_service.training.baselines.learned.MAX_GP_SAMPLES", 12)
+    limited, _ = baselines([*blocks[:8], *networks[:20]], [], 0, lambda share, stage: None)
+    assert limited.gaussian_process.trained_on == TrainedOn(block=8, network=12)
+    assert limited.gradient_boosting.trained_on is None
+    whole, _ = baselines([*blocks[:8], *networks[:12]], [], 0, lambda share, stage: None)
+    assert whole.gaussian_process.trained_on is None
 
 
 def test_summaries_leave_out_what_does_not_vary(blocks: list[Record]) -> None:

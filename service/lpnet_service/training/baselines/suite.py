@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from lpnet.schemas.report import Baseline as BaselineMetrics
-from lpnet.schemas.report import Baselines, Metrics
+from lpnet.schemas.report import Baselines, Metrics, TrainedOn
+from lpnet_service.training.baselines import learned
 from lpnet_service.training.baselines.flops import flops_linear
 from lpnet_service.training.baselines.learned import (
     gaussian_process,
@@ -54,8 +55,22 @@ def baselines(
             except NotApplicable as reason:
                 results[name][kind] = None
                 reasons[f"baselines.{name}.{kind}"] = str(reason)
-    metrics_of = {name: BaselineMetrics(**kinds) for name, kinds in results.items()}
+    parts = {"gaussian_process": _gaussian_process_samples(training)}
+    metrics_of = {
+        name: BaselineMetrics(**kinds, trained_on=parts.get(name))
+        for name, kinds in results.items()
+    }
     return Baselines(**metrics_of), reasons
+
+
+def _gaussian_process_samples(training: Sequence[Record]) -> TrainedOn | None:
+    """How many samples of each kind it learns from; None: all."""
+    networks = sum(record.kind == "network" for record in training)
+    counts = {"block": len(training) - networks, "network": networks}
+    if max(counts.values()) <= learned.MAX_GP_SAMPLES:
+        return None
+    limited = {kind: min(count, learned.MAX_GP_SAMPLES) for kind, count in counts.items()}
+    return TrainedOn(**limited)
 
 
 def _tested(baseline: Baseline, task: Task) -> Metrics | None:

@@ -12,6 +12,8 @@ const BASELINES = {
   lookup: "per-op lookup table",
 };
 
+const NO_INTERVAL = { asked_pct: 90, covered_pct: null, mean_width_pct: null };
+
 /** Predicted against measured latency of held-out workloads of a kind. */
 export function scatterChart(residuals, kind) {
   const items = residuals.filter((item) => item.predicted_ms !== null);
@@ -85,15 +87,21 @@ export function baselineChart(report, kind) {
   return barChart(bars, "Mean error on the same held-out workloads", report.noise_floor_pct);
 }
 
-/** Which baselines have no bar, and why. */
-export function missingBaselines(report, kind) {
-  return Object.entries(BASELINES)
+/** Which baselines have no bar, and why, and which learned from a part of the samples. */
+export function baselineNotes(report, kind) {
+  const missing = Object.entries(BASELINES)
     .filter(([name]) => !report.baselines[name][kind])
     .map(([name, label]) => {
       const reason = report.reasons[`baselines.${name}.${kind}`] ?? "does not apply";
       return `${label}: ${reason}.`;
-    })
-    .join(" ");
+    });
+  const limited = Object.entries(BASELINES)
+    .filter(([name]) => report.baselines[name].trained_on?.[kind] < report.trained_on[kind])
+    .map(([name, label]) => {
+      const samples = count(report.baselines[name].trained_on[kind]);
+      return `${label}: learned from ${samples} of ${count(report.trained_on[kind])} ${kind}s.`;
+    });
+  return [...missing, ...limited].join(" ");
 }
 
 /** Mean error by measured latency. */
@@ -163,8 +171,12 @@ function barOption(bars, noiseFloor) {
   };
 }
 
-/** How many networks the intervals cover, against how many they are meant to cover. */
-export function calibrationChart({ interval, calibration, reasons }) {
+/** How many workloads of a kind the intervals cover, against how many they are meant to cover. */
+export function calibrationChart(report, kind) {
+  const isNetwork = kind === "network";
+  const interval = (isNetwork ? report.interval : report.interval_block) ?? NO_INTERVAL;
+  const calibration = isNetwork ? report.calibration : report.calibration_block;
+  const reason = report.reasons[isNetwork ? "interval.covered_pct" : "interval_block"];
   const { asked_pct: nominal, covered_pct: covered, mean_width_pct: width } = interval;
   const points = [...(calibration ?? []), interval]
     .filter((point) => point.covered_pct !== null)
@@ -183,8 +195,8 @@ export function calibrationChart({ interval, calibration, reasons }) {
       ],
     }),
     label: covered === null
-      ? `Coverage unknown: ${reasons["interval.covered_pct"] ?? "too few held-out networks"}`
-      : `Intervals meant to cover ${percentText(nominal)} of networks cover ` +
+      ? `Coverage unknown: ${reason ?? "the report is of an older version"}`
+      : `Intervals meant to cover ${percentText(nominal)} of ${kind}s cover ` +
         `${percentText(covered)}; they are ${significant(width, 2)}% wide`,
     rows: [["asked_pct", "covered_pct"], ...points],
   };

@@ -1,10 +1,10 @@
 // Report: how accurate an LPNet is, where it is not, and how simpler models compare.
 import {
   baselineChart,
+  baselineNotes,
   calibrationChart,
   latencyChart,
   learningChart,
-  missingBaselines,
   opChart,
   scatterChart,
   versionChart,
@@ -37,6 +37,13 @@ const DRAWS = {
   network_pruned: "chosen by a pruner",
 };
 const MAX_WORST = 15;
+const OLDER = "the report is of an older version";
+// Which workloads the pairs are of, by how many of the two were held out.
+const SIDES = [
+  "The LPNet was trained on many of them, since too few were held out.",
+  "One workload of each pair, or both, was held out.",
+  "Both workloads of each pair were held out.",
+];
 
 const state = readState(DEFAULTS);
 const charts = {};
@@ -74,8 +81,9 @@ async function load() {
       get(`/v1/lpnets/${id}/report`),
       get(`/v1/lpnets/${id}/residuals`),
     ]);
-    showResults();
+    showResults(report.warnings.map(({ message }) => `${message}.`).join(" "));
     showFigures();
+    showCuts();
     showCharts(lpnets.items, studies.points);
     showDraws();
     showWorst();
@@ -121,6 +129,20 @@ function showFigures() {
   byId("verdict").textContent = flops && metrics ? verdict(metrics.mape_pct, flops.mape_pct) : "";
 }
 
+// How well the effect of removing a few channels is predicted.
+function showCuts() {
+  const { cuts, granule_change: change, regret_pct: regret } = report;
+  const reason = reasonOf("granule_change", OLDER);
+  fillFigures("cuts", [
+    ["Pairs", count(cuts?.n, reasonOf("cuts", OLDER))],
+    ["Beyond the noise", count(change?.n, reason)],
+    ["Rank correlation", fixed(change?.spearman, 3, reason)],
+    ["Median error", percent(change?.median_rel_error_pct, { reason })],
+    ["Regret of ten cuts", percent(regret, { reason: reasonOf("regret_pct", OLDER) })],
+  ]);
+  byId("cuts-sides").textContent = cuts ? SIDES[cuts.held_out] : `Unknown: ${reason}.`;
+}
+
 // The first question of a reader: is a model needed at all?
 function verdict(error, flopsError) {
   const flops = `Predicting from FLOPs alone has a mean error of ${significant(flopsError, 2)}%`;
@@ -138,10 +160,10 @@ function showCharts(lpnets, studies) {
   charts.baselines.draw(baselineChart(report, kind));
   charts["by-latency"].draw(latencyChart(ofKind(residuals.by_latency)));
   charts["by-op"].draw(opChart(ofKind(residuals.by_op)));
-  charts.calibration.draw(calibrationChart(report));
+  charts.calibration.draw(calibrationChart(report, kind));
   charts.learning.draw(learningChart(studies, kind));
   charts.versions.draw(versionChart(lpnets));
-  byId("missing").textContent = missingBaselines(report, kind);
+  byId("missing").textContent = baselineNotes(report, kind);
 }
 
 function showDraws() {
