@@ -1,0 +1,72 @@
+"""What is compared: every kind of latency model, and usual regression on columns or on FLOPs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.accuracy.study import columns, kinds
+from benchmarks.accuracy.study.digests import code_digest
+from benchmarks.accuracy.study.prediction import Run
+from lpnet.errors import LpnetError
+from lpnet_service.training.baselines.flops import flops_linear
+from lpnet_service.training.baselines.lookup import lookup
+from lpnet_service.training.registry import TRAINERS
+
+_SHARED = ("benchmarks.accuracy.study.draws", "benchmarks.accuracy.study.figures")
+_REGRESSION = ("benchmarks.accuracy.study", "lpnet_service.training.baselines")
+_KINDS = ("benchmarks.accuracy.study", "lpnet", "lpnet_service")
+_REPORTED = {"lookup": lookup, "flops_linear": flops_linear}
+ABLATION = "ensemble_unaligned"
+TITLES = {
+    ABLATION: "LPNet: ensemble without features of alignment",
+    "gaussian_process": "Gaussian process",
+    "forest": "random forest",
+    "boosting": "gradient boosting",
+    "neighbours": "nearest rows",
+    "lookup": "lookup of blocks",
+    "flops_linear": "FLOPs-linear",
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """`run` trains and predicts, with the code in `modules`. `lpnet`: a kind of latency model."""
+
+    name: str
+    run: Run
+    modules: tuple[str, ...]
+    lpnet: bool
+
+    def digest(self) -> str:
+        """Changes with the code of the method, and with that of the tables and figures."""
+        packages = _KINDS if self.lpnet else _REGRESSION
+        return code_digest((*_SHARED, *self.modules), packages)
+
+
+def methods() -> dict[str, Method]:
+    """All methods by name, the registered kinds of latency model first."""
+    every = [
+        *(Method(kind, kinds.run_of(kind), kinds.modules_of(kind), True) for kind in TRAINERS),
+        *(Method(name, run, (columns.__name__,), False) for name, run in columns.METHODS.items()),
+        *(
+            Method(name, columns.baseline(predict), (columns.__name__, predict.__module__), False)
+            for name, predict in _REPORTED.items()
+        ),
+        Method(ABLATION, kinds.without_alignment, kinds.modules_of("ensemble"), True),
+    ]
+    return {method.name: method for method in every}
+
+
+def chosen(names: Sequence[str] | None) -> list[Method]:
+    """The methods with these names, or all but the ablation. Raises LpnetError for an unknown
+    name."""
+    every = methods()
+    for name in names or ():
+        if name not in every:
+            raise LpnetError(f"no method {name!r}; there are {', '.join(every)}")
+    return [every[name] for name in names or every if names or name != ABLATION]
+
+
+def title(name: str) -> str:
+    return TITLES.get(name, f"LPNet: {name}")
