@@ -62,6 +62,14 @@ def _normal_quantile(coverage: float) -> float:
     return NormalDist().inv_cdf(0.5 + coverage / 2.0)
 
 
+class CandidateErrors(Wire):
+    """The cross-validated errors of a kind of latency model among which training chose."""
+
+    kind: str
+    mean_pct: float = Field(description="mean absolute error, percent")
+    median_pct: float = Field(description="median absolute error, percent")
+
+
 class Header(Wire):
     """Facts of a latency model that are not tensors. A kind adds its own fields in a subclass."""
 
@@ -85,6 +93,9 @@ class Header(Wire):
         default=0.1, gt=0, description="the part of the spread that does not depend on the widths"
     )
     calibration: Calibration = Calibration()
+    candidates: tuple[CandidateErrors, ...] | None = Field(
+        default=None, description="kinds among which training chose; null: it was told the kind"
+    )
 
     def uncovered(self, table: OpTable, batch: int) -> list[str]:
         """The ops of a table, and the batch size, that training did not have."""

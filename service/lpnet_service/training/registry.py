@@ -8,16 +8,22 @@ from lpnet.errors import LpnetError
 from lpnet.model.ensemble import Ensemble
 from lpnet.model.mixture import Mixture
 from lpnet.model.op_process import OpProcess
+from lpnet_service.training.choice import AUTO, AutoTrainer
 from lpnet_service.training.ensemble import EnsembleTrainer
 from lpnet_service.training.mixture import MixtureTrainer
 from lpnet_service.training.op_process import OpProcessTrainer
 from lpnet_service.training.trainer import Trainer
 
+# The simplest first.
 _SINGLE: dict[str, Trainer[Any]] = {
-    Ensemble.kind: EnsembleTrainer(),
     OpProcess.kind: OpProcessTrainer(),
+    Ensemble.kind: EnsembleTrainer(),
 }
-TRAINERS: dict[str, Trainer[Any]] = {**_SINGLE, Mixture.kind: MixtureTrainer(_SINGLE)}
+TRAINERS: dict[str, Trainer[Any]] = {
+    **_SINGLE,
+    Mixture.kind: MixtureTrainer(_SINGLE),
+    AUTO: AutoTrainer(_SINGLE),
+}
 
 
 def trainer_of(kind: str) -> Trainer[Any]:

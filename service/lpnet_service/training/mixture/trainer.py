@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,15 +56,21 @@ def fit_all(
     header: Header,
     progress: Progress,
     quick: bool,
+    is_enough: Callable[[Predictions], bool] = lambda crossed: False,
 ) -> dict[str, Crossed]:
-    """A model of each kind, with its cross-validated predictions."""
-    fitted = {}
+    """A model of each kind, with its cross-validated predictions.
+
+    Kinds after one whose predictions are enough are left out.
+    """
+    fitted: dict[str, Crossed] = {}
     for number, (kind, trainer) in enumerate(trainers.items()):
 
         def fitting(share: float, stage: str, number: int = number) -> None:
             progress((number + share) / len(trainers), stage)
 
         fitted[kind] = trainer.fit_crossed(records, header, fitting, quick=quick)
+        if is_enough(fitted[kind][1]):
+            break
     return fitted
 
 
