@@ -28,6 +28,7 @@ from lpnet_service.services.learning.lpnets import ActivationDecision
 from lpnet_service.services.learning.runs import ClaimedRun
 from lpnet_service.services.measuring import ingest
 from lpnet_service.services.reading import table
+from lpnet_service.services.reading.predictions import PIECE
 from lpnet_service.worker import dataset
 from lpnet_service.worker.activation import decide
 from lpnet_service.worker.dataset import Dataset
@@ -145,6 +146,39 @@ def test_a_prediction_is_that_of_the_predictor(bench: Bench, http: TestClient) -
         assert prediction["high_ms"] == pytest.approx(float(high[index]))
         assert list(prediction["gradient"]) == list(predictor.widths)
         assert list(prediction["gradient"].values()) == pytest.approx(gradient[index].tolist())
+
+
+def test_many_networks_are_predicted_in_pieces(bench: Bench, http: TestClient) -> None:
+    """All at once, a permitted request for a large space would take gigabytes."""
+    publish(bench)
+    stems = [1 + number % 8 for number in range(2 * PIECE + 5)]
+    sizes: list[int] = []
+    with torch.nn.modules.module.register_module_forward_pre_hook(
+        lambda module, inputs: (
+            sizes.append(len(inputs[0])) if isinstance(module, Predictor) else None
+        )
+    ):
+        answer = http.post(
+            "/v1/predictions",
+            json={
+                "target": bench.target,
+                "space": bench.space.hash,
+                "widths": [[stem, 16] for stem in stems],
+                "gradient": True,
+            },
+        ).json()
+    assert max(sizes) == PIECE
+    single = http.post(
+        "/v1/predictions",
+        json={
+            "target": bench.target,
+            "space": bench.space.hash,
+            "widths": [[stem, 16] for stem in range(1, 9)],
+        },
+    ).json()
+    expected = [single["predictions"][stem - 1]["latency_ms"] for stem in stems]
+    latencies = [prediction["latency_ms"] for prediction in answer["predictions"]]
+    assert latencies == pytest.approx(expected, rel=1e-9)
 
 
 def test_without_being_asked_no_gradient_comes(bench: Bench, http: TestClient) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from lpnet import errors
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     from lpnet.predictor.predictor import Predictor
     from lpnet.search.memory import TargetMemories
+
+# Networks that are predicted at once. A gradient of ResNet-50 takes more than a megabyte for each,
+# and larger pieces, which do not stay in the caches, are slower.
+PIECE = 32
 
 
 def predict(ctx: Context, request: PredictionRequest) -> PredictionResponse:
@@ -97,16 +102,25 @@ def _predict(
     import torch
 
     widths = torch.tensor(vectors, dtype=torch.float64)
-    with torch.no_grad():
-        ms = predictor(widths)
-        low, high = predictor.interval(widths, request.coverage)
     if request.fitting:
         memories.require(widths)
+    pieces = (_predict_piece(predictor, memories, p, request) for p in torch.split(widths, PIECE))
+    return tuple(chain.from_iterable(pieces))
+
+
+def _predict_piece(
+    predictor: Predictor, memories: TargetMemories, widths: Tensor, request: PredictionRequest
+) -> Iterator[Prediction]:
+    import torch
+
+    ms, gradient = _with_gradient(predictor, widths) if request.gradient else (None, None)
+    with torch.no_grad():
+        ms = predictor(widths) if ms is None else ms
+        low, high = predictor.interval(widths, request.coverage)
     fits = memories.fits(widths) if memories.limited else None
-    gradient = _gradient(predictor, widths) if request.gradient else None
     parts = breakdowns.compute(predictor, widths) if request.breakdown else None
-    return tuple(
-        Prediction(
+    for i in range(len(widths)):
+        yield Prediction(
             latency_ms=float(ms[i]),
             low_ms=float(low[i]),
             high_ms=float(high[i]),
@@ -118,14 +132,14 @@ def _predict(
             else MemoryPrediction(verdict=fits[i].verdict, need_mib=fits[i].need_mib),
             breakdown=None if parts is None else parts[i],
         )
-        for i in range(len(vectors))
-    )
 
 
-def _gradient(predictor: Predictor, widths: Tensor) -> Tensor:
-    """ms per channel, (B, L). One backward pass suffices: the networks are independent."""
+def _with_gradient(predictor: Predictor, widths: Tensor) -> tuple[Tensor, Tensor]:
+    """ms (B,), and ms per channel (B, L). One backward pass suffices: the networks are
+    independent."""
     import torch
 
     leaf = widths.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(predictor(leaf).sum(), leaf)
-    return gradient
+    ms = predictor(leaf)
+    (gradient,) = torch.autograd.grad(ms.sum(), leaf)
+    return ms.detach(), gradient
