@@ -25,7 +25,8 @@ class Record:
 
     `key` identifies the workload: a workload measured twice has two records with the same key.
     `table` has no widths, because their values are folded into its constants. `space` (hash) and
-    `widths` are None for a workload that was described op by op.
+    `widths` are None for a workload that was described op by op. `sample` is the id of the sample,
+    for messages.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Record:
     space: str | None
     widths: Mapping[str, int] | None
     held_out: bool
+    sample: str | None = None
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,10 @@ from lpnet_service.training.headers import new_header
 from lpnet_service.training.records import Record, RecordSet, by_workload, require_samples
 from lpnet_service.training.registry import trainer_of
 from lpnet_service.training.reporting import report
+from lpnet_service.training.screening import Screened, screened
 from lpnet_service.training.threads import one_thread
 from lpnet_service.training.trainer import Progress, Trainer
+from lpnet_service.training.uncovered import covered
 
 # Share of a training's time that the fit takes, for progress.
 _FITTED = 0.75
@@ -39,12 +41,14 @@ def train(
 
     `noise_floor_pct` is the spread between sessions, in percent; None if it was not measured.
     `memory` says which networks do not fit, and is stored with the model. Raises LpnetError, with
-    the counts, for too few samples.
+    the counts, for too few samples, and for a table that `screened` refuses.
     """
-    training, test = _split(records, [record.held_out for record in records])
+    table = screened(records)
+    training, test = _split(table.records, [record.held_out for record in table.records])
     header = new_header(training, target, epoch, seed, noise_floor_pct, memory)
     with one_thread():
-        return _fit_and_report(training, test, header, kind, progress)
+        model, result = _fit_and_report(training, test, header, kind, progress)
+    return model, _with_warnings(result, table)
 
 
 def study(
@@ -62,14 +66,16 @@ def study(
 
     Ignores which records are held out. Records of one workload are drawn together, until no
     further workload fits in `samples`. Raises LpnetError if there are not more than `samples`
-    records.
+    records, and for a table that `screened` refuses.
     """
-    workloads = by_workload(records)
+    table = screened(records)
+    workloads = by_workload(table.records)
     drawn = _drawn_workloads(workloads, samples, seed)
-    training, test = _split(records, [int(workload) not in drawn for workload in workloads])
+    training, test = _split(table.records, [int(workload) not in drawn for workload in workloads])
     header = new_header(training, target, epoch, seed, noise_floor_pct)
     with one_thread():
-        return _fit_and_report(training, test, header, kind, progress)[1]
+        result = _fit_and_report(training, test, header, kind, progress)[1]
+    return _with_warnings(result, table)
 
 
 def provisional(
@@ -83,10 +89,11 @@ def provisional(
     """A quick, rough fit to all records, for planning what to measure next; its intervals are
     rough too.
 
-    Raises LpnetError for too few samples.
+    Raises LpnetError for too few samples, and for a table that `screened` refuses.
     """
-    require_samples(records, "a provisional LPNet")
-    training = RecordSet.of(records)
+    table = screened(records)
+    require_samples(table.records, "a provisional LPNet")
+    training = RecordSet.of(table.records)
     header = new_header(training, target, 1, seed, None, memory)
     trainer: Trainer[LatencyModel] = trainer_of(kind)
     with one_thread():
@@ -125,21 +132,21 @@ def _fit_and_report(
     trainer = trainer_of(kind)
     progress(0.0, "preparing features")
     model = trainer.fit(training, header, lambda share, stage: progress(_FITTED * share, stage))
-    covered = [record for record in test if not header.uncovered(record.table, record.batch)]
+    predictable, reasons = covered(header, test)
     result = report(
         trainer,
         model,
         training,
-        RecordSet.of(covered) if covered else None,
+        RecordSet.of(predictable) if predictable else None,
         seed=header.seed,
         progress=lambda share, stage: progress(_FITTED + (1 - _FITTED) * share, stage),
     )
-    if len(covered) < len(test):
-        reason = f"{len(test) - len(covered)} workloads hold ops that no training sample has"
-        reasons = {**result.reasons, "held_out.uncovered": reason}
-        result = result.model_copy(update={"reasons": reasons})
     progress(1.0, "done")
-    return model, result
+    return model, result.model_copy(update={"reasons": result.reasons | reasons})
+
+
+def _with_warnings(result: Report, table: Screened) -> Report:
+    return result.model_copy(update={"warnings": table.warnings})
 
 
 def _split(records: Sequence[Record], held_out: Sequence[bool]) -> tuple[RecordSet, list[Record]]:

@@ -86,6 +86,7 @@ def _records(ctx: Context, samples: Sequence[SampleRow], held_out: set[str]) -> 
                 space=row.space,
                 widths=widths,
                 held_out=row.workload_key in held_out,
+                sample=row.id,
             )
         )
     return tuple(records)

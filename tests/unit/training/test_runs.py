@@ -9,15 +9,18 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from tests.harness.flops_linear import FlopsLinear, FlopsLinearTrainer
 
 from lpnet.errors import LpnetError
 from lpnet.model.base import LatencyModel
 from lpnet.model.files import save
+from lpnet.model.registry import KINDS
 from lpnet.schemas import ops as wire
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.report import Metrics, Report
 from lpnet.space.table import OpTable
 from lpnet_service.training import Record, provisional, study, train
+from lpnet_service.training.registry import TRAINERS
 
 Stages = list[tuple[float, str]]
 
@@ -121,11 +124,17 @@ def test_intervals_hold_most_of_what_was_never_seen(
     assert trained[1].interval.mean_width_pct < 60.0
 
 
-def test_the_interval_is_judged_at_several_coverages(trained: tuple[LatencyModel, Report]) -> None:
+@pytest.mark.parametrize("kind", ["network", "block"])
+def test_the_interval_is_judged_at_several_coverages(
+    trained: tuple[LatencyModel, Report], kind: str
+) -> None:
     report = trained[1]
-    found = report.calibration
+    interval, found = report.interval, report.calibration
+    if kind == "block":
+        assert report.interval_block is not None
+        interval, found = report.interval_block, report.calibration_block
     assert [one.asked_pct for one in found] == [50, 60, 68, 75, 80, 85, 90, 95, 99]
-    assert report.interval in found
+    assert interval in found
     for narrow, wide in pairwise(found):
         assert narrow.covered_pct is not None
         assert wide.covered_pct is not None
@@ -153,7 +162,11 @@ def test_a_seed_makes_a_training_repeatable(make_records: Callable[..., list[Rec
 
 @pytest.mark.slow
 def test_a_study_keeps_workloads_whole(records: list[Record]) -> None:
-    twice = [replace(r, held_out=False) for r in records[:40] for _ in range(2)]
+    twice = [
+        replace(r, held_out=False, latency_ms=r.latency_ms * factor)
+        for r in records[:40]
+        for factor in (1.0, 1.001)
+    ]
     report = study(
         twice,
         samples=31,
@@ -204,6 +217,29 @@ def test_latencies_must_be_positive_numbers(records: list[Record]) -> None:
     for wrong in (0.0, -1.0, float("nan")):
         with pytest.raises(LpnetError, match=r"block .*: latency must be a positive"):
             provisional([replace(records[0], latency_ms=wrong), *records[1:9]], target="t", seed=0)
+
+
+def test_other_batches_and_odd_samples_are_in_the_report(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, FlopsLinear.kind, FlopsLinear)
+    monkeypatch.setitem(TRAINERS, FlopsLinear.kind, FlopsLinearTrainer())
+    other = replace(records[2], key="b", batch=4, held_out=True)
+    wrong = replace(records[4], key="w", latency_ms=1e4 * records[4].latency_ms, held_out=True)
+    _, report = train(
+        [*records[:30], other, wrong],
+        target="t",
+        epoch=1,
+        seed=0,
+        noise_floor_pct=None,
+        progress=lambda share, stage: None,
+        kind=FlopsLinear.kind,
+    )
+    assert report.held_out.block is not None
+    assert report.held_out.block.n == 10
+    assert "1 of batch 4" in report.reasons["held_out.batch"]
+    assert "held_out.uncovered" not in report.reasons
+    assert [(w.kind, w.samples[0].workload) for w in report.warnings] == [("outliers", "w")]
 
 
 def test_few_samples_and_strangers_still_give_a_report(records: list[Record]) -> None:
