@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 from unittest.mock import patch
 
 from benchmarks.accuracy.study.draws import TARGET, Draw
 from benchmarks.accuracy.study.prediction import Prediction, Run
+from benchmarks.accuracy.study.sharing import SharedFits, trainers
 from lpnet.model.ensemble import Ensemble
 from lpnet.model.features import DYNAMIC, STATIC
 from lpnet.model.files import save
@@ -18,7 +17,6 @@ from lpnet_service.training.ensemble.inputs import KernelInputs
 from lpnet_service.training.headers import new_header
 from lpnet_service.training.records import RecordSet
 from lpnet_service.training.registry import trainer_of
-from lpnet_service.training.trainer import Trainer
 
 COVERAGE = 0.9
 # The last channel features are logs. Those before say how far channels are from multiples of 4 to
@@ -26,13 +24,17 @@ COVERAGE = 0.9
 LOGS = 5
 
 
-def run_of(kind: str) -> Run:
-    """Trains a model of that kind as `lpnet_service.training.train` does, without a report."""
+def run_of(kind: str, shared: SharedFits) -> Run:
+    """Trains a model of that kind as `lpnet_service.training.train` does, without a report.
+
+    Components that were fitted to the same records before are taken from `shared`.
+    """
 
     def run(draw: Draw) -> Prediction:
         trainer = trainer_of(kind)
         header = new_header(draw.training, TARGET, 1, draw.seed, None)
-        model = trainer.fit(draw.training, header, lambda share, stage: None)
+        with shared.within(trainer):
+            model, _ = trainer.fit_crossed(draw.training, header, lambda share, stage: None)
         predicted = trainer.predict(model, draw.test)
         factor = model.header.calibration.quantile(COVERAGE, "block")
         return Prediction(predicted.ms, factor * predicted.spread, len(save(model)))
@@ -42,24 +44,14 @@ def run_of(kind: str) -> Run:
 
 def modules_of(kind: str) -> tuple[str, ...]:
     """The modules of the model, of its trainer, and of the trainers that this one holds."""
-    trainers = tuple(type(own).__module__ for own in _trainers(trainer_of(kind)))
-    return (*trainers, KINDS[kind].__module__) if kind in KINDS else trainers
-
-
-def _trainers(holder: object) -> Iterator[Trainer[Any]]:
-    if isinstance(holder, Trainer):
-        yield holder
-        for value in vars(holder).values():
-            yield from _trainers(value)
-    elif isinstance(holder, dict):
-        for value in holder.values():
-            yield from _trainers(value)
+    modules = tuple(type(own).__module__ for own in trainers(trainer_of(kind)))
+    return (*modules, KINDS[kind].__module__) if kind in KINDS else modules
 
 
 def without_alignment(draw: Draw) -> Prediction:
     """The ensemble, without the features of alignment."""
     with patch.object(ensemble, "KernelInputs", _Unaligned):
-        return run_of(Ensemble.kind)(draw)
+        return run_of(Ensemble.kind, SharedFits())(draw)
 
 
 class _Unaligned(KernelInputs):

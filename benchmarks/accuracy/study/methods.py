@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.accuracy.study import columns, kinds
 from benchmarks.accuracy.study.digests import code_digest
 from benchmarks.accuracy.study.prediction import Run
+from benchmarks.accuracy.study.sharing import SharedFits
 from lpnet.errors import LpnetError
 from lpnet_service.training.baselines.flops import flops_linear
 from lpnet_service.training.baselines.lookup import lookup
@@ -31,12 +33,18 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Method:
-    """`run` trains and predicts, with the code in `modules`. `lpnet`: a kind of latency model."""
+    """`run` trains and predicts, with the code in `modules`. `lpnet`: a kind of latency model.
+    `shared`: fits that it shares with other methods."""
 
     name: str
     run: Run
     modules: tuple[str, ...]
     lpnet: bool
+    shared: SharedFits | None = None
+
+    def seconds(self) -> float:
+        """Processor time until now, with that of fits that were taken again."""
+        return time.process_time() + (0.0 if self.shared is None else self.shared.reused_s)
 
     def digest(self) -> str:
         """Changes with the code of the method, and with that of the tables and figures."""
@@ -46,8 +54,12 @@ class Method:
 
 def methods() -> dict[str, Method]:
     """All methods by name, the registered kinds of latency model first."""
+    shared = SharedFits()
     every = [
-        *(Method(kind, kinds.run_of(kind), kinds.modules_of(kind), True) for kind in TRAINERS),
+        *(
+            Method(kind, kinds.run_of(kind, shared), kinds.modules_of(kind), True, shared)
+            for kind in TRAINERS
+        ),
         *(Method(name, run, (columns.__name__,), False) for name, run in columns.METHODS.items()),
         *(
             Method(name, columns.baseline(predict), (columns.__name__, predict.__module__), False)

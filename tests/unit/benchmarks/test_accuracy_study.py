@@ -17,6 +17,7 @@ from benchmarks.accuracy.study.draws import Draw, draw, enough
 from benchmarks.accuracy.study.figures import figures
 from benchmarks.accuracy.study.methods import ABLATION, Method, methods
 from benchmarks.accuracy.study.prediction import Prediction
+from benchmarks.accuracy.study.sharing import SharedFits
 from benchmarks.accuracy.study.tables import Table
 
 from lpnet.errors import LpnetError
@@ -199,11 +200,27 @@ def test_a_kind_of_latency_model_has_intervals_and_a_file(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trainer, "FULL", QUICK)
-    prediction = kinds.run_of("ensemble")(draw(table, 40, seed=0))
+    prediction = kinds.run_of("ensemble", SharedFits())(draw(table, 40, seed=0))
     assert prediction.ms.shape == (ROWS - 40,)
     assert prediction.half_width is not None
     assert prediction.file_bytes is not None
     assert prediction.file_bytes > 1000
+
+
+def test_fits_that_kinds_share_are_made_once(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "FULL", QUICK)
+    drawn, shared = draw(table, 40, seed=0), SharedFits()
+    first = kinds.run_of("op_process", shared)(drawn)
+    assert shared.reused_s == 0.0
+    again = kinds.run_of("op_process", shared)(drawn)
+    assert shared.reused_s > 0.0
+    assert again.ms.tolist() == first.ms.tolist()
+    other = draw(table, 41, seed=0)
+    before = shared.reused_s
+    kinds.run_of("op_process", shared)(other)
+    assert shared.reused_s == before
 
 
 def test_an_ensemble_learns_without_features_of_alignment(
@@ -212,7 +229,7 @@ def test_an_ensemble_learns_without_features_of_alignment(
     monkeypatch.setattr(trainer, "FULL", QUICK)
     drawn = draw(table, 40, seed=0)
     without = kinds.without_alignment(drawn).ms
-    assert not np.allclose(without, kinds.run_of("ensemble")(drawn).ms)
+    assert not np.allclose(without, kinds.run_of("ensemble", SharedFits())(drawn).ms)
 
 
 def test_figures_of_a_prediction() -> None:
