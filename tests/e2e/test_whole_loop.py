@@ -107,6 +107,25 @@ def test_local_and_remote_predictions_agree(
         )
 
 
+def test_a_list_of_ops_is_predicted_as_its_space_is(
+    loop: LocalLoop, target: str, space: lpnet.Space, report: Report, tmp_path: Path
+) -> None:
+    file = tmp_path / "ops.json"
+    ops = [op.model_dump(mode="json") for op in space.ops(space.dense)]
+    file.write_text(json.dumps(ops))
+    done = command(loop, "predict", target, "--ops", str(file), "--json")
+    assert done.returncode == 0, done.stderr
+    (by_ops,) = json.loads(done.stdout)
+    (by_space,) = loop.client.predict(target, space, space.named(space.dense))
+    assert by_ops["latency_ms"] == pytest.approx(by_space.latency_ms, rel=1e-3)
+    assert by_ops["low_ms"] < by_ops["latency_ms"] < by_ops["high_ms"]
+    ops[3]["c_in"] = ops[3]["c_out"] = 7
+    file.write_text(json.dumps(ops))
+    wrong = command(loop, "predict", target, "--ops", str(file))
+    assert wrong.returncode == 1
+    assert "ops[3]" in wrong.stderr
+
+
 def test_measure_answers_in_the_order_asked(
     loop: LocalLoop, target: str, space: lpnet.Space
 ) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.harness.in_process import invoke
 
+from lpnet.cli.main import app
 from lpnet.errors import FileFormatError
 from lpnet.op_lists import mismatches, parse, read
 
@@ -86,3 +88,19 @@ def test_a_file_that_is_no_list_of_ops_is_named(tmp_path: Path) -> None:
             read(file)
     file.write_text(json.dumps([_conv()]))
     assert len(read(file).ops) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "name a space, or a file of ops with --ops"),
+        (("resnet20", "--ops", "ops.json"), "--ops takes no space"),
+        (("--ops", "ops.json", "--gradient"), "none of --widths, --gradient"),
+        (("--ops", "missing.json"), "missing.json: No such file"),
+    ],
+)
+def test_the_command_takes_a_space_or_a_file(arguments: tuple[str, ...], message: str) -> None:
+    url = {"LPNET_URL": "http://127.0.0.1:9"}
+    done = invoke(app, "predict", "t", *arguments, environment=url)
+    assert done.exit_code == 1
+    assert message in done.stderr
