@@ -19,10 +19,9 @@ _SIDES = {
 
 def print_report(report: Report) -> None:
     trained = report.trained_on
-    floor = noise(report.noise_floor_pct, report.reasons.get("noise_floor_pct"))
     print_all(
         f"[bold]{report.target}[/bold]: trained on {trained.block} blocks and {trained.network} "
-        f"networks; {floor}"
+        f"networks; {_noise(report)}"
     )
     for warning in report.warnings:
         print_all(f"[yellow]{warning.kind}[/yellow]: {escape(warning.message)}")
@@ -38,6 +37,14 @@ def print_report(report: Report) -> None:
     ):
         grid.add_row(name, *_metrics(metrics))
     print_all(grid, "", _baselines(report), "", *_notes(report))
+
+
+def _noise(report: Report) -> str:
+    text = noise(report.noise_floor_pct, report.reasons.get("noise_floor_pct"))
+    low, high = report.noise_floor_low_pct, report.noise_floor_high_pct
+    if low is None or high is None:
+        return text
+    return f"{text} (95% interval {low:.2f} to {percent(high, 2)})"
 
 
 def _metrics(metrics: Metrics | None) -> list[str]:

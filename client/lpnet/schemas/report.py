@@ -140,6 +140,12 @@ class Report(Wire):
     noise_floor_pct: float | None = Field(
         description="spread between sessions on this target, percent"
     )
+    noise_floor_low_pct: float | None = Field(
+        default=None, description="lower end of its 95% bootstrap interval, percent"
+    )
+    noise_floor_high_pct: float | None = Field(
+        default=None, description="upper end of its 95% bootstrap interval, percent"
+    )
     held_out: HeldOut = Field(description="errors of the LPNet")
     baselines: Baselines = Field(description="errors of simpler models on the same split")
     cuts: Cuts | None = Field(

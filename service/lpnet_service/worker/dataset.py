@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from lpnet.noise import NoiseFloor
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import Kind, OpsWorkload, SpaceWorkload
@@ -13,10 +14,11 @@ from lpnet.space.table import OpTable
 from lpnet_service.db.rows import SampleRow
 from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.repositories.sides import SideRepository
+from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.services.learning.splits import Candidate, draw_sides
 from lpnet_service.services.shared import loaded_spaces, memory
 from lpnet_service.services.shared.context import Context
-from lpnet_service.services.shared.targets import noise_floor_pct_of, require_target
+from lpnet_service.services.shared.targets import noise_floor_of, require_target
 from lpnet_service.training import Record
 
 
@@ -26,7 +28,7 @@ class Dataset:
 
     target: str
     epoch: int
-    noise_floor_pct: float | None
+    noise_floor: NoiseFloor
     records: tuple[Record, ...]
     memory: MemoryLimits | None = None
 
@@ -40,10 +42,10 @@ def load(ctx: Context, target: str) -> Dataset:
         row = require_target(session, target)
         samples = SampleRepository(session).trainable(target, row.epoch)
         sides = SideRepository(session).of_epoch(target, row.epoch)
-        noise = noise_floor_pct_of(session, row)
+        floor = noise_floor_of(TallyRepository(session).get_epoch(target, row.epoch))
     held_out = {key for key, (_, is_held_out) in sides.items() if is_held_out}
     records = _records(ctx, samples, held_out)
-    return Dataset(target, row.epoch, noise, records, memory.limits(ctx, row))
+    return Dataset(target, row.epoch, floor, records, memory.limits(ctx, row))
 
 
 def draw_missing_sides(ctx: Context, target: str) -> None:

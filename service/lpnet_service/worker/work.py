@@ -38,10 +38,15 @@ def run_training(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
         target=data.target,
         epoch=data.epoch,
         seed=request.seed,
-        noise_floor_pct=data.noise_floor_pct,
+        noise_floor_pct=data.noise_floor.pct,
         memory=data.memory,
         progress=progress,
     )
+    interval = {
+        "noise_floor_low_pct": data.noise_floor.low_pct,
+        "noise_floor_high_pct": data.noise_floor.high_pct,
+    }
+    report = report.model_copy(update=interval)
     progress(1.0, "comparing with the active version")
     _publish(ctx, run, lpnet, report, data)
 
@@ -78,7 +83,7 @@ def run_study(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
         seed=request.seed,
         target=data.target,
         epoch=data.epoch,
-        noise_floor_pct=data.noise_floor_pct,
+        noise_floor_pct=data.noise_floor.pct,
         progress=progress,
     )
     runs.finish_study(ctx, run, report)

@@ -18,6 +18,7 @@ from tests.harness import s3
 from tests.harness.publishing import publish, train
 from typer.testing import Result
 
+from lpnet.noise import NoiseFloor
 from lpnet.schemas.lpnet import NewTraining
 from lpnet.space.table import OpTable
 from lpnet_service.api.app import Application
@@ -215,7 +216,7 @@ def test_a_changed_file_is_not_loaded_and_the_next_lpnet_takes_over(
     assert "was changed after it was written" in answer.json()["detail"]
     ((_, fault),) = artifacts.check(bench.ctx)
     assert isinstance(fault, DamagedArtifact)
-    data = Dataset(bench.target, 1, None, (_held_out(),))
+    data = Dataset(bench.target, 1, NoiseFloor(0), (_held_out(),))
     assert activation.decide(bench.ctx, b"", data) == ActivationDecision(info.id, takes_over=True)
     # Out of reach is not gone: the one in use is not given up for that.
     bucket.status = 500

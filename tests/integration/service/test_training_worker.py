@@ -89,6 +89,7 @@ def test_what_was_measured_is_trained_on_published_and_predicted(measured: Bench
     assert done.report is not None
     assert done.report.lpnet == done.lpnet
     assert done.report.noise_floor_pct == pytest.approx(0.0)
+    assert done.report.noise_floor_low_pct == done.report.noise_floor_high_pct == 0.0
     assert done.report.held_out.network is not None
     assert done.report.held_out.network.n >= 10
     assert done.report.held_out.network_pruned is not None

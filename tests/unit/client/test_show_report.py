@@ -53,6 +53,13 @@ def test_an_older_report_is_read_and_says_what_it_lacks(
     assert "interval" not in text
 
 
+def test_a_report_shows_the_interval_of_the_noise_floor(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = Report.model_validate(OLD | {"noise_floor_low_pct": 0.3, "noise_floor_high_pct": 0.9})
+    assert "noise floor 0.50% (95% interval 0.30 to 0.90%)" in _printed(report, capsys)
+
+
 def test_a_report_shows_changes_intervals_and_warnings(capsys: pytest.CaptureFixture[str]) -> None:
     old = Report.model_validate(OLD)
     part = TrainedOn(block=30, network=2000)

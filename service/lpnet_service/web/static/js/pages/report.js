@@ -115,7 +115,13 @@ function showFigures() {
     ["Within 5%", percent(metrics?.within_5_pct, { reason })],
     ["Within 10%", percent(metrics?.within_10_pct, { reason })],
     ["Rank correlation", fixed(metrics?.spearman, 3, metrics ? undefined : reason)],
-    ["Noise floor", percent(report.noise_floor_pct, { reason: reasonOf("noise_floor_pct") })],
+    [
+      "Noise floor",
+      [
+        percent(report.noise_floor_pct, { reason: reasonOf("noise_floor_pct") }),
+        report.noise_floor_high_pct != null && h("small", {}, ` 95%: ${noiseRange()}`),
+      ],
+    ],
     ["Held out", count(metrics?.n ?? 0)],
     [
       "Trained on",
@@ -127,6 +133,11 @@ function showFigures() {
   ]);
   const flops = report.baselines.flops_linear[state.kind];
   byId("verdict").textContent = flops && metrics ? verdict(metrics.mape_pct, flops.mape_pct) : "";
+}
+
+function noiseRange() {
+  const { noise_floor_low_pct: low, noise_floor_high_pct: high } = report;
+  return `${significant(low, 2)} to ${significant(high, 2)}%`;
 }
 
 // How well the effect of removing a few channels is predicted.
