@@ -119,7 +119,7 @@ function showFigures() {
       "Noise floor",
       [
         percent(report.noise_floor_pct, { reason: reasonOf("noise_floor_pct") }),
-        report.noise_floor_high_pct != null && h("small", {}, ` 95%: ${noiseRange()}`),
+        report.noise_floor_high_pct !== null && h("small", {}, ` 95%: ${noiseRange()}`),
       ],
     ],
     ["Held out", count(metrics?.n ?? 0)],
