@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +15,7 @@ from lpnet_service.errors import BadRequest
 from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.repositories.spaces import SpaceRepository
 from lpnet_service.services.reading.comparison import CommonWorkloads, common_workloads
+from lpnet_service.services.reading.csv_text import to_csv
 from lpnet_service.services.shared import cursors
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.cursors import PageCursor
@@ -72,11 +71,11 @@ def export(ctx: Context, targets: Sequence[str], *, by: str | None, sort: Sort) 
 
     def lines() -> Iterator[str]:
         figures = [f"{figure} {name}" for figure in ("latency_ms", "ratio") for name in targets]
-        yield _csv([["kind", "space_name", "workload", *figures, "fastest", "sample"]])
+        yield to_csv([["kind", "space_name", "workload", *figures, "fastest", "sample"]])
         for start in range(0, len(entries), _EXPORT_PAGE):
             with ctx.db.read() as session:
                 rows = _rows(session, common, entries[start : start + _EXPORT_PAGE])
-            yield _csv([_cells(row) for row in rows])
+            yield to_csv(_cells(row) for row in rows)
 
     return lines()
 
@@ -141,12 +140,6 @@ def _row(
             "sample": body["id"],
         }
     )
-
-
-def _csv(rows: list[list[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()
 
 
 def _cells(row: ComparedRow) -> list[object]:

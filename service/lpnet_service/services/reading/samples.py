@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from typing import Literal
@@ -11,6 +9,7 @@ from typing import Literal
 from lpnet.schemas.sample import SamplePage, StoredSample
 from lpnet_service.db.rows import SampleRow
 from lpnet_service.repositories.samples import Filters, SampleRepository
+from lpnet_service.services.reading.csv_text import to_csv
 from lpnet_service.services.shared import cursors
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import require_target
@@ -64,17 +63,10 @@ def _jsonl(ctx: Context, target: str) -> Iterator[str]:
 
 
 def _csv(ctx: Context, target: str) -> Iterator[str]:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
+    yield to_csv([COLUMNS])
     for bodies in _bodies(ctx, target):
-        for body in bodies:
-            fields = json.loads(body)
-            writer.writerow([_cell(fields.get(name)) for name in COLUMNS])
-        yield text.getvalue()
-        text.seek(0)
-        text.truncate()
-    yield text.getvalue()
+        rows = (json.loads(body) for body in bodies)
+        yield to_csv([_cell(fields.get(name)) for name in COLUMNS] for fields in rows)
 
 
 def _cell(value: object) -> object:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 
 from lpnet.schemas.table import TableRow
 from lpnet.schemas.workload import OpsWorkload, SpaceWorkload
 from lpnet_service.services.reading import table
+from lpnet_service.services.reading.csv_text import to_csv
 from lpnet_service.services.reading.selection import Filters
 from lpnet_service.services.reading.table import Sort
 from lpnet_service.services.shared.context import Context
@@ -32,10 +31,10 @@ def export(
     first = table.page(ctx, target, filters, sort=sort, after=None, limit=_PAGE, epoch=epoch)
 
     def lines() -> Iterator[str]:
-        yield _csv([COLUMNS])
+        yield to_csv([COLUMNS])
         page = first
         while True:
-            yield _csv([_cells(row) for row in page.items])
+            yield to_csv(_cells(row) for row in page.items)
             if page.next is None:
                 return
             page = table.page(
@@ -49,12 +48,6 @@ def export(
             )
 
     return lines()
-
-
-def _csv(rows: list[tuple[object, ...]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()
 
 
 def _cells(row: TableRow) -> tuple[object, ...]:
