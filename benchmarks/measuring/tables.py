@@ -7,6 +7,7 @@ from textwrap import fill
 
 import numpy as np
 
+from benchmarks.measuring.demos import Demos
 from benchmarks.measuring.disturbers import DESCRIPTIONS, NOT_TUNED_ON
 from benchmarks.measuring.peers import METHODS
 from benchmarks.measuring.results import Campaign, Results
@@ -83,6 +84,39 @@ def cost(results: Results) -> str:
             f"| {_description(kind)} | {wall_s / count:.2f} | {ratio:.1f} times | {timed:.0%} |"
         )
     return "\n".join(lines)
+
+
+def demos(runs: Demos) -> str:
+    """A row per run of the demo."""
+    lines = [
+        f"Measured on {runs.date} on {runs.cpu}.",
+        "",
+        "| neighbour | networks | blocks | FLOPs-linear, networks | noise floor "
+        "| in the 90% interval | shrunk, of budget | pruned, of budget | s | longest silence |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for run in runs.runs:
+        name = "loud" if run.loud else "none"
+        if run.networks_pct is None:
+            figures = f"stopped {run.measuring_s:.0f} s after measuring began: {run.reason}"
+            cells = [figures, *["-"] * 6]
+        else:
+            cells = [
+                f"{run.networks_pct:.2f}%",
+                _pct(run.blocks_pct),
+                _pct(run.flops_pct),
+                _pct(run.noise_floor_pct),
+                f"{run.covered} of {run.held_out}",
+                _pct(run.shrunk, 100),
+                _pct(run.pruned, 100),
+            ]
+        cells += [f"{run.total_s:.0f}", f"{run.silent_s:.0f} s"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _pct(value: float | None, factor: float = 1.0) -> str:
+    return "unknown" if value is None else f"{factor * value:.1f}%"
 
 
 PARTS = {"summary": summary, "caught": caught, "usual": usual, "cost": cost}

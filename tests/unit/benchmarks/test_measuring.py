@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.measuring import docs, results
+from benchmarks.measuring import demos, docs, results
+from benchmarks.measuring.demos import Demo, Demos
 from benchmarks.measuring.judge import Verdict
 from benchmarks.measuring.neighbours import Spells, beside
 from benchmarks.measuring.recording import RecordedVisit, Recording
@@ -175,12 +176,23 @@ def test_rules_hold_on_recordings_of_a_real_machine(name: str, length_s: float |
 
 
 def test_every_part_has_its_section_in_the_page(outcome: Results) -> None:
-    page = docs.rendered(docs.PAGE.read_text(), outcome)
+    runs = Demos(
+        "2026-12-01",
+        "a CPU",
+        [
+            Demo(False, 0, 250.0, 240.0, 10.0, 1.5, 2.5, 25.0, None, 18, 17, 0.99, 0.97),
+            Demo(True, 3, 60.0, 41.0, 10.0, reason="9 of 12 samples are disturbed"),
+        ],
+    )
+    page = docs.rendered(docs.PAGE.read_text(), docs.parts(outcome, runs))
     for render in PARTS.values():
         assert render(outcome) in page
+    row = "| none | 1.50% | 2.5% | 25.0% | unknown | 17 of 18 | 99.0% | 97.0% | 250 | 10 s |"
+    assert row in page
+    assert "stopped 41 s after measuring began: 9 of 12 samples are disturbed" in page
 
 
 def test_the_page_shows_the_committed_results() -> None:
-    committed = results.read()
-    assert committed is not None
+    committed = docs.parts(results.read(), demos.read())
+    assert committed
     assert docs.rendered(docs.PAGE.read_text(), committed) == docs.PAGE.read_text()
