@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lpnet.cli import show, show_estimate
+from lpnet.cli import show, show_estimate, show_report
 from lpnet.cli.base import (
     Batch,
     Json,
@@ -95,7 +95,7 @@ def profile(
     if report is None:
         print_json(campaign) if as_json else show.print_campaign(campaign)
     else:
-        print_json(report) if as_json else show.print_report(report)
+        print_json(report) if as_json else show_report.print_report(report)
 
 
 def train(
@@ -108,7 +108,7 @@ def train(
     """Train a new version of a target's LPNet from all samples of its epoch."""
     with connect(url, token) as client, terminal_progress() as progress:
         report = client.train(target, seed=seed, progress=progress)
-    print_json(report) if as_json else show.print_report(report)
+    print_json(report) if as_json else show_report.print_report(report)
 
 
 def report(
@@ -123,7 +123,7 @@ def report(
     """Show the errors of a target's LPNet, beside the baselines and the noise floor."""
     with connect(url, token) as client:
         result = client.report(target, lpnet)
-    print_json(result) if as_json else show.print_report(result)
+    print_json(result) if as_json else show_report.print_report(result)
 
 
 def study(
@@ -140,4 +140,4 @@ def study(
     """
     with connect(url, token) as client, terminal_progress() as progress:
         report = client.study(target, samples, seed=seed, progress=progress)
-    print_json(report) if as_json else show.print_report(report)
+    print_json(report) if as_json else show_report.print_report(report)
