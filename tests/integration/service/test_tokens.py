@@ -204,6 +204,12 @@ def test_a_session_of_a_browser(
     problem(http.get("/v1/session"), 401, "unauthenticated")
 
 
+def test_an_unknown_token_waits_for_no_writer(http: TestClient, closed: Context) -> None:
+    """On SQLite there is one writer at a time, and whoever has no token must not become it."""
+    with closed.db.write():
+        problem(http.post("/v1/session", json={"token": "lpnet_unknown"}), 401, "unauthenticated")
+
+
 def test_a_session_ends_with_its_time_and_with_its_token(
     http: TestClient, make: Make, closed: Context, clock: Clock
 ) -> None:

@@ -27,6 +27,9 @@ def open_session(ctx: Context, token: str) -> tuple[Caller, str, datetime]:
     Raises Unauthenticated.
     """
     now, cookie = ctx.clock.now(), secrets.token_urlsafe(32)
+    # Whoever has no token must not take the only write lock of SQLite.
+    with ctx.db.read() as session:
+        tokens.authenticate(ctx, session, token)
     with ctx.db.write() as session:
         caller, row = tokens.authenticate(ctx, session, token)
         expires_at = now + timedelta(hours=ctx.settings.session_h)
