@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,14 +67,17 @@ def ratio(results: Results, table: str, samples: int, kind: str) -> Ratio | None
     best = min(errors, key=lambda name: errors[name].mean())
     floor = next(facts.floor_pct for facts in results.tables if facts.name == table)
     pair = np.stack((_at(own, own.seeds), errors[best]))
-    value, draws = _bootstrap(pair, floor)
+    value, draws = _bootstrap(pair, floor, table)
     low, high = np.quantile(draws, (0.025, 0.975)) if len(own.seeds) > 1 else (math.nan, math.nan)
     return Ratio(table, samples, kind, best, value, float(low), float(high), draws)
 
 
 def geometric_mean(ratios: Sequence[Ratio]) -> tuple[float, float, float]:
-    """The geometric mean over tables, with its 95% interval: seeds of tables are drawn apart."""
+    """The geometric mean over tables, with its 95% interval: seeds of tables are drawn apart. NaN
+    where a table has a single seed."""
     value = math.exp(float(np.mean([math.log(r.value) for r in ratios])))
+    if any(math.isnan(r.low) for r in ratios):
+        return value, math.nan, math.nan
     draws = np.exp(np.mean([np.log(r.draws) for r in ratios], 0))
     low, high = np.quantile(draws, (0.025, 0.975))
     return value, float(low), float(high)
@@ -84,9 +88,11 @@ def _at(row: Row, seeds: Sequence[int]) -> np.ndarray:
     return np.array([by_seed[seed] for seed in seeds])
 
 
-def _bootstrap(pair: np.ndarray, floor_pct: float | None) -> tuple[float, np.ndarray]:
-    """The ratio of mean errors (2, seeds), and that of DRAWS draws of the same seeds for both."""
-    rng = np.random.default_rng(0)
+def _bootstrap(pair: np.ndarray, floor_pct: float | None, name: str) -> tuple[float, np.ndarray]:
+    """The ratio of mean errors (2, seeds), and that of DRAWS draws of the same seeds for both.
+
+    Tables of another name have other draws."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
     drawn = rng.integers(0, pair.shape[1], (DRAWS, pair.shape[1]))
     means = pair[:, drawn].mean(-1)
 

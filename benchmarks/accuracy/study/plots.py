@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.accuracy.study.markdown import methods
+from benchmarks.accuracy.study.markdown import methods, sizes
 from benchmarks.accuracy.study.methods import title
 from benchmarks.accuracy.study.results import PLOTTED_SAMPLES, Results
 from benchmarks.accuracy.study.svg import Panel, Series, drawing
@@ -21,7 +21,8 @@ def learning_curves(results: Results) -> str:
             if points:
                 series.append(Series(title(name), colour, points))
         if series:
-            panels.append(Panel(facts.title, "training rows (y: MAPE, %)", series))
+            label = "training rows (y: MAPE, %)"
+            panels.append(Panel(facts.title, label, series, x_ticks=sizes(results)))
     return drawing(panels)
 
 

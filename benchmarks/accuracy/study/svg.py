@@ -10,7 +10,10 @@ from xml.sax.saxutils import escape
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 230, 200, 40, 30, 24, 10
 COLUMNS, LEGEND = 4, 30
 # Colours that most people tell apart (Okabe and Ito).
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#888888")
+COLOURS = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#888888"),
+    *("#999933", "#882255"),
+)
 _STEPS = (1.0, 2.0, 5.0)
 _MAX_TICKS = 6
 
@@ -28,28 +31,32 @@ class Series:
 
 @dataclass(frozen=True)
 class Panel:
-    """`lines`: the points of a series are connected. `diagonal` draws y = x."""
+    """`lines`: the points of a series are connected. `diagonal` draws y = x. `x_ticks`: round
+    numbers without them."""
 
     title: str
     x_label: str
     series: Sequence[Series]
     lines: bool = True
     diagonal: bool = False
+    x_ticks: Sequence[float] | None = None
 
 
 def drawing(panels: Sequence[Panel]) -> str:
     """The panels side by side, COLUMNS in a row, with a legend below."""
     rows = math.ceil(len(panels) / COLUMNS)
-    width, height = min(COLUMNS, len(panels)) * WIDTH, rows * HEIGHT + LEGEND
+    width = min(COLUMNS, len(panels)) * WIDTH
+    legend, legend_height = _legend(panels, width)
+    height = rows * HEIGHT + legend_height
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" font-family="sans-serif" font-size="10">',
-        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:g}" '
+        f'width="{width}" height="{height:g}" font-family="sans-serif" font-size="10">',
+        f'<rect width="{width}" height="{height:g}" fill="#fff"/>',
     ]
     for index, panel in enumerate(panels):
         x, y = index % COLUMNS * WIDTH, index // COLUMNS * HEIGHT
         parts.append(f'<g transform="translate({x} {y})">{_panel(panel)}</g>')
-    parts += [_legend(panels, rows * HEIGHT + LEGEND / 2), "</svg>"]
+    parts += [f'<g transform="translate(0 {rows * HEIGHT})">{legend}</g>', "</svg>"]
     return "\n".join(parts) + "\n"
 
 
@@ -82,7 +89,7 @@ def _panel(panel: Panel) -> str:
         xs = ys = [*xs, *ys]
     x_axis = _Axis(xs, LEFT, WIDTH - RIGHT)
     y_axis = _Axis(ys, HEIGHT - BOTTOM, TOP)
-    parts = [_frame(panel), _ticks(x_axis, y_axis)]
+    parts = [_frame(panel), _ticks(panel, x_axis, y_axis)]
     if panel.diagonal:
         ends = f"M{x_axis.start} {y_axis.start}L{x_axis.stop} {y_axis.stop}"
         parts.append(f'<path d="{ends}" stroke="#999" fill="none"/>')
@@ -104,10 +111,12 @@ def _frame(panel: Panel) -> str:
     )
 
 
-def _ticks(x_axis: _Axis, y_axis: _Axis) -> str:
+def _ticks(panel: Panel, x_axis: _Axis, y_axis: _Axis) -> str:
+    x_ticks = ticks(x_axis.low, x_axis.high) if panel.x_ticks is None else panel.x_ticks
     parts = [
         f'<text x="{x_axis(tick)}" y="{HEIGHT - BOTTOM + 11}" text-anchor="middle">{tick:g}</text>'
-        for tick in ticks(x_axis.low, x_axis.high)
+        for tick in x_ticks
+        if x_axis.low <= tick <= x_axis.high
     ]
     parts += [
         f'<text x="{LEFT - 4}" y="{y_axis(tick) + 3}" text-anchor="end">{tick:g}</text>'
@@ -127,13 +136,18 @@ def _marks(points: Points, colour: str, lines: bool) -> str:
     return f'{marks}<path d="M{path}" stroke="{colour}" fill="none" stroke-width="1.5"/>'
 
 
-def _legend(panels: Sequence[Panel], y: float) -> str:
+def _legend(panels: Sequence[Panel], width: float) -> tuple[str, float]:
+    """The names of all series, in lines of at most `width`, and the height of these lines."""
     names = {series.name: series.colour for panel in panels for series in panel.series}
-    parts, x = [], float(LEFT)
+    parts, x, y = [], float(LEFT), LEGEND / 2
     for name, colour in names.items():
+        advance = 34 + 5.6 * len(name)
+        if x + advance > width and x > LEFT:
+            x, y = float(LEFT), y + LEGEND / 2
         parts.append(
-            f'<path d="M{x} {y}h14" stroke="{COLOURS[colour % len(COLOURS)]}" stroke-width="3"/>'
-            f'<text x="{x + 18}" y="{y + 4}">{escape(name)}</text>'
+            f'<path d="M{x:.0f} {y}h14" stroke="{COLOURS[colour % len(COLOURS)]}" '
+            'stroke-width="3"/>'
+            f'<text x="{x + 18:.0f}" y="{y + 4}">{escape(name)}</text>'
         )
-        x += 34 + 5.6 * len(name)
-    return "".join(parts)
+        x += advance
+    return "".join(parts), y + LEGEND / 2

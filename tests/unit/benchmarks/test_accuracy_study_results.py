@@ -122,9 +122,18 @@ def test_ratios_are_of_excess_errors() -> None:
 
 
 def test_geometric_means_are_over_tables() -> None:
-    pairs = [study(of("ensemble", [a]), of("forest", [4.0])) for a in (1.0, 4.0)]
+    pairs = [study(of("ensemble", [a, a]), of("forest", [4.0, 4.0])) for a in (1.0, 4.0)]
     own = [r for report in pairs if (r := ratio(report, "t", 300, "ensemble")) is not None]
     assert geometric_mean(own) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_a_geometric_mean_of_single_seeds_has_no_interval() -> None:
+    own = ratio(study(of("ensemble", [1.0]), of("forest", [4.0])), "t", 300, "ensemble")
+    assert own is not None
+    value, low, high = geometric_mean([own])
+    assert value == pytest.approx(0.25)
+    assert math.isnan(low)
+    assert math.isnan(high)
 
 
 @pytest.fixture
