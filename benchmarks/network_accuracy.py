@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from lpnet import zoo
-from lpnet.cli import show
+from lpnet.cli.show_report import print_report
 from lpnet.progress import terminal_progress
 from lpnet_demo.processes import LocalLoop
 
@@ -50,7 +50,7 @@ def main() -> None:
     print(
         f"{options.model}: measuring {measured - began:.0f} s, training {trained - measured:.0f} s"
     )
-    show.print_report(report)
+    print_report(report)
 
 
 if __name__ == "__main__":

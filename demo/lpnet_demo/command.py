@@ -145,8 +145,8 @@ def _run_shrink(
     keep_going: bool,
 ) -> dict[str, Any]:
     from lpnet import zoo
-    from lpnet.cli import show
     from lpnet.cli.layout import noise
+    from lpnet.cli.show_report import print_report
     from lpnet.progress import terminal_progress
     from lpnet.quality.text import print_quality
     from lpnet_demo.shrink import print_shrink, shrink
@@ -167,7 +167,7 @@ def _run_shrink(
         with _timed("train", seconds):
             report = client.train(target, seed=seed, progress=progress)
         result = shrink(client, target, space, progress)
-    show.print_report(report)
+    print_report(report)
     print_shrink(result, noise(report.noise_floor_pct, report.reasons.get("noise_floor_pct")))
     return {"report": report.model_dump(mode="json"), "shrink": result}
 

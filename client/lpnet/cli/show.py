@@ -14,7 +14,6 @@ from lpnet.cli.layout import (
     print_all,
     print_line,
 )
-from lpnet.cli.show_report import print_report as print_report
 from lpnet.schemas.campaign import Campaign
 from lpnet.schemas.condition import SentinelHistory
 from lpnet.schemas.device import Device, Target
