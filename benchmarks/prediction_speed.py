@@ -17,6 +17,7 @@ import torch
 
 from lpnet import zoo
 from lpnet.model.ensemble import Ensemble, EnsembleHeader
+from lpnet.model.ensemble.limits import HELD_TYPES
 from lpnet.model.header import Calibration
 from lpnet.model.kernels import coverage
 from lpnet.predictor.predictor import Predictor
@@ -81,6 +82,7 @@ def untrained(space: Space) -> Predictor:
         target="benchmark",
         members=size.members,
         hidden=size.hidden,
+        held_types=HELD_TYPES,
         batches=(space.batch,),
         coverage=coverage(space.table),
         calibration=Calibration(coverages=(0.9,), block=(1.0,), network=(1.0,)),
