@@ -21,7 +21,7 @@ _QUANTA_MS, _MIN_ROUNDING = (100.0, 10.0, 1.0, 0.1, 0.01, 0.001), 0.02
 _NOISY_RATIO, _MIN_NOISY, _MIN_NOISY_SHARE = 1.5, 3, 0.1
 # A latency is far off if it is off the fit, and off those of similar work, by this factor and by
 # so many typical errors. A table is noisy if so many are.
-_FAR_RATIO, _FAR_SPREADS, _MIN_FAR, _MIN_FAR_SHARE = 1.5, 5.0, 5, 0.04
+_FAR_RATIO, _FAR_SPREADS, _MIN_FAR, _MIN_FAR_SHARE = 1.5, 4.0, 5, 0.04
 _NORMAL = 1.4826
 
 
