@@ -71,14 +71,15 @@ def _pull_at_once(
 ) -> tuple[Tensor, Tensor]:
     distance = _distances(at, base, points)
     decay = torch.exp(-distance)
-    value = weights @ ((1.0 + distance) * decay)
+    value = weights @ distance.mul_(decay).add_(decay)
     if not with_slope:
         return value, at
-    weighted = weights[:, None] * decay
+    weighted = decay.mul_(weights[:, None])
     slope = points.T @ weighted - at * weighted.sum(-2, keepdim=True)
-    return value, 3.0 * slope
+    return value, slope.mul_(3.0)
 
 
 def _distances(at: Tensor, base: Tensor, points: Tensor) -> Tensor:
-    squared = base + at.square().sum(-2, keepdim=True) - 2.0 * (points @ at)
-    return torch.sqrt(3.0 * squared.clamp(min=0.0))
+    # In place: the arrays are large, and none of them takes part in autograd.
+    squared = (points @ at).mul_(-2.0).add_(base).add_(at.square().sum(-2, keepdim=True))
+    return squared.clamp_(min=0.0).mul_(3.0).sqrt_()

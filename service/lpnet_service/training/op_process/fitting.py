@@ -20,10 +20,12 @@ from lpnet_service.training.op_process.tuning import Linearised, Process, tune
 from lpnet_service.training.records import Index, Vector
 
 # Where tuning starts and is drawn to: lengths, in deviations of a feature.
-_LENGTH = 4.0
+_LENGTH = 8.0
 _NOISE = 1e-4
 # The noise is at least this, and the floor of the target where it is measured.
 _MIN_NOISE = 4e-6
+# A row that the rooflines miss by this factor is wrong: in seconds instead of milliseconds, say.
+_GROSS = np.log(20.0)
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,9 @@ class FitSettings:
     """Inducing kernels; records, and pairs of kernels, that are tuned on; evaluations in each
     round of tuning; folds of the calibration."""
 
-    inducing: int = 512
-    tuned: int = 300
-    pairs: int = 1_500_000
+    inducing: int = 640
+    tuned: int = 500
+    pairs: int = 4_000_000
     evaluations: tuple[int, ...] = (60, 40)
     folds: int = 5
 
@@ -66,10 +68,13 @@ def fit(
     rooflines = rooflines_of(rates, kernels)
     scales = scaling(kernels)
     points = scales.of(kernels.features)
-    correction, extra = np.zeros(len(kernels)), np.zeros(len(every))
+    off = kernels.log_ms - np.log(kernels.counts @ rooflines)
+    # Rows that are grossly wrong must not bend even the first round.
+    extra = np.where(np.abs(off) > _GROSS, off**2, 0.0)
+    correction = np.zeros(len(kernels))
     min_noise = max(_MIN_NOISE, (noise_floor_pct or 0.0) ** 2 / 1e4)
     order = np.random.default_rng(seed).permutation(every)
-    process = prior = _prior(kernels, scales, rooflines, types, min_noise)
+    process = prior = _prior(kernels.static, scales, off, types, min_noise)
     for turn, evaluations in enumerate(settings.evaluations):
         data = linearised_data(kernels, points, rooflines, correction, extra)
         part = _affordable(data, order[: settings.tuned], settings.pairs)
@@ -87,12 +92,10 @@ def rooflines_of(rates: Matrix, kernels: DistinctKernels) -> Vector:
     return np.asarray((rates[:, kernels.types] * kernels.work).sum(0))
 
 
-def _prior(
-    kernels: DistinctKernels, scales: Scaling, rooflines: Vector, types: int, min_noise: float
-) -> Process:
-    off = kernels.log_ms - np.log(kernels.counts @ rooflines)
+def _prior(static: int, scales: Scaling, off: Vector, types: int, min_noise: float) -> Process:
+    """`off` (N,) are the errors of the rooflines in logs."""
     spread = 1.4826 * float(np.median(np.abs(off - np.median(off))))
-    relevance = feature_scales(kernels.static).numpy()[scales.columns]
+    relevance = feature_scales(static).numpy()[scales.columns]
     variance = np.full(types, np.clip(2.0 * spread**2, 1e-3, 1.0))
     return Process(_LENGTH / relevance.astype(float), variance, max(_NOISE, 2 * min_noise))
 

@@ -14,11 +14,14 @@ from lpnet_service.training.op_process.tuning import Linearised
 from lpnet_service.training.records import Index, Vector
 
 _STEPS, _CONVERGED = 8, 1e-3
+# The fit begins as if records were this noisy, in variances of log ms: where shares are far off,
+# steps that aim at the last percent do not converge.
+_TEMPERED = (1e-2, 1e-3, 1e-4, 1e-5)
 # Rounds in which outliers are determined.
 _ROUNDS = 2
-# A record that a fit without it misses by more than so many deviations gets a variance of its own.
-_OUTLIER = 4.0
-_SOFT = 1.0
+# A record that a fit without it misses by more than so many deviations gets a variance of its own,
+# as for errors with a Cauchy distribution. Beyond the second number it has next to no weight.
+_OUTLIER, _GROSS = 3.0, 10.0
 # No correction is larger than exp(5): it keeps steps of the fit finite.
 _MAX_CORRECTION = 5.0
 
@@ -62,6 +65,10 @@ def fit_posterior(
     """The posterior from records `rows`. `extra` (N,) is determined if it is not given."""
     problem = _Problem(kernels, rows, basis, rooflines, noise)
     weights = np.zeros(basis.root.shape[1])
+    for variance in _TEMPERED:
+        if variance > noise:
+            start = variance if extra is None else np.maximum(extra, variance)
+            weights = problem.maximum(weights, np.broadcast_to(start, len(rows)), steps=2)
     if extra is None:
         extra = np.zeros(len(rows))
         for _ in range(_ROUNDS):
@@ -102,9 +109,9 @@ class _Problem:
         information = design.T @ (design / variance[:, None]) + np.eye(len(weights))
         return _Normal(design, target, variance, cho_factor(information, lower=True))
 
-    def maximum(self, weights: Vector, extra: Vector) -> Vector:
+    def maximum(self, weights: Vector, extra: Vector, steps: int = _STEPS) -> Vector:
         """Gauss-Newton from `weights`, with steps that never lower the posterior density."""
-        for _ in range(_STEPS):
+        for _ in range(steps):
             normal = self.normal_equations(weights, extra)
             change = normal.solution() - weights
             before, size = self._loss(weights, normal.variance), 1.0
@@ -128,7 +135,9 @@ class _Problem:
         error = np.abs(normal.target - normal.design @ normal.solution()) / rest
         # What a record without extra variance would be off by.
         expected = np.sqrt(np.maximum(normal.variance / rest - extra, self.noise))
-        return np.where(error > _OUTLIER * expected, (error / _SOFT) ** 2, 0.0)
+        deviations = error / expected
+        variance = (error / _OUTLIER * np.maximum(1.0, deviations / _GROSS)) ** 2
+        return np.where(deviations > _OUTLIER, variance, 0.0)
 
 
 def linearised_data(

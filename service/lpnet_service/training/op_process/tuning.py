@@ -21,7 +21,7 @@ _LENGTHS = (0.05, 1e3)
 _VARIANCES = (1e-6, 4.0)
 _MAX_NOISE = 0.25
 # Deviations of the priors, in logs.
-_LENGTH_DEVIATION, _VARIANCE_DEVIATION, _NOISE_DEVIATION = 1.5, 1.0, 3.0
+_LENGTH_DEVIATION, _VARIANCE_DEVIATION, _NOISE_DEVIATION = 3.0, 1.0, 3.0
 
 
 @dataclass(frozen=True)
