@@ -26,7 +26,8 @@ def summary(results: Results) -> str:
 
 
 def errors(results: Results) -> str:
-    """Mean MAPE over the seeds; a row per table and number of training rows."""
+    """Mean MAPE over the seeds; a row per table and number of training rows. The lowest of methods
+    with all seeds is bold."""
     names = methods(results)
     lines = _header(["table", "rows", "noise floor", *(title(name) for name in names)], texts=1)
     for facts in results.tables:
@@ -34,7 +35,8 @@ def errors(results: Results) -> str:
             own = [results.row(facts.name, samples, name) for name in names]
             if not any(own):
                 continue
-            lowest = min(row.mean_pct for row in own if row is not None)
+            seeds = max(len(row.seeds) for row in own if row is not None)
+            lowest = min(row.mean_pct for row in own if row and len(row.seeds) == seeds)
             cells = [_lowest(row, lowest) for row in own]
             lines.append(_line([facts.title, str(samples), _percent(facts.floor_pct, 2), *cells]))
     return "\n".join(lines)
