@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lpnet.model.registry import DEFAULT_KIND
 from lpnet_service.training.headers import new_header
 from lpnet_service.training.records import Index, Record, RecordSet, Vector, by_workload
-from lpnet_service.training.registry import trainer_of
+from lpnet_service.training.registry import QUICK_KIND, trainer_of
 from lpnet_service.training.threads import one_thread
 
 # Each workload is predicted by a fit to the other three quarters.
@@ -36,7 +35,7 @@ class Doubt:
 
 
 def doubted(
-    records: Sequence[Record], *, target: str, seed: int, kind: str = DEFAULT_KIND
+    records: Sequence[Record], *, target: str, seed: int, kind: str = QUICK_KIND
 ) -> list[Doubt]:
     """The workloads to doubt, largest errors first; those of dense and repeated workloads count
     double, since more depends on these.

@@ -26,6 +26,11 @@ TRAINERS: dict[str, Trainer[Any]] = {
 }
 
 
+# What trainings and studies take, and what rough fits take, which need no choice.
+TRAINED_KIND = AUTO
+QUICK_KIND = Ensemble.kind
+
+
 def trainer_of(kind: str) -> Trainer[Any]:
     """Raises LpnetError for a kind without a trainer."""
     if kind not in TRAINERS:

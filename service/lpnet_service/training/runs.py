@@ -9,12 +9,11 @@ import numpy as np
 from lpnet.errors import LpnetError
 from lpnet.model.base import LatencyModel
 from lpnet.model.header import Header
-from lpnet.model.registry import DEFAULT_KIND
 from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.report import Report
 from lpnet_service.training.headers import new_header
 from lpnet_service.training.records import Record, RecordSet, by_workload, require_samples
-from lpnet_service.training.registry import trainer_of
+from lpnet_service.training.registry import QUICK_KIND, TRAINED_KIND, trainer_of
 from lpnet_service.training.reporting import report
 from lpnet_service.training.screening import Screened, screened
 from lpnet_service.training.threads import one_thread
@@ -34,7 +33,7 @@ def train(
     noise_floor_pct: float | None,
     progress: Progress,
     memory: MemoryLimits | None = None,
-    kind: str = DEFAULT_KIND,
+    kind: str = TRAINED_KIND,
 ) -> tuple[LatencyModel, Report]:
     """Train a model of that kind on the records that are not held out, and report its errors on
     those that are.
@@ -60,7 +59,7 @@ def study(
     epoch: int,
     noise_floor_pct: float | None,
     progress: Progress,
-    kind: str = DEFAULT_KIND,
+    kind: str = TRAINED_KIND,
 ) -> Report:
     """The report of a training on `samples` records drawn with `seed`, tested on all others.
 
@@ -84,7 +83,7 @@ def provisional(
     target: str,
     seed: int,
     memory: MemoryLimits | None = None,
-    kind: str = DEFAULT_KIND,
+    kind: str = QUICK_KIND,
 ) -> LatencyModel:
     """A quick, rough fit to all records, for planning what to measure next; its intervals are
     rough too.
