@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
-_LINE_PERIOD_S = 10.0
+# Looked at every second, so that a line comes at least every ten.
+_LINE_PERIOD_S = 9.0
 
 
 class Progress(Protocol):

