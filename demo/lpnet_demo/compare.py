@@ -18,7 +18,7 @@ from lpnet_demo.prune import NETWORK
 _MODULES = {"openvino": "openvino", "torch": "torch"}
 _REPEATS = 16
 # Around the multiples of kernel sizes, where latency rises in steps.
-_BLOCK, _WIDTH = "layer3.1", "layer3.1.conv1"
+BLOCK, WIDTH = "layer3.1", "layer3.1.conv1"
 _VALUES = (4, 8, 12, 15, 16, 17, 24, 31, 32, 33, 40, 47, 48, 49, 56, 63, 64)
 
 
@@ -70,14 +70,14 @@ def compare(
 
 def sweep_workloads(space: Space) -> list[PlannedWorkload]:
     """A block at several values of one width, with its other widths at their max."""
-    block = space.block(_BLOCK)
+    block = space.block(BLOCK)
     dense = {width.name: width.max for width in block.widths}
     return [
         PlannedWorkload(
             kind="block",
             draw="sweep",
             workload=SpaceWorkload(
-                space=space.hash, block=_BLOCK, widths=dense | {_WIDTH: value}, batch=space.batch
+                space=space.hash, block=BLOCK, widths=dense | {WIDTH: value}, batch=space.batch
             ),
         )
         for value in _VALUES
