@@ -15,6 +15,7 @@ __all__ = [
     "STATIC_SIZES",
     "feature_scales",
     "features_of",
+    "require_computed",
     "required_static",
     "with_first_static",
 ]
@@ -43,6 +44,16 @@ def required_static(features: Tensor) -> int:
     An lpnet that computes fewer features can read a model that is trained without the others.
     """
     return STATIC if bool(features[:, FIRST_STATIC:STATIC].any()) else FIRST_STATIC
+
+
+def require_computed(static: int, dynamic: int) -> None:
+    """Raises ValueError for numbers of features that this lpnet does not compute."""
+    if static not in STATIC_SIZES or dynamic != DYNAMIC:
+        sizes = " or ".join(str(size) for size in STATIC_SIZES)
+        raise ValueError(
+            f"trained on {static} static and {dynamic} channel features, this lpnet computes "
+            f"{sizes} and {DYNAMIC}: train again"
+        )
 
 
 def feature_scales(static: int = STATIC) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from lpnet.model.features import DYNAMIC, STATIC, STATIC_SIZES
+from lpnet.model.features import DYNAMIC, STATIC, require_computed
 from lpnet.model.header import Header
 
 # Files keep the order of fields from before there were several kinds, and so their hashes.
@@ -29,12 +29,7 @@ class EnsembleHeader(Header):
 
     @model_validator(mode="after")
     def _features_match(self) -> EnsembleHeader:
-        if self.static not in STATIC_SIZES or self.dynamic != DYNAMIC:
-            sizes = " or ".join(str(size) for size in STATIC_SIZES)
-            raise ValueError(
-                f"trained on {self.static} static and {self.dynamic} channel features, this "
-                f"lpnet computes {sizes} and {DYNAMIC}: train again"
-            )
+        require_computed(self.static, self.dynamic)
         return self
 
     @model_serializer(mode="wrap")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from lpnet.model.features import DYNAMIC, STATIC, STATIC_SIZES
+from lpnet.model.features import DYNAMIC, STATIC, require_computed
 from lpnet.model.header import Header
 from lpnet.model.op_types import MORE_TYPES, TYPES
 
@@ -22,10 +22,5 @@ class OpProcessHeader(Header):
 
     @model_validator(mode="after")
     def _features_match(self) -> OpProcessHeader:
-        if self.static not in STATIC_SIZES or self.dynamic != DYNAMIC:
-            sizes = " or ".join(str(size) for size in STATIC_SIZES)
-            raise ValueError(
-                f"trained on {self.static} static and {self.dynamic} channel features, this "
-                f"lpnet computes {sizes} and {DYNAMIC}: train again"
-            )
+        require_computed(self.static, self.dynamic)
         return self
