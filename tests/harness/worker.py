@@ -15,10 +15,13 @@ from lpnet_service.services.learning import runs
 from lpnet_service.services.learning.runs import ClaimedRun
 from lpnet_service.services.shared.context import Context, context
 from lpnet_service.settings import from_environment
+from lpnet_service.worker import work
 from lpnet_service.worker.loop import work_until_stopped
 
-# A training of such a seed kills its process, or goes on until it is cancelled.
-DEADLY, ENDLESS = 666, 777
+# A training of such a seed waits until another process began one, kills its process, goes on until
+# it is cancelled, or is a real one that stays at the share HELD_AT.
+PATIENT, DEADLY, ENDLESS, HELD = 555, 666, 777, 888
+HELD_AT = 0.2
 
 
 def main(folder: Path) -> None:
@@ -29,8 +32,12 @@ def main(folder: Path) -> None:
         started = folder / f"{run.id}.{os.getpid()}"
         started.touch()
         seed = NewTraining.model_validate_json(run.params_json).seed
+        while seed == PATIENT and len(_processes(folder)) < 2:
+            time.sleep(0.01)
         if seed == DEADLY:
             os.kill(os.getpid(), signal.SIGKILL)
+        if seed == HELD:
+            work.run_training(ctx, run, lambda share, stage: _hold(progress, share, stage))
         while seed == ENDLESS:
             progress(0.5, "for ever")
             time.sleep(0.01)
@@ -39,6 +46,17 @@ def main(folder: Path) -> None:
         (folder / f"{run.id}.done").touch(exist_ok=False)
 
     work_until_stopped(context(from_environment()), {"training": training})
+
+
+def _processes(folder: Path) -> set[str]:
+    return {path.suffix for path in folder.iterdir()} - {".done"}
+
+
+def _hold(progress: Callable[[float, str], None], share: float, stage: str) -> None:
+    progress(share, stage)
+    while share >= HELD_AT:
+        progress(share, stage)
+        time.sleep(0.01)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import make_url
 from tests.harness import postgres as postgres_
 from tests.harness.processes import PATIENCE_S
-from tests.harness.worker import DEADLY, ENDLESS
+from tests.harness.worker import DEADLY, ENDLESS, HELD, HELD_AT, PATIENT
 
 from lpnet.schemas.lpnet import NewTraining, Training
 from lpnet.schemas.sample import SampleBatch
@@ -83,7 +83,7 @@ def states(ctx: Context, those: list[Training]) -> list[str]:
 def test_workers_share_the_queue_and_do_each_run_once(
     trainable: Bench, url: str, tmp_path: Path
 ) -> None:
-    runs = start(trainable, *range(30))
+    runs = start(trainable, PATIENT, *range(29))
     folder = tmp_path / "begun"
     with workers(quick(url, folder), 3):
         until(lambda: set(states(trainable.ctx, runs)) == {"done"})
@@ -154,14 +154,16 @@ def test_a_worker_waits_for_a_database_that_went_away(
 def test_a_killed_workers_training_is_taken_over_and_finishes_once(
     trainable: Bench, url: str, tmp_path: Path
 ) -> None:
-    """The worker that ships, at a real training."""
-    (run,) = start(trainable, 7)
+    """The first is killed in the midst of a real training; the second is the worker that ships."""
+    (run,) = start(trainable, HELD)
     log = tmp_path / "worker.log"
 
-    def spawn() -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "lpnet_service", "worker"]
+    def spawn(*module: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", *module]
         with log.open("ab") as out:
-            return subprocess.Popen(command, env=environment(url), stdout=out, stderr=out)
+            return subprocess.Popen(
+                command, env=environment(url), stdout=out, stderr=out, cwd=ROOT
+            )
 
     progress: set[float] = set()
 
@@ -170,16 +172,16 @@ def test_a_killed_workers_training_is_taken_over_and_finishes_once(
         progress.add(training.progress)
         return training
 
-    first = spawn()
+    first = spawn("tests.harness.worker", str(tmp_path))
     try:
-        until(lambda: state().progress > 0)
+        until(lambda: state().progress >= HELD_AT)
     finally:
         first.kill()
         first.wait()
     assert state().state == "running"
-    second = spawn()
+    second = spawn("lpnet_service", "worker")
     try:
-        until(lambda: state().state != "running")
+        until(lambda: state().state not in ("queued", "running"))
     finally:
         second.terminate()
         second.wait(PATIENCE_S)
