@@ -70,11 +70,12 @@ def _baselines(report: Report) -> Table:
     row("LPNet", report.held_out.network, report.held_out.block)
     for name in type(report.baselines).model_fields:
         baseline: Baseline = getattr(report.baselines, name)
-        row(name.replace("_", " "), baseline.network, baseline.block)
+        row(_readable(name), baseline.network, baseline.block)
     return grid
 
 
 def _notes(report: Report) -> Iterator[str]:
+    yield from _choice(report)
     for name in type(report.baselines).model_fields:
         part = getattr(report.baselines, name).trained_on
         if part is not None:
@@ -88,6 +89,23 @@ def _notes(report: Report) -> Iterator[str]:
     for kind, interval in (("networks", report.interval), ("blocks", report.interval_block)):
         yield from _interval(kind, interval)
     yield from _small_changes(report)
+
+
+def _choice(report: Report) -> Iterator[str]:
+    if report.kind is None:
+        return
+    errors = ", ".join(
+        f"{_readable(candidate.kind)} {percent(candidate.mean_pct)}"
+        for candidate in report.candidates or ()
+    )
+    if errors:
+        yield f"kind: {_readable(report.kind)}, by the mean errors in cross-validation: {errors}"
+    else:
+        yield f"kind: {_readable(report.kind)}"
+
+
+def _readable(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _interval(kind: str, interval: Interval | None) -> Iterator[str]:

@@ -12,6 +12,7 @@ from lpnet.errors import LpnetError
 from lpnet.model.kernels import coverage
 from lpnet.schemas.base import Name, Wire
 from lpnet.schemas.memory import MemoryLimits
+from lpnet.schemas.report import CandidateErrors
 from lpnet.schemas.workload import Kind
 from lpnet.space.table import OpTable
 
@@ -62,14 +63,6 @@ def _normal_quantile(coverage: float) -> float:
     return NormalDist().inv_cdf(0.5 + coverage / 2.0)
 
 
-class CandidateErrors(Wire):
-    """The cross-validated errors of a kind of latency model among which training chose."""
-
-    kind: str
-    mean_pct: float = Field(description="mean absolute error, percent")
-    median_pct: float = Field(description="median absolute error, percent")
-
-
 class Header(Wire):
     """Facts of a latency model that are not tensors. A kind adds its own fields in a subclass."""
 
@@ -95,6 +88,9 @@ class Header(Wire):
     calibration: Calibration = Calibration()
     candidates: tuple[CandidateErrors, ...] | None = Field(
         default=None, description="kinds among which training chose; null: it was told the kind"
+    )
+    transferred_from: Name | None = Field(
+        default=None, description="target that training began with; null: it began from scratch"
     )
 
     def uncovered(self, table: OpTable, batch: int) -> list[str]:

@@ -117,6 +117,14 @@ class SuspectSample(Wire):
     latency_ms: float = Field(description="latency, ms")
 
 
+class CandidateErrors(Wire):
+    """The cross-validated errors of a kind of latency model among which training chose."""
+
+    kind: str = Field(description="kind of latency model")
+    mean_pct: float = Field(description="mean absolute error, percent")
+    median_pct: float = Field(description="median absolute error, percent")
+
+
 class TableWarning(Wire):
     """What looks wrong with the samples, and which they are."""
 
@@ -145,6 +153,15 @@ class Report(Wire):
     )
     noise_floor_high_pct: float | None = Field(
         default=None, description="upper end of its 95% bootstrap interval, percent"
+    )
+    kind: str | None = Field(
+        default=None, description="kind of latency model; null: the report is of an older version"
+    )
+    candidates: tuple[CandidateErrors, ...] | None = Field(
+        default=None,
+        description="errors of the kinds among which training chose, each on workloads that it "
+        "was not fitted to; empty: there were too few workloads; null: training was told the "
+        "kind, or the report is of an older version",
     )
     held_out: HeldOut = Field(description="errors of the LPNet")
     baselines: Baselines = Field(description="errors of simpler models on the same split")

@@ -67,6 +67,8 @@ def report(
         seed=seed,
         trained_on=TrainedOn(block=len(training) - networks, network=networks),
         noise_floor_pct=model.header.noise_floor_pct,
+        kind=model.kind,
+        candidates=model.header.candidates,
         held_out=held_out,
         baselines=baseline_metrics,
         cuts=small_changes.cuts,

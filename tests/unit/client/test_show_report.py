@@ -9,6 +9,7 @@ import pytest
 from lpnet.cli.show_report import print_report
 from lpnet.schemas.report import (
     Baselines,
+    CandidateErrors,
     Cuts,
     GranuleChange,
     HeldOut,
@@ -88,6 +89,21 @@ def test_a_report_shows_changes_intervals_and_warnings(capsys: pytest.CaptureFix
         "regret of the ten best cuts: they save 4.5% less",
     ):
         assert part_of_text in text
+
+
+def test_a_report_names_its_kind_and_the_candidates(capsys: pytest.CaptureFixture[str]) -> None:
+    candidates = (
+        CandidateErrors(kind="op_process", mean_pct=2.31, median_pct=1.5),
+        CandidateErrors(kind="ensemble", mean_pct=4.0, median_pct=3.0),
+    )
+    chosen = {"kind": "op_process", "candidates": candidates}
+    report = Report.model_validate(OLD).model_copy(update=chosen)
+    assert Report.model_validate_json(report.model_dump_json()) == report
+    text = _printed(report, capsys)
+    assert "kind: op process, by the mean errors in cross-validation: op process 2.3%" in text
+    assert "ensemble 4.0%" in text
+    alone = report.model_copy(update={"candidates": None})
+    assert "kind: op process small changes" in _printed(alone, capsys)
 
 
 def test_an_unknown_regret_says_why(capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,6 +71,15 @@ def test_its_predictions_are_those_it_was_judged_by(
     assert 100 * np.mean(errors) == pytest.approx(_mape(report.held_out.network), rel=1e-3)
 
 
+def test_a_report_names_its_kind_and_those_it_was_chosen_from(
+    trained: tuple[LatencyModel, Report],
+) -> None:
+    lpnet, report = trained
+    assert report.kind == lpnet.kind
+    assert report.candidates == lpnet.header.candidates
+    assert report.candidates
+
+
 def test_every_null_of_a_report_has_its_reason(trained: tuple[LatencyModel, Report]) -> None:
     report = trained[1]
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from lpnet.model.base import LatencyModel
-from lpnet.model.header import CandidateErrors, Header
+from lpnet.model.header import Header
 from lpnet.model.mixture import Mixture
+from lpnet.schemas.report import CandidateErrors
 from lpnet_service.training.mixture import MixtureTrainer
 from lpnet_service.training.mixture.trainer import Crossed, fit_all, mix
 from lpnet_service.training.predictions import Predictions
