@@ -119,12 +119,12 @@ class CampaignRepository:
         """The campaign, locked until the transaction ends.
 
         Lock the campaign before ending one of its jobs. If two jobs end at once, the second then
-        sees that it is the last.
+        sees that it is the last. Claims of its jobs, which check their foreign keys, do not wait.
         """
         return self._session.scalar(
             select(CampaignRow)
             .where(CampaignRow.id == id_)
-            .with_for_update()
+            .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
         )
 

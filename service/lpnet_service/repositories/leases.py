@@ -89,7 +89,9 @@ class LeaseRepository(Generic[Row]):
     def find_by_token(self, token: str, *, lock: bool = False) -> Row | None:
         """The row that is or was held under this lease; `lock` keeps other writers off it."""
         query = select(self._row).where(self._row.lease_token == token)
-        return self._session.scalar(query.with_for_update() if lock else query)
+        if lock:
+            query = query.with_for_update(key_share=True)
+        return self._session.scalar(query)
 
     def exhausted(self, *, now: datetime, max_attempts: int) -> list[str]:
         """Ids of rows whose last permitted lease has expired."""
@@ -98,7 +100,7 @@ class LeaseRepository(Generic[Row]):
 
     def lock_exhausted(self, id_: str, *, now: datetime, max_attempts: int) -> Row | None:
         query = select(self._row).where(self._row.id == id_, self._is_exhausted(now, max_attempts))
-        return self._session.scalar(query.with_for_update())
+        return self._session.scalar(query.with_for_update(key_share=True))
 
     def _is_exhausted(self, now: datetime, max_attempts: int) -> ColumnElement[bool]:
         row = self._row

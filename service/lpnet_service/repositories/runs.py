@@ -21,7 +21,9 @@ class RunRepository:
         return self._session.get(RunRow, id_)
 
     def lock(self, id_: str) -> RunRow | None:
-        return self._session.scalar(select(RunRow).where(RunRow.id == id_).with_for_update())
+        return self._session.scalar(
+            select(RunRow).where(RunRow.id == id_).with_for_update(key_share=True)
+        )
 
     def studies(self, target: str, limit: int) -> Sequence[RunRow]:
         query = select(RunRow).where(

@@ -11,6 +11,7 @@ from lpnet.schemas.memory import MemoryLimits
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import Kind, OpsWorkload, SpaceWorkload
 from lpnet.space.table import OpTable
+from lpnet_service.db.retrying import retried
 from lpnet_service.db.rows import SampleRow
 from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.repositories.sides import SideRepository
@@ -48,6 +49,7 @@ def load(ctx: Context, target: str) -> Dataset:
     return Dataset(target, row.epoch, floor, records, memory.limits(ctx, row))
 
 
+@retried
 def draw_missing_sides(ctx: Context, target: str) -> None:
     """Draw a side for every workload of the current epoch that has none; sides never change.
 

@@ -47,6 +47,7 @@ _ON_BOTH_ENGINES = frozenset(
         "test_job_leases.py",
         "test_migrations.py",
         "test_processes.py",
+        "test_locks.py",
         "test_retention.py",
         "test_seats.py",
         "test_tallies.py",

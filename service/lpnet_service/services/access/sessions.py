@@ -12,6 +12,7 @@ import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from lpnet_service.db.retrying import retried
 from lpnet_service.db.rows import SessionRow
 from lpnet_service.errors import Unauthenticated
 from lpnet_service.repositories.tokens import TokenRepository
@@ -20,6 +21,7 @@ from lpnet_service.services.access.callers import Caller
 from lpnet_service.services.shared.context import Context
 
 
+@retried
 def open_session(ctx: Context, token: str) -> tuple[Caller, str, datetime]:
     """Open a session with a token. Returns the caller, the cookie's secret, and when the session
     ends.
@@ -58,6 +60,7 @@ def recognise(ctx: Context, cookie: str) -> Caller:
     return replace(caller, expires_at=browser_session.expires_at, csrf=_csrf(cookie))
 
 
+@retried
 def end(ctx: Context, cookie: str) -> None:
     with ctx.db.write() as session:
         TokenRepository(session).delete_session(tokens.sha256(cookie))

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from lpnet.schemas.token import Scope, Token
+from lpnet_service.db.retrying import retried
 from lpnet_service.db.rows import TokenRow
 from lpnet_service.errors import DiskFull, SetupError, Unauthenticated
 from lpnet_service.ids import new_id
@@ -47,6 +48,7 @@ def sha256(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+@retried
 def create(ctx: Context, request: TokenRequest, secret: str) -> tuple[Token, bool]:
     """Create a token with this secret; returns the token and whether it is new.
 
@@ -123,6 +125,7 @@ def list_tokens(ctx: Context) -> list[Token]:
         return [_token(row) for row in TokenRepository(session).all()]
 
 
+@retried
 def revoke(ctx: Context, id_or_name: str) -> list[Token]:
     """Revoke the tokens with that id or name, and end all sessions that they opened.
 
@@ -178,6 +181,7 @@ def caller_of(row: TokenRow, now: datetime) -> Caller:
     )
 
 
+@retried
 def note_use(ctx: Context, row: TokenRow) -> None:
     """Store when a token was last used. The time is rounded to the minute, so that few requests
     write."""

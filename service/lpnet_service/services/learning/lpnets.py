@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lpnet.schemas.lpnet import LPNetInfo
 from lpnet.schemas.report import NOISE_UNKNOWN, Report
+from lpnet_service.db.retrying import retried
 from lpnet_service.db.rows import LPNetRow
 from lpnet_service.errors import NotFound
 from lpnet_service.ids import new_id
@@ -68,6 +69,7 @@ def active(ctx: Context, target: str) -> str | None:
     return row.id if row else None
 
 
+@retried
 def publish(
     ctx: Context,
     run: ClaimedRun,

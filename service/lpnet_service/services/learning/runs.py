@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from lpnet.schemas.campaign import PlannedWorkload
 from lpnet.schemas.report import Report
+from lpnet_service.db.retrying import retried
 from lpnet_service.db.rows import RunRow
 from lpnet_service.errors import LeaseLost
 from lpnet_service.repositories.campaigns import CampaignRepository
@@ -31,6 +32,7 @@ class ClaimedRun:
     params_json: str
 
 
+@retried
 def claim(ctx: Context) -> ClaimedRun | None:
     now, settings = ctx.clock.now(), ctx.settings
     with ctx.db.read() as session:
@@ -50,6 +52,7 @@ def claim(ctx: Context) -> ClaimedRun | None:
     return ClaimedRun(row.id, row.lease_token, row.kind, row.target, row.campaign, row.params_json)
 
 
+@retried
 def extend_lease(ctx: Context, run: ClaimedRun, progress: float, stage: str) -> None:
     """Extend the lease of a run and publish its progress. Raises LeaseLost if it was cancelled or
     taken over."""
@@ -81,11 +84,13 @@ def finish(
     row.end("done", now=ctx.clock.now())
 
 
+@retried
 def finish_study(ctx: Context, run: ClaimedRun, report: Report) -> None:
     with ctx.db.write() as session:
         finish(session, ctx, lock_claimed(session, run), report, None)
 
 
+@retried
 def finish_plan(
     ctx: Context,
     run: ClaimedRun,
@@ -115,6 +120,7 @@ def finish_plan(
         campaigns.advance(session, campaign, now)
 
 
+@retried
 def fail(ctx: Context, run: ClaimedRun, reason: str) -> None:
     """Fail a run. A campaign that was waiting for its plan ends without pruned networks."""
     with ctx.db.write() as session:
@@ -137,6 +143,7 @@ def _fail(session: Session, ctx: Context, row: RunRow, reason: str) -> None:
     campaigns.advance(session, campaign, now)
 
 
+@retried
 def give_back(ctx: Context, run: ClaimedRun) -> None:
     """Release a run for another worker because this worker is stopping. The attempt does not
     count."""
@@ -152,13 +159,19 @@ def sweep(ctx: Context) -> int:
     with ctx.db.read() as session:
         ids = LeaseRepository(session, RunRow).exhausted(now=now, max_attempts=max_attempts)
     for id_ in ids:
-        with ctx.db.write() as session:
-            run = RunRepository(session).get(id_)
-            if run is not None and run.campaign is not None:
-                CampaignRepository(session).lock(run.campaign)
-            row = LeaseRepository(session, RunRow).lock_exhausted(
-                id_, now=now, max_attempts=max_attempts
-            )
-            if row is not None:
-                _fail(session, ctx, row, f"its worker died {row.attempts} times")
+        _fail_exhausted(ctx, id_)
     return len(ids)
+
+
+@retried
+def _fail_exhausted(ctx: Context, id_: str) -> None:
+    now, max_attempts = ctx.clock.now(), ctx.settings.max_attempts
+    with ctx.db.write() as session:
+        run = RunRepository(session).get(id_)
+        if run is not None and run.campaign is not None:
+            CampaignRepository(session).lock(run.campaign)
+        row = LeaseRepository(session, RunRow).lock_exhausted(
+            id_, now=now, max_attempts=max_attempts
+        )
+        if row is not None:
+            _fail(session, ctx, row, f"its worker died {row.attempts} times")

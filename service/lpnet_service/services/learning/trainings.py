@@ -6,6 +6,7 @@ from lpnet.logs import fields
 from lpnet.schemas.lpnet import NewStudy, NewTraining, Training
 from lpnet.schemas.problem import FieldError
 from lpnet.schemas.report import Report
+from lpnet_service.db.retrying import retried
 from lpnet_service.db.rows import RunRow
 from lpnet_service.errors import BadRequest, NoSamples, NotFound
 from lpnet_service.ids import new_id
@@ -31,6 +32,7 @@ def study(ctx: Context, target: str, new: NewStudy) -> Training:
     return _queue(ctx, target, "study", new)
 
 
+@retried
 def _queue(ctx: Context, target: str, kind: str, new: NewTraining | NewStudy) -> Training:
     now = ctx.clock.now()
     row = RunRow(
@@ -72,6 +74,7 @@ def get(ctx: Context, id_: str) -> Training:
     return _training(row)
 
 
+@retried
 def cancel(ctx: Context, id_: str) -> Training:
     """Cancel a training or study; the worker notices within about a second.
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from lpnet.logs import fields
 from lpnet.schemas.device import Registration, RegistrationResponse, TargetSpec
 from lpnet_service.db.rows import AgentRow, DeviceRow, TargetRow
+from lpnet_service.db.retrying import retried
 from lpnet_service.errors import DeviceBusy, NameTaken, NotFound
 from lpnet_service.ids import new_id
 from lpnet_service.repositories.devices import DeviceRepository
@@ -19,6 +20,7 @@ _CHOOSE_ANOTHER_NAME = "choose another name for this device, by --device of lpne
 
 
 def register(ctx: Context, registration: Registration) -> RegistrationResponse:
+@retried
     """Store a device, its agent and its targets. Repeating it updates what changed.
 
     A device has one agent: a repeated registration means that this agent was restarted. An
@@ -48,7 +50,7 @@ def _put_device(session: Session, registration: Registration, now: datetime) -> 
     }
     if insert_if_new(session, DeviceRow, values, key="name"):
         return
-    row = session.get_one(DeviceRow, registration.device, with_for_update=True)
+    row = session.get_one(DeviceRow, registration.device, with_for_update={"key_share": True})
     if registration.machine is not None and row.machine not in (None, registration.machine):
         raise NameTaken(
             f"device {registration.device!r} is registered for another machine, or the state "

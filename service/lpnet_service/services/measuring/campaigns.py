@@ -26,6 +26,7 @@ from lpnet.schemas.campaign import (
 from lpnet.schemas.problem import FieldError
 from lpnet.schemas.quality import ENOUGH_WORKLOADS
 from lpnet.space.sampling import plan
+from lpnet_service.db.retrying import retried
 from lpnet_service.db.rows import CampaignRow, JobRow, RunRow
 from lpnet_service.errors import Conflict, NotFound
 from lpnet_service.ids import new_id
@@ -44,6 +45,7 @@ _SORT = "-created_at"
 _NOTHING_TO_PLAN_FROM = "no undisturbed sample from which pruned networks could be chosen"
 
 
+@retried
 def create(ctx: Context, new: NewCampaign) -> Campaign:
     """Start a campaign.
 
@@ -191,6 +193,7 @@ def page(
 
 
 def cancel(ctx: Context, id_: str) -> Campaign:
+@retried
     """Cancel a campaign: its jobs are no longer offered, and leases on them are lost.
 
     Measured samples stay. A campaign that has ended does not change.

@@ -6,6 +6,7 @@ from lpnet.logs import fields
 from lpnet.schemas.condition import ConditionReport, ConditionResponse
 from lpnet.schemas.device import Target
 from lpnet.schemas.problem import FieldError
+from lpnet_service.db.retrying import retried
 from lpnet_service.errors import Conflict, DeviceBusy, NotFound
 from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.services.measuring import disturbed_samples
@@ -43,6 +44,7 @@ def report(ctx: Context, agent: str, condition: ConditionReport) -> ConditionRes
     return answer
 
 
+@retried
 def _store(
     ctx: Context, agent_id: str, condition: ConditionReport
 ) -> tuple[ConditionResponse, bool]:
@@ -80,6 +82,7 @@ def _cause(condition: ConditionReport) -> str | None:
 
 def clear(ctx: Context, name: str) -> Target:
     """Accept the current sentinel readings of a target as normal: it is ready, in a new epoch.
+@retried
 
     Raises Conflict if it is neither paused nor broken, or if something other than its sentinels
     paused it.

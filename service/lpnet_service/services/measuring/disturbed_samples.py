@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from lpnet.schemas.sample import Sample
+from lpnet_service.db.retrying import retried
 from lpnet_service.db.rows import SampleRow
 from lpnet_service.repositories.campaigns import CampaignRepository
 from lpnet_service.repositories.samples import SampleRepository
@@ -25,19 +26,25 @@ def mark(ctx: Context, target: str, epoch: int, since: datetime, reason: str) ->
     """
     with ctx.db.read() as session:
         campaigns = SampleRepository(session).campaigns_undisturbed_since(target, epoch, since)
-    count = 0
-    # Each campaign in its own transaction, locked before its jobs and samples, as in completion.
-    for id_ in campaigns:
-        with ctx.db.write() as session:
-            campaign = CampaignRepository(session).lock(id_) if id_ is not None else None
-            TallyRepository(session).lock(target)
-            rows = SampleRepository(session).lock_undisturbed_since(target, epoch, id_, since)
-            with tallies.updated(session, target, {(epoch, row.workload_key) for row in rows}):
-                mark_rows(rows, reason)
-            if campaign is not None and campaign.state == "running":
-                _reopen_jobs(session, campaign.id, {row.id for row in rows}, ctx.clock.now())
-            count += len(rows)
-    return count
+    return sum(_mark(ctx, target, epoch, id_, since, reason) for id_ in campaigns)
+
+
+@retried
+def _mark(
+    ctx: Context, target: str, epoch: int, campaign_id: str | None, since: datetime, reason: str
+) -> int:
+    """Mark the samples of a campaign; it is locked before its jobs and samples, as in
+    completion."""
+    with ctx.db.write() as session:
+        campaigns = CampaignRepository(session)
+        campaign = campaigns.lock(campaign_id) if campaign_id is not None else None
+        TallyRepository(session).lock(target)
+        rows = SampleRepository(session).lock_undisturbed_since(target, epoch, campaign_id, since)
+        with tallies.updated(session, target, {(epoch, row.workload_key) for row in rows}):
+            mark_rows(rows, reason)
+        if campaign is not None and campaign.state == "running":
+            _reopen_jobs(session, campaign.id, {row.id for row in rows}, ctx.clock.now())
+    return len(rows)
 
 
 def mark_rows(rows: Sequence[SampleRow], reason: str) -> None:

@@ -13,6 +13,7 @@ from lpnet.schemas.device import DeviceFacts, TargetSpec
 from lpnet.schemas.problem import FieldError
 from lpnet.schemas.sample import IngestResult, Sample, SampleBatch
 from lpnet.schemas.workload import SpaceWorkload, workload_key
+from lpnet_service.db.retrying import retried
 from lpnet_service.db.rows import DeviceRow, TargetRow
 from lpnet_service.errors import BadRequest, NotFound
 from lpnet_service.ids import new_id
@@ -26,6 +27,7 @@ from lpnet_service.services.shared.context import Context
 _MAX_LISTED_ERRORS = 100
 
 
+@retried
 def store(
     ctx: Context, batch: SampleBatch, *, create: bool = False, again: bool = False
 ) -> IngestResult:

@@ -12,6 +12,7 @@ from lpnet.schemas.campaign import Completion, LeasedItem
 from lpnet.schemas.problem import FieldError
 from lpnet.schemas.sample import IngestResult
 from lpnet.schemas.workload import workload_key
+from lpnet_service.db.retrying import retried
 from lpnet_service.db.rows import JobRow, TargetRow
 from lpnet_service.repositories.campaigns import CampaignRepository
 from lpnet_service.repositories.devices import DeviceRepository
@@ -30,6 +31,7 @@ from lpnet_service.services.shared.context import Context
 _NOT_REPORTED = "the agent reported neither a sample nor a failure"
 
 
+@retried
 def complete(ctx: Context, job: JobRow, completion: Completion) -> IngestResult:
     """End a job: store its samples, count its failures. Repeating it is harmless.
 

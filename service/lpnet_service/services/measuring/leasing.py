@@ -18,6 +18,7 @@ from lpnet.schemas.campaign import (
     LeaseExtension,
 )
 from lpnet.schemas.problem import FieldError
+from lpnet_service.db.retrying import retried
 from lpnet_service.db.rows import CampaignRow, JobRow
 from lpnet_service.errors import DeviceBusy, LeaseLost, NotFound
 from lpnet_service.repositories.campaigns import CampaignRepository, offer_order, on_ready_targets
@@ -83,6 +84,7 @@ def _claim_job(
     # Read before locking: polls that find no job must not make writers wait.
     with ctx.db.read() as session:
         jobs = LeaseRepository(session, JobRow)
+@retried
         if not jobs.any_free(on_targets, now=now, max_attempts=settings.max_attempts):
             return None
     with ctx.db.write() as session:
@@ -156,6 +158,7 @@ def heartbeat(ctx: Context, token: str, beat: Heartbeat) -> LeaseExtension:
         if job is None:
             raise LeaseLost
         bind_log_fields(job)
+@retried
         _count_measured(job, beat.measured)
         touch_agent(session, job, now)
     return LeaseExtension(expires_s=lease_s)
@@ -169,8 +172,8 @@ def fail(ctx: Context, job: JobRow, failure: JobFailure) -> None:
     with ctx.db.write() as session:
         campaign, job = lock_leased(session, job)
         if job.state != "running":
+@retried
             raise LeaseLost
-        touch_agent(session, job, now)
         if failure.postponed or job.attempts < settings.max_attempts:
             pause = settings.retry_s * (1 if failure.postponed else job.attempts)
             available_at = now + timedelta(seconds=pause)
@@ -186,6 +189,7 @@ def _give_up(
     """Fail a job permanently, or end it as done if it was completed before. Items that have a
     sample count as measured."""
     count_results(session, job, {}, reason)
+        touch_agent(session, job, now)
     job.end("done" if job.ended else "failed", now=now)
     campaigns.advance(session, campaign, now)
 
@@ -196,14 +200,20 @@ def sweep(ctx: Context) -> int:
     with ctx.db.read() as session:
         ids = LeaseRepository(session, JobRow).exhausted(now=now, max_attempts=max_attempts)
     for id_ in ids:
-        with ctx.db.write() as session:
-            repository = CampaignRepository(session)
-            row = repository.get_job(id_)
-            campaign = repository.lock(row.campaign) if row else None
-            job = LeaseRepository(session, JobRow).lock_exhausted(
-                id_, now=now, max_attempts=max_attempts
-            )
-            if campaign is not None and job is not None:
-                reason = f"its agents fell silent {job.attempts} times"
-                _give_up(session, campaign, job, reason, now)
+        _give_up_exhausted(ctx, id_)
     return len(ids)
+
+
+@retried
+def _give_up_exhausted(ctx: Context, id_: str) -> None:
+    now, max_attempts = ctx.clock.now(), ctx.settings.max_attempts
+    with ctx.db.write() as session:
+        repository = CampaignRepository(session)
+        row = repository.get_job(id_)
+        campaign = repository.lock(row.campaign) if row else None
+        job = LeaseRepository(session, JobRow).lock_exhausted(
+            id_, now=now, max_attempts=max_attempts
+        )
+        if campaign is not None and job is not None:
+            reason = f"its agents fell silent {job.attempts} times"
+            _give_up(session, campaign, job, reason, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lpnet.schemas.pruning import PruningPage, PruningResult
+from lpnet_service.db.retrying import retried
 from lpnet_service.db.rows import PruningRow
 from lpnet_service.errors import Conflict, NotFound, WidthsError
 from lpnet_service.repositories.inserts import insert_if_new
@@ -13,6 +14,7 @@ from lpnet_service.services.shared.targets import require_target
 from lpnet_service.services.shared.width_limits import width_errors
 
 
+@retried
 def report(ctx: Context, result: PruningResult) -> tuple[PruningResult, bool]:
     """Store a result; returns the stored result and whether it is new.
 
@@ -65,6 +67,7 @@ def get(ctx: Context, id_: str) -> PruningResult:
     return PruningResult.model_validate_json(row.body_json)
 
 
+@retried
 def remove(ctx: Context, id_: str) -> None:
     with ctx.db.write() as session:
         if not PruningRepository(session).delete(id_):

@@ -13,6 +13,7 @@ from typing import Literal
 
 from lpnet_service.artifacts.database import DatabaseStore
 from lpnet_service.artifacts.protocol import ArtifactStore, checked
+from lpnet_service.db.retrying import retried
 from lpnet_service.errors import DamagedArtifact, NoArtifact
 from lpnet_service.repositories.artifacts import ArtifactRepository
 from lpnet_service.services.shared.context import Context
@@ -23,6 +24,7 @@ _GRACE = timedelta(days=1)
 MoveResult = tuple[str, Literal["moved", "there"] | NoArtifact]
 
 
+@retried
 def keep(ctx: Context, content: bytes) -> str:
     """Write bytes to the store of LPNET_ARTIFACTS and return their sha256. Raises NoArtifact."""
     with ctx.db.write() as session:

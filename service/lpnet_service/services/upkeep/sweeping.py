@@ -6,6 +6,7 @@ training.
 
 from __future__ import annotations
 
+from lpnet_service.db.retrying import retried
 from lpnet_service.db.rows import JobRow, RunRow
 from lpnet_service.repositories.leases import LeaseRepository
 from lpnet_service.services.learning import runs
@@ -23,6 +24,7 @@ def sweep(ctx: Context) -> None:
     runs.sweep(ctx)
 
 
+@retried
 def _clamp_future_times(ctx: Context) -> None:
     """Correct times after the clock was set back. Otherwise a lease would last, and work stay
     hidden, until the clock reaches them again."""
