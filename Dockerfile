@@ -5,7 +5,7 @@
 #   docker build --target agent -t lpnet-agent .
 #   docker buildx build --platform linux/amd64,linux/arm64 --target agent -t lpnet-agent .
 #
-# docs/operate/team.md and docs/operate/deploy.md say how to run them, and what of this could not be tried.
+# docs/operate/team.md and docs/operate/deploy.md say how to run them.
 ARG PYTHON=3.12-slim-bookworm
 
 FROM python:${PYTHON} AS wheel
@@ -14,7 +14,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY client client
 COPY profiler_agent profiler_agent
 COPY service service
-RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
+RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . ./service
 
 # The agent with ONNX Runtime; EXTRAS=agent,openvino or litert adds a runtime.
 FROM python:${PYTHON} AS agent
@@ -35,10 +35,10 @@ ENTRYPOINT ["lpnet-agent"]
 CMD ["run"]
 
 # API, worker, migrations and tokens. Give TORCH_INDEX an index of PyTorch's wheels without CUDA, which spare
-# gigabytes; an empty one takes those of pip's own index. EXTRAS=cloud,telemetry adds those. On SQLite
+# gigabytes; an empty one takes those of pip's own index. EXTRAS=cloud,telemetry adds those extras. On SQLite
 # mount a volume at /var/lib/lpnet; none is declared, since on Postgres nothing is written there.
 FROM python:${PYTHON} AS service
-ARG EXTRAS=service
+ARG EXTRAS=
 ARG TORCH_INDEX=
 ENV PYTHONDONTWRITEBYTECODE=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -49,7 +49,7 @@ RUN groupadd --system --gid 10001 lpnet \
 COPY constraints.txt /tmp/constraints.txt
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     python -m pip install -c /tmp/constraints.txt ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
-    "$(echo /wheels/lpnet-*.whl)[${EXTRAS}]"
+    /wheels/lpnet-*.whl "$(echo /wheels/lpnet_service-*.whl)${EXTRAS:+[$EXTRAS]}"
 USER 10001:10001
 WORKDIR /var/lib/lpnet
 EXPOSE 8000

@@ -1,14 +1,16 @@
-# Everything runs in .venv, which is made when it is missing or older than what it is made of.
+# Everything runs in .venv, which is made when it is missing or older than what it is made of. The
+# demo needs less than the tests: each has a stamp.
 PYTHON ?= python3
 BIN := .venv/bin
+PROJECTS := pyproject.toml service/pyproject.toml demo/pyproject.toml
 # `make test TESTS=tests/unit/space` runs some of the tests; PYTEST_ARGS="--seed 7 --shuffle" draws
 # otherwise.
 # More than two cores can use, as many tests wait for processes.
 WORKERS ?= 3
 
-.PHONY: demo demo-postgres test test-all lint bench spaces-bench screenshots format clean
+.PHONY: demo demo-postgres wheel test test-all lint bench spaces-bench screenshots format clean
 
-demo: .venv/installed
+demo: .venv/demo
 	$(BIN)/lpnet demo $(DEMO_ARGS)
 
 # The same on a Postgres of its own, which is gone afterwards, with two API processes and two workers.
@@ -61,10 +63,23 @@ format: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/deno fmt
 
-.venv/installed: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+.venv/demo: $(PROJECTS) constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e . -e ./service -e ./demo
 	touch $@
 
+.venv/installed: $(PROJECTS) constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt \
+	  -e ".[dev]" -e "./service[cloud,telemetry]" -e ./demo
+	touch .venv/demo $@
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+# Copy what another machine needs from dist/ to it: docs/start/install.md.
+wheel: | $(BIN)/python
+	rm -f dist/*.whl
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist . ./service ./demo
+	@ls dist/*.whl
+
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis lpnet-demo
+	rm -rf dist .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis lpnet-demo

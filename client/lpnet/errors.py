@@ -45,6 +45,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lpnet.installation import install_command
+
 
 class LpnetError(Exception):
     """Base of all errors that lpnet raises on purpose; the message is written for the user."""
@@ -150,10 +152,11 @@ class FileFormatError(LpnetError):
 
 
 class MissingExtra(LpnetError):
-    """A command or class needs packages of an extra that is not installed."""
+    """A command or class needs packages of an extra of a distribution that is not installed."""
 
-    def __init__(self, what: str, extra: str, missing: str) -> None:
-        super().__init__(f"{what} needs the package {missing!r}: pip install 'lpnet[{extra}]'")
+    def __init__(self, what: str, extra: str, missing: str, distribution: str = "lpnet") -> None:
+        command = install_command(extra, distribution)
+        super().__init__(f"{what} needs the package {missing!r}: {command}")
         self.extra = extra
 
 

@@ -31,10 +31,12 @@ SETTINGS = {
 
 def check_extras(*, agent: bool = True) -> None:
     """Raises MissingExtra if a package of the service, or of the agent, is not installed."""
-    packages = [("lpnet_service", "service"), ("fastapi", "service")]
-    for package, extra in [*packages, *([("onnxruntime", "agent")] if agent else [])]:
+    packages = [("lpnet_service", "", "lpnet-service"), ("fastapi", "", "lpnet-service")]
+    if agent:
+        packages.append(("onnxruntime", "agent", "lpnet"))
+    for package, extra, distribution in packages:
         if importlib.util.find_spec(package) is None:
-            raise MissingExtra("lpnet demo", extra, package)
+            raise MissingExtra("lpnet demo", extra, package, distribution)
 
 
 class LocalLoop:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpnet.cli.layout import ms, new_grid, percent, print_all
+from lpnet.installation import install_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +67,9 @@ def subnormal_message(exported: ExportedWeights, file: Path) -> str:
     sentences = [f"the pruned network was trained with subnormal weights: {share}"]
     effect = exported.effect
     if effect is None:
-        sentences.append("What they cost is unknown without ONNX Runtime: install lpnet[agent]")
+        sentences.append(
+            f"What they cost is unknown without ONNX Runtime: {install_command('agent')}"
+        )
     else:
         sentences.append(
             f"With them, {file} takes {effect.slowdown:.3g} times as long on this machine as with "

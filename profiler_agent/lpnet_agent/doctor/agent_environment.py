@@ -7,6 +7,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lpnet.installation import install_command
 from lpnet_agent.doctor.finding import NOT_RECORDED, CheckContext, Finding, Subject
 from lpnet_agent.errors import SetupError
 from lpnet_agent.owner.limits import limits_of
@@ -128,7 +129,7 @@ def runtime(context: CheckContext) -> Finding:
     if support.reason is not None:
         remedy = subject.source
         if support.version is None:
-            remedy = f"pip install 'lpnet[{runtime_entry(settings.runtime).extra}]'"
+            remedy = install_command(runtime_entry(settings.runtime).extra)
         return subject.bad(f"{observation}: {support.reason}", remedy)
     if settings.precision not in support.precisions:
         return subject.bad(

@@ -24,7 +24,7 @@ def reachable(context: CheckContext) -> Finding:
     if probe.version != own_version:
         return subject.caution(
             f"ready, but its version is {probe.version}, and that of this agent {own_version}",
-            f"pip install 'lpnet[agent]=={probe.version}'",
+            f"install lpnet {probe.version} here; `make wheel` builds it in a clone of that one",
         )
     return subject.ok(f"ready, version {probe.version}, the same as this agent")
 

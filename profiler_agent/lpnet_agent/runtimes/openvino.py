@@ -11,6 +11,7 @@ import openvino as ov
 from openvino import properties
 from openvino.properties import hint
 
+from lpnet.installation import install_command
 from lpnet_agent.errors import RuntimeFailed
 from lpnet_agent.runtimes.base import (
     Array,
@@ -58,7 +59,7 @@ def providers() -> tuple[Provider, ...]:
     device = core.get_property(_DEVICE, properties.device.full_name).strip()
     reasons = dict.fromkeys(_CAPABILITIES, _UNSUPPORTED)
     if _CAPABILITIES["int8"] in capabilities:
-        reasons["int8"] = "it needs onnxruntime to quantise: pip install 'lpnet[agent]'"
+        reasons["int8"] = f"it needs onnxruntime to quantise: {install_command('agent')}"
     unsupported = unsupported_precisions(precisions, reasons)
     return (Provider("cpu", precisions, device or None, unsupported=unsupported),)
 

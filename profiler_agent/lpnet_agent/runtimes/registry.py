@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import cast
 
 from lpnet.errors import MissingExtra
+from lpnet.installation import install_command
 from lpnet_agent.errors import SetupError
 from lpnet_agent.runtimes.base import Provider, Runtime, RuntimeConfig, RuntimeModule
 
@@ -117,7 +118,7 @@ def list_support(names: Iterable[str] = NAMES) -> tuple[RuntimeSupport, ...]:
 
 def _list_support(entry: RuntimeEntry) -> list[RuntimeSupport]:
     if not _is_installed(entry):
-        reason = f"not installed: pip install 'lpnet[{entry.extra}]'"
+        reason = f"not installed: {install_command(entry.extra)}"
         return [RuntimeSupport(entry.name, "cpu", False, None, None, (), reason)]
     version = _version(entry)
     try:

@@ -31,6 +31,6 @@ def open_store(setting: str, db: Database, clock: Clock) -> ArtifactStore:
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("obstore"):
             raise
-        missing = MissingExtra("LPNET_ARTIFACTS with a URL", "cloud", error.name)
+        missing = MissingExtra("LPNET_ARTIFACTS with a URL", "cloud", error.name, "lpnet-service")
         raise SetupError(str(missing)) from error
     return ObjectStore(setting)

@@ -28,5 +28,5 @@ def exit_on_error(command: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("lpnet"):
             raise
-        typer.echo(str(MissingExtra(command, "service", error.name)), err=True)
+        typer.echo(str(MissingExtra(command, "", error.name, "lpnet-service")), err=True)
         raise typer.Exit(1) from error

@@ -1,6 +1,6 @@
 """OpenTelemetry traces, if the environment configures them.
 
-Only then the packages of `lpnet[telemetry]` are imported.
+Only then the packages of `lpnet-service[telemetry]` are imported.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from importlib.metadata import version
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from lpnet.installation import install_command
 from lpnet.logs import fields
 from lpnet.logs.secrets import redact
 from lpnet_service.errors import SetupError
@@ -61,7 +62,7 @@ def check() -> None:
         variable = next(name for name in _ENDPOINTS if os.environ.get(name))
         raise SetupError(
             f"{variable} is set, but sending traces needs the package {error.name!r}: "
-            "pip install 'lpnet[telemetry]'"
+            + install_command("telemetry", "lpnet-service")
         ) from error
 
 

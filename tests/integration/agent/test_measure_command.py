@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.harness.simulation import simulated_device
 
+from lpnet.installation import install_command
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import SpaceWorkload, workload_key
 from lpnet.space.space import Space
@@ -319,7 +320,7 @@ def test_a_missing_extra_is_a_line_and_not_a_traceback(tmp_path: Path) -> None:
             [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False
         )
         assert done.returncode == 1
-        assert "pip install 'lpnet[agent]'" in done.stderr
+        assert install_command("agent") in done.stderr
         assert "Traceback" not in done.stderr
 
 

@@ -16,6 +16,7 @@ from tests.harness.loglines import logged
 from tests.harness.otlp import Collector, collector
 
 from lpnet.http import Http
+from lpnet.installation import install_command
 from lpnet.schemas.lpnet import NewTraining
 from lpnet.schemas.sample import SampleBatch
 from lpnet_service.api.app import Application
@@ -159,7 +160,7 @@ def test_traces_are_switched_off_as_elsewhere(
     ("variable", "value", "message"),
     [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "got 'grpc'"),
-        (None, "", r"OTEL_EXPORTER_OTLP_ENDPOINT is set.*pip install 'lpnet\[telemetry\]'"),
+        (None, "", r"OTEL_EXPORTER_OTLP_ENDPOINT is set.*pip install .*\[telemetry\]"),
     ],
 )
 def test_what_cannot_be_is_said_at_the_start(
@@ -192,4 +193,4 @@ def test_the_command_refuses_without_the_extra(received: Collector, tmp_path: Pa
     )
     assert done.returncode == 1
     assert done.stderr.startswith("error: OTEL_EXPORTER_OTLP_ENDPOINT is set")
-    assert "pip install 'lpnet[telemetry]'" in done.stderr
+    assert install_command("telemetry", "lpnet-service") in done.stderr

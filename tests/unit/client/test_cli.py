@@ -11,6 +11,7 @@ from tests.harness.in_process import invoke
 
 import lpnet as library
 from lpnet.cli.main import app
+from lpnet.installation import install_command
 
 COMMANDS = (
     "demo",
@@ -106,7 +107,7 @@ def test_a_demo_without_the_service_names_the_missing_extra() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "pip install 'lpnet[service]'" in done.stderr
+    assert install_command("", "lpnet-service") in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from lpnet.installation import install_command
 from lpnet_service.main import app
 
 
@@ -105,4 +106,4 @@ def test_without_its_extra_a_command_says_what_to_install(
     monkeypatch.delitem(sys.modules, "lpnet_service.settings")
     result = CliRunner().invoke(app, ["migrate"])
     assert result.exit_code == 1
-    assert "pip install 'lpnet[service]'" in result.output
+    assert install_command("", "lpnet-service") in result.output
