@@ -1,22 +1,23 @@
-"""Lists of ops that people write by hand: files that `lpnet predict --ops` prices.
+"""Lists of ops that people write by hand: those that `lpnet predict --ops` prices, and samples.
 
-A file is JSON: a list of ops, or an object `{"ops": [...], "batch": n}`. The ops are those of
-samples. Three things are written more shortly here: one number stands for a pair of equal ones,
-`padding` may be "same", and `bias` is accepted, since its cost is part of the op.
+A file is JSON: a list of ops, or an object `{"ops": [...], "batch": n}`. Three things may be
+written more shortly: one number stands for a pair of equal ones, `padding` may be "same", and
+`bias` is accepted, since its cost is part of the op.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from lpnet.errors import FileFormatError
-from lpnet.schemas import ops as wire
-from lpnet.schemas.ops import Op, output_size, window_span
+from lpnet.op_shapes import mismatches
+from lpnet.schemas.ops import window_span
+from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import OpsWorkload
 from lpnet.text_file import open_text
 
@@ -48,7 +49,7 @@ def parse(content: Any, batch: int | None = None) -> OpsWorkload:
     fields = dict(content) if isinstance(content, dict) else {"ops": content}
     if not isinstance(fields.get("ops"), list):
         raise ValueError('expected a list of ops, or {"ops": [...], "batch": n}')
-    fields["ops"] = [_full(index, op) for index, op in enumerate(fields["ops"])]
+    fields["ops"] = _expanded(fields["ops"])
     if batch is not None:
         fields["batch"] = batch
     try:
@@ -63,62 +64,39 @@ def parse(content: Any, batch: int | None = None) -> OpsWorkload:
     return workload
 
 
-def mismatches(ops: Sequence[Op]) -> Iterator[str]:
-    """Ops whose input is not the output of the ops that they read, each with the reason."""
-    for index, op in enumerate(ops):
-        sources = op.inputs if op.inputs is not None else (index - 1,)
-        known = [ops[source] for source in sources if source >= 0]
-        reason = None
-        if known and len(known) == len(sources):
-            reason = _mismatch(op, known)
-        elif known and sources[0] >= 0:
-            reason = _mismatch(op, known[:1]) if not _merges(op) else None
-        if reason:
-            names = ", ".join(f"ops[{source}]" for source in sources)
-            yield f"ops[{index}] ({op.type}): {reason}, as {names} gives"
+def expanded_line(line: str) -> str:
+    """The JSON of a sample, with the ops of its workload in full.
+
+    Other lines are returned as they are. Raises ValueError, naming the op and the field.
+    """
+    if '"ops"' not in line:
+        return line
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return line
+    workload = content.get("workload") if isinstance(content, dict) else None
+    ops = workload.get("ops") if isinstance(workload, dict) else None
+    if not isinstance(ops, list):
+        return line
+    full = {**content, "workload": {**workload, "ops": _expanded(ops)}}
+    return json.dumps(full)
 
 
-def _merges(op: Op) -> bool:
-    return isinstance(op, wire.Add | wire.Mul | wire.Concat)
+def sample_errors(samples: Iterable[Sample]) -> dict[int, str]:
+    """The samples, by index, whose ops have shapes that do not follow from one another, with the
+    reason."""
+    errors = {}
+    for index, sample in enumerate(samples):
+        if isinstance(sample.workload, OpsWorkload):
+            problem = next(mismatches(sample.workload.ops), None)
+            if problem is not None:
+                errors[index] = f"workload.{problem}"
+    return errors
 
 
-def _mismatch(op: Op, sources: Sequence[Op]) -> str | None:
-    """What an op must have instead; None if it fits."""
-    shapes = [(source.c_out, *output_size(source)) for source in sources]
-    if any(_is_unsure(source) for source in sources):
-        # Only the channels are certain.
-        return None if _merges(op) else _channels(op, shapes[0][0])
-    if isinstance(op, wire.Concat):
-        total = sum(channels for channels, _, _ in shapes)
-        return None if op.c_out == total else f"c_out must be {total}, got {op.c_out}"
-    if isinstance(op, wire.Add | wire.Mul):
-        largest = max(shapes, key=lambda shape: shape[0] * shape[1] * shape[2])
-        return _sizes(op, *largest)
-    if isinstance(op, wire.MatMul | wire.Move | wire.Opaque | wire.Reduce):
-        values, needed = op.c_in * op.h * op.w, shapes[0][0] * shapes[0][1] * shapes[0][2]
-        return None if values == needed else f"c_in * h * w must be {needed}, got {values}"
-    return _sizes(op, *shapes[0])
-
-
-def _is_unsure(source: Op) -> bool:
-    """Whether the size of an op's output is not known for certain."""
-    if isinstance(source, wire.Resize):
-        return source.scale is None
-    if isinstance(source, wire.Pool) and source.mode == "global":
-        return False
-    windowed = isinstance(source, wire.Conv2d | wire.ConvTranspose2d | wire.Pool)
-    return windowed and getattr(source, "padding", None) is None
-
-
-def _channels(op: Op, channels: int) -> str | None:
-    return None if op.c_in == channels else f"c_in must be {channels}, got {op.c_in}"
-
-
-def _sizes(op: Op, channels: int, h: int, w: int) -> str | None:
-    if (op.c_in, op.h, op.w) == (channels, h, w):
-        return None
-    got = f"{op.c_in}, {op.h} and {op.w}"
-    return f"c_in, h and w must be {channels}, {h} and {w}, got {got}"
+def _expanded(ops: Sequence[Any]) -> list[dict[str, Any]]:
+    return [_full(index, op) for index, op in enumerate(ops)]
 
 
 def _full(index: int, op: Any) -> dict[str, Any]:
