@@ -23,7 +23,7 @@ from lpnet_service.training.records import Index, Vector
 _LENGTH = 8.0
 _NOISE = 1e-4
 # The noise is at least this, and the floor of the target where it is measured.
-_MIN_NOISE = 4e-6
+MIN_NOISE = 4e-6
 # A row that the rooflines miss by this factor is wrong: in seconds instead of milliseconds, say.
 _GROSS = np.log(20.0)
 
@@ -72,7 +72,7 @@ def fit(
     # Rows that are grossly wrong must not bend even the first round.
     extra = np.where(np.abs(off) > _GROSS, off**2, 0.0)
     correction = np.zeros(len(kernels))
-    min_noise = max(_MIN_NOISE, (noise_floor_pct or 0.0) ** 2 / 1e4)
+    min_noise = max(MIN_NOISE, (noise_floor_pct or 0.0) ** 2 / 1e4)
     order = np.random.default_rng(seed).permutation(every)
     process = prior = _prior(kernels.static, scales, off, types, min_noise)
     for turn, evaluations in enumerate(settings.evaluations):

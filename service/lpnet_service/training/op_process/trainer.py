@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from lpnet.model.header import Header
+from lpnet.model.header import Calibration, Header
 from lpnet.model.kernel_tensors import KernelTensors
 from lpnet.model.op_process import OpProcess, OpProcessHeader
 from lpnet_service.training.conformal import calibration
@@ -49,14 +49,8 @@ class OpProcessTrainer(Trainer[OpProcess]):
         workloads = by_workload(records.records)
         crossed = cross_predictions(fitted, kernels, workloads, settings.folds, header.seed)
         scores = np.abs(np.log(records.latency / crossed.ms)) / crossed.spread
-        update = {
-            "static": kernels.static,
-            "inducing": len(fitted.basis.types),
-            "columns": len(fitted.scaling.columns),
-            "base_spread": float(np.sqrt(fitted.process.noise)),
-            "calibration": calibration(scores, np.isfinite(scores), records.network),
-        }
-        return _model(own_header.model_copy(update=update), fitted), crossed
+        factors = calibration(scores, np.isfinite(scores), records.network)
+        return model_of(own_header, fitted, kernels.static, factors), crossed
 
     def predict(self, model: OpProcess, records: RecordSet) -> Predictions:
         ms, spread = [], []
@@ -82,8 +76,18 @@ def _chunks(records: RecordSet) -> Iterator[KernelTensors]:
         yield KernelTensors.cat(parts)
 
 
-def _model(header: OpProcessHeader, fitted: Fitted) -> OpProcess:
-    model = OpProcess(header)
+def model_of(
+    header: OpProcessHeader, fitted: Fitted, static: int, factors: Calibration
+) -> OpProcess:
+    """The model of a fit to kernels with so many static features."""
+    update = {
+        "static": static,
+        "inducing": len(fitted.basis.types),
+        "columns": len(fitted.scaling.columns),
+        "base_spread": float(np.sqrt(fitted.process.noise)),
+        "calibration": factors,
+    }
+    model = OpProcess(header.model_copy(update=update))
     process, basis, posterior = fitted.process, fitted.basis, fitted.posterior
     deviation = np.sqrt(process.variance[basis.types])
     # From correlations with the inducing kernels to the normals that g is a sum of.
