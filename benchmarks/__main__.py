@@ -9,6 +9,7 @@ BENCHMARKS = {
     "prediction_speed": "one local prediction with gradient, against one forward pass",
     "ingest": "POST /v1/samples:batch into SQLite, against bare sqlite3",
     "claims": "jobs per second with 1, 2, 4 API processes, on SQLite and on Postgres",
+    "load": "1,000 agents: idle, and with up to 100 jobs a second, on SQLite and Postgres",
     "storage": "bytes, seconds and memory on SQLite and Postgres, against JSON lines",
     "storage.worker": "memory and time of a training worker, against one at rest",
     "pages": "what the pages ask of a server with 1,000,000 samples, SQLite and Postgres",

@@ -61,7 +61,9 @@ class Settings(BaseSettings):
         default=90.0, gt=0, description="silence after which an agent counts as offline, s"
     )
     poll_s: float = Field(
-        default=0.25, gt=0, description="how often a waiting poll checks for jobs, s"
+        default=2.0,
+        gt=0,
+        description="how often an API process looks for jobs that were not announced to it, s",
     )
     tokens: Literal["auto", "required"] = Field(
         default="auto",

@@ -14,9 +14,9 @@ from lpnet.schemas.device import Registration, RegistrationResponse
 from lpnet_service.api.access import DeviceAgent
 from lpnet_service.api.deps import Ctx, Id, StrictRoute
 from lpnet_service.api.problems import problems
+from lpnet_service.api.waiting import WaitingPolls
 from lpnet_service.services.access import ownership
 from lpnet_service.services.measuring import agents, conditions, leasing
-from lpnet_service.services.upkeep import sweeping
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"], route_class=StrictRoute)
 
@@ -40,23 +40,24 @@ async def lease_job(
     ctx: Ctx, caller: DeviceAgent, id: Id, lease_request: LeaseRequest, request: Request
 ) -> Lease | Response:
     """Request a job; waits until there is one, and answers 204 after `wait_s`."""
-    await run_in_threadpool(ownership.check_agent, ctx, caller, id)
-    await run_in_threadpool(
-        leasing.check_agent, ctx, id, lease_request.targets, lease_request.seat
-    )
-    await run_in_threadpool(sweeping.sweep, ctx)
     stopping: asyncio.Event = request.app.state.stopping
+    polls: WaitingPolls = request.app.state.polls
+
+    def first_look() -> Lease | None:
+        ownership.check_agent(ctx, caller, id)
+        leasing.check_agent(ctx, id, lease_request.targets, lease_request.seat)
+        polls.sweep()
+        return leasing.claim(ctx, id, lease_request.targets)
+
     deadline = time.monotonic() + lease_request.wait_s
-    while not await request.is_disconnected():
-        lease = await run_in_threadpool(leasing.claim, ctx, id, lease_request.targets)
-        remaining_s = deadline - time.monotonic()
-        if lease is not None:
-            return lease
-        if remaining_s <= 0 or stopping.is_set():
-            break
-        # The wait needs no thread and no connection, only a query per poll.
-        await _pause(stopping, min(remaining_s, ctx.settings.poll_s))
-    return Response(status_code=204)
+    with polls.held(id, lease_request.targets, request) as poll:
+        lease = await run_in_threadpool(first_look)
+        while lease is None and not stopping.is_set():
+            # The wait needs no thread and no connection.
+            if not await poll.woken_within(deadline - time.monotonic()) or poll.gone:
+                break
+            lease = await run_in_threadpool(leasing.claim, ctx, id, lease_request.targets)
+    return Response(status_code=204) if lease is None else lease
 
 
 @router.post("/{id}/condition", responses=problems(404, 409, 413, 422))
@@ -66,10 +67,3 @@ def report_condition(
     """Report the condition of a target. A paused or broken target gets no jobs."""
     ownership.check_agent(ctx, caller, id)
     return conditions.report(ctx, id, report)
-
-
-async def _pause(stopping: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stopping.wait(), seconds)
-    except TimeoutError:
-        return

@@ -40,6 +40,7 @@ from lpnet_service.api import (
 from lpnet_service.api.access import COOKIE, scopes_of
 from lpnet_service.api.browsers import BrowserGuard
 from lpnet_service.api.deps import bind_path_fields
+from lpnet_service.api.waiting import WaitingPolls
 from lpnet_service.observe.meters import Meters
 from lpnet_service.observe.requests import RequestObserver
 from lpnet_service.services.reading.metrics import CachedMetrics
@@ -84,6 +85,7 @@ class Application(FastAPI):
         )
         self.state.context = context
         self.state.stopping = asyncio.Event()
+        self.state.polls = WaitingPolls(context, self.state.stopping)
         self.state.meters = Meters()
         self.state.stored_metrics = CachedMetrics(context)
         problems.install(self)

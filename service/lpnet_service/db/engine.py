@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
+from lpnet_service.db.announcements import Announcements
 from lpnet_service.errors import DiskFull, SetupError
 from lpnet_service.observe import tracing
 
@@ -43,6 +44,7 @@ class Database:
         self.url = _driver_url(url, setting)
         self._engine = _engine(self.url)
         self._writer = self._engine.execution_options(**{_WRITES: True})
+        self.announcements = Announcements(self._engine)
 
     @property
     def engine(self) -> Engine:
@@ -69,9 +71,11 @@ class Database:
             _raise_disk_full(),
             tracing.inner_span("database write", **{_SYSTEM: self.url.get_backend_name()}),
             Session(self._writer, expire_on_commit=False) as session,
-            session.begin(),
         ):
-            yield session
+            with session.begin():
+                yield session
+                self.announcements.before_commit(session)
+            self.announcements.after_commit(session)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:

@@ -11,6 +11,7 @@ from lpnet_service.db.migrate import migrate
 from lpnet_service.observe import tracing
 from lpnet_service.observe.shared_metrics import shared_metrics
 from lpnet_service.processes.lifeline import Lifeline
+from lpnet_service.processes.limits import raise_open_files
 from lpnet_service.processes.listening import bound_sockets
 from lpnet_service.processes.supervisor import Role, Supervisor
 from lpnet_service.services.access import admission
@@ -29,6 +30,7 @@ def serve(settings: Settings, *, host: str, port: int, api_processes: int, worke
     is no usable one.
     """
     tracing.check()
+    raise_open_files()
     ctx = context(settings)
     migrate(ctx.db)
     access = admission.check(ctx, host)

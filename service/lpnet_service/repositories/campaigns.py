@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, literal, or_, select, text, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.orm import Session
 
 from lpnet_service.db.rows import CampaignRow, JobRow, TargetRow
@@ -127,6 +139,13 @@ class CampaignRepository:
             .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
         )
+
+    def ready_targets_with_job(self, where: ColumnElement[bool]) -> Sequence[str]:
+        """Names of ready targets that have a job for which the condition holds."""
+        job = exists().where(JobRow.target == TargetRow.name, where)
+        return self._session.scalars(
+            select(TargetRow.name).where(TargetRow.condition == "ready", job)
+        ).all()
 
     def jobs(self, campaign: str) -> Sequence[JobRow]:
         return self._session.scalars(

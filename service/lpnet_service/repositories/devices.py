@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -29,11 +29,16 @@ class DeviceRepository:
     def get_agent(self, id_: str) -> AgentRow | None:
         return self._session.get(AgentRow, id_)
 
-    def touch_agent(self, id_: str, now: datetime) -> None:
-        self._session.execute(update(AgentRow).where(AgentRow.id == id_).values(last_seen_at=now))
+    def touch_agents(self, ids: Collection[str], now: datetime) -> None:
+        statement = update(AgentRow).where(AgentRow.id.in_(ids)).values(last_seen_at=now)
+        self._session.execute(statement, execution_options={"synchronize_session": False})
 
     def list_targets(self) -> Sequence[TargetRow]:
         return self._session.scalars(select(TargetRow).order_by(TargetRow.name)).all()
+
+    def target_names_of(self, device: str) -> frozenset[str]:
+        query = select(TargetRow.name).where(TargetRow.device == device)
+        return frozenset(self._session.scalars(query))
 
     def get_target(self, name: str) -> TargetRow | None:
         return self._session.get(TargetRow, name)

@@ -32,7 +32,7 @@ class LeaseRepository(Generic[Row]):
         self._row = row
 
     def any_free(self, *where: ColumnElement[bool], now: datetime, max_attempts: int) -> bool:
-        query = select(self._row.id).where(self._is_free(now, max_attempts), *where)
+        query = select(self._row.id).where(self.is_free(now, max_attempts), *where)
         return self._session.scalar(query.limit(1)) is not None
 
     def claim(
@@ -47,7 +47,7 @@ class LeaseRepository(Generic[Row]):
         """Put the first free row under a new lease; None if no row is free."""
         first = (
             select(self._row.id)
-            .where(self._is_free(now, max_attempts), *where)
+            .where(self.is_free(now, max_attempts), *where)
             .order_by(*order)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -61,9 +61,11 @@ class LeaseRepository(Generic[Row]):
         }
         return self._apply(update(self._row).where(self._row.id == first), lease | (values or {}))
 
-    def _is_free(self, now: datetime, max_attempts: int) -> ColumnElement[bool]:
+    def is_free(self, now: datetime, max_attempts: int) -> ColumnElement[bool]:
         row = self._row
         return and_(
+            # So that an index of the open rows is used, and not all rows of a target are read.
+            row.state.in_(("queued", "running")),
             row.attempts < max_attempts,
             or_(
                 and_(row.state == "queued", row.available_at <= now),

@@ -19,8 +19,8 @@ from lpnet_service.services.shared.context import Context
 _CHOOSE_ANOTHER_NAME = "choose another name for this device, by --device of lpnet-agent"
 
 
-def register(ctx: Context, registration: Registration) -> RegistrationResponse:
 @retried
+def register(ctx: Context, registration: Registration) -> RegistrationResponse:
     """Store a device, its agent and its targets. Repeating it updates what changed.
 
     A device has one agent: a repeated registration means that this agent was restarted. An

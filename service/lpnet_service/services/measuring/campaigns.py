@@ -26,6 +26,7 @@ from lpnet.schemas.campaign import (
 from lpnet.schemas.problem import FieldError
 from lpnet.schemas.quality import ENOUGH_WORKLOADS
 from lpnet.space.sampling import plan
+from lpnet_service.db.announcements import announce
 from lpnet_service.db.retrying import retried
 from lpnet_service.db.rows import CampaignRow, JobRow, RunRow
 from lpnet_service.errors import Conflict, NotFound
@@ -156,6 +157,7 @@ def add_jobs(
             )
         )
         added += items
+    announce(session, campaign.target)
     return added
 
 
@@ -192,8 +194,8 @@ def page(
     return CampaignList(items=tuple(items), next=page_rows.next, previous=page_rows.previous)
 
 
-def cancel(ctx: Context, id_: str) -> Campaign:
 @retried
+def cancel(ctx: Context, id_: str) -> Campaign:
     """Cancel a campaign: its jobs are no longer offered, and leases on them are lost.
 
     Measured samples stay. A campaign that has ended does not change.

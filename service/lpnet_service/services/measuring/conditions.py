@@ -6,6 +6,7 @@ from lpnet.logs import fields
 from lpnet.schemas.condition import ConditionReport, ConditionResponse
 from lpnet.schemas.device import Target
 from lpnet.schemas.problem import FieldError
+from lpnet_service.db.announcements import announce
 from lpnet_service.db.retrying import retried
 from lpnet_service.errors import Conflict, DeviceBusy, NotFound
 from lpnet_service.repositories.devices import DeviceRepository
@@ -70,6 +71,8 @@ def _store(
                 target.condition_at = now
             target.condition, target.condition_reason = condition.state, condition.reason
             target.cause = _cause(condition)
+            if condition.state == "ready":
+                announce(session, target.name)
         return ConditionResponse(cleared=target.cleared, epoch=target.epoch), is_current
 
 
@@ -80,9 +83,9 @@ def _cause(condition: ConditionReport) -> str | None:
     return "sentinel" if condition.state == "broken" else condition.cause
 
 
+@retried
 def clear(ctx: Context, name: str) -> Target:
     """Accept the current sentinel readings of a target as normal: it is ready, in a new epoch.
-@retried
 
     Raises Conflict if it is neither paused nor broken, or if something other than its sentinels
     paused it.
@@ -104,4 +107,5 @@ def clear(ctx: Context, name: str) -> Target:
         target.cause = None
         target.cleared += 1
         target.open_epoch(now)
+        announce(session, name)
     return targets.get_target(ctx, name)

@@ -47,4 +47,4 @@ def bind_log_fields(job: JobRow) -> None:
 
 def touch_agent(session: Session, job: JobRow, now: datetime) -> None:
     if job.agent is not None:
-        DeviceRepository(session).touch_agent(job.agent, now)
+        DeviceRepository(session).touch_agents([job.agent], now)

@@ -25,7 +25,7 @@ from lpnet_service.repositories.campaigns import CampaignRepository, offer_order
 from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.repositories.leases import LeaseRepository
 from lpnet_service.repositories.samples import SampleRepository
-from lpnet_service.services.measuring import campaigns, ingest
+from lpnet_service.services.measuring import campaigns, ingest, presence
 from lpnet_service.services.measuring.agents import is_other_seat
 from lpnet_service.services.measuring.job_completion import complete, count_results
 from lpnet_service.services.measuring.jobs import (
@@ -43,21 +43,29 @@ def check_agent(ctx: Context, agent: str, targets: Sequence[str], seat: str | No
     Raises BadRequest for targets of other devices, DeviceBusy if another agent of the device has
     replaced this one.
     """
-    with ctx.db.write() as session:
+    with ctx.db.read() as session:
         row = DeviceRepository(session).get_agent(agent)
         if row is None:
             raise NotFound("agent", agent)
         if is_other_seat(row, seat):
             raise DeviceBusy(row.device)
         fields.bind(device=row.device)
-        all_targets = DeviceRepository(session).list_targets()
-        own = {target.name for target in all_targets if target.device == row.device}
-        row.last_seen_at = ctx.clock.now()
+        own = DeviceRepository(session).target_names_of(row.device)
+    if abs(ctx.clock.now() - row.last_seen_at) >= presence.touch_period(ctx):
+        presence.touch(ctx, [agent])
     ingest.raise_if_invalid(
         FieldError(field=f"targets.{index}", reason=f"{name!r} is not a target of this agent")
         for index, name in enumerate(targets)
         if name not in own
     )
+
+
+def targets_with_jobs(ctx: Context) -> Sequence[str]:
+    """Ready targets that have a job to offer now."""
+    with ctx.db.read() as session:
+        jobs = LeaseRepository(session, JobRow)
+        is_free = jobs.is_free(ctx.clock.now(), ctx.settings.max_attempts)
+        return CampaignRepository(session).ready_targets_with_job(is_free)
 
 
 def claim(ctx: Context, agent: str, targets: Sequence[str]) -> Lease | None:
@@ -76,6 +84,7 @@ def claim(ctx: Context, agent: str, targets: Sequence[str]) -> Lease | None:
     return None
 
 
+@retried
 def _claim_job(
     ctx: Context, agent: str, targets: Sequence[str]
 ) -> tuple[JobRow, list[LeasedItem]] | None:
@@ -84,7 +93,6 @@ def _claim_job(
     # Read before locking: polls that find no job must not make writers wait.
     with ctx.db.read() as session:
         jobs = LeaseRepository(session, JobRow)
-@retried
         if not jobs.any_free(on_targets, now=now, max_attempts=settings.max_attempts):
             return None
     with ctx.db.write() as session:
@@ -98,7 +106,7 @@ def _claim_job(
         )
         if job is None:
             return None
-        DeviceRepository(session).touch_agent(agent, now)
+        DeviceRepository(session).touch_agents([agent], now)
         items = _items_to_measure(session, job)
         job.offered = len(items)
         _count_measured(job, 0)
@@ -150,6 +158,7 @@ def find_job(ctx: Context, token: str, *, device: str | None = None) -> JobRow:
     return job
 
 
+@retried
 def heartbeat(ctx: Context, token: str, beat: Heartbeat) -> LeaseExtension:
     """Extend a lease. Raises LeaseLost."""
     now, lease_s = ctx.clock.now(), ctx.settings.lease_s
@@ -158,12 +167,12 @@ def heartbeat(ctx: Context, token: str, beat: Heartbeat) -> LeaseExtension:
         if job is None:
             raise LeaseLost
         bind_log_fields(job)
-@retried
         _count_measured(job, beat.measured)
         touch_agent(session, job, now)
     return LeaseExtension(expires_s=lease_s)
 
 
+@retried
 def fail(ctx: Context, job: JobRow, failure: JobFailure) -> None:
     """Return an unfinished job. It is offered again until its attempts are used up; a postponed
     job is always offered again. `job` comes from `find_job`. Raises LeaseLost."""
@@ -172,7 +181,6 @@ def fail(ctx: Context, job: JobRow, failure: JobFailure) -> None:
     with ctx.db.write() as session:
         campaign, job = lock_leased(session, job)
         if job.state != "running":
-@retried
             raise LeaseLost
         if failure.postponed or job.attempts < settings.max_attempts:
             pause = settings.retry_s * (1 if failure.postponed else job.attempts)
@@ -181,6 +189,7 @@ def fail(ctx: Context, job: JobRow, failure: JobFailure) -> None:
             _count_measured(job, 0)
         else:
             _give_up(session, campaign, job, failure.reason, now)
+        touch_agent(session, job, now)
 
 
 def _give_up(
@@ -189,7 +198,6 @@ def _give_up(
     """Fail a job permanently, or end it as done if it was completed before. Items that have a
     sample count as measured."""
     count_results(session, job, {}, reason)
-        touch_agent(session, job, now)
     job.end("done" if job.ended else "failed", now=now)
     campaigns.advance(session, campaign, now)
 

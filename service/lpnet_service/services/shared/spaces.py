@@ -7,20 +7,19 @@ from dataclasses import replace
 from lpnet.errors import LpnetError
 from lpnet.schemas.lpnet import SpaceInfo, WidthInfo
 from lpnet.space.space import Space
+from lpnet_service.db.retrying import retried
 from lpnet_service.db.rows import SpaceRow
 from lpnet_service.errors import NotFound, SpaceError, TooLarge
-from lpnet_service.db.retrying import retried
 from lpnet_service.repositories.inserts import insert_if_new
 from lpnet_service.repositories.spaces import SpaceRepository
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.loaded_spaces import load_space
 
 
+@retried
 def add(ctx: Context, content: bytes) -> tuple[SpaceInfo, bool]:
     """Store a space; returns its description and whether it is new.
 
-
-@retried
     A stored file without the reasons why channels are frozen, which older clients wrote, gets
     those of this one. Raises SpaceError if the bytes are not a space, TooLarge above the limit.
     """
@@ -56,10 +55,10 @@ def add(ctx: Context, content: bytes) -> tuple[SpaceInfo, bool]:
     return (info, True) if is_new else (get(ctx, info.hash), False)
 
 
+@retried
 def _complete(ctx: Context, space: Space) -> None:
     if load_space(ctx, space.hash).space.channels:
         return
-@retried
     stored = Space.from_bytes(file(ctx, space.hash))
     if not stored.channels:
         complete = replace(stored, frozen=space.frozen, channels=space.channels)

@@ -1,0 +1,1 @@
+"""A thousand agents on one service: idle, and with jobs."""
