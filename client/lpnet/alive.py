@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from contextlib import suppress
@@ -34,7 +35,9 @@ class AliveFile:
             part.write_text(str(os.getpid()))
             part.replace(self._path)
         except OSError as error:
-            raise LpnetError(f"alive file {self._path}: {error.strerror}") from error
+            # A full disk passes. Until then the file grows old, and so the process looks.
+            if error.errno != errno.ENOSPC:
+                raise LpnetError(f"alive file {self._path}: {error.strerror}") from error
 
     def remove(self) -> None:
         """Remove the file, unless another process has touched it since."""

@@ -38,6 +38,9 @@ from typing import ClassVar
 from lpnet.errors import problem_code
 from lpnet.schemas.problem import FieldError
 
+# A database that restarts is back within seconds.
+_RETRY_AFTER_S = "2"
+
 
 class ServiceError(Exception):
     """Base of all refusals; the message is written for the user."""
@@ -186,6 +189,9 @@ class NotReady(ServiceError):
     """The database is out of reach or not migrated."""
 
     status = 503
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"Retry-After": _RETRY_AFTER_S})
 
 
 class NoArtifact(ServiceError):

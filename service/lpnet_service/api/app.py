@@ -68,6 +68,9 @@ _ROUTERS = (
     metrics,
 )
 
+# It answers without the database too.
+_WITHOUT_DATABASE = "/healthz"
+
 
 class Application(FastAPI):
     """The REST API on a context. `state.stopping` is set when the server shuts down."""
@@ -122,6 +125,9 @@ def _declare_access(document: dict[str, Any]) -> None:
     document["components"]["securitySchemes"] = {"bearer": bearer, "session": cookie}
     for operation in operations():
         listed = document["paths"][operation.path][operation.method]
+        if operation.path != _WITHOUT_DATABASE:
+            statuses = (503,) if operation.method == "get" else (503, 507)
+            listed["responses"] |= {str(s): d for s, d in problems.problems(*statuses).items()}
         if operation.scopes is None:
             continue
         listed["responses"] |= {str(s): d for s, d in problems.problems(401, 403, 429).items()}

@@ -9,14 +9,17 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from lpnet.logs import fields
 from lpnet.schemas.problem import FieldError, Problem
+from lpnet_service.db.outages import outage
 from lpnet_service.errors import (
     BadRequest,
     MethodNotAllowed,
     NotFound,
+    NotReady,
     ServerFault,
     ServiceError,
     TooLarge,
@@ -39,7 +42,9 @@ _DESCRIPTIONS = {
     413: "The request is larger than the service accepts",
     422: "A value is wrong; `errors` names the fields",
     429: "The token has exceeded its request rate; `Retry-After` says when to try again",
-    503: "The service is not ready, or cannot read the files of LPNets",
+    503: "The database is out of reach, or the files of LPNets cannot be read; `Retry-After` says "
+    "when to try again",
+    507: "The disk of the database is full",
 }
 _log = structlog.get_logger()
 
@@ -59,6 +64,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ServiceError, _handle_service_error)
     app.add_exception_handler(RequestValidationError, _handle_validation_error)
     app.add_exception_handler(HTTPException, _handle_http_error)
+    app.add_exception_handler(SQLAlchemyError, _handle_database_error)
     app.add_exception_handler(Exception, _handle_unexpected_error)
 
 
@@ -112,6 +118,17 @@ def _handle_http_error(_request: Request, error: Exception) -> Response:
     default = BadRequest if status < 500 else ServerFault
     return _response(
         _BY_STATUS.get(status, default), status, str(error.detail), headers=error.headers
+    )
+
+
+def _handle_database_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, SQLAlchemyError)
+    reason = outage(error)
+    if reason is None:
+        raise error
+    _log.warning("database out of reach", reason=reason)
+    return problem_response(
+        NotReady("the database is out of reach; the log of the service says why")
     )
 
 

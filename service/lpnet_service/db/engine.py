@@ -22,12 +22,18 @@ from lpnet_service.errors import DiskFull, SetupError
 from lpnet_service.observe import tracing
 
 _LOCK_WAIT_S = 30.0
+_CONNECT_S = 5
 _BUSY_POLL_S = 0.01
 _WRITES = "lpnet_writes"
 _SYSTEM = "db.system.name"
 _POSTGRES_DISK_FULL = "53100"
 # Errors hide the parameters of statements: they may be secrets, like the token of a lease.
-_POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 30, "hide_parameters": True}
+_POOL: dict[str, Any] = {
+    "pool_size": 20,
+    "max_overflow": 30,
+    "pool_timeout": 10.0,
+    "hide_parameters": True,
+}
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 
 
@@ -148,11 +154,22 @@ def _driver_url(text: str, setting: str) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, **_POOL, pool_pre_ping=True)
+        return create_engine(url, **_POOL, pool_pre_ping=True, connect_args=_postgres_options(url))
     engine = create_engine(url, **_POOL, connect_args={"timeout": _LOCK_WAIT_S})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _postgres_options(url: URL) -> dict[str, Any]:
+    """Connecting must not take minutes, and times arrive in UTC: in other zones those at the ends
+    of the calendar have no date."""
+    options = url.query.get("options", ())
+    given = [options] if isinstance(options, str) else list(options)
+    return {
+        "connect_timeout": url.query.get("connect_timeout", _CONNECT_S),
+        "options": " ".join([*given, "-c timezone=UTC"]),
+    }
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from collections.abc import Callable, Mapping
 from threading import Event
@@ -13,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from lpnet.alive import AliveFile
 from lpnet.logs import fields
 from lpnet_service.db.migrate import migrate
-from lpnet_service.errors import LeaseLost
+from lpnet_service.errors import DiskFull, LeaseLost
 from lpnet_service.observe import tracing
 from lpnet_service.services.learning import runs
 from lpnet_service.services.learning.runs import ClaimedRun
@@ -23,7 +24,7 @@ from lpnet_service.worker.lease_heartbeat import LeaseHeartbeat
 
 Work = Callable[[Context, ClaimedRun, Callable[[float, str], None]], None]
 _IDLE_S = 0.5
-_DATABASE_RETRY_S = 2.0
+_RETRY_S = 2.0
 _log = structlog.get_logger()
 
 
@@ -62,11 +63,29 @@ def _do(ctx: Context, run: ClaimedRun, work: Work, alive: AliveFile) -> None:
         # The database is unreachable: the lease expires, and the run is offered again.
         raise
     except Exception as error:
+        if _is_disk_full(error):
+            _log.warning("run interrupted: a disk is full", reason=str(error))
+            _give_back(ctx, run)
+            raise DiskFull from error
         # Any error is reported to the user who waits for the run; the log has the traceback.
         _log.exception("run failed")
         _fail(ctx, run, f"{type(error).__name__}: {error}")
     else:
         _log.info("run done")
+
+
+def _is_disk_full(error: Exception) -> bool:
+    return isinstance(error, DiskFull) or getattr(error, "errno", None) == errno.ENOSPC
+
+
+def _give_back(ctx: Context, run: ClaimedRun) -> None:
+    """Return a run to the queue, as soon as the disk has room for that."""
+    while True:
+        try:
+            runs.give_back(ctx, run)
+            return
+        except DiskFull:
+            Event().wait(_RETRY_S)
 
 
 def _fail(ctx: Context, run: ClaimedRun, reason: str) -> None:
@@ -91,13 +110,21 @@ def work_until_stopped(ctx: Context, kinds: Mapping[str, Work]) -> None:
     try:
         migrate(ctx.db)
         _log.info("worker started")
+        is_full = False
         while True:
             try:
                 worked = tick(ctx, kinds, alive)
             except OperationalError as error:
                 _log.warning("database unreachable", error=str(error.orig).strip())
-                idle.wait(_DATABASE_RETRY_S)
+                idle.wait(_RETRY_S)
                 continue
+            except DiskFull as error:
+                if not is_full:
+                    _log.warning("waiting: the disk is full", reason=error.detail)
+                is_full = True
+                idle.wait(_RETRY_S)
+                continue
+            is_full = False
             if not worked:
                 idle.wait(_IDLE_S)
     except Stopped:

@@ -42,6 +42,7 @@ _ON_BOTH_ENGINES = frozenset(
         "test_campaigns.py",
         "test_clock_goes_back.py",
         "test_copying.py",
+        "test_database_away.py",
         "test_databases.py",
         "test_held_polls.py",
         "test_ingest.py",

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from threading import Event
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import event
 
 from lpnet.schemas.lpnet import NewStudy, NewTraining, Training
 from lpnet.schemas.sample import SampleBatch
-from lpnet_service.errors import BadRequest, LeaseLost, NoSamples, NotFound
+from lpnet_service.errors import BadRequest, DiskFull, LeaseLost, NoSamples, NotFound
 from lpnet_service.services.learning import runs, trainings
 from lpnet_service.services.learning.runs import ClaimedRun
 from lpnet_service.services.measuring import ingest
 from lpnet_service.services.shared.context import Context, context
+from lpnet_service.worker import loop
 from lpnet_service.worker.loop import Stopped, tick
 
 Bench = Any
@@ -167,3 +170,36 @@ def test_a_plan_is_not_shown_as_a_training(bench: Bench) -> None:
         trainings.get(bench.ctx, "run-" + "0" * 24)
     with pytest.raises(NotFound):
         trainings.cancel(bench.ctx, "run-" + "0" * 24)
+
+
+@pytest.mark.parametrize("error", [DiskFull(), OSError(errno.ENOSPC, "no space left")])
+def test_a_full_disk_is_waited_out_and_is_no_attempt(
+    bench: Bench, training: Training, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(loop, "_RETRY_S", 0.0)
+    without_room = 0
+
+    def begin(_connection: object) -> None:
+        nonlocal without_room
+        if without_room:
+            without_room -= 1
+            raise DiskFull
+
+    def fill(_ctx: Context, _run: ClaimedRun, _progress: Progress) -> None:
+        nonlocal without_room
+        without_room = 3
+        raise error
+
+    event.listen(bench.ctx.db.engine, "begin", begin)
+    for _ in range(5):
+        with pytest.raises(DiskFull):
+            tick(bench.ctx, {"training": fill})
+        assert without_room == 0
+        assert state(bench, training).state == "queued"
+
+    def finish(ctx: Context, run: ClaimedRun, _progress: Progress) -> None:
+        with ctx.db.write() as session:
+            runs.finish(session, ctx, runs.lock_claimed(session, run), None, None)
+
+    assert tick(bench.ctx, {"training": finish})
+    assert state(bench, training).state == "done"

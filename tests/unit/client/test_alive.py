@@ -24,6 +24,12 @@ def test_a_process_that_touches_it_is_alive(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_full_disk_only_lets_it_grow_old(tmp_path: Path) -> None:
+    (tmp_path / f".alive.{os.getpid()}").symlink_to("/dev/full")
+    AliveFile(tmp_path / "alive").touch()
+    assert not (tmp_path / "alive").exists()
+
+
 @pytest.mark.parametrize("seconds", [-3600, 3600])
 def test_one_that_has_done_nothing_for_long_is_not(tmp_path: Path, seconds: int) -> None:
     path = tmp_path / "alive"
