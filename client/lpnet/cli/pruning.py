@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from lpnet.arguments import translate_validation_errors
-from lpnet.cli import layout, show_prune
+from lpnet.cli import layout, prune_options, show_prune
 from lpnet.cli.base import Json, Seed, Token, Url, connect, print_json
 from lpnet.cli.models import open_model
+from lpnet.cli.prune_options import Method
 from lpnet.errors import LpnetError, NotCovered
 from lpnet.progress import Progress, terminal_progress
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from lpnet.client import Client
     from lpnet.predictor.predictor import Predictor
+    from lpnet.pruning.job.exported import ExportedWeights
     from lpnet.pruning.job.images import ImageDataset
     from lpnet.pruning.job.job import Measure, Outcome, Plan
     from lpnet.pruning.methods.base import PruningMethod
@@ -31,62 +32,21 @@ if TYPE_CHECKING:
 _MEASURE_ATTEMPTS = 3
 
 
-class Method(StrEnum):
-    wgates = "wgates"
-    magnitude = "magnitude"
-
-
 def prune(
-    target: Annotated[str, typer.Option(help="Name of the target, as `lpnet targets` lists it.")],
-    budget: Annotated[
-        str, typer.Option(help="Latency budget: 12.5ms, or 60% of the dense latency.")
-    ],
-    model: Annotated[
-        str,
-        typer.Option(help="Network of the zoo, or a function pkg.mod:factory that returns one."),
-    ] = "resnet20",
-    data: Annotated[
-        str,
-        typer.Option(help="`digits`, or a folder of images: train/<class>/* and test/<class>/*."),
-    ] = "digits",
-    method: Annotated[
-        Method, typer.Option(help="Method that chooses the channels to remove.")
-    ] = Method.wgates,
-    pretrain: Annotated[int, typer.Option(min=0, help="Epochs of training before pruning.")] = 20,
-    gate: Annotated[
-        int, typer.Option(min=0, help="Epochs of training with gates on the channels.")
-    ] = 10,
-    tune: Annotated[
-        int, typer.Option(min=0, help="Epochs of fine-tuning the pruned network.")
-    ] = 10,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Maximum number of training images.")
-    ] = None,
-    upper: Annotated[
-        float | None,
-        typer.Option(
-            min=0.5,
-            max=0.999,
-            help="Quantile of the predicted latency that must meet the budget "
-            "(default: the prediction itself).",
-        ),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the results.")] = Path(
-        "lpnet-prune"
-    ),
-    zero_subnormals: Annotated[
-        bool,
-        typer.Option(
-            "--zero-subnormals",
-            help="Set subnormal weights of the pruned network to zero (below 1.2e-38).",
-        ),
-    ] = False,
-    report: Annotated[
-        bool, typer.Option(help="Store the results in the service, which shows them on a page.")
-    ] = True,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of threads for training.")
-    ] = None,
+    target: prune_options.Target,
+    budget: prune_options.Budget,
+    model: prune_options.Model = "resnet20",
+    data: prune_options.Data = "digits",
+    method: prune_options.MethodName = Method.wgates,
+    pretrain: prune_options.Pretrain = 20,
+    gate: prune_options.Gate = 10,
+    tune: prune_options.Tune = 10,
+    limit: prune_options.Limit = None,
+    upper: prune_options.Upper = None,
+    out: prune_options.Out = Path("lpnet-prune"),
+    zero_subnormals: prune_options.ZeroSubnormals = False,
+    report: prune_options.StoreReport = True,
+    threads: prune_options.Threads = None,
     seed: Seed = 0,
     as_json: Json = False,
     url: Url = None,
@@ -102,7 +62,7 @@ def prune(
 
     from lpnet.pruning.job.images import open_images
     from lpnet.pruning.job.job import Plan
-    from lpnet.pruning.job.report import figures, write
+    from lpnet.pruning.job.report import write
     from lpnet.space.space import Space
 
     if threads is not None:
@@ -124,6 +84,19 @@ def prune(
             # Only the name of a folder: its path is private.
             data = Path(images.name).name
             report_outcome(client, outcome, plan, predictor, method=method, model=model, data=data)
+    _print(outcome, target, files, exported, as_json=as_json)
+
+
+def _print(
+    outcome: Outcome,
+    target: str,
+    files: Mapping[str, Path],
+    exported: ExportedWeights,
+    *,
+    as_json: bool,
+) -> None:
+    from lpnet.pruning.job.report import figures
+
     if as_json:
         paths = {name: str(file) for name, file in files.items()}
         print_json(figures(outcome) | {"subnormals": exported.facts()} | paths)
@@ -161,7 +134,7 @@ def run_job(
     def new_method(model: nn.Module, budget_ms: float) -> PruningMethod:
         return _method(method, model, space, predictor, budget_ms, upper, steps // 2)
 
-    return PruneJob(
+    job = PruneJob(
         network,
         space,
         predictor,
@@ -172,7 +145,10 @@ def run_job(
         _measure(client, predictor.target, space),
         progress,
         method=f"{method.value} upper={upper}",
-    ).run()
+    )
+    if job.resumed is not None:
+        typer.echo(f"{out}: {job.resumed}", err=True)
+    return job.run()
 
 
 def report_outcome(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import runpy
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 from tests.harness import comb
@@ -28,6 +32,7 @@ from lpnet.space.space import Space
 from lpnet.space.table import OpTable
 
 PLAN = Plan(share=0.6, pretrain=2, gate=2, tune=2, lr=0.02)
+CLASSIFY = Path(__file__).parents[3] / "examples" / "classify.py"
 # The device is slower than the predictor believes.
 OFF = 1.12
 
@@ -103,7 +108,11 @@ def test_the_promise_is_kept_though_the_predictor_is_wrong(
     files, exported = write(outcome, little.space, tmp_path, digits)
     assert exported.facts() is None
     told = json.loads(files["report"].read_text())
-    assert told == json.loads(json.dumps(figures(outcome))) | {"subnormals": None}
+    assert told == json.loads(json.dumps(figures(outcome))) | {
+        "subnormals": None,
+        "input": digits.preprocessing,
+        "classes": list(digits.classes),
+    }
     assert told["kept"] is True
     assert "</svg>" in files["widths"].read_text()
     with safe_open(files["weights"], "pt") as opened:
@@ -118,6 +127,47 @@ def test_the_promise_is_kept_though_the_predictor_is_wrong(
     with torch.no_grad():
         expected = outcome.small(torch.from_numpy(picture)).numpy()
     np.testing.assert_allclose(given, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def files(
+    whole: Outcome,
+    little: Predictor,
+    digits: ImageDataset,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Path]:
+    return write(whole, little.space, tmp_path_factory.mktemp("files"), digits)[0]
+
+
+def test_an_image_is_classified_by_the_exported_file_alone(
+    whole: Outcome,
+    digits: ImageDataset,
+    files: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    test = digits.test.images[:5]
+    with torch.no_grad():
+        expected = whole.small(digits.normalised(test)).argmax(1)
+    for index, image in enumerate(test):
+        file = tmp_path / f"{index}.png"
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(file)
+        monkeypatch.setattr(sys, "argv", ["classify.py", str(files["onnx"]), str(file)])
+        runpy.run_path(str(CLASSIFY))
+    assert capsys.readouterr().out.split() == [digits.classes[i] for i in expected]
+
+
+def test_all_files_hold_normalisation_and_classes(files: dict[str, Path]) -> None:
+    report = json.loads(files["report"].read_text())
+    assert report["classes"] == [str(digit) for digit in range(10)]
+    assert (report["input"]["height"], report["input"]["width"]) == (32, 32)
+    session = ort.InferenceSession(files["onnx"], providers=["CPUExecutionProvider"])
+    metadata = session.get_modelmeta().custom_metadata_map
+    with safe_open(files["weights"], "pt") as opened:
+        for name in ("input", "classes"):
+            assert json.loads(metadata[f"lpnet_{name}"]) == report[name]
+            assert json.loads(opened.metadata()[name]) == report[name]
 
 
 @pytest.mark.parametrize("at", [*(pytest.param(at, marks=pytest.mark.slow) for at in (1, 3)), 5])
@@ -135,7 +185,11 @@ def test_a_job_that_was_killed_ends_as_if_it_had_not_been(
     with pytest.raises(Killed):
         start(folder="cut", progress=progress).run()
     job = torch.load(tmp_path / "cut" / CHECKPOINT, weights_only=True)["id"]
-    again = start(folder="cut").run()
+    resumed = start(folder="cut")
+    assert resumed.resumed is not None
+    assert resumed.resumed.startswith(f"continues the job of {whole.began_at[:13]}")
+    assert sum(int(number) for number in re.findall(r"\w+ (\d+)(?:,|$)", resumed.resumed)) == at
+    again = resumed.run()
     assert again.job == job != whole.job
     assert whole.began_at <= again.began_at
     assert again.rounds == whole.rounds

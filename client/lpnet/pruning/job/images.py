@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,6 +53,22 @@ class ImageDataset:
         and deviation."""
         mean, deviation = self._scale
         return (images.float() - mean) / deviation
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """What makes an input of an image, as JSON: resize it, and standardise the pixels of each
+        channel, (pixel - mean) / std, where pixels go from 0 to 255."""
+        mean, deviation = self._scale
+        _, height, width = self.shape
+        return {
+            "layout": "NCHW",
+            "colours": "RGB",
+            "height": height,
+            "width": width,
+            "pixels": [0, 255],
+            "mean": mean.flatten().tolist(),
+            "std": deviation.flatten().tolist(),
+        }
 
     @cached_property
     def _scale(self) -> tuple[Tensor, Tensor]:

@@ -36,6 +36,7 @@ CHECKPOINT = "checkpoint.pt"
 KEPT_LOW, KEPT_HIGH = 0.93, 1.02
 ROUNDS = 3
 _RECALIBRATION_BATCHES = 20
+_PHASES = ("pretrain", "gate", "tune")
 
 # Takes widths, returns measured ms; None where all measurements were disturbed.
 Measure = Callable[[Mapping[str, int]], float | None]
@@ -149,6 +150,17 @@ class PruneJob:
         folder.mkdir(parents=True, exist_ok=True)
         self._state = self._load()
 
+    @property
+    def resumed(self) -> str | None:
+        """What the checkpoint holds, for people; None if the job begins."""
+        if not self._file.exists():
+            return None
+        epochs = [
+            f"{name} {self._state[name]['epochs']}" for name in _PHASES if name in self._state
+        ]
+        began = self._state["began_at"][:16]
+        return f"continues the job of {began}; epochs done: {', '.join(epochs) or 'none'}"
+
     def run(self) -> Outcome:
         """Run the rest of the job.
 
@@ -235,7 +247,7 @@ class PruneJob:
         settings = TrainingSettings(
             max(1, epochs), batch=plan.batch, lr=plan.lr * (1 if name != "tune" else 0.2)
         )
-        seed = plan.seed * 3 + ("pretrain", "gate", "tune").index(name)
+        seed = plan.seed * 3 + _PHASES.index(name)
         trainer = Trainer(model, self._images, settings, seed, method)
         saved = self._state.get(name)
         done = 0

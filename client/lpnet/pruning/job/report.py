@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,10 @@ def write(
     """Write report, chart, weights and ONNX into a folder; returns the files by content, and the
     subnormal weights of the ONNX file.
 
-    The weights are a state dict whose metadata holds the widths: prune a model of the same class
-    to those widths with `Space.prune`, or rebuild it, and load them. With `zero_subnormals`,
-    subnormal weights are set to zero in `outcome.small` and in all files.
+    Report, weights and ONNX hold how an image becomes an input, and the classes in the order of
+    the outputs. The weights are a state dict whose metadata holds the widths: prune a model of the
+    same class to those widths with `Space.prune`, or rebuild it, and load them. With
+    `zero_subnormals`, subnormal weights are set to zero in `outcome.small` and in all files.
     """
     files = {
         "report": folder / "report.json",
@@ -52,15 +54,17 @@ def write(
         "onnx": folder / "model.onnx",
     }
     # Exported before they are zeroed, so that their effect can be measured.
-    export(outcome.small, space, files["onnx"])
+    facts = {"input": images.preprocessing, "classes": list(images.classes)}
+    export(outcome.small, space, files["onnx"], facts)
     exported = examine(files["onnx"], images, zero=zero_subnormals)
     if zero_subnormals:
         subnormals.zero_subnormals(outcome.small)
-    report = figures(outcome) | {"subnormals": exported.facts()}
+    report = figures(outcome) | {"subnormals": exported.facts()} | facts
     files["report"].write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     files["widths"].write_text(chart(outcome.chosen.widths, space), encoding="utf-8")
-    widths = {"widths": json.dumps(outcome.chosen.widths), "space": space.hash}
-    save_file(_state(outcome.small), files["weights"], metadata=widths)
+    metadata = {name: json.dumps(value) for name, value in facts.items()}
+    metadata |= {"widths": json.dumps(outcome.chosen.widths), "space": space.hash}
+    save_file(_state(outcome.small), files["weights"], metadata=metadata)
     return files, exported
 
 
@@ -75,12 +79,17 @@ def _state(small: nn.Module) -> dict[str, torch.Tensor]:
     return state
 
 
-def export(small: nn.Module, space: Space, file: Path) -> None:
+def export(
+    small: nn.Module, space: Space, file: Path, facts: Mapping[str, Any] | None = None
+) -> None:
+    """Write the network as ONNX, with facts as JSON in its metadata: `lpnet_NAME`."""
     example = torch.zeros(space.batch, *space.input_shape)
     small.eval()
     with hidden_output():
         program = torch.onnx.export(small, (example,), dynamo=True, verbose=False)
     assert program is not None
+    for name, value in (facts or {}).items():
+        program.model.metadata_props[f"lpnet_{name}"] = json.dumps(value)
     program.save(str(file))
 
 
