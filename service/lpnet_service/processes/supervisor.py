@@ -16,8 +16,8 @@ import structlog
 _GRACE_S = 7.0
 _CHECK_S = 0.05
 _MIN_PAUSE_S, _MAX_PAUSE_S = 0.5, 30.0
-# A process that ran this long has started successfully.
-_STEADY_S = 60.0
+# A process that ran this long has started successfully: a start takes a few seconds.
+_STEADY_S = 10.0
 _log = structlog.get_logger()
 
 

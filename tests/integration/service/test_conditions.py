@@ -103,6 +103,19 @@ def test_a_target_that_is_not_ready_is_given_no_job(bench: Bench, state: Conditi
     assert take(bench) is not None
 
 
+def test_a_target_that_its_agent_no_longer_measures_is_offline(
+    bench: Bench, register: Register
+) -> None:
+    campaign = start(bench)
+    register("desk", TargetSpec(name="desk-two"))
+    reason = "the agent of its device does not measure it any more"
+    assert (look(bench).state, look(bench).state_reason) == ("offline", reason)
+    assert campaigns.get(bench.ctx, campaign.id).waiting == f"its target is offline: {reason}"
+    register("desk", TargetSpec(name=bench.target, runtime="onnxruntime", threads=1))
+    assert look(bench).state == "idle"
+    assert campaigns.get(bench.ctx, campaign.id).waiting is None
+
+
 def test_other_targets_of_a_paused_ones_agent_are_worked_on(
     bench: Bench, register: Register
 ) -> None:

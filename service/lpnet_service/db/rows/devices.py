@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Text
@@ -27,7 +28,8 @@ class AgentRow(Base):
     """The agent of a device.
 
     `block_s` and `network_s` are its time budgets for a workload. `seat` identifies its state
-    folder and the boot of its machine. Null: not reported.
+    folder and the boot of its machine. `targets_json` lists the targets that it registered last.
+    Null: not reported.
     """
 
     __tablename__ = "agents"
@@ -38,8 +40,13 @@ class AgentRow(Base):
     seat: Mapped[str | None]
     block_s: Mapped[float | None]
     network_s: Mapped[float | None]
+    targets_json: Mapped[str | None] = mapped_column(Text)
     last_seen_at: Mapped[datetime] = mapped_column(UtcTime)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
+
+    def measures(self, target: str) -> bool:
+        """Whether it registered this target; true if it is unknown."""
+        return self.targets_json is None or target in json.loads(self.targets_json)
 
 
 class TargetRow(Base):

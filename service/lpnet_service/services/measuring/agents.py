@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from lpnet.logs import fields
 from lpnet.schemas.device import Registration, RegistrationResponse, TargetSpec
-from lpnet_service.db.rows import AgentRow, DeviceRow, TargetRow
 from lpnet_service.db.retrying import retried
+from lpnet_service.db.rows import AgentRow, DeviceRow, TargetRow
 from lpnet_service.errors import DeviceBusy, NameTaken, NotFound
 from lpnet_service.ids import new_id
 from lpnet_service.repositories.devices import DeviceRepository
@@ -84,6 +85,7 @@ def _put_agent(
     budgets = registration.budgets
     row.block_s = None if budgets is None else budgets.block_s
     row.network_s = None if budgets is None else budgets.network_s
+    row.targets_json = json.dumps([target.name for target in registration.targets])
     return row
 
 

@@ -59,6 +59,9 @@ def _state(
     if silence > offline_after:
         reason = f"its agent has been silent for {_duration(silence)}"
         return State("offline", reason, agent.last_seen_at)
+    if not agent.measures(target.name):
+        reason = "the agent of its device does not measure it any more"
+        return State("offline", reason, None)
     if target.condition == "broken":
         reason = target.condition_reason or "no reason was reported"
         return State("broken", reason, target.condition_at)
