@@ -95,17 +95,32 @@ def rarely_relevant() -> list[bool]:
     ]
 
 
-class _Slopes(NamedTuple):
+class RawSlopes(NamedTuple):
     """Derivatives of `raw`: of the steps' parts by channels (..., 2, steps, 4, U), of the logs of
     FLOPs and bytes by the logs of channels (..., 2, 5, U)."""
 
     stepped: Tensor
     totals: Tensor
 
+    def by_channels(self, slope: Tensor, channels: Tensor) -> Tensor:
+        """From slopes (..., RAW, U) by the parts of `raw` to those (..., 5, U) by the channels."""
+        stepped, logs, totals = torch.split(slope, [2 * _COUNTED, 5, 2], -2)
+        by_channel: Tensor = (logs + (self.totals * totals.unsqueeze(-2)).sum(-3)) / channels
+        by_step = self.stepped * stepped.reshape(self.stepped.shape)
+        by_channel[..., :4, :] += by_step.sum((-4, -3))
+        return by_channel
+
+
+def raw_with_slopes(cost: Tensor, channels: Tensor, steps: Tensor) -> tuple[Tensor, RawSlopes]:
+    """`raw` without a gradient, and its derivatives."""
+    value, slopes = _raw(cost, channels, steps, with_slopes=True)
+    assert slopes is not None
+    return value, slopes
+
 
 def _raw(
     cost: Tensor, channels: Tensor, steps: Tensor, with_slopes: bool
-) -> tuple[Tensor, _Slopes | None]:
+) -> tuple[Tensor, RawSlopes | None]:
     scaled = channels[..., None, :4, :] / steps
     whole = torch.floor(scaled)
     remainder = (scaled - whole) * steps
@@ -134,7 +149,7 @@ def _raw(
     slope = 6.0 * x * (1.0 - x)
     rising = slope.select(-4, 0)
     stepped = torch.stack((rising - slope.select(-4, 1), rising / rounded), -4)
-    return value, _Slopes(stepped, _totals(cost[0], parts / moved.unsqueeze(-2)))
+    return value, RawSlopes(stepped, _totals(cost[0], parts / moved.unsqueeze(-2)))
 
 
 def _totals(weighted: Tensor, share: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from lpnet.model.base import BoundModel, KernelContext
 from lpnet.model.channel_features import mix, raw, steps_like
 from lpnet.model.ensemble.header import EnsembleHeader
 from lpnet.model.ensemble.limits import Limits
+from lpnet.model.ensemble.pricing import Layers, price
 from lpnet.model.ensemble.spread import (
     last_layer_slope,
     leveraged,
@@ -20,6 +21,7 @@ from lpnet.model.ensemble.spread import (
     weighted_hidden,
 )
 from lpnet.model.kernel_tensors import KernelTensors
+from lpnet.model.sloped import Pricing, sloped
 
 if TYPE_CHECKING:
     from lpnet.model.ensemble.network import Ensemble
@@ -59,19 +61,20 @@ class BoundEnsemble(BoundModel):
         self.eval()
 
     def prices(self, kernels: Tensor | None, context: KernelContext) -> Tensor:
-        terms, _ = self._terms(kernels, torch.stack(context, -2))
-        return terms.sum(-2).transpose(-1, -2).mean(-1)
-
-    def forward(self, widths: Tensor) -> Tensor:
-        terms, _ = self._terms(None, self.channel_maps(widths))
-        return terms.sum((-1, -2, -3)) / self.header.members
+        return self._prices(kernels, torch.stack(context, -2))
 
     def kernel_ms(self, widths: Tensor) -> Tensor:
-        terms, _ = self._terms(None, self.channel_maps(widths))
-        return terms.sum(-2).mean(-2)
+        return self._prices(None, self.channel_maps(widths))
+
+    def pricing(self, kernels: Tensor | None, like: Tensor) -> Pricing:
+        """Prices of kernels from their raw channel features, which are of the type of `like`."""
+        base = self.b1 if kernels is None else self.b1[:, kernels]
+        parts = (self.w1, base, self.w2, self.b2, self.w3, self.b3)
+        layers, limits = Layers(*(part.to(like) for part in parts)), self._limits(kernels, like)
+        return lambda inputs, with_slope: price(layers, limits, inputs, with_slope)
 
     def spread(self, widths: Tensor) -> Tensor:
-        terms, hidden = self._terms(None, self.channel_maps(widths))
+        terms, hidden = self._terms(self.channel_maps(widths))
         total, slope = terms.sum((-1, -2)), last_layer_slope(terms, hidden)
         return relative_spread(total, slope, self.leverage.to(total), self.header.base_spread)
 
@@ -89,14 +92,16 @@ class BoundEnsemble(BoundModel):
         weighted = weighted_hidden(terms, hidden)
         return terms.sum((-1, -2)), leveraged(weighted, self.leverage.to(weighted))
 
-    def _terms(self, kernels: Tensor | None, channels: Tensor) -> tuple[Tensor, Tensor]:
+    def _prices(self, kernels: Tensor | None, channels: Tensor) -> Tensor:
+        cost = self.cost.to(channels)
+        cost = cost if kernels is None else cost[:, kernels]
+        return sloped(self.pricing(kernels, channels), cost, channels)
+
+    def _terms(self, channels: Tensor) -> tuple[Tensor, Tensor]:
         """Summands of the prices (..., M, 2, U) and the last hidden layer (..., M, H, U)."""
-        cost, base = self.cost.to(channels), self.b1.to(channels)
-        if kernels is not None:
-            cost, base = cost[:, kernels], base[:, kernels]
-        inputs = raw(cost, channels, self.steps.to(channels))
-        first = nn.functional.silu(self.w1.to(channels) @ inputs + base)
-        return self._outer_layers(inputs, first, self._limits(kernels, channels))
+        inputs = raw(self.cost.to(channels), channels, self.steps.to(channels))
+        first = nn.functional.silu(self.w1.to(channels) @ inputs + self.b1.to(channels))
+        return self._outer_layers(inputs, first, self._limits(None, channels))
 
     def _terms_along(self, kernels: Tensor, channels: Tensor) -> tuple[Tensor, Tensor]:
         """`_terms` of kernels (K,) at N points each: channels (5, K, N) to (M, 2, K, N) and

@@ -61,6 +61,18 @@ class Limits(NamedTuple):
         change = ratio * torch.expm1(-((beyond / REACH) ** 2))
         return torch.exp(log_terms + change.unsqueeze(-2))
 
+    def held_with_slopes(self, log_terms: Tensor, logs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`held`, and the derivatives of the prices: those of each member by `log_terms`
+        (..., M, 2, U), and their sum over the members by the roofline's logs (..., 2, U)."""
+        ratio = self.ratio(log_terms, logs)
+        beyond = (ratio - ratio.clamp(self.low, self.high)) / REACH
+        lost = torch.expm1(-(beyond**2))
+        terms = torch.exp(log_terms + (ratio * lost).unsqueeze(-2))
+        by_ratio = lost - (2.0 / REACH) * ratio * beyond * (lost + 1.0)
+        along = terms * (1.0 + by_ratio).unsqueeze(-2)
+        from_roofline = (terms.sum(-2) * by_ratio).sum(-2, keepdim=True)
+        return terms, along, -from_roofline * torch.softmax(logs + self.rates, -2)
+
 
 def type_index(static: Tensor) -> Tensor:
     """The type of each kernel with static features (U, STATIC), as an index into TYPES and then

@@ -10,8 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from lpnet.model.base import BoundModel, KernelContext, LatencyModel, PartialSum
+from lpnet.model.ensemble.bound import BoundEnsemble
 from lpnet.model.kernel_tensors import KernelTensors
 from lpnet.model.mixture.header import MixtureHeader, MixturePart
+from lpnet.model.op_process.bound import BoundOpProcess
+from lpnet.model.op_process.pricing import op_process_pricing
+from lpnet.model.sloped import Pricing, sloped
 
 if TYPE_CHECKING:
     from lpnet.model.mixture.model import Mixture
@@ -21,21 +25,26 @@ class BoundMixture(BoundModel):
     """Every component bound to the same kernels."""
 
     header: MixtureHeader
+    cost: Tensor
 
     def __init__(self, mixture: Mixture, kernels: KernelTensors) -> None:
         super().__init__(mixture.header, kernels)
+        self.register_buffer("cost", kernels.cost.float(), persistent=False)
         self.parts = nn.ModuleList(
             cast(LatencyModel, part).bind_kernels(kernels) for part in mixture.parts
         )
 
     def prices(self, kernels: Tensor | None, context: KernelContext) -> Tensor:
-        return self._weighted([part.prices(kernels, context) for part in self._bound])
-
-    def forward(self, widths: Tensor) -> Tensor:
-        return self._weighted([part(widths) for part in self._bound])
+        pricings = self._pricings(kernels, context.c_in)
+        if pricings is None:
+            return self._weighted([part.prices(kernels, context) for part in self._bound])
+        return self._together(pricings, kernels, torch.stack(context, -2))
 
     def kernel_ms(self, widths: Tensor) -> Tensor:
-        return self._weighted([part.kernel_ms(widths) for part in self._bound])
+        pricings = self._pricings(None, widths)
+        if pricings is None:
+            return self._weighted([part.kernel_ms(widths) for part in self._bound])
+        return self._together(pricings, None, self.channel_maps(widths))
 
     def spread(self, widths: Tensor) -> Tensor:
         ms = [part(widths) for part in self._bound]
@@ -44,6 +53,23 @@ class BoundMixture(BoundModel):
     def partial_sum(self, kernels: Tensor, context: KernelContext) -> MixtureSum:
         sums = tuple(part.partial_sum(kernels, context) for part in self._bound)
         return MixtureSum(sums, self.header)
+
+    def _pricings(self, kernels: Tensor | None, like: Tensor) -> list[Pricing] | None:
+        """How each component prices raw channel features; None if one of them does not."""
+        pricings = [pricing_of(part, kernels, like) for part in self._bound]
+        return [p for p in pricings if p is not None] if all(pricings) else None
+
+    def _together(
+        self, pricings: Sequence[Pricing], kernels: Tensor | None, channels: Tensor
+    ) -> Tensor:
+        """Prices by all components, from raw channel features that are computed once."""
+        cost = self.cost.to(channels)
+
+        def pricing(inputs: Tensor, with_slope: bool) -> tuple[Tensor, Tensor | None]:
+            values, slopes = zip(*(own(inputs, with_slope) for own in pricings), strict=True)
+            return self._weighted(values), self._weighted(slopes) if with_slope else None
+
+        return sloped(pricing, cost if kernels is None else cost[:, kernels], channels)
 
     @property
     def _bound(self) -> list[BoundModel]:
@@ -71,6 +97,15 @@ class MixtureSum:
     def __add__(self, other: MixtureSum) -> MixtureSum:
         pairs = zip(self.sums, other.sums, strict=True)
         return MixtureSum(tuple(first + second for first, second in pairs), self.header)
+
+
+def pricing_of(part: BoundModel, kernels: Tensor | None, like: Tensor) -> Pricing | None:
+    """None for a kind that does not price raw channel features."""
+    if isinstance(part, BoundEnsemble):
+        return part.pricing(kernels, like)
+    if isinstance(part, BoundOpProcess):
+        return op_process_pricing(part, kernels, like)
+    return None
 
 
 def weighted(parts: Sequence[MixturePart], values: Sequence[Tensor]) -> Tensor:
