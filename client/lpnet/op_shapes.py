@@ -67,10 +67,10 @@ def _mismatch(op: Op, sources: Sequence[Shape | None]) -> str | None:
     """What an op must have instead; None if it fits."""
     if isinstance(op, wire.MatMul):
         return _product(op, sources)
-    known = [source for source in sources if source is not None]
+    tensors = [source for source in sources if source is not None]
     if isinstance(op, _MERGING):
-        complete = len(known) == len(sources) and all(source.sure for source in known)
-        return _merged(op, known) if complete else None
+        complete = len(tensors) == len(sources) and all(source.sure for source in tensors)
+        return _merged(op, tensors) if complete else None
     first = sources[0] if sources else None
     if first is None:
         return None

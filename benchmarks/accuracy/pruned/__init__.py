@@ -1,0 +1,1 @@
+"""Errors of an LPNet where pruners use it: on networks that its own predictions chose."""
