@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from lpnet_service.training.conformal import COVERAGES
 from lpnet_service.training.ensemble.calibration import calibrate, outputs
 from lpnet_service.training.ensemble.fitting import FitSettings, fit, held_out_by
 from lpnet_service.training.ensemble.inputs import KernelInputs
+from lpnet_service.training.ensemble.stepping import FitInputs, Layers
 from lpnet_service.training.records import RecordSet
 
 SETTINGS = FitSettings(members=4, hidden=8, steps=120)
@@ -63,6 +65,29 @@ def test_picked_records_keep_their_kernels(data: RecordSet) -> None:
     assert torch.equal(part.features, again.features)
     assert torch.equal(part.logs, again.logs)
     assert torch.equal(part.segment(), again.segment())
+
+
+def test_a_step_computes_what_the_ensemble_does(data: RecordSet, fitted: Ensemble) -> None:
+    ensemble, inputs = copy.deepcopy(fitted), KernelInputs.of(data)
+    layers, own = Layers(ensemble), FitInputs.of(ensemble, inputs)
+    assert own.kernels < int(inputs.bounds[-1])
+    assert len(own.features) < ensemble.scale.numel()
+    expected = torch.log(outputs(ensemble, inputs).total) - own.target
+    torch.testing.assert_close(layers.error(own), expected, rtol=0.0, atol=1e-4)
+    chosen = torch.tensor([7, 100, 3])
+    torch.testing.assert_close(layers.error(own.pick(chosen)), layers.error(own)[:, chosen])
+
+
+def test_layers_are_written_back(data: RecordSet, fitted: Ensemble) -> None:
+    ensemble = copy.deepcopy(fitted)
+    layers = Layers(ensemble)
+    with torch.no_grad():
+        for parameter in ensemble.parameters():
+            parameter.fill_(9.0)
+    layers.write(ensemble)
+    assert ensemble.w1[:, ensemble.scale == 0].eq(0.0).all()
+    for name, value in fitted.state_dict().items():
+        assert torch.equal(ensemble.state_dict()[name], value)
 
 
 def test_outputs_are_those_of_the_bound_lpnet(fitted: Ensemble, data: RecordSet) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from lpnet.model.ensemble import Ensemble, EnsembleHeader
 from lpnet.model.features import feature_scales, required_static, with_first_static
 from lpnet_service.training.ensemble.inputs import KernelInputs
+from lpnet_service.training.ensemble.stepping import FitInputs, Layers
 from lpnet_service.training.records import Mask, RecordSet, by_workload
 
 # Relative errors under 2% count by their square, larger ones by their size: measurements that
@@ -21,7 +22,7 @@ TOLERANCE = 0.02
 # Added to the deviation of a feature, so that one that hardly varies is not scaled up to 1.
 MIN_DEVIATION = 0.05
 MIN_WORKLOADS_TO_SPLIT = 4
-# Above this a step takes a random part of the records, so that its time stays bounded.
+# Distinct kernels, above which a step takes a random part of the records. So its time is bounded.
 MAX_KERNELS_PER_STEP = 24_000
 
 
@@ -75,71 +76,45 @@ def fit(
     static = required_static(inputs.features)
     ensemble = Ensemble(header.model_copy(update={"static": static}))
     _standardise(ensemble, inputs)
-    weights = _weights(held_out)
+    layers, weights = Layers(ensemble), _weights(held_out)
     optimiser = torch.optim.AdamW(
-        ensemble.parameters(), settings.rate, betas=(0.9, 0.98), weight_decay=settings.decay
+        layers.parameters(),
+        settings.rate,
+        betas=(0.9, 0.98),
+        weight_decay=settings.decay,
+        fused=True,
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.rate, total_steps=settings.steps, pct_start=0.2
     )
-    batches = _batches(ensemble, inputs, settings.steps, header.seed)
+    batches = _batches(FitInputs.of(ensemble, inputs), settings.steps, header.seed)
     for step, (batch, chosen) in enumerate(batches):
-        loss = (weights[:, chosen] * _robust(batch.error(ensemble))).sum()
+        loss = (weights[:, chosen] * _robust(layers.error(batch))).sum()
         optimiser.zero_grad()
         torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(ensemble.parameters(), math.sqrt(header.members))
+        torch.nn.utils.clip_grad_norm_(layers.parameters(), math.sqrt(header.members))
         optimiser.step()
         schedule.step()
         if step % 20 == 0:
             progress(step / settings.steps)
+    layers.write(ensemble)
     ensemble.requires_grad_(False)
     return ensemble
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """The records of a step as the network takes them; `target` is the log of their ms."""
-
-    inputs: Tensor
-    logs: Tensor
-    segment: Tensor
-    target: Tensor
-
-    @classmethod
-    def of(cls, ensemble: Ensemble, inputs: KernelInputs) -> _Batch:
-        standardised = ensemble.standardised(inputs.features).float()
-        target = torch.from_numpy(np.log(inputs.latency)).float()
-        return cls(standardised, inputs.logs.float(), inputs.segment(), target)
-
-    def error(self, ensemble: Ensemble) -> Tensor:
-        """Log of predicted over measured, (M, N)."""
-        total = summed(ensemble, self.inputs, self.logs, self.segment, len(self.target))
-        return torch.log(total) - self.target
-
-
-def _batches(
-    ensemble: Ensemble, inputs: KernelInputs, steps: int, seed: int
-) -> Iterator[tuple[_Batch, Tensor]]:
-    kernels = int(inputs.bounds[-1])
-    if kernels <= MAX_KERNELS_PER_STEP:
-        whole, every = _Batch.of(ensemble, inputs), torch.arange(len(inputs))
+def _batches(inputs: FitInputs, steps: int, seed: int) -> Iterator[tuple[FitInputs, Tensor]]:
+    """The records of each step, and their numbers."""
+    records = len(inputs.target)
+    if inputs.kernels <= MAX_KERNELS_PER_STEP:
+        every = torch.arange(records)
         for _ in range(steps):
-            yield whole, every
+            yield inputs, every
         return
-    rng = np.random.default_rng(seed)
-    count = max(1, len(inputs) * MAX_KERNELS_PER_STEP // kernels)
+    generator = torch.Generator().manual_seed(seed)
+    count = max(1, records * MAX_KERNELS_PER_STEP // inputs.kernels)
     for _ in range(steps):
-        chosen = rng.choice(len(inputs), count, replace=False)
-        yield _Batch.of(ensemble, inputs.pick(chosen)), torch.from_numpy(chosen)
-
-
-def summed(
-    ensemble: Ensemble, inputs: Tensor, logs: Tensor, segment: Tensor, count: int
-) -> Tensor:
-    """Latency in ms of `count` records by every member, (M, count)."""
-    prices = ensemble.terms(inputs, logs).sum(-1)
-    zero = torch.zeros(ensemble.header.members, count, dtype=prices.dtype)
-    return zero.index_add(1, segment, prices)
+        chosen = torch.randperm(records, generator=generator)[:count]
+        yield inputs.pick(chosen), chosen
 
 
 def _standardise(ensemble: Ensemble, inputs: KernelInputs) -> None:
