@@ -6,14 +6,21 @@ import pytest
 import torch
 from tests.harness import tokens
 
-from lpnet.model.features import STATIC
+from lpnet.model.channel_features import raw, steps_like
+from lpnet.model.features import DYNAMIC, STATIC
 from lpnet.model.kernel_tensors import KernelTensors
 from lpnet.model.kernels import coverage
 from lpnet.model.op_process import OpProcess, OpProcessHeader
 from lpnet.model.op_process.bound import BoundOpProcess
-from lpnet.model.op_process.columns import type_indices
+from lpnet.model.op_process.columns import (
+    NEIGHBOURS,
+    features_of,
+    scaled_mix,
+    type_indices,
+)
 from lpnet.model.op_types import MORE_TYPES, TYPES
 from lpnet.model.static_features import FIRST_STATIC
+from lpnet.space.table import OpTable
 
 WIDTHS = torch.tensor(tokens.DENSE).double()
 # The log of c_in, and how near c_out is to a multiple of 8.
@@ -106,3 +113,26 @@ def test_every_type_has_its_own_index() -> None:
 def test_features_of_another_version_are_refused() -> None:
     with pytest.raises(ValueError, match="train again"):
         OpProcessHeader(target="t", batches=(1,), coverage=(), dynamic=3)
+
+
+def test_the_channels_of_neighbours_change_a_price() -> None:
+    model = _model()
+    model.columns.copy_(torch.tensor([STATIC + DYNAMIC, STATIC + DYNAMIC + 1]))
+    bound = model.bind_kernels(KernelTensors.of(tokens.table(), 1))
+    context = bound.contexts(WIDTHS)
+    wider = context._replace(consumer=2.0 * context.consumer)
+    assert not torch.allclose(bound.prices(None, wider), bound.prices(None, context))
+    widths = ((0.7 * WIDTHS).floor() + 0.5).requires_grad_()
+    assert torch.autograd.gradcheck(bound, (widths,), eps=1e-6, atol=1e-7)
+
+
+def test_features_at_fixed_widths_are_those_that_a_bound_model_computes() -> None:
+    fixed = KernelTensors.of(OpTable.from_ops(tokens.ops_at(*tokens.DENSE)), 1)
+    features, _ = features_of(fixed)
+    columns = torch.arange(DYNAMIC + NEIGHBOURS)
+    unit = torch.ones(len(columns)).double()
+    blend, shift = scaled_mix(columns, 0.0 * unit, unit)
+    kernels = KernelTensors.of(tokens.table(), 1)
+    channels = torch.stack(_model().bind_kernels(kernels).contexts(WIDTHS))
+    computed = blend @ raw(kernels.cost, channels, steps_like(channels)) + shift[:, None]
+    torch.testing.assert_close(computed.T, features[:, STATIC:])

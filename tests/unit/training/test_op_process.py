@@ -15,9 +15,11 @@ from lpnet.space.table import OpTable
 from lpnet_service.training import Record
 from lpnet_service.training.headers import new_header
 from lpnet_service.training.op_process import OpProcessTrainer
+from lpnet_service.training.op_process.calibrating import cross_predictions
 from lpnet_service.training.op_process.distinct import DistinctKernels
+from lpnet_service.training.op_process.fitting import QUICK, fit
 from lpnet_service.training.op_process.rooflines import fit_rooflines
-from lpnet_service.training.records import RecordSet
+from lpnet_service.training.records import RecordSet, by_workload
 from lpnet_service.training.trainer import Predictions
 
 TRAINER = OpProcessTrainer()
@@ -60,6 +62,24 @@ def test_left_out_errors_are_like_those_of_the_test(
     quantile = model.header.calibration.quantile
     factor = np.where(test.network, quantile(0.9, "network"), quantile(0.9, "block"))
     assert (error <= factor * predicted.spread).mean() > 0.75
+
+
+def test_left_out_predictions_do_not_depend_on_what_is_left_out(
+    make_records: MakeRecords,
+) -> None:
+    settings = replace(QUICK, fold_records=100, fold_evaluations=(6,))
+
+    def crossed(records: list[Record]) -> Predictions:
+        kernels = DistinctKernels.of(RecordSet.of(records))
+        fitted = fit(kernels, 24, 0, None, settings, lambda share: None)
+        workloads = by_workload(records)
+        return cross_predictions(fitted, kernels, workloads, 0, None, settings)
+
+    records = make_records(40, 0)
+    slower = [replace(record, latency_ms=record.latency_ms * 1.5) for record in records[:1]]
+    before, after = crossed(records).ms, crossed(slower + records[1:]).ms
+    assert after[0] == before[0]
+    assert not np.array_equal(after, before)
 
 
 def test_a_row_of_a_thousand_times_does_not_mislead_it(

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from lpnet.model.features import STATIC, required_static, with_first_static
-from lpnet.model.op_process.columns import type_indices
-from lpnet_service.training.ensemble.inputs import KernelInputs
+from lpnet.model.kernel_tensors import KernelTensors
+from lpnet.model.op_process.columns import features_of, type_indices
 from lpnet_service.training.records import Index, RecordSet, Vector
 
 Matrix = NDArray[np.float64]
@@ -20,9 +20,9 @@ Matrix = NDArray[np.float64]
 class DistinctKernels:
     """K distinct kernels of N records, ordered by type.
 
-    `features` are (K, static + DYNAMIC), `types` (K,) as `type_indices` has them, `work` (3, K)
-    FLOPs, bytes and 1. `counts` (N, K) are the kernels of each record, `log_ms` (N,) their
-    latencies.
+    `features` are (K, static + DYNAMIC + NEIGHBOURS), `types` (K,) as `type_indices` has them,
+    `work` (3, K) FLOPs, bytes and 1. `counts` (N, K) are the kernels of each record, `log_ms` (N,)
+    their latencies.
     """
 
     features: Matrix
@@ -34,16 +34,18 @@ class DistinctKernels:
 
     @classmethod
     def of(cls, records: RecordSet) -> DistinctKernels:
-        inputs = KernelInputs.of(records)
-        static = required_static(inputs.features)
-        features = with_first_static(inputs.features, static).double().numpy()
-        types = type_indices(inputs.features[:, :STATIC]).numpy()
-        work = np.concatenate((inputs.logs.exp().numpy(), np.ones((1, len(types)))))
-        first, number = _distinct(np.column_stack((types, features, inputs.logs.T.numpy())))
+        tables = [KernelTensors.of(record.table, record.batch) for record in records.records]
+        kernels = KernelTensors.cat(tables)
+        every, logs = features_of(kernels)
+        static = required_static(every)
+        features = with_first_static(every, static).numpy()
+        types = type_indices(every[:, :STATIC]).numpy()
+        work = np.concatenate((logs.exp().numpy(), np.ones((1, len(types)))))
+        first, number = _distinct(np.column_stack((types, features, logs.T.numpy())))
         order = np.argsort(types[first], kind="stable")
         first, position = first[order], np.argsort(order, kind="stable")
         shape = len(records), len(first)
-        entries = np.ones(len(types)), (inputs.segment().numpy(), position[number])
+        entries = np.ones(len(types)), (kernels.segment.numpy(), position[number])
         return cls(
             features=features[first],
             types=types[first],

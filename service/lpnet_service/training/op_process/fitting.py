@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lpnet.model.features import feature_scales
+from lpnet.model.op_process.columns import feature_scales
 from lpnet_service.training.op_process.distinct import DistinctKernels, Matrix, Scaling, scaling
 from lpnet_service.training.op_process.inducing import Basis, choose
 from lpnet_service.training.op_process.posterior import (
@@ -31,22 +31,27 @@ _GROSS = np.log(20.0)
 @dataclass(frozen=True)
 class FitSettings:
     """Inducing kernels; records, and pairs of kernels, that are tuned on; evaluations in each
-    round of tuning; folds of the calibration."""
+    round of tuning; folds of the calibration. These tune anew with at most `fold_records` records,
+    and `fold_evaluations` in each round."""
 
     inducing: int = 640
     tuned: int = 500
     pairs: int = 4_000_000
     evaluations: tuple[int, ...] = (60, 40)
     folds: int = 5
+    fold_records: int = 600
+    fold_evaluations: tuple[int, ...] = (25, 15)
 
 
 FULL = FitSettings()
-QUICK = FitSettings(inducing=192, tuned=120, pairs=300_000, evaluations=(20, 10), folds=3)
+QUICK = FitSettings(
+    inducing=192, tuned=120, pairs=300_000, evaluations=(20, 10), folds=3, fold_records=0
+)
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """`rates` (3, T), the process over scaled features, and its posterior."""
+    """`rates` (3, T), the process over scaled features, and its posterior from some records."""
 
     rates: Matrix
     scaling: Scaling
@@ -62,26 +67,29 @@ def fit(
     noise_floor_pct: float | None,
     settings: FitSettings,
     progress: Callable[[float], None],
+    rows: Index | None = None,
 ) -> Fitted:
-    every = np.arange(len(kernels.log_ms))
-    rates = fit_rooflines(kernels, every, types)
+    """Fits to the records `rows` (N,), or to all."""
+    if rows is None:
+        rows = np.arange(len(kernels.log_ms))
+    rates = fit_rooflines(kernels, rows, types)
     rooflines = rooflines_of(rates, kernels)
     scales = scaling(kernels)
     points = scales.of(kernels.features)
-    off = kernels.log_ms - np.log(kernels.counts @ rooflines)
+    off = kernels.log_ms[rows] - np.log(kernels.counts[rows] @ rooflines)
     # Rows that are grossly wrong must not bend even the first round.
     extra = np.where(np.abs(off) > _GROSS, off**2, 0.0)
     correction = np.zeros(len(kernels))
     min_noise = max(MIN_NOISE, (noise_floor_pct or 0.0) ** 2 / 1e4)
-    order = np.random.default_rng(seed).permutation(every)
+    order = np.random.default_rng(seed).permutation(len(rows))
     process = prior = _prior(kernels.static, scales, off, types, min_noise)
     for turn, evaluations in enumerate(settings.evaluations):
-        data = linearised_data(kernels, points, rooflines, correction, extra)
+        data = linearised_data(kernels, rows, points, rooflines, correction, extra)
         part = _affordable(data, order[: settings.tuned], settings.pairs)
         process = tune(part, prior, process, min_noise, evaluations)
         importance = np.asarray(data.shares.multiply(data.shares).sum(0)).ravel()
         basis = choose(points, kernels.types, importance, process, settings.inducing)
-        posterior = fit_posterior(kernels, every, basis, rooflines, process.noise)
+        posterior = fit_posterior(kernels, rows, basis, rooflines, process.noise)
         correction, extra = basis.root @ posterior.weights, posterior.extra
         progress((turn + 1) / len(settings.evaluations))
     return Fitted(rates, scales, process, basis, posterior)

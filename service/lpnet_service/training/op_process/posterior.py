@@ -141,9 +141,13 @@ class _Problem:
 
 
 def linearised_data(
-    kernels: DistinctKernels, points: Matrix, rooflines: Vector, correction: Vector, extra: Vector
+    kernels: DistinctKernels,
+    rows: Index,
+    points: Matrix,
+    rooflines: Vector,
+    correction: Vector,
+    extra: Vector,
 ) -> Linearised:
-    rows = np.arange(len(kernels.log_ms))
     shares, target = linearised(kernels, rows, rooflines, correction)
     return Linearised(points, kernels.types, shares, target, extra)
 

@@ -47,7 +47,7 @@ class OpProcessTrainer(Trainer[OpProcess]):
         fitted = fit(kernels, own_header.types, header.seed, floor_pct, settings, fitting)
         progress(_FITTED, "calibrating")
         workloads = by_workload(records.records)
-        crossed = cross_predictions(fitted, kernels, workloads, settings.folds, header.seed)
+        crossed = cross_predictions(fitted, kernels, workloads, header.seed, floor_pct, settings)
         scores = np.abs(np.log(records.latency / crossed.ms)) / crossed.spread
         factors = calibration(scores, np.isfinite(scores), records.network)
         return model_of(own_header, fitted, kernels.static, factors), crossed
