@@ -102,6 +102,8 @@ def _choice(report: Report) -> Iterator[str]:
         yield f"kind: {_readable(report.kind)}, by the mean errors in cross-validation: {errors}"
     else:
         yield f"kind: {_readable(report.kind)}"
+    if report.transferred_from is not None:
+        yield f"training began with the samples of {report.transferred_from}"
 
 
 def _readable(name: str) -> str:

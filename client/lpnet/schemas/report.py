@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lpnet.schemas.base import Wire
+from lpnet.schemas.base import Name, Wire
 
 # Reason for an unknown noise floor, for people.
 NOISE_UNKNOWN = (
@@ -162,6 +162,10 @@ class Report(Wire):
         description="errors of the kinds among which training chose, each on workloads that it "
         "was not fitted to; empty: there were too few workloads; null: training was told the "
         "kind, or the report is of an older version",
+    )
+    transferred_from: Name | None = Field(
+        default=None,
+        description="target with whose samples the training began; null: it began from scratch",
     )
     held_out: HeldOut = Field(description="errors of the LPNet")
     baselines: Baselines = Field(description="errors of simpler models on the same split")

@@ -3,5 +3,15 @@
 from lpnet_service.training.doubts import Doubt, doubted
 from lpnet_service.training.records import Record
 from lpnet_service.training.runs import provisional, study, train
+from lpnet_service.training.transfer import MAX_SAMPLES, Source
 
-__all__ = ["Doubt", "Record", "doubted", "provisional", "study", "train"]
+__all__ = [
+    "MAX_SAMPLES",
+    "Doubt",
+    "Record",
+    "Source",
+    "doubted",
+    "provisional",
+    "study",
+    "train",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lpnet.errors import LpnetError
@@ -13,6 +14,7 @@ from lpnet_service.training.ensemble import EnsembleTrainer
 from lpnet_service.training.mixture import MixtureTrainer
 from lpnet_service.training.op_process import OpProcessTrainer
 from lpnet_service.training.trainer import Trainer
+from lpnet_service.training.transfer import Source, TransferTrainer
 
 # The simplest first.
 _SINGLE: dict[str, Trainer[Any]] = {
@@ -31,10 +33,10 @@ TRAINED_KIND = AUTO
 QUICK_KIND = Ensemble.kind
 
 
-def trainer_of(kind: str) -> Trainer[Any]:
-    """Raises LpnetError for a kind without a trainer."""
+def trainer_of(kind: str, sources: Sequence[Source] = ()) -> Trainer[Any]:
+    """A trainer that may begin with `sources`. Raises LpnetError for a kind without a trainer."""
     if kind not in TRAINERS:
         raise LpnetError(
             f"no trainer for latency models of kind {kind!r}; there are {', '.join(TRAINERS)}"
         )
-    return TRAINERS[kind]
+    return TransferTrainer(TRAINERS[kind], sources) if sources else TRAINERS[kind]

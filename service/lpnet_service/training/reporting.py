@@ -69,6 +69,7 @@ def report(
         noise_floor_pct=model.header.noise_floor_pct,
         kind=model.kind,
         candidates=model.header.candidates,
+        transferred_from=model.header.transferred_from,
         held_out=held_out,
         baselines=baseline_metrics,
         cuts=small_changes.cuts,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from lpnet_service.training.reporting import report
 from lpnet_service.training.screening import Screened, screened
 from lpnet_service.training.threads import one_thread
 from lpnet_service.training.trainer import Progress, Trainer
+from lpnet_service.training.transfer import MAX_SAMPLES, Source
 from lpnet_service.training.uncovered import covered
 
 # Share of a training's time that the fit takes, for progress.
@@ -34,19 +36,22 @@ def train(
     progress: Progress,
     memory: MemoryLimits | None = None,
     kind: str = TRAINED_KIND,
+    sources: Sequence[Source] = (),
 ) -> tuple[LatencyModel, Report]:
     """Train a model of that kind on the records that are not held out, and report its errors on
     those that are.
 
     `noise_floor_pct` is the spread between sessions, in percent; None if it was not measured.
-    `memory` says which networks do not fit, and is stored with the model. Raises LpnetError, with
-    the counts, for too few samples, and for a table that `screened` refuses.
+    `memory` says which networks do not fit, and is stored with the model. A training on at most
+    MAX_SAMPLES records may begin with one of `sources`. Raises LpnetError, with the counts, for
+    too few samples, and for a table that `screened` refuses.
     """
     table = screened(records)
     training, test = _split(table.records, [record.held_out for record in table.records])
     header = new_header(training, target, epoch, seed, noise_floor_pct, memory)
+    trainer = trainer_of(kind, sources if len(training) <= MAX_SAMPLES else ())
     with one_thread():
-        model, result = _fit_and_report(training, test, header, kind, progress)
+        model, result = _fit_and_report(training, test, header, trainer, progress)
     return model, _with_warnings(result, table)
 
 
@@ -73,7 +78,7 @@ def study(
     training, test = _split(table.records, [int(workload) not in drawn for workload in workloads])
     header = new_header(training, target, epoch, seed, noise_floor_pct)
     with one_thread():
-        result = _fit_and_report(training, test, header, kind, progress)[1]
+        result = _fit_and_report(training, test, header, trainer_of(kind), progress)[1]
     return _with_warnings(result, table)
 
 
@@ -125,10 +130,9 @@ def _fit_and_report(
     training: RecordSet,
     test: Sequence[Record],
     header: Header,
-    kind: str,
+    trainer: Trainer[Any],
     progress: Progress,
 ) -> tuple[LatencyModel, Report]:
-    trainer = trainer_of(kind)
     progress(0.0, "preparing features")
     model = trainer.fit(training, header, lambda share, stage: progress(_FITTED * share, stage))
     predictable, reasons = covered(header, test)

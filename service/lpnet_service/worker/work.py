@@ -20,7 +20,7 @@ from lpnet_service.services.measuring.planning import budgets
 from lpnet_service.services.shared import loaded_spaces
 from lpnet_service.services.shared.context import Context
 from lpnet_service.training import provisional, study, train
-from lpnet_service.worker import activation, dataset, doubting
+from lpnet_service.worker import activation, dataset, doubting, sources
 from lpnet_service.worker.dataset import Dataset
 
 # The smallest ratio of drawn workloads: no narrower network is in the training data.
@@ -40,6 +40,7 @@ def run_training(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
         seed=request.seed,
         noise_floor_pct=data.noise_floor.pct,
         memory=data.memory,
+        sources=sources.closest(ctx, data),
         progress=progress,
     )
     interval = {
