@@ -15,7 +15,6 @@ from lpnet_service.services.learning import runs
 from lpnet_service.services.learning.runs import ClaimedRun
 from lpnet_service.services.shared.context import Context, context
 from lpnet_service.settings import from_environment
-from lpnet_service.worker import work
 from lpnet_service.worker.loop import work_until_stopped
 
 # A training of such a seed waits until another process began one, kills its process, goes on until
@@ -37,7 +36,7 @@ def main(folder: Path) -> None:
         if seed == DEADLY:
             os.kill(os.getpid(), signal.SIGKILL)
         if seed == HELD:
-            work.run_training(ctx, run, lambda share, stage: _hold(progress, share, stage))
+            _train_and_hold(ctx, run, progress)
         while seed == ENDLESS:
             progress(0.5, "for ever")
             time.sleep(0.01)
@@ -52,11 +51,17 @@ def _processes(folder: Path) -> set[str]:
     return {path.suffix for path in folder.iterdir()} - {".done"}
 
 
-def _hold(progress: Callable[[float, str], None], share: float, stage: str) -> None:
-    progress(share, stage)
-    while share >= HELD_AT:
+def _train_and_hold(ctx: Context, run: ClaimedRun, progress: Callable[[float, str], None]) -> None:
+    # What trains takes two seconds to import.
+    from lpnet_service.worker import work
+
+    def hold(share: float, stage: str) -> None:
         progress(share, stage)
-        time.sleep(0.01)
+        while share >= HELD_AT:
+            progress(share, stage)
+            time.sleep(0.01)
+
+    work.run_training(ctx, run, hold)
 
 
 if __name__ == "__main__":
