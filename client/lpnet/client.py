@@ -39,6 +39,7 @@ from lpnet.schemas.noise import NoiseList, TargetNoise
 from lpnet.schemas.pruning import PruningPage, PruningResult
 from lpnet.schemas.quality import CampaignQuality
 from lpnet.schemas.report import Report
+from lpnet.schemas.residual import Residuals
 from lpnet.schemas.sample import IngestResult, Sample, SampleBatch, SamplePage, StoredSample
 from lpnet.schemas.table import TablePage, TableRow
 from lpnet.schemas.workload import Kind, OpsWorkload, SpaceWorkload
@@ -320,6 +321,18 @@ class Client:
         """Versions of a target's LPNet, newest first."""
         answer = self._http.get(f"/v1/targets/{path_segment(target)}/lpnets")
         return [LPNetInfo.model_validate(item) for item in answer["items"]]
+
+    def activate(self, lpnet: str) -> LPNetInfo:
+        """Use this version of its target's LPNet from now on: the way back to an older one."""
+        return LPNetInfo.model_validate(
+            self._http.post(f"/v1/lpnets/{path_segment(lpnet)}/activate", idempotent=True)
+        )
+
+    def residuals(self, lpnet: str) -> Residuals:
+        """Held-out workloads of the epoch of a version, with its errors."""
+        return Residuals.model_validate(
+            self._http.get(f"/v1/lpnets/{path_segment(lpnet)}/residuals")
+        )
 
     def report(self, target: str, lpnet: str | None = None) -> Report:
         """Report of a target's active LPNet, or of the one with the id `lpnet`."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from lpnet import op_lists
 from lpnet.errors import FileFormatError
 from lpnet.schemas.sample import Sample
 from lpnet.text_file import BYTE_ORDER_MARK, open_text
@@ -65,10 +66,18 @@ def read(path: Path, *, target: str = "") -> SamplesFile:
     bad: list[BadLine] = []
     occurrences: Counter[str] = Counter()
     for number, line in _lines(path):
+        if not samples and not bad and _is_table(line):
+            raise FileFormatError(
+                f"{path} is not JSON lines: line {number} is {line[:60]!r}. If it is a table, "
+                "name it FILE.csv"
+            )
         try:
-            sample = Sample.model_validate_json(line)
+            sample = Sample.model_validate_json(op_lists.expanded_line(line))
         except ValidationError as error:
-            bad.append(BadLine(number, _reason(error)))
+            bad.append(BadLine(number, first_reason(error)))
+            continue
+        except ValueError as error:
+            bad.append(BadLine(number, f"workload.{error}"))
             continue
         if sample.id is None:
             occurrences[line] += 1
@@ -79,6 +88,10 @@ def read(path: Path, *, target: str = "") -> SamplesFile:
         samples.append(sample)
         numbers.append(number)
     return SamplesFile(tuple(samples), tuple(numbers), tuple(bad))
+
+
+def _is_table(line: str) -> bool:
+    return not line.startswith("{") and any(delimiter in line for delimiter in ",;\t")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -94,7 +107,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, content
 
 
-def _reason(error: ValidationError) -> str:
+def first_reason(error: ValidationError) -> str:
+    """The first fault, and how many more there are."""
     first = error.errors(include_url=False, include_context=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     more = error.error_count() - 1

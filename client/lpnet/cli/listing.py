@@ -9,6 +9,8 @@ import typer
 
 from lpnet.cli import show
 from lpnet.cli.base import Json, TargetName, Token, Url, connect, print_json
+from lpnet.cli.prices import Prices, PricesFile, PricesFormat, write_prices
+from lpnet.errors import LpnetError
 from lpnet.schemas.device import Target
 from lpnet.schemas.noise import TargetNoise
 
@@ -53,12 +55,20 @@ def table(
         ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of rows.")] = 40,
+    prices: Prices = None,
+    out: PricesFile = None,
+    format_: PricesFormat = None,
     as_json: Json = False,
     url: Url = None,
     token: Token = None,
 ) -> None:
     """Show the latency table of a target: samples with measured and predicted latency."""
+    if prices is None and (out is not None or format_ is not None):
+        raise LpnetError("--out and --format belong to --prices SPACE")
     with connect(url, token) as client:
+        if prices is not None:
+            write_prices(client, target, prices, out, format_)
+            return
         info = client.target(target)
         floor = client.noise_floors().get(target)
         table = client.table(target, kind=kind, sort=sort, disturbed=disturbed)

@@ -16,6 +16,7 @@ from lpnet.cli.pruning import prune
 from lpnet.cli.spaces import space
 from lpnet.cli.transfer import export, import_
 from lpnet.cli.version import Version
+from lpnet.cli.versions import versions
 
 app = new_app("Latency of pruned networks on real devices: measured, predicted, differentiable.")
 
@@ -33,6 +34,7 @@ _panels: dict[str, dict[str, Callable[..., None]]] = {
         "table": table,
         "compare": compare,
         "report": report,
+        "versions": versions,
         "sentinels": sentinels,
     },
     "Measure and train": {

@@ -59,6 +59,15 @@ def get_lpnet(ctx: Ctx, caller: Lister, id: Id) -> LPNetInfo:
     return lpnets.get(ctx, id)
 
 
+@router.post("/lpnets/{id}/activate", responses=problems(404, 422))
+def activate_lpnet(ctx: Ctx, caller: Trainer, id: Id) -> LPNetInfo:
+    """Use a version from now on, in place of the active one of its target.
+
+    Repeating it is harmless. The next training activates its version unless that is worse.
+    """
+    return lpnets.activate(ctx, id)
+
+
 @router.get("/lpnets/{id}/report", responses=problems(404, 422))
 def get_report(ctx: Ctx, caller: ResultReader, id: Id) -> Report:
     """The errors of a version and of the baselines after its training."""

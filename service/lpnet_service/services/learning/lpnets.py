@@ -70,6 +70,23 @@ def active(ctx: Context, target: str) -> str | None:
 
 
 @retried
+def activate(ctx: Context, id_: str) -> LPNetInfo:
+    """Make a version the active one of its target."""
+    target = require_lpnet(ctx, id_).target
+    with ctx.db.write() as session:
+        versions = LPNetRepository(session)
+        # So that a training that ends at the same time comes before or after.
+        DeviceRepository(session).lock_target(target)
+        versions.deactivate(target)
+        row = versions.get(id_)
+        if row is None:
+            raise NotFound("LPNet", id_)
+        row.active = True
+        session.flush()
+        return _info(row)
+
+
+@retried
 def publish(
     ctx: Context,
     run: ClaimedRun,
