@@ -37,6 +37,8 @@ Params = Mapping[str, Param | Sequence[Param] | None]
 # The statuses of a server that is overloaded or restarting; 501 and 505 are permanent.
 _TEMPORARY = frozenset({500, 502, 503, 504})
 _REQUEST_ID = "X-Request-Id"
+# What a service answers to a path that it does not have.
+_NO_SUCH_PATH = "Not Found"
 _TRACE_PARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
@@ -365,6 +367,11 @@ def _error(response: httpx.Response, proxy: Proxy | None) -> ApiError:
         body = None
     problem: dict[str, Any] = body if isinstance(body, dict) else {}
     detail = str(problem.get("detail") or f"{response.reason_phrase} ({response.url})")
+    if status == httpx.codes.NOT_FOUND and problem.get("detail") in (None, _NO_SUCH_PATH):
+        detail = (
+            f"{response.url} is not found: is this the address of an lpnet service, without a "
+            "path such as /v1? An older service lacks newer paths"
+        )
     if not problem and proxy is not None:
         detail += f", possibly from the proxy {proxy}"
     errors = problem.get("errors")

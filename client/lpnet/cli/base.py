@@ -62,7 +62,12 @@ class _Commands(TyperGroup):
         # The client retries by itself; its log lines would mix with the output of a command.
         stamina.instrumentation.set_on_retry_hooks([])
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            # So that a reader that went away, such as `head`, is noticed here.
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError:
+            raise  # typer ends without a message
         except (LpnetError, OSError) as error:
             typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
             raise typer.Exit(_exit_status(error)) from error
@@ -114,7 +119,8 @@ def print_json(
 def read_widths(text: str, space: Space) -> list[dict[str, int]]:
     """Parse an option of width vectors: `dense`, JSON, or @FILE that holds JSON.
 
-    JSON is an object by name, a list in the space's order, or a list of either.
+    JSON is an object by name, a list in the space's order, or a list of either. A width that an
+    object does not name is dense.
     """
     if text == "dense":
         return [space.named(space.dense)]
@@ -133,4 +139,6 @@ def read_widths(text: str, space: Space) -> list[dict[str, int]]:
     for vector in vectors:
         if not isinstance(vector, list | dict):
             raise LpnetError("--widths: a vector is an object by name or a list of channels")
-    return [space.named(space.vector(vector)) for vector in vectors]
+    dense = space.named(space.dense)
+    full = [dense | vector if isinstance(vector, dict) else vector for vector in vectors]
+    return [space.named(space.vector(vector)) for vector in full]

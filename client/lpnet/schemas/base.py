@@ -39,6 +39,8 @@ Time = Annotated[datetime, AfterValidator(_utc)]
 Milliseconds = Annotated[float, Field(gt=0, le=1e9), AfterValidator(_finite)]
 Name = Annotated[str, Field(pattern=TARGET_NAME)]
 SpaceHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+# A space in a request: its content hash, or its name if no other space has it.
+SpaceRef = Annotated[str, Field(min_length=1, max_length=500)]
 Channels = Annotated[int, Field(ge=1, le=MAX_SIZE)]
 Side = Annotated[int, Field(ge=1, le=MAX_SIZE)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]

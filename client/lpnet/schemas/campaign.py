@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lpnet.schemas.base import Name, Seed, SpaceHash, Time, Wire
+from lpnet.schemas.base import Name, Seed, SpaceHash, SpaceRef, Time, Wire
 from lpnet.schemas.device import MachineId
 from lpnet.schemas.sample import Draw, Sample
 from lpnet.schemas.workload import Kind, SpaceWorkload
@@ -26,7 +26,9 @@ class NewCampaign(Wire):
     """Measure a space on a target: workloads drawn by the service, or the listed ones."""
 
     target: Name = Field(description="target to measure on")
-    space: SpaceHash = Field(description="content hash of the space")
+    space: SpaceRef = Field(
+        description="content hash of the space; or its name if unique and no workloads are listed"
+    )
     blocks: Annotated[int, Field(ge=0, le=100_000)] = Field(
         default=300, description="number of blocks to draw and measure"
     )
@@ -54,7 +56,9 @@ class NewCampaign(Wire):
             raise ValueError("blocks, networks, workloads: at least one must not be empty")
         for index, planned in enumerate(self.workloads):
             if planned.workload.space != self.space:
-                raise ValueError(f"workloads[{index}].space is not the campaign's space")
+                raise ValueError(
+                    f"workloads[{index}].space is not the campaign's space; give both by hash"
+                )
         return self
 
 

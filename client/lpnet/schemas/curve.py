@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lpnet.schemas.base import Name, SpaceHash, Time, Widths, Wire
+from lpnet.schemas.base import Name, SpaceHash, SpaceRef, Time, Widths, Wire
 from lpnet.schemas.problem import Problem
 
 MAX_TARGETS = 6
@@ -19,7 +19,7 @@ class CurveRequest(Wire):
     targets: tuple[Name, ...] = Field(
         min_length=1, max_length=MAX_TARGETS, description="targets whose active LPNets predict"
     )
-    space: SpaceHash = Field(description="content hash of the space")
+    space: SpaceRef = Field(description="content hash of the space, or its name if unique")
     block: Annotated[str, Field(max_length=500)] | None = Field(
         default=None, description="name of a block; null: the whole network"
     )

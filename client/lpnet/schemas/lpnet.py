@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lpnet.schemas.base import Name, Seed, SpaceHash, Time, Widths, Wire
+from lpnet.schemas.base import Name, Seed, SpaceHash, SpaceRef, Time, Wire
 from lpnet.schemas.breakdown import Breakdown, DenseNetwork
 from lpnet.schemas.memory import MemoryPrediction
 from lpnet.schemas.report import Report
+from lpnet.schemas.vectors import Vectors
 
 MAX_BREAKDOWNS = 200
 RunState = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -73,11 +74,12 @@ class PredictionRequest(Wire):
     """Predict the latency of networks of a space on a target."""
 
     target: Name = Field(description="target whose active LPNet predicts")
-    space: SpaceHash = Field(description="content hash of the space")
-    widths: tuple[Widths | tuple[float, ...], ...] = Field(
+    space: SpaceRef = Field(description="content hash of the space, or its name if unique")
+    widths: Vectors = Field(
         min_length=1,
         max_length=10_000,
-        description="a list of width vectors: objects by name, or lists in the space's order",
+        description="a list of width vectors: objects by name, or lists in the space's order. "
+        "A width that an object does not name is dense: it keeps all channels",
     )
     batch: Annotated[int, Field(ge=1, le=100_000)] = Field(default=1, description="batch size")
     gradient: bool = Field(default=False, description="also return ms per channel of each width")

@@ -22,6 +22,7 @@ from lpnet_service.api import (
     compare,
     curves,
     devices,
+    documents,
     health,
     leases,
     lpnets,
@@ -30,6 +31,7 @@ from lpnet_service.api import (
     predictions,
     problems,
     prunings,
+    reference,
     samples,
     sessions,
     spaces,
@@ -39,7 +41,7 @@ from lpnet_service.api import (
 )
 from lpnet_service.api.access import COOKIE, scopes_of
 from lpnet_service.api.browsers import BrowserGuard
-from lpnet_service.api.deps import bind_path_fields
+from lpnet_service.api.deps import bind_path_fields, refuse_unknown_query
 from lpnet_service.api.waiting import WaitingPolls
 from lpnet_service.observe.meters import Meters
 from lpnet_service.observe.requests import RequestObserver
@@ -84,7 +86,7 @@ class Application(FastAPI):
             docs_url=None,
             redoc_url=None,
             generate_unique_id_function=lambda route: route.name,
-            dependencies=[Depends(bind_path_fields)],
+            dependencies=[Depends(bind_path_fields), Depends(refuse_unknown_query)],
         )
         self.state.context = context
         self.state.stopping = asyncio.Event()
@@ -96,6 +98,7 @@ class Application(FastAPI):
         for module in _ROUTERS:
             self.include_router(module.router)
         pages.install(self)
+        reference.install(self)
         # Outside of everything, including the handler of unexpected errors.
         self._observed = RequestObserver(super().__call__, self.state.meters)
 
@@ -115,6 +118,7 @@ class Application(FastAPI):
             )
             document["components"]["schemas"] |= schemas["$defs"]
             _declare_access(document)
+            documents.complete(document)
             self.openapi_schema = document
         return self.openapi_schema
 

@@ -11,7 +11,7 @@ from lpnet.schemas.campaign import Campaign, CampaignList, CampaignState, NewCam
 from lpnet.schemas.estimate import CampaignEstimate
 from lpnet.schemas.quality import CampaignQuality
 from lpnet_service.api.access import Lister, Trainer
-from lpnet_service.api.deps import After, Ctx, Id, StrictRoute, limit
+from lpnet_service.api.deps import After, Ctx, Id, StrictRoute, limit, with_space_hash
 from lpnet_service.api.problems import problems
 from lpnet_service.services.measuring import campaigns
 from lpnet_service.services.reading import campaign_quality, estimates
@@ -41,7 +41,7 @@ def list_campaigns(
 @router.post("", status_code=201, responses=problems(404, 409, 413, 422))
 def start_campaign(ctx: Ctx, caller: Trainer, new: NewCampaign, response: Response) -> Campaign:
     """Measure a space on a target: drawn workloads, or exactly the listed ones."""
-    campaign = campaigns.create(ctx, new)
+    campaign = campaigns.create(ctx, with_space_hash(ctx, new))
     response.headers["Location"] = f"/v1/campaigns/{campaign.id}"
     return campaign
 
@@ -49,7 +49,7 @@ def start_campaign(ctx: Ctx, caller: Trainer, new: NewCampaign, response: Respon
 @router.post(":estimate", responses=problems(404, 409, 413, 422))
 def estimate_campaign(ctx: Ctx, caller: Trainer, new: NewCampaign) -> CampaignEstimate:
     """Estimate samples, time and coverage of a campaign. Nothing is started."""
-    return estimates.estimate(ctx, new)
+    return estimates.estimate(ctx, with_space_hash(ctx, new))
 
 
 @router.get("/{id}", responses=problems(404, 422))

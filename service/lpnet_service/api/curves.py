@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from lpnet.schemas.curve import CurveRequest, CurveResponse
 from lpnet_service.api.access import Reader
-from lpnet_service.api.deps import Ctx, StrictRoute
+from lpnet_service.api.deps import Ctx, StrictRoute, with_space_hash
 from lpnet_service.api.problems import problems
 from lpnet_service.services.reading import curves
 
@@ -21,4 +21,4 @@ def draw_curves(ctx: Ctx, caller: Reader, request: CurveRequest) -> CurveRespons
     curve (unknown, without an LPNet, or not covering the space) has a `problem`; the others are
     not affected. 404: unknown space. 422: unknown block or width, or too many values.
     """
-    return curves.curves(ctx, request)
+    return curves.curves(ctx, with_space_hash(ctx, request))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, HTTPException, Path, Query, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator
@@ -15,10 +16,15 @@ from starlette.concurrency import run_in_threadpool
 from lpnet.logs import fields
 from lpnet.logs.secrets import lease_id
 from lpnet.schemas.base import TARGET_NAME
+from lpnet.schemas.campaign import NewCampaign
+from lpnet.schemas.curve import CurveRequest
+from lpnet.schemas.lpnet import PredictionRequest
+from lpnet.schemas.problem import FieldError
 from lpnet_service.api.access import identify, max_body_mib, scopes_of
+from lpnet_service.errors import BadRequest
+from lpnet_service.services.shared import spaces
 from lpnet_service.services.shared.context import Context
 
-HASH = r"^[0-9a-f]{64}$"
 _MAX_CONTAINERS = 2_000_000
 _NOUNS = {"agent", "campaign", "lpnet", "run", "target"}
 _ID = r"^[a-z]{1,10}-[0-9a-f]{24}$"
@@ -41,11 +47,31 @@ async def bind_path_fields(request: Request) -> None:
             fields.bind(**{noun: value})
 
 
+async def refuse_unknown_query(request: Request) -> None:
+    """Raise BadRequest for a query parameter that the endpoint does not have."""
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute) or not route.path.startswith("/v1/"):
+        return
+    known = _query_names(route.dependant)
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        reason = f"there is no such parameter; known: {', '.join(sorted(known)) or 'none'}"
+        raise BadRequest(
+            "the request is not valid",
+            [FieldError(field=name[:500], reason=reason) for name in unknown[:100]],
+        )
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    names = {parameter.alias for parameter in dependant.query_params}
+    return names.union(*(_query_names(inner) for inner in dependant.dependencies))
+
+
 Ctx = Annotated[Context, Depends(_context)]
 TargetName = Annotated[str, Path(pattern=TARGET_NAME, description="name of the target")]
+DeviceName = Annotated[str, Path(pattern=TARGET_NAME, description="name of the device")]
 Id = Annotated[str, Path(pattern=_ID, description="id of the resource")]
 Token = Annotated[str, Path(pattern=_ID, description="token of the lease")]
-HashPath = Annotated[str, Path(pattern=HASH, description="content hash of the space")]
 
 
 def _storable(text: str) -> str:
@@ -55,6 +81,46 @@ def _storable(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_storable)]
+
+
+def _resolve_path(
+    ctx: Ctx,
+    hash: Annotated[
+        str,
+        Path(max_length=500, description="content hash of the space, or its name if unique"),
+        AfterValidator(_storable),
+    ],
+) -> str:
+    return spaces.resolve(ctx, hash)
+
+
+def _resolve_query(
+    ctx: Ctx,
+    space: Annotated[
+        Text | None,
+        Query(
+            min_length=1,
+            max_length=500,
+            description="content hash of a space, or its name if unique; absent: all",
+        ),
+    ] = None,
+) -> str | None:
+    return None if space is None else spaces.resolve(ctx, space)
+
+
+# Space hashes of a path and of a query.
+HashPath = Annotated[str, Depends(_resolve_path)]
+SpaceQuery = Annotated[str | None, Depends(_resolve_query)]
+
+
+OfSpace = TypeVar("OfSpace", PredictionRequest, CurveRequest, NewCampaign)
+
+
+def with_space_hash(ctx: Context, request: OfSpace) -> OfSpace:
+    """The request with the hash of its space, in place of its name."""
+    return request.model_copy(update={"space": spaces.resolve(ctx, request.space)})
+
+
 After = Annotated[
     str | None,
     Query(

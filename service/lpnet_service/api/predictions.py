@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from lpnet.schemas.lpnet import PredictionRequest, PredictionResponse
 from lpnet_service.api.access import Reader
-from lpnet_service.api.deps import Ctx, StrictRoute
+from lpnet_service.api.deps import Ctx, StrictRoute, with_space_hash
 from lpnet_service.api.problems import problems
 from lpnet_service.services.reading import predictions
 
@@ -21,4 +21,4 @@ def predict(ctx: Ctx, caller: Reader, request: PredictionRequest) -> PredictionR
     some op of the space. 409 `does_not_fit`: with `fitting`, a network does not fit in the
     target's memory. 422 `widths_error`: the space has no such widths.
     """
-    return predictions.predict(ctx, request)
+    return predictions.predict(ctx, with_space_hash(ctx, request))

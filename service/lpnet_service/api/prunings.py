@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from lpnet.schemas.base import TARGET_NAME
 from lpnet.schemas.pruning import PruningPage, PruningResult
 from lpnet_service.api.access import Reader, Trainer
-from lpnet_service.api.deps import HASH, After, Ctx, Id, StrictRoute, limit
+from lpnet_service.api.deps import After, Ctx, Id, SpaceQuery, StrictRoute, limit
 from lpnet_service.api.problems import problems
 from lpnet_service.services.reading import prunings
 
@@ -35,15 +35,13 @@ def report_pruning(
     return stored
 
 
-@router.get("", responses=problems(422))
+@router.get("", responses=problems(404, 422))
 def list_prunings(
     ctx: Ctx,
     caller: Reader,
+    space: SpaceQuery,
     target: Annotated[
         str | None, Query(pattern=TARGET_NAME, description="name of a target; absent: all")
-    ] = None,
-    space: Annotated[
-        str | None, Query(pattern=HASH, description="content hash of a space; absent: all")
     ] = None,
     chosen: Annotated[
         bool | None,

@@ -11,7 +11,7 @@ from lpnet.schemas.base import TARGET_NAME
 from lpnet.schemas.sample import IngestResult, SampleBatch, SamplePage
 from lpnet.schemas.workload import Kind
 from lpnet_service.api.access import Deliverer, Reader, ResultReader
-from lpnet_service.api.deps import HASH, After, Ctx, StrictRoute, Text, limit
+from lpnet_service.api.deps import After, Ctx, SpaceQuery, StrictRoute, Text, limit
 from lpnet_service.api.problems import Responses, problems
 from lpnet_service.services.access import ownership
 from lpnet_service.services.measuring import ingest
@@ -57,17 +57,15 @@ def store_samples(
     return ingest.store(ctx, batch, create=create, again=again)
 
 
-@router.get("/samples", responses=problems(422))
+@router.get("/samples", responses=problems(404, 422))
 def list_samples(
     ctx: Ctx,
     caller: ResultReader,
+    space: SpaceQuery,
     target: Annotated[
         str | None, Query(pattern=TARGET_NAME, description="name of a target; absent: all")
     ] = None,
     kind: Annotated[Kind | None, Query(description="blocks or networks; absent: both")] = None,
-    space: Annotated[
-        str | None, Query(pattern=HASH, description="content hash of a space; absent: all")
-    ] = None,
     campaign: Annotated[
         Text | None, Query(max_length=100, description="id of a campaign; absent: all")
     ] = None,

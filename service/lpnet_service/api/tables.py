@@ -11,7 +11,7 @@ from lpnet.schemas.sample import Draw
 from lpnet.schemas.table import Facets, TablePage
 from lpnet.schemas.workload import Kind
 from lpnet_service.api.access import Reader
-from lpnet_service.api.deps import HASH, After, Ctx, TargetName, Text, limit
+from lpnet_service.api.deps import After, Ctx, SpaceQuery, TargetName, Text, limit
 from lpnet_service.api.problems import Responses, problems
 from lpnet_service.services.reading import facets, table, table_csv
 from lpnet_service.services.reading.selection import Filters
@@ -33,10 +33,8 @@ CSV: Responses = {
 
 
 def _filters(
+    space: SpaceQuery,
     kind: Annotated[Kind | None, Query(description="blocks or networks; absent: both")] = None,
-    space: Annotated[
-        str | None, Query(pattern=HASH, description="content hash of a space; absent: all")
-    ] = None,
     block: Annotated[
         Text | None, Query(max_length=500, description="name of a block; absent: all")
     ] = None,
@@ -52,10 +50,12 @@ def _filters(
         Query(description="only held-out workloads, or only training workloads; absent: all"),
     ] = None,
     min_ms: Annotated[
-        float | None, Query(ge=0, allow_inf_nan=False, description="minimum latency, ms")
+        float | None,
+        Query(ge=0, le=1e9, allow_inf_nan=False, description="minimum latency, ms"),
     ] = None,
     max_ms: Annotated[
-        float | None, Query(ge=0, allow_inf_nan=False, description="maximum latency, ms")
+        float | None,
+        Query(ge=0, le=1e9, allow_inf_nan=False, description="maximum latency, ms"),
     ] = None,
     search: Annotated[
         Text | None,

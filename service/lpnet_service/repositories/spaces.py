@@ -24,6 +24,11 @@ class SpaceRepository:
     def get(self, hash_: str) -> SpaceRow | None:
         return self._session.get(SpaceRow, hash_)
 
+    def hashes(self, name: str) -> Sequence[str]:
+        """Hashes of the spaces of that name, oldest first."""
+        query = select(SpaceRow.hash).where(SpaceRow.name == name)
+        return self._session.scalars(query.order_by(SpaceRow.created_at, SpaceRow.hash)).all()
+
     def names(self) -> dict[str, str]:
         query = select(SpaceRow.hash, SpaceRow.name)
         return {hash_: name for hash_, name in self._session.execute(query)}

@@ -248,7 +248,6 @@ def test_what_cannot_be_predicted_is_refused_with_its_reason(
         "widths.1": [[16, 32], [16]],
         "widths.0.stem": [bench.widths(stem=17)],
         "widths.0.other": [bench.widths(other=1)],
-        "widths.0.wide": [{"stem": 1}],
     }
     for field, value in widths.items():
         assert refusal(http, bench, widths=value) == (422, "widths_error", [field])

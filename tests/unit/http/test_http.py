@@ -128,6 +128,14 @@ def test_an_error_that_is_no_problem_document_still_says_what_happened() -> None
         http(flaky).get("/v1/x")
 
 
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(404, json={"detail": "Not Found"}), httpx.Response(404, text="no")]
+)
+def test_a_path_that_a_server_does_not_have_questions_its_address(answer: httpx.Response) -> None:
+    with pytest.raises(NotFound, match=r"http://lpnet.test/v1/x is not found: .* without a path"):
+        http(Flaky(answer)).get("/v1/x")
+
+
 def test_a_page_that_is_not_json_is_refused() -> None:
     with pytest.raises(ApiError, match="is it an lpnet server"):
         http(Flaky(httpx.Response(200, text="<html>"))).get("/v1/x")

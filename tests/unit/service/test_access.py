@@ -35,7 +35,7 @@ def test_nothing_is_served_beside_the_endpoints() -> None:
     # Shells without data, and what they are made of.
     shells = {page.path for page in PAGES}
     plain = {route.path for route in app.routes if isinstance(route, Route)}
-    assert plain == {"/openapi.json"} | shells
+    assert plain == {"/openapi.json", "/docs"} | shells
     (files,) = [route for route in app.routes if isinstance(route, Mount)]
     assert isinstance(files.app, Assets)
     declared = {(o.method, o.path) for o in operations()}

@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 import lpnet.errors
 from lpnet.errors import CODES, ApiError, api_error
+from lpnet.schemas.campaign import NewCampaign
+from lpnet.schemas.curve import CurveRequest
+from lpnet.schemas.lpnet import NewStudy, NewTraining, PredictionRequest
+from lpnet.schemas.pruning import PruningResult
+from lpnet.schemas.sample import SampleBatch
+from lpnet.schemas.token import NewSession
 from lpnet_service import errors
 from lpnet_service.api.app import Application
 from lpnet_service.services.shared.context import context
@@ -18,6 +25,18 @@ from lpnet_service.settings import Settings
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 # It takes nothing that could be wrong, and asks for no token.
 CANNOT_FAIL = {"healthz"}
+AGENT_PATHS = ("/v1/agents", "/v1/leases")
+MODELS: dict[str, type[BaseModel]] = {
+    "predict": PredictionRequest,
+    "draw_curves": CurveRequest,
+    "start_campaign": NewCampaign,
+    "estimate_campaign": NewCampaign,
+    "start_training": NewTraining,
+    "start_study": NewStudy,
+    "store_samples": SampleBatch,
+    "report_pruning": PruningResult,
+    "open_session": NewSession,
+}
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +92,34 @@ def test_every_operation_lists_its_problems(document: dict[str, Any]) -> None:
         if "{" in name:
             assert {"404", "409"} & set(answers), name
             assert "422" in answers, name
+
+
+def test_every_operation_has_a_summary_and_a_group_that_is_described(
+    document: dict[str, Any],
+) -> None:
+    groups = {tag["name"] for tag in document["tags"] if tag["description"]}
+    summaries = [op["summary"] for _, op in operations(document)]
+    assert all(" " in summary and "_" not in summary for summary in summaries), summaries
+    assert all(set(op["tags"]) <= groups for _, op in operations(document))
+
+
+def test_endpoints_of_agents_are_a_group_of_their_own(document: dict[str, Any]) -> None:
+    of_agents = {name for name, op in operations(document) if op["tags"] == ["agents"]}
+    assert of_agents == {
+        name for name, _ in operations(document) if name.split()[1].startswith(AGENT_PATHS)
+    }
+    assert of_agents
+
+
+def test_every_body_of_a_client_has_an_example_that_is_valid(document: dict[str, Any]) -> None:
+    examples = {}
+    for _, operation in operations(document):
+        content = operation.get("requestBody", {}).get("content", {})
+        if "application/json" in content and operation["tags"] != ["agents"]:
+            examples[operation["operationId"]] = content["application/json"].get("example")
+    assert set(examples) == set(MODELS)
+    for name, model in MODELS.items():
+        model.model_validate(examples[name])
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:

@@ -74,6 +74,8 @@ def _vectors(ctx: Context, request: PredictionRequest) -> list[list[float]]:
             errors += _length_errors(index, widths, len(limits))
             vectors.append(list(widths))
             continue
+        # A width without a value is dense.
+        widths = {name: width for name, (width, _) in limits.items()} | widths
         own_errors = [
             FieldError(field=f"widths.{index}.{f.field.removeprefix('widths.')}", reason=f.reason)
             for f in width_errors(limits, widths)

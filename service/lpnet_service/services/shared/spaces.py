@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from lpnet.errors import LpnetError
 from lpnet.schemas.lpnet import SpaceInfo, WidthInfo
+from lpnet.schemas.problem import FieldError
 from lpnet.space.space import Space
 from lpnet_service.db.retrying import retried
 from lpnet_service.db.rows import SpaceRow
-from lpnet_service.errors import NotFound, SpaceError, TooLarge
+from lpnet_service.errors import BadRequest, NotFound, SpaceError, TooLarge
 from lpnet_service.repositories.inserts import insert_if_new
 from lpnet_service.repositories.spaces import SpaceRepository
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.loaded_spaces import load_space
+
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @retried
@@ -78,6 +82,25 @@ def get(ctx: Context, hash_: str) -> SpaceInfo:
     if row is None:
         raise NotFound("space", hash_)
     return SpaceInfo.model_validate_json(row.info_json)
+
+
+def resolve(ctx: Context, reference: str) -> str:
+    """The hash of a space that is given by its hash, or by its name.
+
+    Raises NotFound for an unknown name, and BadRequest if several spaces have it.
+    """
+    if _HASH.fullmatch(reference):
+        return reference
+    with ctx.db.read() as session:
+        hashes = SpaceRepository(session).hashes(reference)
+    if not hashes:
+        raise NotFound("space", reference)
+    if len(hashes) > 1:
+        reason = f"{len(hashes)} spaces have this name; use a hash: {', '.join(hashes[:10])}"
+        raise BadRequest(
+            f"which space is {reference!r}?", [FieldError(field="space", reason=reason)]
+        )
+    return hashes[0]
 
 
 def file(ctx: Context, hash_: str) -> bytes:
