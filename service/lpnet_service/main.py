@@ -12,6 +12,7 @@ from lpnet_service.cli.database import migrate
 from lpnet_service.cli.health import healthy
 from lpnet_service.cli.retain import retain
 from lpnet_service.cli.serving import api, run, worker
+from lpnet_service.cli.settings_help import WithSettings
 from lpnet_service.cli.tokens import app as tokens
 
 app = typer.Typer(
@@ -27,9 +28,9 @@ def lpnet_service(version: Version = False) -> None:
     log_to_stderr()
 
 
-app.command()(run)
+app.command(cls=WithSettings)(run)
 app.command(hidden=True)(api)
-app.command()(worker)
+app.command(cls=WithSettings)(worker)
 app.command()(migrate)
 app.add_typer(healthy, name="healthy")
 app.add_typer(tokens, name="token")

@@ -8,10 +8,14 @@ from typing import Annotated
 
 import typer
 
-from lpnet.errors import LpnetError, MissingExtra
+from lpnet.errors import LpnetError, MissingExtra, NotAllowed
 
 # Packages of the extra `agent`, which an installation of the client library lacks.
 _EXTRA = {"onnxruntime", "psutil", "cpuinfo", "pydantic_settings"}
+
+# Exit status if the server refuses the token (EX_NOPERM). The systemd unit does not start the
+# agent again then, since only a person can help.
+NOT_ALLOWED = 77
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")]
@@ -29,4 +33,4 @@ def one_line_errors(command: str) -> Iterator[None]:
             raise MissingExtra(f"lpnet-agent {command}", "agent", error.name or "") from error
     except LpnetError as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+        raise typer.Exit(NOT_ALLOWED if isinstance(error, NotAllowed) else 1) from error

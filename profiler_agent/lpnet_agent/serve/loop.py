@@ -72,6 +72,7 @@ class Agent:
         self._jobs = JobRunner(http, measurer, readiness, spool, spaces, stop, self._alive)
         self._refused_since: float | None = None
         self._id: str | None = None
+        self._was_registered = False
 
     def run(self) -> None:
         """Work until the agent is stopped.
@@ -179,7 +180,12 @@ class Agent:
             raise SetupError(str(error)) from error
         except Conflict as error:
             raise SetupError(str(error)) from error
+        except NotFound as error:
+            if self._was_registered:
+                raise  # a proxy whose server is away, for example
+            raise SetupError(str(error)) from error
         self._refused_since = None
+        self._was_registered = True
         agent = RegistrationResponse.model_validate(answer).agent
         self._reporter.forget()
         names = [target.name for target in self._registration.targets]

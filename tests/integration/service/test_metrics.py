@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -288,14 +289,31 @@ def test_the_page_lists_what_is_exposed(lite_bench: Bench) -> None:
     assert dict(rows) == exposed(lite_bench)
 
 
-def test_the_alerts_are_of_metrics_that_exist(lite_bench: Bench) -> None:
+def series_of(lite_bench: Bench) -> set[str]:
     exposed_names = exposed(lite_bench)
-    series = set(exposed_names) | {
+    return set(exposed_names) | {
         name + suffix
         for name, kind in exposed_names.items()
         for suffix in ("_bucket", "_sum", "_count")
         if kind in ("histogram", "summary")
     }
+
+
+def test_the_dashboard_is_of_metrics_that_exist(lite_bench: Bench) -> None:
+    dashboard = json.loads((DOCS / "grafana" / "lpnet.json").read_text())
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len({panel["title"] for panel in panels}) > 5
+    series = series_of(lite_bench)
+    for panel in panels:
+        assert panel["description"]
+        for query in panel["targets"]:
+            named = set(re.findall(r"\blpnet_\w+", query["expr"]))
+            assert named, panel["title"]
+            assert named <= series, panel["title"]
+
+
+def test_the_alerts_are_of_metrics_that_exist(lite_bench: Bench) -> None:
+    series = series_of(lite_bench)
     page = (DOCS / "metrics.md").read_text()
     rules = yaml.safe_load((DOCS / "prometheus" / "alerts.yml").read_text())
     alerts = [rule for group in rules["groups"] for rule in group["rules"]]

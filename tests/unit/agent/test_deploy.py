@@ -46,6 +46,13 @@ def test_the_agent_may_end_its_workload_before_it_is_killed(
     assert float(unit["Service"]["TimeoutStopSec"].removesuffix("s")) > longest
 
 
+def test_a_refused_token_is_not_tried_for_ever(unit: configparser.ConfigParser) -> None:
+    from lpnet_agent.cli.base import NOT_ALLOWED
+
+    assert unit["Service"]["Restart"] == "on-failure"
+    assert unit["Service"]["RestartPreventExitStatus"] == str(NOT_ALLOWED)
+
+
 def test_nothing_in_it_changes_what_is_measured(unit: configparser.ConfigParser) -> None:
     changing = {"CPUAffinity", "CPUQuota", "AllowedCPUs", "Nice", "CPUWeight", "MemoryMax"}
     hiding = {"ProcSubset", "ProtectProc", "PrivateNetwork"}

@@ -136,6 +136,17 @@ def test_a_path_that_a_server_does_not_have_questions_its_address(answer: httpx.
         http(Flaky(answer)).get("/v1/x")
 
 
+def test_a_server_may_be_under_a_prefix() -> None:
+    paths = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.path)
+        return httpx.Response(200, json={})
+
+    Http("http://lab/lpnet/", transport=httpx.MockTransport(answer)).get("/v1/targets")
+    assert paths == ["/lpnet/v1/targets"]
+
+
 def test_a_page_that_is_not_json_is_refused() -> None:
     with pytest.raises(ApiError, match="is it an lpnet server"):
         http(Flaky(httpx.Response(200, text="<html>"))).get("/v1/x")

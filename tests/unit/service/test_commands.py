@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from lpnet.installation import install_command
 from lpnet_service.main import app
+from lpnet_service.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +108,13 @@ def test_without_its_extra_a_command_says_what_to_install(
     result = CliRunner().invoke(app, ["migrate"])
     assert result.exit_code == 1
     assert install_command("", "lpnet-service") in result.output
+
+
+@pytest.mark.parametrize("command", ["run", "worker"])
+def test_the_help_lists_every_setting(command: str) -> None:
+    environment = {"COLUMNS": "300", "TERMINAL_WIDTH": "300", "NO_COLOR": "1"}
+    lines = CliRunner().invoke(app, [command, "--help"], env=environment).output.splitlines()
+    for name, field in Settings.model_fields.items():
+        (line,) = (line for line in lines if line.strip().startswith(f"LPNET_{name.upper()}: "))
+        assert str(field.description) in line
+        assert field.default is None or f"(default: {field.default})" in line
