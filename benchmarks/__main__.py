@@ -17,6 +17,7 @@ BENCHMARKS = {
     "demo": "latencies of `lpnet demo` against its budgets, and its accuracies",
     "network_accuracy": "ResNet-50: profile, train, report beside the baselines",
     "accuracy.kinds": "an LPNet on squeeze-excite, concat, FFN and attention, beside baselines",
+    "accuracy.many": "ensembles of many LPNets with stacked parameters, against one after another",
     "accuracy.pruned": "an LPNet on networks that its predictions chose, and on unseen spaces",
     "measuring": "measurements on a disturbed machine, against usual methods",
     "measuring.cost": "seconds per sample, and the share of time spent in timed runs",

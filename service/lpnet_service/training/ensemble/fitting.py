@@ -75,7 +75,7 @@ def fit(
     """
     static = required_static(inputs.features)
     ensemble = Ensemble(header.model_copy(update={"static": static}))
-    _standardise(ensemble, inputs)
+    standardise(ensemble, inputs)
     layers, weights = Layers(ensemble), _weights(held_out)
     optimiser = torch.optim.AdamW(
         layers.parameters(),
@@ -117,7 +117,7 @@ def _batches(inputs: FitInputs, steps: int, seed: int) -> Iterator[tuple[FitInpu
         yield inputs.pick(chosen), chosen
 
 
-def _standardise(ensemble: Ensemble, inputs: KernelInputs) -> None:
+def standardise(ensemble: Ensemble, inputs: KernelInputs) -> None:
     static = ensemble.header.static
     features = with_first_static(inputs.features, static)
     deviation = features.std(0, correction=0)

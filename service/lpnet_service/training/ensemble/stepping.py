@@ -76,6 +76,13 @@ class Layers(nn.Module):
     members are one product.
     """
 
+    w1: Tensor
+    b1: Tensor
+    w2: Tensor
+    b2: Tensor
+    w3: Tensor
+    b3: Tensor
+
     def __init__(self, ensemble: Ensemble) -> None:
         super().__init__()
         w1 = ensemble.w1.detach()[:, ensemble.scale > 0]
