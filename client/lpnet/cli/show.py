@@ -63,6 +63,8 @@ def print_targets(targets: Sequence[Target], floors: Mapping[str, TargetNoise]) 
     print_all(grid if targets else "no target yet: run `lpnet-agent run`, or `lpnet import`")
     for target in targets:
         print_line(f"{target.name}: {state(target)}")
+        if target.drift is not None:
+            print_line(f"{target.name}: drifted: {target.drift}")
     for target in targets:
         if target.memory is not None:
             print_line(f"{target.name}: {memory(target.memory)}")

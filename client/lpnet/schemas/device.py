@@ -136,6 +136,10 @@ class Target(Wire):
     )
     lpnet: str | None = Field(default=None, description="id of the active LPNet")
     network_mape_pct: float | None = Field(
+    drift: str | None = Field(
+        default=None,
+        description="how newer samples disagree with the active LPNet; null: it has not drifted",
+    )
         default=None, description="held-out whole-network error of the active LPNet, percent"
     )
     last_seen_at: Time | None = Field(

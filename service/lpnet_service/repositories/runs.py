@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -32,6 +33,12 @@ class RunRepository:
         return self._session.scalars(
             query.order_by(RunRow.finished_at.desc(), RunRow.id).limit(limit)
         ).all()
+
+    def any_training_since(self, target: str, since: datetime) -> bool:
+        query = select(RunRow.id).where(
+            RunRow.target == target, RunRow.kind == "training", RunRow.created_at >= since
+        )
+        return self._session.scalar(query.limit(1)) is not None
 
     def open_of_campaign(self, campaign: str) -> Sequence[RunRow]:
         return self._session.scalars(

@@ -12,6 +12,7 @@ from sqlalchemy import (
     and_,
     distinct,
     func,
+    or_,
     select,
     update,
 )
@@ -159,6 +160,32 @@ class SampleRepository:
         """The samples that an LPNet is trained on: undisturbed, without sentinels."""
         query = select(SampleRow).where(_trainable(target, epoch)).order_by(SampleRow.seq)
         return self._session.scalars(query).all()
+
+    def first_taken_at(self, group_key: int) -> datetime | None:
+        query = select(SampleRow.taken_at).where(SampleRow.group_key == group_key)
+        return self._session.scalar(query.order_by(SampleRow.taken_at).limit(1))
+
+    def newest_drawn_since(
+        self, target: str, epoch: int, since: datetime, spaces: Collection[str], limit: int
+    ) -> Sequence[SampleRow]:
+        """Undisturbed samples of these spaces measured after `since`, oldest first, of workloads
+        that no pruner and no user chose."""
+        drawn = or_(SampleRow.draw.is_(None), SampleRow.draw.not_in(("pruned", "asked")))
+        query = select(SampleRow).where(
+            _trainable(target, epoch),
+            SampleRow.taken_at > since,
+            SampleRow.space.in_(spaces),
+            drawn,
+        )
+        newest = query.order_by(SampleRow.taken_at.desc(), SampleRow.seq.desc()).limit(limit)
+        return self._session.scalars(newest).all()[::-1]
+
+    def lock_since(self, target: str, epoch: int, since: datetime) -> Sequence[SampleRow]:
+        """All samples measured from `since` on, sentinels too, locked."""
+        query = select(SampleRow).where(
+            SampleRow.target == target, SampleRow.epoch == epoch, SampleRow.taken_at >= since
+        )
+        return self._session.scalars(query.order_by(SampleRow.seq).with_for_update()).all()
 
     def trainable_of_campaign(
         self, target: str, epoch: int, campaign: str

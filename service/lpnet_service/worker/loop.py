@@ -20,6 +20,7 @@ from lpnet_service.services.learning import runs
 from lpnet_service.services.learning.runs import ClaimedRun
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.upkeep import sweeping
+from lpnet_service.worker.drift_watch import DriftWatch
 from lpnet_service.worker.lease_heartbeat import LeaseHeartbeat
 
 Work = Callable[[Context, ClaimedRun, Callable[[float, str], None]], None]
@@ -105,6 +106,7 @@ def work_until_stopped(ctx: Context, kinds: Mapping[str, Work]) -> None:
         raise Stopped
 
     idle, alive = Event(), AliveFile(ctx.settings.worker_alive_file)
+    watch = DriftWatch()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     try:
@@ -114,6 +116,8 @@ def work_until_stopped(ctx: Context, kinds: Mapping[str, Work]) -> None:
         while True:
             try:
                 worked = tick(ctx, kinds, alive)
+                if not worked:
+                    watch.check_if_due(ctx)
             except OperationalError as error:
                 _log.warning("database unreachable", error=str(error.orig).strip())
                 idle.wait(_RETRY_S)

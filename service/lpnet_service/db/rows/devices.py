@@ -55,7 +55,8 @@ class TargetRow(Base):
     `condition` is ready, paused or broken, as its agent reported last; `condition_at` is since
     when, null if unknown. `cause` is what paused or broke it: sentinel, owner, room or device.
     `cleared` counts how often a person cleared it. `epoch_started_at` is null for the first epoch,
-    or if it is unknown.
+    or if it is unknown. `drift_lpnet` is the LPNet that samples since `drifted_at` do not agree
+    with; the target has drifted while that one is active.
     """
 
     __tablename__ = "targets"
@@ -71,6 +72,9 @@ class TargetRow(Base):
     cause: Mapped[str | None]
     condition_at: Mapped[datetime | None] = mapped_column(UtcTime)
     cleared: Mapped[int] = mapped_column(default=0, server_default="0")
+    drift_lpnet: Mapped[str | None]
+    drift_reason: Mapped[str | None]
+    drifted_at: Mapped[datetime | None] = mapped_column(UtcTime)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
 
     def open_epoch(self, now: datetime) -> None:

@@ -155,6 +155,7 @@ def _target(row: TargetRow, related: _RelatedRows, limits: MemoryLimits | None) 
             "noise_floor_pct": floor.pct,
             "noise_floor_reason": floor.reason,
             "memory": limits,
+            "drift": row.drift_reason if lpnet and row.drift_lpnet == lpnet.id else None,
             "lpnet": lpnet.id if lpnet else None,
             "network_mape_pct": lpnet.network_mape_pct if lpnet else None,
             "last_seen_at": agent.last_seen_at if agent and row.source == "agent" else None,
