@@ -11,7 +11,7 @@ from tests.pages.conftest import Watched
 
 
 def test_every_target_is_listed_under_its_device(service: Service, tab: Watched) -> None:
-    page = tab.open(service.url + "/")
+    page = tab.open(service.url + "/devices")
     for name in lab.TARGETS:
         assert page.get_by_role("link", name=name).is_visible()
     assert "AMD EPYC 9654 · 8 cores · 32 GiB" in page.locator("tr.group").nth(1).inner_text()
@@ -22,7 +22,7 @@ def test_every_target_is_listed_under_its_device(service: Service, tab: Watched)
 
 
 def test_search_and_filters_are_in_the_address(service: Service, tab: Watched) -> None:
-    page = tab.open(service.url + "/")
+    page = tab.open(service.url + "/devices")
     page.get_by_label("Search").fill("OPENVINO rack")
     rows = page.locator("tbody tr:not(.group)")
     expect(rows).to_have_count(1)
@@ -39,7 +39,7 @@ def test_search_and_filters_are_in_the_address(service: Service, tab: Watched) -
 
 
 def test_what_changes_is_seen_without_reloading(own_service: Service, tab: Watched) -> None:
-    page = tab.open(own_service.url + "/")
+    page = tab.open(own_service.url + "/devices")
     op = {"type": "linear", "c_in": 3, "c_out": 4}
     sample = {"latency_ms": 1.5, "workload": {"ops": [op]}}
     answer = page.request.post(
@@ -47,4 +47,4 @@ def test_what_changes_is_seen_without_reloading(own_service: Service, tab: Watch
         data={"target": "later", "samples": [sample]},
     )
     assert answer.ok, answer.text()
-    page.get_by_role("link", name="later", exact=True).wait_for()
+    page.locator("#rows td").get_by_role("link", name="later", exact=True).wait_for()

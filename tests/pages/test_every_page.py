@@ -34,7 +34,9 @@ def test_it_opens_without_a_fault_and_asks_only_its_own_server(
     page = tab.open(service.url + path)
     assert page.locator("h1").inner_text()
     page.wait_for_load_state("networkidle")
-    page.wait_for_function("document.querySelectorAll('.loading:not([hidden])').length === 0")
+    page.wait_for_function(
+        "() => document.querySelectorAll('.loading:not([hidden])').length === 0"
+    )
     own_server = urlsplit(service.url).netloc
     elsewhere = {
         url
@@ -97,7 +99,7 @@ def test_without_a_device_pages_say_what_to_do(
 def test_a_service_that_goes_away_is_said_and_seen_to_come_back(
     own_service: Service, tab: Watched
 ) -> None:
-    page = tab.open(own_service.url + "/")
+    page = tab.open(own_service.url + "/devices")
     status = page.locator("#connection")
     tab.allowed.append("net::ERR_")
     page.route("**/v1/**", lambda route: route.abort())

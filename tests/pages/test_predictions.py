@@ -99,7 +99,9 @@ def test_a_curve_is_drawn_with_its_advice(service: Service, tab: Watched) -> Non
     width = about["widths"][1]["name"]
     page.locator("#width").select_option(width)
     page.wait_for_load_state("networkidle")
+    block = page.locator("#block").input_value()
     request = {"targets": [TARGET, "rack-openvino-cpu"], "space": about["hash"], "width": width}
+    request["block"] = block
     curves = posted(page, service, "/v1/curves", request)
     section = page.get_by_label("Advice")
     for curve in curves["curves"]:

@@ -19,7 +19,7 @@ def saved(page: Page, button: str) -> list[dict[str, str]]:
 
 
 def test_targets_that_are_seen(service: Service, tab: Watched) -> None:
-    page = tab.open(f"{service.url}/?search=openvino")
+    page = tab.open(f"{service.url}/devices?search=openvino")
     target = page.request.get(f"{service.url}/v1/targets/{OPENVINO}").json()
     (row,) = saved(page, "#csv")
     assert (row["name"], row["runtime"], row["state"]) == (OPENVINO, "openvino", target["state"])

@@ -73,7 +73,7 @@ def test_the_diagram_is_drawn_in_the_colours_of_the_page(service: Service, tab: 
     diagram = page.locator("#diagram")
     for colours in ("light", "dark"):
         expect(diagram).to_have_attribute("src", f"{diagram_path(page)}?colours={colours}")
-        page.wait_for_function("document.getElementById('diagram').naturalWidth > 200")
+        page.wait_for_function("() => document.getElementById('diagram').naturalWidth > 200")
         page.locator("#theme").click()
 
 
@@ -107,7 +107,7 @@ def test_a_large_space_is_readable(own_service: Service, browser: Browser) -> No
             details = rows.nth(8).locator("details")
             details.locator("summary").click()
             expect(details.get_by_text("layer.7.projection")).to_be_visible()
-            page.wait_for_function("document.getElementById('diagram').naturalWidth > 200")
+            page.wait_for_function("() => document.getElementById('diagram').naturalWidth > 200")
             assert page.locator("main img").count() == 1
             assert grave(page) == []
             assert tab.faults == []

@@ -109,6 +109,17 @@ def test_what_is_seen_is_saved_as_csv(service: Service, tab: Watched) -> None:
     ]
 
 
+def ratio_of(text: str) -> float:
+    """The ratio of a difference such as "12% less time"."""
+    if text == "the same time":
+        return 1.0
+    number, _, rest = text.partition(" ")
+    if rest == "times as long":
+        return float(number)
+    share = float(number.rstrip("%")) / 100
+    return 1 + share if rest == "more time" else 1 - share
+
+
 def test_targets_are_compared_on_the_workloads_they_share(service: Service, tab: Watched) -> None:
     other = "rack-openvino-cpu"
     page = tab.open(f"{service.url}/compare?target={TARGET}&target={other}")
@@ -116,11 +127,13 @@ def test_targets_are_compared_on_the_workloads_they_share(service: Service, tab:
     summary = api(page, service, f"/v1/compare/summary?target={TARGET}&target={other}")
     line = page.locator("#summary tr", has_text=other)
     median = summary["all"]["targets"][1]["median_ratio"]
-    assert f"{median:.2f}" in line.inner_text()
-    ratios = [float(text) for text in column(page, "ratio_1")]
-    assert ratios == sorted(ratios)
+    assert median < 1
+    assert f"{100 * (1 - median):.0f}% less time" in line.inner_text()
+    assert f"ratio {median:.3f}" in line.inner_text()
+    shown = [ratio_of(text) for text in column(page, "ratio_1")]
+    assert shown == sorted(shown)
     with page.expect_response(lambda response: "sort=-ratio" in response.url):
         page.locator(".tabulator-col[tabulator-field='ratio_1']").click()
     with page.expect_response(f"**/compare/summary?target={other}&target={TARGET}"):
-        page.get_by_label("Ratios relative to").select_option(other)
+        page.get_by_label("Compared with").select_option(other)
     expect(page.locator("#summary tr").first).to_contain_text(other)

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from lpnet_service.web import assets
 from lpnet_service.web.headers import BrowserHeaders
 from lpnet_service.web.modules import imported_modules
+from lpnet_service.web.not_found import NotFoundPage
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Page:
 
 
 PAGES = (
-    Page("devices", "/", "Devices", "Devices"),
+    Page("overview", "/", "Overview", "Overview"),
+    Page("devices", "/devices", "Devices", "Devices"),
     Page("table", "/table", "Latency table", "Latency table"),
     Page("compare", "/compare", "Compare targets", "Compare"),
     Page("curves", "/curves", "Latency curves", "Curves"),
@@ -37,8 +39,12 @@ PAGES = (
     Page("space", "/space", "Space", "Space"),
     Page("campaigns", "/campaigns", "Campaigns", "Campaigns"),
     Page("pareto", "/pareto", "Accuracy against latency", "Pareto"),
+    Page("device", "/device", "Device"),
+    Page("job", "/job", "Pruning job"),
     Page("login", "/login", "Log in"),
 )
+
+_NOT_FOUND = Page("not-found", "", "Not found")
 
 
 def install(app: FastAPI) -> None:
@@ -50,18 +56,22 @@ def install(app: FastAPI) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for page in PAGES:
-        body = templates.get_template(f"{page.name}.html").render(
+
+    def render(page: Page) -> str:
+        return templates.get_template(f"{page.name}.html").render(
             page=page,
             menu=[p for p in PAGES if p.menu],
             modules=imported_modules(f"js/pages/{page.name}.js"),
             static=static,
             version=version("lpnet"),
         )
+
+    for page in PAGES:
         app.add_api_route(
-            page.path, _serving(body), name=f"page_{page.name}", include_in_schema=False
+            page.path, _serving(render(page)), name=f"page_{page.name}", include_in_schema=False
         )
     app.mount(static, assets.Assets(), name="static")
+    app.add_middleware(NotFoundPage, body=render(_NOT_FOUND))
     app.add_middleware(BrowserHeaders)
 
 

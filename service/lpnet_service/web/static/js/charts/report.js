@@ -1,5 +1,5 @@
 // Charts of the report, each as {option, label, rows} of a chart's `draw`.
-import { colour, seriesColour, tooltip, xAxis, yAxis } from "../lib/chart.js";
+import { colour, logTicks, seriesColour, tooltip, xAxis, yAxis } from "../lib/chart.js";
 import { count, dateTime, msText, percentText, significant } from "../lib/format.js";
 import { csvRows } from "../lib/save.js";
 
@@ -38,7 +38,13 @@ function scatterOption(items) {
   const latencies = items.flatMap((item) => [item.measured_ms, item.predicted_ms]);
   const min = 0.9 * Math.min(...latencies);
   const max = 1.1 * Math.max(...latencies);
-  const axis = { type: "log", min, max, format: (value) => significant(value, 2) };
+  const axis = {
+    type: "log",
+    min,
+    max,
+    ticks: logTicks(min, max),
+    format: (value) => value.toLocaleString("en", { maximumSignificantDigits: 3 }),
+  };
   const text = ({ block, draw, measured_ms: measured, predicted_ms: predicted }) =>
     [
       [block ?? "network", draw].filter(Boolean).join(", "),
@@ -219,6 +225,7 @@ export function learningChart(studies, kind) {
       yAxis: yAxis("error, %", { type: "value", min: 0 }),
       series: [{
         type: "line",
+        symbol: "circle",
         symbolSize: 9,
         lineStyle: { color: seriesColour(0) },
         itemStyle: { color: seriesColour(0) },
@@ -266,6 +273,7 @@ function versionOption(versions) {
     series: [{
       type: "line",
       symbol: "circle",
+      showAllSymbol: true,
       symbolSize: 10,
       lineStyle: { color: seriesColour(0) },
       data: versions.map(point),

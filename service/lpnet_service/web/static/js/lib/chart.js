@@ -55,6 +55,8 @@ export async function createChart(id, name) {
     draw(drawing) {
       makeOption = drawing.option;
       rows = drawing.rows;
+      // Without a row of data only the caption is shown, which says why.
+      container.hidden = rows.length < 2;
       container.setAttribute("aria-label", drawing.label);
       caption.textContent = drawing.label;
       render();
@@ -71,20 +73,29 @@ function baseOption() {
   };
 }
 
-function axis(name, nameGap, { format, ...options }) {
+function axis(name, nameGap, { format, ticks, ...options }) {
   return {
     name,
     nameLocation: "middle",
     nameGap,
     nameTextStyle: { color: colour("--ink-2") },
     axisLine: { lineStyle: { color: colour("--line-strong") } },
-    axisLabel: { color: colour("--ink-2"), formatter: format },
+    axisLabel: {
+      color: colour("--ink-2"),
+      formatter: format,
+      hideOverlap: true,
+      ...(ticks && { customValues: ticks }),
+    },
+    ...(ticks && { axisTick: { customValues: ticks } }),
     splitLine: { lineStyle: { color: colour("--line") } },
     ...options,
   };
 }
 
-/** A horizontal axis. `format` writes its labels, other options are those of ECharts. */
+/**
+ * A horizontal axis. `format` writes its labels, `ticks` are their values if not those that ECharts
+ * chooses; other options are those of ECharts.
+ */
 export function xAxis(name, options) {
   return axis(name, 30, options);
 }
@@ -92,6 +103,25 @@ export function xAxis(name, options) {
 /** A vertical axis, with the options of `xAxis`. */
 export function yAxis(name, options) {
   return axis(name, 48, options);
+}
+
+/**
+ * Ticks of a logarithmic axis: 1, 2 and 5 times powers of ten, or evenly spaced round numbers if
+ * only one of those lies between `min` and `max`. ECharts itself labels powers of ten and both
+ * ends, which can be so close that their labels touch.
+ */
+export function logTicks(min, max) {
+  const decades = range(Math.floor(Math.log10(min)), Math.ceil(Math.log10(max)));
+  const inside = (ticks) => ticks.filter((tick) => tick >= min && tick <= max);
+  const ticks = inside(decades.flatMap((power) => [1, 2, 5].map((n) => n * 10 ** power)));
+  if (ticks.length > 1) return ticks;
+  const power = 10 ** Math.floor(Math.log10((max - min) / 2));
+  const step = [1, 2, 5, 10].map((n) => n * power).findLast((n) => n <= (max - min) / 2);
+  return inside(range(Math.ceil(min / step), Math.floor(max / step)).map((n) => n * step));
+}
+
+function range(first, last) {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, n) => first + n);
 }
 
 /** A tooltip drawn on the canvas: the pages' content security policy forbids inline styles. */

@@ -2,6 +2,7 @@
 import { get } from "./api.js";
 import { document } from "./browser.js";
 import { byId, fill, h } from "./dom.js";
+import { showGone } from "./gone.js";
 
 export const NO_LPNET =
   "No target has an LPNet yet. To measure a target and train one, run: lpnet profile TARGET SPACE";
@@ -9,9 +10,10 @@ export const NO_SPACE = "There is no space yet. To upload one, run: lpnet profil
 
 /**
  * Fill a list and return what is selected: `selected`, or the first option without it. An option
- * is a string or {value, label}. `emptyLabel`: label of a first option without a value.
+ * is a string or {value, label}. `emptyLabel`: label of a first option without a value. `noun`:
+ * what an option is, to say so if `selected`, as from a link, is none of them.
  */
-export function fillSelect(id, options, selected, emptyLabel) {
+export function fillSelect(id, options, selected, emptyLabel, noun) {
   const select = byId(id);
   const items = options.map((item) =>
     typeof item === "string" ? { value: item, label: item } : item
@@ -24,7 +26,23 @@ export function fillSelect(id, options, selected, emptyLabel) {
   }
   const isOption = items.some(({ value }) => value === selected);
   select.value = isOption ? selected : (items[0]?.value ?? "");
+  if (noun && selected && !isOption) sayGone(noun, selected, items[0]?.label);
   return select.value;
+}
+
+// Hashes are cut: a name of 64 digits tells a reader nothing.
+function sayGone(noun, name, shown) {
+  const instead = shown ? ` Shown instead: ${shown}.` : "";
+  const short = /^[0-9a-f]{64}$/.test(name) ? name.slice(0, 12) : name;
+  showGone(`There is no ${noun} “${short}” here.${instead}`);
+}
+
+/** The targets of a link that are listed; says which are not. `noun`: what is listed. */
+export function listedTargets(requested, names, noun) {
+  for (const name of requested) {
+    if (!names.includes(name)) sayGone(noun, name);
+  }
+  return requested.filter((name) => names.includes(name));
 }
 
 /** All targets by name. `trained`: only those with an LPNet. */

@@ -42,14 +42,6 @@ export function numberCell(label, ...content) {
   return h("td", { class: "num", "data-label": label }, h("div", {}, content));
 }
 
-/** Fill a definition list with figures, each as [name, value]. */
-export function fillFigures(id, figures) {
-  fill(
-    byId(id),
-    figures.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
-  );
-}
-
 /** A command in a box, with a button that copies it. */
 export function command(text) {
   const button = h("button", { type: "button", class: "quiet small" }, "Copy");

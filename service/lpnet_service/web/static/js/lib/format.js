@@ -104,6 +104,26 @@ export function ago(time, reason) {
   return h("time", { datetime: time, title: dateTime(time) }, text);
 }
 
+/** Statements as sentences, each with a capital letter and a full stop. */
+export function sentences(statements) {
+  return statements.map((text) => `${text[0].toUpperCase()}${text.slice(1)}.`).join(" ");
+}
+
+/**
+ * A ratio of latencies as people say it, and which side it is on: {text, isFaster, isSlower}.
+ */
+export function difference(ratio) {
+  const pct = 100 * (ratio - 1);
+  const size = Math.abs(pct);
+  if (size < 0.5) return { text: "the same time", isFaster: false, isSlower: false };
+  const isSlower = pct > 0;
+  const digits = size < 9.95 ? 1 : 0;
+  const text = ratio >= 2
+    ? `${significant(ratio, 2)} times as long`
+    : `${size.toFixed(digits)}% ${isSlower ? "more" : "less"} time`;
+  return { text, isFaster: !isSlower, isSlower };
+}
+
 /** Date and time in the reader's time zone. */
 export function dateTime(time) {
   return new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });

@@ -2,6 +2,7 @@
 import { ApiError, get, remove, setCsrfToken } from "./api.js";
 import { document, matchMedia } from "./browser.js";
 import { byId, fill, h } from "./dom.js";
+import { explainMarked } from "./explain.js";
 
 const root = document.documentElement;
 
@@ -9,6 +10,7 @@ const root = document.documentElement;
 export async function start(main) {
   addThemeButton();
   watchConnection();
+  explainMarked();
   // At phone width the menu scrolls sideways.
   const currentPage = document.querySelector(".bar nav [aria-current]");
   currentPage?.scrollIntoView({ inline: "center", block: "nearest" });

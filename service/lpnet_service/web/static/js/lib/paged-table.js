@@ -1,5 +1,7 @@
 // Long tables that the service sorts, filters and pages: Tabulator over pages with cursors.
+import { matchMedia } from "./browser.js";
 import { byId, h } from "./dom.js";
+import { term } from "./explain.js";
 import { showError } from "./page.js";
 
 let library = null;
@@ -7,20 +9,17 @@ let library = null;
 /**
  * A table in the element with this id.
  *
- * `columns` are Tabulator's. `loadPage(cursor, sort)` returns a page, {items, next}; an item has a
- * unique `key`. `sort` is the first sorting, {field, dir}; `onSort` is called with a new one.
- * `label` names the table for screen readers, `onRow` is called with each row that is drawn.
+ * `columns` are Tabulator's, each with a `term`, the key of its explanation.
+ * `loadPage(cursor, sort)` returns a page, {items, next}; an item has a unique `key`. `sort` is the
+ * first sorting, {field, dir}; `onSort` is called with a new one. `label` names the table for
+ * screen readers, `onRow` is called with each row that is drawn.
  */
 export async function createPagedTable(id, { columns, loadPage, sort, onSort, label, onRow }) {
   library ??= import("../../vendor/tabulator/tabulator.mjs");
   const { TabulatorFull } = await library;
   const container = byId(id);
   const table = new TabulatorFull(container, {
-    columns: columns.map((column) => ({
-      headerSort: false,
-      headerHozAlign: column.hozAlign,
-      ...column,
-    })),
+    columns: columns.map(explained),
     index: "key",
     layout: "fitColumns",
     height: "min(36rem, 70vh)",
@@ -42,11 +41,35 @@ export async function createPagedTable(id, { columns, loadPage, sort, onSort, la
   // Rows take the focus; a holder that takes it too is neither row nor group to a screen reader.
   container.querySelector(".tabulator-tableholder").removeAttribute("tabindex");
   sortByKeyboard(container);
+  const phone = matchMedia("(max-width: 44rem)");
+  const redraw = () => table.redraw(true);
+  phone.addEventListener("change", redraw);
   return {
     reload: () => table.setData("page"),
-    destroy: () => table.destroy(),
+    destroy: () => {
+      phone.removeEventListener("change", redraw);
+      table.destroy();
+    },
     visibleRows: () => table.getRows("visible"),
     onRowClick: (listener) => table.on("rowClick", (_event, row) => listener(row.getData())),
+  };
+}
+
+// A column that explains itself. Its title labels its cells: at phone width a row is a card.
+function explained({ term: key, ...column }) {
+  return {
+    headerSort: false,
+    headerHozAlign: column.hozAlign,
+    // The title of a column that sorts is not the term, since a click on it sorts.
+    titleFormatter: () =>
+      column.headerSort
+        ? h("span", {}, column.title, " ", term(key, "?", `What is ${column.title}?`))
+        : term(key, column.title),
+    ...column,
+    formatter: (cell) => {
+      cell.getElement().dataset.label = column.title;
+      return column.formatter(cell);
+    },
   };
 }
 
@@ -85,7 +108,7 @@ function sortByKeyboard(container) {
   for (const header of container.querySelectorAll(".tabulator-col.tabulator-sortable")) {
     header.tabIndex = 0;
     header.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" && event.key !== " ") return;
+      if (event.target !== header || (event.key !== "Enter" && event.key !== " ")) return;
       event.preventDefault();
       header.click();
     });

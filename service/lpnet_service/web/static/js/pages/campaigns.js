@@ -1,19 +1,13 @@
 // Campaigns: their progress and failures, and starting or cancelling one.
 import { getItems, LatestRequest, post } from "../lib/api.js";
-import {
-  fillSelect,
-  loadSpaces,
-  loadTargets,
-  NO_SPACE,
-  spaceLabel,
-  spaceOptions,
-} from "../lib/choices.js";
-import { byId, cell, fill, h, numberCell } from "../lib/dom.js";
-import { ago, count, duration, significant, unknown } from "../lib/format.js";
+import { fillSelect, loadSpaces, loadTargets, NO_SPACE, spaceOptions } from "../lib/choices.js";
+import { byId, fill, h } from "../lib/dom.js";
+import { count, sentences, significant } from "../lib/format.js";
 import { messageOf } from "../lib/notice.js";
 import { poll, showError, start } from "../lib/page.js";
 import { addCsvButton, pickFields } from "../lib/save.js";
-import { readState, url, writeState } from "../lib/url.js";
+import { readState, writeState } from "../lib/url.js";
+import { campaignRow, grouped, groupRow } from "../tables/campaigns.js";
 
 const DEFAULTS = { target: "", state: "" };
 const STATES = ["running", "done", "failed", "cancelled"];
@@ -26,13 +20,15 @@ let spaces = [];
 let campaigns = [];
 let limit = PAGE;
 const opened = new Set(); // ids of campaigns whose failures are unfolded
+const unfolded = new Set(); // ids of the oldest campaigns of groups that are unfolded
 const estimates = new LatestRequest();
 
 start(async () => {
   const [targets, loadedSpaces] = await Promise.all([loadTargets(), loadSpaces()]);
   spaces = loadedSpaces;
-  fillSelect("target-filter", targets.map(({ name }) => name), filter.target, "any target");
-  fillSelect("state", STATES, filter.state, "any state");
+  const names = targets.map(({ name }) => name);
+  filter.target = fillSelect("target-filter", names, filter.target, "any target", "target");
+  filter.state = fillSelect("state", STATES, filter.state, "any state", "state");
   startForm(targets.filter(({ source }) => source === "agent"));
   byId("target-filter").addEventListener("change", ({ target: field }) => {
     changeFilter({ target: field.value });
@@ -63,8 +59,7 @@ async function load() {
   byId("empty").hidden = !isEmpty;
   byId("content").hidden = isEmpty;
   byId("more").hidden = !next;
-  const noMatch = h("td", { colspan: 7, class: "soft" }, "No campaign matches.");
-  fill(byId("rows"), items.length ? items.map(campaignRow) : h("tr", {}, noMatch));
+  showRows();
 }
 
 function csvCampaigns() {
@@ -90,69 +85,25 @@ function csvCampaigns() {
   return [[...columns, "failures"], ...rows];
 }
 
-function campaignRow(campaign) {
-  const { id, target, space, state, total, measured, disturbed, pace_reason: paceReason } =
-    campaign;
-  const good = measured - disturbed;
-  const isRunning = state === "running";
-  const table = h("a", { href: url("/table", { target, space }) }, spaceLabel(space, spaces));
-  const reasons = url("/table", { target, space, disturbed: "true" });
-  const pace = campaign.samples_per_minute;
-  const ended = campaign.finished_at && ["ended ", ago(campaign.finished_at)];
-  return h(
-    "tr",
-    {},
-    h(
-      "td",
-      { class: "lead-cell" },
-      table,
-      ` on ${target}`,
-      h(
-        "div",
-        { class: "small soft" },
-        ago(campaign.created_at),
-        " · ",
-        h("span", { class: "code" }, id),
-        " · ",
-        h("a", { href: url("/space", { space }) }, "about the space"),
-      ),
-    ),
-    cell(
-      "State",
-      h("span", { class: `state ${stateClass(campaign)}` }, state),
-      campaign.waiting && h("div", { class: "small soft" }, campaign.waiting),
-    ),
-    cell(
-      "Measured",
-      h(
-        "div",
-        { class: "num" },
-        h("progress", { max: 1, value: total ? good / total : 0, "aria-label": "good samples" }),
-        ` ${count(good)} of ${count(total)} good`,
-        disturbed > 0 &&
-          h(
-            "div",
-            { class: "small" },
-            h("a", { class: "warn", href: reasons }, `${count(disturbed)} disturbed`),
-          ),
-      ),
-    ),
-    numberCell("Samples per minute", pace === null ? unknown(paceReason) : significant(pace)),
-    cell(
-      "Time left",
-      isRunning ? duration(campaign.seconds_left, campaign.seconds_left_reason) : ended,
-    ),
-    cell("Failures", failureList(campaign)),
-    h("td", {}, isRunning && cancelButton(campaign)),
-  );
-}
-
-// Campaigns show their states as targets do.
-// Green needs good samples: it is for campaigns of which most are undisturbed.
-function stateClass({ state, waiting, measured, disturbed }) {
-  if (state === "running") return waiting ? "paused" : "measuring";
-  if (state === "done" && 2 * disturbed > measured) return "paused";
-  return { done: "idle", failed: "broken", cancelled: "offline" }[state];
+function showRows() {
+  const context = { spaces, failures: failureList, cancel: cancelButton };
+  const rows = grouped(campaigns).flatMap((group) => {
+    if (group.length === 1) return [campaignRow(group[0], context)];
+    const { id } = group.at(-1);
+    const isOpen = unfolded.has(id);
+    const onToggle = () => {
+      if (isOpen) unfolded.delete(id);
+      else unfolded.add(id);
+      showRows();
+    };
+    const members = isOpen ? group : [];
+    return [
+      groupRow(group, { spaces, isOpen, onToggle }),
+      ...members.map((campaign) => campaignRow(campaign, { ...context, inGroup: true })),
+    ];
+  });
+  const noMatch = h("td", { colspan: 7, class: "soft" }, "No campaign matches.");
+  fill(byId("rows"), rows.length ? rows : h("tr", {}, noMatch));
 }
 
 function failureList({ id, failed, failures }) {
@@ -222,8 +173,11 @@ async function showEstimate() {
       ? time.source
       : `about ${significant(time.minutes, 2)} minutes of measuring`;
     showFormError("");
-    byId("estimate").textContent = `${count(samples)} samples, ${effort}. ` +
-      `${judging.detail}; ${start.detail}.`;
+    byId("estimate").textContent = sentences([
+      `${count(samples)} samples, ${effort}`,
+      judging.detail,
+      start.detail,
+    ]);
   } catch (error) {
     showFormError(messageOf(error));
   }

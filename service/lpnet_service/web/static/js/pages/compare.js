@@ -1,8 +1,15 @@
 // Compare: the same workloads on several targets.
 import { get } from "../lib/api.js";
-import { fillSelect, fillTargetBoxes, limitTargets, loadTargets } from "../lib/choices.js";
+import {
+  fillSelect,
+  fillTargetBoxes,
+  limitTargets,
+  listedTargets,
+  loadTargets,
+} from "../lib/choices.js";
 import { byId, fill, h, numberCell } from "../lib/dom.js";
-import { count, ms, percent, plural, significant } from "../lib/format.js";
+import { term } from "../lib/explain.js";
+import { count, difference, ms, percent, plural, significant } from "../lib/format.js";
 import { messageOf, showInstead, showResults } from "../lib/notice.js";
 import { start } from "../lib/page.js";
 import { createPagedTable, formatter } from "../lib/paged-table.js";
@@ -28,7 +35,8 @@ start(async () => {
     return;
   }
   byId("form").hidden = false;
-  const selected = state.target.filter((name) => names.includes(name)).slice(0, MAX_TARGETS);
+  const listed = listedTargets(state.target, names, "target with samples");
+  const selected = listed.slice(0, MAX_TARGETS);
   const otherNames = names.filter((name) => !selected.includes(name));
   state.target = [...selected, ...otherNames.slice(0, Math.max(0, 2 - selected.length))];
   fillTargetBoxes("targets", names, state.target);
@@ -90,26 +98,32 @@ function showSummary() {
 function summaryRow(figures, index) {
   const { target, p10_ratio: p10, p90_ratio: p90 } = figures;
   const isReference = index === 0;
-  const reference = h("span", { class: "soft" }, "1 (reference)");
+  const reference = h("span", { class: "soft" }, "reference");
   return h(
     "tr",
     {},
     h("td", { class: "lead-cell" }, h("a", { href: url("/table", { target }) }, target)),
-    numberCell("Median ratio", isReference ? reference : ratio(figures.median_ratio)),
+    numberCell(
+      "Median difference",
+      isReference ? reference : differenceText(figures.median_ratio),
+    ),
     numberCell(
       "10th to 90th percentile",
-      isReference ? "" : `${significant(p10)} to ${significant(p90)}`,
+      isReference ? "" : `${difference(p10).text} to ${difference(p90).text}`,
     ),
     numberCell("Fastest on", percent(figures.fastest_pct)),
   );
 }
 
 function showParts() {
-  const columns = ["Count", ...state.target.slice(1)];
+  const columns = [
+    ["part_count", "Count"],
+    ...state.target.slice(1).map((name) => ["part_difference", name]),
+  ];
   fill(
     byId("part-names"),
-    h("th", { scope: "col" }, "Workloads"),
-    columns.map((name) => h("th", { scope: "col", class: "num" }, name)),
+    h("th", { scope: "col" }, term("part", "Workloads")),
+    columns.map(([key, name]) => h("th", { scope: "col", class: "num" }, term(key, name))),
   );
   fill(byId("parts"), [...summary.kinds, ...summary.blocks].map(partRow));
 }
@@ -120,12 +134,14 @@ function partRow({ kind, block, space_name: space, workloads, targets }) {
     : kind === "network"
     ? "whole networks"
     : "blocks";
-  const ratios = targets.slice(1).map(({ median_ratio: median }) => ratio(median));
   return h(
     "tr",
     {},
-    h("td", {}, name),
-    [count(workloads), ...ratios].map((content) => h("td", { class: "num" }, content)),
+    h("td", { class: "lead-cell" }, name),
+    numberCell("Count", count(workloads)),
+    targets.slice(1).map(({ target, median_ratio: median }) =>
+      numberCell(target, differenceText(median))
+    ),
   );
 }
 
@@ -142,11 +158,13 @@ function csvParts() {
   return [[...partColumns, ...targetColumns], ...rows];
 }
 
-// A ratio alone does not tell which of the two targets is faster.
-function ratio(value) {
-  const meaning = value < 0.995 ? "faster" : value > 1.005 ? "slower" : "the same";
-  const style = meaning === "faster" ? "good" : "soft";
-  return [significant(value), h("span", { class: `small ${style}` }, ` ${meaning}`)];
+// The difference as people say it, and the exact ratio.
+function differenceText(ratio) {
+  const { text, isFaster } = difference(ratio);
+  return [
+    h("span", { class: isFaster && "good" }, text),
+    h("span", { class: "small soft" }, ` ratio ${significant(ratio)}`),
+  ];
 }
 
 async function showTable() {
@@ -174,6 +192,7 @@ async function showTable() {
 
 const WORKLOAD_COLUMN = {
   title: "Workload",
+  term: "workload",
   field: "block",
   minWidth: 220,
   widthGrow: 2,
@@ -189,6 +208,7 @@ const WORKLOAD_COLUMN = {
 
 const WIDTHS_COLUMN = {
   title: "Widths",
+  term: "widths",
   field: "widths",
   minWidth: 150,
   widthGrow: 2,
@@ -201,6 +221,7 @@ function targetColumns(target, n) {
   const latency = {
     ...shared,
     title: `${target}, ms`,
+    term: "target_latency",
     field: `latency_${n}`,
     minWidth: 130,
     formatter: formatter((row) => {
@@ -214,9 +235,18 @@ function targetColumns(target, n) {
     }),
   };
   if (n === 0) return [latency];
-  const format = (row) => h("span", { class: "num" }, significant(row.ratio[n]));
-  const ratioColumn = { title: "ratio", field: `ratio_${n}`, minWidth: 110 };
-  return [latency, { ...shared, ...ratioColumn, formatter: formatter(format) }];
+  const differenceColumn = {
+    ...shared,
+    title: `against ${state.target[0]}`,
+    term: "difference",
+    field: `ratio_${n}`,
+    minWidth: 150,
+    formatter: formatter((row) => {
+      const { text, isFaster } = difference(row.ratio[n]);
+      return h("span", { class: isFaster ? "num good" : "num" }, text);
+    }),
+  };
+  return [latency, differenceColumn];
 }
 
 // The API sorts by a figure of one target; in the table every target has columns of its own.

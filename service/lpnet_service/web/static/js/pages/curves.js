@@ -1,12 +1,13 @@
 // Curves: latency against one width of a space, on one target or several.
 import { curveChart } from "../charts/curves.js";
-import { LatestRequest } from "../lib/api.js";
+import { get, LatestRequest } from "../lib/api.js";
 import { createChart } from "../lib/chart.js";
 import {
   checkedTargets,
   fillSelect,
   fillTargetBoxes,
   limitTargets,
+  listedTargets,
   loadSpaces,
   loadTargets,
   NO_LPNET,
@@ -18,8 +19,18 @@ import { messageOf, showInstead, showResults } from "../lib/notice.js";
 import { start } from "../lib/page.js";
 import { readState, url, writeState } from "../lib/url.js";
 
-// `others`: the other widths, in percent of the dense network.
-const DEFAULTS = { target: [], space: "", width: "", block: "", others: 100, batch: 1 };
+// `of`: whether the latency is that of a block or of the whole network. Without a block it is that
+// of the block with the width, where a channel matters most. `others`: the other widths, in percent
+// of the dense network.
+const DEFAULTS = {
+  target: [],
+  space: "",
+  width: "",
+  of: "block",
+  block: "",
+  others: 100,
+  batch: 1,
+};
 const SHARES_PCT = [100, 75, 50, 25];
 const MAX_TARGETS = 6;
 const MAX_FAST_SHOWN = 24;
@@ -28,6 +39,7 @@ const COVERAGE = 0.9;
 const state = readState(DEFAULTS);
 const requests = new LatestRequest();
 let spaces = [];
+let layers = new Map(); // layers by the name of their width, in the current space
 let chart = null;
 
 start(async () => {
@@ -43,9 +55,10 @@ start(async () => {
   }
   byId("form").hidden = false;
   const names = targets.map(({ name }) => name);
-  const selected = state.target.filter((name) => names.includes(name)).slice(0, MAX_TARGETS);
+  const listed = listedTargets(state.target, names, "target with an LPNet");
+  const selected = listed.slice(0, MAX_TARGETS);
   state.target = selected.length ? selected : [names[0]];
-  state.space = fillSelect("space", spaceOptions(spaces), state.space);
+  state.space = fillSelect("space", spaceOptions(spaces), state.space, undefined, "space");
   const shares = SHARES_PCT.map((share) => ({
     value: String(share),
     label: share === 100 ? "dense" : `${share}% of dense`,
@@ -54,7 +67,7 @@ start(async () => {
   byId("batch").value = state.batch;
   fillTargetBoxes("targets", names, state.target);
   limitTargets(MAX_TARGETS);
-  fillWidthsAndBlocks();
+  await fillWidthsAndBlocks();
   chart = await createChart("curve", "latency-curve");
   byId("form").addEventListener("submit", (event) => event.preventDefault());
   byId("form").addEventListener("change", changeForm);
@@ -65,27 +78,46 @@ function currentSpace() {
   return spaces.find(({ hash }) => hash === state.space);
 }
 
-function fillWidthsAndBlocks() {
+async function fillWidthsAndBlocks() {
+  const summary = await get(`/v1/spaces/${state.space}/summary`);
+  layers = new Map(summary.widths.map((width) => [width.name, width.layers]));
   const { widths, blocks } = currentSpace();
   const widthOptions = widths.map(({ name, max }) => ({ value: name, label: `${name} (${max})` }));
   const widest = widths.reduce((best, width) => (width.max > best.max ? width : best));
-  state.width = fillSelect("width", widthOptions, state.width || widest.name);
+  const width = state.width || widest.name;
+  state.width = fillSelect("width", widthOptions, width, undefined, "width");
+  if (state.of === "block" && !state.block) state.block = blockOf(state.width);
   const blockOptions = blocks.map((name) => ({ value: name, label: `block ${name}` }));
-  state.block = fillSelect("block", blockOptions, state.block, "whole network");
+  state.block = fillSelect("block", blockOptions, state.block, "whole network", "block");
+  state.of = state.block ? "block" : "network";
 }
 
-function changeForm() {
+// The block that a width's first layers are in; "" if the names do not tell.
+function blockOf(width) {
+  const isIn = (block) => (layer) => layer === block || layer.startsWith(`${block}.`);
+  const { blocks } = currentSpace();
+  const ofLayers = layers.get(width).map((layer) => blocks.find((block) => isIn(block)(layer)));
+  return ofLayers.find(Boolean) ?? "";
+}
+
+async function changeForm({ target: field }) {
   const value = (id) => byId(id).value;
   const isOtherSpace = value("space") !== state.space;
+  const isOtherWidth = field.id === "width" && state.of === "block";
   Object.assign(state, {
     target: checkedTargets(),
     space: value("space"),
     width: isOtherSpace ? "" : value("width"),
-    block: isOtherSpace ? "" : value("block"),
+    block: isOtherSpace ? "" : isOtherWidth ? blockOf(value("width")) : value("block"),
     others: Number(value("others")),
     batch: Number(value("batch")) || 1,
   });
-  if (isOtherSpace) fillWidthsAndBlocks();
+  if (isOtherSpace) {
+    state.of = "block";
+    await fillWidthsAndBlocks();
+  }
+  state.of = state.block ? "block" : "network";
+  byId("block").value = state.block;
   limitTargets(MAX_TARGETS);
   load();
 }

@@ -1,14 +1,16 @@
 // Devices: the devices and targets of the service, and whether they are healthy.
 import { get } from "../lib/api.js";
 import { fillSelect, loadTargets } from "../lib/choices.js";
-import { byId, cell, command, fill, fillFigures, h, numberCell } from "../lib/dom.js";
+import { byId, cell, fill, h, numberCell } from "../lib/dom.js";
+import { fillFigures } from "../lib/figures.js";
+import { fillFirstSteps } from "../lib/first-steps.js";
 import { ago, count, percent, plural, unknown } from "../lib/format.js";
 import { poll, start } from "../lib/page.js";
 import { addCsvButton, pickFields } from "../lib/save.js";
+import { STATES, stateSummary, TROUBLED } from "../lib/states.js";
 import { readState, url, writeState } from "../lib/url.js";
 
 const DEFAULTS = { search: "", state: "", runtime: "" };
-const STATES = ["measuring", "idle", "paused", "broken", "offline", "imported"];
 const POLL_S = 5;
 
 let devices = [];
@@ -47,7 +49,7 @@ function show() {
   byId("empty").hidden = !isEmpty;
   byId("content").hidden = isEmpty;
   if (isEmpty) {
-    showFirstSteps();
+    fillFirstSteps(byId("empty"));
     return;
   }
   const states = STATES.filter((state) => targets.some((target) => target.state === state));
@@ -114,17 +116,22 @@ function runtimeOf(target) {
 }
 
 function showSummary() {
-  const countState = (state) => targets.filter((target) => target.state === state).length;
-  const states = STATES.filter(countState).map((state) => `${countState(state)} ${state}`);
   const samples = targets.reduce((sum, target) => sum + target.samples, 0);
-  const troubled = countState("broken") + countState("offline");
+  const troubled = targets.filter(({ state }) => TROUBLED.includes(state)).length;
   const figures = [
-    ["Devices", count(devices.length)],
-    ["Targets", [count(targets.length), " ", h("small", {}, states.join(", "))]],
-    ["Samples", count(samples)],
-    ["With an LPNet", count(targets.filter(({ lpnet }) => lpnet).length)],
+    ["devices", "Devices", count(devices.length)],
+    ["targets", "Targets", [count(targets.length), " ", h("small", {}, stateSummary(targets))]],
+    ["all_samples", "Samples", count(samples)],
+    [
+      "trained_targets",
+      "With an LPNet",
+      count(targets.filter(({ lpnet }) => lpnet).length),
+    ],
   ];
-  if (troubled) figures.push(["Need attention", h("span", { class: "bad" }, count(troubled))]);
+  if (troubled) {
+    const value = h("span", { class: "bad" }, count(troubled));
+    figures.push(["attention", "Need attention", value]);
+  }
   fillFigures("summary", figures);
 }
 
@@ -144,7 +151,7 @@ function deviceRow({ name, facts, source }) {
   ].filter(Boolean).join(" · ");
   const noDetails = source === "imported" ? "imported from a table" : "no details reported";
   const heading = [
-    h("strong", {}, name),
+    h("strong", {}, h("a", { href: url("/device", { device: name }) }, name)),
     " ",
     h("span", { class: "soft" }, description || noDetails),
   ];
@@ -200,34 +207,6 @@ function targetRow(target) {
         link("/table", "table"),
         target.lpnet && [link("/curves", "curves"), link("/what-if", "what if")],
       ),
-    ),
-  );
-}
-
-function showFirstSteps() {
-  const steps = byId("empty");
-  if (steps.childElementCount) return;
-  const server = location.origin;
-  fill(
-    steps,
-    h("h2", {}, "No device yet"),
-    h(
-      "p",
-      { class: "lead" },
-      "A device is any hardware that your networks run on. Three steps fill this page:",
-    ),
-    h("h3", {}, "1. On the device: check that it is fit for measuring, then start its agent"),
-    command("pip install 'lpnet[agent]' && lpnet-agent doctor"),
-    command(`lpnet-agent run --server ${server}`),
-    h("h3", {}, "2. On any machine: measure a network on the device and train its LPNet"),
-    command(`export LPNET_URL=${server}\nlpnet targets\nlpnet profile TARGET mobilenet_v2`),
-    h("h3", {}, "3. Or import samples that you already have"),
-    command("lpnet import --target my-phone samples.jsonl"),
-    h(
-      "p",
-      { class: "small soft" },
-      "If the service requires tokens, create one for each agent: " +
-        "lpnet-service token create --name rack-3 --scope agent --device rack-3",
     ),
   );
 }

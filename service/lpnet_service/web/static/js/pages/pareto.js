@@ -3,10 +3,11 @@ import { getItems } from "../lib/api.js";
 import { colour, createChart, legend, seriesColour, tooltip, xAxis, yAxis } from "../lib/chart.js";
 import { fillSelect, loadSpaces, spaceLabel } from "../lib/choices.js";
 import { byId, cell, command, fill, h, numberCell } from "../lib/dom.js";
-import { ago, compact, ms, msText, percent, plural, significant, unknown } from "../lib/format.js";
+import { ago, compact, ms, msText, plural, significant } from "../lib/format.js";
 import { start } from "../lib/page.js";
 import { addCsvButton, csvRows } from "../lib/save.js";
 import { readState, url, writeState } from "../lib/url.js";
+import { accuracyText } from "../tables/jobs.js";
 
 const DEFAULTS = { target: "", space: "" };
 const PAGE = 200;
@@ -52,7 +53,7 @@ start(async () => {
   byId("form").hidden = false;
   byId("results").hidden = false;
   const names = [...new Set(allResults.map(({ target }) => target))].sort();
-  state.target = fillSelect("target", names, state.target);
+  state.target = fillSelect("target", names, state.target, undefined, "target with results");
   addCsvButton("csv", "prunings", () => csvRows(CSV_COLUMNS, currentResults()));
   chart = await createChart("front", "accuracy-latency");
   byId("form").addEventListener("change", ({ target: field }) => {
@@ -74,7 +75,7 @@ function show() {
     value: hash,
     label: spaceLabel(hash, spaces),
   }));
-  state.space = fillSelect("space", options, state.space);
+  state.space = fillSelect("space", options, state.space, undefined, "space with results");
   writeState(state, DEFAULTS);
   const results = currentResults();
   fill(byId("rows"), results.map(resultRow));
@@ -167,7 +168,7 @@ function denseSeries(results) {
     symbolSize: 12,
     itemStyle: { color },
     data: [[result.dense_ms, 100 * result.accuracy_before]],
-    label: { show: true, position: "right", formatter: "dense", color },
+    label: { show: true, position: "top", formatter: "dense", color },
   }];
 }
 
@@ -190,9 +191,9 @@ function tooltipText(result) {
 }
 
 function resultRow(result) {
-  const { target, space, batch, method, model, data, seed, round, chosen } = result;
+  const { id, job, target, space, batch, method, model, data, seed, round, chosen } = result;
   const w = Object.entries(result.widths).map(([name, channels]) => `${name}:${channels}`);
-  const whatIf = url("/what-if", { target, space, batch, w });
+  const whatIf = url("/what-if", { target, space, batch, w, pruning: id });
   return h(
     "tr",
     {},
@@ -203,7 +204,8 @@ function resultRow(result) {
       h(
         "div",
         { class: "small soft" },
-        `${data}, seed ${seed}, candidate ${round}${chosen ? ", chosen" : ""}`,
+        `${data}, seed ${seed}, candidate ${round}${chosen ? ", chosen" : ""} · `,
+        h("a", { href: url("/job", { job }) }, "about the job"),
       ),
     ),
     numberCell("Accuracy", accuracyText(result.accuracy_after)),
@@ -214,8 +216,4 @@ function resultRow(result) {
     numberCell("MACs", compact(result.macs_after)),
     cell("Reported", ago(result.created_at)),
   );
-}
-
-function accuracyText(value) {
-  return value === null ? unknown("not tested") : percent(100 * value, { decimals: 2 });
 }

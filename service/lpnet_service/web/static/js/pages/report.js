@@ -12,12 +12,22 @@ import {
 import { get } from "../lib/api.js";
 import { createChart } from "../lib/chart.js";
 import { fillSelect, loadTargets, NO_LPNET } from "../lib/choices.js";
-import { byId, cell, fill, fillFigures, h, numberCell } from "../lib/dom.js";
-import { count, dateTime, fixed, ms, percent, significant } from "../lib/format.js";
+import { byId, fill, h } from "../lib/dom.js";
+import { fillFigures } from "../lib/figures.js";
+import {
+  count,
+  dateTime,
+  fixed,
+  percent,
+  percentText,
+  significant,
+  unknown,
+} from "../lib/format.js";
 import { messageOf, showInstead, showResults } from "../lib/notice.js";
 import { start } from "../lib/page.js";
-import { addCsvButton, csvRows, pickFields } from "../lib/save.js";
-import { readState, url, writeState } from "../lib/url.js";
+import { addCsvButton } from "../lib/save.js";
+import { readState, writeState } from "../lib/url.js";
+import { csvDraws, csvWorst, drawRows, worstResiduals, worstRow } from "../tables/report.js";
 
 const DEFAULTS = { target: "", version: "", kind: "network" };
 const CHARTS = [
@@ -29,14 +39,6 @@ const CHARTS = [
   "learning",
   "versions",
 ];
-// Held-out networks by how they were drawn.
-const DRAWS = {
-  network: "all",
-  network_random: "at random",
-  network_aligned: "aligned to 8",
-  network_pruned: "chosen by a pruner",
-};
-const MAX_WORST = 15;
 const OLDER = "the report is of an older version";
 // Which workloads the pairs are of, by how many of the two were held out.
 const SIDES = [
@@ -58,11 +60,17 @@ start(async () => {
     return;
   }
   byId("form").hidden = false;
-  state.target = fillSelect("target", targets.map(({ name }) => name), state.target);
+  state.target = fillSelect(
+    "target",
+    targets.map(({ name }) => name),
+    state.target,
+    undefined,
+    "target with an LPNet",
+  );
   byId("kind").value = state.kind;
   for (const id of CHARTS) charts[id] = await createChart(id, `lpnet-${id}`);
-  addCsvButton("draws-csv", "lpnet-held-out", csvDraws);
-  addCsvButton("worst-csv", "lpnet-worst", csvWorst);
+  addCsvButton("draws-csv", "lpnet-held-out", () => csvDraws(report));
+  addCsvButton("worst-csv", "lpnet-worst", () => csvWorst(worst()));
   byId("form").addEventListener("change", ({ target: field }) => {
     state[field.id] = field.value;
     if (field.id === "target") state.version = "";
@@ -85,8 +93,7 @@ async function load() {
     showFigures();
     showCuts();
     showCharts(lpnets.items, studies.points);
-    showDraws();
-    showWorst();
+    showTables();
   } catch (error) {
     showInstead(messageOf(error));
   }
@@ -99,7 +106,7 @@ function selectVersion(lpnets) {
     label: `${version}, ${dateTime(created)}${active ? ", active" : ""}`,
   }));
   const activeId = lpnets.find(({ active }) => active)?.id;
-  return fillSelect("version", options, state.version || activeId);
+  return fillSelect("version", options, state.version || activeId, undefined, "version");
 }
 
 function reasonOf(metric, fallback) {
@@ -111,28 +118,64 @@ function showFigures() {
   const reason = reasonOf(`held_out.${state.kind}`, "no workload was held out");
   const { block, network } = report.trained_on;
   fillFigures("figures", [
-    ["Mean error", percent(metrics?.mape_pct, { reason })],
-    ["Within 5%", percent(metrics?.within_5_pct, { reason })],
-    ["Within 10%", percent(metrics?.within_10_pct, { reason })],
-    ["Rank correlation", fixed(metrics?.spearman, 3, metrics ? undefined : reason)],
+    ["mean_error", "Mean error", percent(metrics?.mape_pct, { reason })],
+    ["within", "Within 5%", percent(metrics?.within_5_pct, { reason })],
+    ["within", "Within 10%", percent(metrics?.within_10_pct, { reason })],
     [
+      "rank_correlation",
+      "Rank correlation",
+      fixed(metrics?.spearman, 3, metrics ? undefined : reason),
+    ],
+    [
+      "noise_floor",
       "Noise floor",
       [
         percent(report.noise_floor_pct, { reason: reasonOf("noise_floor_pct") }),
         report.noise_floor_high_pct !== null && h("small", {}, ` 95%: ${noiseRange()}`),
       ],
     ],
-    ["Held out", count(metrics?.n ?? 0)],
+    ["held_out", "Held out", heldOut(metrics)],
     [
+      "trained_on",
       "Trained on",
       [
         count(block + network),
         h("small", {}, ` ${count(block)} blocks, ${count(network)} networks`),
       ],
     ],
+    ["model", "Model", modelKind()],
   ]);
   const flops = report.baselines.flops_linear[state.kind];
   byId("verdict").textContent = flops && metrics ? verdict(metrics.mape_pct, flops.mape_pct) : "";
+}
+
+// The report counts samples, and the charts show workloads, which may have several.
+function heldOut(metrics) {
+  const workloads =
+    residuals.items.filter(({ kind, predicted_ms: predicted }) =>
+      kind === state.kind && predicted !== null
+    ).length;
+  return [
+    count(metrics?.n ?? 0),
+    h("small", {}, ` samples; ${count(workloads)} ${state.kind}s in the charts`),
+  ];
+}
+
+// The kind of latency model, and the cross-validated errors that it was chosen by.
+function modelKind() {
+  const { kind, candidates } = report;
+  if (!kind) return unknown(OLDER);
+  const errors = (candidates ?? []).map(({ kind: name, mean_pct: error }) =>
+    `${readable(name)} ${percentText(error)}`
+  );
+  return [
+    readable(kind),
+    errors.length > 0 && h("small", {}, ` cross-validated: ${errors.join(", ")}`),
+  ];
+}
+
+function readable(name) {
+  return name.replaceAll("_", " ");
 }
 
 function noiseRange() {
@@ -145,11 +188,11 @@ function showCuts() {
   const { cuts, granule_change: change, regret_pct: regret } = report;
   const reason = reasonOf("granule_change", OLDER);
   fillFigures("cuts", [
-    ["Pairs", count(cuts?.n, reasonOf("cuts", OLDER))],
-    ["Beyond the noise", count(change?.n, reason)],
-    ["Rank correlation", fixed(change?.spearman, 3, reason)],
-    ["Median error", percent(change?.median_rel_error_pct, { reason })],
-    ["Regret of ten cuts", percent(regret, { reason: reasonOf("regret_pct", OLDER) })],
+    ["pairs", "Pairs", count(cuts?.n, reasonOf("cuts", OLDER))],
+    ["beyond_noise", "Beyond the noise", count(change?.n, reason)],
+    ["change_rank", "Rank correlation", fixed(change?.spearman, 3, reason)],
+    ["change_error", "Median error", percent(change?.median_rel_error_pct, { reason })],
+    ["regret", "Regret of ten cuts", percent(regret, { reason: reasonOf("regret_pct", OLDER) })],
   ]);
   byId("cuts-sides").textContent = cuts ? SIDES[cuts.held_out] : `Unknown: ${reason}.`;
 }
@@ -177,74 +220,11 @@ function showCharts(lpnets, studies) {
   byId("missing").textContent = baselineNotes(report, kind);
 }
 
-function showDraws() {
-  const rows = Object.entries(DRAWS).map(([draw, name]) => {
-    const metrics = report.held_out[draw];
-    const reason = reasonOf(`held_out.${draw}`, "no network was held out");
-    const figures = [
-      count(metrics?.n ?? 0),
-      percent(metrics?.mape_pct, { reason }),
-      percent(metrics?.within_5_pct, { reason }),
-      fixed(metrics?.spearman, 3, metrics ? undefined : reason),
-    ];
-    const cells = figures.map((figure) => h("td", { class: "num" }, figure));
-    return h("tr", {}, h("td", {}, name), cells);
-  });
-  fill(byId("draws"), rows);
+function showTables() {
+  fill(byId("draws"), drawRows(report, reasonOf));
+  fill(byId("worst"), worst().map((item) => worstRow(item, state.target)));
 }
 
-function csvDraws() {
-  const columns = ["n", "mape_pct", "within_5_pct", "within_10_pct", "spearman"];
-  const rows = Object.keys(DRAWS).map((draw) => [
-    draw,
-    ...pickFields(columns, report.held_out[draw] ?? {}),
-  ]);
-  return [["held_out", ...columns], ...rows];
-}
-
-function worstResiduals() {
-  return residuals.items
-    .filter(({ kind, error_pct: error }) => kind === state.kind && error !== null)
-    .sort((a, b) => Math.abs(b.error_pct) - Math.abs(a.error_pct))
-    .slice(0, MAX_WORST);
-}
-
-function showWorst() {
-  fill(byId("worst"), worstResiduals().map(worstRow));
-}
-
-function worstRow(item) {
-  const { kind, space, space_name: spaceName, block, sample } = item;
-  const table = url("/table", { target: state.target, kind, space, block, search: sample, sample });
-  return h(
-    "tr",
-    {},
-    h(
-      "td",
-      { class: "lead-cell" },
-      h("a", { href: table }, block ?? "whole network"),
-      spaceName && [
-        h("span", { class: "soft" }, " of "),
-        h("a", { href: url("/space", { space }) }, spaceName),
-      ],
-    ),
-    numberCell("Measured", ms(item.measured_ms)),
-    numberCell("Predicted", ms(item.predicted_ms)),
-    numberCell("Error", percent(item.error_pct, { sign: true })),
-    cell("Drawn", item.draw),
-  );
-}
-
-function csvWorst() {
-  const columns = [
-    "sample",
-    "kind",
-    "space_name",
-    "block",
-    "draw",
-    "measured_ms",
-    "predicted_ms",
-    "error_pct",
-  ];
-  return csvRows(columns, worstResiduals());
+function worst() {
+  return worstResiduals(residuals.items, state.kind);
 }

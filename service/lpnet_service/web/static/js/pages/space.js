@@ -2,7 +2,8 @@
 import { get } from "../lib/api.js";
 import { document } from "../lib/browser.js";
 import { fillSelect, loadSpaces, NO_SPACE, spaceOptions } from "../lib/choices.js";
-import { byId, cell, fill, fillFigures, h, numberCell } from "../lib/dom.js";
+import { byId, cell, fill, h, numberCell } from "../lib/dom.js";
+import { fillFigures } from "../lib/figures.js";
 import { ago, compact, count, percent, percentText, plural } from "../lib/format.js";
 import { messageOf, showInstead, showResults } from "../lib/notice.js";
 import { start } from "../lib/page.js";
@@ -28,7 +29,7 @@ start(async () => {
   }
   const mayDownload = session.scopes.some((scope) => ["predict", "train", "admin"].includes(scope));
   byId("file").hidden = !mayDownload;
-  state.space = fillSelect("space", spaceOptions(spaces), state.space);
+  state.space = fillSelect("space", spaceOptions(spaces), state.space, undefined, "space");
   byId("space").addEventListener("change", ({ target: field }) => {
     state.space = field.value;
     load();
@@ -67,11 +68,16 @@ function showFigures() {
   const { frozen_channels: frozen, channels, input_shapes: inputs } = summary;
   const { ops, created_at: created } = spaces.find(({ hash }) => hash === summary.hash);
   fillFigures("figures", [
-    ["MACs", compact(summary.macs)],
-    ["Parameters", compact(summary.params)],
-    ["Widths", count(summary.widths.length)],
-    ["Blocks", [count(summary.blocks.length), h("small", {}, ` ${plural(ops, "op")}`)]],
+    ["macs", "MACs", compact(summary.macs)],
+    ["params", "Parameters", compact(summary.params)],
+    ["width_count", "Widths", count(summary.widths.length)],
     [
+      "blocks",
+      "Blocks",
+      [count(summary.blocks.length), h("small", {}, ` ${plural(ops, "op")}`)],
+    ],
+    [
+      "frozen_channels",
       "Frozen channels",
       [percent(summary.frozen_pct), h("small", {}, ` ${count(frozen)} of ${count(channels)}`)],
     ],

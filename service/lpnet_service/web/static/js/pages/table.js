@@ -1,12 +1,16 @@
 // The latency table of a target, which the service sorts, filters, searches and pages.
 import { get } from "../lib/api.js";
+import { document } from "../lib/browser.js";
 import { fillSelect, loadSpaces, loadTargets, spaceLabel } from "../lib/choices.js";
 import { byId, fill, h } from "../lib/dom.js";
-import { ago, count, dateTime, ms, percent, plural, significant, unknown } from "../lib/format.js";
+import { count, plural } from "../lib/format.js";
+import { showGone } from "../lib/gone.js";
 import { messageOf, showNotice } from "../lib/notice.js";
 import { start } from "../lib/page.js";
-import { createPagedTable, formatter } from "../lib/paged-table.js";
+import { createPagedTable } from "../lib/paged-table.js";
 import { readState, url, writeState } from "../lib/url.js";
+import { latencyColumns, workloadName } from "../tables/latency.js";
+import { factList, sampleLink } from "../tables/sample.js";
 
 const DEFAULTS = {
   target: "",
@@ -24,7 +28,6 @@ const DEFAULTS = {
 const FILTERS = ["search", "kind", "space", "block", "draw", "disturbed", "min_ms", "max_ms"];
 const PAGE = 100;
 const TYPING_DELAY_MS = 250;
-const MAX_WIDTHS_SHOWN = 6;
 
 const state = readState(DEFAULTS);
 let spaces = [];
@@ -44,14 +47,15 @@ start(async () => {
     return;
   }
   const names = targets.map(({ name }) => name);
-  state.target = fillSelect("target", names, state.target || largest(targets).name);
+  const target = state.target || largest(targets).name;
+  state.target = fillSelect("target", names, target, undefined, "target");
   for (const name of FILTERS) byId(name).value = state[name];
   const facets = loadFacets();
   // Facets drop filter values that do not exist; without such filters rows need not wait.
   if (state.space || state.block || state.draw) await facets;
   table = await createPagedTable("table", {
     label: "Measured workloads",
-    columns: COLUMNS,
+    columns: latencyColumns(spaces),
     sort: {
       field: state.sort.replace("-", ""),
       dir: state.sort.startsWith("-") ? "desc" : "asc",
@@ -65,7 +69,13 @@ start(async () => {
     },
   });
   await facets;
-  table.onRowClick(select);
+  table.onRowClick((row) => {
+    select(row);
+    byId("sample").focus({ preventScroll: true });
+  });
+  addEventListener("keydown", ({ key }) => {
+    if (key === "Escape" && !byId("sample").hidden) closeSample();
+  });
   byId("form").addEventListener("submit", (event) => event.preventDefault());
   let timer = null;
   byId("form").addEventListener("input", ({ target: { id, type } }) => {
@@ -77,124 +87,6 @@ start(async () => {
 
 function largest(targets) {
   return targets.reduce((best, target) => (target.samples > best.samples ? target : best));
-}
-
-const COLUMNS = [
-  {
-    title: "Workload",
-    field: "block",
-    minWidth: 170,
-    widthGrow: 2,
-    formatter: formatter((row) => [
-      workloadName(row),
-      h("div", { class: "small soft" }, row.space_name ?? "ops"),
-    ]),
-  },
-  {
-    title: "Widths",
-    field: "widths",
-    minWidth: 150,
-    widthGrow: 2,
-    formatter: formatter(({ workload }) =>
-      h("span", { class: "small code" }, widthsText(workload))
-    ),
-  },
-  {
-    title: "Latency",
-    field: "latency_ms",
-    headerSort: true,
-    hozAlign: "right",
-    minWidth: 110,
-    formatter: formatter((row) => h("span", { class: "num" }, ms(row.latency_ms))),
-  },
-  {
-    title: "Spread",
-    field: "std_ms",
-    hozAlign: "right",
-    minWidth: 90,
-    formatter: formatter((row) => h("span", { class: "num soft" }, spread(row))),
-  },
-  {
-    title: "Predicted",
-    field: "predicted_ms",
-    hozAlign: "right",
-    minWidth: 110,
-    formatter: formatter((row) =>
-      h("span", { class: "num" }, ms(row.predicted_ms, "no LPNet, or it does not cover these ops"))
-    ),
-  },
-  {
-    title: "Error",
-    field: "error_pct",
-    hozAlign: "right",
-    minWidth: 90,
-    formatter: formatter(errorText),
-  },
-  {
-    title: "Drawn",
-    field: "draw",
-    minWidth: 95,
-    formatter: formatter((row) =>
-      h("span", { class: "small" }, row.draw ?? "", row.held_out && " · held out")
-    ),
-  },
-  {
-    title: "Measured",
-    field: "measured_at",
-    headerSort: true,
-    minWidth: 125,
-    formatter: formatter((row) =>
-      h("span", { class: "small" }, ago(row.measured_at, "time not recorded"))
-    ),
-  },
-  {
-    title: "Conditions",
-    field: "disturbed",
-    minWidth: 190,
-    widthGrow: 3,
-    formatter: formatter((row) =>
-      row.disturbed
-        ? h("span", { class: "warn small" }, "disturbed: ", row.reasons.join("; "))
-        : h("span", { class: "soft small" }, conditionsText(row))
-    ),
-  },
-];
-
-function workloadName({ kind, workload }) {
-  if (kind === "network") return "whole network";
-  return h("span", { class: "code" }, workload.block ?? "block");
-}
-
-function widthsText({ widths, ops, space: hash }) {
-  if (!widths) return ops.map((op) => op.c_out ?? op.type).join(" · ");
-  const values = Object.values(widths);
-  if (values.length <= MAX_WIDTHS_SHOWN) return values.join(" · ");
-  const number = `${values.length} widths`;
-  const space = spaces.find((candidate) => candidate.hash === hash);
-  if (!space) return number;
-  const dense = space.widths.reduce((sum, { max }) => sum + max, 0);
-  const kept = values.reduce((sum, value) => sum + value, 0);
-  return `${Math.round((100 * kept) / dense)}% of ${number}`;
-}
-
-function spread({ std_ms: std, latency_ms: latency }) {
-  return std === null ? unknown("not recorded") : ["± ", percent((100 * std) / latency)];
-}
-
-function errorText({ error_pct: error }) {
-  if (error === null) return unknown("not predicted");
-  const size = Math.abs(error);
-  const style = size > 10 ? "bad" : size > 5 ? "warn" : "";
-  return h("span", { class: `num ${style}` }, percent(error, { sign: true }));
-}
-
-function conditionsText({ count: runs, conditions }) {
-  const { frequency_mhz: mhz, temperature_c: celsius } = conditions ?? {};
-  return [
-    runs && `${count(runs)} runs`,
-    mhz && `${significant(mhz / 1000, 2)} GHz`,
-    celsius && `${Math.round(celsius)} °C`,
-  ].filter(Boolean).join(" · ");
 }
 
 function apiSort({ field, dir }) {
@@ -245,6 +137,7 @@ function showFirstPage(page, sort) {
       "predictions.";
   const row = page.items.find(({ id }) => id === state.sample);
   if (row) select(row);
+  else if (state.sample) showGone(`There is no sample “${state.sample}” among these.`);
 }
 
 // Fill the lists of spaces, blocks and draws with those that the target has samples of.
@@ -262,9 +155,9 @@ async function loadFacets() {
   const drawFacets = facets.draws.filter(({ value }) => value).map(({ value, samples }) =>
     option(value, value, samples)
   );
-  state.space = fillSelect("space", spaceFacets, state.space, "any space");
-  state.block = fillSelect("block", blockFacets, state.block, "any block");
-  state.draw = fillSelect("draw", drawFacets, state.draw, "in any way");
+  state.space = fillSelect("space", spaceFacets, state.space, "any space", "measured space");
+  state.block = fillSelect("block", blockFacets, state.block, "any block", "measured block");
+  state.draw = fillSelect("draw", drawFacets, state.draw, "in any way", "workload drawn");
 }
 
 function change(values) {
@@ -290,66 +183,27 @@ function select(row) {
   for (const tableRow of table?.visibleRows() ?? []) {
     tableRow.getElement().classList.toggle("selected", tableRow.getData().id === row.id);
   }
-  const card = byId("sample");
   const space = spaces.find(({ hash }) => hash === row.workload.space);
   const spaceName = space && h("span", { class: "soft" }, `of ${spaceLabel(space.hash, spaces)}`);
-  const facts = [...sampleFacts(row), ...conditionFacts(row.conditions ?? {})];
+  const close = h(
+    "button",
+    { type: "button", class: "quiet small", onclick: closeSample },
+    "Close",
+  );
+  const card = byId("sample");
   fill(
     card,
-    h("h2", {}, workloadName(row), " ", spaceName),
-    h(
-      "dl",
-      { class: "facts" },
-      facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
-    ),
-    space && row.predicted_ms !== null && h("p", {}, sampleLink(row, space)),
+    h("div", { class: "row" }, h("h2", {}, workloadName(row), " ", spaceName), close),
+    space && row.predicted_ms !== null && h("p", {}, sampleLink(row, state.target, space)),
+    factList(row),
   );
   card.hidden = false;
 }
 
-function sampleFacts(row) {
-  const { p10_ms: p10, p90_ms: p90, error_pct: error, session, workload } = row;
-  const widths = Object.entries(workload.widths ?? {}).map(([name, value]) => `${name} ${value}`);
-  return [
-    ["Sample", h("span", { class: "code" }, row.id)],
-    ["Latency", [ms(row.latency_ms), row.count && ` median of ${count(row.count)} runs`]],
-    p10 !== null && p10 !== undefined && ["10th to 90th percentile", [ms(p10), " to ", ms(p90)]],
-    [
-      "Predicted",
-      [
-        ms(row.predicted_ms, "not predicted"),
-        error !== null && [" (", percent(error, { sign: true }), ")"],
-      ],
-    ],
-    ["Measured", row.measured_at ? dateTime(row.measured_at) : "time not recorded"],
-    session && ["Session", h("span", { class: "code" }, session)],
-    [
-      "Conditions",
-      row.disturbed ? h("span", { class: "warn" }, row.reasons.join("; ")) : "undisturbed",
-    ],
-    widths.length > 0 && ["Widths", h("span", { class: "code small" }, widths.join(", "))],
-  ].filter(Boolean);
-}
-
-function conditionFacts(conditions) {
-  return Object.entries(conditions)
-    .filter(([, value]) => value !== null && value.length !== 0)
-    .map(([name, value]) => [
-      name.replaceAll("_", " "),
-      Array.isArray(value) ? value.map((item) => item.toPrecision(4)).join(", ") : String(value),
-    ]);
-}
-
-// From a network to the same widths in What if; from a block to the curve of the width that varies.
-function sampleLink({ kind, workload }, space) {
-  const { batch, block, widths } = workload;
-  const changed = space.widths.filter(({ name, max }) => name in widths && widths[name] !== max);
-  if (kind === "network") {
-    const w = changed.map(({ name }) => `${name}:${widths[name]}`);
-    const whatIf = url("/what-if", { target: state.target, space: space.hash, batch, w });
-    return h("a", { href: whatIf }, "Try other widths");
-  }
-  const width = changed[0]?.name ?? Object.keys(widths)[0];
-  const curve = { target: [state.target], space: space.hash, block, width, batch };
-  return h("a", { href: url("/curves", curve) }, "Show its latency curve");
+function closeSample() {
+  byId("sample").hidden = true;
+  const row = document.querySelector("#table .tabulator-row.selected");
+  row?.classList.remove("selected");
+  row?.focus();
+  change({ sample: "" });
 }

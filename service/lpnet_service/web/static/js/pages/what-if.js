@@ -9,15 +9,21 @@ import {
   NO_SPACE,
   spaceOptions,
 } from "../lib/choices.js";
-import { byId, command, fill, fillFigures, h } from "../lib/dom.js";
-import { compact, ms, msText, percent, significant } from "../lib/format.js";
+import { byId, command, fill, h } from "../lib/dom.js";
+import { fillFigures } from "../lib/figures.js";
+import { compact, ms, msText, percent, plural, significant } from "../lib/format.js";
+import { showGone } from "../lib/gone.js";
+import { findMeasurement, measurementText } from "../lib/measurement.js";
 import { messageOf, showInstead, showNotice, showResults } from "../lib/notice.js";
 import { start } from "../lib/page.js";
 import { saveCsv } from "../lib/save.js";
 import { readState, url, writeState } from "../lib/url.js";
+import { changedWidths, denseWidths, nearestLegal, parseWidths } from "../lib/widths.js";
+import { csvParts, partRow } from "../tables/parts.js";
 
-// `w`: the widths that differ from the dense network, as "name:channels".
-const DEFAULTS = { target: "", space: "", batch: 1, w: [] };
+// `w`: the widths that differ from the dense network, as "name:channels". `pruning`, `sample`: the
+// id of a result of a pruning job, or of a sample, whose widths these are.
+const DEFAULTS = { target: "", space: "", batch: 1, w: [], pruning: "", sample: "" };
 const PRESETS_PCT = [100, 75, 50, 25];
 const COVERAGE = 0.9;
 
@@ -26,6 +32,7 @@ const predictions = new LatestRequest();
 let space = null;
 let widths = new Map(); // channels by the name of the width
 let prediction = null; // the last one shown
+let measurement = null; // of the widths that the page was opened with
 
 start(async () => {
   const [targets, spaces] = await Promise.all([loadTargets({ trained: true }), loadSpaces()]);
@@ -34,8 +41,9 @@ start(async () => {
     showInstead(targets.length ? NO_SPACE : NO_LPNET);
     return;
   }
-  state.target = fillSelect("target", targets.map(({ name }) => name), state.target);
-  state.space = fillSelect("space", spaceOptions(spaces), state.space);
+  const names = targets.map(({ name }) => name);
+  state.target = fillSelect("target", names, state.target, undefined, "target with an LPNet");
+  state.space = fillSelect("space", spaceOptions(spaces), state.space, undefined, "space");
   byId("batch").value = state.batch;
   byId("target").addEventListener("change", ({ target: field }) => change({ target: field.value }));
   byId("batch").addEventListener("change", ({ target: field }) => {
@@ -48,6 +56,7 @@ start(async () => {
   byId("all").addEventListener("input", ({ target: field }) => setAll(Number(field.value)));
   byId("paste").addEventListener("submit", pasteWidths);
   byId("csv").addEventListener("click", saveParts);
+  measurement = await findMeasurement(state);
   await selectSpace(spaces.find(({ hash }) => hash === state.space), state.w);
 });
 
@@ -56,27 +65,15 @@ function change(values) {
   return predict();
 }
 
-// Start from the dense network, with `changes` such as "layer1.0.conv1:12".
 function selectSpace(newSpace, changes) {
   space = newSpace;
-  widths = new Map(Object.entries(denseWidths()));
-  for (const text of changes) {
-    const colon = text.lastIndexOf(":");
-    const width = space.widths.find(({ name }) => name === text.slice(0, colon));
-    if (width) widths.set(width.name, nearestLegal(width, Number(text.slice(colon + 1))));
-  }
+  const changed = changedWidths(space, changes);
+  widths = changed.widths;
+  if (changed.problems.length) showGone(changed.problems.join(" "));
   byId("about").href = url("/space", { space: space.hash });
+  byId("width-count").textContent = plural(space.widths.length, "width");
   fill(byId("widths"), space.widths.map(slider));
   return change({ space: space.hash });
-}
-
-function denseWidths() {
-  return Object.fromEntries(space.widths.map(({ name, max }) => [name, max]));
-}
-
-function nearestLegal({ max, granule }, value) {
-  const channels = Number.isFinite(value) ? value : max;
-  return Math.min(max, Math.max(granule, Math.round(channels / granule) * granule));
 }
 
 function presetButton(share) {
@@ -134,35 +131,13 @@ function pasteWidths(event) {
   const alert = byId("json-error");
   alert.hidden = true;
   try {
-    const pasted = parseWidths(byId("json").value);
+    const pasted = parseWidths(space, byId("json").value);
     for (const [name, channels] of pasted) setWidth(name, channels);
     predict();
   } catch (error) {
     alert.textContent = error.message;
     alert.hidden = false;
   }
-}
-
-function parseWidths(text) {
-  const value = JSON.parse(text);
-  if (typeof value !== "object" || value === null) throw new Error("expected an object or a list");
-  if (Array.isArray(value) && value.length !== space.widths.length) {
-    throw new Error(`expected ${space.widths.length} widths, got ${value.length}`);
-  }
-  const entries = Array.isArray(value)
-    ? value.map((channels, index) => [space.widths[index].name, channels])
-    : Object.entries(value);
-  for (const [name, channels] of entries) {
-    const width = space.widths.find((candidate) => candidate.name === name);
-    if (!width) throw new Error(`${name}: the space has no such width`);
-    const { granule, max } = width;
-    if (!Number.isInteger(channels) || nearestLegal(width, channels) !== channels) {
-      throw new Error(
-        `${name}: must be a multiple of ${granule} between ${granule} and ${max}, got ${channels}`,
-      );
-    }
-  }
-  return entries;
 }
 
 async function predict() {
@@ -174,7 +149,7 @@ async function predict() {
   const request = {
     target: state.target,
     space: state.space,
-    widths: [Object.fromEntries(widths), denseWidths()],
+    widths: [Object.fromEntries(widths), denseWidths(space)],
     batch: state.batch,
     coverage: COVERAGE,
     breakdown: true,
@@ -201,27 +176,44 @@ function show(newPrediction, densePrediction, dense) {
   byId("interval").textContent = `${COVERAGE * 100}% of measurements lie between ${
     msText(low)
   } and ${msText(high)}`;
+  showMeasurement(latency);
   showMemory(memory);
   const ofDense = (value, denseValue) =>
     h("small", {}, ` ${significant((100 * value) / denseValue)} % of dense`);
   fillFigures("figures", [
     [
+      "of_dense",
       "Of dense",
       [
         percent((100 * latency) / dense.latency_ms),
         h("small", {}, ` dense takes ${msText(dense.latency_ms)}`),
       ],
     ],
-    ["MACs", [compact(macs), ofDense(macs, dense.macs)]],
-    ["Parameters", [compact(params), ofDense(params, dense.params)]],
-    ["Inferences per second", [significant(1000 / latency), h("small", {}, " one at a time")]],
+    ["macs", "MACs", [compact(macs), ofDense(macs, dense.macs)]],
+    ["params", "Parameters", [compact(params), ofDense(params, dense.params)]],
+    [
+      "per_second",
+      "Inferences per second",
+      [significant(1000 / latency), h("small", {}, " one at a time")],
+    ],
   ]);
-  const max = Math.max(...parts.map((part) => part.latency_ms));
   fill(
     byId("parts"),
-    parts.map((part, index) => partRow(part, densePrediction.breakdown.parts[index], max)),
+    parts.map((part, index) => partRow(part, densePrediction.breakdown.parts[index])),
   );
   showCode();
+}
+
+// Only the very widths that were measured have a measurement.
+function showMeasurement(latency) {
+  const isSame = measurement !== null && isMeasured(measurement);
+  byId("measured").hidden = !isSame;
+  if (isSame) fill(byId("measured"), measurementText(measurement, latency));
+}
+
+function isMeasured({ target, space: hash, batch, widths: measured }) {
+  return target === state.target && hash === state.space && batch === state.batch &&
+    space.widths.every(({ name, max }) => (measured[name] ?? max) === widths.get(name));
 }
 
 function showMemory(memory) {
@@ -233,44 +225,8 @@ function showMemory(memory) {
   }
 }
 
-function partRow(part, densePart, max) {
-  const bar = { max, value: Math.max(0, part.latency_ms), "aria-hidden": "true" };
-  const ofDense = densePart?.latency_ms > 0 &&
-    percent((100 * part.latency_ms) / densePart.latency_ms);
-  return h(
-    "tr",
-    {},
-    h("td", { class: "code" }, partName(part)),
-    h("td", { class: "num" }, ms(part.latency_ms)),
-    h(
-      "td",
-      {},
-      h(
-        "div",
-        { class: "share" },
-        h("progress", bar),
-        h("span", { class: "num" }, percent(part.share * 100)),
-      ),
-    ),
-    h("td", { class: "num" }, ofDense),
-    h("td", { class: "num" }, part.kind === "block" && compact(part.macs)),
-  );
-}
-
-function partName({ kind, name }) {
-  return name ?? { edges: "input and output", call: "call overhead" }[kind];
-}
-
 function saveParts() {
-  const rows = prediction.breakdown.parts.map((part) => [
-    partName(part),
-    part.latency_ms,
-    part.share,
-    part.macs,
-    part.params,
-  ]);
-  const columns = ["block", "latency_ms", "share", "macs", "params"];
-  saveCsv(`${state.target}-${space.name}-breakdown.csv`, [columns, ...rows]);
+  saveCsv(`${state.target}-${space.name}-breakdown.csv`, csvParts(prediction.breakdown.parts));
 }
 
 // The same prediction with the Python client and with curl.
