@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -40,7 +41,14 @@ from lpnet.schemas.pruning import PruningPage, PruningResult
 from lpnet.schemas.quality import CampaignQuality
 from lpnet.schemas.report import Report
 from lpnet.schemas.residual import Residuals
-from lpnet.schemas.sample import IngestResult, Sample, SampleBatch, SamplePage, StoredSample
+from lpnet.schemas.sample import (
+    IngestResult,
+    Removal,
+    Sample,
+    SampleBatch,
+    SamplePage,
+    StoredSample,
+)
 from lpnet.schemas.table import TablePage, TableRow
 from lpnet.schemas.workload import Kind, OpsWorkload, SpaceWorkload
 from lpnet.waiting import Waiting, log
@@ -456,6 +464,42 @@ class Client:
             stored += result.stored
             duplicates += result.known
         return IngestResult(stored=stored, known=duplicates)
+
+    def delete_samples(
+        self,
+        target: str,
+        ids: Sequence[str] = (),
+        *,
+        stored_from: datetime | None = None,
+        stored_to: datetime | None = None,
+    ) -> int:
+        """Delete samples of a target, by their ids or by when they were stored; returns how many.
+
+        LPNets and reports that were trained with them stay. Raises Conflict if a running campaign
+        measures one of them.
+        """
+        params = {
+            "target": target,
+            "id": list(ids) or None,
+            "stored_from": None if stored_from is None else stored_from.isoformat(),
+            "stored_to": None if stored_to is None else stored_to.isoformat(),
+        }
+        return Removal.model_validate(self._http.delete("/v1/samples", params=params)).deleted
+
+    def delete_target(self, target: str) -> None:
+        """Delete a target that has no samples, campaigns, LPNets, trainings and pruning results.
+
+        Raises Conflict if it has any, or if an agent measures it.
+        """
+        self._http.delete(f"/v1/targets/{path_segment(target)}")
+
+    def delete_device(self, device: str) -> None:
+        """Delete a device without targets. Raises Conflict if it has any, or if its agent runs."""
+        self._http.delete(f"/v1/devices/{path_segment(device)}")
+
+    def delete_space(self, hash_: str) -> None:
+        """Delete a space. Raises Conflict if there are samples, campaigns or results of it."""
+        self._http.delete(f"/v1/spaces/{path_segment(hash_)}")
 
     def check_samples(self, target: str, samples: Sequence[Sample]) -> dict[int, str]:
         """The reason for each sample that the service would refuse, by its index. Stores

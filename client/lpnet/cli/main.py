@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from lpnet.cli.base import new_app
 from lpnet.cli.comparing import compare
 from lpnet.cli.conditions import clear, sentinels
+from lpnet.cli.deleting import delete
 from lpnet.cli.fast import fast
 from lpnet.cli.learning import profile, report, study, train
 from lpnet.cli.listing import devices, table, targets
@@ -47,7 +48,7 @@ _panels: dict[str, dict[str, Callable[..., None]]] = {
     },
     "Predict": {"predict": predict, "fast": fast},
     "Prune": {"prune": prune},
-    "Import and export samples": {"import": import_, "export": export},
+    "Import and export samples": {"import": import_, "export": export, "delete": delete},
 }
 for _panel, _commands in _panels.items():
     for _name, _command in _commands.items():

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lpnet.schemas.base import Name, Seed, SpaceHash, SpaceRef, Time, Wire
+from lpnet.schemas.base import Batch, Count, Name, Seed, SpaceHash, SpaceRef, Time, Wire
 from lpnet.schemas.device import MachineId
 from lpnet.schemas.sample import Draw, Sample
 from lpnet.schemas.workload import Kind, SpaceWorkload
@@ -45,7 +45,7 @@ class NewCampaign(Wire):
         description="number of workloads to measure in a second session too, for the noise floor",
     )
     seed: Seed = Field(default=0, description="seed of the draw")
-    batch: Annotated[int, Field(ge=1, le=100_000)] = Field(default=1, description="batch size")
+    batch: Batch = Field(default=1, description="batch size")
     workloads: tuple[PlannedWorkload, ...] = Field(
         default=(), max_length=100_000, description="measure exactly these instead of drawing any"
     )
@@ -149,7 +149,7 @@ class Lease(Wire):
 class Heartbeat(Wire):
     """The agent still works on the job."""
 
-    measured: int = Field(default=0, ge=0, description="workloads of the job measured so far")
+    measured: Count = Field(default=0, description="workloads of the job measured so far")
 
 
 class LeaseExtension(Wire):

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lpnet.schemas.base import Name, Time, Wire
+from lpnet.schemas.base import Count, Name, Time, Wire
 from lpnet.schemas.device import MachineId
 from lpnet.schemas.sample import Sentinel
 
@@ -65,7 +65,7 @@ class ConditionReport(Wire):
     reason: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(
         default=None, description="reason, for people; required unless it is ready"
     )
-    cleared: Annotated[int, Field(ge=0)] = Field(
+    cleared: Count = Field(
         default=0, description="number of clearings of this target that the agent has applied"
     )
     cause: Cause | None = Field(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lpnet.schemas.base import Name, SpaceHash, SpaceRef, Time, Widths, Wire
+from lpnet.schemas.base import Batch, Coverage, Name, SpaceHash, SpaceRef, Time, Widths, Wire
 from lpnet.schemas.problem import Problem
 
 MAX_TARGETS = 6
@@ -29,10 +29,8 @@ class CurveRequest(Wire):
         description="the other widths, by name; missing ones, or all if null, are at their max. "
         "The value of `width` itself is ignored",
     )
-    batch: Annotated[int, Field(ge=1, le=100_000)] = Field(default=1, description="batch size")
-    coverage: Annotated[float, Field(gt=0, lt=1)] = Field(
-        default=0.9, description="coverage of the interval"
-    )
+    batch: Batch = Field(default=1, description="batch size")
+    coverage: Coverage = Field(default=0.9, description="coverage of the interval")
 
 
 class CurveLine(Wire):

@@ -6,13 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lpnet.schemas.base import Name, Time, Wire
+from lpnet.schemas.base import Count, Name, Time, Wire
 from lpnet.schemas.gpu import GpuFacts
 from lpnet.schemas.memory import MemoryLimits
 
 Source = Literal["agent", "imported"]
 TargetState = Literal["idle", "measuring", "paused", "offline", "broken", "imported"]
 Text = Annotated[str, Field(max_length=500)]
+# 1 ms to a day.
+Seconds = Annotated[float, Field(ge=1e-3, le=86_400)]
 MachineId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 
 
@@ -21,10 +23,10 @@ class DeviceFacts(Wire):
 
     cpu: Text | None = Field(default=None, description="model name of the CPU")
     architecture: Text | None = Field(default=None, description="x86_64, aarch64, ...")
-    cores: int | None = Field(
+    cores: Count | None = Field(
         default=None, description="CPU cores visible to the operating system"
     )
-    memory_mib: int | None = Field(default=None, description="main memory, MiB")
+    memory_mib: Count | None = Field(default=None, description="main memory, MiB")
     os: Text | None = Field(default=None, description="operating system and kernel")
     flags: tuple[str, ...] = Field(default=(), description="vector instruction sets of the CPU")
     virtual: bool | None = Field(default=None, description="runs under a hypervisor")
@@ -43,10 +45,10 @@ class TargetSpec(Wire):
     runtime_version: Text | None = Field(default=None, description="version of the runtime")
     provider: Text | None = Field(default=None, description="execution provider: cpu, cuda, ...")
     precision: Text | None = Field(default=None, description="fp32, fp16, bf16 or int8")
-    threads: Annotated[int, Field(ge=1)] | None = Field(
+    threads: Annotated[int, Field(ge=1, le=10**6)] | None = Field(
         default=None, description="intra-op threads"
     )
-    cores: tuple[int, ...] | None = Field(default=None, description="cores that it is pinned to")
+    cores: tuple[Count, ...] | None = Field(default=None, description="cores that it is pinned to")
     power_mode: Text | None = Field(default=None, description="power mode of the device")
     clock_policy: Text | None = Field(default=None, description="cpufreq governor")
     driver: Text | None = Field(default=None, description="version of the driver")
@@ -60,8 +62,8 @@ class Budgets(Wire):
     A workload whose single run is long may exceed it.
     """
 
-    block_s: Annotated[float, Field(gt=0)] = Field(description="budget of a block, s")
-    network_s: Annotated[float, Field(gt=0)] = Field(description="budget of a network, s")
+    block_s: Seconds = Field(description="budget of a block, s")
+    network_s: Seconds = Field(description="budget of a network, s")
 
 
 class Registration(Wire):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lpnet.schemas.base import Wire
+from lpnet.schemas.base import Count, Reading, Wire
 
 Text = Annotated[str, Field(max_length=500)]
 # Reasons of the driver for a clock that is lower than the settings allow.
@@ -19,7 +19,7 @@ class GpuFacts(Wire):
     """Facts about a GPU. Null means unknown; nothing is guessed."""
 
     name: Text | None = Field(default=None, description="model")
-    memory_mib: int | None = Field(default=None, description="its memory, MiB")
+    memory_mib: Count | None = Field(default=None, description="its memory, MiB")
     compute_capability: Text | None = Field(default=None, description="9.0, for example")
     driver: Text | None = Field(default=None, description="version of its driver")
     cuda: Text | None = Field(
@@ -32,30 +32,32 @@ class GpuFacts(Wire):
 class GpuConditions(Wire):
     """Conditions of a GPU around the timed runs. Null means that it does not report the value."""
 
-    sm_before_mhz: float | None = Field(
+    sm_before_mhz: Reading | None = Field(
         default=None, description="clock of its cores before the runs, MHz"
     )
-    sm_mhz: float | None = Field(
+    sm_mhz: Reading | None = Field(
         default=None, description="clock of its cores after the runs, MHz"
     )
-    memory_before_mhz: float | None = Field(
+    memory_before_mhz: Reading | None = Field(
         default=None, description="clock of its memory before the runs, MHz"
     )
-    memory_mhz: float | None = Field(
+    memory_mhz: Reading | None = Field(
         default=None, description="clock of its memory after the runs, MHz"
     )
-    temperature_c: float | None = Field(default=None, description="maximum temperature, deg C")
-    power_w: float | None = Field(default=None, description="maximum power, W")
+    temperature_c: Reading | None = Field(default=None, description="maximum temperature, deg C")
+    power_w: Reading | None = Field(default=None, description="maximum power, W")
     slowed_by: tuple[SlowedBy, ...] | None = Field(
         default=None, description="reasons for a clock below its settings; empty: it was not lower"
     )
-    heat_s: float | None = Field(default=None, description="time with a clock lowered by heat, s")
-    power_s: float | None = Field(
+    heat_s: Reading | None = Field(
+        default=None, description="time with a clock lowered by heat, s"
+    )
+    power_s: Reading | None = Field(
         default=None, description="time with a clock lowered by the power limit, s"
     )
     persistence: bool | None = Field(
         default=None, description="whether the driver stays loaded while it is unused"
     )
-    others: int | None = Field(
+    others: Count | None = Field(
         default=None, description="maximum number of other processes that computed on it"
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lpnet.schemas.base import Name, Seed, SpaceHash, SpaceRef, Time, Wire
+from lpnet.schemas.base import Batch, Coverage, Name, Seed, SpaceHash, SpaceRef, Time, Wire
 from lpnet.schemas.breakdown import Breakdown, DenseNetwork
 from lpnet.schemas.memory import MemoryPrediction
 from lpnet.schemas.report import Report
@@ -66,7 +66,9 @@ class Training(Wire):
 class NewStudy(Wire):
     """Train on N random samples and test on the others; the LPNet is not published."""
 
-    samples: Annotated[int, Field(ge=2)] = Field(description="number of samples to train on")
+    samples: Annotated[int, Field(ge=2, le=10**9)] = Field(
+        description="number of samples to train on"
+    )
     seed: Seed = Field(default=0, description="seed of the draw")
 
 
@@ -81,11 +83,9 @@ class PredictionRequest(Wire):
         description="a list of width vectors: objects by name, or lists in the space's order. "
         "A width that an object does not name is dense: it keeps all channels",
     )
-    batch: Annotated[int, Field(ge=1, le=100_000)] = Field(default=1, description="batch size")
+    batch: Batch = Field(default=1, description="batch size")
     gradient: bool = Field(default=False, description="also return ms per channel of each width")
-    coverage: Annotated[float, Field(gt=0, lt=1)] = Field(
-        default=0.9, description="coverage of the interval"
-    )
+    coverage: Coverage = Field(default=0.9, description="coverage of the interval")
     fitting: bool = Field(
         default=False,
         description="refuse a network that does not fit in the target's memory: `does_not_fit`",

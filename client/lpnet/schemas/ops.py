@@ -18,6 +18,7 @@ _Amount = Annotated[int, Field(ge=0, le=10_000)]
 Pair = tuple[_Amount, _Amount]
 PositivePair = tuple[Side, Side]
 MAX_INPUTS = 64
+Scale = Annotated[float, Field(ge=1e-6, le=1e6)]
 
 
 def window_span(kernel: int, dilation: int) -> int:
@@ -49,7 +50,7 @@ class _Op(Wire):
     c_out: Channels = Field(description="channels of the output")
     h: Side = Field(description="height of the input in pixels")
     w: Side = Field(description="width of the input in pixels")
-    inputs: tuple[Annotated[int, Field(ge=-MAX_INPUTS)], ...] | None = Field(
+    inputs: tuple[Annotated[int, Field(ge=-MAX_INPUTS, le=10_000)], ...] | None = Field(
         default=None,
         description="indices of the ops that compute the inputs; -1 for the workload's first "
         "input, -2 for its second one, and so on; absent: the op before",
@@ -246,7 +247,7 @@ class Resize(_SameChannels):
     """A change of the resolution."""
 
     type: Literal["resize"] = Field(default="resize", description="kind of op")
-    scale: tuple[float, float] | None = Field(default=None, description="null: unknown")
+    scale: tuple[Scale, Scale] | None = Field(default=None, description="null: unknown")
 
 
 class Flatten(_Op):

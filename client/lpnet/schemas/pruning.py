@@ -6,11 +6,22 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lpnet.schemas.base import Milliseconds, Name, Seed, SpaceHash, Time, Widths, Wire
+from lpnet.schemas.base import (
+    Batch,
+    Coverage,
+    Milliseconds,
+    Name,
+    Seed,
+    SpaceHash,
+    Time,
+    Widths,
+    Wire,
+)
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0, lt=2**63)]
+# Exact in JSON, also for readers whose numbers are doubles.
+Count = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class PruningResult(Wire):
@@ -31,7 +42,7 @@ class PruningResult(Wire):
     chosen: bool = Field(description="whether the job continued with this candidate")
     target: Name = Field(description="target of the latency budget")
     space: SpaceHash = Field(description="content hash of the space")
-    batch: Annotated[int, Field(ge=1, le=100_000)] = Field(default=1, description="batch size")
+    batch: Batch = Field(default=1, description="batch size")
     method: Text = Field(description="pruning method, for example wgates")
     model: Text = Field(description="name of the network in the job")
     data: Text = Field(description="data set for training and test")
@@ -46,9 +57,7 @@ class PruningResult(Wire):
     predicted_ms: Milliseconds = Field(description="predicted latency, ms")
     low_ms: Milliseconds | None = Field(default=None, description="lower end of its interval, ms")
     high_ms: Milliseconds | None = Field(default=None, description="upper end of its interval, ms")
-    coverage: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        default=None, description="coverage of the interval"
-    )
+    coverage: Coverage | None = Field(default=None, description="coverage of the interval")
     measured_ms: Milliseconds | None = Field(
         default=None, description="measured latency, ms; null: no undisturbed measurement"
     )
@@ -65,7 +74,7 @@ class PruningResult(Wire):
     epochs: dict[Text, Count] = Field(
         default_factory=dict, max_length=20, description="planned epochs by phase of the job"
     )
-    seconds: dict[Text, Annotated[float, Field(ge=0)]] = Field(
+    seconds: dict[Text, Annotated[float, Field(ge=0, le=1e9)]] = Field(
         default_factory=dict, max_length=20, description="seconds by phase of the job"
     )
     created_at: Time = Field(description="when the job began")

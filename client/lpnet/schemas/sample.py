@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lpnet.schemas.base import Milliseconds, Name, Time, Wire
+from lpnet.schemas.base import Count, Milliseconds, Name, Reading, Time, Wire
 from lpnet.schemas.gpu import GpuConditions
 from lpnet.schemas.workload import Kind, Workload
 
@@ -27,63 +27,67 @@ _ORDERED = (
 class Conditions(Wire):
     """Conditions of the device during the measurement. Null: not available."""
 
-    visits_ms: tuple[float, ...] = Field(
+    visits_ms: tuple[Milliseconds, ...] = Field(
         default=(),
         description="median of each visit to the workload, ms; visits are separated in time",
     )
-    plain_ms: float | None = Field(
+    plain_ms: Milliseconds | None = Field(
         default=None, description="median of all timed runs of all visits, ms"
     )
-    runs: int | None = Field(default=None, description="timed runs, including excluded ones")
-    waiting_runs: int | None = Field(
+    runs: Count | None = Field(default=None, description="timed runs, including excluded ones")
+    waiting_runs: Count | None = Field(
         default=None, description="runs excluded because they waited for a CPU"
     )
-    slow_runs: int | None = Field(
+    slow_runs: Count | None = Field(
         default=None, description="runs excluded because all runs around them were slower"
     )
-    slowed_runs: int | None = Field(
+    slowed_runs: Count | None = Field(
         default=None,
         description="runs excluded because arithmetic was slower around them than at its best",
     )
-    arithmetic_ns: float | None = Field(
+    arithmetic_ns: Reading | None = Field(
         default=None,
         description="time of a fixed piece of arithmetic in the visits that count, ns, median",
     )
-    wall_s: float | None = Field(default=None, description="wall time of the timed runs, s")
-    cpu_s: float | None = Field(
+    wall_s: Reading | None = Field(default=None, description="wall time of the timed runs, s")
+    cpu_s: Reading | None = Field(
         default=None, description="CPU time of the measuring process in the timed runs, s"
     )
-    waited_s: float | None = Field(
+    waited_s: Reading | None = Field(
         default=None,
         description="time in which its threads waited while another process used their CPU, s",
     )
-    others_s: float | None = Field(
+    others_s: Reading | None = Field(
         default=None, description="CPU time of other processes on its cores, s"
     )
-    elsewhere_share: float | None = Field(
+    elsewhere_share: Reading | None = Field(
         default=None,
         description="share of time in which other cores were busy, maximum over visits",
     )
-    memory_pct: float | None = Field(
+    memory_pct: Reading | None = Field(
         default=None,
         description="slowdown of the memory sentinel before or after a visit, relative to its "
         "session, percent, maximum over visits",
     )
-    pressure_s: float | None = Field(
+    pressure_s: Reading | None = Field(
         default=None, description="time in which a task of the machine waited for a CPU, s"
     )
-    voluntary_switches: int | None = Field(default=None, description="voluntary context switches")
-    involuntary_switches: int | None = Field(
+    voluntary_switches: Count | None = Field(
+        default=None, description="voluntary context switches"
+    )
+    involuntary_switches: Count | None = Field(
         default=None, description="involuntary context switches"
     )
-    page_faults: int | None = Field(default=None, description="major page faults")
-    steal_s: float | None = Field(default=None, description="CPU time stolen by the hypervisor, s")
-    load_1m: float | None = Field(default=None, description="load average over one minute")
-    runnable: int | None = Field(default=None, description="runnable threads on the machine")
-    frequency_mhz: float | None = Field(
+    page_faults: Count | None = Field(default=None, description="major page faults")
+    steal_s: Reading | None = Field(
+        default=None, description="CPU time stolen by the hypervisor, s"
+    )
+    load_1m: Reading | None = Field(default=None, description="load average over one minute")
+    runnable: Count | None = Field(default=None, description="runnable threads on the machine")
+    frequency_mhz: Reading | None = Field(
         default=None, description="mean clock of the cores used, MHz"
     )
-    temperature_c: float | None = Field(default=None, description="hottest thermal zone, deg C")
+    temperature_c: Reading | None = Field(default=None, description="hottest thermal zone, deg C")
     throttled: bool | None = Field(default=None, description="whether a throttle flag was set")
     event_ms: Milliseconds | None = Field(
         default=None,
@@ -99,10 +103,12 @@ class Measurement(Wire):
     """A measured latency; all latencies are those of an inference at the batch size."""
 
     latency_ms: Milliseconds = Field(description="median latency, ms")
-    std_ms: Annotated[float, Field(ge=0)] | None = Field(
+    std_ms: Annotated[float, Field(ge=0, le=3.6e6)] | None = Field(
         default=None, description="standard deviation over the runs, ms"
     )
-    count: Annotated[int, Field(ge=1)] | None = Field(default=None, description="timed runs")
+    count: Annotated[int, Field(ge=1, le=10**9)] | None = Field(
+        default=None, description="timed runs"
+    )
     p10_ms: Milliseconds | None = Field(default=None, description="10th percentile, ms")
     p90_ms: Milliseconds | None = Field(default=None, description="90th percentile, ms")
     min_ms: Milliseconds | None = Field(default=None, description="fastest run, ms")
@@ -182,6 +188,12 @@ class IngestResult(Wire):
 
     stored: int = Field(description="number of stored samples")
     known: int = Field(description="number of samples whose id was stored already")
+
+
+class Removal(Wire):
+    """The result of deleting samples."""
+
+    deleted: int = Field(description="number of deleted samples")
 
 
 class StoredSample(Sample):

@@ -9,11 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from lpnet.schemas.base import SpaceHash, Widths, Wire
+from lpnet.schemas.base import Batch, SpaceHash, Widths, Wire
 from lpnet.schemas.ops import Add, Mul, Op, output_size
 
 Kind = Literal["block", "network"]
-Batch = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class OpsWorkload(Wire):

@@ -14,9 +14,10 @@ from starlette.exceptions import HTTPException
 
 from lpnet.logs import fields
 from lpnet.schemas.problem import FieldError, Problem
-from lpnet_service.db.outages import outage
+from lpnet_service.db.outages import is_missing_reference, outage
 from lpnet_service.errors import (
     BadRequest,
+    Conflict,
     MethodNotAllowed,
     NotFound,
     NotReady,
@@ -123,6 +124,8 @@ def _handle_http_error(_request: Request, error: Exception) -> Response:
 
 def _handle_database_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, SQLAlchemyError)
+    if is_missing_reference(error):
+        return problem_response(Conflict("what this refers to was deleted or is still used"))
     reason = outage(error)
     if reason is None:
         raise error

@@ -7,15 +7,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from lpnet.schemas.base import TARGET_NAME
-from lpnet.schemas.sample import IngestResult, SampleBatch, SamplePage
+from lpnet.schemas.base import TARGET_NAME, Time
+from lpnet.schemas.problem import FieldError
+from lpnet.schemas.sample import IngestResult, Removal, SampleBatch, SampleId, SamplePage
 from lpnet.schemas.workload import Kind
-from lpnet_service.api.access import Deliverer, Reader, ResultReader
+from lpnet_service.api.access import Deliverer, Reader, ResultReader, Trainer
 from lpnet_service.api.deps import After, Ctx, SpaceQuery, StrictRoute, Text, limit
 from lpnet_service.api.problems import Responses, problems
+from lpnet_service.errors import BadRequest
 from lpnet_service.services.access import ownership
 from lpnet_service.services.measuring import ingest
 from lpnet_service.services.reading import samples
+from lpnet_service.services.upkeep import removal
 
 router = APIRouter(prefix="/v1", tags=["samples"], route_class=StrictRoute)
 
@@ -85,6 +88,32 @@ def list_samples(
         "disturbed": disturbed,
     }
     return samples.page(ctx, filters, after=after, limit=limit)
+
+
+@router.delete("/samples", responses=problems(404, 409, 422))
+def remove_samples(
+    ctx: Ctx,
+    caller: Trainer,
+    target: Annotated[str, Query(pattern=TARGET_NAME, description="name of the target")],
+    id: Annotated[
+        list[SampleId] | None, Query(max_length=1_000, description="ids of samples to delete")
+    ] = None,
+    stored_from: Annotated[
+        Time | None, Query(description="instead of ids: delete those stored since this time")
+    ] = None,
+    stored_to: Annotated[
+        Time | None, Query(description="and until this time, included; absent: until now")
+    ] = None,
+) -> Removal:
+    """Delete samples of a target, by their ids or by when they were stored.
+
+    LPNets and reports stay as they are. 409 if a running campaign measures one of them.
+    """
+    if bool(id) == (stored_from is not None):
+        raise BadRequest(
+            "which samples?", [FieldError(field="id", reason="either id or stored_from is needed")]
+        )
+    return removal.remove_samples(ctx, target, id or (), stored_from, stored_to)
 
 
 @router.get(

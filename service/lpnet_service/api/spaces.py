@@ -9,13 +9,14 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from lpnet.schemas.lpnet import SpaceInfo, SpaceList
 from lpnet.schemas.space import SpaceSummary
-from lpnet_service.api.access import FileReader, Lister, Uploader
+from lpnet_service.api.access import FileReader, Lister, Trainer, Uploader
 from lpnet_service.api.deps import Ctx, HashPath, StrictRoute
 from lpnet_service.api.etags import OCTETS, matches
 from lpnet_service.api.problems import Responses, problems
 from lpnet_service.services.access import ownership
 from lpnet_service.services.reading import space_summaries
 from lpnet_service.services.shared import spaces
+from lpnet_service.services.upkeep import removal
 
 router = APIRouter(prefix="/v1/spaces", tags=["spaces"], route_class=StrictRoute)
 
@@ -69,6 +70,12 @@ def upload_space(
 def get_space(ctx: Ctx, caller: Lister, hash: HashPath) -> SpaceInfo:
     """A space."""
     return spaces.get(ctx, hash)
+
+
+@router.delete("/{hash}", status_code=204, responses=problems(404, 409, 422))
+def remove_space(ctx: Ctx, caller: Trainer, hash: HashPath) -> None:
+    """Delete a space of which there are no samples, campaigns and pruning results."""
+    removal.remove_space(ctx, hash)
 
 
 @router.get("/{hash}/summary", responses=problems(404, 422))

@@ -15,6 +15,7 @@ from lpnet_service.services.access import ownership
 from lpnet_service.services.measuring import conditions
 from lpnet_service.services.reading import sentinels
 from lpnet_service.services.shared import targets
+from lpnet_service.services.upkeep import removal
 
 router = APIRouter(prefix="/v1/targets", tags=["targets"])
 
@@ -30,6 +31,15 @@ def get_target(ctx: Ctx, caller: TargetReader, name: TargetName) -> Target:
     """A target."""
     ownership.check_target(ctx, caller, name)
     return targets.get_target(ctx, name)
+
+
+@router.delete("/{name}", status_code=204, responses=problems(404, 409, 422))
+def remove_target(ctx: Ctx, caller: Trainer, name: TargetName) -> None:
+    """Delete a target that has no samples, campaigns, LPNets, trainings and pruning results.
+
+    409 if it has any, or if an agent measures it.
+    """
+    removal.remove_target(ctx, name)
 
 
 @router.post("/{name}/clear", responses=problems(404, 409, 422))

@@ -13,6 +13,7 @@ from sqlalchemy.exc import (
 )
 
 _UNDEFINED_TABLE = "42P01"
+_FOREIGN_KEY = "23503"
 _NO_TABLES = "its tables are missing: run lpnet-service migrate"
 
 
@@ -41,3 +42,12 @@ def _sqlite_outage(error: sqlite3.Error) -> str | None:
 
 def _first_line(error: BaseException | None) -> str:
     return str(error).strip().partition("\n")[0]
+
+
+def is_missing_reference(error: SQLAlchemyError) -> bool:
+    """Whether a row refers to another one that was deleted meanwhile."""
+    if not isinstance(error, DBAPIError):
+        return False
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    is_foreign_key = code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+    return is_foreign_key or getattr(error.orig, "sqlstate", None) == _FOREIGN_KEY

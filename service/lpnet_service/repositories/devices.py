@@ -43,6 +43,10 @@ class DeviceRepository:
     def get_target(self, name: str) -> TargetRow | None:
         return self._session.get(TargetRow, name)
 
+    def lock_device(self, name: str) -> DeviceRow | None:
+        query = select(DeviceRow).where(DeviceRow.name == name).with_for_update(key_share=True)
+        return self._session.scalar(query)
+
     def lock_target(self, name: str) -> TargetRow | None:
         # A key-share lock: inserts of its samples only need its name to stay, and do not wait.
         query = select(TargetRow).where(TargetRow.name == name).with_for_update(key_share=True)

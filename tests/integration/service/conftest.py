@@ -49,6 +49,7 @@ _ON_BOTH_ENGINES = frozenset(
         "test_job_leases.py",
         "test_locks.py",
         "test_migrations.py",
+        "test_number_bounds.py",
         "test_processes.py",
         "test_retention.py",
         "test_seats.py",
