@@ -136,12 +136,12 @@ class Target(Wire):
         default=None,
         description="sizes of networks that did not fit in its memory; null: all fitted",
     )
-    lpnet: str | None = Field(default=None, description="id of the active LPNet")
-    network_mape_pct: float | None = Field(
     drift: str | None = Field(
         default=None,
         description="how newer samples disagree with the active LPNet; null: it has not drifted",
     )
+    lpnet: str | None = Field(default=None, description="id of the active LPNet")
+    network_mape_pct: float | None = Field(
         default=None, description="held-out whole-network error of the active LPNet, percent"
     )
     last_seen_at: Time | None = Field(
