@@ -13,13 +13,12 @@ def print_estimate(estimate: CampaignEstimate) -> None:
         f"[bold]{estimate.samples} samples[/bold] on {estimate.target}, seed {estimate.seed}. "
         "Nothing was started. The service keeps the uploaded space."
     )
-    numbers = ["drawn", "by a pruner", "repeats", "s each"]
+    numbers = ["drawn", "by a pruner", "chosen", "repeats", "s each"]
     grid = new_grid(None, "kind", *numbers, numbers=numbers)
     for kind in estimate.kinds:
         seconds = "unknown" if kind.seconds_each is None else f"{kind.seconds_each:.2g}"
-        grid.add_row(
-            f"{kind.kind}s", str(kind.drawn), str(kind.pruned), str(kind.repeats), seconds
-        )
+        counts = (kind.drawn, kind.pruned, kind.chosen, kind.repeats)
+        grid.add_row(f"{kind.kind}s", *map(str, counts), seconds)
     print_all(grid)
     for name, text in (
         ("time", _time(estimate.time)),

@@ -15,6 +15,9 @@ class KindEstimate(Wire):
     kind: Kind = Field(description="block, or a whole network")
     drawn: int = Field(description="workloads drawn, or named in the request")
     pruned: int = Field(description="workloads that a pruner would choose later")
+    chosen: int = Field(
+        default=0, description="workloads that would be chosen later, by what they would tell"
+    )
     repeats: int = Field(description="workloads measured again in another session")
     seconds_each: float | None = Field(
         default=None,
@@ -27,7 +30,7 @@ class KindEstimate(Wire):
 
     @property
     def samples(self) -> int:
-        return self.drawn + self.pruned + self.repeats
+        return self.drawn + self.pruned + self.chosen + self.repeats
 
 
 class TimeEstimate(Wire):

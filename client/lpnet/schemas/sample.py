@@ -11,7 +11,7 @@ from lpnet.schemas.gpu import GpuConditions
 from lpnet.schemas.workload import Kind, Workload
 
 Sentinel = Literal["arithmetic", "memory"]
-Draw = Literal["random", "mixed", "aligned", "dense", "sweep", "pruned", "asked"]
+Draw = Literal["random", "mixed", "aligned", "dense", "sweep", "pruned", "chosen", "asked"]
 SampleId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 
 # Pairs instead of a chain, since any value may be missing. An imported `latency_ms` may be a mean,
@@ -160,7 +160,8 @@ class Sample(Measurement):
     draw: Draw | None = Field(
         default=None,
         description="how the workload was chosen: random (arbitrary widths), mixed, aligned, "
-        "dense, in a sweep of a width, by a pruner, or by a user (asked)",
+        "dense, in a sweep of a width, by a pruner, by what it would tell (chosen), or by a user "
+        "(asked)",
     )
     sentinel: Sentinel | None = Field(
         default=None,

@@ -1,5 +1,6 @@
 """Training: measured workloads in, a latency model and its report out; without a database."""
 
+from lpnet_service.training.design import most_informative
 from lpnet_service.training.doubts import Doubt, doubted
 from lpnet_service.training.records import Record
 from lpnet_service.training.runs import provisional, study, train
@@ -11,6 +12,7 @@ __all__ = [
     "Record",
     "Source",
     "doubted",
+    "most_informative",
     "provisional",
     "study",
     "train",

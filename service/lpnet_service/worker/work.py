@@ -12,15 +12,16 @@ from lpnet.schemas.campaign import NewCampaign, PlannedWorkload
 from lpnet.schemas.lpnet import NewStudy, NewTraining
 from lpnet.schemas.report import Report
 from lpnet.schemas.workload import SpaceWorkload, workload_key
+from lpnet.space.space import Space
 from lpnet_service.errors import NotFound
 from lpnet_service.repositories.campaigns import CampaignRepository
 from lpnet_service.services.learning import lpnets, runs
 from lpnet_service.services.learning.runs import ClaimedRun
-from lpnet_service.services.measuring.planning import budgets
+from lpnet_service.services.measuring.planning import budgets, random_blocks
 from lpnet_service.services.shared import loaded_spaces
 from lpnet_service.services.shared.context import Context
 from lpnet_service.training import provisional, study, train
-from lpnet_service.worker import activation, dataset, doubting, sources
+from lpnet_service.worker import activation, choosing, dataset, doubting, sources
 from lpnet_service.worker.dataset import Dataset
 
 # The smallest ratio of drawn workloads: no narrower network is in the training data.
@@ -91,19 +92,33 @@ def run_study(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
 
 
 def run_plan(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
-    """Choose networks as a pruner would, with an LPNet trained on the samples so far, and the
-    workloads to measure again."""
+    """Choose networks as a pruner would, with an LPNet trained on the samples so far, the blocks
+    that tell most, and the workloads to measure again."""
     request = _campaign_request(ctx, run)
-    progress(0.0, "fitting a provisional LPNet")
     data = dataset.load(ctx, run.target)
-    lpnet = provisional(data.records, target=run.target, seed=request.seed, memory=data.memory)
     space = loaded_spaces.load_space(ctx, request.space).space
+    failures: list[str] = []
+    pruned = _pruned(space, request, data, failures, progress)
+    progress(0.8, "choosing blocks")
+    count = request.blocks - random_blocks(request)
+    blocks = choosing.blocks(space, request, data, pruned, count)
+    failures += ["no further block was left to choose"] * (count - len(blocks))
+    progress(1.0, "checking samples against the fit")
+    doubted = doubting.choose(ctx, run, data, request)
+    runs.finish_plan(ctx, run, [*blocks, *pruned], failures, doubted)
+
+
+def _pruned(
+    space: Space, request: NewCampaign, data: Dataset, failures: list[str], progress: Progress
+) -> list[PlannedWorkload]:
+    """Networks within budgets; adds a reason to `failures` for each that could not be chosen."""
+    progress(0.0, "fitting a provisional LPNet")
+    lpnet = provisional(data.records, target=data.target, seed=request.seed, memory=data.memory)
     predictor = Predictor(lpnet, space, request.batch)
     dense_ms = float(predictor([width.max for width in space.widths]))
     chosen: dict[str, PlannedWorkload] = {}
-    failures: list[str] = []
     for index, budget_ms in enumerate(budgets(dense_ms, request.pruned)):
-        progress(0.2 + 0.8 * index / request.pruned, "choosing pruned networks")
+        progress(0.2 + 0.6 * index / request.pruned, "choosing pruned networks")
         try:
             widths = predictor.widest(
                 budget_ms, keep=MIN_RATIO, seed=request.seed + index, thorough=False
@@ -118,9 +133,7 @@ def run_plan(ctx: Context, run: ClaimedRun, progress: Progress) -> None:
         chosen[workload_key(workload)] = PlannedWorkload(
             kind="network", workload=workload, draw="pruned"
         )
-    progress(1.0, "checking samples against the fit")
-    doubted = doubting.choose(ctx, run, data, request)
-    runs.finish_plan(ctx, run, list(chosen.values()), failures, doubted)
+    return list(chosen.values())
 
 
 def _campaign_request(ctx: Context, run: ClaimedRun) -> NewCampaign:

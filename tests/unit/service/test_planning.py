@@ -6,9 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpnet.schemas.campaign import PlannedWorkload
+from lpnet.schemas.campaign import NewCampaign, PlannedWorkload
 from lpnet.schemas.workload import Kind, SpaceWorkload
-from lpnet_service.services.measuring.planning import budgets, cut_into_jobs, repeats
+from lpnet_service.services.measuring.planning import (
+    budgets,
+    cut_into_jobs,
+    random_blocks,
+    repeats,
+)
 
 
 def planned(kind: Kind, number: int) -> PlannedWorkload:
@@ -71,3 +76,13 @@ def test_repeats_are_distinct_workloads_of_both_kinds_the_first_ones(
 def test_budgets_spread_from_a_third_to_nearly_all() -> None:
     assert budgets(10.0, 4) == pytest.approx([3.5, 5.5, 7.5, 9.5])
     assert budgets(10.0, 1) == pytest.approx([3.5])
+
+
+@pytest.mark.parametrize(
+    ("blocks", "pruned", "random"), [(40, 5, 40), (100, 5, 60), (300, 1, 150), (300, 0, 300)]
+)
+def test_half_of_many_blocks_are_random_if_there_is_a_plan(
+    blocks: int, pruned: int, random: int
+) -> None:
+    new = NewCampaign(target="t", space="0" * 64, blocks=blocks, pruned=pruned)
+    assert random_blocks(new) == random

@@ -96,3 +96,9 @@ def test_other_epochs_draw_other_sides() -> None:
     first = draw_sides(networks(60), {}, target="t", epoch=1)
     two = draw_sides(networks(60), {}, target="t", epoch=2)
     assert first != two
+
+
+@given(workloads)
+def test_chosen_workloads_have_no_side(candidates: list[Candidate]) -> None:
+    chosen = [Candidate(f"c{i}", "block", "chosen") for i in range(50)]
+    assert draw([*candidates, *chosen]) == draw(candidates)

@@ -3,7 +3,8 @@
 At least 10 networks or a quarter of them, whichever is more, but never more than half; a fifth of
 the blocks. Up to half of the networks that a pruner chose are held out first: the error on these
 matters most, and there are few of them. A dense network is held out only if no other is left: it
-was not drawn at random, and it bounds what the LPNet is trained on.
+was not drawn at random, and it bounds what the LPNet is trained on. Blocks that the service chose
+by what they would tell have no side: they are no random part, and are trained on.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def draw_sides(
     """
     seed = hashlib.sha256(f"{target}/{epoch}/{len(drawn)}".encode()).digest()
     rng = np.random.default_rng(list(seed))
+    candidates = [c for c in candidates if c.draw != "chosen"]
     new = {c.key: c for c in sorted(candidates, key=_rank) if c.key not in drawn}
     ordered = [new[key] for key in sorted(new)]
     held_out = _draw_held_out(ordered, drawn, "network", rng)

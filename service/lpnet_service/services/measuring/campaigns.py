@@ -34,7 +34,7 @@ from lpnet_service.ids import new_id
 from lpnet_service.repositories.campaigns import OPEN_STATES, CampaignRepository
 from lpnet_service.repositories.runs import RunRepository
 from lpnet_service.services.measuring.ingest import raise_if_invalid
-from lpnet_service.services.measuring.planning import cut_into_jobs, repeats
+from lpnet_service.services.measuring.planning import cut_into_jobs, random_blocks, repeats
 from lpnet_service.services.measuring.progress import progress
 from lpnet_service.services.shared import cursors, loaded_spaces
 from lpnet_service.services.shared.context import Context
@@ -43,7 +43,7 @@ from lpnet_service.services.shared.targets import require_target
 # Workloads that a user lists go before drawn ones.
 _LISTED_PRIORITY, _DRAWN_PRIORITY = 1, 0
 _SORT = "-created_at"
-_NOTHING_TO_PLAN_FROM = "no undisturbed sample from which pruned networks could be chosen"
+_NOTHING_TO_PLAN_FROM = "no undisturbed sample from which further workloads could be chosen"
 
 
 @retried
@@ -84,16 +84,18 @@ def create(ctx: Context, new: NewCampaign) -> Campaign:
 class DrawnWorkloads:
     """What a campaign measures.
 
-    `repeats` are measured again in another session; `pruned` networks are chosen later.
+    `repeats` are measured again in another session; `pruned` networks and `chosen` blocks are
+    chosen later.
     """
 
     workloads: Sequence[PlannedWorkload]
     repeats: Sequence[PlannedWorkload]
     pruned: int
+    chosen: int = 0
 
     @property
     def total(self) -> int:
-        return len(self.workloads) + len(self.repeats) + self.pruned
+        return len(self.workloads) + len(self.repeats) + self.pruned + self.chosen
 
 
 def priority(new: NewCampaign) -> int:
@@ -120,8 +122,9 @@ def draw(ctx: Context, new: NewCampaign) -> DrawnWorkloads:
             for error in loaded_spaces.workload_errors(ctx, planned.kind, planned.workload)
         )
         return DrawnWorkloads(new.workloads, (), 0)
-    drawn = plan(space, blocks=new.blocks, networks=new.networks, seed=new.seed, batch=new.batch)
-    return DrawnWorkloads(drawn, repeats(drawn, new.repeats), new.pruned)
+    blocks = random_blocks(new)
+    drawn = plan(space, blocks=blocks, networks=new.networks, seed=new.seed, batch=new.batch)
+    return DrawnWorkloads(drawn, repeats(drawn, new.repeats), new.pruned, new.blocks - blocks)
 
 
 def add_jobs(

@@ -7,13 +7,24 @@ from itertools import chain, zip_longest
 
 import numpy as np
 
-from lpnet.schemas.campaign import PlannedWorkload
+from lpnet.schemas.campaign import NewCampaign, PlannedWorkload
 
 # A job takes 10 to 30 s: 24 blocks, or 6 networks, or a mix. In a smaller job nothing else could
 # be measured between the visits of a workload; a larger one loses more if its agent dies.
 JOB_WEIGHT = 24
 NETWORK_WEIGHT = 4
 MIN_BUDGET_SHARE, MAX_BUDGET_SHARE = 0.35, 0.95
+# Of a campaign that is planned, so many blocks, and this share of them, are drawn at random. The
+# others are chosen by what they would tell, once these are measured. Held-out blocks are random.
+MIN_RANDOM_BLOCKS, RANDOM_SHARE = 60, 0.5
+
+
+def random_blocks(new: NewCampaign) -> int:
+    """How many of the blocks of a campaign are drawn at random: all, unless a pruner chooses
+    networks, since then there is a plan."""
+    if not new.pruned:
+        return new.blocks
+    return min(new.blocks, max(MIN_RANDOM_BLOCKS, round(RANDOM_SHARE * new.blocks)))
 
 
 def cut_into_jobs(

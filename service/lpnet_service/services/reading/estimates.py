@@ -76,6 +76,7 @@ def _kind(kind: Kind, drawn: DrawnWorkloads, pace: Pace) -> KindEstimate:
         kind=kind,
         drawn=sum(planned.kind == kind for planned in drawn.workloads),
         pruned=drawn.pruned if kind == "network" else 0,
+        chosen=drawn.chosen if kind == "block" else 0,
         repeats=sum(planned.kind == kind for planned in drawn.repeats),
         seconds_each=pace.seconds,
         known_from=pace.workloads,

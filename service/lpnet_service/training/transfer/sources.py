@@ -47,8 +47,8 @@ def fit_source(
     drawn = _drawn(source.records, seed)
     kernels = DistinctKernels.of(RecordSet.of([*drawn, *records.records]))
     every = np.arange(len(kernels.log_ms))
-    own = part(kernels, every[: len(drawn)])
-    fitted = fit(own, types, seed, None, settings, lambda share: None)
+    rows = every[: len(drawn)]
+    fitted = fit(kernels, types, seed, None, settings, lambda share: None, rows)
     rooflines = rooflines_of(fitted.rates, kernels)
     correction = fitted.basis.root @ fitted.posterior.weights
     shares, _ = linearised(kernels, every, rooflines, correction)
@@ -59,15 +59,10 @@ def fit_source(
         fitted.process,
         settings.inducing,
     )
-    rows, noise, extra = every[: len(drawn)], fitted.process.noise, fitted.posterior.extra
+    noise, extra = fitted.process.noise, fitted.posterior.extra
     posterior = fit_posterior(kernels, rows, basis, rooflines, noise, extra)
     joint = replace(fitted, basis=basis, posterior=posterior)
     return JointFit(kernels, every[len(drawn) :], joint)
-
-
-def part(kernels: DistinctKernels, rows: Index) -> DistinctKernels:
-    """Some of the records, with the kernels of all."""
-    return replace(kernels, counts=kernels.counts[rows], log_ms=kernels.log_ms[rows])
 
 
 def _drawn(records: Sequence[Record], seed: int) -> list[Record]:
