@@ -169,8 +169,8 @@ class SampleRepository:
         self, target: str, epoch: int, since: datetime, spaces: Collection[str], limit: int
     ) -> Sequence[SampleRow]:
         """Undisturbed samples of these spaces measured after `since`, oldest first, of workloads
-        that no pruner and no user chose."""
-        drawn = or_(SampleRow.draw.is_(None), SampleRow.draw.not_in(("pruned", "asked")))
+        that no pruner, no planner and no user chose."""
+        drawn = or_(SampleRow.draw.is_(None), SampleRow.draw.not_in(("pruned", "chosen", "asked")))
         query = select(SampleRow).where(
             _trainable(target, epoch),
             SampleRow.taken_at > since,
