@@ -83,7 +83,9 @@ def run(method: Method, draw: Draw, key: Key) -> Cell:
             prediction = method.run(draw)
         seconds = method.seconds() - started
         if np.isfinite(prediction.ms).all():
-            result = figures(prediction, draw.test.latency, draw.distance(), seconds)
+            result = figures(
+                prediction, draw.test.latency, draw.distance(), draw.test_widths, seconds
+            )
             pairs = _pairs(draw.test.latency, prediction.ms)
         else:
             wrong = int((~np.isfinite(prediction.ms)).sum())

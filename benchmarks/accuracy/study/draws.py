@@ -16,13 +16,14 @@ TARGET = "study"
 
 @dataclass(frozen=True)
 class Draw:
-    """Training rows and test rows with their columns; `uncovered` other rows hold an op that no
-    training row has, and are not tested."""
+    """Training rows, and test rows with their widths; both with columns. `uncovered` other rows
+    hold an op that no training row has, and are not tested."""
 
     training: RecordSet
     test: RecordSet
     training_columns: Matrix
     test_columns: Matrix
+    test_widths: Vector
     uncovered: int
     seed: int
 
@@ -69,6 +70,7 @@ def draw(table: Table, samples: int, seed: int) -> Draw:
         test=RecordSet.of([table.records[i] for i in covered]),
         training_columns=table.columns[train],
         test_columns=table.columns[covered],
+        test_widths=table.widths[covered],
         uncovered=len(test) - len(covered),
         seed=seed,
     )

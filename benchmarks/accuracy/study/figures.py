@@ -12,6 +12,7 @@ from lpnet_service.training.records import Vector
 # A prediction that is not positive counts as this.
 MIN_MS = 1e-6
 PARTS = 3
+WIDTHS = 8
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Figures:
     """Errors in percent; `worst_ratio` is the largest of predicted over measured and of its
     inverse. Intervals are those of 90%: rows inside them, their mean width, and rows inside by
     thirds of latency and of distance from the training rows, all in percent; None for methods
-    without intervals. `cpu_s` is the time to train and predict."""
+    without intervals. `by_width` has the median width and the mean error of rows with similar
+    widths. `cpu_s` is the time to train and predict."""
 
     mape_pct: float
     median_pct: float
@@ -28,11 +30,14 @@ class Figures:
     width_pct: float | None
     covered_by_latency: tuple[float, ...] | None
     covered_by_distance: tuple[float, ...] | None
+    by_width: tuple[tuple[float, float], ...]
     cpu_s: float
     file_bytes: int | None
 
 
-def figures(prediction: Prediction, measured: Vector, distance: Vector, cpu_s: float) -> Figures:
+def figures(
+    prediction: Prediction, measured: Vector, distance: Vector, widths: Vector, cpu_s: float
+) -> Figures:
     ms = np.maximum(prediction.ms, MIN_MS)
     error = 100.0 * np.abs(ms - measured) / measured
     inside = width = by_latency = by_distance = None
@@ -50,6 +55,7 @@ def figures(prediction: Prediction, measured: Vector, distance: Vector, cpu_s: f
         width_pct=width,
         covered_by_latency=by_latency,
         covered_by_distance=by_distance,
+        by_width=by_width(error, widths),
         cpu_s=cpu_s,
         file_bytes=prediction.file_bytes,
     )
@@ -59,3 +65,10 @@ def by_parts(hits: np.ndarray, values: Vector) -> tuple[float, ...]:
     """Hits in percent among the lowest third of the values, the middle one, and the highest."""
     order = np.argsort(values, kind="stable")
     return tuple(float(100.0 * hits[part].mean()) for part in np.array_split(order, PARTS))
+
+
+def by_width(error: Vector, widths: Vector) -> tuple[tuple[float, float], ...]:
+    """The median width and the mean error of WIDTHS parts of the rows, in the order of widths."""
+    order = np.argsort(widths, kind="stable")
+    parts = [part for part in np.array_split(order, WIDTHS) if len(part)]
+    return tuple((float(np.median(widths[p])), float(error[p].mean())) for p in parts)

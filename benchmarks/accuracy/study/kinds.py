@@ -1,20 +1,24 @@
-"""The registered kinds of latency model as methods, and one without some of its features."""
+"""The registered kinds of latency model as methods, and without some of their features."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from unittest.mock import patch
 
+from torch import Tensor
+
 from benchmarks.accuracy.study.draws import TARGET, Draw
 from benchmarks.accuracy.study.prediction import Prediction, Run
 from benchmarks.accuracy.study.sharing import SharedFits, trainers
-from lpnet.model.ensemble import Ensemble
 from lpnet.model.features import DYNAMIC, STATIC
 from lpnet.model.files import save
+from lpnet.model.kernel_tensors import KernelTensors
+from lpnet.model.op_process.columns import features_of
 from lpnet.model.registry import KINDS
 from lpnet_service.training.ensemble import trainer as ensemble
 from lpnet_service.training.ensemble.inputs import KernelInputs
 from lpnet_service.training.headers import new_header
+from lpnet_service.training.op_process import distinct
 from lpnet_service.training.records import RecordSet
 from lpnet_service.training.registry import trainer_of
 
@@ -48,16 +52,32 @@ def modules_of(kind: str) -> tuple[str, ...]:
     return (*modules, KINDS[kind].__module__) if kind in KINDS else modules
 
 
-def without_alignment(draw: Draw) -> Prediction:
-    """The ensemble, without the features of alignment."""
-    with patch.object(ensemble, "KernelInputs", _Unaligned):
-        return run_of(Ensemble.kind, SharedFits())(draw)
+def without_alignment(kind: str) -> Run:
+    """Trains without the features of alignment."""
+
+    def run(draw: Draw) -> Prediction:
+        with (
+            patch.object(ensemble, "KernelInputs", _Unaligned),
+            patch.object(distinct, "features_of", _unaligned_features),
+        ):
+            return run_of(kind, SharedFits())(draw)
+
+    return run
 
 
 class _Unaligned(KernelInputs):
     @classmethod
     def of(cls, records: RecordSet) -> KernelInputs:
         inputs = KernelInputs.of(records)
-        features = inputs.features.clone()
-        features[:, STATIC : STATIC + DYNAMIC - LOGS] = 0.0
-        return replace(inputs, features=features)
+        return replace(inputs, features=_without_steps(inputs.features))
+
+
+def _unaligned_features(kernels: KernelTensors) -> tuple[Tensor, Tensor]:
+    features, logs = features_of(kernels)
+    return _without_steps(features), logs
+
+
+def _without_steps(features: Tensor) -> Tensor:
+    features = features.clone()
+    features[:, STATIC : STATIC + DYNAMIC - LOGS] = 0.0
+    return features

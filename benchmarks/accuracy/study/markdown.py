@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 import textwrap
 from collections.abc import Callable, Sequence
 
 from benchmarks.accuracy.study.comparing import Ratio, excess, geometric_mean, ratio
-from benchmarks.accuracy.study.methods import title
-from benchmarks.accuracy.study.results import Results, Row
+from benchmarks.accuracy.study.methods import ABLATIONS, title
+from benchmarks.accuracy.study.results import PLOTTED_SAMPLES, Results, Row
 
 # Worst predictions and intervals are those of trainings on at least so many rows.
 MIN_WORST, MIN_INTERVALS = 100, 300
@@ -122,6 +123,23 @@ def cost(results: Results) -> str:
     return "\n".join(lines)
 
 
+def ablation(results: Results) -> str:
+    """Mean MAPE at PLOTTED_SAMPLES rows with and without the features of alignment, over the seeds
+    of both."""
+    pairs = [(kind, name) for name, kind in ABLATIONS.items() if _is_kind(results, name)]
+    names = [title(name) for pair in pairs for name in pair]
+    lines = _header(["table", "rows", *names], texts=1)
+    for facts in results.tables:
+        cells = []
+        for pair in pairs:
+            rows = [results.row(facts.name, PLOTTED_SAMPLES, name) for name in pair]
+            shared = set.intersection(*(set(row.seeds) if row else set() for row in rows))
+            cells += [_percent(_mean_at(row, shared)) for row in rows]
+        if any(cell != ABSENT for cell in cells):
+            lines.append(_line([facts.title, str(PLOTTED_SAMPLES), *cells]))
+    return "\n".join(lines)
+
+
 PARTS: dict[str, Callable[[Results], str]] = {
     "study summary": summary,
     "study errors": errors,
@@ -129,12 +147,14 @@ PARTS: dict[str, Callable[[Results], str]] = {
     "study worst": worst,
     "study intervals": intervals,
     "study cost": cost,
+    "study ablation": ablation,
 }
 
 
 def methods(results: Results) -> list[str]:
-    """In the order of the rows."""
-    return list(dict.fromkeys(row.method for row in results.rows))
+    """In the order of the rows, without those of the ablation."""
+    names = dict.fromkeys(row.method for row in results.rows)
+    return [name for name in names if name not in ABLATIONS]
 
 
 def sizes(results: Results) -> list[int]:
@@ -144,6 +164,14 @@ def sizes(results: Results) -> list[int]:
 def _rows(results: Results, table: str, method: str) -> list[Row]:
     own = [row for row in results.rows if (row.table, row.method) == (table, method)]
     return sorted(own, key=lambda row: row.samples)
+
+
+def _mean_at(row: Row | None, seeds: set[int]) -> float | None:
+    """None without seeds."""
+    if row is None or not seeds:
+        return None
+    errors = zip(row.seeds, row.mape_pct, strict=True)
+    return statistics.mean(error for seed, error in errors if seed in seeds)
 
 
 def _is_kind(results: Results, method: str) -> bool:

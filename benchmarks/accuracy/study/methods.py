@@ -11,6 +11,8 @@ from benchmarks.accuracy.study.digests import code_digest
 from benchmarks.accuracy.study.prediction import Run
 from benchmarks.accuracy.study.sharing import SharedFits
 from lpnet.errors import LpnetError
+from lpnet.model.ensemble import Ensemble
+from lpnet.model.op_process import OpProcess
 from lpnet_service.training.baselines.flops import flops_linear
 from lpnet_service.training.baselines.lookup import lookup
 from lpnet_service.training.registry import TRAINERS
@@ -19,9 +21,10 @@ _SHARED = ("benchmarks.accuracy.study.draws", "benchmarks.accuracy.study.figures
 _REGRESSION = ("benchmarks.accuracy.study", "lpnet_service.training.baselines")
 _KINDS = ("benchmarks.accuracy.study", "lpnet", "lpnet_service")
 _REPORTED = {"lookup": lookup, "flops_linear": flops_linear}
-ABLATION = "ensemble_unaligned"
+# Kinds without the features of alignment.
+ABLATIONS = {f"{kind}_unaligned": kind for kind in (OpProcess.kind, Ensemble.kind)}
 TITLES = {
-    ABLATION: "LPNet: ensemble without features of alignment",
+    **{name: f"LPNet: {kind} without alignment" for name, kind in ABLATIONS.items()},
     "gaussian_process": "Gaussian process",
     "forest": "random forest",
     "boosting": "gradient boosting",
@@ -65,19 +68,22 @@ def methods() -> dict[str, Method]:
             Method(name, columns.baseline(predict), (columns.__name__, predict.__module__), False)
             for name, predict in _REPORTED.items()
         ),
-        Method(ABLATION, kinds.without_alignment, kinds.modules_of("ensemble"), True),
+        *(
+            Method(name, kinds.without_alignment(kind), kinds.modules_of(kind), True)
+            for name, kind in ABLATIONS.items()
+        ),
     ]
     return {method.name: method for method in every}
 
 
 def chosen(names: Sequence[str] | None) -> list[Method]:
-    """The methods with these names, or all but the ablation. Raises LpnetError for an unknown
+    """The methods with these names, or all but the ablations. Raises LpnetError for an unknown
     name."""
     every = methods()
     for name in names or ():
         if name not in every:
             raise LpnetError(f"no method {name!r}; there are {', '.join(every)}")
-    return [every[name] for name in names or every if names or name != ABLATION]
+    return [every[name] for name in names or every if names or name not in ABLATIONS]
 
 
 def title(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The plots of the study: errors by number of rows, and predicted against measured latencies."""
+"""The plots of the study: errors by number of rows and by width, predicted against measured."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from benchmarks.accuracy.study.markdown import methods, sizes
 from benchmarks.accuracy.study.methods import title
 from benchmarks.accuracy.study.results import PLOTTED_SAMPLES, Results
 from benchmarks.accuracy.study.svg import Panel, Series, drawing
+
+# More lines would hide one another.
+WIDTH_METHODS = ("op_process", "ensemble", "mixture", "gaussian_process", "boosting")
 
 
 def learning_curves(results: Results) -> str:
@@ -48,7 +51,23 @@ def predicted_against_measured(results: Results) -> str:
     return drawing(panels)
 
 
+def errors_by_width(results: Results) -> str:
+    """At PLOTTED_SAMPLES rows."""
+    names = methods(results)
+    panels = []
+    for facts in results.tables:
+        series = []
+        for colour, name in enumerate(names):
+            row = results.row(facts.name, PLOTTED_SAMPLES, name)
+            if name in WIDTH_METHODS and row is not None and row.by_width:
+                series.append(Series(title(name), colour, row.by_width))
+        if series:
+            panels.append(Panel(facts.title, "channels (y: MAPE, %)", series))
+    return drawing(panels)
+
+
 PLOTS: dict[str, Callable[[Results], str]] = {
     "accuracy-learning-curves.svg": learning_curves,
     "accuracy-predicted.svg": predicted_against_measured,
+    "accuracy-by-width.svg": errors_by_width,
 }

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 from pydantic import TypeAdapter
 
 from benchmarks.accuracy.study.cells import Cell
 from benchmarks.accuracy.study.figures import Figures
 
 RESULTS = Path(__file__).parents[1] / "study.json"
-# Pairs for the plots are kept of this number of rows.
+# Pairs and errors by width are kept of this number of rows, for the plots.
 PLOTTED_SAMPLES = 300
 
 
@@ -48,6 +49,7 @@ class Row:
     tested: float
     uncovered: float
     pairs: list[tuple[float, float]]
+    by_width: list[tuple[float, float]]
 
     @property
     def mean_pct(self) -> float:
@@ -87,7 +89,7 @@ def rows(cells: Iterable[Cell], kinds: frozenset[str]) -> list[Row]:
 def _row(key: tuple[str, int, str], group: list[tuple[Cell, Figures]], lpnet: bool) -> Row:
     table, samples, method = key
     every = [own for _, own in group]
-    first = group[0][0]
+    first, plotted = group[0][0], samples == PLOTTED_SAMPLES
     return Row(
         table=table,
         samples=samples,
@@ -105,7 +107,8 @@ def _row(key: tuple[str, int, str], group: list[tuple[Cell, Figures]], lpnet: bo
         file_bytes=_mean([own.file_bytes for own in every]),
         tested=statistics.mean(cell.tested for cell, _ in group),
         uncovered=statistics.mean(cell.uncovered for cell, _ in group),
-        pairs=list(first.pairs) if samples == PLOTTED_SAMPLES else [],
+        pairs=list(first.pairs) if plotted else [],
+        by_width=_by_width(every) if plotted else [],
     )
 
 
@@ -117,6 +120,12 @@ def _mean(values: Iterable[float | None]) -> float | None:
 def _means(values: Iterable[tuple[float, ...] | None]) -> list[float] | None:
     numbers = [value for value in values if value is not None]
     return [statistics.mean(part) for part in zip(*numbers, strict=True)] if numbers else None
+
+
+def _by_width(every: Sequence[Figures]) -> list[tuple[float, float]]:
+    """Means over the seeds."""
+    mean = np.mean([own.by_width for own in every], 0)
+    return [(float(width), float(error)) for width, error in mean]
 
 
 def write(results: Results, path: Path = RESULTS) -> None:

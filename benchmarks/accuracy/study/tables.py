@@ -8,58 +8,41 @@ from __future__ import annotations
 import csv
 import gzip
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy.study import blocks
-from benchmarks.accuracy.study.blocks import MBConv
+from benchmarks.accuracy.study.sources import SOURCES, Row, Source
 from lpnet.errors import LpnetError
-from lpnet.schemas import ops as wire
 from lpnet.space.table import OpTable
-from lpnet_service.training.records import Record
+from lpnet_service.training.records import Record, Vector
+
+__all__ = ["SOURCES", "Matrix", "Table", "distinct", "load", "numbers", "read"]
 
 Matrix = NDArray[np.float64]
-Row = Mapping[str, str]
-# The mean difference between two measurements of all cells of NetAdapt's AlexNet, in percent.
-NETADAPT_FLOOR_PCT = 1.49
-NETADAPT_BATCH, TITAN_BATCH = 128, 32
 
 
 @dataclass(frozen=True)
 class Table:
-    """N measured blocks: records, and columns (N, K) for methods that do not look at ops.
+    """N measured blocks: records, columns (N, K) for methods that do not look at ops, and the
+    channels `widths` (N,) that pruning changes.
 
-    `floor_pct` is the mean difference between two measurements; None if it is not known.
+    `floor_pct` is the error of a prediction that is right, since measurements vary; None if it is
+    not known.
     """
 
     name: str
     title: str
     records: tuple[Record, ...]
     columns: Matrix
+    widths: Vector
     floor_pct: float | None = None
 
     def __len__(self) -> int:
         return len(self.records)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file of rows, which of them to take, and what they say.
-
-    Rows with the values of an earlier row in all of `columns` are dropped.
-    """
-
-    title: str
-    file: str
-    columns: tuple[str, ...]
-    ops: Callable[[Row], list[wire.Op]]
-    keep: Callable[[Row], bool]
-    batch: int = 1
-    floor_pct: float | None = None
 
 
 def folder() -> Path:
@@ -78,9 +61,25 @@ def load(name: str) -> Table:
     if name not in SOURCES:
         raise LpnetError(f"no table {name!r}; there are {', '.join(SOURCES)}")
     source = SOURCES[name]
-    rows = distinct([row for row in read(source.file) if source.keep(row)], source.columns)
+    rows = _kept(source, source.file)
     records = tuple(_record(name, index, row, source) for index, row in enumerate(rows))
-    return Table(name, source.title, records, numbers(rows, source.columns), source.floor_pct)
+    floor_pct = None if source.again is None else noise_floor_pct(source, rows)
+    widths = np.array([float(source.width(row)) for row in rows])
+    return Table(name, source.title, records, numbers(rows, source.columns), widths, floor_pct)
+
+
+def noise_floor_pct(source: Source, rows: Sequence[Row]) -> float:
+    """The mean difference between two measurements over the root of 2: each of the two has an
+    equal part in the difference."""
+    assert source.again is not None
+    second = {_key(row, source.columns): row for row in _kept(source, source.again)}
+    pairs = [(row, second[_key(row, source.columns)]) for row in rows]
+    ms = np.array([[float(row["latency_ms"]) for row in pair] for pair in pairs])
+    return float(100.0 * np.abs(np.log(ms[:, 0] / ms[:, 1])).mean() / np.sqrt(2.0))
+
+
+def _kept(source: Source, file: str) -> list[Row]:
+    return distinct([row for row in read(file) if source.keep(row)], source.columns)
 
 
 def read(file: str) -> list[Row]:
@@ -95,8 +94,12 @@ def distinct(rows: Sequence[Row], columns: Sequence[str]) -> list[Row]:
     """Rows without those that repeat the columns of an earlier one."""
     by_content: dict[tuple[str, ...], Row] = {}
     for row in rows:
-        by_content.setdefault(tuple(row[column] for column in columns), row)
+        by_content.setdefault(_key(row, columns), row)
     return list(by_content.values())
+
+
+def _key(row: Row, columns: Sequence[str]) -> tuple[str, ...]:
+    return tuple(row[column] for column in columns)
 
 
 def numbers(rows: Sequence[Row], columns: Sequence[str]) -> Matrix:
@@ -129,107 +132,3 @@ def _record(name: str, index: int, row: Row, source: Source) -> Record:
         widths=None,
         held_out=False,
     )
-
-
-def _integer(row: Row, column: str) -> int:
-    return round(float(row[column]))
-
-
-def _tfnas(row: Row) -> list[wire.Op]:
-    c_in, c_out, stride = (_integer(row, c) for c in ("in_channels", "out_channels", "stride"))
-    return blocks.mbconv(
-        MBConv(
-            side=_integer(row, "in_res"),
-            c_in=c_in,
-            middle=_integer(row, "mid_channels"),
-            c_out=c_out,
-            kernel=_integer(row, "kernel"),
-            stride=stride,
-            squeeze=_integer(row, "se_channels"),
-            residual=stride == 1 and c_in == c_out,
-            function=row["act"],
-        )
-    )
-
-
-def _ofa(row: Row) -> list[wire.Op]:
-    c_in, expand = _integer(row, "in_channels"), float(row["expand"])
-    # A small number is a ratio, a large one a number of channels.
-    middle = round(c_in * expand if expand < 30 else expand)
-    functions = {"": "unknown", "0.0": "relu", "1.0": "hardswish"}
-    return blocks.mbconv(
-        MBConv(
-            side=_integer(row, "in_res"),
-            c_in=c_in,
-            middle=middle,
-            c_out=_integer(row, "out_channels"),
-            kernel=_integer(row, "kernel"),
-            stride=_integer(row, "stride"),
-            squeeze=blocks.squeeze_width(middle) if float(row["se"]) else 0,
-            residual=bool(float(row["idskip"])),
-            function=functions[row["hs"]],
-        )
-    )
-
-
-def _alexnet(row: Row) -> list[wire.Op]:
-    sizes = (_integer(row, c) for c in ("in_channels", "out_channels", "in_res", "kernel"))
-    return blocks.conv(*sizes)
-
-
-def _layer(name: str) -> Source:
-    return Source(
-        title=f"NetAdapt AlexNet {name}, GPU",
-        file="netadapt_alexnet_width__unknown_gpu_b2",
-        columns=("in_channels", "out_channels"),
-        ops=_alexnet,
-        keep=lambda row: row["layer"] == name,
-        batch=NETADAPT_BATCH,
-        floor_pct=NETADAPT_FLOOR_PCT,
-    )
-
-
-_BLOCK = ("in_res", "in_channels", "mid_channels", "se_channels", "out_channels", "kernel")
-_TFNAS = (*_BLOCK, "stride", "act")
-_OFA = ("in_res", "in_channels", "out_res", "out_channels", "expand", "kernel", "stride")
-_OFA_FLAGS = (*_OFA, "idskip", "se", "hs")
-
-
-def _positive(row: Row) -> bool:
-    return float(row["latency_ms"]) > 0
-
-
-SOURCES: dict[str, Source] = {
-    "tfnas-gpu": Source(
-        "TF-NAS blocks, Titan RTX",
-        "tfnas_mbconv_width__titan_rtx_b32",
-        _TFNAS,
-        _tfnas,
-        _positive,
-        TITAN_BATCH,
-    ),
-    "tfnas-cpu": Source(
-        "TF-NAS blocks, Xeon 6130",
-        "tfnas_mbconv_width__xeon_gold_6130_b1",
-        _TFNAS,
-        _tfnas,
-        _positive,
-    ),
-    "alexnet-6": _layer("features.6"),
-    "alexnet-8": _layer("features.8"),
-    "alexnet-10": _layer("features.10"),
-    "ofa-i7": Source(
-        "OFA blocks, Core i7-8700K",
-        "ofa_lut__i7_8700k",
-        _OFA_FLAGS,
-        _ofa,
-        lambda row: row["op"] == "MBConv",
-    ),
-    "ofa-jetson": Source(
-        "OFA blocks, Jetson GPU",
-        "ofa_lut__jetson_gpu",
-        _OFA_FLAGS,
-        _ofa,
-        lambda row: row["op"] == "expanded_conv",
-    ),
-}

@@ -15,7 +15,7 @@ from benchmarks.accuracy.study.blocks import MBConv
 from benchmarks.accuracy.study.cells import Key, run
 from benchmarks.accuracy.study.draws import Draw, draw, enough
 from benchmarks.accuracy.study.figures import figures
-from benchmarks.accuracy.study.methods import ABLATION, Method, methods
+from benchmarks.accuracy.study.methods import ABLATIONS, Method, methods
 from benchmarks.accuracy.study.prediction import Prediction
 from benchmarks.accuracy.study.sharing import SharedFits
 from benchmarks.accuracy.study.tables import Table
@@ -131,14 +131,11 @@ def test_blocks_of_tfnas_without_a_latency_are_dropped() -> None:
 
 
 @pytest.mark.tables
-def test_the_floor_is_the_difference_between_two_measurements() -> None:
-    first, second = (
-        np.array([float(row["latency_ms"]) for row in tables.read(f"{stem}_b{i}")])
-        for stem in ("netadapt_alexnet_width__unknown_gpu",)
-        for i in (2, 3)
-    )
-    floor = 100.0 * np.mean(np.abs(first - second) / second)
-    assert floor == pytest.approx(tables.NETADAPT_FLOOR_PCT, abs=0.02)
+@pytest.mark.parametrize(
+    ("name", "floor_pct"), [("alexnet-6", 0.43), ("alexnet-8", 1.32), ("alexnet-10", 0.90)]
+)
+def test_the_floor_is_that_of_the_layer(name: str, floor_pct: float) -> None:
+    assert tables.load(name).floor_pct == pytest.approx(floor_pct, abs=0.02)
 
 
 def test_draws_with_more_rows_contain_those_with_fewer(table: Table) -> None:
@@ -167,13 +164,14 @@ def test_rows_with_ops_that_were_not_trained_on_are_counted(data: Path) -> None:
 def test_distances_are_from_the_nearest_training_row(table: Table) -> None:
     drawn = draw(table, 40, seed=0)
     again = Draw(
-        drawn.training, drawn.training, drawn.training_columns, drawn.training_columns, 0, 0
+        *(drawn.training, drawn.training, drawn.training_columns, drawn.training_columns),
+        *(np.ones(40), 0, 0),
     )
     assert again.distance() == pytest.approx(np.zeros(40))
     assert drawn.distance().min() > 0
 
 
-@pytest.mark.parametrize("name", sorted(set(methods()) - set(TRAINERS) - {ABLATION}))
+@pytest.mark.parametrize("name", sorted(set(methods()) - set(TRAINERS) - set(ABLATIONS)))
 def test_methods_learn_a_plane(table: Table, name: str) -> None:
     drawn = draw(table, 50, seed=0)
     predicted = methods()[name].run(drawn).ms
@@ -223,19 +221,21 @@ def test_fits_that_kinds_share_are_made_once(
     assert shared.reused_s == before
 
 
-def test_an_ensemble_learns_without_features_of_alignment(
-    table: Table, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", sorted(ABLATIONS))
+def test_kinds_learn_without_features_of_alignment(
+    table: Table, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(trainer, "FULL", QUICK)
     drawn = draw(table, 40, seed=0)
-    without = kinds.without_alignment(drawn).ms
-    assert not np.allclose(without, kinds.run_of("ensemble", SharedFits())(drawn).ms)
+    without = methods()[name].run(drawn).ms
+    whole = kinds.run_of(ABLATIONS[name], SharedFits())(drawn).ms
+    assert not np.allclose(without, whole)
 
 
 def test_figures_of_a_prediction() -> None:
     measured = np.array([1.0, 2.0, 4.0])
     prediction = Prediction(np.array([1.1, 1.0, 4.0]), np.array([0.2, 0.1, 0.1]), 10)
-    own = figures(prediction, measured, np.array([3.0, 2.0, 1.0]), 0.5)
+    own = figures(prediction, measured, np.array([3.0, 2.0, 1.0]), np.array([8.0, 16.0, 4.0]), 0.5)
     assert own.mape_pct == pytest.approx(20.0)
     assert own.median_pct == pytest.approx(10.0)
     assert own.worst_ratio == pytest.approx(2.0)
@@ -243,7 +243,9 @@ def test_figures_of_a_prediction() -> None:
     assert own.covered_by_latency == (100.0, 0.0, 100.0)
     assert own.covered_by_distance == (100.0, 0.0, 100.0)
     assert own.width_pct == pytest.approx(100 * (2 * np.sinh(0.2) + 4 * np.sinh(0.1)) / 3)
-    below_zero = figures(Prediction(np.array([-1.0, 2.0, 4.0])), measured, measured, 0.5)
+    np.testing.assert_allclose(own.by_width, [(4.0, 0.0), (8.0, 10.0), (16.0, 50.0)], atol=1e-9)
+    negative = Prediction(np.array([-1.0, 2.0, 4.0]))
+    below_zero = figures(negative, measured, measured, measured, 0.5)
     assert below_zero.worst_ratio == pytest.approx(1e6)
     assert below_zero.covered_pct is None
 

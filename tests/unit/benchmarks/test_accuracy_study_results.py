@@ -19,9 +19,12 @@ from benchmarks.accuracy.study.plots import PLOTS
 from benchmarks.accuracy.study.results import Results, Row, TableFacts
 from benchmarks.accuracy.study.svg import ticks
 
+WIDTHS = ((8.0, 2.0), (32.0, 4.0))
+
 
 def cell(seed: int, mape_pct: float, method: str = "ensemble", samples: int = 300) -> Cell:
-    own = Figures(mape_pct, 1.0, 2.0, 90.0, 9.0, (80.0, 90.0, 99.0), (99.0, 90.0, 80.0), 1.0, 10)
+    thirds = (80.0, 90.0, 99.0), (99.0, 90.0, 80.0)
+    own = Figures(mape_pct, 1.0, 2.0, 90.0, 9.0, *thirds, WIDTHS, 1.0, 10)
     key = Key("t", samples, seed, method, "digest")
     return Cell(key, 100, 0, own, None, ((1.0, 1.1), (2.0, 1.9)))
 
@@ -58,7 +61,7 @@ def test_digests_change_with_imported_code(
 
 def of(method: str, mape_pct: Sequence[float], samples: int = 300) -> list[Row]:
     cells = [cell(seed, error, method, samples) for seed, error in enumerate(mape_pct)]
-    return results.rows(cells, frozenset({"ensemble"}))
+    return results.rows(cells, frozenset({"ensemble", "ensemble_unaligned"}))
 
 
 def study(*rows: list[Row], floor_pct: float | None = None) -> Results:
@@ -72,6 +75,7 @@ def test_rows_are_over_the_seeds() -> None:
     assert row.mean_pct == 4.0
     assert row.covered_by_latency == [80.0, 90.0, 99.0]
     assert row.pairs
+    assert row.by_width == [(8.0, 2.0), (32.0, 4.0)]
 
 
 def test_excess_errors_leave_out_the_noise() -> None:
@@ -154,6 +158,14 @@ def test_tables_have_every_method(report: Results) -> None:
     assert "| a table | 2 | 2 |" in PARTS["study worst"](report)
     assert "| 300 | 90.0% | 9.0% | 80%, 90%, 99% |" in PARTS["study intervals"](report)
     assert "| LPNet: ensemble | 100 | 1.0, 1.0 | 0.00 MB |" in PARTS["study cost"](report)
+
+
+def test_an_ablation_is_over_the_seeds_of_both() -> None:
+    report = study(of("ensemble", [3.0, 9.0]), of("ensemble_unaligned", [4.0]))
+    lines = PARTS["study ablation"](report).splitlines()
+    assert lines[0] == "| table | rows | LPNet: ensemble | LPNet: ensemble without alignment |"
+    assert lines[2] == "| a table | 300 | 3.0% | 4.0% |"
+    assert "alignment" not in PARTS["study errors"](report)
 
 
 def test_results_are_read_back(report: Results, tmp_path: Path) -> None:
