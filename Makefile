@@ -6,7 +6,7 @@ PROJECTS := pyproject.toml service/pyproject.toml demo/pyproject.toml
 # `make test TESTS=tests/unit/space` runs some of the tests; PYTEST_ARGS="--seed 7 --shuffle" draws
 # otherwise.
 # More than two cores can use, as many tests wait for processes.
-WORKERS ?= 3
+WORKERS ?= 4
 
 .PHONY: demo demo-postgres wheel test test-all lint bench spaces-bench screenshots format clean
 

@@ -83,6 +83,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish() -> None:
     """Keep the garbage collector off the modules and tests that stay until the end: a full
     collection walks millions of objects otherwise, and some code under test asks for one."""
+    _freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen_survivors() -> Iterator[None]:
+    """Keep it off what the tests of a file leave behind, too."""
+    yield
+    _freeze()
+
+
+def _freeze() -> None:
     gc.collect()
     gc.freeze()
 
