@@ -1,4 +1,5 @@
-"""What every page must do: open without faults, load only from its server, be accessible."""
+"""What every page must do: open without faults, load only from its server, explain its figures, be
+accessible."""
 
 from __future__ import annotations
 
@@ -14,6 +15,21 @@ from tests.pages.conftest import Watched, watched
 from lpnet_service.web.pages import PAGES
 
 PATHS = [page.path for page in PAGES]
+# Tiles, columns and charts without a term that explains them.
+_UNEXPLAINED = """() => {
+  const text = (element) => element.textContent.trim();
+  const isUnexplained = (element) => !element?.querySelector("button.term");
+  const labels = [
+    ...document.querySelectorAll(".figures dt, .tabulator-col-title"),
+    ...[...document.querySelectorAll("th[scope=col]")].filter(
+      (cell) => !cell.querySelector(":scope > .visually-hidden") && text(cell),
+    ),
+  ].filter(isUnexplained).map(text);
+  const charts = [...document.querySelectorAll(".figure")]
+    .filter((figure) => isUnexplained(figure.closest(".card").querySelector("h2")))
+    .map(({ id }) => `chart ${id}`);
+  return [...labels, ...charts];
+}"""
 
 
 def grave(page: Page) -> list[str]:
@@ -37,6 +53,7 @@ def test_it_opens_without_a_fault_and_asks_only_its_own_server(
     page.wait_for_function(
         "() => document.querySelectorAll('.loading:not([hidden])').length === 0"
     )
+    assert page.evaluate(_UNEXPLAINED) == []
     own_server = urlsplit(service.url).netloc
     elsewhere = {
         url

@@ -2,33 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import Locator, Page, expect
 from tests.harness.serving import Service
 from tests.pages.conftest import Watched
-from tests.pages.test_every_page import PATHS
-
-# Tiles, columns and charts without a term that explains them.
-_UNEXPLAINED = """() => {
-  const text = (element) => element.textContent.trim();
-  const isUnexplained = (element) => !element?.querySelector("button.term");
-  const labels = [
-    ...document.querySelectorAll(".figures dt, .tabulator-col-title"),
-    ...[...document.querySelectorAll("th[scope=col]")].filter(
-      (cell) => !cell.querySelector(":scope > .visually-hidden") && text(cell),
-    ),
-  ].filter(isUnexplained).map(text);
-  const charts = [...document.querySelectorAll(".figure")]
-    .filter((figure) => isUnexplained(figure.closest(".card").querySelector("h2")))
-    .map(({ id }) => `chart ${id}`);
-  return [...labels, ...charts];
-}"""
-
-
-@pytest.mark.parametrize("path", [path for path in PATHS if path != "/login"])
-def test_tiles_columns_and_charts_are_explained(path: str, service: Service, tab: Watched) -> None:
-    page = tab.open(service.url + path)
-    assert page.evaluate(_UNEXPLAINED) == []
 
 
 def explanation(page: Page, term: Locator) -> Locator:

@@ -133,6 +133,11 @@ def test_curves_open_on_the_block_of_the_width(service: Service, tab: Watched) -
     expect(page.locator("#curve")).to_contain_text("Latency of block layer2.0")
     page.locator("#width").select_option("layer1.1.conv1")
     expect(page.locator("#block")).to_have_value("layer1.1")
+    with page.expect_request(lambda request: '"at":{' in (request.post_data or "")):
+        page.locator("#others").select_option("50")
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#notice")).to_be_hidden()
+    expect(page.locator("#curve")).to_contain_text("Latency of block layer1.1")
     page.locator("#block").select_option("")
     expect(page.locator("#curve")).to_contain_text("Latency of the whole network")
     assert "of=network" in page.url

@@ -9,17 +9,17 @@ import {
 } from "../lib/choices.js";
 import { byId, fill, h, numberCell } from "../lib/dom.js";
 import { term } from "../lib/explain.js";
-import { count, difference, ms, percent, plural, significant } from "../lib/format.js";
+import { count, difference, percent, plural, significant } from "../lib/format.js";
 import { messageOf, showInstead, showResults } from "../lib/notice.js";
 import { start } from "../lib/page.js";
-import { createPagedTable, formatter } from "../lib/paged-table.js";
+import { createPagedTable } from "../lib/paged-table.js";
 import { addCsvButton, pickFields } from "../lib/save.js";
 import { readState, url, writeState } from "../lib/url.js";
+import { compareColumns } from "../tables/compare.js";
 
 // `by`: the target whose latency or ratio is sorted by.
 const DEFAULTS = { target: [], sort: "ratio", by: "" };
 const MAX_TARGETS = 6;
-const MAX_WIDTHS_SHOWN = 6;
 const PAGE = 100;
 
 const state = readState(DEFAULTS);
@@ -175,7 +175,7 @@ async function showTable() {
   }
   table = await createPagedTable("table", {
     label: "Shared workloads",
-    columns: [WORKLOAD_COLUMN, WIDTHS_COLUMN, ...state.target.flatMap(targetColumns)],
+    columns: compareColumns(state.target),
     sort: columnSort(),
     onSort: (sort) => {
       Object.assign(state, apiSort(sort));
@@ -188,65 +188,6 @@ async function showTable() {
       return { items: items.map((row) => ({ ...row, key: row.sample })), next };
     },
   });
-}
-
-const WORKLOAD_COLUMN = {
-  title: "Workload",
-  term: "workload",
-  field: "block",
-  minWidth: 220,
-  widthGrow: 2,
-  formatter: formatter(({ sample, kind, workload, space_name: space }) => [
-    h(
-      "a",
-      { href: url("/table", { target: state.target[0], search: sample, sample }) },
-      kind === "network" ? "whole network" : (workload.block ?? "block"),
-    ),
-    h("div", { class: "small soft" }, space ?? "ops"),
-  ]),
-};
-
-const WIDTHS_COLUMN = {
-  title: "Widths",
-  term: "widths",
-  field: "widths",
-  minWidth: 150,
-  widthGrow: 2,
-  formatter: formatter(({ workload }) => h("span", { class: "small code" }, widthsText(workload))),
-};
-
-// Columns of the nth target: its latency, and its ratio to the first.
-function targetColumns(target, n) {
-  const shared = { headerSort: true, hozAlign: "right" };
-  const latency = {
-    ...shared,
-    title: `${target}, ms`,
-    term: "target_latency",
-    field: `latency_${n}`,
-    minWidth: 130,
-    formatter: formatter((row) => {
-      const isFastest = row.fastest === target;
-      return h(
-        "span",
-        { class: isFastest ? "num good" : "num" },
-        ms(row.latency_ms[n]),
-        isFastest && h("span", { class: "visually-hidden" }, " fastest"),
-      );
-    }),
-  };
-  if (n === 0) return [latency];
-  const differenceColumn = {
-    ...shared,
-    title: `against ${state.target[0]}`,
-    term: "difference",
-    field: `ratio_${n}`,
-    minWidth: 150,
-    formatter: formatter((row) => {
-      const { text, isFaster } = difference(row.ratio[n]);
-      return h("span", { class: isFaster ? "num good" : "num" }, text);
-    }),
-  };
-  return [latency, differenceColumn];
 }
 
 // The API sorts by a figure of one target; in the table every target has columns of its own.
@@ -263,11 +204,4 @@ function apiSort({ field, dir }) {
   const [figure, n] = field.split("_");
   const sort = figure === "ratio" ? "ratio" : "latency_ms";
   return { sort: dir === "desc" ? `-${sort}` : sort, by: state.target[Number(n)] };
-}
-
-function widthsText({ widths, ops }) {
-  const values = widths ? Object.values(widths) : ops.map((op) => op.c_out ?? op.type);
-  if (values.length <= MAX_WIDTHS_SHOWN) return values.join(" · ");
-  const first = values.slice(0, MAX_WIDTHS_SHOWN - 1).join(" · ");
-  return `${first} … (${values.length})`;
 }

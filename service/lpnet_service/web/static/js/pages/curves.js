@@ -134,23 +134,29 @@ async function load() {
     space: state.space,
     block: state.block || null,
     width: state.width,
-    at: otherWidths(),
+    at: null,
     batch: state.batch,
     coverage: COVERAGE,
   };
   try {
-    const response = await requests.post("/v1/curves", request);
+    let response = await requests.post("/v1/curves", request);
+    // Only a response tells which other widths a block has.
+    if (response && state.others !== 100) {
+      const at = otherWidths(response.at);
+      response = await requests.post("/v1/curves", { ...request, at });
+    }
     if (response) show(response);
   } catch (error) {
     showInstead(messageOf(error));
   }
 }
 
-function otherWidths() {
-  if (state.others === 100) return null;
+// The other widths of the part, by name, at their share of the dense network.
+function otherWidths(dense) {
   const scale = ({ max, granule }) =>
     Math.max(granule, Math.round((max * state.others) / 100 / granule) * granule);
-  return Object.fromEntries(currentSpace().widths.map((width) => [width.name, scale(width)]));
+  const others = currentSpace().widths.filter(({ name }) => name in dense);
+  return Object.fromEntries(others.map((width) => [width.name, scale(width)]));
 }
 
 function show({ curves, values }) {
