@@ -16,6 +16,7 @@ from lpnet.errors import FileFormatError
 from lpnet.subnormals import Subnormals, count_subnormals, zero_subnormals
 from lpnet_agent.errors import SetupError
 from lpnet_agent.offline.input_shapes import Shapes, fix_inputs
+from lpnet_agent.offline.network_precision import network_precision
 from lpnet_agent.offline.weight_files import load_weight_files
 
 
@@ -39,7 +40,8 @@ class NetworkFile:
 
     `path` is the file to load, with the shapes in `inputs`; `sha256` is of the user's file.
     `subnormals` counts those of the user's file, and `zeroed` says that `path` has them at zero.
-    Otherwise `zeroed_path` is a copy that has; None if there are none.
+    Otherwise `zeroed_path` is a copy that has; None if there are none. `precision` is that of the
+    weights; None without weights.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class NetworkFile:
     subnormals: Subnormals
     zeroed: bool = False
     zeroed_path: Path | None = None
+    precision: str | None = None
 
 
 @contextmanager
@@ -64,6 +67,7 @@ def network_file(file: Path, options: NetworkOptions) -> Iterator[NetworkFile]:
     inputs = fix_inputs(model, file, options.batch, options.shapes)
     load_weight_files(model, file)
     subnormals = count_subnormals(model)
+    precision = network_precision(model)
     sha256 = hashlib.sha256(data).hexdigest()
     with tempfile.TemporaryDirectory(prefix="lpnet-onnx-") as folder:
         copy = Path(folder) / f"{sha256}.onnx"
@@ -75,10 +79,14 @@ def network_file(file: Path, options: NetworkOptions) -> Iterator[NetworkFile]:
             zero_subnormals(model)
             zeroed_copy.write_bytes(model.SerializeToString())
         if options.zero_subnormals:
-            yield NetworkFile(zeroed_copy, sha256, inputs, subnormals, zeroed=True)
+            yield NetworkFile(
+                zeroed_copy, sha256, inputs, subnormals, zeroed=True, precision=precision
+            )
         else:
             other = zeroed_copy if subnormals.count else None
-            yield NetworkFile(copy, sha256, inputs, subnormals, zeroed_path=other)
+            yield NetworkFile(
+                copy, sha256, inputs, subnormals, zeroed_path=other, precision=precision
+            )
 
 
 def _write_zeroed(file: Path, out: Path) -> None:

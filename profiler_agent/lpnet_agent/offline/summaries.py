@@ -76,11 +76,12 @@ def summarise_network(
     file: Path, network: NetworkFile, target: TargetSpec, result: NetworkResult
 ) -> dict[str, Any]:
     """`subnormal_pct` is of the network as it was measured; `subnormals`, null without any, is of
-    the file."""
+    the file. `precision` is that of the file, whatever the target's name says."""
     return {
         "onnx": str(file),
         "sha256": network.sha256,
         "inputs": {name: list(shape) for name, shape in network.inputs.items()},
+        "precision": network.precision,
         "subnormal_pct": 0.0 if network.zeroed else significant(network.subnormals.pct),
         "subnormals": _subnormal_facts(network, result),
         "target": target.model_dump(mode="json"),
@@ -135,6 +136,12 @@ def format_network(summary: dict[str, Any]) -> str:
         f"{summary['latency_ms']:.4g} ms: {summary['onnx']} ({inputs})",
         f"measured as {summary['target']['name']}: median of {summary['count']} runs{interval}",
     ]
+    precision, of_target = summary["precision"], summary["target"]["precision"]
+    if precision not in (None, of_target):
+        lines.append(
+            f"the file is a network in {precision}, and runs as that; {of_target} in the name of "
+            "the target is the precision of networks that lpnet builds"
+        )
     if summary["disturbed"]:
         lines.append(f"disturbed, so not reliable: {'; '.join(summary['reasons'])}")
     return "\n".join(lines)
