@@ -11,7 +11,7 @@ import pytest
 import torch
 from benchmarks.accuracy.pruned import docs, results
 from benchmarks.accuracy.pruned.cache import Cache, Choice, floor_of
-from benchmarks.accuracy.pruned.choosing import chosen_parts, descend
+from benchmarks.accuracy.pruned.choosing import choose, chosen_parts, descend
 from benchmarks.accuracy.pruned.parts import (
     QUICK,
     TRAINED,
@@ -31,6 +31,7 @@ from lpnet.model.ensemble import Ensemble, EnsembleHeader
 from lpnet.model.header import Calibration
 from lpnet.model.kernels import coverage
 from lpnet.predictor.predictor import Predictor
+from lpnet.progress import quiet
 from lpnet.schemas.sample import Sample
 from lpnet.schemas.workload import workload_key
 from lpnet.space.axis import Width
@@ -134,6 +135,20 @@ def test_descent_ends_within_the_budget(space: Space, lpnet: Ensemble) -> None:
     choice = Choice("n", "gradient", 0.7, space.named(first.tolist()), 1.0, 1.1)
     (part,) = chosen_parts([choice], lambda name: space)
     assert part.items[0].workload.widths == choice.widths
+
+
+def test_networks_are_chosen_by_each_method(space: Space, lpnet: Ensemble) -> None:
+    predictor = Predictor(lpnet, space)
+    dense_ms = float(predictor(predictor.high))
+    # An untrained LPNet has its lowest latency near the dense one.
+    floor = predictor.reachable(2).floor_ms / dense_ms
+    budgets = (floor + 0.3 * (1 - floor), floor + 0.9 * (1 - floor))
+    choices = choose(predictor, "n", budgets, 0, quiet)
+    assert {choice.method for choice in choices} >= {"widest", "front"}
+    assert len({tuple(choice.widths.values()) for choice in choices}) == len(choices)
+    for choice in choices:
+        assert choice.predicted_ms <= choice.budget_share * dense_ms * 1.001
+        assert choice.upper_ms > choice.predicted_ms
 
 
 def test_uncovered_ops_are_priced_on_request(space: Space, lpnet: Ensemble) -> None:
