@@ -23,7 +23,7 @@ TOLERANCE = 0.02
 MIN_DEVIATION = 0.05
 MIN_WORKLOADS_TO_SPLIT = 4
 # Distinct kernels, above which a step takes a random part of the records. So its time is bounded.
-MAX_KERNELS_PER_STEP = 24_000
+MAX_KERNELS_PER_STEP = 1_500
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class FitSettings:
 
     members: int = 8
     hidden: int = 40
-    steps: int = 1600
+    steps: int = 800
     rate: float = 1e-2
     decay: float = 1e-3
 
