@@ -45,7 +45,8 @@ def delete(
             start = None if stored_from is None else stored_from.astimezone()
             end = None if stored_to is None else stored_to.astimezone()
             count = client.delete_samples(target, sample or (), stored_from=start, stored_to=end)
-            typer.echo(f"{count:,} samples of {target} are deleted")
+            what = "1 sample" if count == 1 else f"{count:,} samples"
+            typer.echo(f"deleted {what} of {target}")
         else:
             client.delete_target(target)
-            typer.echo(f"target {target} is deleted")
+            typer.echo(f"deleted target {target}")

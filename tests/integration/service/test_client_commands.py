@@ -251,3 +251,22 @@ def test_compared_targets_are_told_over_all_and_by_kind(desk: Desk) -> None:
     assert "no undisturbed workload in common" in desk.say("compare", "shelf-a", TARGET)
     assert "target: List should have at least 2" in desk.lpnet("compare", "shelf-a").stderr
     assert "shelf-d" in desk.lpnet("compare", "shelf-a", "shelf-d").stderr
+
+
+def test_what_was_imported_by_mistake_is_deleted(desk: Desk) -> None:
+    workload = {"ops": [{"type": "linear", "c_in": 8, "c_out": 8}]}
+    samples = [
+        Sample.model_validate({"workload": workload, "latency_ms": 1.0, "id": f"sample-{n}"})
+        for n in range(3)
+    ]
+    desk.client.import_samples("mistyped", samples)
+    refused = desk.lpnet("delete", "mistyped")
+    assert refused.returncode == 1
+    assert "target 'mistyped' is not empty: it has 3 samples" in refused.stderr
+    one = desk.say("delete", "mistyped", "--sample", "sample-1")
+    assert one == "deleted 1 sample of mistyped"
+    others = desk.say("delete", "mistyped", "--stored-from", "2020-01-01")
+    assert others == "deleted 2 samples of mistyped"
+    assert desk.say("delete", "mistyped") == "deleted target mistyped"
+    desk.client.delete_device("mistyped")
+    assert [device.name for device in desk.client.devices()] == ["desk"]
