@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 import lpnet_service.web
 from lpnet_service.api import documents
@@ -30,12 +32,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An operation as the page shows it. `body` is the schema of the request, `example` JSON."""
+    """An operation as the page shows it. `details` are paragraphs, `body` is the schema of the
+    request, `example` JSON."""
 
     method: str
     path: str
     summary: str
-    description: str
+    details: list[Markup]
     parameters: list[Row]
     body: str | None
     example: str | None
@@ -59,7 +62,7 @@ def install(app: FastAPI) -> None:
             document=document,
             endpoints={name: list(endpoints(document, name)) for name in documents.TAGS},
             schemas={
-                name: (schema.get("description", ""), list(_fields(schema)))
+                name: (_paragraphs(schema.get("description", "")), list(_fields(schema)))
                 for name, schema in sorted(document["components"]["schemas"].items())
             },
             static=static,
@@ -87,7 +90,7 @@ def _endpoint(method: str, path: str, operation: dict[str, Any]) -> Endpoint:
         method=method,
         path=path,
         summary=operation["summary"],
-        description=operation["description"],
+        details=_details(operation),
         parameters=[
             Row(p["name"], _type(p["schema"]), p.get("required", False), p["description"])
             for p in operation.get("parameters", [])
@@ -106,6 +109,19 @@ def _answer_type(answer: dict[str, Any]) -> str:
     if "json" not in media_type:
         return media_type
     return _type(content.get("schema", {}))
+
+
+def _details(operation: dict[str, Any]) -> list[Markup]:
+    """The description, without a first paragraph that only repeats the summary."""
+    first, _, others = operation["description"].partition("\n\n")
+    repeats = " ".join(first.split()).rstrip(".") == operation["summary"]
+    return _paragraphs(others if repeats else operation["description"])
+
+
+def _paragraphs(text: str) -> list[Markup]:
+    """Paragraphs of Markdown, of which only `code` is used."""
+    joined = [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
+    return [Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(part)))) for part in joined]
 
 
 def _first(content: Mapping[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:

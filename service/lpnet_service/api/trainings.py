@@ -23,5 +23,5 @@ def get_training(ctx: Ctx, caller: Trainer, id: Id) -> Training:
 
 @router.post("/{id}/cancel")
 def cancel_training(ctx: Ctx, caller: Trainer, id: Id) -> Training:
-    """Cancel it. A run that has ended does not change."""
+    """Cancel a training or study. A run that has ended does not change."""
     return trainings.cancel(ctx, id)

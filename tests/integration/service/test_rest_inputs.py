@@ -118,4 +118,7 @@ def test_the_reference_is_served_and_loads_nothing_from_elsewhere(http: TestClie
     assert answer.status_code == 200
     for text in ("POST /v1/predictions", "resnet20", "PredictionRequest", "Only for"):
         assert text in answer.text
+    # The rest of a first paragraph, and names in Markdown's quotes.
+    assert "its samples are kept." in answer.text
+    assert "<code>no_lpnet</code>" in answer.text
     assert "https://" not in answer.text
