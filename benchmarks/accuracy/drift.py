@@ -1,0 +1,137 @@
+"""How soon a drift from an LPNet is detected, on tables that others measured several times.
+
+    LPNET_DATA=... python -m benchmarks.accuracy.drift [--samples 300] [--seeds 5]
+
+Trains on rows of one run of NetAdapt's measurements. Then come rows of the run that repeats it,
+which has not drifted; other rows of that run, 5% slower; and rows of a run in other conditions,
+11 to 23% away. Prints after how many rows the test of `lpnet_service.training.drifting` is
+certain.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from benchmarks.accuracy.study import tables
+from benchmarks.accuracy.study.sources import SOURCES, Source
+from lpnet.model.base import LatencyModel
+from lpnet.model.op_process import OpProcess
+from lpnet.space.table import OpTable
+from lpnet_service.training import Record
+from lpnet_service.training.drifting import COVERAGE, Drift, detect
+from lpnet_service.training.headers import new_header
+from lpnet_service.training.records import RecordSet
+from lpnet_service.training.registry import trainer_of
+from lpnet_service.training.threads import one_thread
+
+_FILE = "netadapt_alexnet_width__unknown_gpu_{}"
+_STATIONARY = 1_000
+_DRIFTED = 100
+_SHIFT = 1.05
+
+Run = dict[tuple[str, ...], Record]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was detected among rows without drift, 5% slower ones, and those of another run."""
+
+    stationary: Drift | None
+    slower: Drift | None
+    other: Drift | None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--samples", type=int, default=300)
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args()
+    for name, source in SOURCES.items():
+        if source.file == _FILE.format("b2"):
+            first, again, other = (read(source, _FILE.format(run)) for run in ("b2", "b3", "b1"))
+            outcomes = [
+                judge(first, again, other, options.samples, seed) for seed in range(options.seeds)
+            ]
+            print(f"{name}: {_summary(outcomes)}", flush=True)
+
+
+def read(source: Source, file: str) -> Run:
+    """The records of a run by the columns of their rows."""
+    rows = tables.distinct([row for row in tables.read(file) if source.keep(row)], source.columns)
+    return {
+        tuple(row[column] for column in source.columns): Record(
+            key=f"{file} {index}",
+            kind="block",
+            table=OpTable.from_ops(source.ops(row)),
+            batch=source.batch,
+            latency_ms=float(row["latency_ms"]),
+            draw=None,
+            space=None,
+            widths=None,
+            held_out=False,
+        )
+        for index, row in enumerate(rows)
+    }
+
+
+def judge(first: Run, again: Run, other: Run, samples: int, seed: int) -> Outcome:
+    keys = sorted(first.keys() & again.keys() & other.keys())
+    order = [keys[index] for index in np.random.default_rng(seed).permutation(len(keys))]
+    model = _fit([first[key] for key in order[:samples]], seed)
+    drifted = order[samples : samples + _DRIFTED]
+    stationary = order[samples + _DRIFTED :][:_STATIONARY]
+    slower = [again[key] for key in drifted]
+    return Outcome(
+        _detect(model, [again[key] for key in stationary]),
+        _detect(model, [replace(row, latency_ms=_SHIFT * row.latency_ms) for row in slower]),
+        _detect(model, [other[key] for key in drifted]),
+    )
+
+
+def _fit(training: Sequence[Record], seed: int) -> LatencyModel:
+    records = RecordSet.of(training)
+    header = new_header(records, "drift", 1, seed, None)
+    with one_thread():
+        model: LatencyModel = trainer_of(OpProcess.kind).fit(
+            records, header, lambda share, stage: None
+        )
+    return model
+
+
+def _detect(model: LatencyModel, stream: Sequence[Record]) -> Drift | None:
+    predicted = trainer_of(model.kind).predict(model, RecordSet.of(stream))
+    measured = np.array([record.latency_ms for record in stream])
+    factor = model.header.calibration.quantile(COVERAGE, "block")
+    return detect(np.log(measured / predicted.ms), factor * predicted.spread)
+
+
+def _summary(outcomes: Sequence[Outcome]) -> str:
+    alarms = sum(outcome.stationary is not None for outcome in outcomes)
+    slower = _delays([outcome.slower for outcome in outcomes])
+    other = _delays([outcome.other for outcome in outcomes])
+    return (
+        f"{alarms} of {len(outcomes)} streams of {_STATIONARY} rows without drift alarm; "
+        f"5% slower {slower}; another run {other}"
+    )
+
+
+def _delays(drifts: Sequence[Drift | None]) -> str:
+    rows = [drift.detected + 1 for drift in drifts if drift is not None]
+    ratios = [drift.ratio for drift in drifts if drift is not None]
+    if not rows:
+        return f"never within {_DRIFTED} rows"
+    return (
+        f"after {statistics.median(rows):.0f} rows, {max(rows)} at most, in {len(rows)} of "
+        f"{len(drifts)} streams, {statistics.median(ratios):.2f} times the prediction"
+    )
+
+
+if __name__ == "__main__":
+    main()
