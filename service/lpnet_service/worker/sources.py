@@ -31,16 +31,17 @@ def closest(ctx: Context, data: Dataset) -> list[Source]:
         return []
     needed = _ops(training)
     ranked = []
-    for order, row in enumerate(_candidates(ctx, data.target)):
+    for order, (row, same_device) in enumerate(_candidates(ctx, data.target)):
         records = dataset.load(ctx, row.name).records
         shared = len(needed & _ops(records)) / len(needed)
         if shared:
-            ranked.append((-shared, order, Source(row.name, records)))
+            ranked.append((-shared, order, Source(row.name, records, same_device)))
     return [source for _, _, source in sorted(ranked, key=lambda own: own[:2])[:MAX_SOURCES]]
 
 
-def _candidates(ctx: Context, target: str) -> list[TargetRow]:
-    """Other targets with enough samples: those of the same device first, then by their samples."""
+def _candidates(ctx: Context, target: str) -> list[tuple[TargetRow, bool]]:
+    """Other targets with enough samples, and whether they are of the same device: these first,
+    then by their samples."""
     with ctx.db.read() as session:
         own = require_target(session, target)
         counted = []
@@ -48,7 +49,8 @@ def _candidates(ctx: Context, target: str) -> list[TargetRow]:
             count = len(SampleRepository(session).trainable_workloads(row.name, row.epoch))
             if row.name != target and count >= MIN_SOURCE_SAMPLES:
                 counted.append((row.device != own.device, -count, row.name, row))
-    return [row for *_, row in sorted(counted, key=lambda entry: entry[:3])[:_MAX_READ]]
+    first = sorted(counted, key=lambda entry: entry[:3])[:_MAX_READ]
+    return [(row, not other_device) for other_device, _, _, row in first]
 
 
 def _ops(records: Sequence[Record]) -> set[str]:

@@ -109,12 +109,13 @@ def test_without_enough_workloads_to_compare_the_first_source_is_taken(
 ) -> None:
     model, crossed = moved
     unknown = Predictions(np.full(FEW, np.nan), np.full(FEW, np.nan))
-    assert best([moved], (model, unknown), few) is moved
+    assert best([moved], [1.0], (model, unknown), few) is moved
     good, bad = Predictions(few.latency, crossed.spread), Predictions(2 * few.latency, unknown.ms)
-    assert best([(model, bad)], (model, good), few)[1] is good
-    # A small lead is chance.
+    assert best([(model, bad)], [1.0], (model, good), few)[1] is good
+    # A small lead of another device is chance.
     near = Predictions(1.9 * few.latency, unknown.ms)
-    assert best([(model, near)], (model, bad), few)[1] is bad
+    assert best([(model, near)], [1.0], (model, bad), few)[1] is near
+    assert best([(model, near)], [0.75], (model, bad), few)[1] is bad
 
 
 def test_a_report_names_the_source(source: Source, few: RecordSet) -> None:

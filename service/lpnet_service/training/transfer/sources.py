@@ -21,10 +21,11 @@ MAX_SOURCE_SAMPLES = 1000
 
 @dataclass(frozen=True)
 class Source:
-    """Another target, and its samples."""
+    """Another target, and its samples. `same_device`: only runtime or settings differ."""
 
     target: str
     records: tuple[Record, ...]
+    same_device: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from lpnet_service.training.transfer.sources import Source, fit_source
 
 # An error counts as this at most, so that a single one does not decide.
 MAX_ERROR = 1.0
-# A source is taken if its cross-validated error is at most this share of that from scratch: with
-# few samples, a smaller lead is chance.
+# A source of another device is taken if its cross-validated error is at most this share of that
+# from scratch: with few samples, a smaller lead is chance.
 MAX_SHARE = 0.75
 Crossed = tuple[LatencyModel, Predictions]
 
@@ -31,9 +31,9 @@ Crossed = tuple[LatencyModel, Predictions]
 class TransferTrainer(Trainer[LatencyModel]):
     """Trains with `scratch` and, beginning with each of `sources`, an op process.
 
-    It keeps the source with the least cross-validated error, unless that from scratch is about as
-    small. Where there are too few workloads to know, it keeps the first source. The header names
-    the source.
+    It keeps the one with the least cross-validated error. A source of another device has to be
+    better by a margin. Where there are too few workloads to know, it keeps the first source. The
+    header names the source.
     """
 
     def __init__(self, scratch: Trainer[Any], sources: Sequence[Source]) -> None:
@@ -58,7 +58,8 @@ class TransferTrainer(Trainer[LatencyModel]):
             lambda share, stage: progress((parts - 1 + share) / parts, stage),
             quick=quick,
         )
-        return best(fitted, scratch, records)
+        shares = [1.0 if source.same_device else MAX_SHARE for source in self.sources]
+        return best(fitted, shares, scratch, records)
 
     def predict(self, model: LatencyModel, records: RecordSet) -> Predictions:
         if isinstance(model, OpProcess):
@@ -101,7 +102,11 @@ def _covering(source: Source, header: Header) -> dict[str, Any]:
     }
 
 
-def best(transfers: Sequence[Crossed], scratch: Crossed, records: RecordSet) -> Crossed:
+def best(
+    transfers: Sequence[Crossed], shares: Sequence[float], scratch: Crossed, records: RecordSet
+) -> Crossed:
+    """The transfer whose error is the least share of that from scratch, if it is at most its share
+    of `shares`; otherwise the one from scratch."""
     known = np.all([np.isfinite(crossed.ms) for _, crossed in (*transfers, scratch)], 0)
     if not known.any():
         return transfers[0]
@@ -110,8 +115,9 @@ def best(transfers: Sequence[Crossed], scratch: Crossed, records: RecordSet) -> 
         off = np.abs(candidate[1].ms[known] / records.latency[known] - 1.0)
         return float(np.minimum(off, MAX_ERROR).mean())
 
-    first = min(transfers, key=error)
-    return first if error(first) <= MAX_SHARE * error(scratch) else scratch
+    relative = [error(own) / share for own, share in zip(transfers, shares, strict=True)]
+    first = int(np.argmin(relative))
+    return transfers[first] if relative[first] <= error(scratch) else scratch
 
 
 def _folds(records: RecordSet, folds: int, seed: int) -> Index:
