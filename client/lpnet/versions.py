@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from statistics import fmean, stdev
 from typing import Any, get_args
-
-import numpy as np
 
 from lpnet.errors import LpnetError
 from lpnet.schemas.residual import Residual, Residuals
@@ -53,21 +53,21 @@ def _compare_kinds(pairs: Sequence[tuple[Residual, Residual]]) -> Iterator[KindC
         both = [(abs(a), abs(b)) for a, b in own if a is not None and b is not None]
         if not both:
             continue
-        errors = np.array(both)
+        first, second = zip(*both, strict=True)
         yield KindComparison(
             kind=kind,
             workloads=len(both),
-            first_mape_pct=float(errors[:, 0].mean()),
-            second_mape_pct=float(errors[:, 1].mean()),
-            better=_better(errors[:, 1] - errors[:, 0]),
+            first_mape_pct=fmean(first),
+            second_mape_pct=fmean(second),
+            better=_better([b - a for a, b in both]),
             uncovered=sum((a is None) != (b is None) for a, b in own),
         )
 
 
-def _better(differences: np.ndarray[Any, Any]) -> int | None:
+def _better(differences: Sequence[float]) -> int | None:
     if len(differences) < 2:
         return None
-    noise = _STANDARD_ERRORS * differences.std(ddof=1) / np.sqrt(len(differences))
-    if abs(differences.mean()) <= noise:
+    mean = fmean(differences)
+    if abs(mean) <= _STANDARD_ERRORS * stdev(differences) / math.sqrt(len(differences)):
         return None
-    return 1 if differences.mean() > 0 else 2
+    return 1 if mean > 0 else 2
