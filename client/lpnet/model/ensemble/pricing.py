@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lpnet.model.ensemble.limits import Limits
 
@@ -31,10 +31,9 @@ def price(
     """Milliseconds (..., U), averaged over the members, of kernels with raw channel features
     (..., RAW, U), and their slopes (..., RAW, U) by these."""
     members, logs = len(layers.w2), inputs[..., -2:, :]
-    silu = _silu if with_slope else _silu_alone
-    first, first_slope = silu(layers.w1 @ inputs + layers.b1)
+    first, first_slope = _silu(layers.w1 @ inputs + layers.b1, with_slope)
     by_member = first.reshape(*first.shape[:-2], *layers.b2.shape[:2], first.shape[-1])
-    hidden, hidden_slope = silu(layers.w2 @ by_member + layers.b2)
+    hidden, hidden_slope = _silu(layers.w2 @ by_member + layers.b2, with_slope)
     log_terms = layers.w3 @ hidden + layers.b3 + logs.unsqueeze(-3)
     if not with_slope:
         terms = torch.exp(log_terms) if limits is None else limits.held(log_terms, logs)
@@ -52,13 +51,8 @@ def price(
     return terms.sum((-3, -2)) / members, slope.div_(members)
 
 
-def _silu(inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """SiLU and its derivative."""
+def _silu(inputs: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
+    """SiLU, and its derivative if it is needed; the value is the same bit for bit."""
     gate = torch.sigmoid(inputs)
     value = inputs * gate
-    return value, torch.addcmul(gate, value, 1.0 - gate)
-
-
-def _silu_alone(inputs: Tensor) -> tuple[Tensor, Tensor]:
-    value = nn.functional.silu(inputs)
-    return value, value
+    return value, torch.addcmul(gate, value, 1.0 - gate) if with_slope else value
