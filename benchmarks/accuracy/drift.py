@@ -2,10 +2,10 @@
 
     LPNET_DATA=... python -m benchmarks.accuracy.drift [--samples 300] [--seeds 5]
 
-Trains on rows of one run of NetAdapt's measurements. Then come rows of the run that repeats it,
-which has not drifted; other rows of that run, 5% slower; and rows of a run in other conditions,
-11 to 23% away. Prints after how many rows the test of `lpnet_service.training.drifting` is
-certain.
+Trains on rows of one run of NetAdapt's measurements, and holds out 60 more. Then come rows of the
+run that repeats it, which has not drifted; other rows of that run, 5% slower; and rows of a run in
+other conditions, 11 to 23% away. Prints after how many rows the test of
+`lpnet_service.training.drifting` is certain.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from lpnet.space.table import OpTable
 from lpnet_service.training import Record
 from lpnet_service.training.drifting import COVERAGE, Drift, detect
 from lpnet_service.training.headers import new_header
-from lpnet_service.training.records import RecordSet
+from lpnet_service.training.records import RecordSet, Vector
 from lpnet_service.training.registry import trainer_of
 from lpnet_service.training.threads import one_thread
 
 _FILE = "netadapt_alexnet_width__unknown_gpu_{}"
+_HELD_OUT = 60
 _STATIONARY = 1_000
 _DRIFTED = 100
 _SHIFT = 1.05
@@ -85,13 +86,16 @@ def judge(first: Run, again: Run, other: Run, samples: int, seed: int) -> Outcom
     keys = sorted(first.keys() & again.keys() & other.keys())
     order = [keys[index] for index in np.random.default_rng(seed).permutation(len(keys))]
     model = _fit([first[key] for key in order[:samples]], seed)
-    drifted = order[samples : samples + _DRIFTED]
-    stationary = order[samples + _DRIFTED :][:_STATIONARY]
+    held_out, others = order[samples:][:_HELD_OUT], order[samples + _HELD_OUT :]
+    reference = _scaled(model, [first[key] for key in held_out])
+    drifted, stationary = others[:_DRIFTED], others[_DRIFTED:][:_STATIONARY]
     slower = [again[key] for key in drifted]
     return Outcome(
-        _detect(model, [again[key] for key in stationary]),
-        _detect(model, [replace(row, latency_ms=_SHIFT * row.latency_ms) for row in slower]),
-        _detect(model, [other[key] for key in drifted]),
+        _detect(model, reference, [again[key] for key in stationary]),
+        _detect(
+            model, reference, [replace(row, latency_ms=_SHIFT * row.latency_ms) for row in slower]
+        ),
+        _detect(model, reference, [other[key] for key in drifted]),
     )
 
 
@@ -105,11 +109,21 @@ def _fit(training: Sequence[Record], seed: int) -> LatencyModel:
     return model
 
 
-def _detect(model: LatencyModel, stream: Sequence[Record]) -> Drift | None:
+def _detect(model: LatencyModel, reference: Vector, stream: Sequence[Record]) -> Drift | None:
+    return detect(*_compared(model, stream), reference=reference)
+
+
+def _scaled(model: LatencyModel, records: Sequence[Record]) -> Vector:
+    ratio, half_width = _compared(model, records)
+    return ratio / half_width
+
+
+def _compared(model: LatencyModel, stream: Sequence[Record]) -> tuple[Vector, Vector]:
+    """The log of measured over predicted, and the half width of the interval."""
     predicted = trainer_of(model.kind).predict(model, RecordSet.of(stream))
     measured = np.array([record.latency_ms for record in stream])
     factor = model.header.calibration.quantile(COVERAGE, "block")
-    return detect(np.log(measured / predicted.ms), factor * predicted.spread)
+    return np.log(measured / predicted.ms), factor * predicted.spread
 
 
 def _summary(outcomes: Sequence[Outcome]) -> str:

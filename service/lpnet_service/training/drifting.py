@@ -38,15 +38,23 @@ class Drift:
 
 
 def detect(
-    log_ratio: Vector, half_width: Vector, tolerance: float = MIN_TOLERANCE
+    log_ratio: Vector,
+    half_width: Vector,
+    tolerance: float = MIN_TOLERANCE,
+    reference: Vector | None = None,
 ) -> Drift | None:
     """The first drift in a sequence of samples, by log(measured / predicted) (N,).
 
     `half_width` (N,) is that of the LPNet's interval of COVERAGE, in log latency. A common factor
-    of up to exp(tolerance) is not a drift.
+    of up to exp(tolerance) is not a drift. `reference` (M,) are log ratios over half widths of
+    workloads that were held out: where a quarter of them is above or below the interval's end,
+    that end is moved, so that errors which the LPNet always had are no drift.
     """
-    limit = half_width + max(tolerance, MIN_TOLERANCE)
-    logs = np.stack([_log_e(log_ratio > limit), _log_e(-log_ratio > limit)])
+    above, below = _factors(reference)
+    tolerance = max(tolerance, MIN_TOLERANCE)
+    high = log_ratio > above * half_width + tolerance
+    low = -log_ratio > below * half_width + tolerance
+    logs = np.stack([_log_e(high), _log_e(low)])
     threshold = np.log(SAMPLES_PER_ALARM)
     # Logarithms of the sums, by side and share.
     sums = np.full(logs.shape[::2], -np.inf)
@@ -58,6 +66,14 @@ def detect(
             ratio = float(np.exp(np.median(log_ratio[start : index + 1])))
             return Drift(start, index, ratio)
     return None
+
+
+def _factors(reference: Vector | None) -> tuple[float, float]:
+    if reference is None:
+        return 1.0, 1.0
+    tail = (1 + COVERAGE) / 2
+    above, below = np.quantile(reference, tail), np.quantile(-reference, tail)
+    return max(1.0, float(above)), max(1.0, float(below))
 
 
 def _log_e(outside: np.ndarray) -> Vector:

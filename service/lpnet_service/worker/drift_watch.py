@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from datetime import datetime
+from typing import get_args
 
 import numpy as np
 import structlog
 
 from lpnet.errors import LpnetError
 from lpnet.schemas.sample import Sample
-from lpnet.schemas.workload import OpsWorkload, SpaceWorkload
+from lpnet.schemas.workload import Kind
+from lpnet_service.db.rows import LPNetRow, SampleRow
 from lpnet_service.errors import ServiceError
 from lpnet_service.services.learning import drift, models
 from lpnet_service.services.learning.drift import WatchedSamples
 from lpnet_service.services.reading.predicted import predicted_ms, predicted_spread
 from lpnet_service.services.shared.context import Context
-from lpnet_service.training.drifting import COVERAGE, MIN_TOLERANCE, Drift, detect
+from lpnet_service.training.drifting import COVERAGE, Drift, detect
+from lpnet_service.training.records import Vector
 
 # Fewer samples cannot be a drift yet.
 _MIN_SAMPLES = 10
+# Fewer held-out workloads do not show how the LPNet errs.
+_MIN_HELD_OUT = 20
 _PERIOD_S = 5.0
 _log = structlog.get_logger()
 
@@ -61,21 +67,12 @@ def check(ctx: Context, target: str) -> None:
 
 def _judge(ctx: Context, watched: WatchedSamples) -> None:
     lpnet = watched.lpnet
-    workloads = {
-        row.workload_key: Sample.model_validate_json(row.body_json).workload
-        for row in watched.rows
-    }
-    ms, spread = _predictions(ctx, watched, workloads)
-    rows = [row for row in watched.rows if np.isfinite(ms[row.workload_key])]
-    calibration = models.lpnet(ctx, lpnet.id).header.calibration
-    factors = {
-        row.kind: calibration.quantile(COVERAGE, "block" if row.kind == "block" else "network")
-        for row in rows
-    }
-    ratio = np.array([np.log(row.latency_ms / ms[row.workload_key]) for row in rows])
-    half_width = np.array([factors[row.kind] * spread[row.workload_key] for row in rows])
-    tolerance = max(MIN_TOLERANCE, (watched.floor.pct or 0.0) / 100)
-    drifted = detect(ratio, half_width, tolerance)
+    rows, ratio, half_width = _compared(ctx, lpnet, watched.rows)
+    _, held_out_ratio, held_out_width = _compared(ctx, lpnet, watched.held_out)
+    if len(held_out_ratio) < _MIN_HELD_OUT:
+        return
+    tolerance = (watched.floor.pct or 0.0) / 100
+    drifted = detect(ratio, half_width, tolerance, held_out_ratio / held_out_width)
     if drifted is None:
         return
     since = rows[drifted.start].taken_at
@@ -83,11 +80,22 @@ def _judge(ctx: Context, watched: WatchedSamples) -> None:
         _log.warning("target drifted", target=lpnet.target, ratio=round(drifted.ratio, 3))
 
 
-def _predictions(
-    ctx: Context, watched: WatchedSamples, workloads: dict[str, OpsWorkload | SpaceWorkload]
-) -> tuple[dict[str, float], dict[str, float]]:
-    lpnet = watched.lpnet
-    return predicted_ms(ctx, lpnet, workloads), predicted_spread(ctx, lpnet, workloads)
+def _compared(
+    ctx: Context, lpnet: LPNetRow, rows: Sequence[SampleRow]
+) -> tuple[list[SampleRow], Vector, Vector]:
+    """The samples that the LPNet covers, the log of measured over predicted, and the half width of
+    the interval."""
+    workloads = {
+        row.workload_key: Sample.model_validate_json(row.body_json).workload for row in rows
+    }
+    ms = predicted_ms(ctx, lpnet, workloads)
+    spread = predicted_spread(ctx, lpnet, workloads)
+    calibration = models.lpnet(ctx, lpnet.id).header.calibration
+    factors = {kind: calibration.quantile(COVERAGE, kind) for kind in get_args(Kind)}
+    covered = [row for row in rows if np.isfinite(ms[row.workload_key])]
+    ratio = [math.log(row.latency_ms / ms[row.workload_key]) for row in covered]
+    half_width = [factors[row.kind] * spread[row.workload_key] for row in covered]
+    return covered, np.array(ratio), np.array(half_width)
 
 
 def _reason(drifted: Drift, since: datetime) -> str:

@@ -15,6 +15,7 @@ from lpnet.model.header import Calibration
 from lpnet.schemas.sample import SampleBatch
 from lpnet.schemas.workload import SpaceWorkload, workload_key
 from lpnet_service.db.rows import SampleRow
+from lpnet_service.repositories.sides import SideRepository
 from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.services.learning import drift, lpnets, runs
 from lpnet_service.services.measuring import ingest
@@ -24,33 +25,44 @@ from lpnet_service.worker import drift_watch
 from lpnet_service.worker.drift_watch import DriftWatch
 
 Bench = Any
+HELD_OUT = 24
 CALIBRATION = Calibration(coverages=(0.5, 0.9), block=(1.0, 2.4), network=(1.0, 2.4))
 
 
 @pytest.fixture
 def lpnet(bench: Bench) -> str:
     model = untrained_lpnet(bench, calibration=CALIBRATION)
-    return publish(bench, model, stem=1).id
+    id_ = publish(bench, model, stem=1).id
+    bench.clock.advance(-3600)
+    keys = add_samples(bench, id_, HELD_OUT, first=100, spreads=0.0, draw="mixed")
+    with bench.ctx.db.write() as session:
+        sides = {key: ("network", True) for key in keys}
+        SideRepository(session).add(bench.target, 1, sides)
+    bench.clock.advance(3600 - HELD_OUT)
+    return id_
 
 
 def add_samples(
     bench: Bench, lpnet: str, n: int, *, first: int, spreads: float, draw: str
-) -> None:
-    """Samples a second apart, so many spreads of the prediction above it, with some scatter."""
+) -> list[str]:
+    """Samples a second apart, so many spreads of the prediction above it, with some scatter;
+    returns the keys of their workloads."""
     row = lpnets.require_lpnet(bench.ctx, lpnet)
     rng = np.random.default_rng(first)
-    samples = []
+    samples, keys = [], list[str]()
     for index in range(first, first + n):
         bench.clock.advance(1)
-        workload = bench.workload(stem=1 + index % 16)
+        workload = bench.workload(stem=1 + index % 16, wide=1 + index % 24)
         parsed = SpaceWorkload.model_validate(workload)
         by_key = {workload_key(parsed): parsed}
+        keys += by_key
         (spread,) = predicted_spread(bench.ctx, row, by_key).values()
         (ms,) = predicted_ms(bench.ctx, row, by_key).values()
         ratio = float(np.exp((spreads + rng.normal(0, 0.5)) * spread))
         now = bench.clock.now()
         samples.append(bench.sample(ms * ratio, workload=workload, draw=draw, measured_at=now))
     ingest.store(bench.ctx, SampleBatch(target=bench.target, samples=tuple(samples)))
+    return keys
 
 
 def counts(bench: Bench) -> dict[int, int]:
@@ -75,7 +87,7 @@ def test_a_drift_begins_an_epoch_with_the_samples_since(bench: Bench, lpnet: str
     with bench.ctx.db.read() as session:
         row = targets.require_target(session, bench.target)
         assert abs(row.epoch_started_at - changed_at) <= timedelta(seconds=3)
-    assert sum(counts(bench).values()) == 1 + 30 + 14
+    assert sum(counts(bench).values()) == 1 + HELD_OUT + 30 + 14
     assert counts(bench)[2] == pytest.approx(14, abs=2)
     # Too few for a training.
     assert runs.claim(bench.ctx) is None
@@ -120,10 +132,10 @@ def test_networks_that_someone_chose_are_no_evidence(bench: Bench, lpnet: str, d
 def test_a_space_that_the_lpnet_was_not_trained_on_is_no_evidence(
     bench: Bench, lpnet: str
 ) -> None:
-    # As if the sample that came before the LPNet had come after it.
+    # As if the samples that came before the LPNet had come after it.
     with bench.ctx.db.write() as session:
-        (row,) = session.scalars(select(SampleRow))
-        row.taken_at += timedelta(seconds=30)
+        for row in session.scalars(select(SampleRow)):
+            row.taken_at = bench.clock.now() + timedelta(seconds=30)
     bench.clock.advance(60)
     add_samples(bench, lpnet, 20, first=0, spreads=4.0, draw="mixed")
     drift_watch.check(bench.ctx, bench.target)

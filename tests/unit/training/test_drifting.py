@@ -78,5 +78,18 @@ def test_a_common_factor_within_the_tolerance_is_no_drift() -> None:
     assert detect(stream, widths(400), tolerance=0.04) is None
 
 
+def test_errors_that_an_lpnet_always_had_are_no_drift() -> None:
+    rng = np.random.default_rng(3)
+    # It underestimates by 4%, and its intervals are half as wide as they should be.
+    reference, stream = errors(rng, 60, 0.04), errors(rng, 600, 0.04)
+    half = widths(600) / 2
+    assert detect(stream, half) is not None
+    assert detect(stream, half, reference=reference / half[:60]) is None
+    drifted = np.concatenate([stream, errors(rng, 60, 0.1)])
+    drift = detect(drifted, widths(660) / 2, reference=reference / half[:60])
+    assert drift is not None
+    assert drift.detected >= 600
+
+
 def test_nothing_drifts_in_an_empty_stream() -> None:
     assert detect(np.zeros(0), np.zeros(0)) is None

@@ -16,6 +16,7 @@ from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.repositories.lpnets import LPNetRepository
 from lpnet_service.repositories.runs import RunRepository
 from lpnet_service.repositories.samples import SampleRepository
+from lpnet_service.repositories.sides import SideRepository
 from lpnet_service.repositories.tallies import TallyRepository
 from lpnet_service.services.learning import trainings
 from lpnet_service.services.shared import tallies
@@ -31,11 +32,12 @@ MAX_SAMPLES = 1_000
 @dataclass(frozen=True)
 class WatchedSamples:
     """Samples, oldest first, that were measured since the active LPNet was trained, in its
-    epoch."""
+    epoch; and those of before whose workloads were held out."""
 
     lpnet: LPNetRow
     floor: NoiseFloor
     rows: Sequence[SampleRow]
+    held_out: Sequence[SampleRow]
 
 
 def sample_counts(ctx: Context) -> dict[str, int]:
@@ -66,7 +68,16 @@ def watched_samples(ctx: Context, target: str) -> WatchedSamples | None:
             _spaces_until(session, active),
             MAX_SAMPLES,
         )
-    return WatchedSamples(active, floor, rows)
+        held_out = _held_out(session, active)
+    return WatchedSamples(active, floor, rows, held_out)
+
+
+def _held_out(session: Session, lpnet: LPNetRow) -> list[SampleRow]:
+    sides = SideRepository(session).of_epoch(lpnet.target, lpnet.epoch)
+    keys = [key for key, (_, is_held_out) in sides.items() if is_held_out]
+    samples = SampleRepository(session)
+    rows = samples.latest_trainable(lpnet.target, lpnet.epoch, keys, MAX_SAMPLES)
+    return [row for row in rows if row.taken_at <= lpnet.created_at]
 
 
 def _spaces_until(session: Session, lpnet: LPNetRow) -> set[str]:
