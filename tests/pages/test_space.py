@@ -62,6 +62,10 @@ def test_it_shows_what_the_api_tells(service: Service, tab: Watched) -> None:
     figures = page.locator("#figures")
     expect(figures).to_contain_text(f"{facts['frozen_channels']} of {facts['channels']}")
     expect(page.locator("#facts")).to_contain_text(stored)
+    targets = fetched(page, service, "/v1/targets")["items"]
+    expect(page.locator("#targets tr")).to_have_count(len(targets))
+    largest = max(target["samples"] for target in targets)
+    expect(page.locator("#targets tr").first).to_contain_text(str(largest))
     with page.expect_download() as started:
         page.get_by_role("link", name="Download the space file").click()
     assert started.value.suggested_filename == f"{facts['name']}.onnx"

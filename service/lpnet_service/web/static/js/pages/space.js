@@ -1,7 +1,7 @@
 // Space: what a network holds, what of it is frozen, and why.
 import { get } from "../lib/api.js";
 import { document } from "../lib/browser.js";
-import { fillSelect, loadSpaces, NO_SPACE, spaceOptions } from "../lib/choices.js";
+import { fillSelect, loadSpaces, loadTargets, NO_SPACE, spaceOptions } from "../lib/choices.js";
 import { byId, cell, fill, h, numberCell } from "../lib/dom.js";
 import { fillFigures } from "../lib/figures.js";
 import { ago, compact, count, percent, percentText, plural } from "../lib/format.js";
@@ -9,6 +9,7 @@ import { messageOf, showInstead, showResults } from "../lib/notice.js";
 import { start } from "../lib/page.js";
 import { addCsvButton } from "../lib/save.js";
 import { readState, url, writeState } from "../lib/url.js";
+import { MAX_TARGETS, spaceTargetRow, targetsOfSpace } from "../tables/space-targets.js";
 
 const DEFAULTS = { space: "" };
 const MAX_LAYERS_SHOWN = 4;
@@ -62,6 +63,30 @@ async function load() {
   showDiagram();
   byId("block-count").textContent = plural(summary.blocks.length, "block");
   fill(byId("blocks"), summary.blocks.map((name) => h("li", {}, name)));
+  await showTargets(requested);
+}
+
+async function showTargets(space) {
+  const targets = await loadTargets();
+  let measured = [];
+  try {
+    measured = await targetsOfSpace(targets, space);
+  } catch (error) {
+    // Some tokens may read spaces, but no samples.
+    byId("targets-table").hidden = true;
+    byId("targets-note").textContent = messageOf(error);
+    return;
+  }
+  if (space !== state.space) return;
+  const part = targets.length > MAX_TARGETS
+    ? ` Only the ${MAX_TARGETS} targets with most samples are looked at.`
+    : "";
+  byId("targets-table").hidden = measured.length === 0;
+  byId("targets-note").textContent =
+    (measured.length
+      ? `${plural(measured.length, "target")} measured this space in the current epoch.`
+      : "No target has measured this space in its current epoch.") + part;
+  fill(byId("targets"), measured.map((target) => spaceTargetRow(target, space)));
 }
 
 function showFigures() {

@@ -22,7 +22,9 @@ export function grouped(campaigns) {
       group.push(campaign);
     } else groups.push([campaign]);
   }
-  return groups.flatMap((group) => group.length < MIN_GROUP ? group.map((one) => [one]) : [group]);
+  return groups.flatMap((group) =>
+    group.length < MIN_GROUP ? group.map((campaign) => [campaign]) : [group]
+  );
 }
 
 function isSingle({ total, state }) {
@@ -33,7 +35,10 @@ function isAlike(campaign, other) {
   return campaign.target === other.target && campaign.space === other.space;
 }
 
-/** The row of a campaign. `context`: its `spaces`, and what makes its `failures` and `cancel`. */
+/**
+ * The row of a campaign. `failures` and `cancel` make the content of its last two cells. `inGroup`:
+ * it belongs to the group above.
+ */
 export function campaignRow(campaign, { spaces, failures, cancel, inGroup = false }) {
   const isRunning = campaign.state === "running";
   return h(
@@ -87,7 +92,7 @@ export function groupRow(group, { spaces, isOpen, onToggle }) {
   );
   return h(
     "tr",
-    { class: "group-of-campaigns" },
+    {},
     h(
       "td",
       { class: "lead-cell" },
