@@ -1,0 +1,1 @@
+"""How many samples an LPNet needs: chosen instead of drawn, and beginning with another target."""
