@@ -34,10 +34,10 @@ class Dataset:
     memory: MemoryLimits | None = None
 
 
-def load(ctx: Context, target: str) -> Dataset:
+def load(ctx: Context, target: str, *, limit: int | None = None) -> Dataset:
     """The undisturbed samples of a target's current epoch, with the sides drawn so far.
 
-    Workloads without a side are not held out.
+    Workloads without a side are not held out. `limit`: only so many of the newest samples.
     """
     with ctx.db.read() as session:
         row = require_target(session, target)
@@ -45,7 +45,7 @@ def load(ctx: Context, target: str) -> Dataset:
         sides = SideRepository(session).of_epoch(target, row.epoch)
         floor = noise_floor_of(TallyRepository(session).get_epoch(target, row.epoch))
     held_out = {key for key, (_, is_held_out) in sides.items() if is_held_out}
-    records = _records(ctx, samples, held_out)
+    records = _records(ctx, samples[-limit:] if limit else samples, held_out)
     return Dataset(target, row.epoch, floor, records, memory.limits(ctx, row))
 
 

@@ -10,7 +10,7 @@ from lpnet_service.repositories.devices import DeviceRepository
 from lpnet_service.repositories.samples import SampleRepository
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.shared.targets import require_target
-from lpnet_service.training import MAX_SAMPLES, Record, Source
+from lpnet_service.training import MAX_SAMPLES, MAX_SOURCE_SAMPLES, Record, Source
 from lpnet_service.worker import dataset
 from lpnet_service.worker.dataset import Dataset
 
@@ -32,7 +32,7 @@ def closest(ctx: Context, data: Dataset) -> list[Source]:
     needed = _ops(training)
     ranked = []
     for order, (row, same_device) in enumerate(_candidates(ctx, data.target)):
-        records = dataset.load(ctx, row.name).records
+        records = dataset.load(ctx, row.name, limit=MAX_SOURCE_SAMPLES).records
         shared = len(needed & _ops(records)) / len(needed)
         if shared:
             ranked.append((-shared, order, Source(row.name, records, same_device)))
