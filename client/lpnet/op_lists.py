@@ -76,8 +76,7 @@ def expanded_line(line: str) -> str:
     except (ValueError, RecursionError):
         return line
     workload = content.get("workload") if isinstance(content, dict) else None
-    ops = workload.get("ops") if isinstance(workload, dict) else None
-    if not isinstance(ops, list):
+    if not isinstance(workload, dict) or not isinstance(ops := workload.get("ops"), list):
         return line
     full = {**content, "workload": {**workload, "ops": _expanded(ops)}}
     return json.dumps(full)
