@@ -38,8 +38,8 @@ export const GLOSSARY = {
     "prediction is too high.",
   drawn: "How the workload was chosen. random: any widths. mixed: half of the widths rounded. " +
     "aligned: all rounded to multiples of 4, 8, 16 or 32. dense: unpruned. sweep: one width " +
-    "varies. pruned: chosen by a pruner. asked: listed by a user or a pruning job. Held-out " +
-    "workloads are not trained on.",
+    "varies. pruned: chosen by a pruner. chosen: by what it would tell. asked: listed by a user " +
+    "or a pruning job. Held-out workloads are not trained on.",
   measured_at: "When it was measured.",
   conditions: "Number of timed runs, clock and temperature, or why the sample is disturbed. " +
     "Disturbed samples are kept, but not trained on.",
