@@ -5,7 +5,8 @@
 Trains on rows of one run of NetAdapt's measurements, and holds out 60 more. Then come rows of the
 run that repeats it, which has not drifted; other rows of that run, 5% slower; and rows of a run in
 other conditions, 11 to 23% away. Prints after how many rows the test of
-`lpnet_service.training.drifting` is certain.
+`lpnet_service.training.drifting` is certain. The tolerance is the noise floor: the repetition
+differs by a common factor of up to 2%.
 """
 
 from __future__ import annotations
@@ -88,15 +89,26 @@ def judge(first: Run, again: Run, other: Run, samples: int, seed: int) -> Outcom
     model = _fit([first[key] for key in order[:samples]], seed)
     held_out, others = order[samples:][:_HELD_OUT], order[samples + _HELD_OUT :]
     reference = _scaled(model, [first[key] for key in held_out])
+    tolerance = noise_floor(first, again)
     drifted, stationary = others[:_DRIFTED], others[_DRIFTED:][:_STATIONARY]
     slower = [again[key] for key in drifted]
     return Outcome(
-        _detect(model, reference, [again[key] for key in stationary]),
-        _detect(
-            model, reference, [replace(row, latency_ms=_SHIFT * row.latency_ms) for row in slower]
-        ),
-        _detect(model, reference, [other[key] for key in drifted]),
+        *(
+            detect(*_compared(model, stream), tolerance, reference)
+            for stream in (
+                [again[key] for key in stationary],
+                [replace(row, latency_ms=_SHIFT * row.latency_ms) for row in slower],
+                [other[key] for key in drifted],
+            )
+        )
     )
+
+
+def noise_floor(first: Run, again: Run) -> float:
+    """The median difference between two runs, as a log ratio."""
+    keys = first.keys() & again.keys()
+    ms = np.array([[run[key].latency_ms for run in (first, again)] for key in keys])
+    return float(np.median(np.abs(np.log(ms[:, 0] / ms[:, 1]))))
 
 
 def _fit(training: Sequence[Record], seed: int) -> LatencyModel:
@@ -107,10 +119,6 @@ def _fit(training: Sequence[Record], seed: int) -> LatencyModel:
             records, header, lambda share, stage: None
         )
     return model
-
-
-def _detect(model: LatencyModel, reference: Vector, stream: Sequence[Record]) -> Drift | None:
-    return detect(*_compared(model, stream), reference=reference)
 
 
 def _scaled(model: LatencyModel, records: Sequence[Record]) -> Vector:
