@@ -83,6 +83,7 @@ def worker(lifeline: LifelineFd = None) -> None:
         from lpnet_service.processes.lifeline import end_with_parent
         from lpnet_service.services.shared.context import context
         from lpnet_service.settings import from_environment
+        from lpnet_service.worker.drift_watch import DriftWatch
         from lpnet_service.worker.loop import work_until_stopped
         from lpnet_service.worker.work import KINDS
 
@@ -91,7 +92,7 @@ def worker(lifeline: LifelineFd = None) -> None:
         if lifeline is not None:
             end_with_parent(lifeline)
         with traces("worker"):
-            work_until_stopped(context(settings), KINDS)
+            work_until_stopped(context(settings), KINDS, DriftWatch().check_if_due)
 
 
 def _require_modules(*modules: str) -> None:

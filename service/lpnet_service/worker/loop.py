@@ -20,7 +20,6 @@ from lpnet_service.services.learning import runs
 from lpnet_service.services.learning.runs import ClaimedRun
 from lpnet_service.services.shared.context import Context
 from lpnet_service.services.upkeep import sweeping
-from lpnet_service.worker.drift_watch import DriftWatch
 from lpnet_service.worker.lease_heartbeat import LeaseHeartbeat
 
 Work = Callable[[Context, ClaimedRun, Callable[[float, str], None]], None]
@@ -96,8 +95,15 @@ def _fail(ctx: Context, run: ClaimedRun, reason: str) -> None:
         _log.info("run already ended: it was cancelled or taken over")
 
 
-def work_until_stopped(ctx: Context, kinds: Mapping[str, Work]) -> None:
-    """Work until SIGTERM or SIGINT. An interrupted run goes back to the queue."""
+def work_until_stopped(
+    ctx: Context,
+    kinds: Mapping[str, Work],
+    when_idle: Callable[[Context], None] = lambda _ctx: None,
+) -> None:
+    """Work until SIGTERM or SIGINT. An interrupted run goes back to the queue.
+
+    `when_idle` is called, again and again, while there is no run.
+    """
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         # A second signal must not interrupt giving the run back.
@@ -106,7 +112,6 @@ def work_until_stopped(ctx: Context, kinds: Mapping[str, Work]) -> None:
         raise Stopped
 
     idle, alive = Event(), AliveFile(ctx.settings.worker_alive_file)
-    watch = DriftWatch()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     try:
@@ -117,7 +122,7 @@ def work_until_stopped(ctx: Context, kinds: Mapping[str, Work]) -> None:
             try:
                 worked = tick(ctx, kinds, alive)
                 if not worked:
-                    watch.check_if_due(ctx)
+                    when_idle(ctx)
             except OperationalError as error:
                 _log.warning("database unreachable", error=str(error.orig).strip())
                 idle.wait(_RETRY_S)
