@@ -106,6 +106,7 @@ def setting_names() -> set[str]:
         for package, folder in PACKAGES.items()
         for file in (ROOT / folder / package).rglob("*.py")
     ]
+    sources += [file.read_text() for file in (ROOT / "benchmarks").rglob("*.py")]
     names = set(re.findall(r"LPNET_[A-Z_0-9]+", "".join(sources)))
     names |= {f"LPNET_AGENT_{field}".upper() for field in AgentSettings.model_fields}
     return names | {f"LPNET_{field}".upper() for field in ServiceSettings.model_fields}

@@ -76,6 +76,8 @@ def request(http: TestClient, method: str, path: str, space: bytes, **options: A
     url = url.replace("{name}", "d-cpu").replace("{hash}", HASH)
     query: dict[str, Any] = {"target": ["a", "b"]} if "compare" in path else {}
     query |= {"target": "a"} if "samples/export" in path else {}
+    removed = {"target": "a", "id": f"sample-{'0' * 24}"}
+    query |= removed if (method, path) == ("delete", "/v1/samples") else {}
     if path == "/v1/spaces":
         options["content"] = space if method == "post" else None
     elif method == "post":

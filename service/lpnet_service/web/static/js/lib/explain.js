@@ -19,11 +19,18 @@ export function term(key, label, name) {
   button.popoverTargetElement = note;
   // In a header that sorts, the term does not.
   button.addEventListener("click", (event) => event.stopPropagation());
+  let placedAt;
+  const hideIfMoved = () => {
+    if (button.getBoundingClientRect().top !== placedAt) note.hidePopover();
+  };
   note.addEventListener("beforetoggle", ({ newState }) => {
-    if (newState !== "open") return;
+    if (newState !== "open") return removeEventListener("scroll", hideIfMoved, true);
+    const box = button.getBoundingClientRect();
+    placedAt = box.top;
     note.textContent = text;
-    place(note, button.getBoundingClientRect());
-    addEventListener("scroll", () => note.hidePopover(), { once: true, capture: true });
+    place(note, box);
+    // Focus scrolls a term into view before it is opened, and the event comes after.
+    addEventListener("scroll", hideIfMoved, true);
   });
   return h("span", {}, button, note);
 }

@@ -38,7 +38,7 @@ function showHealth(targets) {
   const troubled = targets.filter(({ state }) => TROUBLED.includes(state));
   const measured = targets.filter(({ source }) => source === "agent");
   byId("verdict").textContent = troubled.length
-    ? `${plural(troubled.length, "target")} of ${count(targets.length)} cannot measure.`
+    ? `${count(troubled.length)} of ${plural(targets.length, "target")} cannot measure.`
     : measured.length
     ? "All targets with an agent can measure."
     : "No target has an agent: all are imported.";
