@@ -22,7 +22,6 @@ from benchmarks.accuracy.study import tables
 from benchmarks.accuracy.study.sources import SOURCES, Source
 from lpnet.model.base import LatencyModel
 from lpnet.model.op_process import OpProcess
-from lpnet.space.table import OpTable
 from lpnet_service.training import Record
 from lpnet_service.training.drifting import COVERAGE, Drift, detect
 from lpnet_service.training.headers import new_header
@@ -66,20 +65,9 @@ def main() -> None:
 
 def read(source: Source, file: str) -> Run:
     """The records of a run by the columns of their rows."""
-    rows = tables.distinct([row for row in tables.read(file) if source.keep(row)], source.columns)
     return {
-        tuple(row[column] for column in source.columns): Record(
-            key=f"{file} {index}",
-            kind="block",
-            table=OpTable.from_ops(source.ops(row)),
-            batch=source.batch,
-            latency_ms=float(row["latency_ms"]),
-            draw=None,
-            space=None,
-            widths=None,
-            held_out=False,
-        )
-        for index, row in enumerate(rows)
+        tuple(row[column] for column in source.columns): tables.record(file, index, row, source)
+        for index, row in enumerate(tables.kept(source, file))
     }
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from benchmarks.accuracy.economy import database
 from benchmarks.accuracy.study import tables
-from lpnet.space.table import OpTable
 from lpnet_service.training import Record
 
 SAME_DEVICE, SAME_KIND, ACROSS = "same device", "same kind", "across kinds"
@@ -47,20 +46,9 @@ class Pair:
 def _read(name: str, file: str) -> tuple[Record, ...]:
     """The rows of a file that has the columns of a table."""
     source = tables.SOURCES[name]
-    rows = tables.distinct([r for r in tables.read(file) if source.keep(r)], source.columns)
     return tuple(
-        Record(
-            key=f"{name} {file} {index}",
-            kind="block",
-            table=OpTable.from_ops(source.ops(row)),
-            batch=source.batch,
-            latency_ms=float(row["latency_ms"]),
-            draw=None,
-            space=None,
-            widths=None,
-            held_out=False,
-        )
-        for index, row in enumerate(rows)
+        tables.record(f"{name} {file}", index, row, source)
+        for index, row in enumerate(tables.kept(source, file))
     )
 
 

@@ -61,8 +61,8 @@ def load(name: str) -> Table:
     if name not in SOURCES:
         raise LpnetError(f"no table {name!r}; there are {', '.join(SOURCES)}")
     source = SOURCES[name]
-    rows = _kept(source, source.file)
-    records = tuple(_record(name, index, row, source) for index, row in enumerate(rows))
+    rows = kept(source, source.file)
+    records = tuple(record(name, index, row, source) for index, row in enumerate(rows))
     floor_pct = None if source.again is None else noise_floor_pct(source, rows)
     widths = np.array([float(source.width(row)) for row in rows])
     return Table(name, source.title, records, numbers(rows, source.columns), widths, floor_pct)
@@ -72,13 +72,14 @@ def noise_floor_pct(source: Source, rows: Sequence[Row]) -> float:
     """The mean difference between two measurements over the root of 2: each of the two has an
     equal part in the difference."""
     assert source.again is not None
-    second = {_key(row, source.columns): row for row in _kept(source, source.again)}
+    second = {_key(row, source.columns): row for row in kept(source, source.again)}
     pairs = [(row, second[_key(row, source.columns)]) for row in rows]
     ms = np.array([[float(row["latency_ms"]) for row in pair] for pair in pairs])
     return float(100.0 * np.abs(np.log(ms[:, 0] / ms[:, 1])).mean() / np.sqrt(2.0))
 
 
-def _kept(source: Source, file: str) -> list[Row]:
+def kept(source: Source, file: str) -> list[Row]:
+    """The rows of a file that has the columns of the source, each set of columns once."""
     return distinct([row for row in read(file) if source.keep(row)], source.columns)
 
 
@@ -120,7 +121,8 @@ def _numbers(texts: Sequence[str]) -> list[float]:
         return [float(order.index(text)) for text in texts]
 
 
-def _record(name: str, index: int, row: Row, source: Source) -> Record:
+def record(name: str, index: int, row: Row, source: Source) -> Record:
+    """Row `index` of the table `name`."""
     return Record(
         key=f"{name} {index}",
         kind="block",
